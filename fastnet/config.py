@@ -1,0 +1,329 @@
+"""Settings as frozen dataclasses that validate themselves, so that an invalid one cannot exist.
+
+Names and defaults live here and nowhere else: the command line reads its defaults and its choices from these classes.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+from fastnet.errors import ConfigError
+
+OPTIMIZERS = ("sgd", "momentum", "adam", "adamw")
+INITS = ("he", "xavier")
+DROPOUT_SCALINGS = ("inverted", "test-time")
+
+BOOK_HIDDEN = (100,) * 6
+"""Six hidden layers of 100: the network of chapter 6.4-6.5 of *Deep Learning from Scratch*."""
+
+MAX_SEED = 2**64 - 1
+
+
+def _number(name: str, value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+        raise ConfigError(f"{name}={value!r}: must be a finite number")
+    return float(value)
+
+
+def _in_range(name: str, value: object, low: float, high: float, *, open_low: bool = False, open_high: bool = True) -> None:
+    number = _number(name, value)
+    above = number > low if open_low else number >= low
+    below = number < high if open_high else number <= high
+    if not (above and below):
+        interval = f"{'(' if open_low else '['}{low:g}, {high:g}{')' if open_high else ']'}"
+        hint = f". Did you mean {number / 100:g}?" if high == 1.0 and 2.0 <= number <= 100.0 else ""
+        raise ConfigError(f"{name}={value!r}: must be in {interval}{hint}")
+
+
+def _positive(name: str, value: object) -> None:
+    if _number(name, value) <= 0:
+        raise ConfigError(f"{name}={value!r}: must be greater than 0")
+
+
+def _count(name: str, value: object, low: int = 1, high: int = 2**31 - 1) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+        raise ConfigError(f"{name}={value!r}: must be a whole number from {low} to {high}")
+
+
+def _one_of(name: str, value: object, allowed: tuple[str, ...]) -> None:
+    if value not in allowed:
+        raise ConfigError(f"{name}={value!r}: must be one of {', '.join(allowed)}")
+
+
+def _widths(name: str, value: object) -> None:
+    if not isinstance(value, tuple):
+        raise ConfigError(f"{name}={value!r}: must be a tuple of layer widths, such as (100, 100)")
+    for width in value:
+        _count(name, width, high=65_536)
+    if len(value) > 1000:
+        raise ConfigError(f"{name} has {len(value)} layers: at most 1000 are allowed")
+
+
+def parse_hidden(text: str) -> tuple[int, ...]:
+    """Read the text form of the hidden layers.
+
+    Parameters
+    ----------
+    text : str
+        ``"100x6"`` (six layers of 100), ``"512,256"``, a mixture (``"256x2,64"``), or ``"none"`` for no hidden layer.
+
+    Returns
+    -------
+    tuple of int
+        One width per hidden layer.
+
+    Raises
+    ------
+    ConfigError
+        If the text does not follow that form or a width or a repetition is not at least 1.
+
+    Examples
+    --------
+    >>> parse_hidden("100x3")
+    (100, 100, 100)
+    >>> parse_hidden("256x2,64")
+    (256, 256, 64)
+    >>> parse_hidden("none")
+    ()
+    """
+    cleaned = text.strip().lower()
+    if cleaned in ("none", "0x0"):
+        return ()
+    widths: list[int] = []
+    for part in cleaned.split(","):
+        width, _, repeat = part.strip().partition("x")
+        if not width.isdecimal() or (repeat and not repeat.isdecimal()) or part.strip().endswith("x"):
+            raise ConfigError(f"hidden={text!r}: write widths such as 100x6 or 512,256, or none for no hidden layer")
+        count = int(repeat) if repeat else 1
+        _count("hidden repetition", count, high=1000)
+        widths.extend([int(width)] * count)
+    hidden = tuple(widths)
+    _widths("hidden", hidden)
+    return hidden
+
+
+def format_hidden(hidden: tuple[int, ...]) -> str:
+    """Write hidden widths the way `parse_hidden` reads them.
+
+    Examples
+    --------
+    >>> format_hidden((100, 100, 64))
+    '100x2,64'
+    >>> format_hidden(())
+    'none'
+    """
+    parts: list[list[int]] = []
+    for width in hidden:
+        if parts and parts[-1][0] == width:
+            parts[-1][1] += 1
+        else:
+            parts.append([width, 1])
+    return ",".join(f"{w}x{n}" if n > 1 else str(w) for w, n in parts) or "none"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NetworkSpec:
+    """The shape of one fully connected network with ReLU hidden layers and a softmax output.
+
+    Parameters
+    ----------
+    n_inputs : int
+        Features per sample, at least 1.
+    n_outputs : int
+        Classes, at least 2.
+    hidden : tuple of int
+        Width of each hidden layer, each at least 1; empty for softmax regression.
+    init : {"he", "xavier"}
+        Standard deviation of the initial weights: ``sqrt(2 / n_in)`` (He et al. 2015) or
+        ``sqrt(2 / (n_in + n_out))`` (Glorot and Bengio 2010). Biases start at zero.
+
+    Raises
+    ------
+    ConfigError
+        If a size or the name of the initial values is not allowed.
+
+    Examples
+    --------
+    >>> NetworkSpec(n_inputs=784, n_outputs=10, hidden=(100, 50)).sizes
+    (784, 100, 50, 10)
+    """
+
+    n_inputs: int
+    n_outputs: int
+    hidden: tuple[int, ...] = BOOK_HIDDEN
+    init: str = "he"
+
+    def __post_init__(self) -> None:
+        _count("n_inputs", self.n_inputs)
+        _count("n_outputs", self.n_outputs, low=2, high=65_536)
+        _widths("hidden", self.hidden)
+        _one_of("init", self.init, INITS)
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Widths of all layers, input and output included."""
+        return (self.n_inputs, *self.hidden, self.n_outputs)
+
+    @property
+    def n_parameters(self) -> int:
+        """Number of weights and biases."""
+        return sum((i + 1) * o for i, o in zip(self.sizes[:-1], self.sizes[1:], strict=True))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainConfig:
+    """How one network is built and trained.
+
+    Parameters
+    ----------
+    hidden : tuple of int
+        Width of each hidden layer.
+    init : {"he", "xavier"}
+        Initial values, see `NetworkSpec`.
+    optimizer : {"sgd", "momentum", "adam", "adamw"}
+        Update rule. ``weight_decay`` enters the gradient (L2), except with ``adamw``, where it is decoupled.
+    learning_rate : float
+        Step size, greater than 0.
+    weight_decay : float
+        λ of ``½ λ Σ w²`` (weights only, never biases), at least 0.
+    momentum : float
+        Momentum coefficient of ``optimizer="momentum"``, in [0, 1).
+    beta1, beta2 : float
+        Decay rates of Adam's two moments, in [0, 1).
+    epsilon : float
+        Adam's denominator offset, greater than 0.
+    dropout : float
+        Probability that a hidden unit is dropped during training, in [0, 1).
+    dropout_scaling : {"inverted", "test-time"}
+        ``inverted`` divides the kept units by ``1 - dropout`` while training; ``test-time`` leaves training alone and
+        multiplies by ``1 - dropout`` in evaluation, as the book does (section 6.4.3).
+    batch_size : int
+        Samples per step; the last batch of an epoch is shorter when the data do not divide.
+    epochs : int
+        Passes over the training data.
+    early_stopping : int or None
+        Stop after this many epochs without a better validation accuracy; None never stops early.
+    seed : int
+        Everything random follows from it, 0 to 2**64 - 1.
+
+    Raises
+    ------
+    ConfigError
+        If a value is outside its range.
+
+    Examples
+    --------
+    >>> TrainConfig(dropout=20)
+    Traceback (most recent call last):
+    ...
+    fastnet.errors.ConfigError: dropout=20: must be in [0, 1). Did you mean 0.2?
+    """
+
+    hidden: tuple[int, ...] = BOOK_HIDDEN
+    init: str = "he"
+    optimizer: str = "sgd"
+    learning_rate: float = 0.01
+    weight_decay: float = 0.0
+    momentum: float = 0.9
+    beta1: float = 0.9
+    beta2: float = 0.999
+    epsilon: float = 1e-8
+    dropout: float = 0.0
+    dropout_scaling: str = "inverted"
+    batch_size: int = 100
+    epochs: int = 50
+    early_stopping: int | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        _widths("hidden", self.hidden)
+        _one_of("init", self.init, INITS)
+        _one_of("optimizer", self.optimizer, OPTIMIZERS)
+        for name in ("learning_rate", "weight_decay", "momentum", "beta1", "beta2", "epsilon", "dropout"):
+            check_hyperparameter(name, getattr(self, name))
+        _one_of("dropout_scaling", self.dropout_scaling, DROPOUT_SCALINGS)
+        _count("batch_size", self.batch_size)
+        _count("epochs", self.epochs, high=1_000_000)
+        if self.early_stopping is not None:
+            _count("early_stopping", self.early_stopping)
+        _count("seed", self.seed, low=0, high=MAX_SEED)
+
+    def network(self, n_inputs: int, n_outputs: int) -> NetworkSpec:
+        """Describe the network that this configuration builds for data of that width and number of classes."""
+        return NetworkSpec(n_inputs=n_inputs, n_outputs=n_outputs, hidden=self.hidden, init=self.init)
+
+
+def check_hyperparameter(name: str, value: float) -> None:
+    """Raise `ConfigError` unless `value` is allowed for the scalar hyperparameter `name`.
+
+    The same rule serves a fixed value in `TrainConfig` and both ends of a range in a search space.
+
+    Examples
+    --------
+    >>> check_hyperparameter("learning_rate", 0.01)
+    """
+    if name in ("learning_rate", "epsilon"):
+        _positive(name, value)
+    elif name == "weight_decay":
+        _in_range(name, value, 0.0, math.inf)
+    else:
+        _in_range(name, value, 0.0, 1.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchConfig:
+    """What a random search does: how many trials, of what, from which ranges.
+
+    Parameters
+    ----------
+    trials : int
+        Total number of trials of the study, those already stored included.
+    space : dict of str to str
+        Text form of a distribution per searched hyperparameter, such as ``{"learning_rate": "log:1e-6:1e-2"}``;
+        read and checked by `fastnet.search.space.Space`. Defaults to the ranges of section 6.5.3 of the book.
+    train : TrainConfig
+        Everything that is not searched. Its ``seed`` is the seed of the study.
+    validation_fraction : float
+        Part of the training data set aside for validation, in (0, 1).
+
+    Raises
+    ------
+    ConfigError
+        If a value is outside its range.
+
+    Examples
+    --------
+    >>> SearchConfig(trials=100).space["weight_decay"]
+    'log:1e-08:0.0001'
+    """
+
+    trials: int = 100
+    space: dict[str, str] = field(
+        default_factory=lambda: {"learning_rate": "log:1e-06:0.01", "weight_decay": "log:1e-08:0.0001"}
+    )
+    train: TrainConfig = field(default_factory=TrainConfig)
+    validation_fraction: float = 0.2
+
+    def __post_init__(self) -> None:
+        _count("trials", self.trials, high=2**32 - 1)
+        _in_range("validation_fraction", self.validation_fraction, 0.0, 1.0, open_low=True)
+        if self.train.early_stopping is not None:
+            raise ConfigError("early_stopping: trials of a search all run the same epochs; leave it out of the search")
+
+
+def as_settings(config: Any) -> dict[str, Any]:
+    """Flatten a configuration into JSON-ready names and values, with `hidden` in its text form.
+
+    Examples
+    --------
+    >>> as_settings(TrainConfig(hidden=(64, 64)))["hidden"]
+    '64x2'
+    """
+    values = {name: getattr(config, name) for name in config.__dataclass_fields__}
+    if "hidden" in values:
+        values["hidden"] = format_hidden(values["hidden"])
+    if isinstance(values.get("train"), TrainConfig):
+        values["train"] = as_settings(values["train"])
+    return values
