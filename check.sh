@@ -1,0 +1,67 @@
+#!/usr/bin/env bash
+# The checks of this project, for people and for CI. Needs the extra `test`: python3 -m pip install -e '.[test]'
+set -euo pipefail
+cd "$(dirname "$0")"
+
+usage() {
+    cat <<'TEXT'
+usage: ./check.sh VERB
+
+  format   rewrite the code in the project's layout
+  lint     ruff: rules and layout
+  types    mypy, strict, on the library and the command line
+  layers   import-linter: no module imports what is above it
+  test     pytest, on the installed project
+  docs     docs/cli.md is what --help says (docs-write writes it)
+  wheel    the built wheel holds fastnet and fastnet_cli and nothing else
+  all      everything above but format
+TEXT
+}
+
+format() { ruff format . && ruff check --fix .; }
+lint() { ruff check . && ruff format --check .; }
+types() { mypy --strict fastnet cli; }
+layers() { lint-imports; }
+test() { pytest; }
+docs() { python scripts/build_cli_docs.py --check; }
+docs_write() { python scripts/build_cli_docs.py; }
+
+# Built from a copy, because setuptools would also pack what an earlier build left in ./build.
+wheel() (
+    folder=$(mktemp -d)
+    trap 'rm -rf "$folder"' EXIT
+    mkdir "$folder/source"
+    cp -R fastnet cli pyproject.toml README.md LICENSE "$folder/source"
+    python -m pip wheel --quiet --no-deps --wheel-dir "$folder" "$folder/source"
+    python - "$folder"/*.whl <<'PY'
+import sys, zipfile
+from pathlib import Path
+
+wheel = Path(sys.argv[1])
+names = zipfile.ZipFile(wheel).namelist()
+top = {name.split("/")[0] for name in names}
+expected = {"fastnet", "fastnet_cli"}
+extra = {name for name in top - expected if not name.endswith(".dist-info")}
+if extra or not expected <= top:
+    sys.exit(f"{wheel.name}: the top level is {sorted(top)}, not {sorted(expected)}")
+print(f"{wheel.name}: {len(names)} files, {wheel.stat().st_size / 1e6:.2f} MB")
+PY
+)
+
+all() {
+    lint
+    types
+    layers
+    docs
+    wheel
+    test
+}
+
+case "${1:-}" in
+format | lint | types | layers | test | docs | wheel | all) "$1" ;;
+docs-write) docs_write ;;
+*)
+    usage
+    exit 2
+    ;;
+esac

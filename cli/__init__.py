@@ -1,0 +1,1 @@
+"""The command line of fastnet, installed as the package `fastnet_cli`; one file a command."""

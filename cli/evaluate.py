@@ -1,0 +1,47 @@
+"""`fastnet evaluate`: how good a saved model is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from .options import choose_part, data_options, load_dataset, model_argument, part_option
+from .progress import accuracy
+from .results import as_json
+
+
+@click.command(name="evaluate")
+@model_argument
+@data_options
+@part_option
+@click.option(
+    "--format",
+    "output_format",
+    type=click.Choice(("table", "json")),
+    default="table",
+    show_default=True,
+    help="One line to read, or one line of JSON.",
+)
+def command(model: Path, data: str, data_dir: Path | None, part: str | None, output_format: str) -> None:
+    """Measure the accuracy and the loss of a saved model.
+
+    MODEL is a file that fastnet train wrote. Without --part the test set of the data is used, if there is one.
+
+    \b
+    Example:
+      fastnet evaluate models/mnist5k-1.safetensors
+      fastnet evaluate models/mnist-1.safetensors --data mnist --format json
+    """
+    from fastnet.model import Model
+
+    trained = Model.load(model)
+    dataset = load_dataset(data, data_dir, None)
+    trained.check_fits(dataset)
+    name, x, y = choose_part(dataset, part)
+    score = trained.score(x, y)
+    source = {"model": click.format_filename(model), "data": dataset.name, "part": name, "samples": len(y)}
+    if output_format == "json":
+        click.echo(as_json({**source, "accuracy": score.accuracy, "loss": score.loss}))
+    else:
+        click.echo(f"{name} acc:{accuracy(score.accuracy)}, {name} loss:{score.loss:.4f}, samples:{len(y)}")

@@ -1,0 +1,37 @@
+"""Ctrl-C as a wish to stop, so that what is done can be kept."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from types import FrameType
+from typing import Any, Self
+
+
+class StopOnInterrupt:
+    """While this context is open and `careful`, Ctrl-C only makes calling it return True; a second one interrupts.
+
+    Set `careful` once there is something to keep. Until then, as while the kernels compile, Ctrl-C interrupts at once.
+    """
+
+    def __init__(self) -> None:
+        self.careful = False
+        self._wanted = False
+        self._previous: Any = None
+
+    def __enter__(self) -> Self:
+        if threading.current_thread() is threading.main_thread():
+            self._previous = signal.signal(signal.SIGINT, self._handle)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._previous is not None:
+            signal.signal(signal.SIGINT, self._previous)
+
+    def __call__(self) -> bool:
+        return self._wanted
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        again, self._wanted = self._wanted, True
+        if again or not self.careful:
+            raise KeyboardInterrupt

@@ -1,0 +1,86 @@
+"""The command group: finds commands when they are asked for, and turns every known failure into one sentence."""
+
+from __future__ import annotations
+
+import io
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from typing import Any
+
+import click
+
+from fastnet._version import __version__
+from fastnet.errors import FastnetError
+
+COMMANDS = ("train", "evaluate", "predict", "search")
+INTERRUPTED = 130
+
+
+class FastnetGroup(click.Group):
+    """A group whose commands are imported on first use and whose failures are sentences, never tracebacks."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command = import_module(f".{cmd_name}", __package__).command
+        assert isinstance(command, click.Command)
+        return command
+
+    def invoke(self, ctx: click.Context) -> Any:
+        with failures_as_sentences(ctx):
+            return super().invoke(ctx)
+
+
+@contextmanager
+def failures_as_sentences(ctx: click.Context) -> Iterator[None]:
+    """The one place where an exception becomes a message and an exit code: 1 for a known failure, 130 for Ctrl-C."""
+    try:
+        yield
+    except FastnetError as error:
+        raise click.ClickException(_printable(str(error))) from error
+    except BrokenPipeError:
+        raise  # whoever read our output has left: Click ends quietly with exit code 1
+    except OSError as error:
+        raise click.ClickException(_printable(_describe(error))) from error
+    except MemoryError as error:
+        raise click.ClickException("not enough memory: choose smaller layers, less data or fewer trials") from error
+    except KeyboardInterrupt:
+        click.echo("Interrupted.", err=True)
+        ctx.exit(INTERRUPTED)
+
+
+def _describe(error: OSError) -> str:
+    reason = error.strerror or str(error) or type(error).__name__
+    return reason if error.filename is None else f"{error.filename}: {reason}"
+
+
+def _printable(text: str) -> str:
+    return "".join(char if char.isprintable() else f"\\x{ord(char):02x}" for char in text)
+
+
+@click.group(cls=FastnetGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="fastnet", message="%(prog)s %(version)s")
+def cli() -> None:
+    """Train fully connected networks, and search for their best hyperparameters, fast on ordinary CPUs.
+
+    Results are written to standard output, progress and notes to standard error. The exit code is 0 for success, 1 for
+    a failure told in one sentence, 2 for a wrong use of the command line, and 130 after Ctrl-C.
+
+    \b
+    Example:
+      fastnet search --trials 1000
+      fastnet train --data mnist --hidden 512x2 --optimizer adam --dropout 0.2 --epochs 10
+    """
+
+
+def main() -> None:
+    """Run the command line; the entry point of the `fastnet` script."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a name that the terminal cannot show is no reason to fail
+            stream.reconfigure(errors="backslashreplace")
+    cli(prog_name="fastnet")

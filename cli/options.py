@@ -1,0 +1,195 @@
+"""Options that several commands share. Names, defaults and choices come from the dataclasses of `fastnet.config`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from fastnet.config import DROPOUT_SCALINGS, INITS, OPTIMIZERS, SearchConfig, TrainConfig, format_hidden, parse_hidden
+from fastnet.errors import DataError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from fastnet.data.dataset import Dataset
+
+    Features = NDArray[Any]
+    Labels = NDArray[np.int64]
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+DEFAULT_DATA = "mnist5k"
+
+_SETTINGS: dict[str, tuple[Any, str]] = {
+    "hidden": (str, "Hidden layers: 100x6 is six of 100; 512,256 is one of each; none is softmax regression."),
+    "init": (click.Choice(INITS), "Initial weights."),
+    "optimizer": (click.Choice(OPTIMIZERS), "Update rule."),
+    "learning_rate": (float, "Step size, greater than 0."),
+    "weight_decay": (float, "Strength of the penalty on the squared weights, at least 0."),
+    "momentum": (float, "Coefficient of --optimizer momentum, in [0, 1)."),
+    "beta1": (float, "Decay rate of Adam's first moment, in [0, 1)."),
+    "beta2": (float, "Decay rate of Adam's second moment, in [0, 1)."),
+    "epsilon": (float, "Offset of Adam's denominator, greater than 0."),
+    "dropout": (float, "Probability that a hidden unit is dropped while training, in [0, 1)."),
+    "dropout_scaling": (
+        click.Choice(DROPOUT_SCALINGS),
+        "Divide kept units while training (inverted), or scale all of them in evaluation as the book does (test-time).",
+    ),
+    "batch_size": (int, "Samples per step."),
+    "epochs": (int, "Passes over the training data."),
+    "early_stopping": (int, "Stop after so many epochs without a better validation accuracy."),
+    "seed": (int, "Everything random follows from it."),
+}
+
+
+def default_of(config: type[Any], name: str) -> Any:
+    """The default of a configuration's field, in the form that its option takes."""
+    value = getattr(config(), name)
+    return format_hidden(value) if name == "hidden" else value
+
+
+def flag(name: str) -> str:
+    """The option of a field: `learning_rate` is `--learning-rate`."""
+    return "--" + name.replace("_", "-")
+
+
+def training_options(
+    *, without: tuple[str, ...] = (), searched: Mapping[str, str] | None = None
+) -> Callable[[Command], Command]:
+    """One option for each field of `TrainConfig`.
+
+    `searched` names those that have a range instead of a default.
+    """
+    names = [name for name in _SETTINGS if name not in without]
+
+    def decorate(command: Command) -> Command:
+        for name in reversed(names):
+            command = _setting(name, (searched or {}).get(name))(command)
+        return command
+
+    return decorate
+
+
+def _setting(name: str, searched: str | None) -> Callable[[Command], Command]:
+    kind, text = _SETTINGS[name]
+    if searched is not None:
+        text = f"{text} Given here, it is fixed."
+        return click.option(flag(name), type=kind, help=text, show_default=f"searched {searched}")
+    default = default_of(TrainConfig, name)
+    shown = default is not None
+    metavar = "WIDTHS" if name == "hidden" else None
+    return click.option(flag(name), type=kind, default=default, help=text, show_default=shown, metavar=metavar)
+
+
+def train_config(settings: Mapping[str, Any]) -> TrainConfig:
+    """Build the configuration from the values of `training_options`; those left at None take their default."""
+    given = {name: value for name, value in settings.items() if value is not None}
+    return TrainConfig(**{**given, "hidden": parse_hidden(given["hidden"])})
+
+
+def data_options(command: Command) -> Command:
+    """Which data: `--data` and `--data-dir`."""
+    command = click.option(
+        "--data-dir",
+        type=click.Path(path_type=Path),
+        envvar="FASTNET_DATA_DIR",
+        show_envvar=True,
+        help="Folder with the files of mnist or fashion-mnist.  [default: the cache, else a download]",
+    )(command)
+    return click.option(
+        "--data",
+        default=DEFAULT_DATA,
+        show_default=True,
+        metavar="NAME|FILE",
+        help="mnist5k (inside the package), mnist, fashion-mnist, or an .npz file with the arrays x and y.",
+    )(command)
+
+
+def samples_option(shown: str) -> Callable[[Command], Command]:
+    """How many of the first training samples to use: `--samples`, 0 standing for all."""
+    return click.option(
+        "--samples",
+        callback=_sample_count,
+        metavar="N|all",
+        show_default=shown,
+        help="Use the first N training samples.",
+    )
+
+
+def _sample_count(ctx: click.Context, param: click.Parameter, value: str | None) -> int | None:
+    if value is None or value == "all":
+        return None if value is None else 0
+    if not value.isdecimal() or int(value) < 1:
+        raise click.BadParameter(f"{value!r} is neither a number of samples from 1 nor 'all'.")
+    return int(value)
+
+
+def validation_option(command: Command) -> Command:
+    """How much is set aside: `--validation-fraction`."""
+    return click.option(
+        "--validation-fraction",
+        type=float,
+        default=default_of(SearchConfig, "validation_fraction"),
+        show_default=True,
+        help="Part of the training samples set aside for validation, in (0, 1).",
+    )(command)
+
+
+def jobs_option(command: Command) -> Command:
+    """How many threads: `--jobs`; results do not depend on it."""
+    return click.option(
+        "--jobs",
+        "-j",
+        type=click.IntRange(min=1),
+        show_default="all cores this process may use",
+        help="Threads. Results do not depend on it.",
+    )(command)
+
+
+def load_dataset(data: str, data_dir: Path | None, samples: int | None) -> Dataset:
+    """Load what `data_options` and `samples_option` say, with the progress of a download on standard error."""
+    from fastnet.data.dataset import take_first
+    from fastnet.data.registry import load
+
+    from .progress import DownloadDisplay
+
+    with DownloadDisplay() as progress:
+        dataset = load(data, data_dir=data_dir, progress=progress)
+    return take_first(dataset, samples) if samples else dataset
+
+
+def model_argument(command: Command) -> Command:
+    """The model file that a command reads."""
+    return click.argument("model", type=click.Path(path_type=Path))(command)
+
+
+def part_option(command: Command) -> Command:
+    """Which samples: `--part`."""
+    return click.option(
+        "--part",
+        type=click.Choice(("test", "train")),
+        help="Which samples of the data.  [default: the test set, or all where there is none]",
+    )(command)
+
+
+def choose_part(dataset: Dataset, part: str | None) -> tuple[str, Features, Labels]:
+    """The samples that `part_option` means, with the name of the part: features, then labels."""
+    if part == "train" or (part is None and dataset.x_test is None):
+        return "train" if part else "all", dataset.x, dataset.y
+    if dataset.x_test is None or dataset.y_test is None:
+        raise DataError(f"{dataset.name} has no test set: leave --part out, or give --part train")
+    return "test", dataset.x_test, dataset.y_test
+
+
+def output_options(text: str) -> Callable[[Command], Command]:
+    """Where to write: `--output`, and `--overwrite` to replace what is there."""
+
+    def decorate(command: Command) -> Command:
+        command = click.option("--overwrite", is_flag=True, help="Replace the file that --output names.")(command)
+        return click.option("--output", "-o", type=click.Path(path_type=Path), help=text)(command)
+
+    return decorate

@@ -1,0 +1,42 @@
+"""Where results go: file names that are free, and never a file replaced that nobody said to replace."""
+
+from __future__ import annotations
+
+import itertools
+import tempfile
+from pathlib import Path
+
+from fastnet.errors import FastnetError
+
+
+def check_folder(folder: Path) -> None:
+    """Make the folder if it is missing; raise `OSError` if it does not take files."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryFile(dir=folder):
+        pass
+
+
+def check_writable(path: Path, *, overwrite: bool) -> None:
+    """Find out before the work starts whether its result can be written to `path`.
+
+    Raises `FastnetError` if the file exists and `overwrite` is false, and `OSError` if its folder does not take files.
+    """
+    if path.is_dir():
+        raise FastnetError(f"{path} is a folder: give the name of a file")
+    if path.exists() and not path.is_file():
+        raise FastnetError(f"{path} is not a regular file: give the name of a file")
+    if path.exists() and not overwrite:
+        raise FastnetError(f"{path} exists: choose another name, or add --overwrite to replace it")
+    check_folder(path.parent)
+
+
+def claim_file(folder: Path, stem: str, suffix: str) -> Path:
+    """Make an empty file with the first free number, such as models/mnist-1.safetensors."""
+    for number in itertools.count(1):
+        path = folder / f"{stem}-{number}{suffix}"
+        try:
+            path.open("x").close()
+        except FileExistsError:
+            continue
+        return path
+    raise AssertionError("unreachable")

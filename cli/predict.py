@@ -1,0 +1,86 @@
+"""`fastnet predict`: the class of every sample."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from .options import choose_part, data_options, load_dataset, model_argument, output_options, part_option
+from .outputs import check_writable
+from .results import as_csv
+
+if TYPE_CHECKING:
+    from fastnet.model import FloatArray
+
+
+@click.command(name="predict")
+@model_argument
+@data_options
+@part_option
+@click.option("--probabilities", is_flag=True, help="Add the probability of each class.")
+@click.option(
+    "--format",
+    "output_format",
+    type=click.Choice(("csv", "json")),
+    default="csv",
+    show_default=True,
+    help="CSV with a heading, or one JSON object a line.",
+)
+@output_options("Write to this file instead of standard output.")
+def command(
+    model: Path,
+    data: str,
+    data_dir: Path | None,
+    part: str | None,
+    probabilities: bool,
+    output_format: str,
+    output: Path | None,
+    overwrite: bool,
+) -> None:
+    """Print the most probable class of every sample.
+
+    MODEL is a file that fastnet train wrote. Without --part the test set of the data is used, if there is one.
+
+    \b
+    Example:
+      fastnet predict models/mnist5k-1.safetensors > labels.csv
+      fastnet predict models/mnist-1.safetensors --data mnist --probabilities --format json -o digits.jsonl
+    """
+    from fastnet.model import Model
+
+    if output is not None:
+        check_writable(output, overwrite=overwrite)
+    trained = Model.load(model)
+    dataset = load_dataset(data, data_dir, None)
+    trained.check_fits(dataset)
+    _, x, _ = choose_part(dataset, part)
+    rows = list(prediction_rows(trained.predict_proba(x), trained.class_names, probabilities=probabilities))
+    text = as_csv(map(flat, rows)) if output_format == "csv" else as_json_lines(rows)
+    if output is None:
+        click.echo(text)
+    else:
+        output.write_text(text + "\n", encoding="utf-8", errors="backslashreplace")
+
+
+def prediction_rows(table: FloatArray, names: tuple[str, ...], *, probabilities: bool) -> Iterator[dict[str, Any]]:
+    """One row for each sample: its number from 0, its class and, if wanted, the probability of every class."""
+    for number, row in enumerate(table):
+        entry: dict[str, Any] = {"sample": number, "label": names[int(row.argmax())]}
+        if probabilities:
+            entry["probabilities"] = {name: float(str(p)) for name, p in zip(names, row, strict=True)}
+        yield entry
+
+
+def flat(row: dict[str, Any]) -> dict[str, Any]:
+    """The row with a column for each probability."""
+    rest = {name: value for name, value in row.items() if name != "probabilities"}
+    return rest | {f"p({name})": p for name, p in row.get("probabilities", {}).items()}
+
+
+def as_json_lines(rows: list[dict[str, Any]]) -> str:
+    """One JSON object a line."""
+    return "\n".join(json.dumps(row, ensure_ascii=False) for row in rows)

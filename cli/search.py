@@ -1,0 +1,195 @@
+"""`fastnet search`: random search over hyperparameters."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from click.core import ParameterSource
+
+from fastnet.config import SearchConfig, as_settings
+from fastnet.errors import ConfigError
+
+from . import results
+from .interrupt import StopOnInterrupt
+from .options import (
+    data_options,
+    default_of,
+    flag,
+    jobs_option,
+    load_dataset,
+    samples_option,
+    train_config,
+    training_options,
+    validation_option,
+)
+from .progress import SearchDisplay
+
+if TYPE_CHECKING:
+    from fastnet.search.result import SearchResult
+
+BOOK_SAMPLES = 500
+"""Images that the book searches with: 400 to train, 100 to validate."""
+BEST = 20
+ARGUMENTS = "fastnet.search.arguments"
+
+
+class SearchCommand(click.Command):
+    """Remembers its arguments, so that an interrupted search can say how to go on."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        ctx.meta[ARGUMENTS] = list(args)
+        return super().parse_args(ctx, args)
+
+
+@click.command(cls=SearchCommand, name="search")
+@click.option(
+    "--trials",
+    "-n",
+    type=int,
+    default=default_of(SearchConfig, "trials"),
+    show_default=True,
+    help="Trials of the study in all, those it already holds included.",
+)
+@click.option(
+    "--space",
+    multiple=True,
+    metavar="NAME=RANGE",
+    help="Search NAME over log:LO:HI, uniform:LO:HI or choice:A,B,...; give it once for each name.",
+)
+@data_options
+@samples_option("500 of an image set, all of a file")
+@validation_option
+@training_options(without=("early_stopping",), searched=default_of(SearchConfig, "space"))
+@jobs_option
+@click.option(
+    "--study",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder of the study; the same command again carries it on.  [default: a new one in studies/]",
+)
+@click.option("--fresh", is_flag=True, help="Forget the trials that the study holds and start over.")
+@click.option(
+    "--format",
+    "output_format",
+    type=click.Choice(("table", "json", "csv")),
+    default="table",
+    show_default=True,
+    help="The 20 best trials as a list, or all trials as JSON or CSV.",
+)
+@click.pass_context
+def command(
+    ctx: click.Context,
+    /,
+    trials: int,
+    space: tuple[str, ...],
+    data: str,
+    data_dir: Path | None,
+    samples: int | None,
+    validation_fraction: float,
+    jobs: int | None,
+    study: Path | None,
+    fresh: bool,
+    output_format: str,
+    **settings: Any,
+) -> None:
+    """Search for good hyperparameters at random.
+
+    Many networks train at a time. Without options this is the search of section 6.5.3 of Deep Learning from Scratch:
+    learning rate and weight decay drawn on a log scale, six hidden layers of 100, 50 epochs, 500 images of which 100
+    validate. A hyperparameter given a value is fixed, one given a range with --space is searched. Trial number i is the
+    same on any number of threads.
+
+    The 20 best trials are printed. Every trial and its curves are kept in study.sqlite and the curves of the 20 best
+    are drawn in best20.png, both in the folder of the study. Ctrl-C stops the search and keeps what is done.
+
+    \b
+    Example:
+      fastnet search --trials 1000
+      fastnet search --data mnist --samples 5000 --space dropout=uniform:0:0.5 --study studies/dropout
+      fastnet search --trials 8 --learning-rate 0.01 --weight-decay 1e-8 --format csv
+    """
+    from fastnet.data.registry import NAMES
+    from fastnet.search import search
+
+    fixed = [name for name in settings if ctx.get_parameter_source(name) is not ParameterSource.DEFAULT]
+    config = SearchConfig(
+        trials=trials,
+        space=search_space(space, fixed),
+        train=train_config(settings),
+        validation_fraction=validation_fraction,
+    )
+    if samples is None and data in NAMES:
+        samples = BOOK_SAMPLES
+    dataset = load_dataset(data, data_dir, samples)
+    with study_folder(study) as folder, StopOnInterrupt() as stop, SearchDisplay(stop) as display:
+        result = search(dataset, config, folder=folder, fresh=fresh, jobs=jobs, on_progress=display, should_stop=stop)
+    show(result, folder, output_format, config, data=data, samples=dataset.n_samples)
+    if result.interrupted:
+        click.echo(f"Stopped with {len(result.trials)} of {trials} trials; carry on with:", err=True)
+        click.echo(f"  {same_command(ctx, folder)}", err=True)
+        ctx.exit(130)
+
+
+def search_space(options: Sequence[str], fixed: Sequence[str]) -> dict[str, str]:
+    """The ranges to search: the default ones and those of `--space`, without the hyperparameters that are fixed."""
+    from fastnet.search import parse_space_option
+
+    given: dict[str, str] = {}
+    for option in options:
+        name, text = parse_space_option(option)
+        if name in given:
+            raise ConfigError(f"--space {option}: {name} already has the range {given[name]}; give it one")
+        if name in fixed:
+            raise ConfigError(f"--space {option}: {flag(name)} fixes {name}; leave one of the two out")
+        given[name] = text
+    default: dict[str, str] = default_of(SearchConfig, "space")
+    return {name: text for name, text in {**default, **given}.items() if name not in fixed}
+
+
+@contextmanager
+def study_folder(given: Path | None) -> Iterator[Path]:
+    """The folder of the study, or a new numbered one that goes away again if nothing could be written into it."""
+    from fastnet.search import new_study_folder
+
+    if given is not None:
+        yield given
+        return
+    folder = new_study_folder(Path("studies"))
+    try:
+        yield folder
+    except BaseException:
+        if not any(folder.iterdir()):
+            folder.rmdir()
+        raise
+
+
+def show(result: SearchResult, folder: Path, output_format: str, config: SearchConfig, **source: Any) -> None:
+    """Draw the picture and print the results; after Ctrl-C there is no picture, for it takes a second."""
+    from fastnet.report.listing import format_best
+
+    best = result.best(BEST)
+    try:
+        if best and not result.interrupted:
+            from fastnet.report.figures import best20_figure
+
+            best20_figure(best, folder / "best20.png")
+    finally:
+        if output_format == "json":
+            click.echo(results.as_json(results.search_document(result, folder, {**source, **as_settings(config)})))
+        elif output_format == "csv":
+            click.echo(results.as_csv(results.trial_rows(result)))
+        else:
+            click.echo("".join(f"{line}\n" for line in format_best(best)), nl=False)
+        click.echo(results.closing_line(result, folder), err=output_format != "table")
+
+
+def same_command(ctx: click.Context, folder: Path) -> str:
+    """The command that carries this study on."""
+    arguments = [argument for argument in ctx.meta[ARGUMENTS] if argument != "--fresh"]
+    if ctx.get_parameter_source("study") is ParameterSource.DEFAULT:
+        arguments += ["--study", str(folder)]
+    return click.format_filename(shlex.join(["fastnet", "search", *arguments]))

@@ -1,0 +1,142 @@
+"""`fastnet train`: one network on one data set."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from .interrupt import StopOnInterrupt
+from .options import (
+    data_options,
+    jobs_option,
+    load_dataset,
+    output_options,
+    samples_option,
+    train_config,
+    training_options,
+    validation_option,
+)
+from .outputs import check_folder, check_writable, claim_file
+from .progress import TrainDisplay, accuracy
+
+if TYPE_CHECKING:
+    from fastnet.config import TrainConfig
+    from fastnet.data.dataset import Dataset, Split
+    from fastnet.trainer import TrainResult
+
+MODELS = Path("models")
+SUFFIX = ".safetensors"
+
+
+@click.command(name="train")
+@data_options
+@samples_option("all")
+@validation_option
+@training_options()
+@jobs_option
+@output_options("Write the model here, and its learning curve beside it as PNG.  [default: a new file in models/]")
+@click.pass_context
+def command(
+    ctx: click.Context,
+    /,
+    data: str,
+    data_dir: Path | None,
+    samples: int | None,
+    validation_fraction: float,
+    jobs: int | None,
+    output: Path | None,
+    overwrite: bool,
+    **settings: Any,
+) -> None:
+    """Train one network and keep the weights of its best epoch.
+
+    The best epoch is the one with the highest accuracy on the validation samples. The test set is used once, at the
+    end, with the weights of that epoch. Results do not depend on the number of threads.
+
+    Ctrl-C ends the training and keeps the best epoch so far.
+
+    \b
+    Example:
+      fastnet train
+      fastnet train --data mnist --hidden 512x2 --optimizer adam --dropout 0.2 --epochs 10
+      fastnet train --data flowers.npz --hidden 64,32 --early-stopping 10 -o flowers.safetensors
+    """
+    config = train_config(settings)
+    prepare(output, overwrite=overwrite)
+    dataset = load_dataset(data, data_dir, samples)
+    with StopOnInterrupt() as stop, TrainDisplay(config.epochs, stop) as display:
+        result = run(dataset, config, validation_fraction, on_epoch=display, jobs=jobs, should_stop=stop)
+    path = save(result, output, dataset.name)
+    show(result, path, config)
+    if result.diverged:
+        click.echo("The training diverged; a lower --learning-rate lets it go on.", err=True)
+    if stop():
+        ctx.exit(130)
+
+
+def run(dataset: Dataset, config: TrainConfig, validation_fraction: float, **how: Any) -> TrainResult:
+    """Set the validation samples aside, say what is about to be trained, and train it."""
+    from fastnet.data.dataset import split
+
+    parts = split(dataset.y, fraction=validation_fraction, seed=config.seed)
+    click.echo(description(dataset, parts, config), err=True)
+    from fastnet.trainer import train  # not sooner: compiled code takes longer to load than bad data to be refused
+
+    return train(dataset, config, split=parts, **how)
+
+
+def prepare(output: Path | None, *, overwrite: bool) -> None:
+    """Find out before the training whether its result can be written."""
+    if output is None:
+        check_folder(MODELS)
+    else:
+        check_writable(output, overwrite=overwrite)
+        check_writable(picture_of(output), overwrite=overwrite)
+
+
+def picture_of(model: Path) -> Path:
+    """The learning curve that belongs to a model file."""
+    return model.with_name(model.name.removesuffix(SUFFIX) + ".png")
+
+
+def description(dataset: Dataset, parts: Split, config: TrainConfig) -> str:
+    """One line on what is about to be trained."""
+    network = config.network(dataset.n_features, dataset.n_classes)
+    tests = 0 if dataset.x_test is None else len(dataset.x_test)
+    return (
+        f"{dataset.name}: {len(parts.train)} training, {len(parts.validation)} validation, {tests} test samples | "
+        f"{'-'.join(map(str, network.sizes))}, {network.n_parameters:,} parameters | "
+        f"{config.optimizer}, lr:{config.learning_rate}, seed:{config.seed}"
+    )
+
+
+def save(result: TrainResult, output: Path | None, name: str) -> Path:
+    """Write the model, under a new name unless one is given, then the picture beside it."""
+    from fastnet.report.figures import learning_curve_figure
+
+    path = output or claim_file(MODELS, name, SUFFIX)
+    try:
+        result.model.save(path)
+    except BaseException:
+        if output is None:
+            path.unlink(missing_ok=True)  # the claimed name; it is still empty
+        raise
+    learning_curve_figure(result.curves, picture_of(path))
+    return path
+
+
+def show(result: TrainResult, path: Path, config: TrainConfig) -> None:
+    """Print how the training ended."""
+    best = result.best_epoch - 1
+    curves = result.curves
+    click.echo(
+        f"best epoch:{result.best_epoch} of {result.epochs_done}, train acc:{accuracy(curves.train_accuracy[best])}, "
+        f"val acc:{accuracy(curves.validation_accuracy[best])}, seed:{config.seed}"
+    )
+    if result.test_accuracy is not None:
+        click.echo(f"test acc:{accuracy(result.test_accuracy)}, test loss:{result.test_loss:.4f}")
+    click.echo(f"{result.epochs_done} epochs in {result.seconds:.1f} s, compile {result.compile_seconds:.1f} s")
+    click.echo(f"model: {click.format_filename(path)}")
+    click.echo(f"curve: {click.format_filename(picture_of(path))}")

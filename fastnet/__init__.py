@@ -1,0 +1,69 @@
+"""Train and tune fully connected networks fast on ordinary multicore CPUs.
+
+Everything here is loaded when it is first asked for, so that ``import fastnet`` costs next to nothing.
+
+>>> import fastnet
+>>> fastnet.TrainConfig(hidden=(512, 512), optimizer="adam").hidden
+(512, 512)
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from fastnet._version import __version__
+
+if TYPE_CHECKING:
+    from fastnet import search as search
+    from fastnet.config import NetworkSpec as NetworkSpec
+    from fastnet.config import SearchConfig as SearchConfig
+    from fastnet.config import TrainConfig as TrainConfig
+    from fastnet.data.dataset import Dataset as Dataset
+    from fastnet.data.dataset import Split as Split
+    from fastnet.data.dataset import as_dataset as as_dataset
+    from fastnet.data.dataset import split as split
+    from fastnet.data.dataset import take_first as take_first
+    from fastnet.data.registry import load as load
+    from fastnet.errors import ConfigError as ConfigError
+    from fastnet.errors import DataError as DataError
+    from fastnet.errors import FastnetError as FastnetError
+    from fastnet.errors import ModelError as ModelError
+    from fastnet.errors import StudyError as StudyError
+    from fastnet.model import Model as Model
+    from fastnet.trainer import train as train
+
+_HOMES = {
+    "NetworkSpec": "fastnet.config",
+    "SearchConfig": "fastnet.config",
+    "TrainConfig": "fastnet.config",
+    "Dataset": "fastnet.data.dataset",
+    "Split": "fastnet.data.dataset",
+    "as_dataset": "fastnet.data.dataset",
+    "split": "fastnet.data.dataset",
+    "take_first": "fastnet.data.dataset",
+    "load": "fastnet.data.registry",
+    "ConfigError": "fastnet.errors",
+    "DataError": "fastnet.errors",
+    "FastnetError": "fastnet.errors",
+    "ModelError": "fastnet.errors",
+    "StudyError": "fastnet.errors",
+    "Model": "fastnet.model",
+    "train": "fastnet.trainer",
+}
+
+__all__ = ["__version__", "search", *_HOMES]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "search":  # the subpackage; its function of the same name is fastnet.search.search
+        return import_module("fastnet.search")
+    if name not in _HOMES:
+        raise AttributeError(f"module 'fastnet' has no attribute {name!r}")
+    value = getattr(import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,11 @@
+"""Data sets: the only place where arrays are checked, coerced, split and scaled.
+
+Everything here raises `fastnet.errors.DataError` with one sentence when the data cannot be used. Nothing above this
+package checks an array again.
+"""
+
+from fastnet.data.dataset import Dataset, Split, as_dataset, split, take_first
+from fastnet.data.preprocess import Scaler, fit_scaler
+from fastnet.data.registry import NAMES, load
+
+__all__ = ["NAMES", "Dataset", "Scaler", "Split", "as_dataset", "fit_scaler", "load", "split", "take_first"]

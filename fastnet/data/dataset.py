@@ -1,0 +1,299 @@
+"""The data set that everything else receives, and its split into training and validation samples."""
+
+from __future__ import annotations
+
+import hashlib
+import operator
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from fastnet.config import MAX_SEED
+from fastnet.data.coerce import as_features, as_labels
+from fastnet.errors import ConfigError, DataError
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Dataset:
+    """Samples and their classes, checked once: whoever holds a Dataset need not look again.
+
+    Made by `as_dataset` (or `fastnet.data.load`), never directly. The arrays are read-only.
+
+    Attributes
+    ----------
+    x : ndarray, shape (N, F), uint8 or float32, C-contiguous, finite
+        Features of the training samples; uint8 holds images in 0..255.
+    y : ndarray, shape (N,), int64 in [0, n_classes)
+        Classes of the training samples.
+    class_names : tuple of str
+        Names of the classes, in the order of their indices.
+    name : str
+        What the data set is called.
+    x_test, y_test : ndarray or None
+        The test set in the same form, None where there is none.
+    """
+
+    x: NDArray[Any]
+    y: NDArray[np.int64]
+    class_names: tuple[str, ...]
+    name: str
+    x_test: NDArray[Any] | None
+    y_test: NDArray[np.int64] | None
+    _fingerprint: str = field(default="", init=False)
+
+    @property
+    def n_samples(self) -> int:
+        """Number of training samples."""
+        return len(self.x)
+
+    @property
+    def n_features(self) -> int:
+        """Number of features of a sample."""
+        return int(self.x.shape[1])
+
+    @property
+    def n_classes(self) -> int:
+        """Number of classes."""
+        return len(self.class_names)
+
+    def fingerprint(self) -> str:
+        """Identify the content: SHA-256 over form and bytes of the four arrays, 64 hexadecimal digits.
+
+        Names do not enter it. It is computed once and kept.
+
+        Examples
+        --------
+        >>> a = as_dataset([[0.0], [1.0]], [0, 1], name="a")
+        >>> b = as_dataset([[0.0], [1.0]], [0, 1], name="b")
+        >>> a.fingerprint() == b.fingerprint()
+        True
+        """
+        if not self._fingerprint:
+            digest = hashlib.sha256()
+            for array in (self.x, self.y, self.x_test, self.y_test):
+                if array is None:
+                    digest.update(b"none;")
+                else:
+                    digest.update(f"{array.dtype.name}{array.shape};".encode())
+                    digest.update(array.data.cast("B"))
+            object.__setattr__(self, "_fingerprint", digest.hexdigest())
+        return self._fingerprint
+
+    def __repr__(self) -> str:
+        test = "no test set" if self.x_test is None else f"{len(self.x_test)} test samples"
+        return (
+            f"Dataset({self.name!r}: {self.n_samples} samples, {self.n_features} features, "
+            f"{self.n_classes} classes, {test})"
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Split:
+    """Which samples are learnt from and which are held back.
+
+    Attributes
+    ----------
+    train, validation : ndarray, int64
+        Row indices into `Dataset.x`, shuffled; disjoint, and together every row once.
+    """
+
+    train: NDArray[np.int64]
+    validation: NDArray[np.int64]
+
+
+def as_dataset(
+    x: ArrayLike,
+    y: ArrayLike,
+    *,
+    x_test: ArrayLike | None = None,
+    y_test: ArrayLike | None = None,
+    class_names: Sequence[str] | None = None,
+    name: str = "data",
+) -> Dataset:
+    """Check arrays and make a `Dataset` of them; the one place where arrays are checked or coerced.
+
+    Parameters
+    ----------
+    x : array_like of numbers, shape (N, F) or (N, ...)
+        Features; further axes are flattened. uint8 is kept and means images in 0..255; every other numeric type
+        becomes float32. An array that already has the right form is not copied: leave it alone afterwards.
+    y : array_like of int or str, shape (N,)
+        Labels. Their distinct values, sorted, become the classes.
+    x_test, y_test : array_like, optional
+        A test set in the same form.
+    class_names : sequence of str, optional
+        Names of the classes in order; integer labels are then indices into it.
+    name : str
+        What the data set is called.
+
+    Returns
+    -------
+    Dataset
+
+    Raises
+    ------
+    DataError
+        If a value is missing, not finite, too large for float32, not a number or not a class, or if the sizes of the
+        arrays disagree; the first offending place is named.
+
+    Examples
+    --------
+    >>> as_dataset([[0.5, 1.0], [2.0, 4.0], [3.0, 1.0]], ["oak", "elm", "oak"], name="trees")
+    Dataset('trees': 3 samples, 2 features, 2 classes, no test set)
+    """
+    if (x_test is None) != (y_test is None):
+        given, missing = ("y_test", "x_test") if x_test is None else ("x_test", "y_test")
+        raise DataError(f"{given} is given without {missing}: a test set needs both")
+    features = as_features(x, "x")
+    test_features = None if x_test is None else as_features(x_test, "x_test")
+    labels, test_labels, names = as_labels(y, y_test, class_names)
+    _check_lengths(features, labels, "x", "y")
+    if test_features is not None and test_labels is not None:
+        _check_lengths(test_features, test_labels, "x_test", "y_test")
+        _check_same_form(features, test_features)
+    return Dataset(
+        x=_frozen(features),
+        y=_frozen(labels),
+        class_names=names,
+        name=name,
+        x_test=None if test_features is None else _frozen(test_features),
+        y_test=None if test_labels is None else _frozen(test_labels),
+    )
+
+
+def take_first(dataset: Dataset, n: int) -> Dataset:
+    """Keep the first training samples, as the book does with 500 of MNIST's 60,000.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    n : int
+        Samples to keep, 1 to ``dataset.n_samples``.
+
+    Returns
+    -------
+    Dataset
+        Same classes, name and test set; the arrays are views, nothing is copied.
+
+    Raises
+    ------
+    DataError
+        If `n` is not a whole number in that range.
+
+    Examples
+    --------
+    >>> data = as_dataset([[0.0], [1.0], [2.0]], [0, 1, 0])
+    >>> take_first(data, 2).x.ravel()
+    array([0., 1.], dtype=float32)
+    """
+    if isinstance(n, bool) or not hasattr(n, "__index__") or not 1 <= n <= dataset.n_samples:
+        raise DataError(
+            f"samples={n!r}: {dataset.name} has {dataset.n_samples} training samples; "
+            f"take a whole number from 1 to {dataset.n_samples}"
+        )
+    if n == dataset.n_samples:
+        return dataset
+    return Dataset(
+        x=dataset.x[:n],
+        y=dataset.y[:n],
+        class_names=dataset.class_names,
+        name=dataset.name,
+        x_test=dataset.x_test,
+        y_test=dataset.y_test,
+    )
+
+
+def split(y: ArrayLike, *, fraction: float = 0.2, seed: int = 0) -> Split:
+    """Set samples aside for validation: shuffled, and in every class the same share.
+
+    Parameters
+    ----------
+    y : array_like of int, shape (N,)
+        Class of each sample, N at least 2.
+    fraction : float
+        Share of the samples that validates, in (0, 1).
+    seed : int
+        The shuffle follows from it, 0 to 2**64 - 1.
+
+    Returns
+    -------
+    Split
+        ``round(fraction * N)`` validation samples, but at least 1 and at most N - 1; the others train.
+
+    Raises
+    ------
+    ConfigError
+        If `fraction` or `seed` is outside its range.
+    DataError
+        If there are fewer than 2 samples.
+
+    Notes
+    -----
+    A class of c samples gets ``c * n_validation / N`` validation samples, rounded down or up. The places left over by
+    rounding down go first to classes of two or more samples that would have none, then to the largest remainders;
+    a class loses its last training sample only when no other is left to give one.
+    Of the 2 N raw words that Philox4x64 (Salmon et al. 2011) gives under `seed`, the first N draw lots within each
+    class and the others order the samples: were it the same words, both parts would begin or end with the classes
+    whose places happened to fill first.
+
+    Examples
+    --------
+    >>> parts = split([0, 0, 0, 0, 1, 1], fraction=0.5)
+    >>> len(parts.train), len(parts.validation)
+    (3, 3)
+    """
+    if isinstance(fraction, bool) or not isinstance(fraction, (int, float)) or not 0.0 < fraction < 1.0:
+        raise ConfigError(f"fraction={fraction!r}: must be in (0, 1)")
+    if isinstance(seed, bool) or not hasattr(seed, "__index__") or not 0 <= seed <= MAX_SEED:
+        raise ConfigError(f"seed={seed!r}: must be a whole number from 0 to {MAX_SEED}")
+    _, classes, counts = np.unique(np.asarray(y).ravel(), return_inverse=True, return_counts=True)
+    n = len(classes)
+    if n < 2:
+        raise DataError(f"{n} samples cannot be split: at least 2 are needed, one to train and one to validate")
+    quota = _validation_counts(counts, min(max(round(fraction * n), 1), n - 1))
+
+    lots, keys = np.random.Philox(key=operator.index(seed)).random_raw(2 * n).reshape(2, n)
+    by_class = np.lexsort((lots, classes))
+    first_of_class = np.cumsum(counts) - counts
+    rank = np.empty(n, dtype=np.int64)
+    rank[by_class] = np.arange(n) - first_of_class[classes[by_class]]
+    order = np.argsort(keys, kind="stable").astype(np.int64)
+    validates = (rank < quota[classes])[order]
+    return Split(train=order[~validates], validation=order[validates])
+
+
+def _validation_counts(counts: NDArray[np.int64], n_validation: int) -> NDArray[np.int64]:
+    """Share `n_validation` places out among classes of the given sizes."""
+    n = int(counts.sum())
+    quota, remainder = np.divmod(counts * n_validation, n)
+    empties_training = quota + 1 == counts
+    absent = (quota == 0) & ~empties_training
+    ranking = np.lexsort((-remainder, np.where(absent, 0, np.where(empties_training, 2, 1)), remainder == 0))
+    quota[ranking[: n_validation - int(quota.sum())]] += 1
+    return quota
+
+
+def _check_lengths(x: NDArray[Any], y: NDArray[np.int64], x_name: str, y_name: str) -> None:
+    if len(x) != len(y):
+        raise DataError(
+            f"{x_name} holds {len(x)} samples but {y_name} holds {len(y)} labels: there must be one label per sample"
+        )
+
+
+def _check_same_form(x: NDArray[Any], x_test: NDArray[Any]) -> None:
+    if x.shape[1] != x_test.shape[1]:
+        raise DataError(f"x has {x.shape[1]} features but x_test has {x_test.shape[1]}: both must have the same")
+    if x.dtype != x_test.dtype:
+        raise DataError(
+            f"x is {x.dtype} but x_test is {x_test.dtype}: convert one to the type of the other, "
+            "for uint8 is taken for images in 0..255"
+        )
+
+
+def _frozen(array: NDArray[Any]) -> NDArray[Any]:
+    view = array.view()
+    view.flags.writeable = False
+    return view

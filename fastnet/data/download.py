@@ -1,0 +1,138 @@
+"""Fetch one file from the first of several mirrors that has it whole."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import secrets
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from fastnet.data.readers import BROKEN_FILE_ERRORS, open_gzip_or_plain
+from fastnet.errors import DataError
+
+Progress = Callable[[str, int, int], None]
+"""Called during a download with the name of the file, the bytes so far and the bytes in all (0 where unknown)."""
+
+TIMEOUT_SECONDS = (10.0, 30.0)
+"""Longest wait for a connection, and for the next bytes of a transfer."""
+
+_CHUNK = 1 << 16
+_WAY_OUT = "name a folder that holds the data with --data-dir or FASTNET_DATA_DIR"
+
+
+def fetch(name: str, sha256: str, *, mirrors: Sequence[str], folder: Path, progress: Progress | None = None) -> Path:
+    """Download a file into a folder unless it is already there.
+
+    Parameters
+    ----------
+    name : str
+        Name of the file, at the mirrors and in the folder.
+    sha256 : str
+        SHA-256 of its content, unpacked where it is gzip: mirrors pack the same content in different ways.
+    mirrors : sequence of str
+        Addresses to which the name is appended, tried in order.
+    folder : Path
+        Made where it does not exist.
+    progress : callable, optional
+        See `Progress`.
+
+    Returns
+    -------
+    Path
+        The file in the folder. It appears there only when it is complete and verified, in one step, so several
+        processes may fetch the same file at once.
+
+    Raises
+    ------
+    DataError
+        If no mirror delivers the file (every one is named with the reason), or the folder cannot be written to.
+    """
+    target = folder / name
+    if target.is_file():
+        return target
+    reasons = []
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for mirror in mirrors:
+            reason = _fetch_from(mirror + name, target, sha256, progress)
+            if reason is None:
+                return target
+            reasons.append(f"{mirror + name} ({reason})")
+    except OSError as error:
+        if target.is_file():
+            return target  # another process placed it first; not every system lets two replace a file at once
+        raise DataError(f"{folder}: cannot be written to ({error.strerror or error}); {_WAY_OUT}") from None
+    raise DataError(f"{name} could not be downloaded from {', '.join(reasons)}; try again, or {_WAY_OUT}")
+
+
+def unpacked_sha256(path: Path) -> str:
+    """Hash the content of a file, unpacked where it is gzip.
+
+    Returns
+    -------
+    str
+        64 hexadecimal digits.
+
+    Raises
+    ------
+    OSError, EOFError, zlib.error
+        If the file cannot be read, or is a truncated or damaged gzip file.
+    """
+    digest = hashlib.sha256()
+    with open_gzip_or_plain(path) as file:
+        while piece := file.read(_CHUNK):
+            digest.update(piece)
+    return digest.hexdigest()
+
+
+class _Meter:
+    """The three calls that pooch makes to a progress bar, passed on as one."""
+
+    def __init__(self, name: str, report: Progress) -> None:
+        self.total = 0
+        self._name = name
+        self._done = 0
+        self._report = report
+
+    def update(self, count: int) -> None:
+        self._done = self._done + count if self.total == 0 else min(self._done + count, self.total)
+        self._report(self._name, self._done, self.total)
+
+    def reset(self) -> None:
+        """Do nothing: pooch fills the bar from zero at the end, and `update` stops at the total."""
+
+    def close(self) -> None:
+        """Do nothing: the owner of the bar closes it."""
+
+
+def _fetch_from(url: str, target: Path, sha256: str, progress: Progress | None) -> str | None:
+    """Download one address to `target`; return None, or in a few words why that failed."""
+    import pooch
+    import requests
+
+    part = target.with_name(f".{target.name}.{os.getpid()}-{secrets.token_hex(4)}.part")
+    download = pooch.HTTPDownloader(
+        progressbar=False if progress is None else _Meter(target.name, progress),
+        chunk_size=_CHUNK,
+        timeout=TIMEOUT_SECONDS,
+        headers={"Accept-Encoding": "identity"},
+    )
+    try:
+        download(url, str(part), None)
+        if unpacked_sha256(part) != sha256:
+            return "wrong checksum"
+        part.replace(target)
+    except requests.HTTPError as error:
+        return f"HTTP status {'unknown' if error.response is None else error.response.status_code}"
+    except requests.Timeout:
+        return "no answer in time"
+    except requests.exceptions.ChunkedEncodingError:
+        return "the transfer broke off"
+    except requests.RequestException:
+        return "no connection"
+    except BROKEN_FILE_ERRORS:
+        return "a truncated or damaged gzip file"
+    finally:
+        part.unlink(missing_ok=True)
+    return None

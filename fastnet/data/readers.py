@@ -1,0 +1,271 @@
+"""Read data files: IDX (the format of MNIST, plain or gzip) and NPZ (never pickled)."""
+
+from __future__ import annotations
+
+import gzip
+import math
+import os
+import struct
+import zipfile
+import zlib
+from collections.abc import Sequence
+from io import BufferedIOBase
+from pathlib import Path
+from tokenize import TokenError
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastnet.data.dataset import Dataset, as_dataset
+from fastnet.errors import DataError
+
+IDX_NAMES = (
+    "train-images-idx3-ubyte",
+    "train-labels-idx1-ubyte",
+    "t10k-images-idx3-ubyte",
+    "t10k-labels-idx1-ubyte",
+)
+"""The four files of MNIST and its relatives, each also accepted with .gz at its end."""
+
+NPZ_KEYS = "x and y, or x_train and y_train (with x_test and y_test for a test set)"
+
+BROKEN_FILE_ERRORS = (EOFError, gzip.BadGzipFile, zlib.error)
+"""What reading from a damaged gzip file can raise."""
+
+_IDX_DTYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
+_CHUNK = 1 << 20
+
+
+def open_gzip_or_plain(path: Path) -> BufferedIOBase:
+    """Open a file for reading and unpack it on the way where it starts with gzip's two magic bytes.
+
+    The name does not count, because some servers unpack what they send.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be opened.
+    """
+    with path.open("rb") as file:
+        packed = file.read(2) == b"\x1f\x8b"
+    return gzip.open(path, "rb") if packed else path.open("rb")
+
+
+def read_idx(path: str | os.PathLike[str], *, dimensions: int | None = None) -> NDArray[Any]:
+    """Read one IDX file.
+
+    Parameters
+    ----------
+    path : path
+        Plain or gzip.
+    dimensions : int, optional
+        Number of dimensions that the file must have: 3 for images, 1 for labels.
+
+    Returns
+    -------
+    ndarray
+        In the shape and the type that the file states, in the machine's byte order.
+
+    Raises
+    ------
+    DataError
+        If the file is missing, is not IDX, has another number of dimensions, or holds less or more than it states.
+
+    Notes
+    -----
+    An IDX file is two zero bytes, a type code, the number of dimensions, each size as a big-endian 32-bit integer,
+    and the values in row-major order (http://yann.lecun.com/exdb/mnist/, "the IDX file format").
+    """
+    path = Path(path)
+    try:
+        with open_gzip_or_plain(path) as file:
+            dtype, shape = _idx_header(file, path, dimensions)
+            expected = math.prod(shape) * dtype.itemsize
+            content = _read_at_most(file, expected + 1)
+    except BROKEN_FILE_ERRORS:
+        raise DataError(f"{path}: the gzip file is truncated or damaged; get it again") from None
+    except OSError as error:
+        raise _unreadable(path, error) from None
+    if len(content) != expected:
+        problem = "is truncated: it ends after" if len(content) < expected else "holds more than"
+        amount = len(content) if len(content) < expected else expected
+        sizes = " x ".join(str(size) for size in shape)
+        raise DataError(f"{path}: {problem} {amount} bytes, where its header states {sizes} values; get it again")
+    values: NDArray[Any] = np.frombuffer(content, dtype=dtype).reshape(shape)
+    return values if dtype.isnative else values.astype(dtype.newbyteorder("="))
+
+
+def find_idx_files(folder: Path) -> dict[str, Path]:
+    """Find which of the four IDX files a folder holds.
+
+    Returns
+    -------
+    dict of str to Path
+        For each of `IDX_NAMES` that is there, its path; the .gz file where both are.
+    """
+    found = {}
+    for name in IDX_NAMES:
+        for path in (folder / f"{name}.gz", folder / name):
+            if path.is_file():
+                found[name] = path
+                break
+    return found
+
+
+def read_idx_folder(folder: str | os.PathLike[str], *, name: str, class_names: Sequence[str]) -> Dataset:
+    """Read the four IDX files of MNIST or a relative from one folder.
+
+    Parameters
+    ----------
+    folder : path
+    name : str
+        Name of the data set.
+    class_names : sequence of str
+        Names of the classes; the labels are indices into it.
+
+    Returns
+    -------
+    Dataset
+        Images flattened, uint8, with their test set.
+
+    Raises
+    ------
+    DataError
+        If one of the four is missing or cannot be read, or if images and labels do not belong together.
+    """
+    folder = Path(folder)
+    files = find_idx_files(folder)
+    missing = [file for file in IDX_NAMES if file not in files]
+    if missing:
+        there = ", ".join(path.name for path in files.values()) or "none of the four"
+        raise DataError(
+            f"{folder}: {', '.join(missing)} missing (found: {there}); "
+            "images and labels of both parts belong in one folder"
+        )
+    x, y = _read_idx_pair(files[IDX_NAMES[0]], files[IDX_NAMES[1]])
+    x_test, y_test = _read_idx_pair(files[IDX_NAMES[2]], files[IDX_NAMES[3]])
+    try:
+        return as_dataset(x, y, x_test=x_test, y_test=y_test, class_names=class_names, name=name)
+    except DataError as error:
+        raise DataError(f"{folder}: {error}") from None
+
+
+def read_npz(path: str | os.PathLike[str]) -> Dataset:
+    """Read a data set from a NumPy archive, as written by ``numpy.savez``.
+
+    Parameters
+    ----------
+    path : path
+        Holds the arrays x and y, or x_train and y_train; optionally x_test and y_test, and class_names. Pickled
+        (object) arrays are refused, so a file from a stranger cannot run code.
+
+    Returns
+    -------
+    Dataset
+        Named after the file, without its suffix.
+
+    Raises
+    ------
+    DataError
+        If the file is missing or damaged, lacks those arrays, or they do not make a data set (see `as_dataset`).
+    """
+    path = Path(path)
+    arrays = _npz_arrays(path)
+    suffix = "_train" if "x_train" in arrays else ""
+    class_names = None if "class_names" not in arrays else np.ravel(arrays["class_names"]).tolist()
+    try:
+        return as_dataset(
+            arrays[f"x{suffix}"],
+            arrays[f"y{suffix}"],
+            x_test=arrays.get("x_test"),
+            y_test=arrays.get("y_test"),
+            class_names=class_names,
+            name=path.stem,
+        )
+    except DataError as error:
+        raise DataError(f"{path}: {error}") from None
+
+
+def _npz_arrays(path: Path) -> dict[str, NDArray[Any]]:
+    try:
+        with path.open("rb") as file:
+            if file.read(4) != b"PK\x03\x04":
+                raise DataError(f"{path}: not an .npz file; write one with numpy.savez(path, x=..., y=...)")
+            file.seek(0)
+            with np.load(file, allow_pickle=False) as archive:
+                keys = _npz_keys(path, archive.files)
+                return {key: archive[key] for key in keys}
+    except DataError:
+        raise
+    except MemoryError:
+        raise DataError(f"{path}: its arrays do not fit into memory") from None
+    except (
+        zipfile.BadZipFile,
+        EOFError,
+        zlib.error,
+        struct.error,
+        NotImplementedError,
+        RuntimeError,
+        OverflowError,
+        TokenError,
+    ):
+        raise DataError(f"{path}: the .npz file is truncated or damaged; write it again") from None
+    except ValueError as error:
+        if "Object arrays" in str(error):
+            raise DataError(
+                f"{path}: holds pickled Python objects, which are never loaded; save arrays of numbers or text"
+            ) from None
+        raise DataError(f"{path}: the .npz file is truncated or damaged; write it again") from None
+    except OSError as error:
+        raise _unreadable(path, error) from None
+
+
+def _npz_keys(path: Path, files: Sequence[str]) -> list[str]:
+    suffix = "_train" if "x_train" in files or "y_train" in files else ""
+    needed = [f"x{suffix}", f"y{suffix}"]
+    if not set(needed) <= set(files):
+        raise DataError(f"{path}: holds {', '.join(files) or 'nothing'}; the arrays {NPZ_KEYS} are needed")
+    return needed + [key for key in ("x_test", "y_test", "class_names") if key in files]
+
+
+def _idx_header(file: BufferedIOBase, path: Path, dimensions: int | None) -> tuple[np.dtype[Any], tuple[int, ...]]:
+    magic = file.read(4)
+    if len(magic) < 4 or magic[:2] != b"\0\0" or magic[2] not in _IDX_DTYPES or magic[3] == 0:
+        start = magic.hex() or "nothing"
+        raise DataError(f"{path}: not an IDX file: it starts with {start}, not with 0000, a type and a dimension count")
+    if dimensions is not None and magic[3] != dimensions:
+        kind = {1: "labels (1 dimension)", 3: "images (3 dimensions)"}.get(dimensions, f"{dimensions} dimensions")
+        raise DataError(f"{path}: an IDX file of {magic[3]} dimensions (magic {magic.hex()}), where {kind} are needed")
+    sizes = file.read(4 * magic[3])
+    if len(sizes) < 4 * magic[3]:
+        raise DataError(f"{path}: is truncated: it ends within its header; get it again")
+    shape = struct.unpack(f">{magic[3]}I", sizes)
+    if 0 in shape:
+        raise DataError(f"{path}: its header states {' x '.join(map(str, shape))} values: it holds no sample")
+    return np.dtype(_IDX_DTYPES[magic[2]]), shape
+
+
+def _read_at_most(file: BufferedIOBase, limit: int) -> bytearray:
+    """Read in pieces, so that a header that lies about its size cannot claim memory for it."""
+    content = bytearray()
+    while len(content) < limit and (piece := file.read(min(_CHUNK, limit - len(content)))):
+        content += piece
+    return content
+
+
+def _read_idx_pair(images: Path, labels: Path) -> tuple[NDArray[Any], NDArray[Any]]:
+    x, y = read_idx(images, dimensions=3), read_idx(labels, dimensions=1)
+    if len(x) != len(y):
+        raise DataError(
+            f"{images} holds {len(x)} images but {labels} holds {len(y)} labels: they do not belong together"
+        )
+    return x, y
+
+
+def _unreadable(path: Path, error: OSError) -> DataError:
+    if isinstance(error, FileNotFoundError):
+        return DataError(f"{path}: there is no such file")
+    if isinstance(error, IsADirectoryError):
+        return DataError(f"{path}: is a folder, where a file is needed")
+    return DataError(f"{path}: cannot be read ({error.strerror or error})")

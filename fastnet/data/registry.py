@@ -1,0 +1,169 @@
+"""Data sets by name, or any other by the path of its file."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+
+from fastnet.data.dataset import Dataset
+from fastnet.data.download import Progress, fetch
+from fastnet.data.readers import IDX_NAMES, find_idx_files, read_idx_folder, read_npz
+from fastnet.errors import DataError
+
+DATA_DIR_VARIABLE = "FASTNET_DATA_DIR"
+
+
+@dataclass(frozen=True, slots=True)
+class ImageSet:
+    """Four IDX files that can be downloaded.
+
+    Attributes
+    ----------
+    class_names : tuple of str
+    mirrors : tuple of str
+        Addresses to which the names of the files are appended, in the order in which they are tried.
+    sha256 : tuple of str
+        SHA-256 of each file of `IDX_NAMES`, unpacked.
+    """
+
+    class_names: tuple[str, ...]
+    mirrors: tuple[str, ...]
+    sha256: tuple[str, ...]
+
+
+IMAGE_SETS = {
+    "mnist": ImageSet(
+        class_names=tuple("0123456789"),
+        mirrors=(
+            "https://ossci-datasets.s3.amazonaws.com/mnist/",
+            "https://storage.googleapis.com/cvdf-datasets/mnist/",
+        ),
+        sha256=(
+            "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
+            "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
+            "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
+            "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
+        ),
+    ),
+    "fashion-mnist": ImageSet(
+        class_names=(
+            "T-shirt/top",
+            "Trouser",
+            "Pullover",
+            "Dress",
+            "Coat",
+            "Sandal",
+            "Shirt",
+            "Sneaker",
+            "Bag",
+            "Ankle boot",
+        ),
+        mirrors=(
+            "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion/",
+            "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
+        ),
+        sha256=(
+            "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
+            "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
+            "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
+            "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
+        ),
+    ),
+}
+
+NAMES = ("mnist5k", *IMAGE_SETS)
+"""What `load` knows by name; all three hold images of 28 x 28 in ten classes."""
+
+
+def load(
+    name_or_path: str | os.PathLike[str],
+    *,
+    data_dir: str | os.PathLike[str] | None = None,
+    progress: Progress | None = None,
+) -> Dataset:
+    """Load a data set.
+
+    Parameters
+    ----------
+    name_or_path : str or path
+        ``"mnist5k"`` (5,000 real MNIST images inside the package), ``"mnist"``, ``"fashion-mnist"``, or the path of
+        an .npz file (see `fastnet.data.readers.read_npz`).
+    data_dir : path, optional
+        Folder with the four IDX files of a named set, in it or in its subfolder of that name. Defaults to the
+        environment variable ``FASTNET_DATA_DIR``. Where it holds none of them the user's cache is looked at, and what
+        is missing there is downloaded once and verified.
+    progress : callable, optional
+        Called during a download as ``progress(file_name, bytes_done, bytes_total)``; the total is 0 where unknown.
+
+    Returns
+    -------
+    Dataset
+        The named sets have uint8 images, shape (N, 784), and a test set.
+
+    Raises
+    ------
+    DataError
+        If there is no such name or file, the data are damaged, or the download fails.
+
+    Examples
+    --------
+    >>> load("mnist5k")
+    Dataset('mnist5k': 4000 samples, 784 features, 10 classes, 1000 test samples)
+    """
+    text = os.fspath(name_or_path)
+    if text == "mnist5k":
+        return read_npz(Path(__file__).with_name("mnist5k.npz"))
+    if text in IMAGE_SETS:
+        return _load_images(text, data_dir, progress)
+    path = Path(text).expanduser()
+    if text and path.is_dir():
+        raise DataError(
+            f"{text}: is a folder; give a file, or one of {', '.join(IMAGE_SETS)} with the folder as --data-dir"
+        )
+    if path.suffix == ".npz" or path.is_file():
+        return read_npz(path)
+    raise DataError(f"{text!r}: no such data; give one of {', '.join(NAMES)}, or a path to an .npz file")
+
+
+def cache_folder() -> Path:
+    """Return the folder in which downloaded data sets are kept, each in a subfolder of its name."""
+    from platformdirs import user_cache_path
+
+    return user_cache_path("fastnet", appauthor=False) / "data"
+
+
+def _load_images(name: str, data_dir: str | os.PathLike[str] | None, progress: Progress | None) -> Dataset:
+    images = IMAGE_SETS[name]
+    named_folder = data_dir or os.environ.get(DATA_DIR_VARIABLE)
+    if named_folder:
+        folder = Path(named_folder).expanduser()
+        if not folder.is_dir():
+            raise DataError(
+                f"{folder}: there is no such folder; --data-dir and {DATA_DIR_VARIABLE} name a folder of data"
+            )
+        for candidate in (folder / name, folder):
+            if find_idx_files(candidate):
+                return _read_images(candidate, name)
+    cached = cache_folder() / name
+    present = find_idx_files(cached)
+    for file, sha256 in zip(IDX_NAMES, images.sha256, strict=True):
+        if file not in present:
+            fetch(f"{file}.gz", sha256, mirrors=images.mirrors, folder=cached, progress=progress)
+    try:
+        return _read_images(cached, name)
+    except DataError as error:
+        raise DataError(f"{error} (delete {cached} to download {name} again)") from None
+
+
+def _read_images(folder: Path, name: str) -> Dataset:
+    """Read a named set, and refuse it where its labels are those of another: the files have the same names."""
+    dataset = read_idx_folder(folder, name=name, class_names=IMAGE_SETS[name].class_names)
+    header = struct.pack(">2xBBI", 0x08, 1, dataset.n_samples)
+    sha256 = hashlib.sha256(header + dataset.y.astype("u1").tobytes()).hexdigest()
+    for other, images in IMAGE_SETS.items():
+        if other != name and sha256 == images.sha256[1]:
+            raise DataError(f"{folder}: holds {other}, not {name}; keep each set in a folder of its name")
+    return dataset

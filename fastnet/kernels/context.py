@@ -1,0 +1,159 @@
+"""The context: everything that one thread needs to train one network, as one row of 64-bit integers.
+
+The stages of training (`step`, `pack`) are compiled one by one and call each other through addresses. They would
+otherwise be inlined into each other again and again: a cold start took 31 s that way and takes a few now. What they
+hand on is the address of a context; `open_net`, `open_data`, `open_work` and `open_trial` turn it back into bundles of
+arrays and numbers, of which the compiler keeps what is used.
+
+An array takes three places (address, rows, columns), a float the bits of a float64.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic
+from numba.np import arrayobj
+
+
+class Net(NamedTuple):
+    """An architecture laid out, and how it is trained; the same for all trials of a pack."""
+
+    layers: np.ndarray  # (L, N_FIELDS) int64, see `layout`
+    offsets: np.ndarray  # int64, places in the workspace, see `layout`
+    table: np.ndarray  # (products, widths) int64, addresses of the microkernels, see `panels`
+    stages: np.ndarray  # int64, addresses of the stages, see `step`
+    rule: int  # update rule, see `update`
+    update: int  # address of its microkernel, 0 for SGD
+    xavier: int  # initial values: 1 Xavier, 0 He
+    batch_size: int
+    block: int  # samples per evaluation block, whole tiles
+
+
+class Data(NamedTuple):
+    """The samples, padded for the kernels; shared by all threads and never written."""
+
+    x: np.ndarray  # (N, ld) float32
+    labels: np.ndarray  # (N,) int64
+    sparse: int  # 1 where the first layer walks the lists below
+    lists: np.ndarray  # uint16, non-zero features of every sample
+    starts: np.ndarray  # (N + 1,) int64
+    pair_lists: np.ndarray  # uint16, feature pairs that are not zero
+    pair_starts: np.ndarray  # (N + 1,) int64
+    identity: np.ndarray  # int64 0, 1, 2, ...: the row numbers of a hidden layer
+    train_rows: np.ndarray  # (n_train + TILE_ROWS,) int64 sample numbers, padded by repeats
+    validation_rows: np.ndarray  # (n_validation + TILE_ROWS,) int64
+
+
+class Work(NamedTuple):
+    """What one thread writes while it trains."""
+
+    params: np.ndarray  # (1 + states, P) float32: parameters, then the optimizer's states
+    floats: np.ndarray  # float32 workspace, see `layout`
+    scratch: np.ndarray  # (threads, .) float32, gradient tiles on their way to an update rule
+    bits: np.ndarray  # uint8 activity and dropout bits
+    samples: np.ndarray  # (pairs, capacity) uint16, samples of the batch per feature pair
+    counts: np.ndarray  # (pairs,) int64
+    order: np.ndarray  # (n_train + TILE_ROWS,) int64, this epoch's order
+    hyper: np.ndarray  # (2, N_HYPER) float32, see `update`
+    state: np.ndarray  # (N_STATE,) float64: see below
+
+
+POWER1, POWER2, START_LOSS, LOSS, ACCURACY = range(5)
+"""Entries of `Work.state`: Adam's beta1^t and beta2^t, the first batch's loss, and what a stage found."""
+N_STATE = 5
+
+
+class Trial(NamedTuple):
+    """What distinguishes one network of a pack: its random stream and its hyperparameters."""
+
+    seed: int  # 64 bits
+    stream: int
+    threshold: int  # dropout in 1/65536, 0 for none
+    train_scale: float  # factor of hidden outputs in training
+    scale: float  # factor in evaluation
+    learning_rate: float
+    beta1: float
+    beta2: float
+
+
+_ARRAYS = {
+    "layers": (types.int64, 2), "offsets": (types.int64, 1), "table": (types.int64, 2), "stages": (types.int64, 1),
+    "x": (types.float32, 2), "labels": (types.int64, 1), "lists": (types.uint16, 1), "starts": (types.int64, 1),
+    "pair_lists": (types.uint16, 1), "pair_starts": (types.int64, 1), "identity": (types.int64, 1),
+    "train_rows": (types.int64, 1), "validation_rows": (types.int64, 1),
+    "params": (types.float32, 2), "floats": (types.float32, 1), "scratch": (types.float32, 2),
+    "bits": (types.uint8, 1), "samples": (types.uint16, 2), "counts": (types.int64, 1), "order": (types.int64, 1),
+    "hyper": (types.float32, 2), "state": (types.float64, 1),
+}  # fmt: skip
+_SCALARS = {
+    "rule": types.int64, "update": types.int64, "xavier": types.int64, "batch_size": types.int64,
+    "block": types.int64, "sparse": types.int64,
+    "seed": types.uint64, "stream": types.int64, "threshold": types.int64, "train_scale": types.float32,
+    "scale": types.float32, "learning_rate": types.float64, "beta1": types.float64, "beta2": types.float64,
+}  # fmt: skip
+_PLACES = {name: 3 * n for n, name in enumerate(_ARRAYS)}
+_PLACES |= {name: 3 * len(_ARRAYS) + n for n, name in enumerate(_SCALARS)}
+
+N_PLACES = 3 * len(_ARRAYS) + len(_SCALARS)
+"""int64 entries of a context."""
+FIRST_OF_TRIAL = _PLACES["seed"]
+"""Where the entries of `Trial` begin; they are the last ones, in the order of its fields."""
+
+
+def fill(context: np.ndarray, *bundles: NamedTuple) -> None:
+    """Write bundles into a context row; the caller keeps their arrays alive."""
+    for bundle in bundles:
+        for name, value in bundle._asdict().items():
+            place = _PLACES[name]
+            if isinstance(value, np.ndarray):
+                context[place : place + 3] = (value.ctypes.data, *(*value.shape, 1)[:2])
+            elif isinstance(value, float):
+                context[place] = np.float64(value).view(np.int64)
+            else:
+                context[place] = np.uint64(value).view(np.int64)
+
+
+def _opener(bundle: type[Any]) -> Any:
+    """Make the intrinsic that reads a bundle from the context at a byte address."""
+    kinds = [
+        types.Array(_ARRAYS[name][0], _ARRAYS[name][1], "C") if name in _ARRAYS else _SCALARS[name]
+        for name in bundle._fields
+    ]
+    bundle_type = types.NamedTuple(kinds, bundle)
+
+    def read(context: Any, builder: Any, base: Any, name: str, kind: Any) -> Any:
+        def entry(n: int, stored: ir.Type) -> Any:
+            place = ir.Constant(ir.IntType(64), 8 * (_PLACES[name] + n))
+            return builder.load(builder.inttoptr(builder.add(base, place), stored.as_pointer()), align=8)
+
+        if not isinstance(kind, types.Array):
+            if kind is types.float32:
+                return builder.fptrunc(entry(0, ir.DoubleType()), ir.FloatType())
+            return entry(0, ir.DoubleType() if kind is types.float64 else ir.IntType(64))
+        array = context.make_array(kind)(context, builder)
+        shape = [entry(1 + axis, ir.IntType(64)) for axis in range(kind.ndim)]
+        itemsize = ir.Constant(ir.IntType(64), kind.dtype.bitwidth // 8)
+        strides = [itemsize] if kind.ndim == 1 else [builder.mul(shape[1], itemsize), itemsize]
+        data = builder.inttoptr(entry(0, ir.IntType(64)), context.get_data_type(kind.dtype).as_pointer())
+        arrayobj.populate_array(array, data, shape, strides, itemsize, None)
+        return array._getvalue()
+
+    @intrinsic
+    def open_bundle(typing: Any, address: Any) -> Any:
+        def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            values = [read(context, builder, args[0], *field) for field in zip(bundle._fields, kinds, strict=True)]
+            return context.make_tuple(builder, bundle_type, values)
+
+        return bundle_type(types.int64), generate
+
+    return open_bundle
+
+
+open_net = _opener(Net)
+open_data = _opener(Data)
+open_work = _opener(Work)
+open_trial = _opener(Trial)

@@ -1,0 +1,60 @@
+"""What the processor offers: the one place that chooses lanes and the shape of the register tiles.
+
+`LANES` float32 values share a vector register: 16 with AVX-512, 8 with AVX2, 4 elsewhere. Results never depend on it
+(every output element is one sequential chain of fused multiply-adds, see docs/kernels.md); only speed does.
+"""
+
+from __future__ import annotations
+
+import os
+
+import llvmlite.binding as llvm
+from numba import config
+
+
+def _features() -> frozenset[str]:
+    """Names of the instruction sets that Numba compiles for (its own environment variables included)."""
+    if config.CPU_FEATURES is not None:
+        return frozenset(name[1:] for name in config.CPU_FEATURES.split(",") if name.startswith("+"))
+    if config.CPU_NAME not in (None, "host"):
+        return frozenset(("avx2", "fma") if config.CPU_NAME in ("haswell", "broadwell", "skylake", "znver1") else ())
+    return frozenset(name for name, present in llvm.get_host_cpu_features().items() if present)
+
+
+def _lanes() -> int:
+    forced = os.environ.get("FASTNET_LANES", "")
+    if forced in ("4", "8", "16"):
+        return int(forced)
+    features = _features()
+    if "avx512f" in features:
+        return 16
+    return 8 if "avx2" in features else 4
+
+
+LANES = _lanes()
+"""float32 values in one vector register."""
+
+LANE_BYTES = 4 * LANES
+
+TILE_ROWS = 6
+"""Rows of the dense register tile."""
+
+TILE_VECTORS = 2 if LANES == 8 else 4
+"""Vectors per row of the dense tile: 6 x 2 leaves 4 of AVX2's 16 registers for operands, 6 x 4 leaves 8 of 32."""
+
+PANEL_VECTORS = 8
+"""Vectors of the widest sparse panel: eight independent chains hide the latency of two FMA units (4 cycles each)."""
+
+GROUP = min(LANES, 8)
+"""Columns that share one byte of an activity bitmap."""
+
+MASK_BYTES = LANES // GROUP
+"""Bytes of the activity bits of one vector."""
+
+ALIGNMENT = 64
+"""Bytes: one cache line. NumPy alone aligns to 16, and then AVX2 loads that cross lines cost a quarter of the speed."""
+
+
+def round_up(value: int, multiple: int) -> int:
+    """Smallest multiple of `multiple` that is not below `value`."""
+    return -(-value // multiple) * multiple

@@ -1,0 +1,218 @@
+"""The microkernels: the three products of a layer on the register tile, one column panel at a time.
+
+A panel is up to a few vectors of columns of the result. For each product there is a dense microkernel (tile of
+`TILE_ROWS` rows, every k) and a sparse one (tile of one or two rows, only the k in a list). They are compiled one by one,
+on demand, for the panel widths that a network needs, and called through the address table `TABLE`, so that each exists
+once in memory and a caller compiles in a moment.
+
+Arguments are byte addresses, byte strides and counts (int64); nothing is checked here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+from numba import types
+
+from fastnet.kernels import _jit
+from fastnet.kernels.host import LANE_BYTES, PANEL_VECTORS, TILE_ROWS, TILE_VECTORS
+from fastnet.kernels.tile import (
+    invoke,
+    load_f32,
+    load_i64,
+    load_row,
+    load_u16,
+    rank1,
+    rank1_strided,
+    store,
+    store_active,
+    store_relu,
+    store_relu_kept,
+    store_sgd,
+    zeros,
+)
+
+LINEAR, RELU, RELU_KEPT = 0, 1, 2
+"""Epilogues of the forward product: nothing, ReLU, ReLU and dropout."""
+
+FORWARD, FORWARD_SPARSE, INPUT_GRADIENT, WEIGHT_GRADIENT, WEIGHT_GRADIENT_SPARSE = range(5)
+"""Rows of `TABLE`."""
+
+SPARSE_ROWS = 2
+"""Features per tile of the sparse weight gradient: neighbours are mostly zero together, and a second row per loaded
+vector lifts the product from load-bound (1.3 FMA a cycle) to FMA-bound."""
+
+SPARSE_VECTORS = PANEL_VECTORS - 1
+"""Widest sparse panel: 2 x 7 accumulators and two factors fill AVX2's 16 registers."""
+
+TABLE = np.zeros((5, PANEL_VECTORS + 1), np.int64)
+"""Address of each compiled microkernel by product and panel width in vectors; 0 where not compiled."""
+
+_i = types.int64
+_f = types.float32
+
+
+def _forward(vectors: int) -> tuple[Any, Callable[..., None]]:
+    """Return signature and source of: c = epilogue(a[rows] @ w + bias), tiles of six rows, every k."""
+
+    def forward(
+        first: int, last: int, rows: int, a: int, lda: int, n_in: int, w: int, ldw: int, bias: int, c: int, ldc: int,
+        active: int, ld_active: int, keep: int, epilogue: int, scale: float,
+    ) -> None:  # fmt: skip
+        for r in range(first, last, TILE_ROWS):
+            a0 = a + load_i64(rows + 8 * r) * lda
+            a1 = a + load_i64(rows + 8 * r + 8) * lda
+            a2 = a + load_i64(rows + 8 * r + 16) * lda
+            a3 = a + load_i64(rows + 8 * r + 24) * lda
+            a4 = a + load_i64(rows + 8 * r + 32) * lda
+            a5 = a + load_i64(rows + 8 * r + 40) * lda
+            tile = load_row(zeros(TILE_ROWS, vectors), bias)
+            for k in range(n_in):
+                o = 4 * k
+                factors = (
+                    load_f32(a0 + o), load_f32(a1 + o), load_f32(a2 + o),
+                    load_f32(a3 + o), load_f32(a4 + o), load_f32(a5 + o),
+                )  # fmt: skip
+                tile = rank1(tile, factors, w + k * ldw)
+            if epilogue == LINEAR:
+                store(tile, c + r * ldc, ldc)
+            elif epilogue == RELU:
+                store_relu(tile, c + r * ldc, ldc, scale, active + r * ld_active, ld_active)
+            else:
+                store_relu_kept(
+                    tile, c + r * ldc, ldc, scale, active + r * ld_active, ld_active, keep + r * ld_active
+                )
+
+    return types.void(*[_i] * 15, _f), forward
+
+
+def _forward_sparse(vectors: int) -> tuple[Any, Callable[..., None]]:
+    """Return signature and source of the same product, one row at a time, over the row's list of non-zero k."""
+
+    def forward_sparse(
+        first: int, last: int, rows: int, a: int, lda: int, lists: int, starts: int, w: int, ldw: int, bias: int,
+        c: int, ldc: int, active: int, ld_active: int, keep: int, epilogue: int, scale: float,
+    ) -> None:  # fmt: skip
+        for r in range(first, last):
+            row = load_i64(rows + 8 * r)
+            begin = load_i64(starts + 8 * row)
+            end = load_i64(starts + 8 * row + 8)
+            a0 = a + row * lda
+            tile = load_row(zeros(1, vectors), bias)
+            for p in range(begin, end):
+                k = load_u16(lists + 2 * p)
+                tile = rank1_strided(tile, a0 + 4 * k, 4, w + k * ldw)
+            if epilogue == LINEAR:
+                store(tile, c + r * ldc, ldc)
+            elif epilogue == RELU:
+                store_relu(tile, c + r * ldc, ldc, scale, active + r * ld_active, ld_active)
+            else:
+                store_relu_kept(
+                    tile, c + r * ldc, ldc, scale, active + r * ld_active, ld_active, keep + r * ld_active
+                )
+
+    return types.void(*[_i] * 16, _f), forward_sparse
+
+
+def _input_gradient(vectors: int) -> tuple[Any, Callable[..., None]]:
+    """Return signature and source of: dx = (dy @ wt) * active * scale."""
+
+    def input_gradient(
+        first: int, last: int, dy: int, ld_dy: int, n_out: int, wt: int, ld_wt: int, dx: int, ld_dx: int, active: int,
+        ld_active: int, scale: float,
+    ) -> None:  # fmt: skip
+        for r in range(first, last, TILE_ROWS):
+            row = dy + r * ld_dy
+            tile = zeros(TILE_ROWS, vectors)
+            for k in range(n_out):
+                tile = rank1_strided(tile, row + 4 * k, ld_dy, wt + k * ld_wt)
+            store_active(tile, dx + r * ld_dx, ld_dx, scale, active + r * ld_active, ld_active)
+
+    return types.void(*[_i] * 11, _f), input_gradient
+
+
+def _weight_gradient(vectors: int) -> tuple[Any, Callable[..., None]]:
+    """Return signature and source of: dw = x[rows].T @ dy, handed to the update while still in registers."""
+    row_bytes = vectors * LANE_BYTES
+
+    def weight_gradient(
+        first: int, last: int, rows: int, x: int, ldx: int, n_rows: int, dy: int, ld_dy: int, w: int, ldw: int,
+        update: int, offset: int, scratch: int, hyper: int,
+    ) -> None:  # fmt: skip
+        for i in range(first, last, TILE_ROWS):
+            tile = zeros(TILE_ROWS, vectors)
+            column = x + 4 * i
+            for k in range(n_rows):
+                tile = rank1_strided(tile, column + load_i64(rows + 8 * k) * ldx, 4, dy + k * ld_dy)
+            if update == 0:
+                store_sgd(tile, w + i * ldw, ldw, load_f32(hyper), load_f32(hyper + 4))
+            else:
+                store(tile, scratch, row_bytes)
+                invoke(update, TILE_ROWS, row_bytes // 4, scratch, row_bytes, w + i * ldw, ldw, offset, hyper)
+
+    return types.void(*[_i] * 14), weight_gradient
+
+
+def _weight_gradient_sparse(vectors: int) -> tuple[Any, Callable[..., None]]:
+    """Return signature and source of the same, two features at a time, over the samples in which either is not zero."""
+    row_bytes = vectors * LANE_BYTES
+
+    def weight_gradient_sparse(
+        first: int, last: int, rows: int, x: int, ldx: int, lists: int, capacity: int, counts: int, dy: int, ld_dy: int,
+        w: int, ldw: int, update: int, offset: int, scratch: int, hyper: int,
+    ) -> None:  # fmt: skip
+        for q in range(first, last):
+            i = SPARSE_ROWS * q
+            tile = zeros(SPARSE_ROWS, vectors)
+            column = x + 4 * i
+            begin = lists + 2 * q * capacity
+            for p in range(load_i64(counts + 8 * q)):
+                k = load_u16(begin + 2 * p)
+                tile = rank1_strided(tile, column + load_i64(rows + 8 * k) * ldx, 4, dy + k * ld_dy)
+            if update == 0:
+                store_sgd(tile, w + i * ldw, ldw, load_f32(hyper), load_f32(hyper + 4))
+            else:
+                store(tile, scratch, row_bytes)
+                invoke(update, SPARSE_ROWS, row_bytes // 4, scratch, row_bytes, w + i * ldw, ldw, offset, hyper)
+
+    return types.void(*[_i] * 16), weight_gradient_sparse
+
+
+_SOURCES = {
+    FORWARD: _forward,
+    FORWARD_SPARSE: _forward_sparse,
+    INPUT_GRADIENT: _input_gradient,
+    WEIGHT_GRADIENT: _weight_gradient,
+    WEIGHT_GRADIENT_SPARSE: _weight_gradient_sparse,
+}
+_COMPILED: dict[tuple[int, int], Any] = {}
+
+
+def widths(n_vectors: int, sparse: bool) -> tuple[int, int, int]:
+    """Cut `n_vectors` columns of vectors into panels of nearly equal width.
+
+    Returns
+    -------
+    n_panels, n_wide, wide : int
+        The first `n_wide` panels are `wide` vectors wide, the others one vector less.
+
+    Examples
+    --------
+    >>> widths(SPARSE_VECTORS + 1, True)
+    (2, 2, 4)
+    """
+    limit = SPARSE_VECTORS if sparse else TILE_VECTORS
+    n_panels = -(-n_vectors // limit)
+    narrow, n_wide = divmod(n_vectors, n_panels)
+    return (n_panels, n_wide, narrow + 1) if n_wide else (n_panels, n_panels, narrow)
+
+
+def compile_panels(wanted: Iterable[tuple[int, int]]) -> None:
+    """Compile the microkernels of `wanted` (product, vectors) that are not in `TABLE` yet."""
+    for product, vectors in wanted:
+        if not TABLE[product, vectors]:
+            signature, source = _SOURCES[product](vectors)
+            compiled = _COMPILED[product, vectors] = _jit.micro(signature, source)
+            TABLE[product, vectors] = compiled.address

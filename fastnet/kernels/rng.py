@@ -1,0 +1,179 @@
+"""Counter-based random numbers: every draw is a pure function of (seed, stream, purpose, position).
+
+Philox4x32-10 of Salmon, Moraes, Dror and Shaw, "Parallel random numbers: as easy as 1, 2, 3" (SC 2011). The key is the
+seed; the counter says what the number is for, so that trials, layers, epochs and threads never share a state and any
+part of a study can be computed again alone. All arithmetic is integer or plain float64 (no libm), so that `reference`
+and every processor agree to the last bit.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from fastnet.kernels._jit import kernel
+
+INIT, SHUFFLE, DROPOUT, SPACE = np.int64(1), np.int64(2), np.int64(3), np.int64(4)
+"""Purposes; layer number times 256 is added."""
+
+_ZERO = np.int64(0)  # a plain 0 has a type of its own, for which Numba would compile every callee once more
+
+_M0, _M1 = np.uint64(0xD2511F53), np.uint64(0xCD9E8D57)
+_W0, _W1 = np.uint64(0x9E3779B9), np.uint64(0xBB67AE85)
+_LOW, _HALF = np.uint64(0xFFFFFFFF), np.uint64(32)
+_UNIT = 2.0**-32
+_SQRT_HALF = 0.7071067811865476
+_LN2 = 0.6931471805599453
+
+
+@kernel
+def philox(c0: int, c1: int, c2: int, c3: int, seed: int) -> tuple[int, int, int, int]:
+    """Return the four 32-bit words (as uint64) of one counter value under one 64-bit seed."""
+    a, b = np.uint64(c0) & _LOW, np.uint64(c1) & _LOW
+    c, d = np.uint64(c2) & _LOW, np.uint64(c3) & _LOW
+    k0, k1 = np.uint64(seed) & _LOW, np.uint64(seed) >> _HALF
+    for _ in range(10):
+        p, q = _M0 * a, _M1 * c
+        a, b, c, d = (q >> _HALF) ^ b ^ k0, q & _LOW, (p >> _HALF) ^ d ^ k1, p & _LOW
+        k0, k1 = (k0 + _W0) & _LOW, (k1 + _W1) & _LOW
+    return a, b, c, d
+
+
+@kernel
+def log_exact(x: float) -> float:
+    """Natural logarithm of a positive float64 by +, -, *, / alone: 2 artanh((m-1)/(m+1)) + e ln 2."""
+    m, e = math.frexp(x)
+    if m < _SQRT_HALF:
+        m, e = m * 2.0, e - 1
+    s = (m - 1.0) / (m + 1.0)
+    z = s * s
+    t = 1.0 / 21.0
+    t = t * z + 1.0 / 19.0
+    t = t * z + 1.0 / 17.0
+    t = t * z + 1.0 / 15.0
+    t = t * z + 1.0 / 13.0
+    t = t * z + 1.0 / 11.0
+    t = t * z + 1.0 / 9.0
+    t = t * z + 1.0 / 7.0
+    t = t * z + 1.0 / 5.0
+    t = t * z + 1.0 / 3.0
+    t = t * z + 1.0
+    return 2.0 * s * t + e * _LN2
+
+
+@kernel
+def _near_half(q: float) -> float:
+    r = 0.180625 - q * q
+    a = 2.5090809287301226727e3
+    a = a * r + 3.3430575583588128105e4
+    a = a * r + 6.7265770927008700853e4
+    a = a * r + 4.5921953931549871457e4
+    a = a * r + 1.3731693765509461125e4
+    a = a * r + 1.9715909503065514427e3
+    a = a * r + 1.3314166789178437745e2
+    a = a * r + 3.3871328727963666080e0
+    b = 5.2264952788528545610e3
+    b = b * r + 2.8729085735721942674e4
+    b = b * r + 3.9307895800092710610e4
+    b = b * r + 2.1213794301586595867e4
+    b = b * r + 5.3941960214247511077e3
+    b = b * r + 6.8718700749205790830e2
+    b = b * r + 4.2313330701600911252e1
+    b = b * r + 1.0
+    return q * a / b
+
+
+@kernel
+def _tail(r: float) -> float:
+    if r <= 5.0:
+        r = r - 1.6
+        a = 7.74545014278341407640e-4
+        a = a * r + 2.27238449892691845833e-2
+        a = a * r + 2.41780725177450611770e-1
+        a = a * r + 1.27045825245236838258e0
+        a = a * r + 3.64784832476320460504e0
+        a = a * r + 5.76949722146069140550e0
+        a = a * r + 4.63033784615654529590e0
+        a = a * r + 1.42343711074968357734e0
+        b = 1.05075007164441684324e-9
+        b = b * r + 5.47593808499534494600e-4
+        b = b * r + 1.51986665636164571966e-2
+        b = b * r + 1.48103976427480074590e-1
+        b = b * r + 6.89767334985100004550e-1
+        b = b * r + 1.67638483018380384940e0
+        b = b * r + 2.05319162663775882187e0
+        b = b * r + 1.0
+        return a / b
+    r = r - 5.0
+    a = 2.01033439929228813265e-7
+    a = a * r + 2.71155556874348757815e-5
+    a = a * r + 1.24266094738807843860e-3
+    a = a * r + 2.65321895265761230930e-2
+    a = a * r + 2.96560571828504891230e-1
+    a = a * r + 1.78482653991729133580e0
+    a = a * r + 5.46378491116411436990e0
+    a = a * r + 6.65790464350110377720e0
+    b = 2.04426310338993978564e-15
+    b = b * r + 1.42151175831644588870e-7
+    b = b * r + 1.84631831751005468180e-5
+    b = b * r + 7.86869131145613259100e-4
+    b = b * r + 1.48753612908506148525e-2
+    b = b * r + 1.36929880922735805310e-1
+    b = b * r + 5.99832206555887937690e-1
+    b = b * r + 1.0
+    return a / b
+
+
+@kernel
+def normal_quantile(p: float) -> float:
+    """Inverse of the normal distribution function: PPND16 of Wichura, algorithm AS 241 (Applied Statistics 37, 1988)."""
+    q = p - 0.5
+    if abs(q) <= 0.425:
+        return _near_half(q)
+    value = _tail(math.sqrt(-log_exact(min(p, 1.0 - p))))
+    return -value if q < 0.0 else value
+
+
+@kernel
+def initial_weights(seed: int, stream: int, layer: int, n_in: int, n_out: int, ldw: int, deviation: float, w: np.ndarray) -> None:
+    """Fill the (n_in, n_out) part of a padded weight matrix with normal numbers.
+
+    w  (>= n_in * ldw,) float32, written where i < n_in and j < n_out; weight (i, j) is number i * n_out + j.
+    """
+    block = -1
+    words = philox(_ZERO, _ZERO, INIT + 256 * layer, stream, seed)
+    for i in range(n_in):
+        for j in range(n_out):
+            e = i * n_out + j
+            if e >> 2 != block:
+                block = e >> 2
+                words = philox(block, _ZERO, INIT + 256 * layer, stream, seed)
+            slot = e & 3
+            word = words[0] if slot == 0 else words[1] if slot == 1 else words[2] if slot == 2 else words[3]
+            uniform = (np.float64(word) + 0.5) * _UNIT
+            w[i * ldw + j] = np.float32(deviation * normal_quantile(uniform))
+
+
+@kernel
+def shuffle(seed: int, stream: int, epoch: int, order: np.ndarray) -> None:
+    """Shuffle the int64 entries of `order` in place, by Fisher and Yates from the end."""
+    words = philox(_ZERO, epoch, SHUFFLE, stream, seed)
+    n = order.shape[0]
+    for q in range(n - 1):
+        slot = q & 3
+        if slot == 0:
+            words = philox(q >> 2, epoch, SHUFFLE, stream, seed)
+        word = words[0] if slot == 0 else words[1] if slot == 1 else words[2] if slot == 2 else words[3]
+        i = n - 1 - q
+        j = np.int64((word * np.uint64(i + 1)) >> _HALF)
+        order[i], order[j] = order[j], order[i]
+
+
+@kernel
+def uniforms(seed: int, trials: np.ndarray, purpose: int, index: int) -> np.ndarray:
+    """Return one number in (0, 1) per trial: word 0 of block `index`, the trial being the stream."""
+    out = np.empty(trials.shape[0], np.float64)
+    for t in range(trials.shape[0]):
+        out[t] = (np.float64(philox(index, _ZERO, purpose, trials[t], seed)[0]) + 0.5) * _UNIT
+    return out

@@ -1,0 +1,192 @@
+"""The stages of training: forward, backward with update, epoch, evaluation; the order of the kernels, no arithmetic.
+
+Each stage is compiled once and takes the address of a `context`; they call each other through `Net.stages`, where the
+forward and backward stages are either the serial ones (trials of a pack) or the parallel ones (one large network).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import types
+
+from fastnet.kernels import _jit
+from fastnet.kernels.affine import (
+    affine_forward,
+    affine_forward_parallel,
+    bias_update,
+    input_gradient,
+    input_gradient_parallel,
+    transpose,
+    weight_update,
+    weight_update_parallel,
+)
+from fastnet.kernels.context import ACCURACY, LOSS, POWER2, START_LOSS, open_data, open_net, open_trial, open_work
+from fastnet.kernels.dropout import keep_bits
+from fastnet.kernels.host import TILE_ROWS
+from fastnet.kernels.layout import (
+    ACTIVE,
+    GRADIENT,
+    GRADIENT_SIZE,
+    KEEP,
+    LD_ACTIVE,
+    LDW,
+    N_OUT,
+    TRANSPOSED,
+    Y,
+)
+from fastnet.kernels.loss import softmax_loss
+from fastnet.kernels.panels import LINEAR, RELU, RELU_KEPT
+from fastnet.kernels.rng import shuffle
+from fastnet.kernels.sparsity import samples_of_pairs
+from fastnet.kernels.tile import address_of, invoke, load_shared
+from fastnet.kernels.update import begin_step
+
+PENDING, DONE, DIVERGED, STOPPED = 0, 1, 2, 3
+"""How a trial stands."""
+
+DIVERGENCE = 1e3
+"""A trial has diverged when a batch's loss is not a number or this many times that of its first batch."""
+
+FORWARD, BACKWARD, TRAIN_EPOCH, EVALUATE = range(4)
+"""Places in `Net.stages`."""
+N_STAGES = 4
+
+EVALUATION = -1
+"""Step number that means evaluation: no dropout, evaluation's scale."""
+
+
+def _forward(c: int, rows: int, n_rows: int, step: int) -> None:
+    """Fill the outputs Y of every layer for `n_rows` samples (numbers at address `rows`); the last are the logits."""
+    net, data, work, trial = open_net(c), open_data(c), open_work(c), open_trial(c)
+    n_layers = net.layers.shape[0]
+    base, bits = address_of(work.floats), address_of(work.bits)
+    keep = net.offsets[KEEP]
+    scale = trial.scale if step == EVALUATION else trial.train_scale
+    a, lda, index = address_of(data.x), 4 * data.x.shape[1], rows
+    for layer in range(n_layers):
+        row = net.layers[layer]
+        epilogue = RELU if layer < n_layers - 1 else LINEAR
+        if epilogue == RELU and step != EVALUATION and trial.threshold > 0:
+            epilogue = RELU_KEPT
+            keep_bits(
+                trial.seed, trial.stream, layer, step, n_rows, row[N_OUT], trial.threshold, row[LD_ACTIVE],
+                work.bits[keep:],
+            )  # fmt: skip
+        affine_forward(
+            net.table, row, n_rows, index, a, lda, data.sparse == 1 and layer == 0, address_of(data.lists),
+            address_of(data.starts), address_of(work.params), base + 4 * row[Y], bits + row[ACTIVE], bits + keep,
+            epilogue, scale,
+        )  # fmt: skip
+        a, lda, index = base + 4 * row[Y], 4 * row[LDW], address_of(data.identity)
+
+
+def _backward(c: int, rows: int, n_rows: int) -> None:
+    """Carry the logits' gradient down and update every layer; each input gradient is taken before its update."""
+    net, data, work, trial = open_net(c), open_data(c), open_work(c), open_trial(c)
+    base, params = address_of(work.floats), address_of(work.params)
+    dy = base + 4 * net.offsets[GRADIENT]
+    dx = dy + 4 * net.offsets[GRADIENT_SIZE]
+    transposed = base + 4 * net.offsets[TRANSPOSED]
+    capacity = work.samples.shape[1]
+    offset = 4 * work.params.shape[1]
+    weight_hyper, bias_hyper = address_of(work.hyper), address_of(work.hyper) + 4 * work.hyper.shape[1]
+    for layer in range(net.layers.shape[0] - 1, -1, -1):
+        row = net.layers[layer]
+        sparse = data.sparse == 1 and layer == 0
+        x, ldx, index = address_of(data.x), 4 * data.x.shape[1], rows
+        if layer > 0:
+            below = net.layers[layer - 1]
+            x, ldx, index = base + 4 * below[Y], 4 * below[LDW], address_of(data.identity)
+            transpose(row, params, transposed, ldx)
+            input_gradient(
+                net.table, row, n_rows, dy, transposed, ldx, dx, address_of(work.bits) + below[ACTIVE],
+                below[LD_ACTIVE], trial.train_scale,
+            )  # fmt: skip
+        weight_update(
+            net.table, row, index, x, ldx, n_rows, sparse, address_of(work.samples), capacity,
+            address_of(work.counts), dy, params, net.update, offset, work.scratch, weight_hyper,
+        )  # fmt: skip
+        bias_update(row, n_rows, dy, params, net.update, offset, address_of(work.scratch), bias_hyper)
+        dy, dx = dx, dy
+
+
+def _train_epoch(c: int, epoch: int, stop: int) -> int:
+    """Train one epoch in shuffled order; return the status and leave the mean loss as it was met in `LOSS`.
+
+    stop  address of an int64 that is read before every step: non-zero ends the epoch at once as `STOPPED`
+    """
+    net, data, work, trial = open_net(c), open_data(c), open_work(c), open_trial(c)
+    n_train = data.train_rows.shape[0] - TILE_ROWS
+    for r in range(work.order.shape[0]):  # a slice assignment would compile its error message: 10 s
+        work.order[r] = data.train_rows[r]
+    shuffle(trial.seed, trial.stream, epoch, work.order[:n_train])
+    last = net.layers[net.layers.shape[0] - 1]
+    logits, gradient = work.floats[last[Y] :], work.floats[net.offsets[GRADIENT] :]
+    n_steps = (n_train + net.batch_size - 1) // net.batch_size
+    total = 0.0
+    for s in range(n_steps):
+        if load_shared(stop) != 0:
+            return STOPPED
+        n_rows = min(net.batch_size, n_train - s * net.batch_size)
+        rows = work.order[s * net.batch_size :]
+        step = epoch * n_steps + s
+        invoke(net.stages[FORWARD], c, address_of(rows), n_rows, step)
+        loss, _ = softmax_loss(logits, last[LDW], last[N_OUT], rows, n_rows, data.labels, 0.0, gradient)
+        if step == 0:
+            work.state[START_LOSS] = loss / n_rows
+        if not loss / n_rows <= DIVERGENCE * work.state[START_LOSS]:
+            return DIVERGED
+        total += loss
+        if data.sparse == 1:
+            samples_of_pairs(rows, n_rows, data.pair_lists, data.pair_starts, work.samples, work.counts)
+        begin_step(net.rule, trial.learning_rate, trial.beta1, trial.beta2, work.state[: POWER2 + 1], work.hyper)
+        invoke(net.stages[BACKWARD], c, address_of(rows), n_rows)
+    work.state[LOSS] = total / n_train
+    return DONE
+
+
+def _evaluate(c: int, part: int, stop: int) -> int:
+    """Leave mean cross-entropy and accuracy in `LOSS` and `ACCURACY`: part 0 the training rows, 1 the validation rows."""
+    net, data, work = open_net(c), open_data(c), open_work(c)
+    rows = data.train_rows if part == 0 else data.validation_rows
+    n_samples = rows.shape[0] - TILE_ROWS
+    last = net.layers[net.layers.shape[0] - 1]
+    logits = work.floats[last[Y] :]
+    loss = 0.0
+    correct = 0
+    for begin in range(0, n_samples, net.block):
+        if load_shared(stop) != 0:
+            return STOPPED
+        n_rows = min(net.block, n_samples - begin)
+        some = rows[begin:]
+        invoke(net.stages[FORWARD], c, address_of(some), n_rows, EVALUATION)
+        loss, found = softmax_loss(logits, last[LDW], last[N_OUT], some, n_rows, data.labels, loss, work.floats[:0])
+        correct += found
+    work.state[LOSS], work.state[ACCURACY] = loss / n_samples, correct / n_samples
+    return DONE
+
+
+_i = types.int64
+_SOURCES: tuple[tuple[Any, Any], ...] = (
+    (types.void(_i, _i, _i, _i), _forward),
+    (types.void(_i, _i, _i), _backward),
+    (_i(_i, _i, _i), _train_epoch),
+    (_i(_i, _i, _i), _evaluate),
+)
+_PARALLEL = {
+    "affine_forward": affine_forward_parallel,
+    "input_gradient": input_gradient_parallel,
+    "weight_update": weight_update_parallel,
+}
+_COMPILED: dict[tuple[int, bool], Any] = {}
+
+
+def stage(which: int, parallel: bool = False) -> int:
+    """Compile a stage, once, and return its address; `parallel` matters to `FORWARD` and `BACKWARD` only."""
+    key = (which, parallel and which in (FORWARD, BACKWARD))
+    if key not in _COMPILED:
+        signature, source = _SOURCES[which]
+        _COMPILED[key] = _jit.micro(signature, _jit.with_names(source, _PARALLEL) if key[1] else source, "parallel" * key[1])
+    return int(_COMPILED[key].address)

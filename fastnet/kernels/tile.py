@@ -1,0 +1,503 @@
+"""The register tile: a block of the result that stays in vector registers while a product is summed.
+
+A `Tile(rows, vectors)` is an LLVM array of ``rows * vectors`` vectors of `LANES` floats. Numba cannot express this
+itself, so the handful of operations a product needs are intrinsics that emit LLVM code: clear or load, add a rank-1
+product, and the epilogues that store. Operands are raw byte addresses (int64): the panels of `panels` are compiled once
+and called through function pointers, so no array descriptors travel here.
+
+The sum over k of each element is one chain of fused multiply-adds in the order of k. That is what makes the bits of a
+result independent of the tile, the lanes, the threads and of whether zeros were skipped.
+"""
+
+from __future__ import annotations
+
+import operator
+import sys
+from typing import Any
+
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic, models, overload, register_model
+
+from fastnet.kernels.host import LANES, MASK_BYTES
+
+_F32 = ir.FloatType()
+_I8 = ir.IntType(8)
+_I16 = ir.IntType(16)
+_I32 = ir.IntType(32)
+_I64 = ir.IntType(64)
+_VECTOR = ir.VectorType(_F32, LANES)
+_BITS = ir.IntType(LANES)
+_MASK = ir.VectorType(ir.IntType(1), LANES)
+_STORED_MASK = ir.IntType(8 * MASK_BYTES)
+_ZERO = ir.Constant(_VECTOR, None)
+_UNDEFINED = ir.Constant(_VECTOR, ir.Undefined)
+
+address = types.int64
+
+
+class Tile(types.Type):
+    """Numba type of a register tile."""
+
+    def __init__(self, rows: int, vectors: int) -> None:
+        self.rows = rows
+        self.vectors = vectors
+        super().__init__(name=f"Tile({rows}, {vectors})")
+
+
+@register_model(Tile)
+class _TileModel(models.PrimitiveModel):
+    def __init__(self, manager: Any, tile: Tile) -> None:
+        super().__init__(manager, tile, ir.ArrayType(_VECTOR, tile.rows * tile.vectors))
+
+
+def _const(value: int) -> ir.Constant:
+    return ir.Constant(_I64, value)
+
+
+def _load(builder: Any, base: Any, kind: ir.Type, align: int) -> Any:
+    return builder.load(builder.inttoptr(base, kind.as_pointer()), align=align)
+
+
+def _store(builder: Any, value: Any, base: Any, kind: ir.Type, align: int) -> None:
+    builder.store(value, builder.inttoptr(base, kind.as_pointer()), align=align)
+
+
+def _load_vector(builder: Any, base: Any, v: int = 0) -> Any:
+    return _load(builder, builder.add(base, _const(4 * LANES * v)), _VECTOR, 4)
+
+
+def _store_vector(builder: Any, value: Any, base: Any, v: int = 0) -> None:
+    _store(builder, value, builder.add(base, _const(4 * LANES * v)), _VECTOR, 4)
+
+
+def _splat(builder: Any, scalar: Any) -> Any:
+    lanes = ir.Constant(ir.VectorType(_I32, LANES), [0] * LANES)
+    single = builder.insert_element(_UNDEFINED, scalar, ir.Constant(_I32, 0))
+    return builder.shuffle_vector(single, _UNDEFINED, lanes)
+
+
+def _fma(builder: Any) -> Any:
+    kind = ir.FunctionType(_VECTOR, [_VECTOR] * 3)
+    return cgutils.get_or_insert_function(builder.module, kind, f"llvm.fma.v{LANES}f32")
+
+
+def _row(builder: Any, base: Any, stride: Any, row: int) -> Any:
+    return builder.add(base, builder.mul(stride, _const(row))) if row else base
+
+
+def _load_mask(builder: Any, base: Any, v: int) -> Any:
+    """Read the activity bits of vector `v` of a row as a vector of booleans."""
+    stored = _load(builder, builder.add(base, _const(MASK_BYTES * v)), _STORED_MASK, 1)
+    bits = stored if _STORED_MASK.width == LANES else builder.trunc(stored, _BITS)
+    return builder.bitcast(bits, _MASK)
+
+
+def _store_mask(builder: Any, mask: Any, base: Any, v: int) -> None:
+    bits = builder.bitcast(mask, _BITS)
+    stored = bits if _STORED_MASK.width == LANES else builder.zext(bits, _STORED_MASK)
+    _store(builder, stored, builder.add(base, _const(MASK_BYTES * v)), _STORED_MASK, 1)
+
+
+@intrinsic
+def address_of(typing: Any, array: Any) -> Any:
+    """Byte address of an array's first element as int64 (``ctypes.data`` is unsigned, and mixing makes floats)."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        data = context.make_array(signature.args[0])(context, builder, args[0]).data
+        return builder.ptrtoint(data, _I64)
+
+    return types.int64(array), generate
+
+
+@intrinsic
+def load_f32(typing: Any, base: Any) -> Any:
+    """float32 at a byte address."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return _load(builder, args[0], _F32, 4)
+
+    return types.float32(types.int64), generate
+
+
+@intrinsic
+def store_f32(typing: Any, base: Any, value: Any) -> Any:
+    """Write a float32 to a byte address."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        _store(builder, args[1], args[0], _F32, 4)
+        return context.get_dummy_value()
+
+    return types.none(types.int64, types.float32), generate
+
+
+@intrinsic
+def load_i64(typing: Any, base: Any) -> Any:
+    """int64 at a byte address."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return _load(builder, args[0], _I64, 8)
+
+    return types.int64(types.int64), generate
+
+
+@intrinsic
+def store_i64(typing: Any, base: Any, value: Any) -> Any:
+    """Write an int64 to a byte address."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        _store(builder, args[1], args[0], _I64, 8)
+        return context.get_dummy_value()
+
+    return types.none(types.int64, types.int64), generate
+
+
+@intrinsic
+def load_u16(typing: Any, base: Any) -> Any:
+    """uint16 at a byte address, widened to int64."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.zext(_load(builder, args[0], _I16, 2), _I64)
+
+    return types.int64(types.int64), generate
+
+
+@intrinsic(prefer_literal=True)
+def zeros(typing: Any, rows: Any, vectors: Any) -> Any:
+    """Return a cleared tile."""
+    tile = Tile(rows.literal_value, vectors.literal_value)
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return ir.Constant(ir.ArrayType(_VECTOR, tile.rows * tile.vectors), None)
+
+    return tile(rows, vectors), generate
+
+
+@intrinsic
+def load_row(typing: Any, tile: Any, base: Any) -> Any:
+    """Return a tile whose every row is the vectors at `base` (a bias)."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        result, base = args
+        values = [_load_vector(builder, base, v) for v in range(tile.vectors)]
+        for k in range(tile.rows * tile.vectors):
+            result = builder.insert_value(result, values[k % tile.vectors], k)
+        return result
+
+    return tile(tile, types.int64), generate
+
+
+@intrinsic
+def load_tile(typing: Any, tile: Any, base: Any, stride: Any) -> Any:
+    """Return the tile stored at `base`, rows `stride` bytes apart: a sum that goes on."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        result, base, stride = args
+        for k in range(tile.rows * tile.vectors):
+            row = _row(builder, base, stride, k // tile.vectors)
+            result = builder.insert_value(result, _load_vector(builder, row, k % tile.vectors), k)
+        return result
+
+    return tile(tile, types.int64, types.int64), generate
+
+
+def _add_product(builder: Any, tile: Tile, acc: Any, scalars: list[Any], base: Any) -> Any:
+    fma = _fma(builder)
+    values = [_load_vector(builder, base, v) for v in range(tile.vectors)]
+    for r, scalar in enumerate(scalars):
+        factor = _splat(builder, scalar)
+        for v in range(tile.vectors):
+            k = r * tile.vectors + v
+            total = builder.call(fma, [factor, values[v], builder.extract_value(acc, k)])
+            acc = builder.insert_value(acc, total, k)
+    return acc
+
+
+@intrinsic
+def rank1(typing: Any, tile: Any, scalars: Any, base: Any) -> Any:
+    """Add the product of one float per row (a uniform tuple) and the vectors at `base`."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        acc, scalars, base = args
+        factors = [builder.extract_value(scalars, r) for r in range(tile.rows)]
+        return _add_product(builder, tile, acc, factors, base)
+
+    return tile(tile, types.UniTuple(types.float32, tile.rows), types.int64), generate
+
+
+@intrinsic
+def rank1_strided(typing: Any, tile: Any, first: Any, stride: Any, base: Any) -> Any:
+    """Add the product of the floats at ``first + row * stride`` and the vectors at `base`."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        acc, first, stride, base = args
+        scalars = [_load(builder, _row(builder, first, stride, r), _F32, 4) for r in range(tile.rows)]
+        return _add_product(builder, tile, acc, scalars, base)
+
+    return tile(tile, types.int64, types.int64, types.int64), generate
+
+
+@intrinsic
+def store(typing: Any, tile: Any, base: Any, stride: Any) -> Any:
+    """Write the tile to `base`, rows `stride` bytes apart."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        acc, base, stride = args
+        for k in range(tile.rows * tile.vectors):
+            row = _row(builder, base, stride, k // tile.vectors)
+            _store_vector(builder, builder.extract_value(acc, k), row, k % tile.vectors)
+        return context.get_dummy_value()
+
+    return types.none(tile, types.int64, types.int64), generate
+
+
+def _store_selected(builder: Any, tile: Tile, args: Any, choose: Any) -> None:
+    """Write ``scale * value`` where `choose` gives true and zero elsewhere."""
+    acc, base, stride, scale = args
+    factor = _splat(builder, scale)
+    for k in range(tile.rows * tile.vectors):
+        r, v = divmod(k, tile.vectors)
+        value = builder.extract_value(acc, k)
+        kept = builder.select(choose(value, r, v), builder.fmul(value, factor), _ZERO)
+        _store_vector(builder, kept, _row(builder, base, stride, r), v)
+
+
+@intrinsic
+def store_relu(typing: Any, tile: Any, base: Any, stride: Any, scale: Any, active: Any, active_stride: Any) -> Any:
+    """Write ``scale * max(value, 0)`` and one activity bit per element (set where the value is above zero)."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        active, active_stride = args[4:]
+
+        def choose(value: Any, r: int, v: int) -> Any:
+            positive = builder.fcmp_ordered(">", value, _ZERO)
+            _store_mask(builder, positive, _row(builder, active, active_stride, r), v)
+            return positive
+
+        _store_selected(builder, tile, args[:4], choose)
+        return context.get_dummy_value()
+
+    return types.none(tile, address, address, types.float32, address, address), generate
+
+
+@intrinsic
+def store_relu_kept(
+    typing: Any, tile: Any, base: Any, stride: Any, scale: Any, active: Any, active_stride: Any, keep: Any
+) -> Any:
+    """Do as `store_relu`, but drop the elements whose bit at `keep` (laid out like `active`) is clear."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        active, active_stride, keep = args[4:]
+
+        def choose(value: Any, r: int, v: int) -> Any:
+            positive = builder.fcmp_ordered(">", value, _ZERO)
+            kept = _load_mask(builder, _row(builder, keep, active_stride, r), v)
+            chosen = builder.and_(positive, kept)
+            _store_mask(builder, chosen, _row(builder, active, active_stride, r), v)
+            return chosen
+
+        _store_selected(builder, tile, args[:4], choose)
+        return context.get_dummy_value()
+
+    return types.none(tile, address, address, types.float32, address, address, address), generate
+
+
+@intrinsic
+def store_active(typing: Any, tile: Any, base: Any, stride: Any, scale: Any, active: Any, active_stride: Any) -> Any:
+    """Write ``scale * value`` where the activity bit is set and zero elsewhere: ReLU's and dropout's derivative."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        active, active_stride = args[4:]
+        _store_selected(
+            builder, tile, args[:4], lambda value, r, v: _load_mask(builder, _row(builder, active, active_stride, r), v)
+        )
+        return context.get_dummy_value()
+
+    return types.none(tile, address, address, types.float32, address, address), generate
+
+
+@intrinsic
+def store_sgd(typing: Any, tile: Any, base: Any, stride: Any, learning_rate: Any, weight_decay: Any) -> Any:
+    """Update the weights at `base` by the gradient in the tile: ``w -= learning_rate * (dw + weight_decay * w)``."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        acc, base, stride, rate, decay = args
+        fma = _fma(builder)
+        step, decay = _splat(builder, builder.fneg(rate)), _splat(builder, decay)
+        for k in range(tile.rows * tile.vectors):
+            r, v = divmod(k, tile.vectors)
+            row = _row(builder, base, stride, r)
+            weight = _load_vector(builder, row, v)
+            gradient = builder.call(fma, [decay, weight, builder.extract_value(acc, k)])
+            _store_vector(builder, builder.call(fma, [step, gradient, weight]), row, v)
+        return context.get_dummy_value()
+
+    return types.none(tile, address, address, types.float32, types.float32), generate
+
+
+@intrinsic
+def transpose_block(typing: Any, source: Any, source_stride: Any, target: Any, target_stride: Any) -> Any:
+    """Transpose a square block of `LANES` x `LANES` floats in registers, in log2(LANES) rounds of shuffles."""
+
+    def shuffle(builder: Any, a: Any, b: Any, indices: list[int]) -> Any:
+        return builder.shuffle_vector(a, b, ir.Constant(ir.VectorType(_I32, LANES), indices))
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        source, source_stride, target, target_stride = args
+        rows = [_load_vector(builder, _row(builder, source, source_stride, r)) for r in range(LANES)]
+        half = 1
+        while half < LANES:
+            low = [j if not j & half else LANES + j - half for j in range(LANES)]
+            high = [j + half if not j & half else LANES + j for j in range(LANES)]
+            for i in range(LANES):
+                if not i & half:
+                    a, b = rows[i], rows[i + half]
+                    rows[i], rows[i + half] = shuffle(builder, a, b, low), shuffle(builder, a, b, high)
+            half *= 2
+        for r in range(LANES):
+            _store_vector(builder, rows[r], _row(builder, target, target_stride, r))
+        return context.get_dummy_value()
+
+    return types.none(address, address, address, address), generate
+
+
+@intrinsic
+def clock(typing: Any) -> Any:
+    """Seconds on the system's monotonic clock as float64; NaN where there is no POSIX clock."""
+    monotonic = {"linux": 1, "darwin": 6}.get(sys.platform)
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        if monotonic is None:
+            return ir.Constant(ir.DoubleType(), float("nan"))
+        kind = ir.FunctionType(_I32, [_I32, _I64.as_pointer()])
+        read = cgutils.get_or_insert_function(builder.module, kind, "clock_gettime")
+        time = cgutils.alloca_once(builder, _I64, 2)
+        builder.call(read, [ir.Constant(_I32, monotonic), time])
+        whole, nano = (builder.load(builder.gep(time, [ir.Constant(_I32, n)])) for n in range(2))
+        seconds = builder.sitofp(whole, ir.DoubleType())
+        part = builder.fmul(builder.sitofp(nano, ir.DoubleType()), ir.Constant(ir.DoubleType(), 1e-9))
+        return builder.fadd(seconds, part)
+
+    return types.float64(), generate
+
+
+@intrinsic
+def splat(typing: Any, value: Any) -> Any:
+    """Return one vector with every lane set to a float32: the operand of elementwise formulas."""
+    vector = Tile(1, 1)
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        filled = _splat(builder, args[0])
+        return builder.insert_value(ir.Constant(ir.ArrayType(_VECTOR, 1), None), filled, 0)
+
+    return vector(types.float32), generate
+
+
+@intrinsic
+def load_vector(typing: Any, base: Any) -> Any:
+    """Return the `LANES` floats at a byte address as one vector."""
+    vector = Tile(1, 1)
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.insert_value(ir.Constant(ir.ArrayType(_VECTOR, 1), None), _load_vector(builder, args[0]), 0)
+
+    return vector(types.int64), generate
+
+
+@intrinsic
+def store_vector(typing: Any, vector: Any, base: Any) -> Any:
+    """Write one vector to a byte address."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        _store_vector(builder, builder.extract_value(args[0], 0), args[1])
+        return context.get_dummy_value()
+
+    return types.none(vector, types.int64), generate
+
+
+def _elementwise(name: str) -> Any:
+    """Make the intrinsic of one LLVM operation on two vectors."""
+
+    @intrinsic
+    def apply(typing: Any, left: Any, right: Any) -> Any:
+        def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            a, b = (builder.extract_value(value, 0) for value in args)
+            return builder.insert_value(args[0], getattr(builder, name)(a, b), 0)
+
+        return left(left, right), generate
+
+    return apply
+
+
+def _register_operator(operation: Any, name: str) -> None:
+    apply = _elementwise(name)
+
+    def implement(left, right):  # type: ignore[no-untyped-def]  # Numba compares it with the lambda
+        if isinstance(left, Tile) and isinstance(right, Tile):
+            return lambda left, right: apply(left, right)
+        return None
+
+    overload(operation)(implement)
+
+
+for _operation, _name in ((operator.add, "fadd"), (operator.sub, "fsub"), (operator.mul, "fmul"), (operator.truediv, "fdiv")):
+    _register_operator(_operation, _name)
+
+
+@intrinsic
+def square_root(typing: Any, vector: Any) -> Any:
+    """Return the square root of each lane, correctly rounded."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        kind = ir.FunctionType(_VECTOR, [_VECTOR])
+        root = cgutils.get_or_insert_function(builder.module, kind, f"llvm.sqrt.v{LANES}f32")
+        return builder.insert_value(args[0], builder.call(root, [builder.extract_value(args[0], 0)]), 0)
+
+    return vector(vector), generate
+
+
+@intrinsic
+def fetch_add(typing: Any, counter: Any, amount: Any) -> Any:
+    """Add to the int64 at a byte address atomically and return what it held before."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.atomic_rmw("add", builder.inttoptr(args[0], _I64.as_pointer()), args[1], "monotonic")
+
+    return types.int64(types.int64, types.int64), generate
+
+
+@intrinsic
+def load_shared(typing: Any, base: Any) -> Any:
+    """int64 at a byte address that another thread may write at any time: read anew each time."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.load_atomic(builder.inttoptr(args[0], _I64.as_pointer()), "monotonic", 8)
+
+    return types.int64(types.int64), generate
+
+
+def _caller(result: Any) -> Any:
+    """Make the intrinsic that calls a compiled function through its address and returns `result`."""
+
+    @intrinsic
+    def call(typing: Any, function: Any, *operands: Any) -> Any:
+        packed = types.Tuple(operands)
+
+        def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            values = [builder.extract_value(args[1], n) for n in range(len(packed))]
+            returned = ir.VoidType() if result is types.none else context.get_value_type(result)
+            kind = ir.FunctionType(returned, [value.type for value in values])
+            value = builder.call(builder.inttoptr(args[0], kind.as_pointer()), values)
+            return context.get_dummy_value() if result is types.none else value
+
+        return result(types.int64, packed), generate
+
+    return call
+
+
+invoke = _caller(types.none)
+"""Call a microkernel: ``invoke(address, *operands)``, all int64 but for float32 scalars."""
+
+invoke_i64 = _caller(types.int64)
+"""Call a compiled function that returns an int64."""

@@ -1,0 +1,91 @@
+"""The update rules: what happens to a block of weights once its gradient is known.
+
+Plain SGD has an epilogue of its own (`tile.store_sgd`). The others are microkernels that a panel calls on the tile it
+has just written to scratch, so the gradient never leaves the first-level cache and no gradient matrix exists.
+
+State lies beside the parameters: the first at `offset` bytes from a weight, the second at twice that.
+`hyper` is float32: see the indices below. Biases take the same rules with a weight decay of zero.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numba import types
+
+from fastnet.kernels import _jit
+from fastnet.kernels._jit import kernel
+from fastnet.kernels.host import LANE_BYTES
+from fastnet.kernels.tile import load_f32, load_vector, splat, square_root, store_vector
+
+SGD, MOMENTUM, ADAM = 0, 1, 2
+"""Codes of the rules; AdamW is Adam with `SHRINK` below one and a `WEIGHT_DECAY` of zero."""
+
+N_STATES = {SGD: 0, MOMENTUM: 1, ADAM: 2}
+
+LEARNING_RATE, WEIGHT_DECAY, MU, BETA1, NEW1, BETA2, NEW2, EPSILON, SHRINK, STEP, ROOT = range(11)
+"""`NEW1` is 1 - beta1, `NEW2` 1 - beta2, `SHRINK` 1 - learning_rate * decoupled λ; `begin_step` writes `STEP`,
+learning_rate / (1 - beta1^t), and `ROOT`, 1 / sqrt(1 - beta2^t)."""
+N_HYPER = 11
+
+ADDRESS = np.zeros(3, np.int64)
+"""Address of the microkernel of each rule; 0 for SGD, which has none, and for those not compiled yet."""
+
+_COMPILED: dict[int, Any] = {}
+
+
+def _momentum(n_rows: int, n_cols: int, g: int, ldg: int, w: int, ldw: int, offset: int, hyper: int) -> None:
+    """Compute v = mu * v - learning_rate * (g + weight_decay * w);  w += v."""
+    rate, decay, mu = splat(load_f32(hyper)), splat(load_f32(hyper + 4 * WEIGHT_DECAY)), splat(load_f32(hyper + 4 * MU))
+    for r in range(n_rows):
+        for j in range(0, 4 * n_cols, LANE_BYTES):
+            here = w + r * ldw + j
+            weight = load_vector(here)
+            gradient = load_vector(g + r * ldg + j) + decay * weight
+            velocity = mu * load_vector(here + offset) - rate * gradient
+            store_vector(velocity, here + offset)
+            store_vector(weight + velocity, here)
+
+
+def _adam(n_rows: int, n_cols: int, g: int, ldg: int, w: int, ldw: int, offset: int, hyper: int) -> None:
+    """Compute Adam (Kingma and Ba 2015); with `SHRINK` below one AdamW (Loshchilov and Hutter 2019)."""
+    decay, shrink = splat(load_f32(hyper + 4 * WEIGHT_DECAY)), splat(load_f32(hyper + 4 * SHRINK))
+    keep1, new1 = splat(load_f32(hyper + 4 * BETA1)), splat(load_f32(hyper + 4 * NEW1))
+    keep2, new2 = splat(load_f32(hyper + 4 * BETA2)), splat(load_f32(hyper + 4 * NEW2))
+    step, root = splat(load_f32(hyper + 4 * STEP)), splat(load_f32(hyper + 4 * ROOT))
+    epsilon = splat(load_f32(hyper + 4 * EPSILON))
+    for r in range(n_rows):
+        for j in range(0, 4 * n_cols, LANE_BYTES):
+            here = w + r * ldw + j
+            weight = load_vector(here)
+            gradient = load_vector(g + r * ldg + j) + decay * weight
+            first = keep1 * load_vector(here + offset) + new1 * gradient
+            second = keep2 * load_vector(here + 2 * offset) + new2 * (gradient * gradient)
+            store_vector(first, here + offset)
+            store_vector(second, here + 2 * offset)
+            store_vector(shrink * weight - step * first / (square_root(second) * root + epsilon), here)
+
+
+def compile_rule(rule: int) -> None:
+    """Compile the microkernel of an update rule, once."""
+    if rule != SGD and not ADDRESS[rule]:
+        source = {MOMENTUM: _momentum, ADAM: _adam}[rule]
+        compiled = _COMPILED[rule] = _jit.micro(types.void(*[types.int64] * 8), source)
+        ADDRESS[rule] = compiled.address
+
+
+@kernel
+def begin_step(rule: int, learning_rate: float, beta1: float, beta2: float, powers: np.ndarray, hyper: np.ndarray) -> None:
+    """Bring Adam's bias corrections to the next step.
+
+    powers  (2,) float64, updated: beta1^t and beta2^t by repeated multiplication, the same on every machine
+    hyper   (2, N_HYPER) float32, `STEP` and `ROOT` written: row 0 serves weights, row 1 biases
+    """
+    if rule == ADAM:
+        powers[0] *= beta1
+        powers[1] *= beta2
+        for row in range(2):
+            hyper[row, STEP] = np.float32(learning_rate / (1.0 - powers[0]))
+            hyper[row, ROOT] = np.float32(1.0 / math.sqrt(1.0 - powers[1]))

@@ -1,0 +1,313 @@
+"""A network made ready for the kernels: laid out, compiled, with data padded and a workspace per thread.
+
+This is the only place that turns settings and arrays into the bundles of `fastnet.kernels.context`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from fastnet.config import NetworkSpec, TrainConfig
+from fastnet.data.dataset import Dataset, Split
+from fastnet.data.preprocess import Scaler
+from fastnet.kernels import host, layout, pack, panels, sparsity, step, update
+from fastnet.kernels.context import N_PLACES, N_STATE, Data, Net, Trial, Work, fill
+
+if TYPE_CHECKING:
+    from fastnet.model import Model
+
+Floats = npt.NDArray[np.float32]
+Integers = npt.NDArray[np.int64]
+
+RULES = {"sgd": update.SGD, "momentum": update.MOMENTUM, "adam": update.ADAM, "adamw": update.ADAM}
+
+BLOCK_ROWS = 120
+"""Samples of an evaluation block on one core: two outputs of 100 wide layers (96 kB) stay in the second-level cache."""
+
+PARALLEL_BLOCK_ROWS = 1020
+"""The same where threads share the rows of a block."""
+
+_COPY_ROWS = 8192
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TrainingData:
+    """Samples as the kernels want them; built by `prepare`, shared by every network that learns from them.
+
+    Attributes
+    ----------
+    x : (N, ld) float32
+        Scaled features, rows padded with zeros.
+    labels : (N,) int64
+        Classes.
+    train_rows, validation_rows : int64
+        Sample numbers of the two parts, padded by one tile of repeats.
+    n_features, n_classes : int
+        Width of the samples and of the output.
+    sparse : bool
+        Whether the first layer skips zeros; then `lists`, `starts`, `pair_lists` and `pair_starts` name the others.
+    """
+
+    x: Floats
+    labels: Integers
+    train_rows: Integers
+    validation_rows: Integers
+    n_features: int
+    n_classes: int
+    sparse: bool
+    lists: npt.NDArray[np.uint16]
+    starts: Integers
+    pair_lists: npt.NDArray[np.uint16]
+    pair_starts: Integers
+
+    @property
+    def n_train(self) -> int:
+        """Training samples."""
+        return len(self.train_rows) - host.TILE_ROWS
+
+
+def prepare(dataset: Dataset, split: Split, scaler: Scaler, *, skip_zeros: bool = True) -> TrainingData:
+    """Scale and pad the samples of a data set, and list what is not zero where that is little.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        Its training part is used.
+    split : Split
+        Which of those samples are learnt from and which are for validation.
+    scaler : Scaler
+        Learnt on the training rows.
+    skip_zeros : bool
+        False forces the dense kernels; the results are the same bits.
+
+    Returns
+    -------
+    TrainingData
+    """
+    x = pad_samples(dataset.x, scaler)
+    features = x[:, : dataset.n_features]
+    fits = max(dataset.n_features, len(split.train)) <= sparsity.MAX_INDEX
+    filled = np.count_nonzero(features[split.train[:_COPY_ROWS]]) / max(features[split.train[:_COPY_ROWS]].size, 1)
+    sparse = skip_zeros and fits and filled <= sparsity.MAX_DENSITY
+    kept = features if sparse else features[:0]
+    lists, starts = sparsity.non_zero_lists(kept, 1)
+    pair_lists, pair_starts = sparsity.non_zero_lists(kept, panels.SPARSE_ROWS)
+    return TrainingData(
+        x=x,
+        labels=np.array(dataset.y, np.int64),
+        train_rows=_padded_rows(split.train),
+        validation_rows=_padded_rows(split.validation),
+        n_features=dataset.n_features,
+        n_classes=dataset.n_classes,
+        sparse=sparse,
+        lists=lists,
+        starts=starts,
+        pair_lists=pair_lists,
+        pair_starts=pair_starts,
+    )
+
+
+def pad_samples(x: npt.NDArray[Any], scaler: Scaler) -> Floats:
+    """Scale samples into a zeroed, aligned (N, ld) float32 buffer."""
+    padded: Floats = layout.aligned((len(x), layout.leading(x.shape[1])))
+    for begin in range(0, len(x), _COPY_ROWS):
+        padded[begin : begin + _COPY_ROWS, : x.shape[1]] = scaler.apply(x[begin : begin + _COPY_ROWS])
+    return padded
+
+
+def _padded_rows(rows: npt.NDArray[np.int64]) -> Integers:
+    return np.concatenate([rows, np.repeat(rows[:1], host.TILE_ROWS)]).astype(np.int64)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Assembly:
+    """A compiled architecture on given data, from which contexts are made."""
+
+    layout: layout.Layout
+    net: Net
+    data: Data
+    n_states: int
+
+    def contexts(self, threads: int, scratch_rows: int = 1) -> tuple[Integers, list[Work]]:
+        """Make one context, with a workspace of its own, per thread; keep the workspaces as long as the contexts."""
+        contexts = np.zeros((threads, N_PLACES), np.int64)
+        works = [self._work(scratch_rows) for _ in range(threads)]
+        for context, work in zip(contexts, works, strict=True):
+            fill(context, self.net, self.data, work)
+        return contexts, works
+
+    def _work(self, scratch_rows: int) -> Work:
+        pairs = sparsity.n_pairs(int(self.net.layers[0, layout.N_IN])) if self.data.sparse else 0
+        scratch = host.TILE_ROWS * host.PANEL_VECTORS * host.LANES
+        return Work(
+            params=layout.aligned((1 + self.n_states, self.layout.n_parameters)),
+            floats=layout.aligned(self.layout.n_floats),
+            scratch=layout.aligned((scratch_rows, scratch)),
+            bits=layout.aligned(self.layout.n_bytes, np.uint8),
+            samples=layout.aligned((pairs, self.net.batch_size), np.uint16),
+            counts=np.zeros(pairs, np.int64),
+            order=np.zeros(len(self.data.train_rows), np.int64),
+            hyper=np.zeros((2, update.N_HYPER), np.float32),
+            state=np.zeros(N_STATE, np.float64),
+        )
+
+
+def assemble(config: TrainConfig, data: TrainingData, *, parallel: bool) -> Assembly:
+    """Lay out the network that `config` describes for `data` and compile what training it needs.
+
+    Parameters
+    ----------
+    config : TrainConfig
+        Its architecture, initial values, optimizer and batch size matter here.
+    data : TrainingData
+        From `prepare`.
+    parallel : bool
+        Whether threads share each product (one network) or have a network each (a pack).
+    """
+    batch_size = min(config.batch_size, data.n_train)
+    most = max(data.n_train, len(data.validation_rows) - host.TILE_ROWS)
+    block = host.round_up(min(PARALLEL_BLOCK_ROWS if parallel else BLOCK_ROWS, most), host.TILE_ROWS)
+    spec = config.network(data.n_features, data.n_classes)
+    plan = layout.layout(spec.sizes, max(batch_size, block))
+    rule = RULES[config.optimizer]
+    panels.compile_panels(sorted(layout.panels_of(plan.table, sparse=data.sparse, training=True)))
+    update.compile_rule(rule)
+    net = Net(
+        layers=plan.table,
+        offsets=plan.offsets,
+        table=panels.TABLE,
+        stages=np.array([step.stage(which, parallel) for which in range(step.N_STAGES)], np.int64),
+        rule=rule,
+        update=int(update.ADDRESS[rule]),
+        xavier=int(config.init == "xavier"),
+        batch_size=batch_size,
+        block=block,
+    )
+    return Assembly(plan, net, _bundle(data, plan.n_rows), update.N_STATES[rule])
+
+
+def _bundle(data: TrainingData, n_rows: int) -> Data:
+    return Data(
+        x=data.x,
+        labels=data.labels,
+        sparse=int(data.sparse),
+        lists=data.lists,
+        starts=data.starts,
+        pair_lists=data.pair_lists,
+        pair_starts=data.pair_starts,
+        identity=np.arange(n_rows, dtype=np.int64),
+        train_rows=data.train_rows,
+        validation_rows=data.validation_rows,
+    )
+
+
+def trial_of(config: TrainConfig, stream: int, **searched: float) -> tuple[Trial, Floats]:
+    """Turn hyperparameters into what the kernels read: the trial's bundle and the (2, N_HYPER) update settings.
+
+    Parameters
+    ----------
+    config : TrainConfig
+        Everything that is not in `searched`, the seed included.
+    stream : int
+        Random stream: the number of the trial, 0 for a single network.
+    **searched : float
+        Values that replace those of `config`, by name.
+    """
+    names = ("learning_rate", "weight_decay", "momentum", "beta1", "beta2", "epsilon", "dropout")
+    value = {name: float(searched.get(name, getattr(config, name))) for name in names}
+    decoupled = config.optimizer == "adamw"
+    hyper = np.zeros((2, update.N_HYPER), np.float32)
+    hyper[:, update.LEARNING_RATE] = value["learning_rate"]
+    hyper[0, update.WEIGHT_DECAY] = 0.0 if decoupled else value["weight_decay"]
+    hyper[:, update.MU] = value["momentum"]
+    hyper[:, update.BETA1], hyper[:, update.NEW1] = value["beta1"], 1.0 - value["beta1"]
+    hyper[:, update.BETA2], hyper[:, update.NEW2] = value["beta2"], 1.0 - value["beta2"]
+    hyper[:, update.EPSILON] = value["epsilon"]
+    hyper[:, update.SHRINK] = 1.0
+    if decoupled:
+        hyper[0, update.SHRINK] = 1.0 - value["learning_rate"] * value["weight_decay"]
+    train_scale, scale = dropout_scales(value["dropout"], config.dropout_scaling)
+    trial = Trial(
+        seed=config.seed,
+        stream=stream,
+        threshold=min(int(np.floor(value["dropout"] * 65536 + 0.5)), 65535),
+        train_scale=train_scale,
+        scale=scale,
+        learning_rate=value["learning_rate"],
+        beta1=value["beta1"],
+        beta2=value["beta2"],
+    )
+    return trial, hyper
+
+
+def dropout_scales(dropout: float, scaling: str) -> tuple[float, float]:
+    """Return the factors of hidden outputs in training and in evaluation.
+
+    Examples
+    --------
+    >>> dropout_scales(0.5, "inverted"), dropout_scales(0.5, "test-time")
+    ((2.0, 1.0), (1.0, 0.5))
+    """
+    return (1.0 / (1.0 - dropout), 1.0) if scaling == "inverted" else (1.0, 1.0 - dropout)
+
+
+def forward(model: Model, x: npt.NDArray[Any]) -> Floats:
+    """Compute a model's class probabilities.
+
+    Parameters
+    ----------
+    model : Model
+        Weights, scaling and evaluation scale.
+    x : (N, I) array
+        Checked features in the units of the training data.
+
+    Returns
+    -------
+    (N, O) float32
+        Probabilities; each row sums to 1.
+    """
+    spec: NetworkSpec = model.spec
+    block = host.round_up(min(BLOCK_ROWS, max(len(x), 1)), host.TILE_ROWS)
+    plan = layout.layout(spec.sizes, block)
+    panels.compile_panels(sorted(layout.panels_of(plan.table, sparse=False, training=False)))
+    net = Net(plan.table, plan.offsets, panels.TABLE, np.array([step.stage(step.FORWARD)], np.int64), 0, 0, 0, 1, block)
+    none, empty = np.zeros(1, np.int64), np.zeros(1, np.uint16)
+    work = Work(
+        params=layout.aligned((1, plan.n_parameters)),
+        floats=layout.aligned(plan.n_floats),
+        scratch=layout.aligned((1, 1)),
+        bits=layout.aligned(plan.n_bytes, np.uint8),
+        samples=np.zeros((1, 1), np.uint16),
+        counts=none,
+        order=none,
+        hyper=np.zeros((2, update.N_HYPER), np.float32),
+        state=np.zeros(N_STATE),
+    )
+    layout.pack_parameters(plan.table, list(model.weights), list(model.biases), work.params[0])
+    trial = Trial(0, 0, 0, 1.0, float(model.eval_scale), 0.0, 0.0, 0.0)
+    probabilities = np.empty((len(x), spec.n_outputs), np.float32)
+    context = np.zeros(N_PLACES, np.int64)
+    last = plan.table[-1]
+    for begin in range(0, len(x), _COPY_ROWS):
+        samples = pad_samples(x[begin : begin + _COPY_ROWS], model.scaler)
+        rows = _padded_rows(np.arange(len(samples)))
+        data = Data(samples, none, 0, empty, none, empty, none, np.arange(plan.n_rows, dtype=np.int64), rows, rows)
+        fill(context, net, data, work, trial)
+        pack.predict_rows(context, rows, block, last, work.floats, probabilities[begin : begin + _COPY_ROWS])
+    return probabilities
+
+
+def initialise(context: Integers) -> None:
+    """Set the network of one context to the initial values of its trial."""
+    pack.initialise(pack.initialise_stage(), context)
+
+
+def n_threads_limit() -> int:
+    """Most threads that the compiled code can use."""
+    return pack.thread_limit()
+
+

@@ -1,0 +1,342 @@
+"""The mathematics of one network: layers, loss and gradients.
+
+Shapes: ``B`` rows of a batch, ``I`` inputs and ``O`` outputs of a layer. Every function keeps the type of its arrays,
+float32 or float64; scalars are plain Python floats, which never widen an array.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.floating[Any]]
+Labels = NDArray[np.integer[Any]]
+Mask = NDArray[np.bool_]
+
+
+def affine_forward(x: Floats, w: Floats, b: Floats) -> Floats:
+    """Compute ``x @ w + b`` for one layer.
+
+    Parameters
+    ----------
+    x : (B, I) array
+    w : (I, O) array
+    b : (O,) array
+
+    Returns
+    -------
+    (B, O) array
+
+    Examples
+    --------
+    >>> affine_forward(np.array([[1.0, 2.0]]), np.array([[3.0], [4.0]]), np.array([5.0]))
+    array([[16.]])
+    """
+    return x @ w + b
+
+
+def relu(z: Floats) -> Floats:
+    """Compute ``max(z, 0)`` of every element.
+
+    Examples
+    --------
+    >>> relu(np.array([-2.0, 0.0, 3.0])).tolist()
+    [0.0, 0.0, 3.0]
+    """
+    return np.maximum(z, z.dtype.type(0))
+
+
+def dropout(y: Floats, keep: Mask | None, scale: float) -> Floats:
+    """Set the dropped units to zero and multiply the others by `scale`.
+
+    Parameters
+    ----------
+    y : (B, O) array
+    keep : (B, O) bool, or None
+        True where the unit is kept; None keeps all.
+    scale : float
+        See `scales`.
+
+    Returns
+    -------
+    (B, O) array
+
+    Notes
+    -----
+    Srivastava et al., *Dropout: a simple way to prevent neural networks from overfitting*, JMLR 15 (2014).
+
+    Examples
+    --------
+    >>> dropout(np.array([[1.0, 2.0]]), np.array([[True, False]]), 4.0).tolist()
+    [[4.0, 0.0]]
+    """
+    kept = y if keep is None else np.where(keep, y, y.dtype.type(0))
+    return kept * scale
+
+
+def scales(dropout: float, dropout_scaling: str) -> tuple[float, float]:
+    """Tell by what the hidden layers' outputs are multiplied in training and in evaluation.
+
+    Parameters
+    ----------
+    dropout : float
+        Probability that a unit is dropped, in [0, 1).
+    dropout_scaling : {"inverted", "test-time"}
+
+    Returns
+    -------
+    scale_train, scale_eval : float
+        ``1 / (1 - dropout), 1`` when inverted, else ``1, 1 - dropout``.
+
+    Examples
+    --------
+    >>> scales(0.5, "inverted"), scales(0.5, "test-time")
+    ((2.0, 1.0), (1.0, 0.5))
+    """
+    return {"inverted": (1.0 / (1.0 - dropout), 1.0), "test-time": (1.0, 1.0 - dropout)}[dropout_scaling]
+
+
+def hidden_forward(x: Floats, w: Floats, b: Floats, keep: Mask | None, scale: float) -> Floats:
+    """Compute one hidden layer: affine, then ReLU, then dropout.
+
+    Parameters
+    ----------
+    x, w, b
+        See `affine_forward`.
+    keep, scale
+        See `dropout`.
+
+    Returns
+    -------
+    (B, O) array
+        Zero wherever ReLU or dropout closed the unit, greater than zero elsewhere.
+
+    Examples
+    --------
+    >>> hidden_forward(np.array([[1.0]]), np.array([[2.0, -2.0]]), np.zeros(2), None, 1.0).tolist()
+    [[2.0, 0.0]]
+    """
+    return dropout(relu(affine_forward(x, w, b)), keep, scale)
+
+
+def forward(
+    weights: Sequence[Floats],
+    biases: Sequence[Floats],
+    x: Floats,
+    scale: float,
+    keeps: Sequence[Mask | None] | None = None,
+) -> list[Floats]:
+    """Compute what every layer puts out.
+
+    Parameters
+    ----------
+    weights, biases : one (I, O) and one (O,) array per layer
+    x : (B, I) array
+        Input of the first layer.
+    scale : float
+        Of the hidden layers, in training or in evaluation, see `scales`.
+    keeps : one (B, O) bool per hidden layer, or None
+        The masks of a training step; None in evaluation.
+
+    Returns
+    -------
+    list of (B, O) arrays
+        Output of each hidden layer, and last the logits.
+
+    Examples
+    --------
+    >>> weights, biases = [np.eye(2), np.ones((2, 1))], [np.zeros(2), np.ones(1)]
+    >>> [y.tolist() for y in forward(weights, biases, np.array([[3.0, -1.0]]), 1.0)]
+    [[[3.0, 0.0]], [[4.0]]]
+    """
+    if keeps is None:
+        keeps = [None] * (len(weights) - 1)
+    outputs: list[Floats] = []
+    y = x
+    for w, b, keep in zip(weights[:-1], biases[:-1], keeps, strict=True):
+        y = hidden_forward(y, w, b, keep, scale)
+        outputs.append(y)
+    outputs.append(affine_forward(y, weights[-1], biases[-1]))
+    return outputs
+
+
+def softmax(logits: Floats) -> Floats:
+    """Turn each row of logits into probabilities; the largest logit is taken off first, so that nothing overflows.
+
+    Examples
+    --------
+    >>> softmax(np.array([[1000.0, 1000.0]])).tolist()
+    [[0.5, 0.5]]
+    """
+    exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
+    probabilities: Floats = exponentials / exponentials.sum(axis=1, keepdims=True)
+    return probabilities
+
+
+def cross_entropy(logits: Floats, labels: Labels) -> float:
+    """Compute the mean over the batch of ``-log(softmax(logits)[label])``.
+
+    Parameters
+    ----------
+    logits : (B, O) array
+    labels : (B,) int
+        Classes, 0 to O - 1.
+
+    Returns
+    -------
+    float
+        In nats, at least 0. Finite for finite logits, however large.
+
+    Examples
+    --------
+    >>> logits = np.array([[1000.0, 0.0], [0.0, 0.0]])
+    >>> round(cross_entropy(logits, np.array([1, 0])), 6)  # the mean of 1000 and log(2)
+    500.346574
+    """
+    shifted = logits - logits.max(axis=1, keepdims=True)
+    log_total = np.log(np.exp(shifted).sum(axis=1))
+    losses = log_total - shifted[np.arange(len(labels)), labels]
+    return float(losses.mean(dtype=np.float64))
+
+
+def accuracy(logits: Floats, labels: Labels) -> float:
+    """Compute the part of the rows whose largest logit is the label's; of equal logits the first counts.
+
+    Examples
+    --------
+    >>> accuracy(np.array([[0.0, 2.0], [1.0, 1.0]]), np.array([1, 1]))
+    0.5
+    """
+    return float(np.mean(logits.argmax(axis=1) == labels))
+
+
+def evaluate(
+    weights: Sequence[Floats], biases: Sequence[Floats], x: Floats, labels: Labels, scale: float
+) -> tuple[float, float]:
+    """Compute loss and accuracy with every unit kept.
+
+    Parameters
+    ----------
+    weights, biases, x
+        See `forward`.
+    labels : (B,) int
+    scale : float
+        Of the hidden layers in evaluation, see `scales`.
+
+    Returns
+    -------
+    loss, accuracy : float
+        Mean cross-entropy without the weights' penalty; part of the rows that are right.
+
+    Examples
+    --------
+    >>> evaluate([np.eye(2)], [np.zeros(2)], np.array([[50.0, 0.0]]), np.array([0]), 1.0)[1]
+    1.0
+    """
+    logits = forward(weights, biases, x, scale)[-1]
+    return cross_entropy(logits, labels), accuracy(logits, labels)
+
+
+def output_gradient(logits: Floats, labels: Labels) -> Floats:
+    """Compute the gradient of `cross_entropy` with respect to the logits: ``(softmax - one-hot) / B``.
+
+    Examples
+    --------
+    >>> output_gradient(np.array([[0.0, 0.0], [0.0, 0.0]]), np.array([0, 1])).tolist()
+    [[-0.25, 0.25], [0.25, -0.25]]
+    """
+    dlogits = softmax(logits)
+    dlogits[np.arange(len(labels)), labels] -= 1
+    return dlogits / len(labels)
+
+
+def input_gradient(dy: Floats, w: Floats, y: Floats, scale: float) -> Floats:
+    """Carry a gradient back through the weights `w` and the hidden layer before them.
+
+    Parameters
+    ----------
+    dy : (B, O) array
+        Gradient with respect to ``y @ w + b``.
+    w : (I, O) array
+    y : (B, I) array
+        What the hidden layer put out; zero wherever its ReLU or its dropout was closed.
+    scale : float
+        The one the hidden layer was computed with.
+
+    Returns
+    -------
+    (B, I) array
+        Gradient with respect to the hidden layer's affine part: ``(dy @ wᵀ) * (y > 0) * scale``.
+
+    Examples
+    --------
+    >>> input_gradient(np.array([[1.0]]), np.array([[3.0], [5.0]]), np.array([[0.0, 7.0]]), 2.0).tolist()
+    [[0.0, 10.0]]
+    """
+    return np.where(y > 0, dy @ w.T, y.dtype.type(0)) * scale
+
+
+def weight_gradient(x: Floats, dy: Floats) -> Floats:
+    """Compute the gradient with respect to the weights, ``xᵀ @ dy``.
+
+    Parameters
+    ----------
+    x : (B, I) array
+        Input of the layer.
+    dy : (B, O) array
+        Gradient with respect to ``x @ w + b``.
+
+    Returns
+    -------
+    (I, O) array
+
+    Examples
+    --------
+    >>> weight_gradient(np.array([[1.0, 2.0]]), np.array([[3.0]])).tolist()
+    [[3.0], [6.0]]
+    """
+    return x.T @ dy
+
+
+def bias_gradient(dy: Floats) -> Floats:
+    """Compute the gradient with respect to the biases: the sum over the batch.
+
+    Examples
+    --------
+    >>> bias_gradient(np.array([[1.0, 2.0], [3.0, 4.0]])).tolist()
+    [4.0, 6.0]
+    """
+    total: Floats = dy.sum(axis=0)
+    return total
+
+
+def backward(weights: Sequence[Floats], outputs: Sequence[Floats], labels: Labels, scale: float) -> list[Floats]:
+    """Compute the gradient of the loss with respect to the affine part of every layer.
+
+    Parameters
+    ----------
+    weights : one (I, O) array per layer
+    outputs : one (B, O) array per layer
+        What `forward` returned.
+    labels : (B,) int
+    scale : float
+        The one that was given to `forward`.
+
+    Returns
+    -------
+    list of (B, O) arrays
+        One per layer, first to last. Those of the weights and biases follow by `weight_gradient` and `bias_gradient`.
+
+    Examples
+    --------
+    >>> outputs = forward([np.eye(2)], [np.zeros(2)], np.zeros((1, 2)), 1.0)
+    >>> backward([np.eye(2)], outputs, np.array([0]), 1.0)[0].tolist()
+    [[-0.5, 0.5]]
+    """
+    dys = [output_gradient(outputs[-1], labels)]
+    for w, y in zip(reversed(weights[1:]), reversed(outputs[:-1]), strict=True):
+        dys.insert(0, input_gradient(dys[0], w, y, scale))
+    return dys

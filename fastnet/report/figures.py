@@ -1,0 +1,249 @@
+"""Pictures of learning curves, drawn with Matplotlib on a canvas of their own: no window, no global state.
+
+Matplotlib takes about half a second to import, so it is imported when the first picture is drawn.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Sequence
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastnet.errors import FastnetError
+from fastnet.search.result import TrialResult
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+DPI = 150
+GRID_COLUMNS, GRID_ROWS = 5, 4
+
+# Two colours that stay apart in every common colour blindness and in grey (Okabe and Ito's blue and vermilion); the
+# dashes tell the curves apart without any colour.
+VALIDATION: dict[str, Any] = {"color": "#0072B2", "linestyle": "-", "linewidth": 1.6, "zorder": 3}
+TRAINING: dict[str, Any] = {"color": "#D55E00", "linestyle": (0, (4, 2)), "linewidth": 1.3, "zorder": 2}
+_INK, _FRAME, _LINES = "#222222", "#8a8a8a", "#e4e4e4"
+
+
+class LearningCurves(Protocol):
+    """Whatever has the four curves of a training, such as a trial of a search; each (epochs,) float32."""
+
+    @property
+    def train_loss(self) -> NDArray[np.float32]:
+        """Mean cross-entropy on the training data, in nats."""
+
+    @property
+    def train_accuracy(self) -> NDArray[np.float32]:
+        """Accuracy on the training data, in [0, 1]."""
+
+    @property
+    def validation_loss(self) -> NDArray[np.float32]:
+        """Mean cross-entropy on the validation data, in nats."""
+
+    @property
+    def validation_accuracy(self) -> NDArray[np.float32]:
+        """Accuracy on the validation data, in [0, 1]."""
+
+
+def best20_figure(trials: Sequence[TrialResult], path: Path) -> None:
+    """Draw the accuracy curves of the best trials as a grid of five columns and four rows, and save it as PNG.
+
+    Parameters
+    ----------
+    trials : sequence of TrialResult
+        Best first, such as `fastnet.search.SearchResult.best` gives them; after 20 the rest is left out, and with
+        fewer the cells at the end stay empty.
+    path : Path
+        The file to write; it is replaced in one step, so nobody ever sees half a picture.
+
+    Raises
+    ------
+    FastnetError
+        If there is no trial, or the file cannot be written.
+
+    Notes
+    -----
+    The picture of section 6.5.3 of *Deep Learning from Scratch*: validation accuracy solid, training accuracy dashed,
+    all axes from 0 to 1, epochs from left to right.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import numpy as np
+    >>> curves = np.linspace(0, 1, 40, dtype=np.float32).reshape(4, 10)
+    >>> trial = TrialResult.from_curves(0, "done", {"learning_rate": 0.01}, curves, seconds=0.1)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     best20_figure([trial], Path(folder) / "best20.png")
+    """
+    from matplotlib.figure import Figure
+
+    if not trials:
+        raise FastnetError("there is no trial to draw: all diverged or none has finished; try lower learning rates")
+    shown = list(trials)[: GRID_COLUMNS * GRID_ROWS]
+    n_columns = min(GRID_COLUMNS, max(3, len(shown)))
+    n_rows = -(-len(shown) // n_columns)
+    width, height = 0.55 + 1.9 * n_columns, 0.95 + 1.75 * n_rows
+    figure = Figure(figsize=(width, height), dpi=DPI, facecolor="white")
+    for place, trial in enumerate(shown):
+        axes = figure.add_subplot(n_rows, n_columns, place + 1)
+        _style(axes)
+        _draw_best(axes, place + 1, trial, labelled=place % n_columns == 0)
+    _head(figure, "Accuracy after each epoch", 0.2)
+    figure.subplots_adjust(
+        left=0.55 / width,
+        right=1 - 0.12 / width,
+        top=1 - 0.72 / height,
+        bottom=0.22 / height,
+        wspace=0.1,
+        hspace=0.34,
+    )
+    _save(figure, path)
+
+
+def learning_curve_figure(result: LearningCurves, path: Path) -> None:
+    """Draw accuracy and loss of one training side by side, with the best epoch marked, and save it as PNG.
+
+    Parameters
+    ----------
+    result : LearningCurves
+        Curves of at least one epoch; the best epoch is the first with the highest validation accuracy.
+    path : Path
+        The file to write; it is replaced in one step.
+
+    Raises
+    ------
+    FastnetError
+        If the file cannot be written.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import numpy as np
+    >>> curves = np.linspace(0, 1, 40, dtype=np.float32).reshape(4, 10)
+    >>> trial = TrialResult.from_curves(0, "done", {}, curves, seconds=0.1)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     learning_curve_figure(trial, Path(folder) / "learning.png")
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(10.0, 4.2), dpi=DPI, facecolor="white")
+    accuracy, loss = figure.subplots(1, 2)
+    _draw_curves(accuracy, "Accuracy", result.validation_accuracy, result.train_accuracy)
+    _draw_curves(loss, "Loss (mean cross-entropy)", result.validation_loss, result.train_loss)
+    lowest = np.min(_finite(result.validation_accuracy, result.train_accuracy), initial=1.0)
+    accuracy.set_ylim(0.0 if lowest < 0.55 else np.floor(lowest * 20 - 0.5) / 20, 1.0)
+    highest = np.max(_finite(result.validation_loss, result.train_loss), initial=0.0)
+    loss.set_ylim(0.0, 1.08 * float(highest) or 1.0)
+    title = "No epoch ended with finite numbers"
+    finite = np.isfinite(result.validation_accuracy)
+    if finite.any():
+        best = int(np.argmax(np.where(finite, result.validation_accuracy, -1.0)))
+        _mark(accuracy, best + 1, result.validation_accuracy[best])
+        _mark(loss, best + 1, result.validation_loss[best])
+        title = f"Best epoch {best + 1}: validation accuracy {float(result.validation_accuracy[best]):.4g}"
+    _head(figure, title, 0.25)
+    figure.subplots_adjust(left=0.05, right=0.985, top=0.82, bottom=0.13, wspace=0.13)
+    _save(figure, path)
+
+
+def _head(figure: Figure, title: str, inches: float) -> None:
+    """Write the title and the shared legend into the top strip, `inches` below the edge."""
+    height = figure.get_figheight()
+    figure.text(
+        0.12 / figure.get_figwidth(), 1 - inches / height, title, fontsize=12, va="center", weight="bold", color=_INK
+    )
+    figure.legend(
+        handles=figure.axes[0].get_lines()[:2],
+        loc="center right",
+        bbox_to_anchor=(1.0, 1 - inches / height),
+        ncols=2,
+        frameon=False,
+        fontsize=10,
+        labelcolor=_INK,
+    )
+
+
+def _draw_best(axes: Axes, place: int, trial: TrialResult, *, labelled: bool) -> None:
+    _plot(axes, trial.validation_accuracy, trial.train_accuracy)
+    axes.set_title(f"Best-{place}", fontsize=10, pad=3, color=_INK)
+    axes.set_ylim(0.0, 1.0)
+    axes.set_xticks([])
+    axes.set_yticks([0.0, 0.2, 0.4, 0.6, 0.8, 1.0])
+    axes.tick_params(axis="y", labelleft=labelled, length=3 if labelled else 0)
+    words = {"learning_rate": "lr", "weight_decay": "wd"}
+    values = [f"{short} {trial.params[name]:.2g}" for name, short in words.items() if name in trial.params]
+    note = "\n".join([f"val {trial.value:.4g}", *values])
+    half = len(trial.validation_accuracy) // 2
+    low = np.min(_finite(trial.validation_accuracy[half:]), initial=1.0) < 0.34
+    y, side = (0.97, "top") if low else (0.05, "bottom")  # the corner without curves
+    axes.text(0.96, y, note, transform=axes.transAxes, fontsize=7, ha="right", va=side, color=_INK, zorder=4)
+
+
+def _draw_curves(axes: Axes, title: str, validation: NDArray[np.float32], train: NDArray[np.float32]) -> None:
+    from matplotlib.ticker import MaxNLocator
+
+    _style(axes)
+    _plot(axes, validation, train)
+    axes.set_title(title, fontsize=11, loc="left", color=_INK)
+    axes.set_xlabel("epoch", fontsize=10, color=_INK)
+    last = len(validation)
+    axes.set_xlim(1, last) if last > 1 else axes.set_xlim(0, 2)
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=10, integer=True))
+
+
+def _plot(axes: Axes, validation: NDArray[np.float32], train: NDArray[np.float32]) -> None:
+    epochs = np.arange(1, len(validation) + 1)
+    marker = "." if len(epochs) == 1 else ""
+    for curve, label, look in ((validation, "validation", VALIDATION), (train, "training", TRAINING)):
+        drawn = np.where(np.isfinite(curve), curve, np.float32(np.nan))
+        # Not clipped at the frame, or an accuracy of 1 would be drawn at half its width.
+        axes.plot(epochs, drawn, label=label, marker=marker, clip_on=False, **look)
+
+
+def _mark(axes: Axes, epoch: int, value: np.float32) -> None:
+    axes.axvline(epoch, color=_FRAME, linewidth=1.0, linestyle=(0, (1, 2)), zorder=1)
+    look = {"markersize": 6, "color": VALIDATION["color"], "markeredgecolor": "white", "zorder": 5, "clip_on": False}
+    axes.plot([epoch], [float(value)], "o", **look)
+
+
+def _style(axes: Axes) -> None:
+    axes.grid(axis="y", color=_LINES, linewidth=0.6)
+    axes.set_axisbelow(True)
+    axes.tick_params(colors=_INK, labelsize=8, color=_FRAME, width=0.7)
+    for side, spine in axes.spines.items():
+        spine.set_visible(side in ("left", "bottom"))
+        spine.set_color(_FRAME)
+        spine.set_linewidth(0.7)
+
+
+def _finite(*curves: NDArray[np.float32]) -> NDArray[np.float32]:
+    values = np.concatenate(curves)
+    return values[np.isfinite(values)]
+
+
+def _save(figure: Figure, path: Path) -> None:
+    """Render in memory, write beside the target, then rename over it."""
+    picture = BytesIO()
+    figure.savefig(picture, format="png", dpi=DPI, metadata={"Software": None})
+    temporary = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        with os.fdopen(handle, "wb") as file:
+            file.write(picture.getvalue())
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except OSError as error:
+        raise FastnetError(f"{path}: the picture cannot be written ({error.strerror or error})") from error
+    finally:
+        if temporary is not None and os.path.exists(temporary):
+            os.unlink(temporary)

@@ -1,0 +1,93 @@
+"""Trials as lines to read and as rows for JSON and CSV."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import Any
+
+from fastnet.search.result import TrialResult
+
+_BOOK_WORDS = {"learning_rate": "lr", "weight_decay": "weight decay"}
+
+
+def format_best(trials: Iterable[TrialResult]) -> list[str]:
+    """Write ranked trials in the book's form, one line each.
+
+    Parameters
+    ----------
+    trials : iterable of TrialResult
+        Best first, such as `fastnet.search.SearchResult.best` gives them.
+
+    Returns
+    -------
+    list of str
+        The accuracy with at most 4 decimals, hyperparameters with at most 6 significant digits: learning rate and
+        weight decay first, by the book's names, others after them by their own. These digits are all there are, so a
+        line is enough to run its trial again.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> curves = np.full((4, 1), 0.83, np.float32)
+    >>> params = {"learning_rate": 0.0092, "weight_decay": 3.86e-7}
+    >>> trial = TrialResult.from_curves(5, "done", params, curves, seconds=0.1)
+    >>> format_best([trial])
+    ['Best-1 (val acc:0.83) | lr:0.0092, weight decay:3.86e-07']
+    """
+    return [_line(place, trial) for place, trial in enumerate(trials, start=1)]
+
+
+def to_rows(trials: Iterable[TrialResult]) -> list[dict[str, Any]]:
+    """Turn trials into flat rows of plain Python values, one per trial, in the order given.
+
+    Parameters
+    ----------
+    trials : iterable of TrialResult
+
+    Returns
+    -------
+    list of dict
+        ``id, status, validation_accuracy, best_validation_accuracy, best_epoch, train_accuracy, validation_loss,
+        train_loss``, then the hyperparameters by name, then ``seconds``. Accuracies and losses are those of the last
+        epoch. None stands for what a diverged trial does not have. Without ``seconds``, the rows of a study are the
+        same on every machine.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> curves = np.full((4, 1), 0.5, np.float32)
+    >>> row = to_rows([TrialResult.from_curves(5, "done", {"dropout": 0.1}, curves, seconds=0.2)])[0]
+    >>> row["id"], row["validation_accuracy"], row["dropout"], row["seconds"]
+    (5, 0.5, 0.1, 0.2)
+    """
+    return [_row(trial) for trial in trials]
+
+
+def _line(place: int, trial: TrialResult) -> str:
+    names = [name for name in _BOOK_WORDS if name in trial.params]
+    names += [name for name in trial.params if name not in _BOOK_WORDS]
+    params = ", ".join(f"{_BOOK_WORDS.get(name, name)}:{trial.params[name]:.6g}" for name in names)
+    head = f"Best-{place} (val acc:{round(trial.value, 4)})"
+    return f"{head} | {params}" if params else head
+
+
+def _row(trial: TrialResult) -> dict[str, Any]:
+    last = {
+        "train_accuracy": trial.train_accuracy,
+        "validation_loss": trial.validation_loss,
+        "train_loss": trial.train_loss,
+    }
+    row: dict[str, Any] = {
+        "id": trial.id,
+        "status": trial.status,
+        "validation_accuracy": _number(trial.value),
+        "best_validation_accuracy": _number(trial.best_value),
+        "best_epoch": trial.best_epoch or None,
+    }
+    row |= {name: _number(float(str(curve[-1]))) for name, curve in last.items()}
+    return row | dict(trial.params) | {"seconds": trial.seconds}
+
+
+def _number(value: float) -> float | None:
+    return value if math.isfinite(value) else None

@@ -1,0 +1,52 @@
+"""Random search: which hyperparameters trial i of a study gets."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastnet.search.space import Space
+
+PURPOSE_SPACE = 4
+"""Which of the random streams of a trial its hyperparameters are drawn from."""
+
+
+def sample(space: Space, seed: int, trials: NDArray[np.int64]) -> dict[str, NDArray[np.float64]]:
+    """Draw the hyperparameters of some trials.
+
+    Parameters
+    ----------
+    space : Space
+        What is searched.
+    seed : int
+        Seed of the study, 0 to 2**64 - 1.
+    trials : (T,) int64 array
+        Trial numbers, 0 to 2**32 - 1, in any order.
+
+    Returns
+    -------
+    dict of str to (T,) float64 array
+        For each searched hyperparameter its value in each of these trials.
+
+    Notes
+    -----
+    The k-th hyperparameter (names sorted) of trial i comes from the generator's block with key `seed` and counter
+    (k, 0, `PURPOSE_SPACE`, i). A trial is therefore a pure function of (seed, i): any subset can be drawn alone, in
+    any order, on any machine, and is the same.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> space = Space.parse({"learning_rate": "log:1e-6:1e-2"})
+    >>> both = sample(space, 0, np.array([3, 700]))["learning_rate"]
+    >>> alone = sample(space, 0, np.array([700]))["learning_rate"]
+    >>> bool(both[1] == alone[0])
+    True
+    """
+    from fastnet.kernels.rng import uniforms
+
+    key = np.uint64(seed)  # one type for every seed, so that the kernel compiles once
+    return {
+        name: distribution.sample(uniforms(key, trials, PURPOSE_SPACE, index))
+        for index, (name, distribution) in enumerate(space.distributions.items())
+    }

@@ -1,0 +1,290 @@
+"""One network, trained to be kept: early stopping, the best epoch's weights, the test set once at the end."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from concurrent.futures import TimeoutError as NotYet
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from fastnet import background
+from fastnet.config import TrainConfig, as_settings
+from fastnet.data.dataset import Dataset, Split
+from fastnet.data.preprocess import Scaler, fit_scaler
+from fastnet.errors import FastnetError
+from fastnet.kernels import layout, pack, step
+from fastnet.kernels.context import ACCURACY, LOSS, fill
+from fastnet.network import Assembly, TrainingData, assemble, initialise, n_threads_limit, prepare, trial_of
+
+if TYPE_CHECKING:
+    from fastnet.model import Model
+
+POLL_SECONDS = 0.05
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EpochResult:
+    """What one epoch came to.
+
+    Attributes
+    ----------
+    epoch : int
+        From 1.
+    train_loss : float
+        Mean cross-entropy over the epoch as it was met, dropout included.
+    train_accuracy, validation_loss, validation_accuracy : float
+        Measured after the epoch.
+    """
+
+    epoch: int
+    train_loss: float
+    train_accuracy: float
+    validation_loss: float
+    validation_accuracy: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LearningCurves:
+    """The four curves of a training, each (epochs,) float32."""
+
+    train_loss: npt.NDArray[np.float32]
+    train_accuracy: npt.NDArray[np.float32]
+    validation_loss: npt.NDArray[np.float32]
+    validation_accuracy: npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class TrainResult:
+    """A trained network and how it came about.
+
+    Attributes
+    ----------
+    model : Model
+        With the weights of the best epoch.
+    curves : LearningCurves
+        One entry per finished epoch.
+    best_epoch, epochs_done : int
+        Epoch of the highest validation accuracy (the first of equals), from 1; number of finished epochs.
+    test_accuracy, test_loss : float or None
+        On the test set with the best epoch's weights; None where the data have no test set.
+    seconds, compile_seconds : float
+        Training with its evaluations; compiling or loading the kernels.
+    diverged : bool
+        Whether training ended because the loss was no longer a number, or a thousand times what it began with.
+    """
+
+    model: Model
+    curves: LearningCurves
+    best_epoch: int
+    epochs_done: int
+    test_accuracy: float | None
+    test_loss: float | None
+    seconds: float
+    compile_seconds: float
+    diverged: bool
+
+
+def train(
+    dataset: Dataset,
+    config: TrainConfig,
+    *,
+    split: Split | None = None,
+    jobs: int | None = None,
+    on_epoch: Callable[[EpochResult], None] | None = None,
+    should_stop: Callable[[], bool] | None = None,
+) -> TrainResult:
+    """Train one network and keep the weights of its best epoch.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        Scaling is learnt on its training rows only; its test set is used once, after the training.
+    config : TrainConfig
+        Architecture and hyperparameters.
+    split : Split, optional
+        Training and validation rows; 20 % stratified validation by the configuration's seed if left out.
+    jobs : int, optional
+        Threads that share each product, at least 1; all that the process may use if left out. The result does not
+        depend on it.
+    on_epoch : callable, optional
+        Called after every epoch.
+    should_stop : callable, optional
+        Asked about twenty times a second; once it returns True training ends within a step and keeps what is done.
+
+    Returns
+    -------
+    TrainResult
+
+    Raises
+    ------
+    FastnetError
+        If the loss is not finite in the first epoch, so that there is no network to keep.
+    KeyboardInterrupt
+        If it was stopped before the first epoch ended.
+
+    Examples
+    --------
+    >>> import fastnet
+    >>> data = fastnet.take_first(fastnet.load("mnist5k"), 500)
+    >>> result = train(data, fastnet.TrainConfig(hidden=(32,), learning_rate=0.1, epochs=3))
+    >>> result.epochs_done, result.test_accuracy > 0.5
+    (3, True)
+    """
+    from fastnet.data.dataset import split as split_rows
+
+    parts = split or split_rows(dataset.y, seed=config.seed)
+    scaler = fit_scaler(dataset.x, parts.train)
+    data = prepare(dataset, parts, scaler)
+    threads = min(jobs or n_threads_limit(), n_threads_limit())
+    clock = time.perf_counter()
+    training = Training(config, data, threads)
+    compile_seconds = time.perf_counter() - clock
+    seconds = training.run(on_epoch, should_stop)
+    model = training.model(dataset, scaler)
+    score = None
+    if dataset.x_test is not None and dataset.y_test is not None:
+        score = model.score(dataset.x_test, dataset.y_test)
+        model.metrics["test_accuracy"], model.metrics["test_loss"] = score.accuracy, score.loss
+    return TrainResult(
+        model=model,
+        curves=training.curves(),
+        best_epoch=training.best_epoch,
+        epochs_done=len(training.epochs),
+        test_accuracy=score.accuracy if score else None,
+        test_loss=score.loss if score else None,
+        seconds=seconds,
+        compile_seconds=compile_seconds,
+        diverged=training.status == step.DIVERGED,
+    )
+
+
+class Training:
+    """One network under training, epoch by epoch.
+
+    Parameters
+    ----------
+    config : TrainConfig
+        Architecture and hyperparameters.
+    data : TrainingData
+        From `fastnet.network.prepare`.
+    threads : int
+        Threads that share each product.
+    stream : int
+        Random stream; 0 unless a trial of a search is to be trained again.
+    """
+
+    def __init__(self, config: TrainConfig, data: TrainingData, threads: int, stream: int = 0) -> None:
+        self.config = config
+        self.threads = threads
+        self.assembly: Assembly = assemble(config, data, parallel=threads > 1)
+        contexts, works = self.assembly.contexts(1, scratch_rows=threads)
+        self.context, self.work = contexts[0], works[0]
+        trial, hyper = trial_of(config, stream)
+        fill(self.context, trial)
+        self.work.hyper[...] = hyper
+        self.stop = np.zeros(1, np.int64)
+        self.status = step.DONE
+        self.epochs: list[EpochResult] = []
+        self.best_epoch = 0
+        self.best_parameters = self.work.params[0].copy()
+        initialise(self.context)
+        self._call(step.EVALUATE, 0, np.ones(1, np.int64))  # compiles the caller and returns at once
+
+    def _call(self, stage: int, argument: int, stop: npt.NDArray[np.int64]) -> int:
+        return int(pack.run_stage(int(self.assembly.net.stages[stage]), self.context, argument, stop))
+
+    def run(
+        self, on_epoch: Callable[[EpochResult], None] | None = None, should_stop: Callable[[], bool] | None = None
+    ) -> float:
+        """Train to the end, to the early stop, or until told to stop; return the seconds it took."""
+        clock = time.perf_counter()
+        for epoch in range(self.config.epochs):
+            result = self._epoch(epoch, should_stop)
+            if result is None:
+                break
+            self.epochs.append(result)
+            best = self.epochs[self.best_epoch - 1].validation_accuracy if self.best_epoch else -1.0
+            if result.validation_accuracy > best:
+                self.best_epoch = result.epoch
+                self.best_parameters[:] = self.work.params[0]
+            if on_epoch:
+                on_epoch(result)
+            patience = self.config.early_stopping
+            if patience is not None and result.epoch - self.best_epoch >= patience:
+                break
+        if not self.epochs and self.status == step.STOPPED:
+            raise KeyboardInterrupt
+        if not self.epochs:
+            raise FastnetError(
+                f"learning_rate={self.config.learning_rate:g}: the loss is no longer a number in the first epoch; "
+                "try a tenth of it"
+            )
+        return time.perf_counter() - clock
+
+    def _epoch(self, epoch: int, should_stop: Callable[[], bool] | None) -> EpochResult | None:
+        """Train and evaluate one epoch in the background; None if it did not come to its end."""
+        future = background.submit(self.threads, lambda: self._train_and_evaluate(epoch))
+        try:
+            while True:
+                try:
+                    return future.result(timeout=POLL_SECONDS)
+                except NotYet:
+                    if should_stop and should_stop():
+                        self.stop[0] = 1
+        except BaseException:
+            self.stop[0] = 1
+            raise
+
+    def _train_and_evaluate(self, epoch: int) -> EpochResult | None:
+        state = self.work.state
+        self.status = self._call(step.TRAIN_EPOCH, epoch, self.stop)
+        if self.status != step.DONE:
+            return None
+        train_loss = float(state[LOSS])
+        self._call(step.EVALUATE, 0, self.stop)
+        train_accuracy = float(state[ACCURACY])
+        self.status = self._call(step.EVALUATE, 1, self.stop)
+        if self.status == step.DONE and not np.isfinite(state[LOSS]):
+            self.status = step.DIVERGED
+        if self.status != step.DONE or self.stop[0]:
+            return None
+        return EpochResult(
+            epoch=epoch + 1,
+            train_loss=train_loss,
+            train_accuracy=train_accuracy,
+            validation_loss=float(state[LOSS]),
+            validation_accuracy=float(state[ACCURACY]),
+        )
+
+    def curves(self) -> LearningCurves:
+        """Return the curves of the finished epochs."""
+        names = ("train_loss", "train_accuracy", "validation_loss", "validation_accuracy")
+        return LearningCurves(*(np.array([getattr(e, name) for e in self.epochs], np.float32) for name in names))
+
+    def model(self, dataset: Dataset, scaler: Scaler) -> Model:
+        """Return the network of the best epoch as a model."""
+        from fastnet.model import Model
+
+        weights, biases = layout.unpack_parameters(self.assembly.layout.table, self.best_parameters)
+        best = self.epochs[self.best_epoch - 1]
+        trial, _ = trial_of(self.config, 0)
+        return Model(
+            spec=self.config.network(dataset.n_features, dataset.n_classes),
+            weights=tuple(weights),
+            biases=tuple(biases),
+            scaler=scaler,
+            class_names=dataset.class_names,
+            eval_scale=trial.scale,
+            settings=as_settings(self.config) | {"data": dataset.name, "data_dtype": str(dataset.x.dtype)},
+            metrics={
+                "best_epoch": self.best_epoch,
+                "epochs_done": len(self.epochs),
+                "train_accuracy": best.train_accuracy,
+                "validation_accuracy": best.validation_accuracy,
+                "validation_loss": best.validation_loss,
+            },
+        )

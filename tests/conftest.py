@@ -1,0 +1,73 @@
+"""Fixtures and settings that several test files share."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import struct
+from collections.abc import Callable
+from pathlib import Path
+
+import hypothesis
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from fastnet.data import Dataset, as_dataset
+
+hypothesis.settings.register_profile("fastnet", deadline=None, print_blob=True)
+hypothesis.settings.load_profile("fastnet")
+
+IdxFolderMaker = Callable[..., Path]
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Folder with subfolders mnist and fashion-mnist, each with the four real IDX files."""
+    named = os.environ.get("FASTNET_TEST_DATA")
+    folder = Path(named) if named else Path(__file__).resolve().parents[2] / "shared" / "data"
+    if not (folder / "mnist" / "train-images-idx3-ubyte.gz").is_file():
+        pytest.skip("no real image sets: name their folder with FASTNET_TEST_DATA")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_dataset() -> Dataset:
+    """90 training and 30 test images of 12 pixels in three classes that are easy to tell apart."""
+    words = np.random.Philox(key=12).random_raw(120 * 12).reshape(120, 12)
+    y = np.arange(120) % 3
+    x = (words % 96).astype(np.uint8)
+    for label in range(3):
+        x[y == label, 4 * label : 4 * label + 4] += 150
+    return as_dataset(
+        x[:90], y[:90], x_test=x[90:], y_test=y[90:], class_names=("left", "middle", "right"), name="tiny"
+    )
+
+
+@pytest.fixture
+def idx_bytes() -> Callable[[NDArray[np.uint8]], bytes]:
+    """Return a function that writes an uint8 array as the bytes of an IDX file."""
+
+    def encode(array: NDArray[np.uint8]) -> bytes:
+        return struct.pack(f">2xBB{array.ndim}I", 0x08, array.ndim, *array.shape) + array.tobytes()
+
+    return encode
+
+
+@pytest.fixture
+def idx_folder(tmp_path: Path, idx_bytes: Callable[[NDArray[np.uint8]], bytes]) -> IdxFolderMaker:
+    """Return a function that fills a folder with four small IDX files, 20 training and 10 test images of 3 x 2."""
+
+    def make(name: str = "idx", *, packed: bool = True) -> Path:
+        folder = tmp_path / name
+        folder.mkdir(parents=True)
+        for part, n in (("train", 20), ("t10k", 10)):
+            images = (np.arange(n * 6) * 7 % 256).astype(np.uint8).reshape(n, 3, 2)
+            labels = (np.arange(n) % 10).astype(np.uint8)
+            for kind, array in (("images-idx3", images), ("labels-idx1", labels)):
+                content = idx_bytes(array)
+                path = folder / f"{part}-{kind}-ubyte{'.gz' if packed else ''}"
+                path.write_bytes(gzip.compress(content) if packed else content)
+        return folder
+
+    return make

@@ -1,0 +1,100 @@
+"""Help, version and the page made from them; what starting the command line costs."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import fields
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner
+from fastnet_cli.main import COMMANDS, cli
+
+from fastnet import __version__
+from fastnet.config import SearchConfig, TrainConfig, as_settings
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def find_command(name: str) -> click.Command:
+    command = cli.get_command(click.Context(cli), name)
+    assert command is not None
+    return command
+
+
+@pytest.mark.parametrize("name", ["", *COMMANDS])
+def test_help_has_an_example(name: str) -> None:
+    result = CliRunner().invoke(cli, [*name.split(), "--help"])
+    assert result.exit_code == 0
+    assert "Example:\n" in result.output and f"\n    fastnet {name}".rstrip() in result.output
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_option_has_help(name: str) -> None:
+    options = [param for param in find_command(name).params if isinstance(param, click.Option)]
+    assert options and all(option.help for option in options)
+
+
+def test_short_help_is_not_cut() -> None:
+    _, _, commands = CliRunner().invoke(cli, ["--help"]).output.partition("Commands:\n")
+    assert commands and "..." not in commands
+
+
+@pytest.mark.parametrize("name", ["train", "search"])
+def test_defaults_are_those_of_the_configuration(name: str) -> None:
+    command = find_command(name)
+    defaults = {param.name: param.get_default(click.Context(command)) for param in command.params}
+    expected = as_settings(TrainConfig())
+    for field in fields(TrainConfig):
+        if name == "search" and field.name in {"early_stopping", *SearchConfig().space}:
+            continue
+        assert defaults[field.name] == expected[field.name], field.name
+    if name == "search":
+        assert defaults["trials"] == SearchConfig().trials
+        ranges = CliRunner().invoke(cli, ["search", "--help"]).output
+        assert all(f"searched {range_}" in " ".join(ranges.split()) for range_ in SearchConfig().space.values())
+
+
+def test_help_names_every_data_set() -> None:
+    from fastnet.data import NAMES
+
+    output = CliRunner().invoke(cli, ["train", "--help"]).output
+    assert all(name in output.replace("-\n" + " " * 34, "-") for name in NAMES)
+
+
+def test_version() -> None:
+    assert CliRunner().invoke(cli, ["--version"]).output == f"fastnet {__version__}\n"
+
+
+def test_unknown_command_is_a_usage_error() -> None:
+    result = CliRunner().invoke(cli, ["serch"])
+    assert result.exit_code == 2 and "No such command 'serch'" in result.stderr
+
+
+def test_docs_page_is_up_to_date() -> None:
+    command = [sys.executable, str(ROOT / "scripts" / "build_cli_docs.py"), "--check"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def imported_by(code: str) -> set[str]:
+    done = subprocess.run(
+        [sys.executable, "-c", f"{code}\nimport sys; print('MODULES', *sys.modules)"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return set(done.stdout.rpartition("MODULES")[2].split())
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], *([name, "--help"] for name in COMMANDS)])
+def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
+    modules = imported_by(f"from fastnet_cli.main import cli\ncli({arguments}, standalone_mode=False)")
+    assert not modules & {"numpy", "numba", "scipy", "rich", "matplotlib", "sqlite3", "safetensors", "pooch"}
+
+
+def test_library_imports_without_click_and_without_anything_heavy() -> None:
+    modules = imported_by("import fastnet; fastnet.TrainConfig()")
+    assert not modules & {"click", "fastnet_cli", "numpy", "numba", "scipy", "rich", "matplotlib"}

@@ -1,0 +1,102 @@
+"""`fastnet evaluate` and `fastnet predict` on a model that tells three classes apart."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+from fastnet_cli.main import cli
+
+from fastnet.config import NetworkSpec
+from fastnet.data import Dataset, fit_scaler
+from fastnet.model import Model
+
+MODEL = "m.safetensors"
+
+
+@pytest.fixture(autouse=True)
+def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tiny_dataset: Dataset) -> None:
+    """A model without hidden layers whose three outputs are the sums over the three groups of pixels."""
+    monkeypatch.chdir(tmp_path)
+    weight = np.repeat(np.eye(3, dtype=np.float32), 4, axis=0)
+    Model(
+        spec=NetworkSpec(n_inputs=12, n_outputs=3, hidden=()),
+        weights=(weight,),
+        biases=(np.zeros(3, np.float32),),
+        scaler=fit_scaler(tiny_dataset.x, np.arange(90)),
+        class_names=tiny_dataset.class_names,
+    ).save(MODEL)
+    arrays = {"x": tiny_dataset.x, "y": tiny_dataset.y, "class_names": np.array(tiny_dataset.class_names)}
+    np.savez("train.npz", **arrays)
+    assert tiny_dataset.x_test is not None and tiny_dataset.y_test is not None
+    np.savez("both.npz", **arrays, x_test=tiny_dataset.x_test, y_test=tiny_dataset.y_test)
+
+
+def run(*arguments: str, code: int = 0) -> Result:
+    result = CliRunner().invoke(cli, arguments)
+    assert result.exit_code == code, (result.output, result.exception)
+    return result
+
+
+def test_evaluate_takes_the_test_set_if_there_is_one() -> None:
+    result = run("evaluate", MODEL, "--data", "both.npz")
+    assert result.stdout.startswith("test acc:1.00, test loss:0.") and result.stdout.endswith(", samples:30\n")
+    assert run("evaluate", MODEL, "--data", "train.npz").stdout.startswith("all acc:1.00, all loss:")
+    assert run("evaluate", MODEL, "--data", "both.npz", "--part", "train").stdout.endswith(", samples:90\n")
+
+
+def test_evaluate_as_json() -> None:
+    result = run("evaluate", MODEL, "--data", "both.npz", "--format", "json")
+    document = json.loads(result.stdout)
+    assert document["accuracy"] == 1.0 and document["samples"] == 30 and document["part"] == "test"
+    assert 0 < document["loss"] < 0.5 and document["schema_version"] == 1
+
+
+def test_evaluate_refuses_a_part_that_is_not_there() -> None:
+    result = run("evaluate", MODEL, "--data", "train.npz", "--part", "test", code=1)
+    assert result.stderr == "Error: train has no test set: leave --part out, or give --part train\n"
+
+
+@pytest.mark.parametrize("command", ["evaluate", "predict"])
+def test_data_of_another_kind_are_refused(command: str) -> None:
+    result = run(command, MODEL, "--data", "mnist5k", code=1)
+    assert result.stderr == (
+        "Error: mnist5k has 784 features: this model reads 12; give the kind of data that it was trained on\n"
+    )
+
+
+def test_predict_prints_a_label_for_each_sample() -> None:
+    rows = list(csv.reader(io.StringIO(run("predict", MODEL, "--data", "both.npz").stdout)))
+    assert rows[0] == ["sample", "label"] and rows[1] == ["0", "left"] and rows[3] == ["2", "right"]
+    assert len(rows) == 31
+
+
+def test_predict_with_probabilities() -> None:
+    result = run("predict", MODEL, "--data", "train.npz", "--probabilities")
+    rows = list(csv.DictReader(io.StringIO(result.stdout)))
+    assert len(rows) == 90 and list(rows[0]) == ["sample", "label", "p(left)", "p(middle)", "p(right)"]
+    for row in rows:
+        probabilities = [float(row[f"p({name})"]) for name in ("left", "middle", "right")]
+        assert sum(probabilities) == pytest.approx(1, abs=1e-6)
+        assert row["label"] == ("left", "middle", "right")[int(np.argmax(probabilities))]
+
+
+def test_predict_as_json_lines_into_a_file() -> None:
+    command = ["predict", MODEL, "--data", "both.npz", "--probabilities", "--format", "json", "-o", "out/p.jsonl"]
+    assert run(*command).stdout == ""
+    rows = [json.loads(line) for line in Path("out/p.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert len(rows) == 30 and set(rows[0]) == {"sample", "label", "probabilities"}
+    assert set(rows[0]["probabilities"]) == {"left", "middle", "right"}
+    assert "out/p.jsonl exists" in run(*command, code=1).stderr.replace("\\", "/")
+    run(*command, "--overwrite")
+
+
+def test_python_and_command_line_agree(tiny_dataset: Dataset) -> None:
+    rows = list(csv.DictReader(io.StringIO(run("predict", MODEL, "--data", "train.npz").stdout)))
+    model = Model.load(MODEL)
+    assert [row["label"] for row in rows] == [model.class_names[i] for i in model.predict(tiny_dataset.x)]

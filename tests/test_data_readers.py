@@ -1,0 +1,324 @@
+from __future__ import annotations
+
+import gzip
+import io
+import struct
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from fastnet.data import Dataset
+from fastnet.data.readers import IDX_NAMES, find_idx_files, read_idx, read_idx_folder, read_npz
+from fastnet.errors import DataError
+
+DIGITS = tuple("0123456789")
+X = np.arange(12.0).reshape(4, 3)
+Y = np.array([0, 1, 1, 0])
+
+one_folder = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+IDX_CODES = {"u1": 0x08, "i1": 0x09, "i2": 0x0B, "i4": 0x0C, "f4": 0x0D, "f8": 0x0E}
+
+
+@given(
+    array=st.sampled_from(sorted(IDX_CODES)).flatmap(
+        lambda dtype: hnp.arrays(np.dtype(dtype), hnp.array_shapes(max_dims=4, max_side=5))
+    ),
+    packed=st.booleans(),
+)
+@one_folder
+def test_read_idx_round_trip(tmp_path: Path, array: np.ndarray, packed: bool) -> None:
+    header = struct.pack(f">2xBB{array.ndim}I", IDX_CODES[array.dtype.str[1:]], array.ndim, *array.shape)
+    content = header + array.astype(array.dtype.newbyteorder(">")).tobytes()
+    path = tmp_path / "file"
+    path.write_bytes(gzip.compress(content) if packed else content)
+    actual = read_idx(path, dimensions=array.ndim)
+    assert actual.dtype == array.dtype
+    assert actual.dtype.isnative
+    assert actual.shape == array.shape
+    assert actual.tobytes() == array.tobytes()
+
+
+@given(data=st.data())
+@one_folder
+def test_read_idx_never_ends_in_anything_but_a_data_error(tmp_path: Path, data: st.DataObject) -> None:
+    content = bytearray(struct.pack(">2xBBII", 8, 2, 3, 4) + bytes(12))
+    if data.draw(st.booleans(), label="packed"):
+        content = bytearray(gzip.compress(bytes(content)))
+    for _ in range(data.draw(st.integers(1, 3), label="changes")):
+        content[data.draw(st.integers(0, len(content) - 1), label="place")] = data.draw(st.integers(0, 255))
+    path = tmp_path / "file"
+    path.write_bytes(content[: data.draw(st.integers(0, len(content)), label="length")])
+    try:
+        read_idx(path)
+    except DataError as error:
+        assert str(error).startswith(str(path))
+
+
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"", "not an IDX file: it starts with nothing"),
+        (b"\0\0\x08", "not an IDX file: it starts with 000008"),
+        (b"GIF89a" + bytes(40), "not an IDX file: it starts with 47494638"),
+        (b"\0\0\x07\x03" + bytes(40), "not an IDX file: it starts with 00000703"),
+        (b"\0\0\x08\x00" + bytes(40), "not an IDX file"),
+        (b"\0\0\x08\x01\0\0\0\x02ab", r"an IDX file of 1 dimensions \(magic 00000801\), where images \(3 dimensions\)"),
+        (b"\0\0\x08\x03\0\0\0\x02", "ends within its header"),
+        (struct.pack(">2xBBIII", 8, 3, 2, 2, 2) + bytes(7), "is truncated: it ends after 7 bytes"),
+        (struct.pack(">2xBBIII", 8, 3, 2, 2, 2) + bytes(9), "holds more than 8 bytes"),
+        (struct.pack(">2xBBIII", 8, 3, 2**32 - 1, 2**32 - 1, 2**32 - 1) + bytes(9), "is truncated: it ends after 9"),
+        (struct.pack(">2xBBIII", 8, 3, 0, 2, 2), "it holds no sample"),
+    ],
+)
+def test_read_idx_refuses_content(tmp_path: Path, content: bytes, says: str, packed: bool) -> None:
+    path = tmp_path / "images"
+    path.write_bytes(gzip.compress(content) if packed else content)
+    with pytest.raises(DataError, match=says):
+        read_idx(path, dimensions=3)
+
+
+@pytest.mark.parametrize("keep", [3, 12, 30, -9, -4, -1])
+def test_read_idx_refuses_truncated_gzip(tmp_path: Path, keep: int) -> None:
+    noise = np.random.Philox(key=3).random_raw(100).tobytes()
+    path = tmp_path / "images.gz"
+    path.write_bytes(gzip.compress(struct.pack(">2xBBI", 8, 1, 800) + noise)[:keep])
+    with pytest.raises(DataError, match="truncated or damaged"):
+        read_idx(path)
+
+
+def test_read_idx_refuses_damaged_gzip(tmp_path: Path) -> None:
+    content = bytearray(gzip.compress(struct.pack(">2xBBI", 8, 1, 800) + bytes(800)))
+    content[-6] ^= 0xFF
+    path = tmp_path / "labels.gz"
+    path.write_bytes(content)
+    with pytest.raises(DataError, match="truncated or damaged"):
+        read_idx(path)
+
+
+def test_read_idx_refuses_a_missing_file_and_a_folder(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="there is no such file"):
+        read_idx(tmp_path / "nothing.gz")
+    with pytest.raises(DataError, match=r"is a folder|cannot be read"):
+        read_idx(tmp_path)
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_read_idx_folder(idx_folder: Callable[..., Path], packed: bool) -> None:
+    folder = idx_folder(packed=packed)
+    data = read_idx_folder(folder, name="few", class_names=DIGITS)
+    assert data.name == "few"
+    assert data.x.dtype == np.uint8
+    assert data.x.shape == (20, 6)
+    assert data.x[1].tolist() == [42, 49, 56, 63, 70, 77]
+    assert data.y.tolist() == [*range(10)] * 2
+    assert data.x_test is not None
+    assert data.x_test.shape == (10, 6)
+    assert list(find_idx_files(folder)) == list(IDX_NAMES)
+
+
+@pytest.mark.parametrize("missing", IDX_NAMES)
+def test_read_idx_folder_refuses_labels_without_images(idx_folder: Callable[..., Path], missing: str) -> None:
+    folder = idx_folder()
+    (folder / f"{missing}.gz").unlink()
+    with pytest.raises(DataError, match=rf"{missing} missing \(found: .*ubyte.gz"):
+        read_idx_folder(folder, name="few", class_names=DIGITS)
+
+
+def test_read_idx_folder_refuses_an_empty_folder(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="none of the four"):
+        read_idx_folder(tmp_path, name="few", class_names=DIGITS)
+
+
+def replace(folder: Path, name: str, content: bytes) -> None:
+    (folder / f"{name}.gz").unlink()
+    (folder / name).write_bytes(content)
+
+
+def test_read_idx_folder_refuses_another_number_of_labels(
+    idx_folder: Callable[..., Path], idx_bytes: Callable[..., bytes]
+) -> None:
+    folder = idx_folder()
+    replace(folder, IDX_NAMES[1], idx_bytes(np.zeros(19, dtype=np.uint8)))
+    with pytest.raises(DataError, match=r"holds 20 images but .* holds 19 labels"):
+        read_idx_folder(folder, name="few", class_names=DIGITS)
+
+
+def test_read_idx_folder_refuses_swapped_files(
+    idx_folder: Callable[..., Path], idx_bytes: Callable[..., bytes]
+) -> None:
+    folder = idx_folder()
+    replace(folder, IDX_NAMES[0], idx_bytes(np.zeros(20, dtype=np.uint8)))
+    with pytest.raises(DataError, match=r"magic 00000801\), where images"):
+        read_idx_folder(folder, name="few", class_names=DIGITS)
+
+
+def test_read_idx_folder_refuses_unknown_labels(
+    idx_folder: Callable[..., Path], idx_bytes: Callable[..., bytes]
+) -> None:
+    folder = idx_folder()
+    replace(folder, IDX_NAMES[1], idx_bytes(np.arange(20, dtype=np.uint8)))
+    with pytest.raises(DataError, match=r"idx: y\[10\] is 10: labels must be from 0 to 9"):
+        read_idx_folder(folder, name="few", class_names=DIGITS)
+
+
+def save(path: Path, **arrays: object) -> Path:
+    np.savez_compressed(path, **arrays)  # type: ignore[arg-type]
+    return path
+
+
+def check_equal(actual: np.ndarray | None, expected: np.ndarray) -> None:
+    assert actual is not None
+    assert np.array_equal(actual, expected)
+
+
+def test_read_npz_of_x_and_y(tmp_path: Path) -> None:
+    data = read_npz(save(tmp_path / "flowers.npz", x=X, y=["lily", "rose", "rose", "lily"]))
+    assert data.name == "flowers"
+    assert data.class_names == ("lily", "rose")
+    assert data.x_test is None
+    check_equal(data.x, X.astype(np.float32))
+    check_equal(data.y, Y)
+
+
+def test_read_npz_of_training_and_test(tmp_path: Path) -> None:
+    images = np.arange(4 * 28 * 28).reshape(4, 28, 28).astype(np.uint8)
+    path = save(
+        tmp_path / "a.npz",
+        x_train=images, y_train=Y, x_test=images[:2], y_test=Y[:2], class_names=["no", "yes"], other=[1],
+    )  # fmt: skip
+    data = read_npz(path)
+    assert data.class_names == ("no", "yes")
+    check_equal(data.x, images.reshape(4, 784))
+    check_equal(data.x_test, images[:2].reshape(2, 784))
+    check_equal(data.y_test, Y[:2])
+
+
+@given(
+    x=hnp.arrays(
+        st.sampled_from([np.uint8, np.float32]),
+        st.tuples(st.integers(2, 12), st.integers(1, 5), st.integers(1, 5)),
+        elements=st.integers(0, 255),
+    ),
+    packed=st.booleans(),
+)
+@one_folder
+def test_read_npz_round_trip(tmp_path: Path, x: np.ndarray, packed: bool) -> None:
+    y = np.arange(len(x)) % 2
+    (np.savez_compressed if packed else np.savez)(tmp_path / "a.npz", x=x, y=y)
+    data = read_npz(tmp_path / "a.npz")
+    assert data.x.dtype == x.dtype
+    check_equal(data.x, x.reshape(len(x), -1))
+    check_equal(data.y, y)
+
+
+@pytest.mark.parametrize(
+    ("arrays", "says"),
+    [
+        ({"x": X}, "holds x; the arrays x and y, or x_train and y_train"),
+        ({"X": X, "y": Y}, "holds X, y; the arrays x and y"),
+        ({"x": X, "y": Y, "y_train": Y}, "holds x, y, y_train; the arrays"),
+        ({"x": X, "y": Y, "x_test": X}, "x_test is given without y_test"),
+        ({"x": X, "y": Y[:3]}, "x holds 4 samples but y holds 3 labels"),
+        ({"x": np.where(X == 7, np.nan, X), "y": Y}, r"a.npz: x\[2, 1\] is nan"),
+        ({"x": X * 1e300, "y": Y}, r"a.npz: x\[0, 1\] is 1e\+300: too large"),
+        ({"x": X, "y": Y + 0.25}, r"a.npz: y\[0\] is 0.25: labels must be whole numbers"),
+        ({"x": X.astype(object), "y": Y}, "pickled Python objects, which are never loaded"),
+        ({"x": X, "y": np.array(["a", "b", 1, 2], dtype=object)}, "pickled Python objects"),
+        ({"x": X, "y": Y, "class_names": 3}, "2 different names"),
+    ],
+)
+def test_read_npz_refuses_arrays(tmp_path: Path, arrays: dict[str, object], says: str) -> None:
+    with pytest.raises(DataError, match=says):
+        read_npz(save(tmp_path / "a.npz", **arrays))
+
+
+def test_read_npz_refuses_other_files(tmp_path: Path, idx_bytes: Callable[..., bytes]) -> None:
+    path = tmp_path / "a.npz"
+    pickle_like, array_file = io.BytesIO(), io.BytesIO()
+    np.save(array_file, X)
+    for content in (
+        b"",
+        b"x,y\n1,2\n",
+        idx_bytes(np.zeros(9, np.uint8)),
+        pickle_like.getvalue(),
+        array_file.getvalue(),
+    ):
+        path.write_bytes(content)
+        with pytest.raises(DataError, match=r"not an .npz file; write one with numpy.savez"):
+            read_npz(path)
+    with pytest.raises(DataError, match="there is no such file"):
+        read_npz(tmp_path / "b.npz")
+    with pytest.raises(DataError, match=r"is a folder|cannot be read"):
+        read_npz(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def good_npz() -> bytes:
+    content = io.BytesIO()
+    np.savez_compressed(content, x=np.random.Philox(key=9).random_raw(400).reshape(100, 4), y=np.arange(100) % 3)
+    return content.getvalue()
+
+
+@pytest.mark.parametrize("share", [0.05, 0.5, 0.9, 0.99])
+def test_read_npz_refuses_a_truncated_file(tmp_path: Path, good_npz: bytes, share: float) -> None:
+    path = tmp_path / "a.npz"
+    path.write_bytes(good_npz[: int(len(good_npz) * share)])
+    with pytest.raises(DataError, match="truncated or damaged; write it again"):
+        read_npz(path)
+
+
+@given(data=st.data())
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_read_npz_never_ends_in_anything_but_a_data_error(tmp_path: Path, good_npz: bytes, data: st.DataObject) -> None:
+    content = bytearray(good_npz)
+    ends = st.integers(0, 120) | st.integers(len(content) - 250, len(content) - 1)
+    for _ in range(data.draw(st.integers(1, 4), label="changes")):
+        place = data.draw(ends | st.integers(0, len(content) - 1), label="place")
+        content[place] = data.draw(st.integers(0, 255), label="byte")
+    path = tmp_path / "a.npz"
+    path.write_bytes(content)
+    try:
+        assert isinstance(read_npz(path), Dataset)
+    except DataError as error:
+        assert str(error).startswith(str(path))
+
+
+@given(header=st.text(st.characters(max_codepoint=126), max_size=120))
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_read_npz_survives_any_header_of_an_array(tmp_path: Path, header: str) -> None:
+    check_header(tmp_path, header)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "{'descr': '<f8', 'fortran_order': False, 'shape': (10000000000000, 9)}",
+        "{'descr': '<f8', 'fortran_order': False, 'shape': (99999999999999999999999, 9)}",
+        "{'descr': '<f8', 'fortran_order': False, 'shape': (-1, 9)}",
+        "{'descr': '|V8', 'fortran_order': False, 'shape': (1, 1)}",
+        "{'descr': '|O', 'fortran_order': False, 'shape': (1, 1)}",
+        "(" * 200 + ")" * 200,
+    ],
+)
+def test_read_npz_refuses_a_header_that_lies(tmp_path: Path, header: str) -> None:
+    assert check_header(tmp_path, header)
+
+
+def check_header(tmp_path: Path, header: str) -> bool:
+    import zipfile
+
+    text = header.encode("latin-1") + b"\n"
+    with zipfile.ZipFile(tmp_path / "a.npz", "w") as archive:
+        for name in ("x", "y"):
+            archive.writestr(f"{name}.npy", b"\x93NUMPY\x01\x00" + struct.pack("<H", len(text)) + text + bytes(64))
+    try:
+        read_npz(tmp_path / "a.npz")
+    except DataError as error:
+        return str(error).startswith(str(tmp_path))
+    return False

@@ -1,0 +1,331 @@
+from __future__ import annotations
+
+import gzip
+import hashlib
+import http.server
+import os
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fastnet.data import NAMES, load, registry
+from fastnet.data.download import fetch, unpacked_sha256
+from fastnet.data.readers import IDX_NAMES
+from fastnet.errors import DataError
+
+FolderMaker = Callable[..., Path]
+NAME = "data.gz"
+CONTENT = np.random.Philox(key=4).random_raw(40_000).tobytes()
+PACKED = gzip.compress(CONTENT)
+SHA256 = hashlib.sha256(CONTENT).hexdigest()
+
+
+class Mirror:
+    """A server on this machine whose first path element says how it misbehaves; the rest is looked up in `files`."""
+
+    def __init__(self) -> None:
+        self.files: dict[str, bytes] = {NAME: PACKED}
+        self.requests: list[str] = []
+        mirror = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                mirror.requests.append(self.path)
+                mirror.answer(self)
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server.daemon_threads = True
+
+    def url(self, behaviour: str) -> str:
+        return f"http://127.0.0.1:{self.server.server_address[1]}/{behaviour}/"
+
+    def answer(self, request: http.server.BaseHTTPRequestHandler) -> None:
+        _, behaviour, name = request.path.split("/", 2)
+        content = self.files[name]
+        if behaviour == "missing":
+            request.send_error(404)
+            return
+        if behaviour == "other":
+            content = gzip.compress(b"something else")
+        if behaviour == "page":
+            content = b"<html>please log in</html>"
+        if behaviour == "cut":
+            content = content[: len(content) // 2]
+        if behaviour == "unpacked":
+            content = gzip.decompress(content)
+        if behaviour == "repacked":
+            content = gzip.compress(gzip.decompress(content), compresslevel=1, mtime=7)
+        request.send_response(200)
+        if behaviour != "unsized":
+            request.send_header("Content-Length", str(len(content)))
+        request.end_headers()
+        request.wfile.write(content[: len(content) // 2] if behaviour == "broken" else content)
+
+
+@pytest.fixture
+def mirror(monkeypatch: pytest.MonkeyPatch) -> Iterator[Mirror]:
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    mirror = Mirror()
+    thread = threading.Thread(target=mirror.server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    yield mirror
+    mirror.server.shutdown()
+    mirror.server.server_close()
+    thread.join()
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "cache"
+    monkeypatch.setattr(registry, "cache_folder", lambda: folder)
+    monkeypatch.delenv(registry.DATA_DIR_VARIABLE, raising=False)
+    return folder
+
+
+@pytest.mark.parametrize("behaviour", ["good", "unpacked", "repacked", "unsized"])
+def test_fetch_verifies_the_unpacked_content(mirror: Mirror, tmp_path: Path, behaviour: str) -> None:
+    path = fetch(NAME, SHA256, mirrors=[mirror.url(behaviour)], folder=tmp_path / "a" / "b")
+    assert path == tmp_path / "a" / "b" / NAME
+    assert unpacked_sha256(path) == SHA256
+    assert os.listdir(path.parent) == [NAME]
+
+
+def test_fetch_downloads_once(mirror: Mirror, tmp_path: Path) -> None:
+    for _ in range(3):
+        fetch(NAME, SHA256, mirrors=[mirror.url("good")], folder=tmp_path)
+    assert mirror.requests == [f"/good/{NAME}"]
+
+
+@pytest.mark.parametrize("behaviour", ["missing", "other", "page", "cut", "broken"])
+def test_fetch_goes_on_to_the_second_mirror(mirror: Mirror, tmp_path: Path, behaviour: str) -> None:
+    path = fetch(NAME, SHA256, mirrors=[mirror.url(behaviour), mirror.url("good")], folder=tmp_path)
+    assert unpacked_sha256(path) == SHA256
+    assert mirror.requests == [f"/{behaviour}/{NAME}", f"/good/{NAME}"]
+    assert os.listdir(tmp_path) == [NAME]
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "reason"),
+    [
+        ("missing", "HTTP status 404"),
+        ("other", "wrong checksum"),
+        ("page", "wrong checksum"),
+        ("cut", "a truncated or damaged gzip file"),
+        ("broken", "the transfer broke off"),
+    ],
+)
+def test_fetch_names_every_mirror_with_its_reason(mirror: Mirror, tmp_path: Path, behaviour: str, reason: str) -> None:
+    urls = [mirror.url(behaviour), mirror.url("missing")]
+    with pytest.raises(DataError) as caught:
+        fetch(NAME, SHA256, mirrors=urls, folder=tmp_path)
+    message = str(caught.value)
+    assert f"{urls[0]}{NAME} ({reason})" in message
+    assert f"{urls[1]}{NAME} (HTTP status 404)" in message
+    assert "FASTNET_DATA_DIR" in message
+    assert "\n" not in message
+    assert os.listdir(tmp_path) == []
+
+
+def test_fetch_tells_when_nothing_answers(mirror: Mirror, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"http://127.0.0.1:9/data.gz \(no connection\)"):
+        fetch(NAME, SHA256, mirrors=["http://127.0.0.1:9/"], folder=tmp_path)
+
+
+def test_fetch_tells_when_nothing_comes_in_time(
+    mirror: Mirror, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    released = threading.Event()
+    monkeypatch.setattr(mirror, "answer", lambda _: released.wait(20))
+    monkeypatch.setattr("fastnet.data.download.TIMEOUT_SECONDS", (1.0, 0.05))
+    with pytest.raises(DataError, match="no answer in time"):
+        fetch(NAME, SHA256, mirrors=[mirror.url("good")], folder=tmp_path)
+    released.set()
+
+
+def test_fetch_tells_when_the_folder_cannot_be_made(mirror: Mirror, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(DataError, match="cannot be written to"):
+        fetch(NAME, SHA256, mirrors=[mirror.url("good")], folder=tmp_path / "file" / "folder")
+
+
+def test_fetch_tells_when_the_disk_is_full(mirror: Mirror, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(self: Path, target: Path) -> Path:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "replace", full)
+    with pytest.raises(DataError, match=r"cannot be written to \(No space left on device\)"):
+        fetch(NAME, SHA256, mirrors=[mirror.url("good")], folder=tmp_path)
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize(("behaviour", "total"), [("good", len(PACKED)), ("unsized", 0)])
+def test_fetch_reports_progress(mirror: Mirror, tmp_path: Path, behaviour: str, total: int) -> None:
+    seen: list[tuple[str, int, int]] = []
+    fetch(NAME, SHA256, mirrors=[mirror.url(behaviour)], folder=tmp_path, progress=lambda *step: seen.append(step))
+    assert {name for name, _, _ in seen} == {NAME}
+    assert {size for _, _, size in seen} == {total}
+    done = [count for _, count, _ in seen]
+    assert done == sorted(done)
+    assert len(set(done)) > 2
+    assert done[-1] >= len(PACKED)
+    assert total == 0 or done[-1] == total
+
+
+def test_fetch_leaves_nothing_behind_when_interrupted(mirror: Mirror, tmp_path: Path) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fetch(NAME, SHA256, mirrors=[mirror.url("good")], folder=tmp_path, progress=interrupt)
+    assert os.listdir(tmp_path) == []
+
+
+def test_fetch_may_run_several_times_at_once(mirror: Mirror, tmp_path: Path) -> None:
+    urls = [mirror.url("broken"), mirror.url("good")]
+    with ThreadPoolExecutor(6) as pool:
+        paths = list(pool.map(lambda _: fetch(NAME, SHA256, mirrors=urls, folder=tmp_path), range(12)))
+    assert {unpacked_sha256(path) for path in paths} == {SHA256}
+    assert os.listdir(tmp_path) == [NAME]
+
+
+@pytest.fixture
+def served_set(mirror: Mirror, idx_folder: FolderMaker, monkeypatch: pytest.MonkeyPatch) -> Mirror:
+    """Let fashion-mnist be twenty small images on the local server."""
+    folder = idx_folder("served")
+    mirror.files = {path.name: path.read_bytes() for path in folder.iterdir()}
+    sha256 = tuple(unpacked_sha256(folder / f"{name}.gz") for name in IDX_NAMES)
+    small = replace(registry.IMAGE_SETS["fashion-mnist"], mirrors=(mirror.url("good"),), sha256=sha256)
+    monkeypatch.setitem(registry.IMAGE_SETS, "fashion-mnist", small)
+    return mirror
+
+
+def test_load_downloads_a_named_set_once(served_set: Mirror, cache: Path) -> None:
+    steps: list[str] = []
+    data = load("fashion-mnist", progress=lambda name, _done, _total: steps.append(name))
+    again = load("fashion-mnist")
+    assert data.fingerprint() == again.fingerprint()
+    assert data.name == "fashion-mnist"
+    assert data.class_names[9] == "Ankle boot"
+    assert data.x.shape == (20, 6)
+    assert list(dict.fromkeys(steps)) == [f"{name}.gz" for name in IDX_NAMES]
+    assert len(served_set.requests) == 4
+    assert sorted(os.listdir(cache / "fashion-mnist")) == sorted(f"{name}.gz" for name in IDX_NAMES)
+
+
+def test_load_downloads_only_what_is_missing(served_set: Mirror, cache: Path) -> None:
+    load("fashion-mnist")
+    (cache / "fashion-mnist" / "t10k-labels-idx1-ubyte.gz").unlink()
+    load("fashion-mnist")
+    assert served_set.requests[4:] == ["/good/t10k-labels-idx1-ubyte.gz"]
+
+
+def test_load_says_how_to_repair_the_cache(served_set: Mirror, cache: Path) -> None:
+    load("fashion-mnist")
+    damaged = cache / "fashion-mnist" / "t10k-labels-idx1-ubyte.gz"
+    damaged.write_bytes(damaged.read_bytes()[:-5])
+    with pytest.raises(
+        DataError, match=r"truncated or damaged.*delete .*fashion-mnist to download fashion-mnist again"
+    ):
+        load("fashion-mnist")
+
+
+def test_load_prefers_the_named_folder(
+    served_set: Mirror, idx_folder: FolderMaker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inside, flat = idx_folder("inside/fashion-mnist", packed=False), idx_folder("flat")
+    for folder in (inside.parent, flat):
+        assert load("fashion-mnist", data_dir=folder).x.shape == (20, 6)
+        assert load("fashion-mnist", data_dir=str(folder)).name == "fashion-mnist"
+    monkeypatch.setenv("FASTNET_DATA_DIR", str(flat))
+    assert load("fashion-mnist").x.shape == (20, 6)
+    monkeypatch.setenv("FASTNET_DATA_DIR", str(tmp_path / "nowhere"))
+    assert load("fashion-mnist", data_dir=flat).x.shape == (20, 6)
+    assert served_set.requests == []
+
+
+def test_load_goes_on_to_the_cache_where_the_named_folder_has_nothing(served_set: Mirror, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    assert load("fashion-mnist", data_dir=tmp_path / "empty").n_samples == 20
+    assert len(served_set.requests) == 4
+
+
+def test_load_refuses_an_incomplete_folder(served_set: Mirror, idx_folder: FolderMaker) -> None:
+    folder = idx_folder("half")
+    (folder / "train-images-idx3-ubyte.gz").unlink()
+    with pytest.raises(DataError, match="train-images-idx3-ubyte missing"):
+        load("fashion-mnist", data_dir=folder)
+    assert served_set.requests == []
+
+
+def test_load_refuses_one_set_under_the_name_of_another(served_set: Mirror, cache: Path) -> None:
+    load("fashion-mnist")
+    with pytest.raises(DataError, match="holds fashion-mnist, not mnist"):
+        load("mnist", data_dir=cache / "fashion-mnist")
+
+
+def test_load_refuses_a_folder_that_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(DataError, match="there is no such folder"):
+        load("mnist", data_dir=tmp_path / "nowhere")
+    monkeypatch.setenv("FASTNET_DATA_DIR", str(tmp_path / "nowhere"))
+    with pytest.raises(DataError, match="there is no such folder"):
+        load("mnist")
+
+
+@pytest.mark.parametrize("name", ["cifar", "MNIST", "", "no/such/file.csv"])
+def test_load_lists_what_there_is(name: str) -> None:
+    with pytest.raises(DataError) as caught:
+        load(name)
+    assert str(caught.value) == (
+        f"{name!r}: no such data; give one of mnist5k, mnist, fashion-mnist, or a path to an .npz file"
+    )
+
+
+def test_load_reads_an_npz_file(tmp_path: Path) -> None:
+    path = tmp_path / "mine.npz"
+    np.savez(path, x=np.eye(4), y=[0, 1, 0, 1])
+    assert load(path).name == load(str(path)).name == "mine"
+    with pytest.raises(DataError, match="there is no such file"):
+        load(tmp_path / "other.npz")
+    (tmp_path / "table.csv").write_text("a,b\n")
+    with pytest.raises(DataError, match=r"not an .npz file"):
+        load(tmp_path / "table.csv")
+    with pytest.raises(DataError, match="is a folder; give a file, or one of mnist, fashion-mnist"):
+        load(tmp_path)
+
+
+def test_cache_folder_is_the_users(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()
+    folder = registry.cache_folder()
+    assert folder.is_absolute()
+    assert folder.name == "data"
+    assert "fastnet" in folder.parts
+
+
+@pytest.mark.parametrize("name", ["mnist", "fashion-mnist"])
+def test_load_real_images(shared_data: Path, name: str) -> None:
+    data = load(name, data_dir=shared_data)
+    assert (data.name, data.x.shape, data.x.dtype) == (name, (60000, 784), np.uint8)
+    assert data.x_test is not None
+    assert data.x_test.shape == (10000, 784)
+    assert np.bincount(data.y).min() > 5000
+    assert load(name, data_dir=shared_data / name).fingerprint() == data.fingerprint()
+    for file, sha256 in zip(IDX_NAMES, registry.IMAGE_SETS[name].sha256, strict=True):
+        assert unpacked_sha256(shared_data / name / f"{file}.gz") == sha256
+
+
+def test_load_refuses_real_digits_under_the_name_of_fashion(shared_data: Path) -> None:
+    with pytest.raises(DataError, match="holds mnist, not fashion-mnist"):
+        load("fashion-mnist", data_dir=shared_data / "mnist")
+
+
+def test_names_are_those_that_load_knows() -> None:
+    assert NAMES == ("mnist5k", "mnist", "fashion-mnist")

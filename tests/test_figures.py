@@ -1,0 +1,173 @@
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fastnet.errors import FastnetError
+from fastnet.report import best20_figure, figures, format_best, learning_curve_figure, to_rows
+from fastnet.search.result import TrialResult
+
+
+def make_trial(number: int, accuracy: float = 0.8, epochs: int = 6, **params: float) -> TrialResult:
+    rise = np.linspace(0.1, accuracy, epochs)
+    curves = np.stack([2.3 - rise, np.minimum(rise * 1.2, 1.0), 2.4 - rise, rise]).astype(np.float32)
+    curves[:, -1] = [0.5, 1.0, 0.75, accuracy]
+    return TrialResult.from_curves(number, "done", params, curves, seconds=0.25)
+
+
+def png_size(path: Path) -> tuple[int, int]:
+    head = path.read_bytes()[:24]
+    assert head[:8] == b"\x89PNG\r\n\x1a\n"
+    return int.from_bytes(head[16:20], "big"), int.from_bytes(head[20:24], "big")
+
+
+@pytest.fixture
+def drawn(monkeypatch):
+    """Collect the figures instead of writing them."""
+    collected = []
+    monkeypatch.setattr(figures, "_save", lambda figure, path: collected.append(figure))
+    return collected
+
+
+@pytest.mark.parametrize(("n", "cells", "labelled"), [(1, 1, 1), (5, 5, 1), (7, 7, 2), (20, 20, 4), (33, 20, 4)])
+def test_best20_figure_draws_one_cell_per_trial(drawn, n, cells, labelled):
+    best20_figure([make_trial(i, learning_rate=0.01) for i in range(n)], Path("unused.png"))
+    axes = drawn[0].axes
+    assert [a.get_title() for a in axes] == [f"Best-{k + 1}" for k in range(cells)]
+    assert sum(bool(a.yaxis.get_tick_params()["labelleft"]) for a in axes) == labelled
+    for cell in axes:
+        assert cell.get_ylim() == (0.0, 1.0)
+        assert len(cell.get_xticks()) == 0
+        validation, training = cell.get_lines()
+        assert (validation.get_label(), validation.get_linestyle()) == ("validation", "-")
+        assert (training.get_label(), training.get_linestyle()) == ("training", "--")
+    assert [text.get_text() for text in drawn[0].legends[0].get_texts()] == ["validation", "training"]
+
+
+def test_best20_figure_draws_the_curves_of_the_trials(drawn):
+    trial = make_trial(3)
+    best20_figure([trial], Path("unused.png"))
+    validation, training = drawn[0].axes[0].get_lines()
+    np.testing.assert_array_equal(validation.get_ydata(), trial.validation_accuracy)
+    np.testing.assert_array_equal(training.get_ydata(), trial.train_accuracy)
+    np.testing.assert_array_equal(validation.get_xdata(), np.arange(1, 7))
+
+
+def test_best20_figure_writes_a_picture_and_no_other_file(tmp_path):
+    path = tmp_path / "new" / "best20.png"
+    best20_figure([make_trial(i, learning_rate=0.01, weight_decay=1e-6) for i in range(20)], path)
+    width, height = png_size(path)
+    assert 1400 < width < 1600
+    assert 1100 < height < 1300
+    assert [entry.name for entry in path.parent.iterdir()] == ["best20.png"]
+
+
+def test_pictures_are_the_same_bytes_each_time(tmp_path):
+    for name in ("a.png", "b.png"):
+        best20_figure([make_trial(0)], tmp_path / name)
+    assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
+
+
+def test_best20_figure_refuses_to_draw_nothing(tmp_path):
+    with pytest.raises(FastnetError, match="no trial to draw"):
+        best20_figure([], tmp_path / "best20.png")
+
+
+def test_a_picture_that_cannot_be_written_is_one_sentence_and_leaves_the_old_one(tmp_path, monkeypatch):
+    path = tmp_path / "best20.png"
+    path.write_bytes(b"old")
+
+    def full(source, target):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(figures.os, "replace", full)
+    with pytest.raises(FastnetError, match=r"best20\.png: the picture cannot be written \(No space left"):
+        best20_figure([make_trial(0)], path)
+    assert path.read_bytes() == b"old"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["best20.png"]
+
+
+def test_a_picture_below_a_file_is_one_sentence(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(FastnetError, match="the picture cannot be written"):
+        learning_curve_figure(make_trial(0), tmp_path / "file" / "curve.png")
+
+
+def test_learning_curve_figure_marks_the_first_best_epoch(drawn):
+    curves = np.array([[2, 1, 0.5, 0.4], [0.5, 0.7, 0.8, 0.9], [2, 1.5, 1.4, 1.6], [0.4, 0.7, 0.7, 0.6]], np.float32)
+    learning_curve_figure(TrialResult.from_curves(0, "done", {}, curves, seconds=0.0), Path("unused.png"))
+    accuracy, loss = drawn[0].axes
+    assert accuracy.get_title(loc="left") == "Accuracy"
+    assert loss.get_title(loc="left") == "Loss (mean cross-entropy)"
+    for axes, value in ((accuracy, np.float32(0.7)), (loss, np.float32(1.5))):
+        dot = axes.get_lines()[-1]
+        assert (list(dot.get_xdata()), list(dot.get_ydata())) == ([2], [value])
+    assert drawn[0].texts[0].get_text() == "Best epoch 2: validation accuracy 0.7"
+
+
+@pytest.mark.parametrize("epochs", [1, 2, 200])
+def test_learning_curve_figure_takes_any_number_of_epochs(tmp_path, epochs):
+    learning_curve_figure(make_trial(0, epochs=epochs), tmp_path / "curve.png")
+    assert png_size(tmp_path / "curve.png") == (1500, 630)
+
+
+@pytest.mark.parametrize("first_bad", [0, 1, 3])
+def test_learning_curve_figure_draws_a_training_that_diverged(tmp_path, first_bad):
+    curves = make_trial(0).curves.copy()
+    curves[:, first_bad:] = np.nan
+    curves[0, first_bad] = np.inf
+    trial = TrialResult.from_curves(0, "diverged", {}, curves, seconds=0.0)
+    learning_curve_figure(trial, tmp_path / "curve.png")
+    best20_figure([trial], tmp_path / "best20.png")
+    assert png_size(tmp_path / "curve.png") == (1500, 630)
+
+
+def test_pictures_need_no_pyplot(tmp_path):
+    loaded_before = "matplotlib.pyplot" in sys.modules
+    learning_curve_figure(make_trial(0), tmp_path / "curve.png")
+    assert ("matplotlib.pyplot" in sys.modules) == loaded_before
+
+
+def test_format_best_is_the_books_form():
+    trials = [
+        make_trial(4, 0.83, learning_rate=0.0092, weight_decay=3.86e-7),
+        make_trial(2, 0.8125, weight_decay=1e-8, learning_rate=0.00123457, dropout=0.25, beta1=0.9),
+        make_trial(9, 1.0, learning_rate=0.01),
+        make_trial(8, 0.123456),
+    ]
+    assert format_best(trials) == [
+        "Best-1 (val acc:0.83) | lr:0.0092, weight decay:3.86e-07",
+        "Best-2 (val acc:0.8125) | lr:0.00123457, weight decay:1e-08, beta1:0.9, dropout:0.25",
+        "Best-3 (val acc:1.0) | lr:0.01",
+        "Best-4 (val acc:0.1235)",
+    ]
+    assert format_best([]) == []
+
+
+def test_to_rows_gives_plain_values_with_times_named_seconds():
+    row = to_rows([make_trial(4, 0.83, learning_rate=0.0092, dropout=0.5)])[0]
+    assert row == {
+        "id": 4,
+        "status": "done",
+        "validation_accuracy": 0.83,
+        "best_validation_accuracy": 0.83,
+        "best_epoch": 6,
+        "train_accuracy": 1.0,
+        "validation_loss": 0.75,
+        "train_loss": 0.5,
+        "dropout": 0.5,
+        "learning_rate": 0.0092,
+        "seconds": 0.25,
+    }
+    assert {type(value) for value in row.values()} == {int, str, float}
+
+
+def test_to_rows_has_no_nan():
+    curves = np.full((4, 3), np.nan, np.float32)
+    row = to_rows([TrialResult.from_curves(1, "diverged", {"learning_rate": 5.0}, curves, seconds=0.1)])[0]
+    assert row["status"] == "diverged"
+    missing = {"validation_accuracy", "best_validation_accuracy", "best_epoch", "train_accuracy", "train_loss"}
+    assert {name for name, value in row.items() if value is None} == missing | {"validation_loss"}

@@ -1,0 +1,281 @@
+"""The mathematics of the reference: finite differences in float64, examples worked by hand, and properties.
+
+The random numbers and the training run have files of their own: test_reference_rng.py, test_reference_training.py.
+"""
+
+import ast
+import math
+from itertools import pairwise
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fastnet import reference
+from fastnet.reference import Rule
+
+STEP = 1e-6  # of the finite differences
+KINK_MARGIN = 1e-2  # no ReLU's input is nearer to 0: ten thousand steps, far more than a step can move it
+TOLERANCE = 1e-7  # the differences' own error is about eps / STEP = 2e-10, the rest is room
+
+few = settings(deadline=None, derandomize=True, max_examples=25)
+
+
+class Case(NamedTuple):
+    """One network on one batch, with the masks held fixed."""
+
+    weights: list
+    biases: list
+    x: np.ndarray
+    labels: np.ndarray
+    keeps: list | None
+    scale: float
+    weight_decay: float
+
+
+def make_case(sizes, n_rows=4, dropout=0.0, dropout_scaling="inverted", weight_decay=0.3):
+    """Draw a case; draw again until every ReLU's input keeps its distance from the kink."""
+    for seed in range(1000):
+        generator = np.random.default_rng(seed)
+        weights = [generator.normal(size=shape) for shape in pairwise(sizes)]
+        biases = [generator.normal(size=n_out) for n_out in sizes[1:]]
+        x = generator.normal(size=(n_rows, sizes[0]))
+        labels = generator.integers(0, sizes[-1], n_rows)
+        keeps = [reference.keep_mask(seed, 0, layer, 0, n_rows, n, dropout) for layer, n in enumerate(sizes[1:-1])]
+        scale, _ = reference.scales(dropout, dropout_scaling)
+        case = Case(weights, biases, x, labels, keeps if dropout else None, scale, weight_decay)
+        if distance_to_kink(case) > KINK_MARGIN:
+            return case
+    raise AssertionError("no case away from the kinks")
+
+
+def distance_to_kink(case):
+    inputs = [case.x, *reference.forward(case.weights, case.biases, case.x, case.scale, case.keeps)[:-1]]
+    hidden = list(zip(inputs, case.weights, case.biases, strict=True))[:-1]
+    return min((np.abs(reference.affine_forward(*layer)).min() for layer in hidden), default=math.inf)
+
+
+def total_loss(case):
+    logits = reference.forward(case.weights, case.biases, case.x, case.scale, case.keeps)[-1]
+    penalty = 0.5 * case.weight_decay * sum((w**2).sum() for w in case.weights)
+    return reference.cross_entropy(logits, case.labels) + penalty
+
+
+def analytic_gradients(case, scale_backward=None):
+    """Gradients of `total_loss`: of every weight matrix, every bias, and last of the input."""
+    scale = case.scale if scale_backward is None else scale_backward
+    outputs = reference.forward(case.weights, case.biases, case.x, case.scale, case.keeps)
+    dys = reference.backward(case.weights, outputs, case.labels, scale)
+    inputs = [case.x, *outputs[:-1]]
+    dws = [
+        reference.weight_gradient(x, dy) + case.weight_decay * w
+        for x, dy, w in zip(inputs, dys, case.weights, strict=True)
+    ]
+    return dws + [reference.bias_gradient(dy) for dy in dys] + [dys[0] @ case.weights[0].T]
+
+
+def numerical_gradient(case, values):
+    """Central differences of `total_loss` with respect to every element of one of the case's own arrays."""
+    gradient = np.empty_like(values)
+    for place in np.ndindex(values.shape):
+        held = values[place]
+        values[place] = held + STEP
+        above = total_loss(case)
+        values[place] = held - STEP
+        below = total_loss(case)
+        values[place] = held
+        gradient[place] = (above - below) / (2 * STEP)
+    return gradient
+
+
+def assert_gradients(case, gradients):
+    """Reject `gradients` unless every element agrees with the finite differences."""
+    arrays = [*case.weights, *case.biases, case.x]
+    for values, actual in zip(arrays, gradients, strict=True):
+        expected = numerical_gradient(case, values)
+        np.testing.assert_allclose(actual, expected, rtol=TOLERANCE, atol=TOLERANCE)
+
+
+@pytest.mark.parametrize("sizes", [(4, 3), (5, 7, 3), (4, 6, 5, 7, 3)], ids=["no-hidden", "1-hidden", "3-hidden"])
+@pytest.mark.parametrize(("dropout", "dropout_scaling"), [(0.0, "inverted"), (0.4, "inverted"), (0.4, "test-time")])
+def test_gradients_agree_with_finite_differences(sizes, dropout, dropout_scaling):
+    case = make_case(sizes, dropout=dropout, dropout_scaling=dropout_scaling)
+    if dropout and case.keeps:
+        assert not all(keep.all() for keep in case.keeps)
+    assert_gradients(case, analytic_gradients(case))
+
+
+@few
+@given(
+    st.lists(st.integers(1, 4), min_size=1, max_size=3),
+    st.integers(2, 4),
+    st.integers(1, 3),
+    st.sampled_from([0.0, 0.5]),
+    st.sampled_from([0.0, 0.1]),
+)
+def test_gradients_agree_on_any_small_network(widths, n_outputs, n_rows, dropout, weight_decay):
+    case = make_case((*widths, n_outputs), n_rows, dropout, weight_decay=weight_decay)
+    assert_gradients(case, analytic_gradients(case))
+
+
+def _one_element_off(case):
+    gradients = analytic_gradients(case)
+    gradients[1][2, 1] += 1e-5
+    return gradients
+
+
+def _scale_forgotten(case):
+    return analytic_gradients(case, scale_backward=1.0)
+
+
+def _dropout_forgotten(case):
+    return analytic_gradients(case._replace(keeps=None))
+
+
+def _decay_forgotten(case):
+    return analytic_gradients(case._replace(weight_decay=0.0))
+
+
+def _biases_decayed(case):
+    gradients = analytic_gradients(case)
+    return [g + case.weight_decay * b for g, b in zip(gradients, [0, 0, *case.biases, 0], strict=True)]
+
+
+def _summed_instead_of_averaged(case):
+    return [len(case.x) * g for g in analytic_gradients(case)]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        _one_element_off,
+        _scale_forgotten,
+        _dropout_forgotten,
+        _decay_forgotten,
+        _biases_decayed,
+        _summed_instead_of_averaged,
+    ],
+)
+def test_finite_differences_reject_a_wrong_gradient(wrong):
+    case = make_case((3, 4, 2), dropout=0.4)
+    assert_gradients(case, analytic_gradients(case))
+    with pytest.raises(AssertionError):
+        assert_gradients(case, wrong(case))
+
+
+def two_by_two():
+    """Two rows, two inputs, two hidden units, two classes; with L = log(3) everything comes out by hand.
+
+    Affine parts of the hidden layer [[3, 1], [1, -3]], its outputs [[3, 1], [1, 0]], logits [[L, 0], [0, 0]],
+    probabilities [[3/4, 1/4], [1/2, 1/2]].
+    """
+    log3 = math.log(3.0)
+    weights = [np.array([[1.0, -1.0], [1.0, 1.0]]), np.array([[log3, 0.0], [-log3, 0.0]])]
+    biases = [np.zeros(2), np.array([-log3, 0.0])]
+    return weights, biases, np.array([[1.0, 2.0], [2.0, -1.0]]), np.array([0, 1]), log3
+
+
+def test_two_by_two_example_worked_by_hand():
+    weights, biases, x, labels, log3 = two_by_two()
+    hidden, logits = reference.forward(weights, biases, x, 1.0)
+    assert hidden.tolist() == [[3.0, 1.0], [1.0, 0.0]]
+    np.testing.assert_allclose(logits, [[log3, 0.0], [0.0, 0.0]], atol=1e-15)
+    np.testing.assert_allclose(reference.softmax(logits), [[3 / 4, 1 / 4], [1 / 2, 1 / 2]], rtol=1e-15)
+    assert reference.cross_entropy(logits, labels) == pytest.approx(math.log(8 / 3) / 2, rel=1e-15)
+    first, second = reference.backward(weights, [hidden, logits], labels, 1.0)
+    np.testing.assert_allclose(second, [[-1 / 8, 1 / 8], [1 / 4, -1 / 4]], rtol=1e-15)
+    np.testing.assert_allclose(first, [[-log3 / 8, log3 / 8], [log3 / 4, 0.0]], rtol=1e-15)
+
+
+def test_one_step_worked_by_hand():
+    weights, biases, x, labels, log3 = two_by_two()
+    kept = [a.copy() for a in (*weights, *biases)]
+    rule = Rule("sgd", learning_rate=0.5, weight_decay=0.25)
+    states = [((), ()), ((), ())]
+    new_weights, new_biases, _, loss = reference.train_step(weights, biases, states, x, labels, None, 1.0, 1, rule)
+    assert loss == pytest.approx(math.log(8 / 3) / 2, rel=1e-15)
+    dws = [
+        np.array([[3 * log3 / 8, log3 / 8], [-log3 / 2, log3 / 4]]),
+        np.array([[-1 / 8, 1 / 8], [-1 / 8, 1 / 8]]),
+    ]
+    dbs = [np.array([log3 / 8, log3 / 8]), np.array([1 / 8, -1 / 8])]
+    for layer in (0, 1):
+        np.testing.assert_allclose(new_weights[layer], 0.875 * weights[layer] - 0.5 * dws[layer], rtol=1e-14)
+        np.testing.assert_allclose(new_biases[layer], biases[layer] - 0.5 * dbs[layer], rtol=1e-14)
+    assert all((old == given).all() for old, given in zip(kept, (*weights, *biases), strict=True))
+
+
+LOGITS = st.lists(st.lists(st.floats(-1e4, 1e4), min_size=3, max_size=3), min_size=1, max_size=4)
+
+
+@few
+@given(LOGITS, st.floats(-1e3, 1e3))
+def test_softmax_does_not_change_with_a_shift(rows, shift):
+    logits = np.array(rows)
+    probabilities = reference.softmax(logits)
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1.0, rtol=1e-15)
+    np.testing.assert_allclose(reference.softmax(logits + shift), probabilities, rtol=1e-10, atol=1e-300)
+
+
+@few
+@given(LOGITS)
+def test_cross_entropy_is_minus_the_log_of_softmax(rows):
+    logits = np.array(rows) / 50  # keeps the probabilities above the smallest double
+    labels = np.arange(len(rows)) % 3
+    expected = -np.log(reference.softmax(logits)[np.arange(len(rows)), labels]).mean()
+    assert reference.cross_entropy(logits, labels) == pytest.approx(expected, rel=1e-12, abs=1e-15)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_loss_of_huge_logits_is_finite(dtype):
+    logits = np.array([[1e30, -1e30, 0.0]], dtype=dtype)
+    assert reference.cross_entropy(logits, np.array([0])) == 0.0
+    assert reference.cross_entropy(logits, np.array([1])) == pytest.approx(2e30)
+    assert reference.softmax(logits).tolist() == [[1.0, 0.0, 0.0]]
+
+
+def test_relu_twice_is_relu_once():
+    z = np.random.default_rng(0).normal(size=(5, 7))
+    once = reference.relu(z)
+    assert (reference.relu(once) == once).all()
+    assert (once >= 0).all()
+
+
+def test_permuting_the_batch_leaves_the_gradients():
+    case = make_case((5, 7, 3), n_rows=9)
+    order = np.random.default_rng(1).permutation(9)
+    permuted = case._replace(x=case.x[order], labels=case.labels[order])
+    for expected, actual in zip(analytic_gradients(case)[:-1], analytic_gradients(permuted)[:-1], strict=True):
+        np.testing.assert_allclose(actual, expected, rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.parametrize("dropout", [0.2, 0.5, 0.8])
+@pytest.mark.parametrize("dropout_scaling", ["inverted", "test-time"])
+def test_dropout_keeps_the_expectation_that_evaluation_uses(dropout, dropout_scaling):
+    scale_train, scale_eval = reference.scales(dropout, dropout_scaling)
+    y, n = np.full((2000, 50), 3.0), 100_000
+    dropped = reference.dropout(y, reference.keep_mask(4, 0, 0, 0, 2000, 50, dropout), scale_train)
+    assert set(np.unique(dropped)) == {0.0, 3.0 * scale_train}
+    spread = 3.0 * scale_train * math.sqrt(dropout * (1 - dropout) / n)
+    assert abs(dropped.mean() - 3.0 * scale_eval) < 4 * spread + 3.0 * scale_train * 2.0**-17
+
+
+def test_test_time_scaling_multiplies_hidden_outputs_alone():
+    case = make_case((5, 7, 3))
+    hidden, logits = reference.forward(case.weights, case.biases, case.x, 0.75)
+    expected = 0.75 * np.maximum(case.x @ case.weights[0] + case.biases[0], 0)
+    np.testing.assert_allclose(hidden, expected, rtol=1e-15)
+    np.testing.assert_allclose(logits, expected @ case.weights[1] + case.biases[1], rtol=1e-15)
+
+
+def test_reference_imports_numpy_only():
+    allowed = {"__future__", "collections", "itertools", "math", "numpy", "typing", "fastnet.reference"}
+    for path in Path(reference.__file__).parent.glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            for name in names:
+                assert {name, name.split(".")[0], ".".join(name.split(".")[:2])} & allowed, f"{path.name}: {name}"

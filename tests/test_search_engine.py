@@ -1,0 +1,441 @@
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import textwrap
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fastnet.config import SearchConfig, TrainConfig
+from fastnet.data import as_dataset
+from fastnet.errors import ConfigError, StudyError
+from fastnet.report import to_rows
+from fastnet.search import Progress, SearchResult, Study, engine, search
+
+EPOCHS = 4
+CONFIG = SearchConfig(trials=23, train=TrainConfig(epochs=EPOCHS, seed=5))
+
+
+def curves_of(trial: int, learning_rate: float) -> np.ndarray:
+    """Curves that follow from the number and the parameters of a trial alone, with ties of the last accuracy."""
+    curves = np.random.default_rng(trial).random((4, EPOCHS)).astype(np.float32)
+    curves[3, -1] = np.float32(round(learning_rate * 1000) % 5) / np.float32(10)
+    return curves
+
+
+class FakeRun:
+    """A pack that trains nothing and finishes a few trials at each look, in shuffled order; every 7th diverges."""
+
+    def __init__(self, ids: np.ndarray, hyper: dict[str, np.ndarray], order_seed: int = 0) -> None:
+        n = len(ids)
+        self.train_loss, self.train_accuracy, self.validation_loss, self.validation_accuracy = (
+            np.full((n, EPOCHS), np.nan, np.float32) for _ in range(4)
+        )
+        self.status = np.zeros(n, np.int8)
+        self.seconds = np.zeros(n)
+        self.ids = ids
+        self.hyper = hyper
+        self.random = np.random.default_rng(order_seed)
+        self.left = self.random.permutation(n).tolist()
+        self.calls: list[str] = []
+
+    def start(self) -> None:
+        self.calls.append("start")
+
+    def running(self) -> bool:
+        return bool(self.left) and "stop" not in self.calls
+
+    def finished(self) -> np.ndarray:
+        n = int(self.random.integers(0, 4))
+        done, self.left = self.left[:n], self.left[n:]
+        for p in done:
+            self.finish(p)
+        return np.array(done, dtype=np.int64)
+
+    def finish(self, p: int) -> None:
+        curves = curves_of(int(self.ids[p]), float(self.hyper["learning_rate"][p]))
+        if self.ids[p] % 7 == 3:
+            curves[:, 2:] = np.nan
+        self.train_loss[p], self.train_accuracy[p], self.validation_loss[p], self.validation_accuracy[p] = curves
+        self.seconds[p] = 0.5
+        self.status[p] = 2 if self.ids[p] % 7 == 3 else 1
+
+    def stop(self) -> None:
+        self.calls.append("stop")
+        for p in self.left:
+            self.status[p] = 3
+
+    def join(self) -> None:
+        self.calls.append("join")
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch):
+    monkeypatch.setattr(engine, "POLL_SECONDS", 0.001)
+
+
+@pytest.fixture
+def run(tiny_dataset, tmp_path) -> Callable[..., SearchResult]:
+    """Search with fake packs; keywords of `search`, and those of SearchConfig in `config`."""
+
+    def go(config: SearchConfig = CONFIG, folder: str = "s", **options) -> SearchResult:
+        options.setdefault("run_factory", FakeRun)
+        return search(tiny_dataset, config, folder=tmp_path / folder, **options)
+
+    return go
+
+
+def content(result: SearchResult) -> str:
+    return json.dumps(to_rows(result.trials)) + "".join(trial.curves.tobytes().hex() for trial in result.trials)
+
+
+class StopAfter:
+    """Says stop once `n` trials are done."""
+
+    def __init__(self, n: int) -> None:
+        self.n = n
+        self.done = 0
+
+    def on_progress(self, progress: Progress) -> None:
+        self.done = progress.done
+
+    def should_stop(self) -> bool:
+        return self.done >= self.n
+
+    def options(self) -> dict:
+        return {"on_progress": self.on_progress, "should_stop": self.should_stop}
+
+
+def test_every_trial_runs_once_and_comes_back_in_order(run):
+    result = run()
+    assert [trial.id for trial in result.trials] == list(range(23))
+    assert [trial.status for trial in result.trials] == ["diverged" if i % 7 == 3 else "done" for i in range(23)]
+    assert (result.interrupted, result.new_trials, result.compile_seconds) == (False, 23, 0.0)
+    assert result.wall_seconds >= result.compiled_seconds > 0
+    assert result.trials_per_second == 23 / result.wall_seconds
+    assert 0 <= result.outside_share <= 1
+    for trial in result.trials:
+        expected = curves_of(trial.id, trial.params["learning_rate"])
+        np.testing.assert_array_equal(trial.train_loss[:2], expected[0, :2])
+        np.testing.assert_array_equal(trial.validation_accuracy[:2], expected[3, :2])
+        assert trial.seconds == 0.5
+
+
+def test_the_best_are_the_done_ones_by_last_validation_accuracy(run):
+    result = run()
+    best = result.best(100)
+    assert sorted(trial.id for trial in best) == [i for i in range(23) if i % 7 != 3]
+    assert [trial.id for trial in best] == sorted((t.id for t in best), key=lambda i: (-result.trials[i].value, i))
+    assert len({trial.value for trial in best}) < len(best), "there should be ties"
+    assert result.best(3) == best[:3]
+
+
+@pytest.mark.parametrize("pack", [1, 4, 23, 512])
+def test_nothing_depends_on_packs_or_on_the_order_of_finishing(run, monkeypatch, pack):
+    expected = content(run(folder="expected"))
+    monkeypatch.setattr(engine, "PACK_TRIALS", pack)
+    for order in range(3):
+        actual = run(folder=f"{pack}-{order}", run_factory=lambda ids, hyper, o=order: FakeRun(ids, hyper, o))
+        assert content(actual) == expected
+
+
+def test_a_stopped_search_keeps_what_is_done_and_resumes_to_the_same_study(run, monkeypatch):
+    monkeypatch.setattr(engine, "PACK_TRIALS", 6)
+    expected = content(run(folder="whole"))
+    lengths = []
+    for n in (2, 7, 13, 14, 40):
+        part = run(folder="parts", **StopAfter(n).options())
+        assert part.interrupted == (n < 23)
+        lengths.append(len(part.trials))
+    assert lengths == sorted(lengths)
+    assert lengths[-1] == 23
+    assert content(part) == expected
+
+
+def test_ctrl_c_ends_the_search_and_keeps_what_is_done(run, tmp_path):
+    runs = []
+
+    def factory(ids, hyper):
+        runs.append(FakeRun(ids, hyper))
+        return runs[-1]
+
+    def interrupt(progress: Progress) -> None:
+        if progress.done >= 5:
+            raise KeyboardInterrupt
+
+    result = run(run_factory=factory, on_progress=interrupt)
+    assert result.interrupted
+    assert runs[0].calls == ["start", "stop", "join"]
+    done = np.flatnonzero((runs[0].status == 1) | (runs[0].status == 2)).tolist()
+    assert [trial.id for trial in result.trials] == done
+    assert 5 <= len(done) < 23
+    assert result.new_trials == len(done)
+    assert len(run().trials) == 23
+
+
+@pytest.mark.parametrize("moment", ["finished", "append", "start", "after commit"])
+def test_ctrl_c_at_any_moment_loses_nothing(run, monkeypatch, moment):
+    monkeypatch.setattr(engine, "STORE_SECONDS", 0.0)
+    runs, fired = [], []
+
+    def once() -> None:
+        if not fired:
+            fired.append(True)
+            raise KeyboardInterrupt
+
+    class Interrupted(FakeRun):
+        def __init__(self, ids, hyper):
+            super().__init__(ids, hyper)
+            runs.append(self)
+
+        def start(self):
+            super().start()
+            if moment == "start":
+                once()
+
+        def finished(self):
+            positions = super().finished()
+            if moment == "finished" and len(self.left) < 15:
+                once()
+            return positions
+
+    append = Study.append
+
+    def interrupted_append(self, trials, **times):
+        if moment == "append":
+            once()
+        append(self, trials, **times)
+        if moment == "after commit":
+            once()
+
+    monkeypatch.setattr(Study, "append", interrupted_append)
+    result = run(run_factory=Interrupted)
+    assert fired
+    assert result.interrupted
+    done = np.flatnonzero((runs[0].status == 1) | (runs[0].status == 2)).tolist()
+    assert [trial.id for trial in result.trials] == done
+    assert content(run()) == content(run(folder="whole"))
+
+
+def test_a_stop_before_the_first_trial(run):
+    result = run(should_stop=lambda: True)
+    assert (result.interrupted, result.trials, result.best()) == (True, (), ())
+    assert (result.trials_per_second, result.new_trials) == (0.0, 0)
+
+
+def test_trials_is_the_total(run):
+    assert run(replace(CONFIG, trials=5)).new_trials == 5
+    more = run(replace(CONFIG, trials=8))
+    assert (more.new_trials, len(more.trials)) == (3, 8)
+    fewer = run(replace(CONFIG, trials=2))
+    assert (fewer.new_trials, len(fewer.trials), fewer.interrupted) == (0, 8, False)
+    assert content(more) == content(run(replace(CONFIG, trials=8), folder="at once"))
+
+
+def test_a_finished_study_starts_nothing(run, tmp_path):
+    first = run()
+
+    def never(ids, hyper):
+        raise AssertionError("nothing is missing")
+
+    again = run(run_factory=never)
+    assert content(again) == content(first)
+    assert (again.new_trials, again.interrupted, again.trials_per_second) == (0, False, 0.0)
+    with Study.read(tmp_path / "s") as study:
+        assert len(study.runs()) == 1
+
+
+def test_holes_below_the_total_are_filled(run, tmp_path):
+    run(replace(CONFIG, trials=10))
+    with Study.open(tmp_path / "s", read_settings(tmp_path / "s")) as study:
+        study._connection.execute("DELETE FROM trials WHERE id IN (0, 4)")
+        study._connection.execute("DELETE FROM curves WHERE id IN (0, 4)")
+    seen: list[Progress] = []
+    result = run(replace(CONFIG, trials=6), on_progress=seen.append)
+    assert result.new_trials == 2
+    assert [trial.id for trial in result.trials] == list(range(10))
+    assert {progress.total for progress in seen} == {10}
+
+
+def read_settings(folder: Path) -> dict:
+    with Study.read(folder) as study:
+        return study.settings
+
+
+def test_other_settings_are_refused_before_anything_runs(run):
+    run()
+    for config, sentence in [
+        (replace(CONFIG, train=replace(CONFIG.train, epochs=9)), r"epochs 4 -> 9"),
+        (replace(CONFIG, train=replace(CONFIG.train, seed=6)), r"seed 5 -> 6"),
+        (replace(CONFIG, space={"learning_rate": "log:1e-6:1e-2"}), "weight_decay log:1e-08:0.0001 -> 0.0"),
+        (replace(CONFIG, validation_fraction=0.5), "validation_fraction 0.2 -> 0.5"),
+    ]:
+        with pytest.raises(StudyError, match=sentence):
+            run(config)
+    assert run(replace(CONFIG, train=replace(CONFIG.train, epochs=9)), fresh=True).new_trials == 23
+
+
+def test_other_data_are_refused(run, tiny_dataset, tmp_path):
+    run()
+    other = as_dataset(tiny_dataset.x[::-1].copy(), tiny_dataset.y)
+    with pytest.raises(StudyError, match=f"data {tiny_dataset.fingerprint()[:12]} -> {other.fingerprint()[:12]}"):
+        search(other, CONFIG, folder=tmp_path / "s", run_factory=FakeRun)
+
+
+def test_settings_that_mean_the_same_are_the_same(run):
+    run()
+    space = {"weight_decay": "log:1e-8:1e-4", "learning_rate": "LOG:0.000001:0.01"}
+    searched_anyway = replace(CONFIG.train, learning_rate=0.5, weight_decay=0.25)
+    assert run(replace(CONFIG, space=space, train=searched_anyway)).new_trials == 0
+
+
+def test_progress_counts_up_to_the_total(run):
+    run(replace(CONFIG, trials=10))
+    seen: list[Progress] = []
+    result = run(on_progress=seen.append)
+    done = [progress.done for progress in seen]
+    assert (done[0], done[-1]) == (10, 23)
+    assert done == sorted(done)
+    assert {(progress.total, progress.compiling) for progress in seen} == {(23, False)}
+    assert seen[0].best is not None
+    assert seen[-1].best == result.best(1)[0].value
+    assert seen[0].eta_seconds is None
+    assert seen[-1].eta_seconds == 0.0
+    assert all(a.elapsed_seconds <= b.elapsed_seconds for a, b in pairwise(seen))
+
+
+def test_a_search_in_which_every_trial_diverges(run):
+    class Diverging(FakeRun):
+        def finish(self, p):
+            self.status[p] = 2
+
+    seen: list[Progress] = []
+    result = run(run_factory=Diverging, on_progress=seen.append)
+    assert (len(result.trials), result.best(), seen[-1].best) == (23, (), None)
+    assert {(trial.status, trial.best_epoch) for trial in result.trials} == {("diverged", 0)}
+
+
+def test_the_space_may_be_empty(run):
+    class Seeds(FakeRun):
+        def finish(self, p):
+            self.hyper = {"learning_rate": np.zeros(len(self.ids))}
+            super().finish(p)
+
+    result = run(replace(CONFIG, space={}), run_factory=Seeds)
+    assert {tuple(trial.params) for trial in result.trials} == {()}
+
+
+def test_a_full_disk_ends_the_search_with_the_pack_stopped(run, monkeypatch):
+    monkeypatch.setattr(engine, "STORE_SECONDS", 0.0)
+    runs, calls = [], []
+    append = Study.append
+
+    def full(self, trials, **times):
+        calls.append(len(trials))
+        if len(calls) == 3:
+            self._connection.execute("PRAGMA max_page_count = 1")
+        append(self, trials, **times)
+
+    def factory(ids, hyper):
+        runs.append(FakeRun(ids, hyper))
+        return runs[-1]
+
+    big = replace(CONFIG, trials=400)
+    with pytest.raises(StudyError, match=r"study.sqlite: the disk is full; make room and run the same command again"):
+        monkeypatch.setattr(Study, "append", full)
+        run(big, run_factory=factory)
+    assert runs[0].calls == ["start", "stop", "join"]
+    monkeypatch.setattr(Study, "append", append)
+    resumed = run(big)
+    assert resumed.new_trials < 400
+    assert content(resumed) == content(run(big, folder="whole"))
+
+
+def test_an_error_in_a_callback_stops_the_pack(run):
+    runs = []
+
+    def factory(ids, hyper):
+        runs.append(FakeRun(ids, hyper))
+        return runs[-1]
+
+    def broken(progress: Progress) -> None:
+        if runs:
+            raise BrokenPipeError
+
+    with pytest.raises(BrokenPipeError):
+        run(run_factory=factory, on_progress=broken)
+    assert runs[0].calls == ["start", "stop", "join"]
+    assert len(run().trials) == 23  # the study was closed and can be gone on with
+
+
+@pytest.mark.parametrize("jobs", [0, -1, 1.5, True, 5000])
+def test_impossible_jobs_are_told(run, tmp_path, jobs):
+    with pytest.raises(ConfigError, match=r"jobs=.*: must be a whole number from 1 to 4096"):
+        run(jobs=jobs)
+    assert not (tmp_path / "s").exists()
+
+
+def test_mistakes_are_told_before_a_folder_is_made(run, tmp_path):
+    with pytest.raises(ConfigError, match="swap them"):
+        run(replace(CONFIG, space={"learning_rate": "log:1:0.1"}))
+    with pytest.raises(ConfigError, match="does not use it"):
+        run(replace(CONFIG, space={"momentum": "uniform:0:0.9"}))
+    assert not (tmp_path / "s").exists()
+
+
+def test_the_study_describes_data_and_machine(run, tmp_path):
+    run(jobs=3)
+    with Study.read(tmp_path / "s") as study:
+        assert study.about == {
+            "data": "tiny",
+            "n_samples": 90,
+            "n_features": 12,
+            "n_classes": 3,
+            "n_train": 72,
+            "n_validation": 18,
+        }
+        (record,) = study.runs()
+    assert record["environment"].keys() >= {"fastnet", "numpy", "numba", "python", "processor", "cores"}
+    assert record["environment"]["threads"] == 3
+    assert record["new_trials"] == 23
+    assert record["wall_seconds"] >= record["compiled_seconds"] > 0
+
+
+KILLED = """
+import sys, time
+import numpy as np
+from pathlib import Path
+from fastnet.data import as_dataset
+from fastnet.search import engine, search
+sys.path.insert(0, sys.argv[2])
+from test_search_engine import CONFIG, FakeRun
+engine.STORE_SECONDS = 0.0
+x = (np.arange(90 * 4).reshape(90, 4) % 7).astype(np.float32)
+data = as_dataset(x, np.arange(90) % 3)
+def report(progress):
+    print(progress.done, flush=True)
+    time.sleep(0.01)
+search(data, CONFIG, folder=Path(sys.argv[1]), run_factory=FakeRun, on_progress=report)
+"""
+
+
+def test_a_search_killed_at_any_moment_resumes_to_the_same_study(tmp_path):
+    x = (np.arange(90 * 4).reshape(90, 4) % 7).astype(np.float32)
+    data = as_dataset(x, np.arange(90) % 3)
+    expected = content(search(data, CONFIG, folder=tmp_path / "whole", run_factory=FakeRun))
+    for at_least in (4, 12):
+        command = [sys.executable, "-c", textwrap.dedent(KILLED), str(tmp_path / "s"), str(Path(__file__).parent)]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:
+            assert child.stdout is not None
+            for line in child.stdout:
+                if int(line) >= at_least:
+                    child.send_signal(signal.SIGKILL if sys.platform != "win32" else signal.SIGTERM)
+    part = search(data, CONFIG, folder=tmp_path / "s", run_factory=FakeRun)
+    assert content(part) == expected
