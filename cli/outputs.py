@@ -10,10 +10,12 @@ from fastnet.errors import FastnetError
 
 
 def check_folder(folder: Path) -> None:
-    """Make the folder if it is missing; raise `OSError` if it does not take files."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryFile(dir=folder):
-        pass
+    """Raise `OSError` if the folder, or the one in which it would be made, does not take files."""
+    existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    try:
+        tempfile.TemporaryFile(dir=existing).close()
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(existing)) from error
 
 
 def check_writable(path: Path, *, overwrite: bool) -> None:
@@ -32,6 +34,7 @@ def check_writable(path: Path, *, overwrite: bool) -> None:
 
 def claim_file(folder: Path, stem: str, suffix: str) -> Path:
     """Make an empty file with the first free number, such as models/mnist-1.safetensors."""
+    folder.mkdir(parents=True, exist_ok=True)
     for number in itertools.count(1):
         path = folder / f"{stem}-{number}{suffix}"
         try:

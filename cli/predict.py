@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from fastnet.files import replace_file
+
 from .options import choose_part, data_options, load_dataset, model_argument, output_options, part_option
 from .outputs import check_writable
 from .results import as_csv
@@ -63,7 +65,8 @@ def command(
     if output is None:
         click.echo(text)
     else:
-        output.write_text(text + "\n", encoding="utf-8", errors="backslashreplace")
+        output.parent.mkdir(parents=True, exist_ok=True)
+        replace_file(output, f"{text}\n".encode(errors="backslashreplace"))
 
 
 def prediction_rows(table: FloatArray, names: tuple[str, ...], *, probabilities: bool) -> Iterator[dict[str, Any]]:

@@ -63,8 +63,9 @@ def closing_line(result: SearchResult, folder: Path) -> str:
     """How much was done, how fast, and where it is kept."""
     diverged = sum(trial.status != "done" for trial in result.trials)
     counts = f"{result.new_trials} new" + (f", {diverged} diverged" if diverged else "")
-    return (
-        f"{len(result.trials)} trials ({counts}) in {result.wall_seconds:.1f} s | "
-        f"{result.trials_per_second:.1f} trials/s | compile {result.compile_seconds:.1f} s | "
-        f"{result.outside_share:.1%} of the time outside compiled code | {click.format_filename(folder)}"
-    )
+    parts = [f"{len(result.trials)} trials ({counts}) in {result.wall_seconds:.1f} s"]
+    if result.new_trials:
+        parts.append(f"{result.trials_per_second:.1f} trials/s")
+        parts.append(f"compile {result.compile_seconds:.1f} s")
+        parts.append(f"{result.outside_share:.1%} of the time outside compiled code")
+    return " | ".join([*parts, click.format_filename(folder)])

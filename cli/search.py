@@ -179,12 +179,19 @@ def show(result: SearchResult, folder: Path, output_format: str, config: SearchC
             best20_figure(best, folder / "best20.png")
     finally:
         if output_format == "json":
-            click.echo(results.as_json(results.search_document(result, folder, {**source, **as_settings(config)})))
+            click.echo(results.as_json(results.search_document(result, folder, {**source, **used_settings(config)})))
         elif output_format == "csv":
             click.echo(results.as_csv(results.trial_rows(result)))
         else:
             click.echo("".join(f"{line}\n" for line in format_best(best)), nl=False)
         click.echo(results.closing_line(result, folder), err=output_format != "table")
+
+
+def used_settings(config: SearchConfig) -> dict[str, Any]:
+    """The settings of a search, without the fixed values of what is searched."""
+    settings = as_settings(config)
+    settings["train"] = {name: value for name, value in settings["train"].items() if name not in config.space}
+    return settings
 
 
 def same_command(ctx: click.Context, folder: Path) -> str:

@@ -68,10 +68,8 @@ def command(
     dataset = load_dataset(data, data_dir, samples)
     with StopOnInterrupt() as stop, TrainDisplay(config.epochs, stop) as display:
         result = run(dataset, config, validation_fraction, on_epoch=display, jobs=jobs, should_stop=stop)
-    path = save(result, output, dataset.name)
-    show(result, path, config)
-    if result.diverged:
-        click.echo("The training diverged; a lower --learning-rate lets it go on.", err=True)
+    show(result, config)
+    save(result, output, dataset.name)
     if stop():
         ctx.exit(130)
 
@@ -112,22 +110,24 @@ def description(dataset: Dataset, parts: Split, config: TrainConfig) -> str:
     )
 
 
-def save(result: TrainResult, output: Path | None, name: str) -> Path:
-    """Write the model, under a new name unless one is given, then the picture beside it."""
+def save(result: TrainResult, output: Path | None, name: str) -> None:
+    """Write the model, under a new name unless one is given, then the picture beside it, and say where they are."""
     from fastnet.report.figures import learning_curve_figure
 
     path = output or claim_file(MODELS, name, SUFFIX)
+    path.parent.mkdir(parents=True, exist_ok=True)
     try:
         result.model.save(path)
     except BaseException:
         if output is None:
             path.unlink(missing_ok=True)  # the claimed name; it is still empty
         raise
+    click.echo(f"model: {click.format_filename(path)}")
     learning_curve_figure(result.curves, picture_of(path))
-    return path
+    click.echo(f"curve: {click.format_filename(picture_of(path))}")
 
 
-def show(result: TrainResult, path: Path, config: TrainConfig) -> None:
+def show(result: TrainResult, config: TrainConfig) -> None:
     """Print how the training ended."""
     best = result.best_epoch - 1
     curves = result.curves
@@ -138,5 +138,5 @@ def show(result: TrainResult, path: Path, config: TrainConfig) -> None:
     if result.test_accuracy is not None:
         click.echo(f"test acc:{accuracy(result.test_accuracy)}, test loss:{result.test_loss:.4f}")
     click.echo(f"{result.epochs_done} epochs in {result.seconds:.1f} s, compile {result.compile_seconds:.1f} s")
-    click.echo(f"model: {click.format_filename(path)}")
-    click.echo(f"curve: {click.format_filename(picture_of(path))}")
+    if result.diverged:
+        click.echo("The training diverged and ended early: try a lower --learning-rate.", err=True)

@@ -27,7 +27,9 @@ def _number(name: str, value: object) -> float:
     return float(value)
 
 
-def _in_range(name: str, value: object, low: float, high: float, *, open_low: bool = False, open_high: bool = True) -> None:
+def _in_range(
+    name: str, value: object, low: float, high: float, *, open_low: bool = False, open_high: bool = True
+) -> None:
     number = _number(name, value)
     above = number > low if open_low else number >= low
     below = number < high if open_high else number <= high

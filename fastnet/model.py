@@ -21,6 +21,7 @@ from fastnet.config import NetworkSpec, format_hidden, parse_hidden
 from fastnet.data.coerce import as_features
 from fastnet.data.preprocess import Scaler
 from fastnet.errors import FastnetError, ModelError
+from fastnet.files import replace_file
 
 if TYPE_CHECKING:
     from fastnet.data.dataset import Dataset
@@ -243,7 +244,7 @@ class Model:
         }
         tensors = {name: np.ascontiguousarray(tensor) for name, tensor in self._tensors().items()}
         payload = save(tensors, metadata={METADATA_KEY: json.dumps(header, sort_keys=True)})
-        _replace_file(Path(path), payload)
+        replace_file(Path(path), payload)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Model:
@@ -332,13 +333,3 @@ def _from_parts(header: dict[str, Any], tensors: dict[str, FloatArray]) -> Model
 
 def _layer_names(index: int) -> tuple[str, str]:
     return f"layers.{index}.weight", f"layers.{index}.bias"
-
-
-def _replace_file(path: Path, payload: bytes) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        temporary.write_bytes(payload)
-        os.replace(temporary, path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise

@@ -49,7 +49,8 @@ class TrainingData:
     n_features, n_classes : int
         Width of the samples and of the output.
     sparse : bool
-        Whether the first layer skips zeros; then `lists`, `starts`, `pair_lists` and `pair_starts` name the others.
+        Whether the first layer skips zeros; then `inputs` and `pairs` list the others, see
+        `fastnet.kernels.sparsity.non_zero_lists`.
     """
 
     x: Floats
@@ -59,10 +60,8 @@ class TrainingData:
     n_features: int
     n_classes: int
     sparse: bool
-    lists: npt.NDArray[np.uint16]
-    starts: Integers
-    pair_lists: npt.NDArray[np.uint16]
-    pair_starts: Integers
+    inputs: tuple[npt.NDArray[np.uint16], Floats, Integers]
+    pairs: tuple[npt.NDArray[np.uint16], Floats, Integers]
 
     @property
     def n_train(self) -> int:
@@ -92,10 +91,8 @@ def prepare(dataset: Dataset, split: Split, scaler: Scaler, *, skip_zeros: bool 
     features = x[:, : dataset.n_features]
     fits = max(dataset.n_features, len(split.train)) <= sparsity.MAX_INDEX
     filled = np.count_nonzero(features[split.train[:_COPY_ROWS]]) / max(features[split.train[:_COPY_ROWS]].size, 1)
-    sparse = skip_zeros and fits and filled <= sparsity.MAX_DENSITY
+    sparse = bool(skip_zeros and fits and filled <= sparsity.MAX_INPUT_DENSITY)
     kept = features if sparse else features[:0]
-    lists, starts = sparsity.non_zero_lists(kept, 1)
-    pair_lists, pair_starts = sparsity.non_zero_lists(kept, panels.SPARSE_ROWS)
     return TrainingData(
         x=x,
         labels=np.array(dataset.y, np.int64),
@@ -104,10 +101,8 @@ def prepare(dataset: Dataset, split: Split, scaler: Scaler, *, skip_zeros: bool 
         n_features=dataset.n_features,
         n_classes=dataset.n_classes,
         sparse=sparse,
-        lists=lists,
-        starts=starts,
-        pair_lists=pair_lists,
-        pair_starts=pair_starts,
+        inputs=sparsity.non_zero_lists(kept, 1),
+        pairs=sparsity.non_zero_lists(kept, panels.PAIR),
     )
 
 
@@ -132,31 +127,56 @@ class Assembly:
     data: Data
     n_states: int
 
-    def contexts(self, threads: int, scratch_rows: int = 1) -> tuple[Integers, list[Work]]:
-        """Make one context, with a workspace of its own, per thread; keep the workspaces as long as the contexts."""
-        contexts = np.zeros((threads, N_PLACES), np.int64)
-        works = [self._work(scratch_rows) for _ in range(threads)]
+    def contexts(self, n_contexts: int, threads: int = 1) -> tuple[Integers, list[Work]]:
+        """Make contexts, each with a workspace of its own for so many threads; keep the workspaces as long as they."""
+        contexts = np.zeros((n_contexts, N_PLACES), np.int64)
+        works = [self._work(threads) for _ in range(n_contexts)]
         for context, work in zip(contexts, works, strict=True):
             fill(context, self.net, self.data, work)
         return contexts, works
 
-    def _work(self, scratch_rows: int) -> Work:
-        pairs = sparsity.n_pairs(int(self.net.layers[0, layout.N_IN])) if self.data.sparse else 0
-        scratch = host.TILE_ROWS * host.PANEL_VECTORS * host.LANES
-        return Work(
-            params=layout.aligned((1 + self.n_states, self.layout.n_parameters)),
-            floats=layout.aligned(self.layout.n_floats),
-            scratch=layout.aligned((scratch_rows, scratch)),
-            bits=layout.aligned(self.layout.n_bytes, np.uint8),
-            samples=layout.aligned((pairs, self.net.batch_size), np.uint16),
-            counts=np.zeros(pairs, np.int64),
-            order=np.zeros(len(self.data.train_rows), np.int64),
-            hyper=np.zeros((2, update.N_HYPER), np.float32),
-            state=np.zeros(N_STATE, np.float64),
-        )
+    def _work(self, threads: int) -> Work:
+        capacity = self.net.batch_size if self.data.sparse else 0
+        return workspace(self.layout, self.n_states, len(self.data.train_rows), capacity, threads)
 
 
-def assemble(config: TrainConfig, data: TrainingData, *, parallel: bool) -> Assembly:
+def workspace(plan: layout.Layout, n_states: int, n_rows: int, capacity: int, threads: int) -> Work:
+    """Allocate what one context writes.
+
+    Parameters
+    ----------
+    plan : Layout
+        Of the network.
+    n_states : int
+        Optimizer states beside the parameters.
+    n_rows : int
+        Entries of the order of an epoch, padding included.
+    capacity : int
+        Samples of a batch where the first layer skips zeros, 0 where it does not.
+    threads : int
+        Threads that share this context's products.
+    """
+    scratch = host.TILE_ROWS * host.PANEL_VECTORS * host.LANES
+    pairs = (threads, sparsity.PAIRS_IN_BLOCK, capacity)
+    return Work(
+        params=layout.aligned((1 + n_states, plan.n_parameters)),
+        floats=layout.aligned(plan.n_floats),
+        scratch=layout.aligned((threads, scratch)),
+        bits=layout.aligned(plan.n_bytes, np.uint8),
+        lists=layout.aligned(plan.n_lists, np.uint16),
+        begins=np.zeros(plan.n_marks, np.int64),
+        ends=np.zeros(plan.n_marks, np.int64),
+        listed=np.zeros(len(plan.table), np.int64),
+        samples=layout.aligned(pairs, np.uint16),
+        sample_values=layout.aligned((*pairs, panels.PAIR)),
+        counts=np.zeros(pairs[:2], np.int64),
+        order=np.zeros(n_rows, np.int64),
+        hyper=np.zeros((2, update.N_HYPER), np.float32),
+        state=np.zeros(N_STATE, np.float64),
+    )
+
+
+def assemble(config: TrainConfig, data: TrainingData, *, parallel: bool, skip_zeros: bool = True) -> Assembly:
     """Lay out the network that `config` describes for `data` and compile what training it needs.
 
     Parameters
@@ -167,6 +187,8 @@ def assemble(config: TrainConfig, data: TrainingData, *, parallel: bool) -> Asse
         From `prepare`.
     parallel : bool
         Whether threads share each product (one network) or have a network each (a pack).
+    skip_zeros : bool
+        False keeps hidden layers from walking lists of their active inputs; the results are the same bits.
     """
     batch_size = min(config.batch_size, data.n_train)
     most = max(data.n_train, len(data.validation_rows) - host.TILE_ROWS)
@@ -174,7 +196,10 @@ def assemble(config: TrainConfig, data: TrainingData, *, parallel: bool) -> Asse
     spec = config.network(data.n_features, data.n_classes)
     plan = layout.layout(spec.sizes, max(batch_size, block))
     rule = RULES[config.optimizer]
-    panels.compile_panels(sorted(layout.panels_of(plan.table, sparse=data.sparse, training=True)))
+    wanted = layout.panels_of(
+        plan.table, listed_inputs=data.sparse, listed_hidden=not parallel and skip_zeros, training=True
+    )
+    panels.compile_panels(sorted(wanted))
     update.compile_rule(rule)
     net = Net(
         layers=plan.table,
@@ -186,6 +211,7 @@ def assemble(config: TrainConfig, data: TrainingData, *, parallel: bool) -> Asse
         xavier=int(config.init == "xavier"),
         batch_size=batch_size,
         block=block,
+        hidden_lists=int(not parallel and skip_zeros),
     )
     return Assembly(plan, net, _bundle(data, plan.n_rows), update.N_STATES[rule])
 
@@ -195,10 +221,12 @@ def _bundle(data: TrainingData, n_rows: int) -> Data:
         x=data.x,
         labels=data.labels,
         sparse=int(data.sparse),
-        lists=data.lists,
-        starts=data.starts,
-        pair_lists=data.pair_lists,
-        pair_starts=data.pair_starts,
+        input_lists=data.inputs[0],
+        input_values=data.inputs[1],
+        input_starts=data.inputs[2],
+        pair_lists=data.pairs[0],
+        pair_values=data.pairs[1],
+        pair_starts=data.pairs[2],
         identity=np.arange(n_rows, dtype=np.int64),
         train_rows=data.train_rows,
         validation_rows=data.validation_rows,
@@ -273,20 +301,12 @@ def forward(model: Model, x: npt.NDArray[Any]) -> Floats:
     spec: NetworkSpec = model.spec
     block = host.round_up(min(BLOCK_ROWS, max(len(x), 1)), host.TILE_ROWS)
     plan = layout.layout(spec.sizes, block)
-    panels.compile_panels(sorted(layout.panels_of(plan.table, sparse=False, training=False)))
-    net = Net(plan.table, plan.offsets, panels.TABLE, np.array([step.stage(step.FORWARD)], np.int64), 0, 0, 0, 1, block)
-    none, empty = np.zeros(1, np.int64), np.zeros(1, np.uint16)
-    work = Work(
-        params=layout.aligned((1, plan.n_parameters)),
-        floats=layout.aligned(plan.n_floats),
-        scratch=layout.aligned((1, 1)),
-        bits=layout.aligned(plan.n_bytes, np.uint8),
-        samples=np.zeros((1, 1), np.uint16),
-        counts=none,
-        order=none,
-        hyper=np.zeros((2, update.N_HYPER), np.float32),
-        state=np.zeros(N_STATE),
-    )
+    wanted = layout.panels_of(plan.table, listed_inputs=False, listed_hidden=False, training=False)
+    panels.compile_panels(sorted(wanted))
+    stages = np.array([step.stage(step.FORWARD)], np.int64)
+    net = Net(plan.table, plan.offsets, panels.TABLE, stages, 0, 0, 0, 1, block, 0)
+    work = workspace(plan, n_states=0, n_rows=0, capacity=0, threads=1)
+    none, lists = np.zeros(1, np.int64), sparsity.non_zero_lists(np.zeros((0, spec.n_inputs), np.float32), 1)
     layout.pack_parameters(plan.table, list(model.weights), list(model.biases), work.params[0])
     trial = Trial(0, 0, 0, 1.0, float(model.eval_scale), 0.0, 0.0, 0.0)
     probabilities = np.empty((len(x), spec.n_outputs), np.float32)
@@ -295,7 +315,7 @@ def forward(model: Model, x: npt.NDArray[Any]) -> Floats:
     for begin in range(0, len(x), _COPY_ROWS):
         samples = pad_samples(x[begin : begin + _COPY_ROWS], model.scaler)
         rows = _padded_rows(np.arange(len(samples)))
-        data = Data(samples, none, 0, empty, none, empty, none, np.arange(plan.n_rows, dtype=np.int64), rows, rows)
+        data = Data(samples, none, 0, *lists, *lists, np.arange(plan.n_rows, dtype=np.int64), rows, rows)
         fill(context, net, data, work, trial)
         pack.predict_rows(context, rows, block, last, work.floats, probabilities[begin : begin + _COPY_ROWS])
     return probabilities
@@ -309,5 +329,3 @@ def initialise(context: Integers) -> None:
 def n_threads_limit() -> int:
     """Most threads that the compiled code can use."""
     return pack.thread_limit()
-
-

@@ -37,8 +37,8 @@ class PackRun:
 
     Attributes
     ----------
-    train_loss, train_accuracy, validation_loss, validation_accuracy : (T, epochs) float32
-        Curves, NaN from the epoch on that was not finished. The training loss is the mean over the epoch as it was
+    curves : (T, 4, epochs) float32
+        Training loss and accuracy, validation loss and accuracy; NaN from the epoch on that was not finished. The training loss is the mean over the epoch as it was
         met, dropout included; the others are measured after the epoch.
     status : (T,) int64
         0 pending, 1 done, 2 diverged, 3 stopped.
@@ -82,7 +82,7 @@ class PackRun:
             fill(row, trial)
             self._trials[t] = row[FIRST_OF_TRIAL:]
         self._control = np.zeros(2, np.int64)
-        self._curves = np.full((n_trials, 4, config.epochs), np.nan, np.float32)
+        self.curves = np.full((n_trials, 4, config.epochs), np.nan, np.float32)
         self._epochs_done = np.zeros(n_trials, np.int64)
         self.status = np.full(n_trials, PENDING, np.int64)
         self.seconds = np.full(n_trials, np.nan)
@@ -98,7 +98,7 @@ class PackRun:
         self._began = time.perf_counter()
         try:
             pack.train_pack(
-                self._contexts, pack.initialise_stage(), self._trials, self._hyper, self._control, self._curves,
+                self._contexts, pack.initialise_stage(), self._trials, self._hyper, self._control, self.curves,
                 self.seconds, self._epochs_done, self.status,
             )  # fmt: skip
         finally:
@@ -115,33 +115,13 @@ class PackRun:
         return ended
 
     def stop(self) -> None:
-        """Ask every thread to end before its next step; the networks under way count as stopped. Harmless at any time."""
+        """Ask every thread to end before its next step; networks under way count as stopped. Harmless at any time."""
         self._control[pack.STOP] = 1
 
     def join(self) -> None:
         """Wait until it has ended, and raise what went wrong in it; harmless before `start`."""
         if self._future is not None:
             self._future.result()
-
-    @property
-    def train_loss(self) -> Curves:
-        """Mean training loss of each epoch as it was met, (T, epochs)."""
-        return self._curves[:, 0]
-
-    @property
-    def train_accuracy(self) -> Curves:
-        """Training accuracy after each epoch, (T, epochs)."""
-        return self._curves[:, 1]
-
-    @property
-    def validation_loss(self) -> Curves:
-        """Validation loss after each epoch, (T, epochs)."""
-        return self._curves[:, 2]
-
-    @property
-    def validation_accuracy(self) -> Curves:
-        """Validation accuracy after each epoch, (T, epochs)."""
-        return self._curves[:, 3]
 
     @property
     def compiled_seconds(self) -> float:
@@ -166,5 +146,3 @@ def warm_up(config: TrainConfig, data: TrainingData) -> float:
     empty.start()
     empty.join()
     return time.perf_counter() - clock
-
-

@@ -181,7 +181,7 @@ class Training:
         self.config = config
         self.threads = threads
         self.assembly: Assembly = assemble(config, data, parallel=threads > 1)
-        contexts, works = self.assembly.contexts(1, scratch_rows=threads)
+        contexts, works = self.assembly.contexts(1, threads)
         self.context, self.work = contexts[0], works[0]
         trial, hyper = trial_of(config, stream)
         fill(self.context, trial)

@@ -81,7 +81,7 @@ def check_sentence(arguments: list[str], code: int, message: str) -> None:
 @pytest.mark.parametrize(("arguments", "code", "message"), SETTINGS, ids=[" ".join(row[0]) for row in SETTINGS])
 def test_impossible_settings(arguments: list[str], code: int, message: str) -> None:
     check_sentence(arguments, code, message)
-    assert [path for path in Path().rglob("*") if path.is_file()] == []
+    assert list(Path().rglob("*")) in ([], [Path("studies")])
 
 
 def write(path: str, **arrays: Any) -> None:
@@ -246,8 +246,8 @@ def test_read_only_folder(tmp_path: Path) -> None:
     try:
         (folder / "probe").touch()
     except OSError:
-        check_sentence(["train", "-o", "locked/m.safetensors"], FAILURE, "Permission denied")
+        check_sentence(["train", "-o", "locked/m.safetensors"], FAILURE, "locked: Permission denied")
         check_sentence(["search", "--study", "locked/s"], FAILURE, "Permission denied")
     else:  # permissions do not bind the superuser: a folder in /proc does, and takes no files either
-        check_sentence(["train", "-o", "/proc/m.safetensors"], FAILURE, "/proc")
+        check_sentence(["train", "-o", "/proc/m.safetensors"], FAILURE, "/proc: ")
         check_sentence(["search", "--study", "/proc/s"], FAILURE, "/proc/s")

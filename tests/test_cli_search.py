@@ -115,6 +115,8 @@ def test_json_is_one_object(asked: dict[str, Any]) -> None:
     assert result.stdout.count("\n") == 1 and "trials/s" in result.stderr
     assert document["schema_version"] == 1 and document["interrupted"] is False
     assert document["settings"]["train"]["seed"] == 7 and document["settings"]["train"]["hidden"] == "100x6"
+    assert "learning_rate" in document["settings"]["space"]
+    assert "learning_rate" not in document["settings"]["train"]
     assert document["settings"]["data"] == "mnist5k" and document["settings"]["samples"] == 500
     assert [row["id"] for row in document["trials"]] == [2, 0, 1]
     assert document["trials"][0]["validation_accuracy"] == 0.02

@@ -18,7 +18,7 @@ from fastnet.model import Model
 from fastnet.report.figures import learning_curve_figure
 
 
-def pretend(dataset: Dataset, config: TrainConfig, *, epochs_done: int) -> Any:
+def pretend(dataset: Dataset, config: TrainConfig, *, epochs_done: int, diverged: bool) -> Any:
     """A result whose validation accuracy is highest after epoch 2."""
     spec = config.network(dataset.n_features, dataset.n_classes)
     shapes = list(zip(spec.sizes[:-1], spec.sizes[1:], strict=True))
@@ -45,14 +45,14 @@ def pretend(dataset: Dataset, config: TrainConfig, *, epochs_done: int) -> Any:
         compile_seconds=0.5,
         test_accuracy=0.98125 if has_test else None,
         test_loss=0.0625 if has_test else None,
-        diverged=False,
+        diverged=diverged,
     )
 
 
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, Any]:
     """What the library was asked for; `interrupt_after` presses Ctrl-C during that epoch."""
-    seen: dict[str, Any] = {"interrupt_after": None}
+    seen: dict[str, Any] = {"interrupt_after": None, "diverged": False}
 
     def train(dataset: Dataset, config: TrainConfig, **how: Any) -> Any:
         seen.update(dataset=dataset, config=config, **how)
@@ -66,7 +66,7 @@ def asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, Any]:
                 signal.raise_signal(signal.SIGINT)
             if how["should_stop"]():
                 break
-        return pretend(dataset, config, epochs_done=number)
+        return pretend(dataset, config, epochs_done=number, diverged=seen["diverged"])
 
     monkeypatch.setattr("fastnet.trainer.train", train)
     monkeypatch.setattr("fastnet.report.figures.learning_curve_figure", lambda curves, path: path.write_bytes(b"png"))
@@ -170,7 +170,7 @@ def test_interrupt_during_the_first_epoch_leaves_nothing(
 
     monkeypatch.setattr("fastnet.trainer.train", interrupted)
     result = run(code=130)
-    assert result.stderr.endswith("Interrupted.\n") and list(Path("models").iterdir()) == []
+    assert result.stderr.endswith("Interrupted.\n") and not Path("models").exists()
 
 
 def test_model_that_cannot_be_written_leaves_no_empty_file(
@@ -182,6 +182,13 @@ def test_model_that_cannot_be_written_leaves_no_empty_file(
     monkeypatch.setattr("fastnet.model.Model.save", full)
     result = run(code=1)
     assert "No space left on device" in result.stderr and list(Path("models").iterdir()) == []
+    assert "test acc:0.9812" in result.stdout and "model:" not in result.stdout
+
+
+def test_divergence_is_told(asked: dict[str, Any]) -> None:
+    asked["diverged"] = True
+    result = run()
+    assert "try a lower --learning-rate" in result.stderr and "model: models" in result.stdout
 
 
 def test_learning_curve_is_a_picture(asked: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:

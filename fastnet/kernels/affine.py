@@ -9,74 +9,93 @@ Addresses are in bytes; `row` is the layer's row of the layout table.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
-from numba import get_num_threads, prange
+from numba import prange
 
 from fastnet.kernels._jit import kernel, parallel_kernel
 from fastnet.kernels.host import LANE_BYTES, LANES, MASK_BYTES, TILE_ROWS
-from fastnet.kernels.layout import (
-    B,
-    COLUMNS,
-    COLUMNS_SPARSE,
-    INPUTS,
-    LD_ACTIVE,
-    LDW,
-    N_IN,
-    N_OUT,
-    W,
-)
+from fastnet.kernels.layout import B, LD_ACTIVE, LDW, N_IN, N_OUT, PANELS, W
 from fastnet.kernels.panels import (
     FORWARD,
-    FORWARD_SPARSE,
+    FORWARD_LISTED,
     INPUT_GRADIENT,
-    SPARSE_ROWS,
+    INPUT_GRADIENT_LISTED,
+    PAIR,
     WEIGHT_GRADIENT,
-    WEIGHT_GRADIENT_SPARSE,
+    WEIGHT_GRADIENT_LISTED,
 )
+from fastnet.kernels.sparsity import PAIRS_IN_BLOCK, samples_of_pairs
 from fastnet.kernels.tile import address_of, invoke, load_f32, load_vector, splat, store_vector, transpose_block
 
 PARALLEL_FLOPS = 2_000_000
 """A product below this many floating-point operations (about 20 microseconds) is not worth waking threads for."""
 
 
+class Lists(NamedTuple):
+    """The non-zero columns of every row of a left operand; see `panels` and `sparsity`."""
+
+    entries: int  # address, uint16
+    begins: int  # address, int64 per row and block
+    ends: int
+    n_blocks: int  # 0 where the operand is dense
+    dense: int  # -1 where values lie at their columns, 0 where they are packed like the entries
+
+
+class Pairs(NamedTuple):
+    """The non-zero feature pairs of the inputs, and room to turn a batch of them around; see `sparsity`."""
+
+    lists: np.ndarray
+    values: np.ndarray
+    starts: np.ndarray
+    samples: np.ndarray  # (threads, PAIRS_IN_BLOCK, capacity)
+    sample_values: np.ndarray  # (threads, PAIRS_IN_BLOCK * capacity, PAIR)
+    counts: np.ndarray  # (threads, PAIRS_IN_BLOCK)
+
+
 @kernel
-def panel_vectors(row: np.ndarray, field: int, p: int) -> int:
-    """Width in vectors of panel `p`."""
+def _panel(row: np.ndarray, product: int, p: int) -> int:
+    """Width in vectors of panel `p` of a product."""
+    field = PANELS + 3 * product
     return row[field + 2] if p < row[field + 1] else row[field + 2] - 1
 
 
 @kernel
-def _blocks(row: np.ndarray, n_rows: int) -> int:
+def _blocks(row: np.ndarray, n_rows: int, threads: int) -> int:
     """Into how many blocks a product is cut: one per thread, or one in all where it is small."""
-    small = 2 * n_rows * row[N_IN] * row[N_OUT] < PARALLEL_FLOPS
-    return np.int64(1) if small else np.int64(get_num_threads())
+    return np.int64(1) if 2 * n_rows * row[N_IN] * row[N_OUT] < PARALLEL_FLOPS else threads
+
+
+@kernel
+def _tile_share(n: int, block: int, n_blocks: int) -> tuple[int, int]:
+    """Rows [first, last) of block `block` when `n` rows are divided in whole tiles."""
+    tiles = (n + TILE_ROWS - 1) // TILE_ROWS
+    first = TILE_ROWS * (tiles * block // n_blocks)
+    return first, min(TILE_ROWS * (tiles * (block + 1) // n_blocks), n)
 
 
 @kernel
 def _forward_rows(
-    table: np.ndarray, row: np.ndarray, first: int, last: int, rows: int, a: int, lda: int, sparse: bool, lists: int,
-    starts: int, params: int, c: int, active: int, keep: int, epilogue: int, scale: np.float32,
+    table: np.ndarray, row: np.ndarray, first: int, last: int, rows: int, a: int, lda: int, lists: Lists, params: int,
+    c: int, active: int, keep: int, epilogue: int, scale: np.float32,
 ) -> None:  # fmt: skip
-    ldw = 4 * row[LDW]
-    field = COLUMNS_SPARSE if sparse else COLUMNS
-    column = 0
-    mask = 0
-    for p in range(row[field]):
-        vectors = panel_vectors(row, field, p)
-        w = params + 4 * row[W] + column
-        bias = params + 4 * row[B] + column
-        bits = active + mask
-        kept = keep + mask
-        ld = row[LD_ACTIVE]
-        if sparse:
+    ldw, ld_active = 4 * row[LDW], row[LD_ACTIVE]
+    product = FORWARD if lists.n_blocks == 0 else FORWARD_LISTED
+    w, bias = params + 4 * row[W], params + 4 * row[B]
+    column, mask = 0, 0
+    for p in range(row[PANELS + 3 * product]):
+        vectors = _panel(row, product, p)
+        if lists.n_blocks == 0:
             invoke(
-                table[FORWARD_SPARSE, vectors], first, last, rows, a, lda, lists, starts, w, ldw, bias, c + column, ldw,
-                bits, ld, kept, epilogue, scale,
+                table[FORWARD, vectors], first, last, rows, a, lda, row[N_IN], w + column, ldw, bias + column,
+                c + column, ldw, active + mask, ld_active, keep + mask, epilogue, scale,
             )  # fmt: skip
-        else:
+        for block in range(lists.n_blocks):
             invoke(
-                table[FORWARD, vectors], first, last, rows, a, lda, row[N_IN], w, ldw, bias, c + column, ldw,
-                bits, ld, kept, epilogue, scale,
+                table[FORWARD_LISTED, vectors], first, last, rows, a, lda, lists.dense, lists.entries, lists.begins,
+                lists.ends, lists.n_blocks, block, w + column, ldw, bias + column, c + column, ldw, active + mask,
+                ld_active, keep + mask, epilogue, scale,
             )  # fmt: skip
         column += vectors * LANE_BYTES
         mask += vectors * MASK_BYTES
@@ -84,134 +103,174 @@ def _forward_rows(
 
 @kernel
 def affine_forward(
-    table: np.ndarray, row: np.ndarray, n_rows: int, rows: int, a: int, lda: int, sparse: bool, lists: int,
-    starts: int, params: int, c: int, active: int, keep: int, epilogue: int, scale: np.float32,
+    table: np.ndarray, row: np.ndarray, n_rows: int, rows: int, a: int, lda: int, lists: Lists, params: int, c: int,
+    active: int, keep: int, epilogue: int, scale: np.float32, threads: int,
 ) -> None:  # fmt: skip
     """Compute c = epilogue(a[rows] @ w + b) for `n_rows` samples (written in whole tiles).
 
-    rows    int64 addresses of sample numbers, whole tiles     a   (., lda) float32, read
-    lists, starts   the non-zero columns of every sample of a, read where `sparse`
-    c       (n_rows, LDW) float32, written    active   activity bits, written    keep   dropout bits, read
+    rows    int64 sample numbers, whole tiles, read        a   (., lda) float32, read        lists   of a, read
+    c       (n_rows, LDW) float32, written       active   activity bits, written       keep   dropout bits, read
+
+    Cost: 2 * n_rows * N_IN * N_OUT flops, less what the lists skip. Each sum over N_IN is one FMA chain in order.
     """
-    _forward_rows(table, row, 0, n_rows, rows, a, lda, sparse, lists, starts, params, c, active, keep, epilogue, scale)
+    _forward_rows(table, row, np.int64(0), n_rows, rows, a, lda, lists, params, c, active, keep, epilogue, scale)
 
 
 @parallel_kernel
 def affine_forward_parallel(
-    table: np.ndarray, row: np.ndarray, n_rows: int, rows: int, a: int, lda: int, sparse: bool, lists: int,
-    starts: int, params: int, c: int, active: int, keep: int, epilogue: int, scale: np.float32,
+    table: np.ndarray, row: np.ndarray, n_rows: int, rows: int, a: int, lda: int, lists: Lists, params: int, c: int,
+    active: int, keep: int, epilogue: int, scale: np.float32, threads: int,
 ) -> None:  # fmt: skip
     """Do as `affine_forward`, blocks of samples over threads."""
-    n_blocks = _blocks(row, n_rows)
-    tiles = (n_rows + TILE_ROWS - 1) // TILE_ROWS
+    n_blocks = _blocks(row, n_rows, threads)
     for block in prange(n_blocks):
-        first = TILE_ROWS * (tiles * np.int64(block) // n_blocks)
-        last = min(TILE_ROWS * (tiles * (np.int64(block) + 1) // n_blocks), n_rows)
-        _forward_rows(
-            table, row, first, last, rows, a, lda, sparse, lists, starts, params, c, active, keep, epilogue, scale
-        )
+        first, last = _tile_share(n_rows, np.int64(block), n_blocks)
+        _forward_rows(table, row, first, last, rows, a, lda, lists, params, c, active, keep, epilogue, scale)
 
 
 @kernel
 def _gradient_rows(
-    table: np.ndarray, row: np.ndarray, first: int, last: int, dy: int, transposed: int, ld: int, dx: int, active: int,
-    ld_active: int, scale: np.float32,
+    table: np.ndarray, row: np.ndarray, first: int, last: int, dy: int, lists: Lists, transposed: int, ld: int,
+    dx: int, active: int, ld_active: int, scale: np.float32,
 ) -> None:  # fmt: skip
-    column = 0
-    mask = 0
-    for p in range(row[INPUTS]):
-        vectors = panel_vectors(row, INPUTS, p)
-        invoke(
-            table[INPUT_GRADIENT, vectors], first, last, dy, 4 * row[LDW], row[N_OUT], transposed + column, ld,
-            dx + column, ld, active + mask, ld_active, scale,
-        )  # fmt: skip
+    product = INPUT_GRADIENT if lists.n_blocks == 0 else INPUT_GRADIENT_LISTED
+    column, mask = 0, 0
+    for p in range(row[PANELS + 3 * product]):
+        vectors = _panel(row, product, p)
+        if lists.n_blocks == 0:
+            invoke(
+                table[INPUT_GRADIENT, vectors], first, last, dy, 4 * row[LDW], row[N_OUT], transposed + column, ld,
+                dx + column, ld, active + mask, ld_active, scale,
+            )  # fmt: skip
+        for block in range(lists.n_blocks):
+            invoke(
+                table[INPUT_GRADIENT_LISTED, vectors], first, last, dy, 4 * row[LDW], lists.entries, lists.begins,
+                lists.ends, lists.n_blocks, block, transposed + column, ld, dx + column, ld, active + mask, ld_active,
+                scale,
+            )  # fmt: skip
         column += vectors * LANE_BYTES
         mask += vectors * MASK_BYTES
 
 
 @kernel
 def input_gradient(
-    table: np.ndarray, row: np.ndarray, n_rows: int, dy: int, transposed: int, ld: int, dx: int, active: int,
-    ld_active: int, scale: np.float32,
+    table: np.ndarray, row: np.ndarray, n_rows: int, dy: int, lists: Lists, transposed: int, ld: int, dx: int,
+    active: int, ld_active: int, scale: np.float32, threads: int,
 ) -> None:  # fmt: skip
     """Compute dx = (dy @ w.T) * active * scale.
 
-    dy  (n_rows, LDW) float32, read     transposed  w.T, rows `ld` bytes, read     active   bits of this layer's input
-    dx  (n_rows, ld) float32, written
+    dy  (n_rows, LDW) float32, read    lists  of dy, read    transposed  w.T, rows of `ld` bytes, read
+    dx  (n_rows, ld) float32, written (in whole tiles where dense)    active  bits of this layer's input, read
     """
-    _gradient_rows(table, row, 0, n_rows, dy, transposed, ld, dx, active, ld_active, scale)
+    _gradient_rows(table, row, np.int64(0), n_rows, dy, lists, transposed, ld, dx, active, ld_active, scale)
 
 
 @parallel_kernel
 def input_gradient_parallel(
-    table: np.ndarray, row: np.ndarray, n_rows: int, dy: int, transposed: int, ld: int, dx: int, active: int,
-    ld_active: int, scale: np.float32,
+    table: np.ndarray, row: np.ndarray, n_rows: int, dy: int, lists: Lists, transposed: int, ld: int, dx: int,
+    active: int, ld_active: int, scale: np.float32, threads: int,
 ) -> None:  # fmt: skip
     """Do as `input_gradient`, blocks of samples over threads."""
-    n_blocks = _blocks(row, n_rows)
-    tiles = (n_rows + TILE_ROWS - 1) // TILE_ROWS
+    n_blocks = _blocks(row, n_rows, threads)
     for block in prange(n_blocks):
-        first = TILE_ROWS * (tiles * np.int64(block) // n_blocks)
-        last = min(TILE_ROWS * (tiles * (np.int64(block) + 1) // n_blocks), n_rows)
-        _gradient_rows(table, row, first, last, dy, transposed, ld, dx, active, ld_active, scale)
+        first, last = _tile_share(n_rows, np.int64(block), n_blocks)
+        _gradient_rows(table, row, first, last, dy, lists, transposed, ld, dx, active, ld_active, scale)
 
 
 @kernel
 def _update_rows(
-    table: np.ndarray, row: np.ndarray, first: int, last: int, rows: int, x: int, ldx: int, n_rows: int, sparse: bool,
-    lists: int, capacity: int, counts: int, dy: int, params: int, update: int, offset: int, scratch: int, hyper: int,
+    table: np.ndarray, row: np.ndarray, first: int, last: int, rows: int, x: int, ldx: int, n_rows: int, dy: int,
+    params: int, update: int, offset: int, scratch: int, hyper: int,
 ) -> None:  # fmt: skip
     ldw = 4 * row[LDW]
-    field = COLUMNS_SPARSE if sparse else COLUMNS
     column = 0
-    for p in range(row[field]):
-        vectors = panel_vectors(row, field, p)
-        w = params + 4 * row[W] + column
-        if sparse:
-            invoke(
-                table[WEIGHT_GRADIENT_SPARSE, vectors], first // SPARSE_ROWS, (last + SPARSE_ROWS - 1) // SPARSE_ROWS, rows,
-                x, ldx, lists, capacity, counts, dy + column, ldw, w, ldw, update, offset, scratch, hyper,
-            )  # fmt: skip
-        else:
-            invoke(
-                table[WEIGHT_GRADIENT, vectors], first, last, rows, x, ldx, n_rows, dy + column, ldw, w, ldw,
-                update, offset, scratch, hyper,
-            )  # fmt: skip
+    for p in range(row[PANELS + 3 * WEIGHT_GRADIENT]):
+        vectors = _panel(row, WEIGHT_GRADIENT, p)
+        invoke(
+            table[WEIGHT_GRADIENT, vectors], first, last, rows, x, ldx, n_rows, dy + column, ldw,
+            params + 4 * row[W] + column, ldw, update, offset, scratch, hyper,
+        )  # fmt: skip
         column += vectors * LANE_BYTES
 
 
 @kernel
 def weight_update(
-    table: np.ndarray, row: np.ndarray, rows: int, x: int, ldx: int, n_rows: int, sparse: bool, lists: int,
-    capacity: int, counts: int, dy: int, params: int, update: int, offset: int, scratch: np.ndarray, hyper: int,
+    table: np.ndarray, row: np.ndarray, rows: int, x: int, ldx: int, n_rows: int, dy: int, params: int, update: int,
+    offset: int, scratch: np.ndarray, hyper: int,
 ) -> None:  # fmt: skip
     """Compute dw = x[rows].T @ dy tile by tile and apply the update rule to w while the tile is in registers.
 
     x   (., ldx) float32, read          dy  (n_rows, LDW) float32, read     scratch (threads, .) float32, written
-    w   in `params`, updated with its optimizer states at `offset` and twice `offset`
+    w   in `params`, updated with its optimizer states at `offset` and twice `offset` bytes from it
     """
     _update_rows(
-        table, row, 0, row[N_IN], rows, x, ldx, n_rows, sparse, lists, capacity, counts, dy, params, update, offset,
-        address_of(scratch), hyper,
-    )  # fmt: skip
+        table, row, np.int64(0), row[N_IN], rows, x, ldx, n_rows, dy, params, update, offset, address_of(scratch), hyper
+    )
 
 
 @parallel_kernel
 def weight_update_parallel(
-    table: np.ndarray, row: np.ndarray, rows: int, x: int, ldx: int, n_rows: int, sparse: bool, lists: int,
-    capacity: int, counts: int, dy: int, params: int, update: int, offset: int, scratch: np.ndarray, hyper: int,
+    table: np.ndarray, row: np.ndarray, rows: int, x: int, ldx: int, n_rows: int, dy: int, params: int, update: int,
+    offset: int, scratch: np.ndarray, hyper: int,
 ) -> None:  # fmt: skip
     """Do as `weight_update`, blocks of weight rows over threads."""
-    n_blocks = _blocks(row, n_rows)
-    tiles = (row[N_IN] + TILE_ROWS - 1) // TILE_ROWS
+    n_blocks = _blocks(row, n_rows, scratch.shape[0])
     ld_scratch = 4 * scratch.shape[1]
     for block in prange(n_blocks):
-        first = TILE_ROWS * (tiles * np.int64(block) // n_blocks)
-        last = min(TILE_ROWS * (tiles * (np.int64(block) + 1) // n_blocks), row[N_IN])
-        _update_rows(
-            table, row, first, last, rows, x, ldx, n_rows, sparse, lists, capacity, counts, dy, params, update, offset,
-            address_of(scratch) + np.int64(block) * ld_scratch, hyper,
+        first, last = _tile_share(row[N_IN], np.int64(block), n_blocks)
+        own = address_of(scratch) + np.int64(block) * ld_scratch
+        _update_rows(table, row, first, last, rows, x, ldx, n_rows, dy, params, update, offset, own, hyper)
+
+
+@kernel
+def _update_block(
+    table: np.ndarray, row: np.ndarray, block: int, thread: int, rows: np.ndarray, n_rows: int, pairs: Pairs, dy: int,
+    params: int, update: int, offset: int, scratch: int, hyper: int,
+) -> None:  # fmt: skip
+    n_pairs = (row[N_IN] + PAIR - 1) // PAIR
+    n_blocks = (n_pairs + PAIRS_IN_BLOCK - 1) // PAIRS_IN_BLOCK
+    first = block * PAIRS_IN_BLOCK
+    ldw = 4 * row[LDW]
+    samples, values, counts = pairs.samples[thread], pairs.sample_values[thread], pairs.counts[thread]
+    samples_of_pairs(rows, n_rows, block, n_blocks, pairs.lists, pairs.values, pairs.starts, samples, values, counts)
+    column = 0
+    for p in range(row[PANELS + 3 * WEIGHT_GRADIENT_LISTED]):
+        vectors = _panel(row, WEIGHT_GRADIENT_LISTED, p)
+        invoke(
+            table[WEIGHT_GRADIENT_LISTED, vectors], min(PAIRS_IN_BLOCK, n_pairs - first), address_of(samples),
+            address_of(values), samples.shape[1], address_of(counts), dy + column, ldw,
+            params + 4 * row[W] + column + PAIR * first * ldw, ldw, update, offset, scratch, hyper,
         )  # fmt: skip
+        column += vectors * LANE_BYTES
+
+
+@kernel
+def weight_update_listed(
+    table: np.ndarray, row: np.ndarray, rows: np.ndarray, n_rows: int, pairs: Pairs, dy: int, params: int, update: int,
+    offset: int, scratch: np.ndarray, hyper: int,
+) -> None:  # fmt: skip
+    """Do as `weight_update` for the first layer, over the samples in which a pair of features is not zero."""
+    n_blocks = (row[N_IN] + PAIR * PAIRS_IN_BLOCK - 1) // (PAIR * PAIRS_IN_BLOCK)
+    for block in range(n_blocks):
+        _update_block(
+            table, row, block, np.int64(0), rows, n_rows, pairs, dy, params, update, offset, address_of(scratch), hyper
+        )
+
+
+@parallel_kernel
+def weight_update_listed_parallel(
+    table: np.ndarray, row: np.ndarray, rows: np.ndarray, n_rows: int, pairs: Pairs, dy: int, params: int, update: int,
+    offset: int, scratch: np.ndarray, hyper: int,
+) -> None:  # fmt: skip
+    """Do as `weight_update_listed`, blocks of features over threads."""
+    n_blocks = (row[N_IN] + PAIR * PAIRS_IN_BLOCK - 1) // (PAIR * PAIRS_IN_BLOCK)
+    n_threads = _blocks(row, n_rows, scratch.shape[0])
+    ld_scratch = 4 * scratch.shape[1]
+    for t in prange(n_threads):
+        thread = np.int64(t)
+        own = address_of(scratch) + thread * ld_scratch
+        for block in range(n_blocks * thread // n_threads, n_blocks * (thread + 1) // n_threads):
+            _update_block(table, row, block, thread, rows, n_rows, pairs, dy, params, update, offset, own, hyper)
 
 
 @kernel
@@ -240,5 +299,4 @@ def bias_update(
             store_vector(load_vector(bias + column) - rate * total, bias + column)
         else:
             store_vector(total, scratch)
-            invoke(update, 1, LANES, scratch, LANE_BYTES, bias + column, ldw, offset, hyper)
-
+            invoke(update, np.int64(1), LANES, scratch, LANE_BYTES, bias + column, ldw, offset, hyper)

@@ -5,7 +5,7 @@ otherwise be inlined into each other again and again: a cold start took 31 s tha
 hand on is the address of a context; `open_net`, `open_data`, `open_work` and `open_trial` turn it back into bundles of
 arrays and numbers, of which the compiler keeps what is used.
 
-An array takes three places (address, rows, columns), a float the bits of a float64.
+An array takes five places (address, up to four sizes), a float the bits of a float64.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ class Net(NamedTuple):
     xavier: int  # initial values: 1 Xavier, 0 He
     batch_size: int
     block: int  # samples per evaluation block, whole tiles
+    hidden_lists: int  # 1 where hidden layers walk the lists of their active inputs
 
 
 class Data(NamedTuple):
@@ -38,11 +39,13 @@ class Data(NamedTuple):
 
     x: np.ndarray  # (N, ld) float32
     labels: np.ndarray  # (N,) int64
-    sparse: int  # 1 where the first layer walks the lists below
-    lists: np.ndarray  # uint16, non-zero features of every sample
-    starts: np.ndarray  # (N + 1,) int64
+    sparse: int  # 1 where the first layer walks the lists below, see `sparsity`
+    input_lists: np.ndarray  # uint16, non-zero features of every sample
+    input_values: np.ndarray  # (n, 1) float32
+    input_starts: np.ndarray  # (N * blocks + 1,) int64
     pair_lists: np.ndarray  # uint16, feature pairs that are not zero
-    pair_starts: np.ndarray  # (N + 1,) int64
+    pair_values: np.ndarray  # (n, PAIR) float32
+    pair_starts: np.ndarray  # (N * blocks + 1,) int64
     identity: np.ndarray  # int64 0, 1, 2, ...: the row numbers of a hidden layer
     train_rows: np.ndarray  # (n_train + TILE_ROWS,) int64 sample numbers, padded by repeats
     validation_rows: np.ndarray  # (n_validation + TILE_ROWS,) int64
@@ -55,8 +58,13 @@ class Work(NamedTuple):
     floats: np.ndarray  # float32 workspace, see `layout`
     scratch: np.ndarray  # (threads, .) float32, gradient tiles on their way to an update rule
     bits: np.ndarray  # uint8 activity and dropout bits
-    samples: np.ndarray  # (pairs, capacity) uint16, samples of the batch per feature pair
-    counts: np.ndarray  # (pairs,) int64
+    lists: np.ndarray  # uint16, active outputs of the hidden layers
+    begins: np.ndarray  # int64, see `layout.MARKS`
+    ends: np.ndarray  # int64
+    listed: np.ndarray  # (L,) int64, 1 where the outputs of a hidden layer have lists in this step
+    samples: np.ndarray  # (threads, PAIRS_IN_BLOCK, capacity) uint16, samples of the batch per feature pair
+    sample_values: np.ndarray  # (threads, PAIRS_IN_BLOCK, capacity, PAIR) float32
+    counts: np.ndarray  # (threads, PAIRS_IN_BLOCK) int64
     order: np.ndarray  # (n_train + TILE_ROWS,) int64, this epoch's order
     hyper: np.ndarray  # (2, N_HYPER) float32, see `update`
     state: np.ndarray  # (N_STATE,) float64: see below
@@ -82,23 +90,27 @@ class Trial(NamedTuple):
 
 _ARRAYS = {
     "layers": (types.int64, 2), "offsets": (types.int64, 1), "table": (types.int64, 2), "stages": (types.int64, 1),
-    "x": (types.float32, 2), "labels": (types.int64, 1), "lists": (types.uint16, 1), "starts": (types.int64, 1),
-    "pair_lists": (types.uint16, 1), "pair_starts": (types.int64, 1), "identity": (types.int64, 1),
+    "x": (types.float32, 2), "labels": (types.int64, 1), "identity": (types.int64, 1),
+    "input_lists": (types.uint16, 1), "input_values": (types.float32, 2), "input_starts": (types.int64, 1),
+    "pair_lists": (types.uint16, 1), "pair_values": (types.float32, 2), "pair_starts": (types.int64, 1),
     "train_rows": (types.int64, 1), "validation_rows": (types.int64, 1),
     "params": (types.float32, 2), "floats": (types.float32, 1), "scratch": (types.float32, 2),
-    "bits": (types.uint8, 1), "samples": (types.uint16, 2), "counts": (types.int64, 1), "order": (types.int64, 1),
+    "bits": (types.uint8, 1), "lists": (types.uint16, 1), "begins": (types.int64, 1), "ends": (types.int64, 1),
+    "listed": (types.int64, 1), "samples": (types.uint16, 3), "sample_values": (types.float32, 4),
+    "counts": (types.int64, 2), "order": (types.int64, 1),
     "hyper": (types.float32, 2), "state": (types.float64, 1),
 }  # fmt: skip
 _SCALARS = {
     "rule": types.int64, "update": types.int64, "xavier": types.int64, "batch_size": types.int64,
-    "block": types.int64, "sparse": types.int64,
+    "block": types.int64, "hidden_lists": types.int64, "sparse": types.int64,
     "seed": types.uint64, "stream": types.int64, "threshold": types.int64, "train_scale": types.float32,
     "scale": types.float32, "learning_rate": types.float64, "beta1": types.float64, "beta2": types.float64,
 }  # fmt: skip
-_PLACES = {name: 3 * n for n, name in enumerate(_ARRAYS)}
-_PLACES |= {name: 3 * len(_ARRAYS) + n for n, name in enumerate(_SCALARS)}
+_ARRAY_PLACES = 5
+_PLACES = {name: _ARRAY_PLACES * n for n, name in enumerate(_ARRAYS)}
+_PLACES |= {name: _ARRAY_PLACES * len(_ARRAYS) + n for n, name in enumerate(_SCALARS)}
 
-N_PLACES = 3 * len(_ARRAYS) + len(_SCALARS)
+N_PLACES = _ARRAY_PLACES * len(_ARRAYS) + len(_SCALARS)
 """int64 entries of a context."""
 FIRST_OF_TRIAL = _PLACES["seed"]
 """Where the entries of `Trial` begin; they are the last ones, in the order of its fields."""
@@ -110,7 +122,7 @@ def fill(context: np.ndarray, *bundles: NamedTuple) -> None:
         for name, value in bundle._asdict().items():
             place = _PLACES[name]
             if isinstance(value, np.ndarray):
-                context[place : place + 3] = (value.ctypes.data, *(*value.shape, 1)[:2])
+                context[place : place + 1 + value.ndim] = (value.ctypes.data, *value.shape)
             elif isinstance(value, float):
                 context[place] = np.float64(value).view(np.int64)
             else:
@@ -137,7 +149,9 @@ def _opener(bundle: type[Any]) -> Any:
         array = context.make_array(kind)(context, builder)
         shape = [entry(1 + axis, ir.IntType(64)) for axis in range(kind.ndim)]
         itemsize = ir.Constant(ir.IntType(64), kind.dtype.bitwidth // 8)
-        strides = [itemsize] if kind.ndim == 1 else [builder.mul(shape[1], itemsize), itemsize]
+        strides = [itemsize]
+        for size in reversed(shape[1:]):
+            strides.insert(0, builder.mul(size, strides[0]))
         data = builder.inttoptr(entry(0, ir.IntType(64)), context.get_data_type(kind.dtype).as_pointer())
         arrayobj.populate_array(array, data, shape, strides, itemsize, None)
         return array._getvalue()

@@ -42,8 +42,15 @@ TILE_ROWS = 6
 TILE_VECTORS = 2 if LANES == 8 else 4
 """Vectors per row of the dense tile: 6 x 2 leaves 4 of AVX2's 16 registers for operands, 6 x 4 leaves 8 of 32."""
 
-PANEL_VECTORS = 8
-"""Vectors of the widest sparse panel: eight independent chains hide the latency of two FMA units (4 cycles each)."""
+LIST_VECTORS = 8 if LANES == 16 else 14
+"""Widest panel of the products that walk lists of non-zeros, one row at a time: as many chains as registers allow, so
+that a list is walked once (13 vectors for a width of 100 on AVX2)."""
+
+PAIR_VECTORS = 6 if LANES == 8 else 8
+"""Widest panel of the sparse weight gradient, two rows at a time; 2 x 7 spills on AVX2 and takes four times as long."""
+
+PANEL_VECTORS = max(LIST_VECTORS, PAIR_VECTORS, TILE_VECTORS)
+"""Widest panel of any product."""
 
 GROUP = min(LANES, 8)
 """Columns that share one byte of an activity bitmap."""

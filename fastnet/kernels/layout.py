@@ -12,17 +12,22 @@ from dataclasses import dataclass
 import numpy as np
 
 from fastnet.kernels import panels
-from fastnet.kernels.host import ALIGNMENT, LANES, MASK_BYTES, PANEL_VECTORS, TILE_ROWS, round_up
+from fastnet.kernels.host import ALIGNMENT, GROUP, LANES, MASK_BYTES, TILE_ROWS, round_up
 
 (
     N_IN, N_OUT,       # true sizes
     W, B, LDW,         # float offsets of weights and bias in the parameters; floats per row of w, and of y
     Y, ACTIVE,         # float offset of the output in the workspace, byte offset of its activity bits
     LD_ACTIVE,         # bytes per row of activity bits
-    PANELS,            # then (count, wide count, wide width) of: columns dense, columns sparse, input gradient
-) = range(9)  # fmt: skip
-COLUMNS, COLUMNS_SPARSE, INPUTS = PANELS, PANELS + 3, PANELS + 6
-N_FIELDS = PANELS + 9
+    LISTS, MARKS,      # offsets of the lists of active outputs and of their begins and ends
+    N_BLOCKS,          # blocks of such a list
+    PANELS,            # then (count, wide count, wide width) for each product of `panels`
+) = range(12)  # fmt: skip
+N_FIELDS = PANELS + 3 * 6
+
+LIST_BLOCK = 64
+"""Columns of one block of a list: 64 rows of w in a panel of 14 AVX2 vectors are 28 kB, which the first-level cache
+holds. Walking all 100 rows at once took a quarter longer."""
 
 _LINE = ALIGNMENT // 4
 
@@ -52,10 +57,11 @@ class Layout:
         Floats in the parameter buffer, padding included; each optimizer state is as large.
     n_rows : int
         Rows of every activation buffer: batch or evaluation block, whichever is larger, in whole tiles.
-    n_floats, n_bytes : int
-        Size of one thread's workspace: floats (outputs, two gradients, a transposed weight, scratch) and activity bits.
-    gradient, gradient_size, transposed, scratch : int
-        Float offsets in the workspace of the first gradient, from it to the second, of wᵀ, of the tile in transit.
+    n_floats, n_bytes, n_lists, n_marks : int
+        Size of one thread's workspace: floats (outputs, two gradients, a transposed weight), activity bits, lists of
+        active outputs, and their begins (the ends are as many).
+    gradient, gradient_size, transposed : int
+        Float offsets in the workspace of the first gradient, from it to the second, and of wᵀ.
     keep : int
         Byte offset of the dropout bits in the activity buffer.
     """
@@ -65,70 +71,87 @@ class Layout:
     n_rows: int
     n_floats: int
     n_bytes: int
+    n_lists: int
+    n_marks: int
     gradient: int
     gradient_size: int
     transposed: int
-    scratch: int
     keep: int
 
     @property
     def offsets(self) -> np.ndarray:
-        """What the kernels read beside the table, as int64 (gradient, gradient_size, transposed, scratch, keep)."""
-        return np.array([self.gradient, self.gradient_size, self.transposed, self.scratch, self.keep], np.int64)
+        """What the kernels read beside the table, as int64 (gradient, gradient_size, transposed, keep)."""
+        return np.array([self.gradient, self.gradient_size, self.transposed, self.keep], np.int64)
 
 
-GRADIENT, GRADIENT_SIZE, TRANSPOSED, SCRATCH, KEEP = range(5)
+GRADIENT, GRADIENT_SIZE, TRANSPOSED, KEEP = range(4)
 
 
 def layout(sizes: tuple[int, ...], n_rows: int) -> Layout:
     """Lay out a network of these layer sizes for blocks of up to `n_rows` samples."""
     n_rows = round_up(n_rows, TILE_ROWS)
     table = np.zeros((len(sizes) - 1, N_FIELDS), np.int64)
-    parameters = floats = bits = 0
+    parameters = floats = bits = lists = marks = 0
     for row, n_in, n_out in zip(table, sizes[:-1], sizes[1:], strict=True):
         ldw, vectors = leading(n_out), -(-n_out // LANES)
-        n_bytes = vectors * MASK_BYTES
-        row[: PANELS] = n_in, n_out, parameters, parameters + leading(n_in) * ldw, ldw, floats, bits, n_bytes
-        row[COLUMNS : COLUMNS + 3] = panels.widths(vectors, sparse=False)
-        row[COLUMNS_SPARSE : COLUMNS_SPARSE + 3] = panels.widths(vectors, sparse=True)
-        row[INPUTS : INPUTS + 3] = panels.widths(-(-n_in // LANES), sparse=False)
-        parameters = round_up(int(row[B]) + ldw, _LINE)
+        n_bytes, n_blocks = vectors * MASK_BYTES, -(-n_out // LIST_BLOCK)
+        bias = parameters + leading(n_in) * ldw
+        row[:PANELS] = n_in, n_out, parameters, bias, ldw, floats, bits, n_bytes, lists, marks, n_blocks
+        for product in range(6):
+            to_inputs = product in (panels.INPUT_GRADIENT, panels.INPUT_GRADIENT_LISTED)
+            cut = panels.widths(-(-n_in // LANES) if to_inputs else vectors, product)
+            row[PANELS + 3 * product : PANELS + 3 * product + 3] = cut
+        parameters = round_up(bias + ldw, _LINE)
         floats += round_up(n_rows * ldw, _LINE)
         bits += round_up(n_rows * n_bytes, ALIGNMENT)
+        lists += n_rows * list_capacity(n_bytes)
+        marks += n_rows * n_blocks
     gradient_size = round_up(n_rows * int(table[:, LDW].max()), _LINE)
     transposed = max((round_up(o, LANES) * leading(i) for i, o in zip(sizes[1:-1], sizes[2:], strict=True)), default=0)
-    scratch = floats + 2 * gradient_size + round_up(transposed, _LINE)
     return Layout(
         table=table,
         n_parameters=parameters,
         n_rows=n_rows,
-        n_floats=scratch + TILE_ROWS * PANEL_VECTORS * LANES,
+        n_floats=floats + 2 * gradient_size + round_up(transposed, _LINE),
         n_bytes=bits + round_up(n_rows * int(table[:, LD_ACTIVE].max()), ALIGNMENT),
+        n_lists=lists,
+        n_marks=marks,
         gradient=floats,
         gradient_size=gradient_size,
         transposed=floats + 2 * gradient_size,
-        scratch=scratch,
         keep=bits,
     )
 
 
-def panels_of(table: np.ndarray, *, sparse: bool, training: bool) -> set[tuple[int, int]]:
-    """Name the microkernels (product, vectors) that a network calls, for `panels.compile_panels`."""
+def list_capacity(n_bytes: int) -> int:
+    """Entries per row of a list of active outputs: every column, and room for the last group to be written whole."""
+    return (n_bytes + 1) * GROUP
+
+
+def panels_of(table: np.ndarray, *, listed_inputs: bool, listed_hidden: bool, training: bool) -> set[tuple[int, int]]:
+    """Name the microkernels (product, vectors) that a network calls, for `panels.compile_panels`.
+
+    `listed_inputs` says that the first layer skips zeros, `listed_hidden` that the others may.
+    """
     wanted: set[tuple[int, int]] = set()
     for index, row in enumerate(table):
-        first_sparse = sparse and index == 0
-        columns = COLUMNS_SPARSE if first_sparse else COLUMNS
-        products = [panels.FORWARD_SPARSE if first_sparse else panels.FORWARD]
+        first = index == 0
+        listed = listed_inputs if first else listed_hidden
+        dense = not (first and listed_inputs)
+        products = {panels.FORWARD: dense, panels.FORWARD_LISTED: listed}
         if training:
-            products.append(panels.WEIGHT_GRADIENT_SPARSE if first_sparse else panels.WEIGHT_GRADIENT)
-        wanted |= {(product, v) for product in products for v in _widths(row, columns)}
-        if training and index:
-            wanted |= {(panels.INPUT_GRADIENT, v) for v in _widths(row, INPUTS)}
+            products |= {panels.WEIGHT_GRADIENT: dense, panels.WEIGHT_GRADIENT_LISTED: first and listed_inputs}
+            below_logits = index < len(table) - 1
+            products |= {
+                panels.INPUT_GRADIENT: not first,
+                panels.INPUT_GRADIENT_LISTED: not first and listed_hidden and below_logits,
+            }
+        wanted |= {(product, v) for product, used in products.items() if used for v in _widths(row, product)}
     return wanted
 
 
-def _widths(row: np.ndarray, field: int) -> set[int]:
-    count, n_wide, wide = (int(value) for value in row[field : field + 3])
+def _widths(row: np.ndarray, product: int) -> set[int]:
+    count, n_wide, wide = (int(value) for value in row[PANELS + 3 * product : PANELS + 3 * product + 3])
     return {wide} if n_wide == count else {wide, wide - 1}
 
 

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
-import math
+from typing import Any
 
 import numpy as np
 
 from fastnet.kernels._jit import kernel
+from fastnet.kernels.host import LANE_BYTES, LANES
 from fastnet.kernels.rng import log_exact
+from fastnet.kernels.tile import (
+    address_of,
+    at_least,
+    first_lanes,
+    load_vector,
+    power_of_two,
+    round_even,
+    splat,
+    store_vector,
+)
 
 _ONE = np.float32(1.0)
 _LOG2E = np.float32(1.44269504)
@@ -15,83 +26,90 @@ _LN2_HIGH, _LN2_LOW = np.float32(0.693359375), np.float32(-2.12194440e-4)
 _LOWEST = np.float32(-87.0)
 _C2, _C3, _C4 = np.float32(0.5), np.float32(0.16666654), np.float32(0.041665795)
 _C5, _C6 = np.float32(0.008333452), np.float32(0.0013981999)
-_HALF = np.float32(0.5)
 
 
 @kernel
-def exp32(x: np.float32) -> np.float32:
-    """e^x for x <= 0 in float32 arithmetic of our own (libm's bits differ between machines); below -87, e^-87.
+def exp(x: Any) -> Any:
+    """e^x of each lane of a vector, x <= 88, by arithmetic of our own (libm's bits differ between machines).
 
-    Cody and Waite's reduction x = n ln 2 + r, |r| <= ln 2 / 2, a polynomial of degree 6, then a shift of the exponent.
+    Below -87 it is e^-87; a NaN stays one. Cody and Waite's reduction x = n ln 2 + r with |r| <= ln 2 / 2, a
+    polynomial of degree 6, and the exponent written directly.
     """
-    x = _LOWEST if x < _LOWEST else x  # written so that a NaN stays one
-    n = np.float32(math.floor(x * _LOG2E + _HALF))
-    r = x - n * _LN2_HIGH - n * _LN2_LOW
-    p = _C6
-    p = p * r + _C5
-    p = p * r + _C4
-    p = p * r + _C3
-    p = p * r + _C2
-    p = p * r + _ONE
-    p = p * r + _ONE
-    return p * np.int32((np.int32(n) + np.int32(127)) << np.int32(23)).view(np.float32)
+    x = at_least(x, _LOWEST)
+    n = round_even(x * splat(_LOG2E))
+    r = x - n * splat(_LN2_HIGH) - n * splat(_LN2_LOW)
+    p = splat(_C6)
+    p = p * r + splat(_C5)
+    p = p * r + splat(_C4)
+    p = p * r + splat(_C3)
+    p = p * r + splat(_C2)
+    p = p * r + splat(_ONE)
+    p = p * r + splat(_ONE)
+    return p * power_of_two(n)
+
+
+@kernel
+def exp_shifted(source: int, n: int, shift: np.float32, target: int) -> None:
+    """Write e^(x - shift) of `n` floats at an address, in whole vectors; what lies beyond `n` becomes zero."""
+    for j in range(0, n, LANES):
+        shifted = load_vector(source + 4 * j) - splat(shift)
+        store_vector(first_lanes(exp(shifted), n - j), target + 4 * j)
+
+
+@kernel
+def _argmax(row: np.ndarray) -> int:
+    best = 0
+    for j in range(1, row.shape[0]):
+        if row[j] > row[best]:
+            best = j
+    return best
 
 
 @kernel
 def softmax_loss(
     logits: np.ndarray, ld: int, n_out: int, rows: np.ndarray, n_rows: int, labels: np.ndarray, loss: float,
-    gradient: np.ndarray,
+    backward: bool, gradient: np.ndarray,
 ) -> tuple[float, int]:  # fmt: skip
     """Return `loss` plus the summed cross-entropy, and the right answers; write (softmax - onehot) / n_rows.
 
     logits    (n_rows, ld) float32, read      rows, labels   int64: sample r has the class labels[rows[r]]
-    gradient  (n_rows, ld) float32, columns below n_out written; pass an empty array to leave it out
+    gradient  (n_rows, ld) float32, written in whole vectors, zero beyond n_out; without `backward` its first row is
+              scratch
 
     The sums over classes and samples run in order, on from the `loss` given, so blocks of any size give the same bits.
     The log is float64. A NaN anywhere makes the loss NaN.
     """
     correct = 0
-    backward = gradient.shape[0] > 0
     share = _ONE / np.float32(n_rows)
     for r in range(n_rows):
         row = logits[r * ld : r * ld + n_out]
+        out = gradient[r * ld : r * ld + n_out] if backward else gradient[:n_out]
         label = labels[rows[r]]
-        best = 0
-        for j in range(1, n_out):
-            if row[j] > row[best]:
-                best = j
+        best = _argmax(row)
         largest = row[best]
         correct += best == label
+        exp_shifted(address_of(row), n_out, largest, address_of(out))
         total = np.float32(0.0)
+        for j in range(n_out):
+            total += out[j]
+        loss += log_exact(np.float64(total)) - (np.float64(row[label]) - np.float64(largest)) if total > 0 else np.nan
         if backward:
-            exponentials = gradient[r * ld : r * ld + n_out]
-            for j in range(n_out):
-                exponentials[j] = exp32(row[j] - largest)
-            for j in range(n_out):
-                total += exponentials[j]
-            factor = share / total
-            for j in range(n_out):
-                exponentials[j] *= factor
-            exponentials[label] -= share
-        else:
-            for j in range(n_out):
-                total += exp32(row[j] - largest)
-        loss += log_exact(np.float64(total)) - (np.float64(row[label]) - np.float64(largest)) if total == total else np.nan
+            factor = splat(share / total)
+            for j in range(0, 4 * n_out, LANE_BYTES):
+                store_vector(load_vector(address_of(out) + j) * factor, address_of(out) + j)
+            out[label] -= share
     return loss, correct
 
 
 @kernel
 def softmax(logits: np.ndarray, ld: int, n_rows: int, probabilities: np.ndarray) -> None:
-    """Write (n_rows, O) probabilities of logits whose rows are `ld` floats apart."""
+    """Turn logits, rows `ld` floats apart, into (n_rows, O) probabilities; the logits are overwritten."""
     n_out = probabilities.shape[1]
     for r in range(n_rows):
         row = logits[r * ld : r * ld + n_out]
-        largest = row[0]
-        for j in range(1, n_out):
-            largest = row[j] if row[j] > largest else largest
+        exp_shifted(address_of(row), n_out, row[_argmax(row)], address_of(row))
         total = np.float32(0.0)
         for j in range(n_out):
-            probabilities[r, j] = exp32(row[j] - largest)
-            total += probabilities[r, j]
+            total += row[j]
         for j in range(n_out):
-            probabilities[r, j] /= total
+            probabilities[r, j] = row[j] / total

@@ -14,7 +14,17 @@ from numba import config, prange, set_num_threads, types
 
 from fastnet.kernels import _jit
 from fastnet.kernels._jit import kernel, parallel_kernel
-from fastnet.kernels.context import ACCURACY, FIRST_OF_TRIAL, LOSS, N_PLACES, POWER1, POWER2, open_net, open_trial, open_work
+from fastnet.kernels.context import (
+    ACCURACY,
+    FIRST_OF_TRIAL,
+    LOSS,
+    N_PLACES,
+    POWER1,
+    POWER2,
+    open_net,
+    open_trial,
+    open_work,
+)
 from fastnet.kernels.layout import LDW, N_IN, N_OUT, W, Y
 from fastnet.kernels.loss import softmax
 from fastnet.kernels.rng import initial_weights
@@ -34,9 +44,7 @@ def _initialise(c: int) -> None:
         row = net.layers[layer]
         fan = row[N_IN] + row[N_OUT] if net.xavier else row[N_IN]
         weights = work.params[0, row[W] :]
-        initial_weights(
-            trial.seed, trial.stream, layer, row[N_IN], row[N_OUT], row[LDW], math.sqrt(2.0 / fan), weights
-        )
+        initial_weights(trial.seed, trial.stream, layer, row[N_IN], row[N_OUT], row[LDW], math.sqrt(2.0 / fan), weights)
 
 
 @kernel

@@ -17,7 +17,7 @@ import numpy as np
 from numba import types
 
 from fastnet.kernels import _jit
-from fastnet.kernels.host import LANE_BYTES, PANEL_VECTORS, TILE_ROWS, TILE_VECTORS
+from fastnet.kernels.host import LANE_BYTES, LIST_VECTORS, PAIR_VECTORS, PANEL_VECTORS, TILE_ROWS, TILE_VECTORS
 from fastnet.kernels.tile import (
     invoke,
     load_f32,
@@ -37,17 +37,16 @@ from fastnet.kernels.tile import (
 LINEAR, RELU, RELU_KEPT = 0, 1, 2
 """Epilogues of the forward product: nothing, ReLU, ReLU and dropout."""
 
-FORWARD, FORWARD_SPARSE, INPUT_GRADIENT, WEIGHT_GRADIENT, WEIGHT_GRADIENT_SPARSE = range(5)
+FORWARD, FORWARD_LISTED, INPUT_GRADIENT, INPUT_GRADIENT_LISTED, WEIGHT_GRADIENT, WEIGHT_GRADIENT_LISTED = range(6)
 """Rows of `TABLE`."""
 
-SPARSE_ROWS = 2
-"""Features per tile of the sparse weight gradient: neighbours are mostly zero together, and a second row per loaded
-vector lifts the product from load-bound (1.3 FMA a cycle) to FMA-bound."""
+PAIR = 2
+"""Features per tile of the listed weight gradient: neighbouring pixels are mostly zero together, and a second row per
+loaded vector lifts the product from load-bound (1.3 FMA a cycle) to FMA-bound."""
 
-SPARSE_VECTORS = PANEL_VECTORS - 1
-"""Widest sparse panel: 2 x 7 accumulators and two factors fill AVX2's 16 registers."""
+_LIMITS = (TILE_VECTORS, LIST_VECTORS, TILE_VECTORS, LIST_VECTORS, TILE_VECTORS, PAIR_VECTORS)
 
-TABLE = np.zeros((5, PANEL_VECTORS + 1), np.int64)
+TABLE = np.zeros((6, PANEL_VECTORS + 1), np.int64)
 """Address of each compiled microkernel by product and panel width in vectors; 0 where not compiled."""
 
 _i = types.int64
@@ -81,39 +80,40 @@ def _forward(vectors: int) -> tuple[Any, Callable[..., None]]:
             elif epilogue == RELU:
                 store_relu(tile, c + r * ldc, ldc, scale, active + r * ld_active, ld_active)
             else:
-                store_relu_kept(
-                    tile, c + r * ldc, ldc, scale, active + r * ld_active, ld_active, keep + r * ld_active
-                )
+                store_relu_kept(tile, c + r * ldc, ldc, scale, active + r * ld_active, ld_active, keep + r * ld_active)
 
     return types.void(*[_i] * 15, _f), forward
 
 
-def _forward_sparse(vectors: int) -> tuple[Any, Callable[..., None]]:
-    """Return signature and source of the same product, one row at a time, over the row's list of non-zero k."""
+def _forward_listed(vectors: int) -> tuple[Any, Callable[..., None]]:
+    """Return signature and source of the same product, one row at a time, over a block of the row's non-zero k.
 
-    def forward_sparse(
-        first: int, last: int, rows: int, a: int, lda: int, lists: int, starts: int, w: int, ldw: int, bias: int,
-        c: int, ldc: int, active: int, ld_active: int, keep: int, epilogue: int, scale: float,
+    Entry p of a list names k; its value is at k of the row where `dense` is -1 and at p of a packed row where it is 0.
+    """
+
+    def forward_listed(
+        first: int, last: int, rows: int, a: int, lda: int, dense: int, lists: int, begins: int, ends: int,
+        n_blocks: int, block: int, w: int, ldw: int, bias: int, c: int, ldc: int, active: int, ld_active: int,
+        keep: int, epilogue: int, scale: float,
     ) -> None:  # fmt: skip
         for r in range(first, last):
             row = load_i64(rows + 8 * r)
-            begin = load_i64(starts + 8 * row)
-            end = load_i64(starts + 8 * row + 8)
-            a0 = a + row * lda
-            tile = load_row(zeros(1, vectors), bias)
-            for p in range(begin, end):
+            mark = 8 * (row * n_blocks + block)
+            values = a + row * lda
+            out = c + r * ldc
+            tile = zeros(1, vectors)
+            tile = load_row(tile, bias) if block == 0 else load_row(tile, out)
+            for p in range(load_i64(begins + mark), load_i64(ends + mark)):
                 k = load_u16(lists + 2 * p)
-                tile = rank1_strided(tile, a0 + 4 * k, 4, w + k * ldw)
-            if epilogue == LINEAR:
-                store(tile, c + r * ldc, ldc)
+                tile = rank1_strided(tile, values + 4 * (p + ((k - p) & dense)), 4, w + k * ldw)
+            if block < n_blocks - 1 or epilogue == LINEAR:
+                store(tile, out, ldc)
             elif epilogue == RELU:
-                store_relu(tile, c + r * ldc, ldc, scale, active + r * ld_active, ld_active)
+                store_relu(tile, out, ldc, scale, active + r * ld_active, ld_active)
             else:
-                store_relu_kept(
-                    tile, c + r * ldc, ldc, scale, active + r * ld_active, ld_active, keep + r * ld_active
-                )
+                store_relu_kept(tile, out, ldc, scale, active + r * ld_active, ld_active, keep + r * ld_active)
 
-    return types.void(*[_i] * 16, _f), forward_sparse
+    return types.void(*[_i] * 20, _f), forward_listed
 
 
 def _input_gradient(vectors: int) -> tuple[Any, Callable[..., None]]:
@@ -131,6 +131,31 @@ def _input_gradient(vectors: int) -> tuple[Any, Callable[..., None]]:
             store_active(tile, dx + r * ld_dx, ld_dx, scale, active + r * ld_active, ld_active)
 
     return types.void(*[_i] * 11, _f), input_gradient
+
+
+def _input_gradient_listed(vectors: int) -> tuple[Any, Callable[..., None]]:
+    """Return signature and source of the same, one row at a time, over a block of the row's non-zero dy."""
+
+    def input_gradient_listed(
+        first: int, last: int, dy: int, ld_dy: int, lists: int, begins: int, ends: int, n_blocks: int, block: int,
+        wt: int, ld_wt: int, dx: int, ld_dx: int, active: int, ld_active: int, scale: float,
+    ) -> None:  # fmt: skip
+        for r in range(first, last):
+            mark = 8 * (r * n_blocks + block)
+            values = dy + r * ld_dy
+            out = dx + r * ld_dx
+            tile = zeros(1, vectors)
+            if block > 0:
+                tile = load_row(tile, out)
+            for p in range(load_i64(begins + mark), load_i64(ends + mark)):
+                k = load_u16(lists + 2 * p)
+                tile = rank1_strided(tile, values + 4 * k, 4, wt + k * ld_wt)
+            if block < n_blocks - 1:
+                store(tile, out, ld_dx)
+            else:
+                store_active(tile, out, ld_dx, scale, active + r * ld_active, ld_active)
+
+    return types.void(*[_i] * 15, _f), input_gradient_listed
 
 
 def _weight_gradient(vectors: int) -> tuple[Any, Callable[..., None]]:
@@ -155,43 +180,46 @@ def _weight_gradient(vectors: int) -> tuple[Any, Callable[..., None]]:
     return types.void(*[_i] * 14), weight_gradient
 
 
-def _weight_gradient_sparse(vectors: int) -> tuple[Any, Callable[..., None]]:
-    """Return signature and source of the same, two features at a time, over the samples in which either is not zero."""
+def _weight_gradient_listed(vectors: int) -> tuple[Any, Callable[..., None]]:
+    """Return signature and source of the same, two features at a time, over the samples in which either is not zero.
+
+    The samples of pair q are entries q * capacity and on of `samples`, their two values those of `values`.
+    """
     row_bytes = vectors * LANE_BYTES
 
-    def weight_gradient_sparse(
-        first: int, last: int, rows: int, x: int, ldx: int, lists: int, capacity: int, counts: int, dy: int, ld_dy: int,
-        w: int, ldw: int, update: int, offset: int, scratch: int, hyper: int,
+    def weight_gradient_listed(
+        n_pairs: int, samples: int, values: int, capacity: int, counts: int, dy: int, ld_dy: int, w: int, ldw: int,
+        update: int, offset: int, scratch: int, hyper: int,
     ) -> None:  # fmt: skip
-        for q in range(first, last):
-            i = SPARSE_ROWS * q
-            tile = zeros(SPARSE_ROWS, vectors)
-            column = x + 4 * i
-            begin = lists + 2 * q * capacity
+        for q in range(n_pairs):
+            tile = zeros(PAIR, vectors)
+            sample = samples + 2 * q * capacity
+            value = values + 4 * PAIR * q * capacity
+            out = w + PAIR * q * ldw
             for p in range(load_i64(counts + 8 * q)):
-                k = load_u16(begin + 2 * p)
-                tile = rank1_strided(tile, column + load_i64(rows + 8 * k) * ldx, 4, dy + k * ld_dy)
+                tile = rank1_strided(tile, value + 4 * PAIR * p, 4, dy + load_u16(sample + 2 * p) * ld_dy)
             if update == 0:
-                store_sgd(tile, w + i * ldw, ldw, load_f32(hyper), load_f32(hyper + 4))
+                store_sgd(tile, out, ldw, load_f32(hyper), load_f32(hyper + 4))
             else:
                 store(tile, scratch, row_bytes)
-                invoke(update, SPARSE_ROWS, row_bytes // 4, scratch, row_bytes, w + i * ldw, ldw, offset, hyper)
+                invoke(update, PAIR, row_bytes // 4, scratch, row_bytes, out, ldw, offset, hyper)
 
-    return types.void(*[_i] * 16), weight_gradient_sparse
+    return types.void(*[_i] * 13), weight_gradient_listed
 
 
 _SOURCES = {
     FORWARD: _forward,
-    FORWARD_SPARSE: _forward_sparse,
+    FORWARD_LISTED: _forward_listed,
     INPUT_GRADIENT: _input_gradient,
+    INPUT_GRADIENT_LISTED: _input_gradient_listed,
     WEIGHT_GRADIENT: _weight_gradient,
-    WEIGHT_GRADIENT_SPARSE: _weight_gradient_sparse,
+    WEIGHT_GRADIENT_LISTED: _weight_gradient_listed,
 }
 _COMPILED: dict[tuple[int, int], Any] = {}
 
 
-def widths(n_vectors: int, sparse: bool) -> tuple[int, int, int]:
-    """Cut `n_vectors` columns of vectors into panels of nearly equal width.
+def widths(n_vectors: int, product: int) -> tuple[int, int, int]:
+    """Cut `n_vectors` columns of vectors into panels of nearly equal width, as wide as the product's tile allows.
 
     Returns
     -------
@@ -200,11 +228,10 @@ def widths(n_vectors: int, sparse: bool) -> tuple[int, int, int]:
 
     Examples
     --------
-    >>> widths(SPARSE_VECTORS + 1, True)
-    (2, 2, 4)
+    >>> widths(TILE_VECTORS + 1, FORWARD)[0]
+    2
     """
-    limit = SPARSE_VECTORS if sparse else TILE_VECTORS
-    n_panels = -(-n_vectors // limit)
+    n_panels = -(-n_vectors // _LIMITS[product])
     narrow, n_wide = divmod(n_vectors, n_panels)
     return (n_panels, n_wide, narrow + 1) if n_wide else (n_panels, n_panels, narrow)
 

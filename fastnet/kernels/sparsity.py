@@ -1,9 +1,12 @@
-"""Which inputs are not zero: lists made once per data set, so that the first layer skips the zeros, exactly.
+"""Lists of what is not zero, so that products skip the zeros, exactly.
 
-Images and one-hot tables are mostly zeros (MNIST: 81 %). A zero adds nothing to a chain of fused multiply-adds, so
-leaving it out gives the same bits (for finite weights) and less work. The forward product walks each sample's non-zero
-features; the weight gradient walks, for each pair of neighbouring features, the samples of the batch in which either is
-not zero. Both lists of a sample are fixed; only the second has to be turned around for every batch.
+A zero adds nothing to a chain of fused multiply-adds, so leaving it out gives the same bits (for finite weights) and
+less work. Two things are mostly or half zero: the inputs (MNIST has 81 % of zeros, one-hot tables more), whose lists
+are made once per data set, and the outputs of hidden layers after ReLU and dropout, whose lists are made from the
+activity bits that the forward product leaves.
+
+Whether lists are used follows from the data alone, never from the machine: for weights that are no longer finite the
+two ways differ, and a study must not.
 """
 
 from __future__ import annotations
@@ -11,60 +14,126 @@ from __future__ import annotations
 import numpy as np
 
 from fastnet.kernels._jit import kernel
-from fastnet.kernels.panels import SPARSE_ROWS
+from fastnet.kernels.host import GROUP
+from fastnet.kernels.layout import LIST_BLOCK
+from fastnet.kernels.panels import PAIR
 
 MAX_INDEX = 65_535
 """Lists hold uint16: wider data take the dense path."""
 
-MAX_DENSITY = 0.5
-"""Share of non-zero inputs up to which skipping pays. A constant, never measured at run time: for weights that are no
-longer finite the two paths differ, and a study must not depend on the machine."""
+MAX_INPUT_DENSITY = 0.5
+"""Share of non-zero inputs up to which lists are used."""
+
+MAX_ACTIVE = 0.6
+"""Share of active hidden outputs up to which lists are used. Measured for width 100 on AVX2: 17 microseconds with lists
+against 22 without at one half, equal at two thirds."""
+
+INPUT_BLOCK = 112
+"""Features of one block of a sample's list: their weights in a panel fill the first-level cache once and are then used
+by every sample of the batch (47 microseconds for the book's first layer, against 85 in one piece)."""
+
+PAIRS_IN_BLOCK = INPUT_BLOCK // PAIR
+
+_EXPANDED = np.zeros((256, 8), np.uint16)
+_COUNTED = np.zeros(256, np.int64)
+for _byte in range(256):
+    _set = [bit for bit in range(8) if _byte >> bit & 1]
+    _EXPANDED[_byte, : len(_set)] = _set
+    _COUNTED[_byte] = len(_set)
 
 
-def non_zero_lists(x: np.ndarray, group: int) -> tuple[np.ndarray, np.ndarray]:
-    """List, for every sample, the groups of `group` neighbouring features that are not all zero.
+def non_zero_lists(x: np.ndarray, group: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """List, for every sample, the groups of `group` neighbouring features that are not all zero, and their values.
 
     Parameters
     ----------
-    x : (N, F) array
+    x : (N, F) float32
         Samples.
     group : int
-        Features per group.
+        Features per group: 1 or `PAIR`.
 
     Returns
     -------
-    lists : uint16
+    lists : (n,) uint16
         Group numbers, ascending, sample after sample.
-    starts : (N + 1,) int64
-        Where each sample's list begins.
+    values : (n, group) float32
+        The features of those groups.
+    starts : (N * blocks + 1,) int64
+        Where the list of each block of each sample begins; a block is `INPUT_BLOCK` features.
     """
     n_samples, n_features = x.shape
-    filled = np.zeros((n_samples, -(-n_features // group) * group), np.bool_)
-    np.not_equal(x, 0, out=filled[:, :n_features])
-    groups = filled.reshape(n_samples, -1, group).any(axis=2)
-    starts = np.zeros(n_samples + 1, np.int64)
-    np.cumsum(groups.sum(axis=1), out=starts[1:])
-    return np.nonzero(groups)[1].astype(np.uint16), starts
+    n_blocks = n_input_blocks(n_features)
+    lists, values, counts = [], [], [np.zeros(1, np.int64)]
+    for begin in range(0, n_samples, _SAMPLES_AT_ONCE):
+        some = x[begin : begin + _SAMPLES_AT_ONCE]
+        padded = np.zeros((len(some), n_blocks * INPUT_BLOCK), np.float32)
+        padded[:, :n_features] = some
+        groups = padded.reshape(len(some), -1, group)
+        filled = (groups != 0).any(axis=2)
+        lists.append(np.nonzero(filled)[1].astype(np.uint16))
+        values.append(groups[filled])
+        counts.append(filled.reshape(len(some) * n_blocks, -1).sum(axis=1))
+    if n_samples == 0:
+        return np.zeros(0, np.uint16), np.zeros((0, group), np.float32), np.zeros(1, np.int64)
+    return np.concatenate(lists), np.concatenate(values), np.cumsum(np.concatenate(counts))
+
+
+_SAMPLES_AT_ONCE = 4096
+
+
+def n_input_blocks(n_features: int) -> int:
+    """Blocks of a sample's list."""
+    return -(-n_features // INPUT_BLOCK)
 
 
 @kernel
 def samples_of_pairs(
-    rows: np.ndarray, n_rows: int, lists: np.ndarray, starts: np.ndarray, samples: np.ndarray, counts: np.ndarray
-) -> None:
-    """Turn the pair lists of a batch around: which of its samples have something in a pair.
+    rows: np.ndarray, n_rows: int, block: int, n_blocks: int, lists: np.ndarray, pair_values: np.ndarray,
+    starts: np.ndarray, samples: np.ndarray, values: np.ndarray, counts: np.ndarray,
+) -> None:  # fmt: skip
+    """Turn one block of a batch's pair lists around: which samples have something in a pair, and what.
 
-    rows     (>= n_rows,) int64, read                      lists, starts   of `non_zero_lists(x, SPARSE_ROWS)`, read
-    samples  (pairs, capacity) uint16, written: positions in the batch, ascending     counts  (pairs,) int64, written
+    rows     (>= n_rows,) int64, read          lists, pair_values, starts   of `non_zero_lists(x, PAIR)`, read
+    samples  (PAIRS_IN_BLOCK, capacity) uint16, positions in the batch, ascending, written
+    values   (PAIRS_IN_BLOCK, capacity, PAIR) float32, written      counts  (PAIRS_IN_BLOCK,) int64, written
+
+    One block at a time, its lists stay in the first-level cache: 27 microseconds a batch fell by a third.
     """
-    counts.fill(0)
+    for q in range(PAIRS_IN_BLOCK):
+        counts[q] = 0
     for r in range(n_rows):
-        for p in range(starts[rows[r]], starts[rows[r] + 1]):
-            q = np.int64(lists[p])
+        mark = rows[r] * n_blocks + block
+        for p in range(starts[mark], starts[mark + 1]):
+            q = np.int64(lists[p]) - block * PAIRS_IN_BLOCK
             n = counts[q]
             samples[q, n] = np.uint16(r)
+            values[q, n, 0] = pair_values[p, 0]
+            values[q, n, 1] = pair_values[p, 1]
             counts[q] = n + 1
 
 
-def n_pairs(n_features: int) -> int:
-    """Groups of the weight gradient in `n_features` features."""
-    return -(-n_features // SPARSE_ROWS)
+@kernel
+def list_active(
+    bits: np.ndarray, ld: int, n_rows: int, capacity: int, n_blocks: int, lists: np.ndarray, begins: np.ndarray,
+    ends: np.ndarray,
+) -> int:  # fmt: skip
+    """List the set bits of every row, in blocks of `LIST_BLOCK` columns, and return how many there are.
+
+    bits    (n_rows * ld,) uint8, a byte per `GROUP` columns, read
+    lists   (n_rows * capacity,) uint16, row r from r * capacity on, written
+    begins, ends  (n_rows * n_blocks,) int64, written
+    """
+    per_block = LIST_BLOCK // GROUP
+    total = 0
+    for r in range(n_rows):
+        place = r * capacity
+        for block in range(n_blocks):
+            begins[r * n_blocks + block] = place
+            for byte in range(block * per_block, min(ld, (block + 1) * per_block)):
+                found = bits[r * ld + byte]
+                for bit in range(GROUP):
+                    lists[place + bit] = _EXPANDED[found, bit] + np.uint16(byte * GROUP)
+                place += _COUNTED[found]
+            ends[r * n_blocks + block] = place
+        total += place - r * capacity
+    return total

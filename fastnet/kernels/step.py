@@ -12,7 +12,10 @@ import numpy as np
 from numba import types
 
 from fastnet.kernels import _jit
+from fastnet.kernels._jit import kernel
 from fastnet.kernels.affine import (
+    Lists,
+    Pairs,
     affine_forward,
     affine_forward_parallel,
     bias_update,
@@ -20,11 +23,24 @@ from fastnet.kernels.affine import (
     input_gradient_parallel,
     transpose,
     weight_update,
+    weight_update_listed,
+    weight_update_listed_parallel,
     weight_update_parallel,
 )
-from fastnet.kernels.context import ACCURACY, LOSS, POWER2, START_LOSS, open_data, open_net, open_trial, open_work
+from fastnet.kernels.context import (
+    ACCURACY,
+    LOSS,
+    POWER2,
+    START_LOSS,
+    Data,
+    Work,
+    open_data,
+    open_net,
+    open_trial,
+    open_work,
+)
 from fastnet.kernels.dropout import keep_bits
-from fastnet.kernels.host import TILE_ROWS
+from fastnet.kernels.host import GROUP, TILE_ROWS
 from fastnet.kernels.layout import (
     ACTIVE,
     GRADIENT,
@@ -32,6 +48,9 @@ from fastnet.kernels.layout import (
     KEEP,
     LD_ACTIVE,
     LDW,
+    LISTS,
+    MARKS,
+    N_BLOCKS,
     N_OUT,
     TRANSPOSED,
     Y,
@@ -39,8 +58,8 @@ from fastnet.kernels.layout import (
 from fastnet.kernels.loss import softmax_loss
 from fastnet.kernels.panels import LINEAR, RELU, RELU_KEPT
 from fastnet.kernels.rng import shuffle
-from fastnet.kernels.sparsity import samples_of_pairs
-from fastnet.kernels.tile import address_of, invoke, load_shared
+from fastnet.kernels.sparsity import MAX_ACTIVE, list_active
+from fastnet.kernels.tile import address_of, invoke, load_shared, rows_at
 from fastnet.kernels.update import begin_step
 
 PENDING, DONE, DIVERGED, STOPPED = 0, 1, 2, 3
@@ -60,14 +79,17 @@ EVALUATION = -1
 def _forward(c: int, rows: int, n_rows: int, step: int) -> None:
     """Fill the outputs Y of every layer for `n_rows` samples (numbers at address `rows`); the last are the logits."""
     net, data, work, trial = open_net(c), open_data(c), open_work(c), open_trial(c)
-    n_layers = net.layers.shape[0]
+    last = net.layers.shape[0] - 1
     base, bits = address_of(work.floats), address_of(work.bits)
     keep = net.offsets[KEEP]
     scale = trial.scale if step == EVALUATION else trial.train_scale
     a, lda, index = address_of(data.x), 4 * data.x.shape[1], rows
-    for layer in range(n_layers):
+    lists = _no_lists()
+    if data.sparse == 1:
+        a, lda, lists = address_of(data.input_values), np.int64(0), _input_lists(data)
+    for layer in range(last + 1):
         row = net.layers[layer]
-        epilogue = RELU if layer < n_layers - 1 else LINEAR
+        epilogue = RELU if layer < last else LINEAR
         if epilogue == RELU and step != EVALUATION and trial.threshold > 0:
             epilogue = RELU_KEPT
             keep_bits(
@@ -75,39 +97,82 @@ def _forward(c: int, rows: int, n_rows: int, step: int) -> None:
                 work.bits[keep:],
             )  # fmt: skip
         affine_forward(
-            net.table, row, n_rows, index, a, lda, data.sparse == 1 and layer == 0, address_of(data.lists),
-            address_of(data.starts), address_of(work.params), base + 4 * row[Y], bits + row[ACTIVE], bits + keep,
-            epilogue, scale,
+            net.table, row, n_rows, index, a, lda, lists, address_of(work.params), base + 4 * row[Y],
+            bits + row[ACTIVE], bits + keep, epilogue, scale, work.scratch.shape[0],
         )  # fmt: skip
         a, lda, index = base + 4 * row[Y], 4 * row[LDW], address_of(data.identity)
+        if layer < last:
+            work.listed[layer] = net.hidden_lists == 1 and _list_outputs(row, n_rows, work)
+            lists = _output_lists(row, work, layer)
+
+
+@kernel
+def _no_lists() -> Lists:
+    return Lists(np.int64(0), np.int64(0), np.int64(0), np.int64(0), np.int64(0))
+
+
+@kernel
+def _input_lists(data: Data) -> Lists:
+    starts = address_of(data.input_starts)
+    n_blocks = (data.input_starts.shape[0] - 1) // data.x.shape[0]
+    return Lists(address_of(data.input_lists), starts, starts + 8, n_blocks, np.int64(0))
+
+
+@kernel
+def _output_lists(row: np.ndarray, work: Work, layer: int) -> Lists:
+    """Return the lists of a hidden layer's active outputs, empty where it is treated as dense."""
+    marks = 8 * row[MARKS]
+    return Lists(
+        address_of(work.lists) + 2 * row[LISTS], address_of(work.begins) + marks, address_of(work.ends) + marks,
+        row[N_BLOCKS] if work.listed[layer] == 1 else np.int64(0), np.int64(-1),
+    )  # fmt: skip
+
+
+@kernel
+def _list_outputs(row: np.ndarray, n_rows: int, work: Work) -> bool:
+    """List a hidden layer's active outputs; return whether they are few enough for the lists to pay."""
+    capacity = (row[LD_ACTIVE] + 1) * GROUP
+    n_active = list_active(
+        work.bits[row[ACTIVE] :], row[LD_ACTIVE], n_rows, capacity, row[N_BLOCKS], work.lists[row[LISTS] :],
+        work.begins[row[MARKS] :], work.ends[row[MARKS] :],
+    )  # fmt: skip
+    return n_active <= MAX_ACTIVE * (n_rows * row[N_OUT])
 
 
 def _backward(c: int, rows: int, n_rows: int) -> None:
     """Carry the logits' gradient down and update every layer; each input gradient is taken before its update."""
     net, data, work, trial = open_net(c), open_data(c), open_work(c), open_trial(c)
+    last = net.layers.shape[0] - 1
     base, params = address_of(work.floats), address_of(work.params)
     dy = base + 4 * net.offsets[GRADIENT]
     dx = dy + 4 * net.offsets[GRADIENT_SIZE]
     transposed = base + 4 * net.offsets[TRANSPOSED]
-    capacity = work.samples.shape[1]
     offset = 4 * work.params.shape[1]
     weight_hyper, bias_hyper = address_of(work.hyper), address_of(work.hyper) + 4 * work.hyper.shape[1]
-    for layer in range(net.layers.shape[0] - 1, -1, -1):
+    for layer in range(last, -1, -1):
         row = net.layers[layer]
-        sparse = data.sparse == 1 and layer == 0
         x, ldx, index = address_of(data.x), 4 * data.x.shape[1], rows
         if layer > 0:
             below = net.layers[layer - 1]
             x, ldx, index = base + 4 * below[Y], 4 * below[LDW], address_of(data.identity)
             transpose(row, params, transposed, ldx)
             input_gradient(
-                net.table, row, n_rows, dy, transposed, ldx, dx, address_of(work.bits) + below[ACTIVE],
-                below[LD_ACTIVE], trial.train_scale,
+                net.table, row, n_rows, dy, _output_lists(row, work, layer) if layer < last else _no_lists(),
+                transposed, ldx, dx, address_of(work.bits) + below[ACTIVE], below[LD_ACTIVE], trial.train_scale,
+                work.scratch.shape[0],
             )  # fmt: skip
-        weight_update(
-            net.table, row, index, x, ldx, n_rows, sparse, address_of(work.samples), capacity,
-            address_of(work.counts), dy, params, net.update, offset, work.scratch, weight_hyper,
-        )  # fmt: skip
+        if layer > 0 or data.sparse == 0:
+            weight_update(
+                net.table, row, index, x, ldx, n_rows, dy, params, net.update, offset, work.scratch, weight_hyper
+            )
+        else:
+            pairs = Pairs(
+                data.pair_lists, data.pair_values, data.pair_starts, work.samples, work.sample_values, work.counts
+            )
+            weight_update_listed(
+                net.table, row, rows_at(rows, n_rows), n_rows, pairs, dy, params, net.update, offset, work.scratch,
+                weight_hyper,
+            )  # fmt: skip
         bias_update(row, n_rows, dy, params, net.update, offset, address_of(work.scratch), bias_hyper)
         dy, dx = dx, dy
 
@@ -133,14 +198,12 @@ def _train_epoch(c: int, epoch: int, stop: int) -> int:
         rows = work.order[s * net.batch_size :]
         step = epoch * n_steps + s
         invoke(net.stages[FORWARD], c, address_of(rows), n_rows, step)
-        loss, _ = softmax_loss(logits, last[LDW], last[N_OUT], rows, n_rows, data.labels, 0.0, gradient)
+        loss, _ = softmax_loss(logits, last[LDW], last[N_OUT], rows, n_rows, data.labels, 0.0, True, gradient)
         if step == 0:
             work.state[START_LOSS] = loss / n_rows
         if not loss / n_rows <= DIVERGENCE * work.state[START_LOSS]:
             return DIVERGED
         total += loss
-        if data.sparse == 1:
-            samples_of_pairs(rows, n_rows, data.pair_lists, data.pair_starts, work.samples, work.counts)
         begin_step(net.rule, trial.learning_rate, trial.beta1, trial.beta2, work.state[: POWER2 + 1], work.hyper)
         invoke(net.stages[BACKWARD], c, address_of(rows), n_rows)
     work.state[LOSS] = total / n_train
@@ -148,12 +211,12 @@ def _train_epoch(c: int, epoch: int, stop: int) -> int:
 
 
 def _evaluate(c: int, part: int, stop: int) -> int:
-    """Leave mean cross-entropy and accuracy in `LOSS` and `ACCURACY`: part 0 the training rows, 1 the validation rows."""
+    """Leave mean loss and accuracy in `LOSS` and `ACCURACY`: part 0 the training rows, 1 the validation rows."""
     net, data, work = open_net(c), open_data(c), open_work(c)
     rows = data.train_rows if part == 0 else data.validation_rows
     n_samples = rows.shape[0] - TILE_ROWS
     last = net.layers[net.layers.shape[0] - 1]
-    logits = work.floats[last[Y] :]
+    logits, scratch = work.floats[last[Y] :], work.floats[net.offsets[GRADIENT] :]
     loss = 0.0
     correct = 0
     for begin in range(0, n_samples, net.block):
@@ -162,7 +225,7 @@ def _evaluate(c: int, part: int, stop: int) -> int:
         n_rows = min(net.block, n_samples - begin)
         some = rows[begin:]
         invoke(net.stages[FORWARD], c, address_of(some), n_rows, EVALUATION)
-        loss, found = softmax_loss(logits, last[LDW], last[N_OUT], some, n_rows, data.labels, loss, work.floats[:0])
+        loss, found = softmax_loss(logits, last[LDW], last[N_OUT], some, n_rows, data.labels, loss, False, scratch)
         correct += found
     work.state[LOSS], work.state[ACCURACY] = loss / n_samples, correct / n_samples
     return DONE
@@ -179,6 +242,7 @@ _PARALLEL = {
     "affine_forward": affine_forward_parallel,
     "input_gradient": input_gradient_parallel,
     "weight_update": weight_update_parallel,
+    "weight_update_listed": weight_update_listed_parallel,
 }
 _COMPILED: dict[tuple[int, bool], Any] = {}
 
@@ -188,5 +252,7 @@ def stage(which: int, parallel: bool = False) -> int:
     key = (which, parallel and which in (FORWARD, BACKWARD))
     if key not in _COMPILED:
         signature, source = _SOURCES[which]
-        _COMPILED[key] = _jit.micro(signature, _jit.with_names(source, _PARALLEL) if key[1] else source, "parallel" * key[1])
+        _COMPILED[key] = _jit.micro(
+            signature, _jit.with_names(source, _PARALLEL) if key[1] else source, "parallel" * key[1]
+        )
     return int(_COMPILED[key].address)

@@ -19,6 +19,7 @@ from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic, models, overload, register_model
+from numba.np import arrayobj
 
 from fastnet.kernels.host import LANES, MASK_BYTES
 
@@ -109,6 +110,20 @@ def address_of(typing: Any, array: Any) -> Any:
         return builder.ptrtoint(data, _I64)
 
     return types.int64(array), generate
+
+
+@intrinsic
+def rows_at(typing: Any, base: Any, count: Any) -> Any:
+    """Return the int64 array of `count` entries at a byte address."""
+    array = types.Array(types.int64, 1, "C")
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        result = context.make_array(array)(context, builder)
+        data = builder.inttoptr(args[0], _I64.as_pointer())
+        arrayobj.populate_array(result, data, [args[1]], [_const(8)], _const(8), None)
+        return result._getvalue()
+
+    return array(types.int64, types.int64), generate
 
 
 @intrinsic
@@ -441,7 +456,12 @@ def _register_operator(operation: Any, name: str) -> None:
     overload(operation)(implement)
 
 
-for _operation, _name in ((operator.add, "fadd"), (operator.sub, "fsub"), (operator.mul, "fmul"), (operator.truediv, "fdiv")):
+for _operation, _name in (
+    (operator.add, "fadd"),
+    (operator.sub, "fsub"),
+    (operator.mul, "fmul"),
+    (operator.truediv, "fdiv"),
+):
     _register_operator(_operation, _name)
 
 
@@ -455,6 +475,59 @@ def square_root(typing: Any, vector: Any) -> Any:
         return builder.insert_value(args[0], builder.call(root, [builder.extract_value(args[0], 0)]), 0)
 
     return vector(vector), generate
+
+
+@intrinsic
+def at_least(typing: Any, vector: Any, least: Any) -> Any:
+    """Return each lane, or `least` where it is below that; a NaN stays one."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        value, limit = builder.extract_value(args[0], 0), _splat(builder, args[1])
+        kept = builder.select(builder.fcmp_ordered("<", value, limit), limit, value)
+        return builder.insert_value(args[0], kept, 0)
+
+    return vector(vector, types.float32), generate
+
+
+@intrinsic
+def round_even(typing: Any, vector: Any) -> Any:
+    """Return each lane rounded to the nearest whole number, halves to the even one."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        kind = ir.FunctionType(_VECTOR, [_VECTOR])
+        nearest = cgutils.get_or_insert_function(builder.module, kind, f"llvm.nearbyint.v{LANES}f32")
+        return builder.insert_value(args[0], builder.call(nearest, [builder.extract_value(args[0], 0)]), 0)
+
+    return vector(vector), generate
+
+
+@intrinsic
+def power_of_two(typing: Any, vector: Any) -> Any:
+    """Return 2 to each lane, whole numbers from -126 to 127, by writing the exponent; NaN gives any number."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        whole = ir.VectorType(_I32, LANES)
+        exponent = builder.fptosi(builder.extract_value(args[0], 0), whole)
+        biased = builder.add(exponent, ir.Constant(whole, [127] * LANES))
+        bits = builder.shl(biased, ir.Constant(whole, [23] * LANES))
+        return builder.insert_value(args[0], builder.bitcast(bits, _VECTOR), 0)
+
+    return vector(vector), generate
+
+
+@intrinsic
+def first_lanes(typing: Any, vector: Any, count: Any) -> Any:
+    """Return the first `count` lanes (any number of them) and zeros."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        whole = ir.VectorType(_I64, LANES)
+        single = builder.insert_element(ir.Constant(whole, ir.Undefined), args[1], ir.Constant(_I32, 0))
+        zeroth = ir.Constant(ir.VectorType(_I32, LANES), [0] * LANES)
+        limit = builder.shuffle_vector(single, ir.Constant(whole, ir.Undefined), zeroth)
+        inside = builder.icmp_signed("<", ir.Constant(whole, list(range(LANES))), limit)
+        return builder.insert_value(args[0], builder.select(inside, builder.extract_value(args[0], 0), _ZERO), 0)
+
+    return vector(vector, types.int64), generate
 
 
 @intrinsic

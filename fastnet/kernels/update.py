@@ -77,7 +77,9 @@ def compile_rule(rule: int) -> None:
 
 
 @kernel
-def begin_step(rule: int, learning_rate: float, beta1: float, beta2: float, powers: np.ndarray, hyper: np.ndarray) -> None:
+def begin_step(
+    rule: int, learning_rate: float, beta1: float, beta2: float, powers: np.ndarray, hyper: np.ndarray
+) -> None:
     """Bring Adam's bias corrections to the next step.
 
     powers  (2,) float64, updated: beta1^t and beta2^t by repeated multiplication, the same on every machine

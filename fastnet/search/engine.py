@@ -42,12 +42,12 @@ Ids: TypeAlias = NDArray[np.int64]
 class Run(Protocol):
     """A pack of trials that runs in the background, such as `fastnet.packs.PackRun`; position p is the p-th id."""
 
-    train_loss: NDArray[np.float32]
-    train_accuracy: NDArray[np.float32]
-    validation_loss: NDArray[np.float32]
-    validation_accuracy: NDArray[np.float32]
-    status: NDArray[np.int8]
+    status: NDArray[Any]
     seconds: NDArray[np.float64]
+
+    @property
+    def curves(self) -> NDArray[np.float32]:
+        """Curves of all trials, (T, 4, epochs), rows as named in `CURVES`."""
 
     def start(self) -> None:
         """Begin in the background."""
@@ -288,7 +288,7 @@ class _Pack:
         """Move finished trials from `open` to `waiting`; once the run has ended, whatever it had announced."""
         positions = sorted(self.open) if ended else self.run.finished().tolist()
         finished = [p for p in positions if p in self.open and int(self.run.status[p]) in _STATUS]
-        curves = np.stack([getattr(self.run, name)[finished] for name in CURVES], axis=1).astype(np.float32)
+        curves = self.run.curves[finished]
         taken = [self._trial(p, curve) for p, curve in zip(finished, curves, strict=True)]
         # Waiting first: what Ctrl-C lets into both lists is offered twice and stored once.
         self.waiting.extend(taken)

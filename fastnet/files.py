@@ -1,0 +1,40 @@
+"""Writing a file whole or not at all."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+
+def replace_file(path: Path, content: bytes) -> None:
+    """Write a file beside its final place, then move it there: readers see the old content or the new, never a part.
+
+    Parameters
+    ----------
+    path : Path
+        Where to; its folder must exist. A file of that name is replaced.
+    content : bytes
+        What to write.
+
+    Raises
+    ------
+    OSError
+        If the folder is missing, read-only or full, with `path` as its file name; nothing is left behind.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     replace_file(Path(folder) / "a.txt", b"new")
+    ...     (Path(folder) / "a.txt").read_bytes()
+    b'new'
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        temporary.write_bytes(content)
+        os.replace(temporary, path)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -1,0 +1,117 @@
+"""Shapes, networks and settings: the one table that drives the equivalence tests and the profiles."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from fastnet.data import Dataset, as_dataset
+
+SIZES = (
+    *(1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 12, 13, 15, 16, 17, 18, 19, 23, 24, 25, 29, 31, 32, 33, 35, 36, 37),
+    *(41, 47, 48, 49, 53, 61, 63, 64, 65, 71, 73, 79, 83, 89, 95, 96, 97, 100, 101, 103, 112, 113),
+    *(119, 120, 121, 127, 128, 129, 130),
+)
+"""1, primes, multiples of every lane count (4, 8, 16) and of the tile's 6 rows, and their neighbours."""
+
+
+class LayerShape(NamedTuple):
+    """Samples, inputs and outputs of one layer's products."""
+
+    batch: int
+    n_in: int
+    n_out: int
+
+
+BOOK_LAYERS = (LayerShape(100, 784, 100), LayerShape(100, 100, 100), LayerShape(100, 100, 10))
+"""First, hidden and last layer of the book's search network."""
+
+LARGE_LAYER = LayerShape(130, 131, 67)
+"""Large enough for the parallel kernels to divide it, and no multiple of anything."""
+
+
+class Network(NamedTuple):
+    """Widths of a network's layers."""
+
+    n_features: int
+    hidden: tuple[int, ...]
+    n_classes: int
+
+
+NETWORKS = {
+    "softmax regression": Network(13, (), 3),
+    "one hidden layer": Network(12, (17,), 4),
+    "width one": Network(7, (1,), 2),
+    "three hidden layers": Network(19, (16, 9, 24), 5),
+    "one feature": Network(1, (6, 8, 6), 2),
+    "narrow waist": Network(33, (12, 1, 7), 3),
+    "wide output": Network(5, (8,), 37),
+}
+
+OPTIMIZERS: dict[str, dict[str, float]] = {
+    "sgd": {"learning_rate": 0.05},
+    "momentum": {"learning_rate": 0.01, "momentum": 0.8},
+    "adam": {"learning_rate": 0.01, "beta1": 0.85, "beta2": 0.99, "epsilon": 1e-4},
+    "adamw": {"learning_rate": 0.01, "beta1": 0.85, "beta2": 0.99, "epsilon": 1e-4},
+}
+"""Settings that train the networks above. Adam's epsilon is large on purpose: with 1e-8 the direction of a step hangs
+on the sign of gradients that are nothing but rounding."""
+
+
+class Course(NamedTuple):
+    """One whole training run to be compared with the reference."""
+
+    network: str
+    optimizer: str
+    batch_size: int
+    init: str = "he"
+    dropout: float = 0.0
+    dropout_scaling: str = "inverted"
+    weight_decay: float = 1e-3
+    filled: float = 1.0
+
+
+COURSES = (
+    *(Course("softmax regression", optimizer, 8) for optimizer in OPTIMIZERS),
+    *(Course("one hidden layer", optimizer, 10, dropout=0.25) for optimizer in OPTIMIZERS),
+    *(Course("three hidden layers", optimizer, 7, filled=0.3) for optimizer in OPTIMIZERS),
+    Course("three hidden layers", "sgd", 9, "xavier", 0.5, "test-time"),
+    Course("three hidden layers", "adam", 9, "xavier", 0.2, "inverted", 0.0, 0.2),
+    Course("width one", "momentum", 5, dropout=0.1, dropout_scaling="test-time"),
+    Course("one feature", "sgd", 6),
+    Course("narrow waist", "adamw", 11, "xavier", filled=0.25),
+    Course("wide output", "sgd", 12, dropout=0.3),
+    Course("one hidden layer", "sgd", 1, dropout=0.1),
+    Course("one hidden layer", "momentum", 1000, weight_decay=0.0),
+    Course("softmax regression", "adam", 1),
+)
+"""No, one and three hidden layers with every optimizer, both dropouts and both initial values, last batches that are
+short, batches of one sample and batches larger than the data, dense and sparse samples."""
+
+
+def blobs(network: Network, n_samples: int, *, filled: float = 1.0, key: int = 1) -> Dataset:
+    """Make images whose classes are bright in different places, the same ones on every machine.
+
+    Parameters
+    ----------
+    network : Network
+        Its features and classes.
+    n_samples : int
+        Training samples; a quarter as many make the test set.
+    filled : float
+        Share of the pixels that are not zero; below one half the first layer skips zeros.
+    key : int
+        Another key gives other images.
+    """
+    n, n_features = n_samples + n_samples // 4, network.n_features
+    noise, drawn = np.random.Philox(key=key).random_raw(2 * n * n_features).reshape(2, n, n_features)
+    y = np.arange(n) % network.n_classes
+    x = 1 + noise % 150
+    x[np.arange(n_features) % network.n_classes == y[:, None]] += 100
+    x[drawn >= np.uint64(filled * (2**64 - 2**11))] = 0
+    x = x.astype(np.uint8)
+    names = [f"class {k}" for k in range(network.n_classes)]
+    return as_dataset(
+        *(x[:n_samples], y[:n_samples]), x_test=x[n_samples:], y_test=y[n_samples:], class_names=names, name="blobs"
+    )

@@ -1,0 +1,131 @@
+"""Softmax and cross-entropy of the kernels against the reference, and against the extremes of float32."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from buffers import checked
+from cases import SIZES
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from layers import EPS32, assert_near
+
+from fastnet import reference
+from fastnet.kernels.loss import exp32, softmax, softmax_loss
+
+sizes = st.sampled_from(SIZES)
+classes = st.sampled_from(SIZES[1:])
+seeds = st.integers(0, 2**32 - 1)
+thorough = settings(deadline=None, derandomize=True, max_examples=60)
+
+EXP_TERMS = 4
+"""Roundings that one exponential may be off: its polynomial of degree 6 and the argument's reduction."""
+
+
+def draw(seed: int, n_rows: int, n_out: int, spread: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Logits, the sample numbers of the rows and the classes of all samples."""
+    random = np.random.default_rng(seed)
+    logits = (random.normal(size=(n_rows, n_out)) * spread).astype(np.float32)
+    return logits, random.integers(0, n_rows + 3, n_rows), random.integers(0, n_out, n_rows + 3)
+
+
+def call(
+    logits: np.ndarray, rows: np.ndarray, labels: np.ndarray, extra: int = 0, *, start: float = 0.0, backward=True
+):
+    """Return loss, right answers and gradient; `extra` columns of padding are NaN where read and left as they are."""
+    n_rows, n_out = logits.shape
+    with checked() as buffers:
+        padded = np.full((n_rows, n_out + extra), np.nan, np.float32)
+        padded[:, :n_out] = logits
+        gradient = buffers.output(padded.shape if backward else (0, n_out + extra))
+        loss, correct = softmax_loss(
+            buffers.input(padded).reshape(-1), n_out + extra, n_out, buffers.input(rows.astype(np.int64)), n_rows,
+            buffers.input(labels.astype(np.int64)), start, gradient.reshape(-1),
+        )  # fmt: skip
+    assert np.isnan(gradient[:, n_out:]).all(), "the padding was written"
+    return loss, correct, gradient[:, :n_out]
+
+
+@thorough
+@given(sizes, classes, seeds, st.sampled_from([0.0, 1e-3, 1.0, 10.0, 1e3]), st.integers(0, 20))
+@example(100, 10, 0, 1.0, 6)
+def test_softmax_loss_is_the_reference(n_rows, n_out, seed, spread, extra):
+    logits, rows, labels = draw(seed, n_rows, n_out, spread)
+    loss, correct, gradient = call(logits, rows, labels, extra)
+    double, truth = logits.astype(np.float64), labels[rows]
+    assert correct == round(reference.accuracy(logits, truth) * n_rows)
+    expected = reference.cross_entropy(double, truth)
+    assert loss / n_rows == pytest.approx(expected, rel=1e-6, abs=(n_out + EXP_TERMS) * EPS32)
+    # An element is a probability, less one at the label: a sum of terms of size 1 at most, divided by the rows.
+    size = (reference.softmax(double) + np.eye(n_out)[truth]) / n_rows
+    largest = 1 + np.abs(double - double.max(axis=1, keepdims=True)).clip(max=87)
+    assert_near(gradient, reference.output_gradient(double, truth), n_out + EXP_TERMS, size * largest + 1e-36)
+
+
+@thorough
+@given(sizes, classes, seeds)
+def test_leaving_the_gradient_out_changes_nothing_else(n_rows, n_out, seed):
+    case = draw(seed, n_rows, n_out, 2.0)
+    assert call(*case)[:2] == call(*case, backward=False)[:2]
+
+
+@thorough
+@given(st.sampled_from(SIZES[1:]), classes, seeds, st.data())
+def test_blocks_of_any_size_give_the_bits_of_one_sum(n_rows, n_out, seed, data):
+    logits, rows, labels = draw(seed, n_rows, n_out, 2.0)
+    expected = call(logits, rows, labels, backward=False)[:2]
+    cut = data.draw(st.integers(1, n_rows - 1))
+    loss, first = call(logits[:cut], rows[:cut], labels, backward=False)[:2]
+    loss, second = call(logits[cut:], rows[cut:], labels, backward=False, start=loss)[:2]
+    assert (loss, first + second) == expected
+
+
+def test_of_equal_logits_the_first_is_the_answer():
+    logits = np.array([[1, 3, 3], [2, 2, 2], [-1, -2, -1]], np.float32)
+    for label, expected in ((0, 2), (1, 1), (2, 0)):
+        assert call(logits, np.arange(3), np.full(3, label))[1] == expected
+
+
+@pytest.mark.parametrize("wrong", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("place", [0, 1, 4])
+def test_a_loss_is_a_number_only_where_the_logits_are(wrong, place):
+    logits = np.ones((3, 5), np.float32)
+    logits[1, place] = wrong
+    loss, _, gradient = call(logits, np.arange(3), np.array([1, 1, 1]))
+    expected = wrong == -np.inf and place != 1
+    assert math.isfinite(loss) == expected
+    assert np.isfinite(gradient[1]).all() == (wrong == -np.inf)
+    assert np.isfinite(gradient[[0, 2]]).all()
+
+
+def test_far_apart_logits_neither_overflow_nor_lose_the_loss():
+    loss, correct, gradient = call(np.array([[3e38, -3e38, 0]], np.float32), np.arange(1), np.array([1]))
+    assert (loss, correct) == (pytest.approx(6e38), 0)
+    assert gradient.tolist() == [[1.0, -1.0, 0.0]]
+
+
+def test_exp_is_within_two_roundings_of_the_truth():
+    x = -np.geomspace(1e-8, 86.9, 3000).astype(np.float32)
+    actual = np.array([exp32(value) for value in x])
+    np.testing.assert_allclose(actual, np.exp(x.astype(np.float64)), rtol=2 * EPS32)
+    assert exp32(np.float32(0)) == 1
+    assert exp32(np.float32(-1e30)) == exp32(np.float32(-87)) < 2e-38
+    assert math.isnan(exp32(np.float32(np.nan)))
+
+
+@thorough
+@given(sizes, classes, seeds, st.sampled_from([1.0, 30.0, 1e4]), st.integers(0, 20))
+def test_softmax_is_the_reference(n_rows, n_out, seed, spread, extra):
+    logits = draw(seed, n_rows, n_out, spread)[0]
+    with checked() as buffers:
+        padded = np.full((n_rows, n_out + extra), np.nan, np.float32)
+        padded[:, :n_out] = logits
+        probabilities = buffers.output((n_rows, n_out))
+        softmax(buffers.input(padded).reshape(-1), n_out + extra, n_rows, probabilities)
+    double = logits.astype(np.float64)
+    expected = reference.softmax(double)
+    largest = 1 + np.abs(double - double.max(axis=1, keepdims=True)).clip(max=87)
+    assert_near(probabilities, expected, n_out + EXP_TERMS, expected * largest + 1e-36)
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=(n_out + 2) * EPS32)

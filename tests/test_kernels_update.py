@@ -1,0 +1,136 @@
+"""The update rules of the kernels against the reference, from states and at steps of any kind."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from buffers import checked
+from cases import OPTIMIZERS, SIZES, LayerShape
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from layers import EPS32, Layer, Samples, assert_near
+
+from fastnet import reference
+from fastnet.config import TrainConfig
+from fastnet.kernels import update
+from fastnet.network import RULES, trial_of
+
+shapes = st.builds(LayerShape, *(st.sampled_from(SIZES),) * 3)
+seeds = st.integers(0, 2**32 - 1)
+thorough = settings(deadline=None, derandomize=True, max_examples=40)
+
+ROUNDINGS = 12
+"""Of the settings and of the few operations of a rule, whose terms are no larger than the sizes given below."""
+
+
+def hyper_at(config: TrainConfig, step: int) -> np.ndarray:
+    """The settings of a trial, brought to its step number `step` (from 1)."""
+    trial, hyper = trial_of(config, 0)
+    powers = np.ones(2)
+    for _ in range(step):
+        update.begin_step(
+            RULES[config.optimizer], trial.learning_rate, trial.beta1, trial.beta2, powers, hyper
+        )  # fmt: skip
+    return hyper
+
+
+def rule_of(config: TrainConfig, *, biases: bool = False) -> reference.Rule:
+    names = [name for name in reference.Rule._fields if name != "optimizer"]
+    values = {name: getattr(config, name) for name in names} | ({"weight_decay": 0.0} if biases else {})
+    return reference.Rule(config.optimizer, **values)
+
+
+def draw_states(random: np.random.Generator, n_states: int, layer: Layer) -> tuple:
+    """Optimizer states; the second, a mean of squares, is far enough from zero for its root to be smooth."""
+    first = [random.normal(size=size) for size in ((layer.n_in, layer.n_out), layer.n_out)]
+    second = [0.5 + random.random(size) for size in ((layer.n_in, layer.n_out), layer.n_out)]
+    return tuple(tuple(a.astype(np.float32) for a in state) for state in (first, second)[:n_states])
+
+
+def assert_updated(actual, w, state, g, slack, step, rule) -> None:
+    """Compare new parameters and states with the reference's at the gradient `g`, which is known but for `slack`."""
+    double = [a.astype(np.float64) for a in (w, *state)]
+
+    def apply(gradient: np.ndarray) -> list[np.ndarray]:
+        new, new_state = reference.update(double[0], gradient, tuple(double[1:]), step, rule)
+        return [new, *new_state]
+
+    expected, low, high = apply(g), apply(g - slack), apply(g + slack)
+    size = np.abs(double[0]) + np.abs(expected[0] - double[0])
+    sizes = [size, *(np.abs(e) + np.abs(a) + np.abs(g) + np.abs(g * g) for e, a in zip(expected[1:], double[1:]))]
+    for a, e, lo, hi, s in zip(actual, expected, low, high, sizes, strict=True):
+        assert_near(a, e, 1, ROUNDINGS * s + np.maximum(np.abs(hi - e), np.abs(lo - e)) / EPS32)
+
+
+@thorough
+@given(shapes, seeds, st.sampled_from(list(OPTIMIZERS)), st.integers(1, 4), st.booleans(), st.sampled_from([0.0, 0.3]))
+@example(LayerShape(100, 784, 100), 0, "sgd", 1, True, 0.3)
+@example(LayerShape(100, 100, 10), 0, "adam", 3, False, 0.3)
+@example(LayerShape(1, 1, 1), 0, "momentum", 1, False, 0.3)
+def test_weight_and_bias_updates_are_the_reference(shape, seed, optimizer, step, sparse, decay):
+    layer, random = Layer(*shape), np.random.default_rng(seed)
+    config = TrainConfig(optimizer=optimizer, weight_decay=decay, **OPTIMIZERS[optimizer])
+    code = RULES[optimizer]
+    update.compile_rule(code)
+    w, b = (random.normal(size=size).astype(np.float32) for size in ((shape.n_in, shape.n_out), shape.n_out))
+    states = draw_states(random, update.N_STATES[code], layer)
+    values = (random.normal(size=(shape.batch, shape.n_in)) * (random.random((shape.batch, shape.n_in)) < 0.5)).astype(
+        "f"
+    )
+    dy = np.zeros((layer.tile_rows, layer.ld), np.float32)
+    dy[: shape.batch, : shape.n_out] = random.normal(size=(shape.batch, shape.n_out)) / shape.batch
+    with checked() as buffers:
+        samples = Samples.make(buffers, values, np.arange(shape.batch), pad=0.0)
+        params = buffers.updated(layer.parameters(w, b, states))
+        gradient, hyper = buffers.input(dy), buffers.input(hyper_at(config, step))
+        layer.weight_update(buffers, samples, gradient, params, int(update.ADDRESS[code]), hyper, sparse=sparse)
+        layer.bias_update(buffers, gradient, params, int(update.ADDRESS[code]), hyper)
+    assert all((layer.padding(line) == 0).all() for line in params), "the padding is not zero"
+    found = list(zip(*(layer.unpack(line) for line in params), strict=True))
+    x, dy64 = values.astype(np.float64), dy[: shape.batch, : shape.n_out].astype(np.float64)
+    slack = shape.batch * EPS32 * (np.abs(x).T @ np.abs(dy64))
+    weight_states, bias_states = [s[0] for s in states], [s[1] for s in states]
+    assert_updated(found[0], w, weight_states, reference.weight_gradient(x, dy64), slack, step, rule_of(config))
+    slack = shape.batch * EPS32 * np.abs(dy64).sum(axis=0)
+    rule = rule_of(config, biases=True)
+    assert_updated(found[1], b, bias_states, reference.bias_gradient(dy64), slack, step, rule)
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_an_update_by_another_rule_is_rejected(optimizer):
+    random = np.random.default_rng(0)
+    w, g = random.normal(size=(2, 5, 7))
+    state = tuple(0.5 + random.random((5, 7)) for _ in reference.initial_state(w, optimizer))
+    config = TrainConfig(optimizer=optimizer, weight_decay=0.3, **OPTIMIZERS[optimizer])
+    rule = rule_of(config)
+    right, right_state = reference.update(w, g, state, 2, rule)
+    single = [a.astype(np.float32) for a in (right, *right_state)]
+    assert_updated(single, w, state, g, 0.0, 2, rule)
+    for wrong in (
+        rule._replace(weight_decay=0.0),
+        rule._replace(learning_rate=rule.learning_rate * 1.001),
+        *([rule._replace(momentum=0.81)] if optimizer == "momentum" else []),
+        *([rule._replace(beta1=0.86), rule._replace(beta2=0.991)] if "adam" in optimizer else []),
+    ):
+        with pytest.raises(AssertionError, match="elements are off"):
+            assert_updated(single, w, state, g, 0.0, 2, wrong)
+
+
+def test_adams_bias_corrections_follow_the_steps():
+    config = TrainConfig(optimizer="adam", learning_rate=0.01, beta1=0.9, beta2=0.999)
+    for step in (1, 2, 10, 1000):
+        hyper = hyper_at(config, step)
+        assert (hyper[0] == hyper[1]).all()
+        np.testing.assert_allclose(hyper[0, update.STEP], 0.01 / (1 - 0.9**step), rtol=EPS32)
+        np.testing.assert_allclose(hyper[0, update.ROOT], (1 - 0.999**step) ** -0.5, rtol=EPS32)
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_settings_reach_the_kernels_and_biases_never_decay(optimizer):
+    config = TrainConfig(optimizer=optimizer, weight_decay=0.25, learning_rate=0.5)
+    weights, biases = trial_of(config, 3)[1].astype(np.float64)
+    decoupled = optimizer == "adamw"
+    assert weights[update.WEIGHT_DECAY] == (0.0 if decoupled else 0.25) and biases[update.WEIGHT_DECAY] == 0.0
+    assert weights[update.SHRINK] == (0.875 if decoupled else 1.0) and biases[update.SHRINK] == 1.0
+    searched = trial_of(config, 3, learning_rate=0.125)
+    assert searched[0].learning_rate == 0.125 and (searched[1][:, update.LEARNING_RATE] == 0.125).all()
