@@ -38,8 +38,8 @@ class PackRun:
     Attributes
     ----------
     curves : (T, 4, epochs) float32
-        Training loss and accuracy, validation loss and accuracy; NaN from the epoch on that was not finished. The training loss is the mean over the epoch as it was
-        met, dropout included; the others are measured after the epoch.
+        Training loss and accuracy, validation loss and accuracy; NaN from the epoch on that was not finished. The
+        training loss is the mean over the epoch as it was met, dropout included; the others are measured after it.
     status : (T,) int64
         0 pending, 1 done, 2 diverged, 3 stopped.
     seconds : (T,) float64

@@ -16,7 +16,7 @@ from numba import prange
 
 from fastnet.kernels._jit import kernel, parallel_kernel
 from fastnet.kernels.host import LANE_BYTES, LANES, MASK_BYTES, TILE_ROWS
-from fastnet.kernels.layout import B, LD_ACTIVE, LDW, N_IN, N_OUT, PANELS, W
+from fastnet.kernels.layout import LD_ACTIVE, LDW, N_IN, N_OUT, PANELS, B, W
 from fastnet.kernels.panels import (
     FORWARD,
     FORWARD_LISTED,

@@ -17,7 +17,7 @@ def keep_bits(
 ) -> None:  # fmt: skip
     """Set the bit of every unit that is kept: where 16 random bits are not below `threshold`.
 
-    keep  (>= n_rows * ld,) uint8, rows below n_rows written up to the byte of the last unit; a byte holds `GROUP` units.
+    keep  (>= n_rows * ld,) uint8, a byte per `GROUP` units, rows below n_rows written up to that of the last unit
 
     Cost: one Philox block (about 20 multiplications) for eight units.
     """

@@ -8,6 +8,7 @@ compiled code is the same for all of them.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -107,7 +108,7 @@ def layout(sizes: tuple[int, ...], n_rows: int) -> Layout:
         lists += n_rows * list_capacity(n_bytes)
         marks += n_rows * n_blocks
     gradient_size = round_up(n_rows * int(table[:, LDW].max()), _LINE)
-    transposed = max((round_up(o, LANES) * leading(i) for i, o in zip(sizes[1:-1], sizes[2:], strict=True)), default=0)
+    transposed = max((round_up(o, LANES) * leading(i) for i, o in pairwise(sizes[1:])), default=0)
     return Layout(
         table=table,
         n_parameters=parameters,
@@ -124,8 +125,8 @@ def layout(sizes: tuple[int, ...], n_rows: int) -> Layout:
 
 
 def list_capacity(n_bytes: int) -> int:
-    """Entries per row of a list of active outputs: every column, and room for the last group to be written whole."""
-    return (n_bytes + 1) * GROUP
+    """Entries per row of a list of active outputs: every column, and room for eight to be written at the last byte."""
+    return n_bytes * GROUP + 8
 
 
 def panels_of(table: np.ndarray, *, listed_inputs: bool, listed_hidden: bool, training: bool) -> set[tuple[int, int]]:

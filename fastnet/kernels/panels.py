@@ -1,9 +1,9 @@
 """The microkernels: the three products of a layer on the register tile, one column panel at a time.
 
 A panel is up to a few vectors of columns of the result. For each product there is a dense microkernel (tile of
-`TILE_ROWS` rows, every k) and a sparse one (tile of one or two rows, only the k in a list). They are compiled one by one,
-on demand, for the panel widths that a network needs, and called through the address table `TABLE`, so that each exists
-once in memory and a caller compiles in a moment.
+`TILE_ROWS` rows, every k) and a listed one (tile of one or two rows, only the k in a list). They are compiled one by
+one, on demand, for the panel widths that a network needs, and called through the address table `TABLE`, so that each
+exists once in memory and a caller compiles in a moment.
 
 Arguments are byte addresses, byte strides and counts (int64); nothing is checked here.
 """

@@ -128,7 +128,7 @@ def _tail(r: float) -> float:
 
 @kernel
 def normal_quantile(p: float) -> float:
-    """Inverse of the normal distribution function: PPND16 of Wichura, algorithm AS 241 (Applied Statistics 37, 1988)."""
+    """Inverse of the normal distribution function: PPND16 of Wichura, AS 241 (Applied Statistics 37, 1988)."""
     q = p - 0.5
     if abs(q) <= 0.425:
         return _near_half(q)

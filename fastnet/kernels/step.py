@@ -51,6 +51,7 @@ from fastnet.kernels.layout import (
     LISTS,
     MARKS,
     N_BLOCKS,
+    N_IN,
     N_OUT,
     TRANSPOSED,
     Y,
@@ -58,7 +59,7 @@ from fastnet.kernels.layout import (
 from fastnet.kernels.loss import softmax_loss
 from fastnet.kernels.panels import LINEAR, RELU, RELU_KEPT
 from fastnet.kernels.rng import shuffle
-from fastnet.kernels.sparsity import MAX_ACTIVE, list_active
+from fastnet.kernels.sparsity import MAX_ACTIVE, MIN_LISTED, list_active
 from fastnet.kernels.tile import address_of, invoke, load_shared, rows_at
 from fastnet.kernels.update import begin_step
 
@@ -103,7 +104,7 @@ def _forward(c: int, rows: int, n_rows: int, step: int) -> None:
         a, lda, index = base + 4 * row[Y], 4 * row[LDW], address_of(data.identity)
         if layer < last:
             work.listed[layer] = net.hidden_lists == 1 and _list_outputs(row, n_rows, work)
-            lists = _output_lists(row, work, layer)
+            lists = _output_lists(row, work, layer, net.layers[layer + 1, N_OUT])
 
 
 @kernel
@@ -119,19 +120,20 @@ def _input_lists(data: Data) -> Lists:
 
 
 @kernel
-def _output_lists(row: np.ndarray, work: Work, layer: int) -> Lists:
-    """Return the lists of a hidden layer's active outputs, empty where it is treated as dense."""
+def _output_lists(row: np.ndarray, work: Work, layer: int, n_columns: int) -> Lists:
+    """Return the lists of a hidden layer's active outputs, empty where a product of `n_columns` is better dense."""
     marks = 8 * row[MARKS]
+    listed = work.listed[layer] == 1 and n_columns >= MIN_LISTED
     return Lists(
         address_of(work.lists) + 2 * row[LISTS], address_of(work.begins) + marks, address_of(work.ends) + marks,
-        row[N_BLOCKS] if work.listed[layer] == 1 else np.int64(0), np.int64(-1),
+        row[N_BLOCKS] if listed else np.int64(0), np.int64(-1),
     )  # fmt: skip
 
 
 @kernel
 def _list_outputs(row: np.ndarray, n_rows: int, work: Work) -> bool:
     """List a hidden layer's active outputs; return whether they are few enough for the lists to pay."""
-    capacity = (row[LD_ACTIVE] + 1) * GROUP
+    capacity = row[LD_ACTIVE] * GROUP + 8
     n_active = list_active(
         work.bits[row[ACTIVE] :], row[LD_ACTIVE], n_rows, capacity, row[N_BLOCKS], work.lists[row[LISTS] :],
         work.begins[row[MARKS] :], work.ends[row[MARKS] :],
@@ -157,7 +159,7 @@ def _backward(c: int, rows: int, n_rows: int) -> None:
             x, ldx, index = base + 4 * below[Y], 4 * below[LDW], address_of(data.identity)
             transpose(row, params, transposed, ldx)
             input_gradient(
-                net.table, row, n_rows, dy, _output_lists(row, work, layer) if layer < last else _no_lists(),
+                net.table, row, n_rows, dy, _output_lists(row, work, layer, row[N_IN]) if layer < last else _no_lists(),
                 transposed, ldx, dx, address_of(work.bits) + below[ACTIVE], below[LD_ACTIVE], trial.train_scale,
                 work.scratch.shape[0],
             )  # fmt: skip

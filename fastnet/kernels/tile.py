@@ -38,7 +38,7 @@ _UNDEFINED = ir.Constant(_VECTOR, ir.Undefined)
 address = types.int64
 
 
-class Tile(types.Type):
+class Tile(types.Type):  # type: ignore[misc]
     """Numba type of a register tile."""
 
     def __init__(self, rows: int, vectors: int) -> None:
@@ -48,7 +48,7 @@ class Tile(types.Type):
 
 
 @register_model(Tile)
-class _TileModel(models.PrimitiveModel):
+class _TileModel(models.PrimitiveModel):  # type: ignore[misc]
     def __init__(self, manager: Any, tile: Tile) -> None:
         super().__init__(manager, tile, ir.ArrayType(_VECTOR, tile.rows * tile.vectors))
 
@@ -166,6 +166,42 @@ def store_i64(typing: Any, base: Any, value: Any) -> Any:
         return context.get_dummy_value()
 
     return types.none(types.int64, types.int64), generate
+
+
+@intrinsic
+def load_u8(typing: Any, base: Any) -> Any:
+    """uint8 at a byte address, widened to int64."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.zext(_load(builder, args[0], _I8, 1), _I64)
+
+    return types.int64(types.int64), generate
+
+
+@intrinsic
+def store_u16(typing: Any, base: Any, value: Any) -> Any:
+    """Write the low 16 bits of an int64 to a byte address."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        _store(builder, builder.trunc(args[1], _I16), args[0], _I16, 2)
+        return context.get_dummy_value()
+
+    return types.none(types.int64, types.int64), generate
+
+
+@intrinsic
+def add_eight_u16(typing: Any, source: Any, amount: Any, target: Any) -> Any:
+    """Write the eight uint16 at `source`, each with `amount` added, to `target`."""
+    eight = ir.VectorType(_I16, 8)
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        undefined = ir.Constant(eight, ir.Undefined)
+        single = builder.insert_element(undefined, builder.trunc(args[1], _I16), ir.Constant(_I32, 0))
+        amounts = builder.shuffle_vector(single, undefined, ir.Constant(ir.VectorType(_I32, 8), [0] * 8))
+        _store(builder, builder.add(_load(builder, args[0], eight, 2), amounts), args[2], eight, 2)
+        return context.get_dummy_value()
+
+    return types.none(types.int64, types.int64, types.int64), generate
 
 
 @intrinsic

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from fastnet.config import SearchConfig, as_settings
 from fastnet.search.environment import count_threads, describe_environment
-from fastnet.search.result import CURVES, Progress, SearchResult, TrialResult
+from fastnet.search.result import Progress, SearchResult, TrialResult
 from fastnet.search.sampler import sample
 from fastnet.search.space import Space
 from fastnet.search.study import Study

@@ -1,0 +1,71 @@
+"""How the tests train networks: with the compiled kernels and with the reference."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from cases import NETWORKS, OPTIMIZERS, Course, blobs
+
+import fastnet
+from fastnet import reference
+from fastnet.config import TrainConfig
+from fastnet.data import Dataset, Split
+from fastnet.data.preprocess import fit_scaler
+from fastnet.network import TrainingData, prepare
+from fastnet.packs import PackRun
+
+PENDING, DONE, DIVERGED, STOPPED = 0, 1, 2, 3
+"""What `PackRun.status` says of a trial."""
+
+TRAIN_LOSS, TRAIN_ACCURACY, VALIDATION_LOSS, VALIDATION_ACCURACY = range(4)
+"""The curves of a trial in their order."""
+
+Hyper = dict[str, np.ndarray]
+
+
+def prepared(dataset: Dataset, parts: Split | None = None, *, skip_zeros: bool = True) -> TrainingData:
+    """Scale and pad a data set, split by the seed 0 unless `parts` are given."""
+    parts = parts or fastnet.split(dataset.y)
+    return prepare(dataset, parts, fit_scaler(dataset.x, parts.train), skip_zeros=skip_zeros)
+
+
+def run_pack(
+    data: TrainingData, config: TrainConfig, streams: Any, hyper: Hyper | None = None, jobs: int = 1
+) -> PackRun:
+    """Train a pack to its end."""
+    pack = PackRun(data, config, np.asarray(streams, np.int64), hyper or {}, jobs)
+    pack.start()
+    pack.join()
+    return pack
+
+
+def curves_of(run: Any) -> np.ndarray:
+    """Stack the four curves of a training or of the reference as those of a pack's trial, (4, epochs)."""
+    names = ("train_loss", "train_accuracy", "validation_loss", "validation_accuracy")
+    return np.stack([getattr(run, name) for name in names])
+
+
+def course_config(course: Course, epochs: int, seed: int = 2**63 + 11) -> TrainConfig:
+    """Return the settings of a course."""
+    return TrainConfig(
+        hidden=NETWORKS[course.network].hidden, init=course.init, optimizer=course.optimizer,
+        weight_decay=course.weight_decay, dropout=course.dropout, dropout_scaling=course.dropout_scaling,
+        batch_size=course.batch_size, epochs=epochs, seed=seed, **OPTIMIZERS[course.optimizer],
+    )  # fmt: skip
+
+
+def course_data(course: Course) -> tuple[Dataset, Split]:
+    """Return the data of a course: 51 training rows leave every batch size of the table a short last batch."""
+    dataset = blobs(NETWORKS[course.network], 64, filled=course.filled)
+    return dataset, fastnet.split(dataset.y)
+
+
+def follow(dataset: Dataset, parts: Split, config: TrainConfig, stream: int = 0) -> reference.Trajectory:
+    """Train by the reference, in float64."""
+    x = fit_scaler(dataset.x, parts.train).apply(dataset.x).astype(np.float64)
+    names = ("init", "optimizer", "learning_rate", "weight_decay", "momentum", "beta1", "beta2", "epsilon", "dropout")
+    names += ("dropout_scaling", "batch_size", "epochs", "seed")
+    options = {name: getattr(config, name) for name in names}
+    sizes = config.network(dataset.n_features, dataset.n_classes).sizes
+    return reference.train(x, dataset.y, parts.train, parts.validation, sizes, stream=stream, **options)
