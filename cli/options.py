@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from fastnet.config import DROPOUT_SCALINGS, INITS, OPTIMIZERS, SearchConfig, TrainConfig, format_hidden, parse_hidden
+from fastnet.config import (
+    DROPOUT_SCALINGS,
+    INITS,
+    LEARNING_RATES,
+    OPTIMIZERS,
+    SearchConfig,
+    TrainConfig,
+    format_hidden,
+    parse_hidden,
+)
 from fastnet.errors import DataError
 
 if TYPE_CHECKING:
@@ -80,7 +89,9 @@ def _setting(name: str, searched: str | None) -> Callable[[Command], Command]:
         text = f"{text} Given here, it is fixed."
         return click.option(flag(name), type=kind, help=text, show_default=f"searched {searched}")
     default = default_of(TrainConfig, name)
-    shown = default is not None
+    shown: bool | str = default is not None
+    if name == "learning_rate":  # its default depends on another option
+        default, shown = None, ", ".join(f"{rate:g} with {optimizer}" for optimizer, rate in LEARNING_RATES.items())
     metavar = "WIDTHS" if name == "hidden" else None
     return click.option(flag(name), type=kind, default=default, help=text, show_default=shown, metavar=metavar)
 

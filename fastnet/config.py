@@ -12,6 +12,9 @@ from typing import Any
 from fastnet.errors import ConfigError
 
 OPTIMIZERS = ("sgd", "momentum", "adam", "adamw")
+LEARNING_RATES = {"sgd": 0.01, "momentum": 0.01, "adam": 0.001, "adamw": 0.001}
+"""Step size of each optimizer where none is given: the book's for SGD, that of Adam's paper for Adam."""
+
 INITS = ("he", "xavier")
 DROPOUT_SCALINGS = ("inverted", "test-time")
 
@@ -187,7 +190,7 @@ class TrainConfig:
     optimizer : {"sgd", "momentum", "adam", "adamw"}
         Update rule. ``weight_decay`` enters the gradient (L2), except with ``adamw``, where it is decoupled.
     learning_rate : float
-        Step size, greater than 0.
+        Step size, greater than 0; by default that of `LEARNING_RATES` for the optimizer.
     weight_decay : float
         λ of ``½ λ Σ w²`` (weights only, never biases), at least 0.
     momentum : float
@@ -226,7 +229,7 @@ class TrainConfig:
     hidden: tuple[int, ...] = BOOK_HIDDEN
     init: str = "he"
     optimizer: str = "sgd"
-    learning_rate: float = 0.01
+    learning_rate: float = None  # type: ignore[assignment]  # __post_init__ chooses by optimizer
     weight_decay: float = 0.0
     momentum: float = 0.9
     beta1: float = 0.9
@@ -243,6 +246,8 @@ class TrainConfig:
         _widths("hidden", self.hidden)
         _one_of("init", self.init, INITS)
         _one_of("optimizer", self.optimizer, OPTIMIZERS)
+        if self.learning_rate is None:
+            object.__setattr__(self, "learning_rate", LEARNING_RATES[self.optimizer])
         for name in ("learning_rate", "weight_decay", "momentum", "beta1", "beta2", "epsilon", "dropout"):
             check_hyperparameter(name, getattr(self, name))
         _one_of("dropout_scaling", self.dropout_scaling, DROPOUT_SCALINGS)

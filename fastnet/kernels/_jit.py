@@ -20,6 +20,7 @@ from typing import Any
 
 import numba
 from numba import config
+from numba.np.ufunc import parallel as numba_threads
 
 from fastnet.kernels import host
 
@@ -92,7 +93,13 @@ def with_names(source: Callable[..., Any], names: dict[str, Any]) -> Callable[..
 
 
 def micro(signature: Any, function: Callable[..., Any], flavour: str = "") -> Any:
-    """Compile a microkernel or a stage at once and return it; ``.address`` is what callers need."""
+    """Compile a microkernel or a stage at once and return it; ``.address`` is what callers need.
+
+    A `flavour` means that it calls parallel kernels. Loaded from the cache before anything else parallel has run, such
+    code would end the process over symbols that Numba defines only when it starts its threads; so they start here.
+    """
+    if flavour:
+        numba_threads._launch_threads()
     return _cached(
         lambda cache: numba.cfunc(signature, cache=cache, nogil=True, error_model="numpy")(function), "micro" + flavour
     )

@@ -1,0 +1,255 @@
+"""One network: the reference's course, the same bits on any threads, stopping, and what is kept at the end."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from buffers import Buffers
+from cases import COURSES, LARGE_LAYER, NETWORKS, blobs
+from runs import DIVERGED, DONE, STOPPED, course_config, course_data, curves_of, follow, prepared, run_pack
+
+import fastnet
+from fastnet import model, trainer
+from fastnet.config import TrainConfig
+from fastnet.data import Dataset, as_dataset, take_first
+from fastnet.errors import FastnetError
+from fastnet.kernels import affine, layout
+from fastnet.network import TrainingData
+from fastnet.trainer import Training, train
+
+TOLERANCE = 1e-5
+"""Of parameters after a few epochs, as a share of the largest of their layer, float32 against float64; measured: below
+1e-6 for every course of the table."""
+
+
+def parameters_of(training: Training) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    return layout.unpack_parameters(training.assembly.layout.table, training.work.params[0])
+
+
+def trained(config: TrainConfig, data: TrainingData, threads: int = 1, stream: int = 0) -> Training:
+    training = Training(config, data, threads, stream)
+    training.run()
+    return training
+
+
+def bits_of(training: Training) -> bytes:
+    """Curves in float64, parameters and optimizer states."""
+    curves = np.array([list(vars_of(epoch).values()) for epoch in training.epochs])
+    return curves.tobytes() + training.work.params.tobytes() + training.best_parameters.tobytes()
+
+
+def vars_of(epoch: trainer.EpochResult) -> dict[str, float]:
+    return {name: getattr(epoch, name) for name in epoch.__dataclass_fields__}
+
+
+@pytest.mark.parametrize("course", COURSES, ids=lambda course: "-".join(map(str, course[:3])))
+def test_parameters_are_the_references(course, monkeypatch):
+    buffers = Buffers()  # everything that a run allocates lies between canaries
+    monkeypatch.setattr(layout, "aligned", lambda shape, dtype=np.float32: buffers.zeros(shape, dtype))
+    dataset, parts = course_data(course)
+    config = course_config(course, epochs=3)
+    training = trained(config, prepared(dataset, parts), stream=5)
+    buffers.check()
+    expected = follow(dataset, parts, config, stream=5)
+    weights, biases = parameters_of(training)
+    for actual, right in zip(weights + biases, expected.weights + expected.biases, strict=True):
+        np.testing.assert_allclose(actual, right, rtol=0, atol=TOLERANCE * max(1.0, np.abs(right).max()))
+    np.testing.assert_allclose(curves_of(training.curves()), curves_of(expected), rtol=TOLERANCE, atol=0.03)
+    np.testing.assert_allclose(training.curves().train_loss, expected.train_loss, rtol=TOLERANCE)
+    np.testing.assert_allclose(training.curves().validation_loss, expected.validation_loss, rtol=TOLERANCE)
+
+
+@pytest.mark.parametrize("course", COURSES[:12], ids=lambda course: "-".join(map(str, course[:3])))
+def test_the_padding_of_the_parameters_stays_zero(course):
+    training = trained(course_config(course, epochs=3), prepared(*course_data(course)))
+    inside = np.zeros(training.work.params.shape[1], np.float32)
+    ones = [[np.ones_like(a) for a in arrays] for arrays in parameters_of(training)]
+    layout.pack_parameters(training.assembly.layout.table, *ones, inside)
+    assert (training.work.params[:, inside == 0] == 0).all()
+
+
+@pytest.mark.parametrize("course", [COURSES[4], COURSES[9], COURSES[13]], ids=lambda course: course.network)
+def test_a_training_is_the_trial_of_a_pack(course):
+    data, config = prepared(*course_data(course)), course_config(course, epochs=4)
+    pack = run_pack(data, config, [9, 4])
+    assert curves_of(trained(config, data, stream=4).curves()).tobytes() == pack.curves[1].tobytes()
+    assert curves_of(trained(config, data, 2, stream=4).curves()).tobytes() == pack.curves[1].tobytes()
+
+
+LARGE = TrainConfig(hidden=(131, 67), learning_rate=0.05, dropout=0.2, batch_size=130, epochs=2, seed=4)
+
+
+@pytest.fixture(scope="module")
+def large_images() -> Dataset:
+    return take_first(fastnet.load("mnist5k"), 400)
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
+@pytest.mark.parametrize("skip_zeros", [True, False])
+def test_two_threads_give_the_bits_of_one(large_images, optimizer, skip_zeros):
+    config = replace(LARGE, optimizer=optimizer, weight_decay=1e-3)
+    data = prepared(large_images, skip_zeros=skip_zeros)
+    sizes = config.network(784, 10).sizes
+    divided = [2 * config.batch_size * a * b >= affine.PARALLEL_FLOPS for a, b in pairwise(sizes)]
+    assert divided == [True, True, False], "the test no longer reaches the divided and the undivided products"
+    assert (config.batch_size, *config.hidden) == LARGE_LAYER
+    one, two = (trained(config, data, threads) for threads in (1, 2))
+    assert one.assembly.net.stages.tolist() != two.assembly.net.stages.tolist(), "both runs took the same stages"
+    assert bits_of(one) == bits_of(two)
+    if optimizer == "sgd":
+        assert curves_of(two.curves()).tobytes() == run_pack(data, config, [0]).curves[0].tobytes()
+
+
+def test_skipping_zeros_changes_no_bit(large_images):
+    listed, dense = (trained(LARGE, prepared(large_images, skip_zeros=skip)) for skip in (True, False))
+    assert bits_of(listed) == bits_of(dense)
+
+
+GOLDEN = ()
+"""Training losses of 20 epochs, exact: the same on every machine and in every later version, or the change is one that
+CHANGELOG.md has to name, for it makes every stored study irreproducible."""
+
+
+def test_twenty_losses_are_what_they_always_were():
+    config = TrainConfig(
+        hidden=(24, 13), optimizer="momentum", learning_rate=0.01, weight_decay=1e-3, dropout=0.2, batch_size=16,
+        epochs=20, seed=2023,
+    )  # fmt: skip
+    training = trained(config, prepared(blobs(NETWORKS["one hidden layer"], 100, filled=0.4)))
+    assert tuple(epoch.train_loss.hex() for epoch in training.epochs) == GOLDEN
+
+
+def test_early_stopping_waits_for_a_better_epoch_and_keeps_the_best():
+    dataset = blobs(NETWORKS["one hidden layer"], 90)
+    seen = []
+    config = TrainConfig(hidden=(8,), learning_rate=0.05, batch_size=10, epochs=200, early_stopping=3)
+    result = train(dataset, config, jobs=1, on_epoch=seen.append)
+    accuracy = result.curves.validation_accuracy
+    assert result.best_epoch == 1 + int(np.argmax(accuracy)) == result.epochs_done - 3
+    assert 4 < result.epochs_done < 200 and len(accuracy) == result.epochs_done == len(seen)
+    assert [epoch.epoch for epoch in seen] == list(range(1, result.epochs_done + 1))
+    longer = train(dataset, replace(config, early_stopping=None, epochs=result.epochs_done), jobs=1)
+    assert curves_of(longer.curves).tobytes() == curves_of(result.curves).tobytes()
+
+
+def test_early_stopping_counts_from_the_first_epoch():
+    config = TrainConfig(hidden=(8,), learning_rate=1e-30, early_stopping=4)
+    result = train(blobs(NETWORKS["one hidden layer"], 60), config, jobs=1)
+    assert (result.best_epoch, result.epochs_done) == (1, 5)
+
+
+@pytest.mark.parametrize("dropout", [0.0, 0.3])
+@pytest.mark.parametrize("dropout_scaling", ["inverted", "test-time"])
+def test_the_best_epochs_weights_are_restored(dropout, dropout_scaling):
+    dataset = blobs(NETWORKS["three hidden layers"], 150, filled=0.7)
+    parts = fastnet.split(dataset.y, seed=3)
+    config = TrainConfig(
+        hidden=(16, 9), learning_rate=0.3, batch_size=8, epochs=20, dropout=dropout, dropout_scaling=dropout_scaling
+    )
+    result = train(dataset, config, split=parts, jobs=1)
+    best = result.best_epoch - 1
+    assert 0 < best < config.epochs - 1, "the best epoch should not be the last one"
+    score = result.model.score(dataset.x[parts.validation], dataset.y[parts.validation])
+    assert np.float32(score.accuracy) == result.curves.validation_accuracy.max()
+    assert score.loss == pytest.approx(result.curves.validation_loss[best], rel=1e-5)
+    assert result.model.metrics["validation_accuracy"] == pytest.approx(score.accuracy)
+    assert result.model.metrics["best_epoch"] == result.best_epoch
+    train_score = result.model.score(dataset.x[parts.train], dataset.y[parts.train])
+    assert np.float32(train_score.accuracy) == result.curves.train_accuracy[best]
+    assert train_score.accuracy == result.model.metrics["train_accuracy"]
+
+
+def test_the_test_set_is_used_once_at_the_end_and_only_for_the_result(monkeypatch):
+    dataset = blobs(NETWORKS["one hidden layer"], 80)
+    other = as_dataset(dataset.x, dataset.y, x_test=dataset.x_test[:5][::-1], y_test=dataset.y_test[:5])
+    without = as_dataset(dataset.x, dataset.y)
+    calls, events = [], []
+    score = model.Model.score
+
+    def counted(self, x, y):
+        events.append("test")
+        calls.append((x is dataset.x_test, y is dataset.y_test))
+        return score(self, x, y)
+
+    monkeypatch.setattr(model.Model, "score", counted)
+    config = TrainConfig(hidden=(8,), learning_rate=0.1, epochs=3)
+    result = train(dataset, config, jobs=1, on_epoch=lambda epoch: events.append("epoch"))
+    assert events == ["epoch"] * 3 + ["test"] and calls == [(True, True)]
+    monkeypatch.undo()
+    right = result.model.score(dataset.x_test, dataset.y_test)
+    assert (result.test_accuracy, result.test_loss) == (right.accuracy, right.loss)
+    assert result.model.metrics["test_accuracy"] == right.accuracy
+    for changed in (train(other, config, jobs=1), train(without, config, jobs=1)):
+        assert curves_of(changed.curves).tobytes() == curves_of(result.curves).tobytes()
+        assert all((a == b).all() for a, b in zip(changed.model.weights, result.model.weights, strict=True))
+    assert changed.test_accuracy is None and "test_accuracy" not in changed.model.metrics
+
+
+def slow_training(monkeypatch) -> tuple[Dataset, TrainConfig]:
+    """A network whose epochs take about a third of a second, looked at every few milliseconds."""
+    monkeypatch.setattr(trainer, "POLL_SECONDS", 0.005)
+    return fastnet.load("mnist5k"), TrainConfig(hidden=(256, 256), batch_size=2, epochs=50)
+
+
+def test_a_stop_ends_training_mid_epoch_and_keeps_what_is_done(monkeypatch):
+    dataset, config = slow_training(monkeypatch)
+    seen, asked = [], []
+
+    def should_stop() -> bool:
+        if seen:
+            asked.append(time.perf_counter())
+        return bool(seen)
+
+    training = Training(config, prepared(dataset), 1)
+    training.run(seen.append, should_stop)
+    assert time.perf_counter() - asked[0] < 2.0
+    assert training.status == STOPPED and len(training.epochs) == len(seen) == 1 and training.best_epoch == 1
+    first = trained(replace(config, epochs=1), prepared(dataset))
+    assert training.best_parameters.tobytes() == first.work.params[0].tobytes()
+    assert training.work.params.tobytes() != first.work.params.tobytes(), "it was not stopped within an epoch"
+
+
+def test_a_stop_before_the_first_epoch_ends_is_an_interrupt(monkeypatch):
+    dataset, config = slow_training(monkeypatch)
+    began = time.perf_counter()
+    with pytest.raises(KeyboardInterrupt):
+        Training(config, prepared(dataset), 2).run(should_stop=lambda: True)
+    assert time.perf_counter() - began < 10
+
+
+def test_an_error_in_a_callback_ends_training_and_leaves_the_next_one_free(monkeypatch):
+    dataset, config = slow_training(monkeypatch)
+
+    def fail() -> bool:
+        raise RuntimeError("no more")
+
+    with pytest.raises(RuntimeError, match="no more"):
+        Training(config, prepared(dataset), 1).run(should_stop=fail)
+    began = time.perf_counter()
+    train(blobs(NETWORKS["width one"], 40), TrainConfig(hidden=(1,), epochs=1), jobs=1)
+    assert time.perf_counter() - began < 5
+
+
+def test_divergence_in_the_first_epoch_is_one_sentence():
+    dataset = blobs(NETWORKS["three hidden layers"], 100)
+    with pytest.raises(FastnetError, match=r"^learning_rate=1000: .*try a tenth of it$"):
+        train(dataset, TrainConfig(hidden=(16, 9), learning_rate=1e3, batch_size=10, epochs=3), jobs=1)
+
+
+def test_divergence_later_keeps_the_best_epoch():
+    dataset = blobs(NETWORKS["three hidden layers"], 100)
+    # learning_rate * weight_decay above 2: every step turns the weights round and makes them larger.
+    config = TrainConfig(hidden=(16, 9), learning_rate=0.1, weight_decay=20.5, batch_size=10, epochs=50)
+    result = train(dataset, config, jobs=1)
+    assert result.diverged and 1 <= result.best_epoch <= result.epochs_done < 50
+    assert np.isfinite(curves_of(result.curves)).all()
+    assert all(np.isfinite(w).all() for w in result.model.weights)
+
+
+def test_status_of_a_training_that_ends_well():
+    training = trained(TrainConfig(hidden=(8,), epochs=2), prepared(blobs(NETWORKS["one hidden layer"], 40)))
+    assert training.status == DONE != DIVERGED
