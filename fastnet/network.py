@@ -16,6 +16,7 @@ from fastnet.data.dataset import Dataset, Split
 from fastnet.data.preprocess import Scaler
 from fastnet.kernels import host, layout, pack, panels, sparsity, step, update
 from fastnet.kernels.context import N_PLACES, N_STATE, Data, Net, Trial, Work, fill
+from fastnet.kernels.loss import LOG_ROWS
 
 if TYPE_CHECKING:
     from fastnet.model import Model
@@ -192,7 +193,7 @@ def assemble(config: TrainConfig, data: TrainingData, *, parallel: bool, skip_ze
     """
     batch_size = min(config.batch_size, data.n_train)
     most = max(data.n_train, len(data.validation_rows) - host.TILE_ROWS)
-    block = host.round_up(min(PARALLEL_BLOCK_ROWS if parallel else BLOCK_ROWS, most), host.TILE_ROWS)
+    block = host.round_up(min(PARALLEL_BLOCK_ROWS if parallel else BLOCK_ROWS, most), LOG_ROWS)
     spec = config.network(data.n_features, data.n_classes)
     plan = layout.layout(spec.sizes, max(batch_size, block))
     rule = RULES[config.optimizer]

@@ -12,9 +12,6 @@ from buffers import Buffers, address
 from fastnet import background
 from fastnet.kernels import affine, layout, panels, sparsity
 from fastnet.kernels.host import GROUP, LANES, MASK_BYTES, PANEL_VECTORS, TILE_ROWS, round_up
-from fastnet.kernels.panels import LINEAR, RELU, RELU_KEPT, SPARSE_ROWS
-
-__all__ = ["LINEAR", "RELU", "RELU_KEPT", "Layer", "Samples", "assert_near", "pack_bits", "unpack_bits"]
 
 C = 1.0
 """How many times the rounding of one addition per term an element may be off; a chain of K fused multiply-adds is off
@@ -40,37 +37,66 @@ def assert_near(actual: np.ndarray, expected: np.ndarray, n_terms: int, magnitud
 
 @cache
 def _plan(batch: int, n_in: int, n_out: int) -> layout.Layout:
-    for sparse in (False, True):  # as the second layer it has all products, as the first the sparse ones
-        sizes = (n_in, n_out) if sparse else (1, n_in, n_out)
-        panels.compile_panels(sorted(layout.panels_of(layout.layout(sizes, 1).table, sparse=sparse, training=True)))
+    for sizes in ((n_in, n_out), (1, n_in, n_out, 1)):  # first, then hidden layer: together they have all products
+        for listed in (False, True):
+            table = layout.layout(sizes, 1).table
+            wanted = layout.panels_of(table, listed_inputs=listed, listed_hidden=listed, training=True)
+            panels.compile_panels(sorted(wanted))
     return layout.layout((n_in, n_out), batch)
 
 
 @dataclass
 class Samples:
-    """A matrix of samples with rows in some order, padded as the kernels want them.
+    """A left operand: samples with rows in some order, padded and listed as the kernels want them.
 
-    x : (N, ld) float32, padding `pad`      rows : int64 sample numbers, one tile more than there are in the batch
+    x : (N, ld) float32, padding `pad`     rows : int64 sample numbers, one tile more than there are in the batch
     """
 
     x: np.ndarray
     rows: np.ndarray
-    lists: np.ndarray
-    starts: np.ndarray
-    pair_lists: np.ndarray
-    pair_starts: np.ndarray
+    inputs: tuple[np.ndarray, ...]
+    pairs: tuple[np.ndarray, ...]
 
     @classmethod
     def make(cls, buffers: Buffers, values: np.ndarray, rows: np.ndarray, pad: float) -> Samples:
         padded = np.full((len(values), layout.leading(values.shape[1])), pad, np.float32)
         padded[:, : values.shape[1]] = values
         more = np.concatenate([rows, np.repeat(rows[:1], TILE_ROWS)])
-        lists = [*sparsity.non_zero_lists(values, 1), *sparsity.non_zero_lists(values, SPARSE_ROWS)]
-        return cls(*(buffers.input(array) for array in (padded, more, *lists)))
+        lists = (sparsity.non_zero_lists(values, group) for group in (1, panels.PAIR))
+        return cls(
+            buffers.input(padded), buffers.input(more), *(tuple(buffers.input(part) for part in all) for all in lists)
+        )
+
+    def packed(self) -> affine.Lists:
+        """Lists of all samples as the first layer takes them: the values lie beside the entries."""
+        entries, _, starts = self.inputs
+        n_blocks = (len(starts) - 1) // len(self.x)
+        return affine.Lists(address(entries), address(starts), address(starts) + 8, n_blocks, 0)
+
+
+def no_lists() -> affine.Lists:
+    """Make the operand a dense one."""
+    return affine.Lists(0, 0, 0, 0, 0)
+
+
+def lists_of(buffers: Buffers, mask: np.ndarray) -> affine.Lists:
+    """List a hidden layer's active outputs by `list_active`; the values stay at their columns."""
+    n_rows, n_columns = mask.shape
+    n_bytes, n_blocks = active_bytes(n_columns), -(-n_columns // layout.LIST_BLOCK)
+    bits = buffers.input(pack_bits(mask, n_bytes, pad=False))
+    capacity = layout.list_capacity(n_bytes)
+    lists = buffers.output(n_rows * capacity, np.uint16)
+    begins, ends = buffers.output(n_rows * n_blocks, np.int64), buffers.output(n_rows * n_blocks, np.int64)
+    found = sparsity.list_active(bits.reshape(-1), n_bytes, n_rows, capacity, n_blocks, lists, begins, ends)
+    assert found == np.count_nonzero(mask)
+    return affine.Lists(address(lists), address(begins), address(ends), n_blocks, -1)
 
 
 class Layer:
-    """The kernels of one layer of `batch` samples, `n_in` inputs and `n_out` outputs, called as the stages do."""
+    """The kernels of one layer of `batch` samples, `n_in` inputs and `n_out` outputs, called as the stages do.
+
+    With `threads` it calls the parallel kernels, in the thread where those may run.
+    """
 
     def __init__(self, batch: int, n_in: int, n_out: int, threads: int = 0) -> None:
         self.batch, self.n_in, self.n_out = batch, n_in, n_out
@@ -78,19 +104,18 @@ class Layer:
         self.row = self.plan.table[0]
         self.ld = int(self.row[layout.LDW])
         self.ld_in = layout.leading(n_in)
-        self.columns = round_up(n_out, LANES)
+        self.columns, self.columns_in = round_up(n_out, LANES), round_up(n_in, LANES)
         self.tile_rows = round_up(batch, TILE_ROWS)
         self.threads = threads
 
-    def call(self, name: str, *args: Any) -> None:
-        """Call a kernel of `affine`, or with `threads` its parallel twin in the thread where those may run."""
+    def _call(self, name: str, *args: Any) -> None:
         if not self.threads:
             getattr(affine, name)(*args)
         else:
             background.submit(self.threads, lambda: getattr(affine, name + "_parallel")(*args)).result()
 
     def parameters(self, w: np.ndarray, b: np.ndarray, states: tuple[Any, ...] = (), pad: float = 0.0) -> np.ndarray:
-        """Lay weights, biases and a ((n_in, n_out), (n_out,)) pair per optimizer state out as (1 + states, P)."""
+        """Lay weights, biases and a pair of the same per optimizer state out as (1 + states, P)."""
         flat = np.full((1 + len(states), self.plan.n_parameters), pad, np.float32)
         for line, (weights, biases) in zip(flat, ((w, b), *states), strict=True):
             layout.pack_parameters(self.plan.table, [weights], [biases], line)
@@ -103,10 +128,8 @@ class Layer:
 
     def padding(self, flat: np.ndarray) -> np.ndarray:
         """Return what lies beside the weights and biases in one line of the parameters."""
-        inside = np.zeros(self.plan.n_parameters, np.float32)
         ones = np.ones((self.n_in, self.n_out), np.float32), np.ones(self.n_out, np.float32)
-        layout.pack_parameters(self.plan.table, [ones[0]], [ones[1]], inside)
-        return flat[inside == 0]
+        return flat[self.parameters(*ones)[0] == 0]
 
     def outputs(self, buffers: Buffers) -> np.ndarray:
         """Return a (tile rows, ld) matrix to be written: canaries in whole vectors, zeros in columns beyond."""
@@ -116,52 +139,62 @@ class Layer:
 
     def bits(self, buffers: Buffers) -> np.ndarray:
         """Return activity bits of this layer's outputs, to be written."""
-        return buffers.output((self.tile_rows, int(self.row[layout.LD_ACTIVE])), np.uint8)
+        return buffers.output((self.tile_rows, active_bytes(self.n_out)), np.uint8)
 
     def forward(
         self, samples: Samples, params: np.ndarray, c: np.ndarray, active: np.ndarray, keep: np.ndarray, epilogue: int,
-        scale: float = 1.0, *, sparse: bool = False,
+        scale: float = 1.0, lists: affine.Lists | None = None,
     ) -> None:  # fmt: skip
-        """Call `affine_forward`."""
-        self.call(
-            "affine_forward", panels.TABLE, self.row, self.batch, address(samples.rows), address(samples.x),
-            4 * samples.x.shape[1], sparse, address(samples.lists), address(samples.starts), address(params),
-            address(c), address(active), address(keep), epilogue, np.float32(scale),
+        """Call `affine_forward`: dense, or by the lists of the samples or of a hidden layer."""
+        packed = lists is not None and lists.dense == 0
+        a, lda = (samples.inputs[1], 0) if packed else (samples.x, 4 * samples.x.shape[1])
+        self._call(
+            "affine_forward", panels.TABLE, self.row, self.batch, address(samples.rows), address(a), lda,
+            lists or no_lists(), address(params), address(c), address(active), address(keep), epilogue,
+            np.float32(scale), max(self.threads, 1),
         )  # fmt: skip
 
     def input_gradient(
-        self, dy: np.ndarray, transposed: np.ndarray, dx: np.ndarray, active: np.ndarray, scale: float
-    ) -> None:
-        """Call `input_gradient`."""
-        self.call(
-            "input_gradient", panels.TABLE, self.row, self.batch, address(dy), address(transposed), 4 * dx.shape[1],
-            address(dx), address(active), active.shape[1], np.float32(scale),
+        self, dy: np.ndarray, transposed: np.ndarray, dx: np.ndarray, active: np.ndarray, scale: float,
+        lists: affine.Lists | None = None,
+    ) -> None:  # fmt: skip
+        """Call `input_gradient`: dense, or by the lists of this layer's active outputs."""
+        self._call(
+            "input_gradient", panels.TABLE, self.row, self.batch, address(dy), lists or no_lists(),
+            address(transposed), 4 * dx.shape[1], address(dx), address(active), active.shape[1], np.float32(scale),
+            max(self.threads, 1),
         )  # fmt: skip
 
     def weight_update(
         self, buffers: Buffers, samples: Samples, dy: np.ndarray, params: np.ndarray, update: int, hyper: np.ndarray,
-        *, sparse: bool = False,
+        *, listed: bool = False,
     ) -> None:  # fmt: skip
-        """Call `weight_update`, in the sparse form after turning the samples' lists around as a training step does."""
-        pairs = sparsity.n_pairs(self.n_in) if sparse else 0
-        lists = buffers.output((pairs, self.batch), np.uint16)
-        counts = buffers.output(pairs, np.int64)
-        if sparse:
-            sparsity.samples_of_pairs(samples.rows, self.batch, samples.pair_lists, samples.pair_starts, lists, counts)
-        scratch = buffers.output((max(self.threads, 1), TILE_ROWS * PANEL_VECTORS * LANES))
-        self.call(
-            "weight_update", panels.TABLE, self.row, address(samples.rows), address(samples.x),
-            4 * samples.x.shape[1], self.batch, sparse, address(lists), lists.shape[1], address(counts), address(dy),
-            address(params), update, 4 * params.shape[1], scratch, address(hyper),
+        """Call `weight_update`, or `weight_update_listed` on the samples' pairs."""
+        scratch = self.scratch(buffers)
+        common = address(dy), address(params), update, 4 * params.shape[1], scratch, address(hyper)
+        if not listed:
+            x = address(samples.rows), address(samples.x), 4 * samples.x.shape[1], self.batch
+            self._call("weight_update", panels.TABLE, self.row, *x, *common)
+            return
+        room = len(scratch), sparsity.PAIRS_IN_BLOCK, self.batch
+        pairs = affine.Pairs(
+            *samples.pairs, buffers.output(room, np.uint16), buffers.output((room[0], room[1] * room[2], panels.PAIR)),
+            buffers.output(room[:2], np.int64),
         )  # fmt: skip
+        self._call(
+            "weight_update_listed", panels.TABLE, self.row, samples.rows[: self.batch], self.batch, pairs, *common
+        )
 
     def bias_update(self, buffers: Buffers, dy: np.ndarray, params: np.ndarray, update: int, hyper: np.ndarray) -> None:
         """Call `bias_update` with the biases' line of the settings."""
-        scratch = buffers.output(TILE_ROWS * LANES)
         affine.bias_update(
-            self.row, self.batch, address(dy), address(params), update, 4 * params.shape[1], address(scratch),
-            address(hyper) + 4 * hyper.shape[1],
+            self.row, self.batch, address(dy), address(params), update, 4 * params.shape[1],
+            address(self.scratch(buffers)), address(hyper) + 4 * hyper.shape[1],
         )  # fmt: skip
+
+    def scratch(self, buffers: Buffers) -> np.ndarray:
+        """Return the room of every thread for a gradient on its way to an update rule."""
+        return buffers.output((max(self.threads, 1), TILE_ROWS * PANEL_VECTORS * LANES))
 
 
 def pack_bits(mask: np.ndarray, ld: int, *, pad: bool) -> np.ndarray:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
-from buffers import checked
+from buffers import address, checked
 from cases import BOOK_LAYERS, LARGE_LAYER, SIZES, LayerShape
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from layers import LINEAR, RELU, RELU_KEPT, Layer, Samples, active_bytes, assert_near, pack_bits, unpack_bits
+from layers import Layer, Samples, active_bytes, assert_near, lists_of, pack_bits, unpack_bits
 
 from fastnet import reference
-from fastnet.kernels import affine, layout, update
-from fastnet.kernels.host import TILE_ROWS, round_up
+from fastnet.kernels import affine, layout, panels, sparsity, update
+from fastnet.kernels.host import round_up
+from fastnet.kernels.panels import LINEAR, RELU, RELU_KEPT
 
 shapes = st.builds(LayerShape, *(st.sampled_from(SIZES),) * 3)
 seeds = st.integers(0, 2**32 - 1)
@@ -44,7 +47,7 @@ def forward_bound(x: np.ndarray, w: np.ndarray, b: np.ndarray) -> np.ndarray:
 @example(BOOK_LAYERS[0], 1, 0.2, True)
 @example(BOOK_LAYERS[0], 1, 0.2, False)
 @example(BOOK_LAYERS[2], 2, 1.0, False)
-def test_affine_forward_is_the_reference(shape, seed, filled, sparse):
+def test_affine_forward_is_the_reference(shape, seed, filled, listed):
     layer = Layer(*shape)
     values, rows = draw_samples(seed, shape, filled)
     w, b = draw(seed, (shape.n_in, shape.n_out), (shape.n_out,))
@@ -52,7 +55,7 @@ def test_affine_forward_is_the_reference(shape, seed, filled, sparse):
         samples = Samples.make(buffers, values, rows, pad=np.nan)  # k runs over true sizes: the padding is not read
         params = buffers.input(layer.parameters(w, b))
         c, active, keep = layer.outputs(buffers), layer.bits(buffers), layer.bits(buffers)
-        layer.forward(samples, params, c, active, keep, LINEAR, sparse=sparse)
+        layer.forward(samples, params, c, active, keep, LINEAR, lists=samples.packed() if listed else None)
     x = values[rows].astype(np.float64)
     expected = reference.affine_forward(x, w.astype(np.float64), b.astype(np.float64))
     assert_near(c[: shape.batch, : shape.n_out], expected, shape.n_in + 1, forward_bound(x, w, b))
@@ -64,7 +67,7 @@ def test_affine_forward_is_the_reference(shape, seed, filled, sparse):
 @given(shapes, seeds, st.sampled_from([0.2, 1.0]), st.booleans(), st.booleans(), st.sampled_from([1.0, 1.25, 0.75]))
 @example(BOOK_LAYERS[0], 1, 0.2, True, True, 1.25)
 @example(BOOK_LAYERS[1], 1, 1.0, False, False, 1.0)
-def test_hidden_forward_is_the_reference_and_notes_the_active_units(shape, seed, filled, sparse, dropped, scale):
+def test_hidden_forward_is_the_reference_and_notes_the_active_units(shape, seed, filled, listed, dropped, scale):
     layer = Layer(*shape)
     values, rows = draw_samples(seed, shape, filled)
     w, b = draw(seed, (shape.n_in, shape.n_out), (shape.n_out,))
@@ -74,7 +77,8 @@ def test_hidden_forward_is_the_reference_and_notes_the_active_units(shape, seed,
         params = buffers.input(layer.parameters(w, b))
         c, active = layer.outputs(buffers), layer.bits(buffers)
         keep = buffers.input(pack_bits(mask, active.shape[1], pad=True))
-        layer.forward(samples, params, c, active, keep, RELU_KEPT if dropped else RELU, scale, sparse=sparse)
+        lists = samples.packed() if listed else None
+        layer.forward(samples, params, c, active, keep, RELU_KEPT if dropped else RELU, scale, lists)
     x = values[rows].astype(np.float64)
     kept = mask[: shape.batch] if dropped else None
     expected = reference.hidden_forward(x, w.astype(np.float64), b.astype(np.float64), kept, scale)
@@ -87,26 +91,29 @@ def test_hidden_forward_is_the_reference_and_notes_the_active_units(shape, seed,
     assert not bits[:, shape.n_out :].any(), "a column of the padding is active"
 
 
-def run_forward(layer: Layer, values, rows, w, b, mask, *, sparse: bool) -> bytes:
+def run_forward(layer: Layer, values, rows, w, b, mask, lists: str) -> bytes:
+    """Outputs and activity bits of the batch; `lists` tells how zeros are skipped, if they are."""
     with checked() as buffers:
         samples = Samples.make(buffers, values, rows, pad=0.0)
         params = buffers.input(layer.parameters(w, b))
         c, active = layer.outputs(buffers), layer.bits(buffers)
         keep = buffers.input(pack_bits(mask, active.shape[1], pad=False))
-        layer.forward(samples, params, c, active, keep, RELU_KEPT, 1.25, sparse=sparse)
+        given = {"dense": None, "packed": samples.packed(), "active": lists_of(buffers, values != 0)}
+        layer.forward(samples, params, c, active, keep, RELU_KEPT, 1.25, given[lists])
     return c[: layer.batch].tobytes() + active[: layer.batch].tobytes()
 
 
 @thorough
 @given(shapes, seeds, st.sampled_from([0.0, 0.05, 0.5, 1.0]))
 @example(BOOK_LAYERS[0], 3, 0.2)
+@example(BOOK_LAYERS[1], 3, 0.5)
 def test_skipping_zeros_in_the_forward_product_changes_no_bit(shape, seed, filled):
     layer = Layer(*shape)
     values, rows = draw_samples(seed, shape, filled)
     w, b = draw(seed, (shape.n_in, shape.n_out), (shape.n_out,))
     mask = np.random.default_rng((seed, 2)).random((layer.tile_rows, shape.n_out)) < 0.7
-    dense, sparse = (run_forward(layer, values, rows, w, b, mask, sparse=sparse) for sparse in (False, True))
-    assert dense == sparse
+    dense, packed, active = (run_forward(layer, values, rows, w, b, mask, how) for how in ("dense", "packed", "active"))
+    assert dense == packed == active
 
 
 def draw_gradient(seed: int, layer: Layer, pad: float) -> np.ndarray:
@@ -117,29 +124,50 @@ def draw_gradient(seed: int, layer: Layer, pad: float) -> np.ndarray:
     return dy
 
 
-@thorough
-@given(shapes, seeds, st.sampled_from([1.0, 1.25]))
-@example(LayerShape(100, 100, 10), 0, 1.0)
-def test_input_gradient_is_the_reference(shape, seed, scale):
-    layer = Layer(*shape)
-    w, b, y = draw(seed, (shape.n_in, shape.n_out), (shape.n_out,), (shape.batch, shape.n_in))
-    y = reference.relu(y)
+def run_input_gradient(layer: Layer, w, y, closed, seed: int, scale: float, *, listed: bool) -> np.ndarray:
+    """Gradient of the inputs `y`; the outputs of `closed` have none, and `listed` skips them."""
     with checked() as buffers:
-        dy = buffers.input(draw_gradient(seed, layer, np.nan))
-        params = buffers.input(layer.parameters(w, b))
-        transposed = buffers.output((round_up(shape.n_out, TILE_ROWS * 16), layer.ld_in))
-        affine.transpose(layer.row, params.ctypes.data, transposed.ctypes.data, 4 * layer.ld_in)
+        full = draw_gradient(seed, layer, np.nan)
+        full[: layer.batch, : layer.n_out][closed] = 0
+        dy = buffers.input(full)
+        params = buffers.input(layer.parameters(w, np.zeros(layer.n_out, np.float32)))
+        transposed = buffers.output((layer.columns, layer.ld_in))
+        affine.transpose(layer.row, address(params), address(transposed), 4 * layer.ld_in)
         dx = buffers.output((layer.tile_rows, layer.ld_in))
-        active = np.zeros((layer.tile_rows, active_bytes(shape.n_in)), np.uint8)
-        active[: shape.batch] = pack_bits(y > 0, active.shape[1], pad=False)
-        layer.input_gradient(dy, transposed, dx, buffers.input(active), scale)
-    double = dy[: shape.batch, : shape.n_out].astype(np.float64), w.astype(np.float64)
-    expected = reference.input_gradient(*double, y.astype(np.float64), scale)
-    actual = dx[: shape.batch, : shape.n_in]
-    assert_near(actual, expected, shape.n_out + 1, scale * (np.abs(double[0]) @ np.abs(double[1]).T))
+        active = np.zeros((layer.tile_rows, active_bytes(layer.n_in)), np.uint8)
+        active[: layer.batch] = pack_bits(y > 0, active.shape[1], pad=False)
+        lists = lists_of(buffers, ~closed) if listed else None
+        layer.input_gradient(dy, transposed, dx, buffers.input(active), scale, lists)
+    assert (dx[: layer.batch, layer.n_in : layer.columns_in] == 0).all(), "the padding of the gradient is not zero"
+    return dx[: layer.batch, : layer.n_in]
+
+
+@thorough
+@given(shapes, seeds, st.sampled_from([1.0, 1.25]), st.booleans())
+@example(LayerShape(100, 100, 10), 0, 1.0, False)
+@example(LayerShape(100, 100, 100), 0, 1.25, True)
+def test_input_gradient_is_the_reference(shape, seed, scale, listed):
+    layer = Layer(*shape)
+    w, y = draw(seed, (shape.n_in, shape.n_out), (shape.batch, shape.n_in))
+    y = reference.relu(y)
+    closed = np.random.default_rng((seed, 3)).random((shape.batch, shape.n_out)) < 0.5 * listed
+    actual = run_input_gradient(layer, w, y, closed, seed, scale, listed=listed)
+    dy = draw_gradient(seed, layer, 0.0)[: shape.batch, : shape.n_out].astype(np.float64)
+    dy[closed] = 0
+    double = w.astype(np.float64)
+    expected = reference.input_gradient(dy, double, y.astype(np.float64), scale)
+    assert_near(actual, expected, shape.n_out + 1, scale * (np.abs(dy) @ np.abs(double).T))
     assert (actual[y == 0] == 0).all()
-    vectors = dx[: shape.batch, shape.n_in : active_bytes(shape.n_in) * 8]
-    assert (vectors[~np.isnan(vectors)] == 0).all(), "the padding of the gradient is not zero"
+
+
+@thorough
+@given(shapes, seeds, st.sampled_from([0.0, 0.5, 1.0]))
+def test_skipping_zeros_in_the_input_gradient_changes_no_bit(shape, seed, share):
+    layer = Layer(*shape)
+    w, y = draw(seed, (shape.n_in, shape.n_out), (shape.batch, shape.n_in))
+    closed = np.random.default_rng((seed, 3)).random((shape.batch, shape.n_out)) < share
+    dense, listed = (run_input_gradient(layer, w, y, closed, seed, 1.25, listed=flag) for flag in (False, True))
+    assert (dense == listed).all()
 
 
 @thorough
@@ -150,18 +178,18 @@ def test_transpose_is_exact(n_in, n_out, seed):
     with checked() as buffers:
         params = buffers.input(layer.parameters(w, b))
         transposed = buffers.output((layer.columns, layer.ld_in))
-        affine.transpose(layer.row, params.ctypes.data, transposed.ctypes.data, 4 * layer.ld_in)
+        affine.transpose(layer.row, address(params), address(transposed), 4 * layer.ld_in)
     assert (transposed[:n_out, :n_in] == w.T).all()
 
 
-def run_update(layer: Layer, values, rows, dy, flat, code: int, hyper, *, sparse: bool) -> np.ndarray:
+def run_update(layer: Layer, values, rows, dy, flat, code: int, hyper, *, listed: bool) -> np.ndarray:
     update.compile_rule(code)
     with checked() as buffers:
         samples = Samples.make(buffers, values, rows, pad=0.0)
         params = buffers.updated(flat)
         gradient = buffers.input(dy)
         settings = buffers.input(hyper)
-        layer.weight_update(buffers, samples, gradient, params, int(update.ADDRESS[code]), settings, sparse=sparse)
+        layer.weight_update(buffers, samples, gradient, params, int(update.ADDRESS[code]), settings, listed=listed)
     return params
 
 
@@ -170,7 +198,7 @@ def run_update(layer: Layer, values, rows, dy, flat, code: int, hyper, *, sparse
 @example(LayerShape(1, 1, 1), 0, 1.0, False)
 @example(BOOK_LAYERS[0], 1, 0.2, True)
 @example(BOOK_LAYERS[1], 1, 1.0, False)
-def test_weight_gradient_is_the_reference(shape, seed, filled, sparse):
+def test_weight_gradient_is_the_reference(shape, seed, filled, listed):
     # Plain SGD with a rate of -1 on weights of zero leaves the gradient itself where the weights were.
     layer = Layer(*shape)
     values, rows = draw_samples(seed, shape, filled)
@@ -179,7 +207,7 @@ def test_weight_gradient_is_the_reference(shape, seed, filled, sparse):
     hyper = SGD_HYPER.copy()
     hyper[:, update.LEARNING_RATE] = -1.0
     dy = draw_gradient(seed, layer, 0.0)
-    params = run_update(layer, values, rows, dy, flat, update.SGD, hyper, sparse=sparse)
+    params = run_update(layer, values, rows, dy, flat, update.SGD, hyper, listed=listed)
     actual, biases = layer.unpack(params[0])
     double = values[rows].astype(np.float64), dy[: shape.batch, : shape.n_out].astype(np.float64)
     expected = reference.weight_gradient(*double)
@@ -199,8 +227,8 @@ def test_skipping_zeros_in_the_weight_gradient_changes_no_bit(shape, seed, fille
     hyper = SGD_HYPER.copy()
     hyper[:, update.MU], hyper[0, update.WEIGHT_DECAY] = 0.5, 0.25
     case = values, rows, draw_gradient(seed, layer, 0.0), layer.parameters(w, b, states), code, hyper
-    dense, sparse = (run_update(layer, *case, sparse=sparse).tobytes() for sparse in (False, True))
-    assert dense == sparse
+    dense, skipped = (run_update(layer, *case, listed=listed).tobytes() for listed in (False, True))
+    assert dense == skipped
 
 
 @thorough
@@ -223,28 +251,24 @@ def test_bias_gradient_is_the_reference(batch, n_out, seed):
 
 
 @pytest.mark.parametrize("shape", [LARGE_LAYER, LayerShape(7, 784, 301), LayerShape(1, 1200, 1100)])
-@pytest.mark.parametrize("sparse", [False, True])
-def test_the_parallel_kernels_give_the_serial_ones_bits(shape, sparse):
+@pytest.mark.parametrize("listed", [False, True])
+def test_the_parallel_kernels_give_the_serial_ones_bits(shape, listed):
     assert 2 * np.prod(shape) >= affine.PARALLEL_FLOPS, "too small to be divided over threads"
     values, rows = draw_samples(5, shape, 0.3)
-    w, b = draw(6, (shape.n_in, shape.n_out), (shape.n_out,))
+    w, b, y = draw(6, (shape.n_in, shape.n_out), (shape.n_out,), (shape.batch, shape.n_in))
+    closed = np.random.default_rng(3).random((shape.batch, shape.n_out)) < 0.5
     results = []
     for threads in (0, 1, 2):
         layer = Layer(*shape, threads)
         mask = np.random.default_rng(7).random((layer.tile_rows, shape.n_out)) < 0.7
-        found = [run_forward(layer, values, rows, w, b, mask, sparse=sparse)]
+        found = [run_forward(layer, values, rows, w, b, mask, how) for how in ("packed", "active")[not listed :]]
+        found.append(run_forward(layer, values, rows, w, b, mask, "dense"))
         dy = draw_gradient(8, layer, 0.0)
         for code, states in ((update.SGD, ()), (update.MOMENTUM, ((w, b),))):
             flat = layer.parameters(w, b, states)
-            found.append(run_update(layer, values, rows, dy, flat, code, SGD_HYPER, sparse=sparse).tobytes())
-        with checked() as buffers:
-            transposed = np.zeros((round_up(shape.n_out, 16), layer.ld_in), np.float32)
-            transposed[: shape.n_out, : shape.n_in] = w.T
-            active = buffers.zeros((layer.tile_rows, active_bytes(shape.n_in)), np.uint8)
-            active[:] = 0b10110111
-            dx = buffers.output((layer.tile_rows, layer.ld_in))
-            layer.input_gradient(buffers.input(dy), buffers.input(transposed), dx, active, 1.25)
-        results.append((*found, dx[: shape.batch].tobytes()))
+            found.append(run_update(layer, values, rows, dy, flat, code, SGD_HYPER, listed=listed).tobytes())
+        found.append(run_input_gradient(layer, w, y, closed, 9, 1.25, listed=listed).tobytes())
+        results.append(found)
     assert results[0] == results[1] == results[2]
 
 
@@ -280,6 +304,42 @@ def test_the_canaries_notice_a_kernel_that_writes_beside_its_buffer_or_to_its_in
             layer.forward(samples, params, c, c, c, LINEAR)
 
 
-def test_padding_keeps_rows_on_whole_vectors_and_tiles():
-    for n in SIZES:
-        assert layout.leading(n) >= round_up(n, TILE_ROWS)
+@thorough
+@given(st.sampled_from(SIZES), st.sampled_from([*SIZES, 784]), seeds, st.sampled_from([0.0, 0.2, 1.0]))
+def test_lists_of_samples_hold_what_is_not_zero(n_samples, n_features, seed, filled):
+    values, _ = draw_samples(seed, LayerShape(n_samples, n_features, 1), filled)
+    for group in (1, panels.PAIR):
+        lists, kept, starts = sparsity.non_zero_lists(values, group)
+        n_blocks = sparsity.n_input_blocks(n_features)
+        assert len(starts) == len(values) * n_blocks + 1 and (lists.dtype, kept.shape) == (
+            np.uint16,
+            (len(lists), group),
+        )
+        again = np.zeros((len(values), round_up(n_features, group)), np.float32)
+        for mark, (begin, end) in enumerate(pairwise(starts.tolist())):
+            places = lists[begin:end].astype(np.int64)
+            first = mark % n_blocks * sparsity.INPUT_BLOCK // group
+            assert (np.diff(places) > 0).all()
+            assert (places >= first).all() and (places < first + sparsity.INPUT_BLOCK // group).all()
+            again.reshape(len(values), -1, group)[mark // n_blocks, places] = kept[begin:end]
+        assert (again[:, :n_features] == values).all() and (kept != 0).any(axis=1).all()
+
+
+@thorough
+@given(st.sampled_from(SIZES), st.sampled_from(SIZES), seeds, st.sampled_from([0.0, 0.3, 1.0]))
+def test_lists_of_active_outputs_name_every_set_bit_in_order(n_rows, n_columns, seed, share):
+    mask = np.random.default_rng(seed).random((n_rows, n_columns)) < share
+    n_bytes, n_blocks = active_bytes(n_columns), -(-n_columns // layout.LIST_BLOCK)
+    capacity = layout.list_capacity(n_bytes)
+    with checked() as buffers:
+        bits = buffers.input(pack_bits(mask, n_bytes, pad=False)).reshape(-1)
+        lists = buffers.output(n_rows * capacity, np.uint16)
+        marks = [buffers.output(n_rows * n_blocks, np.int64) for _ in range(2)]
+        total = sparsity.list_active(bits, n_bytes, n_rows, capacity, n_blocks, lists, *marks)
+    assert total == np.count_nonzero(mask)
+    for mark, (begin, end) in enumerate(zip(*marks, strict=True)):
+        row, block = divmod(mark, n_blocks)
+        first = block * layout.LIST_BLOCK
+        assert (
+            lists[begin:end].tolist() == (first + np.flatnonzero(mask[row, first : first + layout.LIST_BLOCK])).tolist()
+        )

@@ -56,8 +56,8 @@ def assert_updated(actual, w, state, g, slack, step, rule) -> None:
         return [new, *new_state]
 
     expected, low, high = apply(g), apply(g - slack), apply(g + slack)
-    size = np.abs(double[0]) + np.abs(expected[0] - double[0])
-    sizes = [size, *(np.abs(e) + np.abs(a) + np.abs(g) + np.abs(g * g) for e, a in zip(expected[1:], double[1:]))]
+    sizes = [np.abs(e) + np.abs(before) + np.abs(g) + g * g for e, before in zip(expected, double, strict=True)]
+    sizes[0] = np.abs(double[0]) + np.abs(expected[0] - double[0])
     for a, e, lo, hi, s in zip(actual, expected, low, high, sizes, strict=True):
         assert_near(a, e, 1, ROUNDINGS * s + np.maximum(np.abs(hi - e), np.abs(lo - e)) / EPS32)
 
@@ -67,7 +67,7 @@ def assert_updated(actual, w, state, g, slack, step, rule) -> None:
 @example(LayerShape(100, 784, 100), 0, "sgd", 1, True, 0.3)
 @example(LayerShape(100, 100, 10), 0, "adam", 3, False, 0.3)
 @example(LayerShape(1, 1, 1), 0, "momentum", 1, False, 0.3)
-def test_weight_and_bias_updates_are_the_reference(shape, seed, optimizer, step, sparse, decay):
+def test_weight_and_bias_updates_are_the_reference(shape, seed, optimizer, step, listed, decay):
     layer, random = Layer(*shape), np.random.default_rng(seed)
     config = TrainConfig(optimizer=optimizer, weight_decay=decay, **OPTIMIZERS[optimizer])
     code = RULES[optimizer]
@@ -83,7 +83,7 @@ def test_weight_and_bias_updates_are_the_reference(shape, seed, optimizer, step,
         samples = Samples.make(buffers, values, np.arange(shape.batch), pad=0.0)
         params = buffers.updated(layer.parameters(w, b, states))
         gradient, hyper = buffers.input(dy), buffers.input(hyper_at(config, step))
-        layer.weight_update(buffers, samples, gradient, params, int(update.ADDRESS[code]), hyper, sparse=sparse)
+        layer.weight_update(buffers, samples, gradient, params, int(update.ADDRESS[code]), hyper, listed=listed)
         layer.bias_update(buffers, gradient, params, int(update.ADDRESS[code]), hyper)
     assert all((layer.padding(line) == 0).all() for line in params), "the padding is not zero"
     found = list(zip(*(layer.unpack(line) for line in params), strict=True))

@@ -111,9 +111,7 @@ def test_a_trial_is_the_same_bits_in_any_pack_order_and_number_of_threads(digits
 
 
 def test_trials_differ_by_stream_by_seed_and_by_every_hyperparameter(digits):
-    config = TrainConfig(
-        hidden=(20,), optimizer="adam", learning_rate=0.01, weight_decay=1e-3, dropout=0.2, epochs=2
-    )
+    config = TrainConfig(hidden=(20,), optimizer="adam", learning_rate=0.01, weight_decay=1e-3, dropout=0.2, epochs=2)
     base = {"learning_rate": 0.01, "weight_decay": 1e-3, "dropout": 0.2, "beta1": 0.9, "beta2": 0.999}
     other = {"learning_rate": 0.011, "weight_decay": 1e-2, "dropout": 0.21, "beta1": 0.89, "beta2": 0.99}
     columns = {name: np.array([value] * 2 + [value] * 5) for name, value in base.items()}

@@ -35,9 +35,7 @@ class FakeRun:
 
     def __init__(self, ids: np.ndarray, hyper: dict[str, np.ndarray], order_seed: int = 0) -> None:
         n = len(ids)
-        self.train_loss, self.train_accuracy, self.validation_loss, self.validation_accuracy = (
-            np.full((n, EPOCHS), np.nan, np.float32) for _ in range(4)
-        )
+        self.curves = np.full((n, 4, EPOCHS), np.nan, np.float32)
         self.status = np.zeros(n, np.int8)
         self.seconds = np.zeros(n)
         self.ids = ids
@@ -63,7 +61,7 @@ class FakeRun:
         curves = curves_of(int(self.ids[p]), float(self.hyper["learning_rate"][p]))
         if self.ids[p] % 7 == 3:
             curves[:, 2:] = np.nan
-        self.train_loss[p], self.train_accuracy[p], self.validation_loss[p], self.validation_accuracy[p] = curves
+        self.curves[p] = curves
         self.seconds[p] = 0.5
         self.status[p] = 2 if self.ids[p] % 7 == 3 else 1
 

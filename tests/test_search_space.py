@@ -182,6 +182,13 @@ def test_a_trial_is_the_same_in_any_company():
         assert sample(BOOK, 7, np.array([33]))[name][0] == together[name][33]
 
 
+def test_another_hyperparameter_leaves_the_others_as_they_were():
+    ids = np.arange(40, dtype=np.int64)
+    more = Space.parse(BOOK.to_texts() | {"dropout": "uniform:0:0.5", "beta1": "uniform:0.8:0.95"})
+    for name in BOOK.names:
+        np.testing.assert_array_equal(sample(more, 7, ids)[name], sample(BOOK, 7, ids)[name])
+
+
 @pytest.mark.parametrize("seed", [0, 1, 2**63, 2**64 - 1])
 def test_the_sampler_uses_the_streams_that_are_documented(seed):
     ids = np.array([0, 1, 999, 2**32 - 1], dtype=np.int64)

@@ -19,9 +19,10 @@ from fastnet.kernels.host import LANE_BYTES, LANES, MASK_BYTES, TILE_ROWS
 from fastnet.kernels.layout import LD_ACTIVE, LDW, N_IN, N_OUT, PANELS, B, W
 from fastnet.kernels.panels import (
     FORWARD,
-    FORWARD_LISTED,
+    FORWARD_ACTIVE,
+    FORWARD_PACKED,
     INPUT_GRADIENT,
-    INPUT_GRADIENT_LISTED,
+    INPUT_GRADIENT_ACTIVE,
     PAIR,
     WEIGHT_GRADIENT,
     WEIGHT_GRADIENT_LISTED,
@@ -40,7 +41,7 @@ class Lists(NamedTuple):
     begins: int  # address, int64 per row and block
     ends: int
     n_blocks: int  # 0 where the operand is dense
-    dense: int  # -1 where values lie at their columns, 0 where they are packed like the entries
+    packed: int  # 1 where values are packed like the entries, 0 where they lie at their columns
 
 
 class Pairs(NamedTuple):
@@ -81,7 +82,7 @@ def _forward_rows(
     c: int, active: int, keep: int, epilogue: int, scale: np.float32,
 ) -> None:  # fmt: skip
     ldw, ld_active = 4 * row[LDW], row[LD_ACTIVE]
-    product = FORWARD if lists.n_blocks == 0 else FORWARD_LISTED
+    product = FORWARD if lists.n_blocks == 0 else FORWARD_PACKED if lists.packed == 1 else FORWARD_ACTIVE
     w, bias = params + 4 * row[W], params + 4 * row[B]
     column, mask = 0, 0
     for p in range(row[PANELS + 3 * product]):
@@ -93,7 +94,7 @@ def _forward_rows(
             )  # fmt: skip
         for block in range(lists.n_blocks):
             invoke(
-                table[FORWARD_LISTED, vectors], first, last, rows, a, lda, lists.dense, lists.entries, lists.begins,
+                table[product, vectors], first, last, rows, a, lda, lists.entries, lists.begins,
                 lists.ends, lists.n_blocks, block, w + column, ldw, bias + column, c + column, ldw, active + mask,
                 ld_active, keep + mask, epilogue, scale,
             )  # fmt: skip
@@ -133,7 +134,7 @@ def _gradient_rows(
     table: np.ndarray, row: np.ndarray, first: int, last: int, dy: int, lists: Lists, transposed: int, ld: int,
     dx: int, active: int, ld_active: int, scale: np.float32,
 ) -> None:  # fmt: skip
-    product = INPUT_GRADIENT if lists.n_blocks == 0 else INPUT_GRADIENT_LISTED
+    product = INPUT_GRADIENT if lists.n_blocks == 0 else INPUT_GRADIENT_ACTIVE
     column, mask = 0, 0
     for p in range(row[PANELS + 3 * product]):
         vectors = _panel(row, product, p)
@@ -144,7 +145,7 @@ def _gradient_rows(
             )  # fmt: skip
         for block in range(lists.n_blocks):
             invoke(
-                table[INPUT_GRADIENT_LISTED, vectors], first, last, dy, 4 * row[LDW], lists.entries, lists.begins,
+                table[INPUT_GRADIENT_ACTIVE, vectors], first, last, dy, 4 * row[LDW], lists.entries, lists.begins,
                 lists.ends, lists.n_blocks, block, transposed + column, ld, dx + column, ld, active + mask, ld_active,
                 scale,
             )  # fmt: skip

@@ -24,7 +24,7 @@ from fastnet.kernels.host import ALIGNMENT, GROUP, LANES, MASK_BYTES, TILE_ROWS,
     N_BLOCKS,          # blocks of such a list
     PANELS,            # then (count, wide count, wide width) for each product of `panels`
 ) = range(12)  # fmt: skip
-N_FIELDS = PANELS + 3 * 6
+N_FIELDS = PANELS + 3 * panels.N_PRODUCTS
 
 LIST_BLOCK = 64
 """Columns of one block of a list: 64 rows of w in a panel of 14 AVX2 vectors are 28 kB, which the first-level cache
@@ -98,8 +98,8 @@ def layout(sizes: tuple[int, ...], n_rows: int) -> Layout:
         n_bytes, n_blocks = vectors * MASK_BYTES, -(-n_out // LIST_BLOCK)
         bias = parameters + leading(n_in) * ldw
         row[:PANELS] = n_in, n_out, parameters, bias, ldw, floats, bits, n_bytes, lists, marks, n_blocks
-        for product in range(6):
-            to_inputs = product in (panels.INPUT_GRADIENT, panels.INPUT_GRADIENT_LISTED)
+        for product in range(panels.N_PRODUCTS):
+            to_inputs = product in (panels.INPUT_GRADIENT, panels.INPUT_GRADIENT_ACTIVE)
             cut = panels.widths(-(-n_in // LANES) if to_inputs else vectors, product)
             row[PANELS + 3 * product : PANELS + 3 * product + 3] = cut
         parameters = round_up(bias + ldw, _LINE)
@@ -137,15 +137,18 @@ def panels_of(table: np.ndarray, *, listed_inputs: bool, listed_hidden: bool, tr
     wanted: set[tuple[int, int]] = set()
     for index, row in enumerate(table):
         first = index == 0
-        listed = listed_inputs if first else listed_hidden
         dense = not (first and listed_inputs)
-        products = {panels.FORWARD: dense, panels.FORWARD_LISTED: listed}
+        products = {
+            panels.FORWARD: dense,
+            panels.FORWARD_PACKED: not dense,
+            panels.FORWARD_ACTIVE: not first and listed_hidden,
+        }
         if training:
-            products |= {panels.WEIGHT_GRADIENT: dense, panels.WEIGHT_GRADIENT_LISTED: first and listed_inputs}
+            products |= {panels.WEIGHT_GRADIENT: dense, panels.WEIGHT_GRADIENT_LISTED: not dense}
             below_logits = index < len(table) - 1
             products |= {
                 panels.INPUT_GRADIENT: not first,
-                panels.INPUT_GRADIENT_LISTED: not first and listed_hidden and below_logits,
+                panels.INPUT_GRADIENT_ACTIVE: not first and listed_hidden and below_logits,
             }
         wanted |= {(product, v) for product, used in products.items() if used for v in _widths(row, product)}
     return wanted

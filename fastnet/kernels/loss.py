@@ -25,6 +25,10 @@ _LOG2E = np.float32(1.44269504)
 _LN2_HIGH, _LN2_LOW = np.float32(0.693359375), np.float32(-2.12194440e-4)
 _LOWEST = np.float32(-87.0)
 _C2, _C3, _C4 = np.float32(0.5), np.float32(0.16666654), np.float32(0.041665795)
+LOG_ROWS = 30
+"""Samples whose sums of exponentials are multiplied before one logarithm: at most 65,536 classes to the 30th is 2^480,
+within float64. Evaluation blocks are multiples of it."""
+
 _C5, _C6 = np.float32(0.008333452), np.float32(0.0013981999)
 
 
@@ -57,12 +61,22 @@ def exp_shifted(source: int, n: int, shift: np.float32, target: int) -> None:
 
 
 @kernel
-def _argmax(row: np.ndarray) -> int:
-    best = 0
+def _largest(row: np.ndarray) -> np.float32:
+    largest = row[0]
     for j in range(1, row.shape[0]):
-        if row[j] > row[best]:
-            best = j
-    return best
+        largest = row[j] if row[j] > largest else largest
+    return largest
+
+
+@kernel
+def _is_first(row: np.ndarray, label: int, largest: np.float32) -> bool:
+    """Whether `label` is where the largest logit stands, and stands first: what argmax would choose."""
+    if row[label] != largest:
+        return False
+    for j in range(label):
+        if row[j] == largest:
+            return False
+    return True
 
 
 @kernel
@@ -76,28 +90,33 @@ def softmax_loss(
     gradient  (n_rows, ld) float32, written in whole vectors, zero beyond n_out; without `backward` its first row is
               scratch
 
-    The sums over classes and samples run in order, on from the `loss` given, so blocks of any size give the same bits.
-    The log is float64. A NaN anywhere makes the loss NaN.
+    The sums over classes and samples run in order, on from the `loss` given, so that blocks of any multiple of
+    `LOG_ROWS` samples give the same bits. The log is float64, one for `LOG_ROWS` samples: a logarithm a sample took
+    half of the time. A NaN anywhere makes the loss NaN.
     """
     correct = 0
     share = _ONE / np.float32(n_rows)
+    product = 1.0
     for r in range(n_rows):
         row = logits[r * ld : r * ld + n_out]
         out = gradient[r * ld : r * ld + n_out] if backward else gradient[:n_out]
         label = labels[rows[r]]
-        best = _argmax(row)
-        largest = row[best]
-        correct += best == label
+        largest = _largest(row)
+        correct += _is_first(row, label, largest)
         exp_shifted(address_of(row), n_out, largest, address_of(out))
         total = np.float32(0.0)
         for j in range(n_out):
             total += out[j]
-        loss += log_exact(np.float64(total)) - (np.float64(row[label]) - np.float64(largest)) if total > 0 else np.nan
+        product *= np.float64(total)
+        loss -= np.float64(row[label]) - np.float64(largest)
         if backward:
             factor = splat(share / total)
             for j in range(0, 4 * n_out, LANE_BYTES):
                 store_vector(load_vector(address_of(out) + j) * factor, address_of(out) + j)
             out[label] -= share
+        if (r + 1) % LOG_ROWS == 0 or r == n_rows - 1:
+            loss += log_exact(product) if product > 0.0 else np.nan
+            product = 1.0
     return loss, correct
 
 
@@ -107,7 +126,7 @@ def softmax(logits: np.ndarray, ld: int, n_rows: int, probabilities: np.ndarray)
     n_out = probabilities.shape[1]
     for r in range(n_rows):
         row = logits[r * ld : r * ld + n_out]
-        exp_shifted(address_of(row), n_out, row[_argmax(row)], address_of(row))
+        exp_shifted(address_of(row), n_out, _largest(row), address_of(row))
         total = np.float32(0.0)
         for j in range(n_out):
             total += row[j]

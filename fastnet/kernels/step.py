@@ -116,7 +116,7 @@ def _no_lists() -> Lists:
 def _input_lists(data: Data) -> Lists:
     starts = address_of(data.input_starts)
     n_blocks = (data.input_starts.shape[0] - 1) // data.x.shape[0]
-    return Lists(address_of(data.input_lists), starts, starts + 8, n_blocks, np.int64(0))
+    return Lists(address_of(data.input_lists), starts, starts + 8, n_blocks, np.int64(1))
 
 
 @kernel
@@ -126,7 +126,7 @@ def _output_lists(row: np.ndarray, work: Work, layer: int, n_columns: int) -> Li
     listed = work.listed[layer] == 1 and n_columns >= MIN_LISTED
     return Lists(
         address_of(work.lists) + 2 * row[LISTS], address_of(work.begins) + marks, address_of(work.ends) + marks,
-        row[N_BLOCKS] if listed else np.int64(0), np.int64(-1),
+        row[N_BLOCKS] if listed else np.int64(0), np.int64(0),
     )  # fmt: skip
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from fastnet.search.space import Space
+from fastnet.search.space import SEARCHABLE, Space
 
 PURPOSE_SPACE = 4
 """Which of the random streams of a trial its hyperparameters are drawn from."""
@@ -30,9 +30,9 @@ def sample(space: Space, seed: int, trials: NDArray[np.int64]) -> dict[str, NDAr
 
     Notes
     -----
-    The k-th hyperparameter (names sorted) of trial i comes from the generator's block with key `seed` and counter
-    (k, 0, `PURPOSE_SPACE`, i). A trial is therefore a pure function of (seed, i): any subset can be drawn alone, in
-    any order, on any machine, and is the same.
+    The k-th name of `SEARCHABLE` takes, for trial i, the generator's block with key `seed` and counter
+    (k, 0, `PURPOSE_SPACE`, i), so adding a hyperparameter to a search changes none of the others. A trial is therefore
+    a pure function of (seed, i): any subset can be drawn alone, in any order, on any machine, and is the same.
 
     Examples
     --------
@@ -47,6 +47,6 @@ def sample(space: Space, seed: int, trials: NDArray[np.int64]) -> dict[str, NDAr
 
     key = np.uint64(seed)  # one type for every seed, so that the kernel compiles once
     return {
-        name: distribution.sample(uniforms(key, trials, PURPOSE_SPACE, index))
-        for index, (name, distribution) in enumerate(space.distributions.items())
+        name: distribution.sample(uniforms(key, trials, PURPOSE_SPACE, SEARCHABLE.index(name)))
+        for name, distribution in space.distributions.items()
     }

@@ -1,0 +1,220 @@
+"""How the kernels are compiled: in one place, once each, cached by their sources, and never for another type."""
+
+from __future__ import annotations
+
+import ast
+import os
+import shutil
+import subprocess
+import sys
+from collections import Counter
+from importlib import import_module
+from pathlib import Path
+
+import numba.core.dispatcher
+import numpy as np
+import pytest
+from cases import NETWORKS, blobs
+from runs import prepared, run_pack
+
+import fastnet
+from fastnet.config import TrainConfig
+from fastnet.data import Split, as_dataset
+from fastnet.kernels import _jit
+from fastnet.trainer import Training
+
+KERNELS = Path(_jit.__file__).parent
+PACKAGE = KERNELS.parent
+COMPILERS = {"njit", "jit", "cfunc", "vectorize", "guvectorize", "generated_jit", "stencil", "jit_module", "jitclass"}
+OPTIONS = {"fastmath", "nogil", "error_model", "boundscheck", "locals", "forceobj"}
+
+
+def names_of_compilers(source: Path) -> list[str]:
+    """Where a file imports or names one of Numba's decorators, or gives one of their options."""
+    found = []
+    for node in ast.walk(ast.parse(source.read_text(encoding="utf-8"))):
+        named = ""
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("numba"):
+            named = next((alias.name for alias in node.names if alias.name in COMPILERS | {"*"}), "")
+        elif isinstance(node, ast.Attribute) and node.attr in COMPILERS:
+            named = node.attr
+        elif isinstance(node, ast.keyword) and node.arg in OPTIONS:
+            named = node.arg
+        if named:
+            found.append(f"{source.relative_to(PACKAGE)}:{node.lineno if hasattr(node, 'lineno') else '?'}: {named}")
+    return found
+
+
+def test_only_one_file_names_numbas_decorators_and_options():
+    sources = sorted(PACKAGE.rglob("*.py"))
+    assert len(sources) > 30
+    assert [place for source in sources if source != KERNELS / "_jit.py" for place in names_of_compilers(source)] == []
+    assert len(names_of_compilers(KERNELS / "_jit.py")) >= 3, "the check finds nothing where there is something"
+
+
+def test_fast_math_is_never_asked_for():
+    for source in sorted(KERNELS.glob("*.py")):
+        for node in ast.walk(ast.parse(source.read_text(encoding="utf-8"))):
+            assert not (isinstance(node, ast.keyword) and node.arg == "fastmath"), source
+            assert not (isinstance(node, ast.keyword) and node.arg == "flags"), f"{source}: an LLVM fast-math flag"
+
+
+def dispatchers() -> dict[str, numba.core.dispatcher.Dispatcher]:
+    """Every kernel that Numba compiles when it is called, by module and name."""
+    found = {}
+    for source in sorted(KERNELS.glob("*.py")):
+        module = import_module(f"fastnet.kernels.{source.stem}")
+        for name, value in vars(module).items():
+            if isinstance(value, numba.core.dispatcher.Dispatcher) and value.__module__ == module.__name__:
+                found[f"{source.stem}.{name}"] = value
+    return found
+
+
+SIGNATURES = """
+import sys
+sys.path.append(sys.argv[1])
+from cases import NETWORKS, blobs
+from fastnet.config import TrainConfig
+from fastnet.kernels import _jit, panels, update
+from fastnet.packs import warm_up
+from fastnet.trainer import Training
+from runs import prepared, run_pack
+from test_jit import dispatchers
+
+assert _jit.cache_folder() is None
+sparse, dense = (prepared(blobs(NETWORKS["three hidden layers"], 64, filled=filled)) for filled in (0.3, 1.0))
+warm_up(TrainConfig(hidden=(9, 17), optimizer="adam"), sparse)
+Training(TrainConfig(hidden=(9, 17)), sparse, 2)
+known = dispatchers()
+before = {name: len(kernel.signatures) for name, kernel in known.items()}
+for data, hidden in ((sparse, (50, 7)), (dense, ()), (dense, (16, 16, 1))):
+    config = TrainConfig(hidden=hidden, optimizer="momentum", batch_size=9, dropout=0.5, init="xavier", epochs=2)
+    assert (run_pack(data, config, [0, 1], jobs=2).status == 1).all()
+    Training(config, data, 1).run()
+    Training(config, data, 2, stream=5).run()
+after = {name: len(kernel.signatures) for name, kernel in known.items()}
+assert after == before, {name: (before[name], after[name]) for name in known if after[name] != before[name]}
+several = {name: kernel.signatures for name, kernel in known.items() if len(kernel.signatures) > 1}
+assert not several, several
+float32 = list(panels._COMPILED.values()) + list(update._COMPILED.values())
+assert len(float32) > 6
+for compiled in float32:
+    assert "double" not in compiled.inspect_llvm(), f"{compiled.__name__} computes in float64"
+sys.stdout.write(" ".join(name for name, count in after.items() if count == 1))
+"""
+
+
+def run_python(code: str, *arguments: str, **settings: str) -> str:
+    """Run code in a process of its own with every warning an error, and return what it writes."""
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code, *arguments], env=os.environ | settings, text=True, timeout=280,
+        capture_output=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_every_kernel_is_compiled_once_whatever_the_network_and_without_a_cache(tmp_path):
+    here = str(Path(__file__).resolve().parent)
+    compiled = run_python(SIGNATURES, here, FASTNET_CACHE="0", XDG_CACHE_HOME=str(tmp_path)).split()
+    assert {"pack.train_pack", "affine.affine_forward", "affine.affine_forward_parallel", "rng.shuffle"} <= set(
+        compiled
+    )
+    assert not list(tmp_path.iterdir()), "something was cached although caching is off"
+
+
+def test_the_cache_folder_follows_every_kernels_source(monkeypatch, tmp_path):
+    copy = tmp_path / "kernels"
+    shutil.copytree(KERNELS, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setenv("FASTNET_CACHE", str(tmp_path / "cache"))
+    here = _jit.cache_folder()
+    monkeypatch.setattr(_jit, "__file__", str(copy / "_jit.py"))
+    assert _jit.cache_folder() == here, "the folder of the package should not matter"
+    seen = {here}
+    for source in sorted(copy.glob("*.py")):
+        before = source.read_bytes()
+        source.write_bytes(before + b"\n")
+        seen.add(_jit.cache_folder())
+        source.write_bytes(before)
+    assert len(seen) == 1 + len(list(copy.glob("*.py")))
+    assert _jit.cache_folder() == here
+    monkeypatch.setattr(_jit.host, "LANES", 2 * _jit.host.LANES)
+    assert _jit.cache_folder() not in seen
+
+
+def test_the_cache_is_where_it_is_asked_for_or_the_users(monkeypatch, tmp_path):
+    monkeypatch.setenv("FASTNET_CACHE", str(tmp_path))
+    assert _jit.cache_folder().parent == tmp_path
+    monkeypatch.setenv("FASTNET_CACHE", "0")
+    assert _jit.cache_folder() is None
+    monkeypatch.delenv("FASTNET_CACHE")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    if sys.platform.startswith("linux"):
+        assert _jit.cache_folder().parent == tmp_path / "fastnet"
+
+
+ONE_KERNEL = """
+import numpy as np
+from fastnet.kernels import rng, update
+
+update.compile_rule(update.MOMENTUM)
+assert update.ADDRESS[update.MOMENTUM]
+print(rng.uniforms(np.uint64(5), np.arange(3), 4, 0).tolist())
+"""
+
+
+def test_a_cache_that_cannot_be_written_is_done_without(tmp_path):
+    (tmp_path / "file").write_text("not a folder")
+    expected = run_python(ONE_KERNEL, FASTNET_CACHE=str(tmp_path / "cache"))
+    assert list((tmp_path / "cache").rglob("*.nbi"))
+    assert run_python(ONE_KERNEL, FASTNET_CACHE=str(tmp_path / "file" / "cache")) == expected
+    assert (tmp_path / "file").read_text() == "not a folder"
+
+
+def test_no_two_microkernels_share_an_index():
+    # Numba names a compiled file by the number of those in its index. Two processes that add to one index at the same
+    # time may choose the same number, and a later one then calls the wrong function.
+    cache = _jit.cache_folder()
+    if cache is None:
+        pytest.skip("the cache is switched off")
+    run_pack(prepared(blobs(NETWORKS["three hidden layers"], 64)), TrainConfig(hidden=(40, 9), epochs=1), [0])
+    files = Counter(path.relative_to(cache).with_suffix("").with_suffix("") for path in cache.rglob("micro*/**/*.nbc"))
+    assert files and [str(name) for name, count in files.items() if count > 1] == []
+
+
+def test_arrays_of_other_types_and_orders_never_reach_a_kernel():
+    dataset = blobs(NETWORKS["one hidden layer"], 60)
+    parts = fastnet.split(dataset.y)
+    config = TrainConfig(hidden=(8,), batch_size=7, epochs=2)
+    rates = np.array([0.1, 0.2])
+    floats = dataset.x.astype(np.float32)
+    right = prepared(as_dataset(floats, dataset.y), parts)
+    expected = run_pack(right, config, [0, 1], {"learning_rate": rates})
+    Training(config, right, 1).run()
+    counts = {name: len(kernel.signatures) for name, kernel in dispatchers().items()}
+    wide = np.zeros((60, 24))
+    wide[:, ::2] = floats
+    split = Split(train=parts.train.astype(np.int32), validation=np.repeat(parts.validation, 2)[::2])
+    for x, y in (
+        (wide[:, ::2], dataset.y.astype(np.int16)),
+        (np.asfortranarray(floats), dataset.y[::-1][::-1]),
+        (floats.astype(np.float64), dataset.y.tolist()),
+        (floats.astype(">f4"), dataset.y.astype(np.uint64)),
+    ):
+        data = prepared(as_dataset(x, y), split)
+        streams = np.arange(2, dtype=np.int32)
+        pack = run_pack(data, config, streams, {"learning_rate": np.repeat(rates, 2)[::2]})
+        assert pack.curves.tobytes() == expected.curves.tobytes()
+        Training(config, data, 1).run()
+    assert {name: len(kernel.signatures) for name, kernel in dispatchers().items()} == counts
+
+
+def test_labels_and_rows_may_come_in_other_integers():
+    dataset = blobs(NETWORKS["width one"], 40)
+    expected = prepared(dataset)
+    parts = fastnet.split(dataset.y)
+    actual = prepared(dataset, Split(train=parts.train.astype(np.int32), validation=parts.validation.astype(np.uint16)))
+    for name in ("x", "labels", "train_rows", "validation_rows"):
+        right, array = getattr(expected, name), getattr(actual, name)
+        assert (array.dtype, array.flags.c_contiguous) == (right.dtype, True) and (array == right).all()
+    assert actual.x.dtype == np.float32 and actual.labels.dtype == np.int64
