@@ -47,6 +47,7 @@ NETWORKS = {
     "one feature": Network(1, (6, 8, 6), 2),
     "narrow waist": Network(33, (12, 1, 7), 3),
     "wide output": Network(5, (8,), 37),
+    "wide layers": Network(125, (70, 33, 100), 4),
 }
 
 OPTIMIZERS: dict[str, dict[str, float]] = {
@@ -85,9 +86,13 @@ COURSES = (
     Course("one hidden layer", "sgd", 1, dropout=0.1),
     Course("one hidden layer", "momentum", 1000, weight_decay=0.0),
     Course("softmax regression", "adam", 1),
+    Course("wide layers", "sgd", 13, dropout=0.5),
+    Course("wide layers", "adam", 51, "xavier", 0.3, "test-time", filled=0.3),
+    Course("wide layers", "momentum", 10, filled=0.1),
 )
 """No, one and three hidden layers with every optimizer, both dropouts and both initial values, last batches that are
-short, batches of one sample and batches larger than the data, dense and sparse samples."""
+short, batches of one sample and batches larger than the data, dense and sparse samples, layers narrow and wide enough
+for lists of their active outputs."""
 
 
 def blobs(network: Network, n_samples: int, *, filled: float = 1.0, key: int = 1) -> Dataset:

@@ -4,14 +4,49 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
+from importlib import import_module
+from pathlib import Path
 from typing import Any
 
+import numba
+import numba.core.dispatcher
 import numpy as np
 from buffers import Buffers, address
 
 from fastnet import background
-from fastnet.kernels import affine, layout, panels, sparsity
+from fastnet.kernels import _jit, affine, layout, panels, sparsity
 from fastnet.kernels.host import GROUP, LANES, MASK_BYTES, PANEL_VECTORS, TILE_ROWS, round_up
+
+
+@cache
+def _entry(kernel: Any) -> Any:
+    @numba.njit(nogil=True)
+    def enter(*args):  # type: ignore[no-untyped-def]
+        return kernel(*args)
+
+    return enter
+
+
+def call(kernel: Any, *args: Any) -> Any:
+    """Call a kernel the way the stages do, from compiled code: it need not be made for calls from Python."""
+    return _entry(kernel)(*args)
+
+
+def dispatchers() -> dict[str, numba.core.dispatcher.Dispatcher]:
+    """Every kernel that Numba compiles when it is called, by module and name."""
+    found = {}
+    for source in sorted(Path(_jit.__file__).parent.glob("*.py")):
+        module = import_module(f"fastnet.kernels.{source.stem}")
+        for name, value in vars(module).items():
+            if isinstance(value, numba.core.dispatcher.Dispatcher) and value.__module__ == module.__name__:
+                found[f"{source.stem}.{name}"] = value
+    return found
+
+
+def signatures() -> dict[str, list[str]]:
+    """What every kernel has been compiled for."""
+    return {name: [str(signature) for signature in kernel.signatures] for name, kernel in dispatchers().items()}
+
 
 C = 1.0
 """How many times the rounding of one addition per term an element may be off; a chain of K fused multiply-adds is off
@@ -37,12 +72,13 @@ def assert_near(actual: np.ndarray, expected: np.ndarray, n_terms: int, magnitud
 
 @cache
 def _plan(batch: int, n_in: int, n_out: int) -> layout.Layout:
-    for sizes in ((n_in, n_out), (1, n_in, n_out, 1)):  # first, then hidden layer: together they have all products
-        for listed in (False, True):
-            table = layout.layout(sizes, 1).table
-            wanted = layout.panels_of(table, listed_inputs=listed, listed_hidden=listed, training=True)
-            panels.compile_panels(sorted(wanted))
-    return layout.layout((n_in, n_out), batch)
+    """Lay one layer out and compile all of its products, those too that a network of this width would not use."""
+    plan = layout.layout((n_in, n_out), batch)
+    for product in range(panels.N_PRODUCTS):
+        place = layout.PANELS + 3 * product
+        n_panels, n_wide, wide = plan.table[0, place : place + 3].tolist()
+        panels.compile_panels((product, vectors) for vectors in {wide, wide - (n_wide < n_panels)})
+    return plan
 
 
 @dataclass
@@ -71,7 +107,7 @@ class Samples:
         """Lists of all samples as the first layer takes them: the values lie beside the entries."""
         entries, _, starts = self.inputs
         n_blocks = (len(starts) - 1) // len(self.x)
-        return affine.Lists(address(entries), address(starts), address(starts) + 8, n_blocks, 0)
+        return affine.Lists(address(entries), address(starts), address(starts) + 8, n_blocks, 1)
 
 
 def no_lists() -> affine.Lists:
@@ -87,9 +123,9 @@ def lists_of(buffers: Buffers, mask: np.ndarray) -> affine.Lists:
     capacity = layout.list_capacity(n_bytes)
     lists = buffers.output(n_rows * capacity, np.uint16)
     begins, ends = buffers.output(n_rows * n_blocks, np.int64), buffers.output(n_rows * n_blocks, np.int64)
-    found = sparsity.list_active(bits.reshape(-1), n_bytes, n_rows, capacity, n_blocks, lists, begins, ends)
+    found = call(sparsity.list_active, bits.reshape(-1), n_bytes, n_rows, capacity, n_blocks, lists, begins, ends)
     assert found == np.count_nonzero(mask)
-    return affine.Lists(address(lists), address(begins), address(ends), n_blocks, -1)
+    return affine.Lists(address(lists), address(begins), address(ends), n_blocks, 0)
 
 
 class Layer:
@@ -110,9 +146,9 @@ class Layer:
 
     def _call(self, name: str, *args: Any) -> None:
         if not self.threads:
-            getattr(affine, name)(*args)
+            call(getattr(affine, name), *args)
         else:
-            background.submit(self.threads, lambda: getattr(affine, name + "_parallel")(*args)).result()
+            background.submit(self.threads, lambda: call(getattr(affine, name + "_parallel"), *args)).result()
 
     def parameters(self, w: np.ndarray, b: np.ndarray, states: tuple[Any, ...] = (), pad: float = 0.0) -> np.ndarray:
         """Lay weights, biases and a pair of the same per optimizer state out as (1 + states, P)."""
@@ -146,7 +182,7 @@ class Layer:
         scale: float = 1.0, lists: affine.Lists | None = None,
     ) -> None:  # fmt: skip
         """Call `affine_forward`: dense, or by the lists of the samples or of a hidden layer."""
-        packed = lists is not None and lists.dense == 0
+        packed = lists is not None and lists.packed == 1
         a, lda = (samples.inputs[1], 0) if packed else (samples.x, 4 * samples.x.shape[1])
         self._call(
             "affine_forward", panels.TABLE, self.row, self.batch, address(samples.rows), address(a), lda,
@@ -187,8 +223,8 @@ class Layer:
 
     def bias_update(self, buffers: Buffers, dy: np.ndarray, params: np.ndarray, update: int, hyper: np.ndarray) -> None:
         """Call `bias_update` with the biases' line of the settings."""
-        affine.bias_update(
-            self.row, self.batch, address(dy), address(params), update, 4 * params.shape[1],
+        call(
+            affine.bias_update, self.row, self.batch, address(dy), address(params), update, 4 * params.shape[1],
             address(self.scratch(buffers)), address(hyper) + 4 * hyper.shape[1],
         )  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""How the kernels are compiled: in one place, once each, cached by their sources, and never for another type."""
+"""How the kernels are compiled: in one place, cached by their sources, and never for another type."""
 
 from __future__ import annotations
 
@@ -8,13 +8,12 @@ import shutil
 import subprocess
 import sys
 from collections import Counter
-from importlib import import_module
 from pathlib import Path
 
-import numba.core.dispatcher
 import numpy as np
 import pytest
 from cases import NETWORKS, blobs
+from layers import signatures
 from runs import prepared, run_pack
 
 import fastnet
@@ -59,68 +58,14 @@ def test_fast_math_is_never_asked_for():
             assert not (isinstance(node, ast.keyword) and node.arg == "flags"), f"{source}: an LLVM fast-math flag"
 
 
-def dispatchers() -> dict[str, numba.core.dispatcher.Dispatcher]:
-    """Every kernel that Numba compiles when it is called, by module and name."""
-    found = {}
-    for source in sorted(KERNELS.glob("*.py")):
-        module = import_module(f"fastnet.kernels.{source.stem}")
-        for name, value in vars(module).items():
-            if isinstance(value, numba.core.dispatcher.Dispatcher) and value.__module__ == module.__name__:
-                found[f"{source.stem}.{name}"] = value
-    return found
-
-
-SIGNATURES = """
-import sys
-sys.path.append(sys.argv[1])
-from cases import NETWORKS, blobs
-from fastnet.config import TrainConfig
-from fastnet.kernels import _jit, panels, update
-from fastnet.packs import warm_up
-from fastnet.trainer import Training
-from runs import prepared, run_pack
-from test_jit import dispatchers
-
-assert _jit.cache_folder() is None
-sparse, dense = (prepared(blobs(NETWORKS["three hidden layers"], 64, filled=filled)) for filled in (0.3, 1.0))
-warm_up(TrainConfig(hidden=(9, 17), optimizer="adam"), sparse)
-Training(TrainConfig(hidden=(9, 17)), sparse, 2)
-known = dispatchers()
-before = {name: len(kernel.signatures) for name, kernel in known.items()}
-for data, hidden in ((sparse, (50, 7)), (dense, ()), (dense, (16, 16, 1))):
-    config = TrainConfig(hidden=hidden, optimizer="momentum", batch_size=9, dropout=0.5, init="xavier", epochs=2)
-    assert (run_pack(data, config, [0, 1], jobs=2).status == 1).all()
-    Training(config, data, 1).run()
-    Training(config, data, 2, stream=5).run()
-after = {name: len(kernel.signatures) for name, kernel in known.items()}
-assert after == before, {name: (before[name], after[name]) for name in known if after[name] != before[name]}
-several = {name: kernel.signatures for name, kernel in known.items() if len(kernel.signatures) > 1}
-assert not several, several
-float32 = list(panels._COMPILED.values()) + list(update._COMPILED.values())
-assert len(float32) > 6
-for compiled in float32:
-    assert "double" not in compiled.inspect_llvm(), f"{compiled.__name__} computes in float64"
-sys.stdout.write(" ".join(name for name, count in after.items() if count == 1))
-"""
-
-
-def run_python(code: str, *arguments: str, **settings: str) -> str:
+def run_python(code: str, **settings: str) -> str:
     """Run code in a process of its own with every warning an error, and return what it writes."""
     done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", code, *arguments], env=os.environ | settings, text=True, timeout=280,
+        [sys.executable, "-W", "error", "-c", code], env=os.environ | settings, text=True, timeout=280,
         capture_output=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     return done.stdout
-
-
-def test_every_kernel_is_compiled_once_whatever_the_network_and_without_a_cache(tmp_path):
-    here = str(Path(__file__).resolve().parent)
-    compiled = run_python(SIGNATURES, here, FASTNET_CACHE="0", XDG_CACHE_HOME=str(tmp_path)).split()
-    assert {"pack.train_pack", "affine.affine_forward", "affine.affine_forward_parallel", "rng.shuffle"} <= set(
-        compiled
-    )
-    assert not list(tmp_path.iterdir()), "something was cached although caching is off"
 
 
 def test_the_cache_folder_follows_every_kernels_source(monkeypatch, tmp_path):
@@ -191,7 +136,7 @@ def test_arrays_of_other_types_and_orders_never_reach_a_kernel():
     right = prepared(as_dataset(floats, dataset.y), parts)
     expected = run_pack(right, config, [0, 1], {"learning_rate": rates})
     Training(config, right, 1).run()
-    counts = {name: len(kernel.signatures) for name, kernel in dispatchers().items()}
+    before = signatures()
     wide = np.zeros((60, 24))
     wide[:, ::2] = floats
     split = Split(train=parts.train.astype(np.int32), validation=np.repeat(parts.validation, 2)[::2])
@@ -206,7 +151,7 @@ def test_arrays_of_other_types_and_orders_never_reach_a_kernel():
         pack = run_pack(data, config, streams, {"learning_rate": np.repeat(rates, 2)[::2]})
         assert pack.curves.tobytes() == expected.curves.tobytes()
         Training(config, data, 1).run()
-    assert {name: len(kernel.signatures) for name, kernel in dispatchers().items()} == counts
+    assert signatures() == before
 
 
 def test_labels_and_rows_may_come_in_other_integers():

@@ -10,7 +10,7 @@ from buffers import address, checked
 from cases import BOOK_LAYERS, LARGE_LAYER, SIZES, LayerShape
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from layers import Layer, Samples, active_bytes, assert_near, lists_of, pack_bits, unpack_bits
+from layers import Layer, Samples, active_bytes, assert_near, call, lists_of, pack_bits, unpack_bits
 
 from fastnet import reference
 from fastnet.kernels import affine, layout, panels, sparsity, update
@@ -132,7 +132,7 @@ def run_input_gradient(layer: Layer, w, y, closed, seed: int, scale: float, *, l
         dy = buffers.input(full)
         params = buffers.input(layer.parameters(w, np.zeros(layer.n_out, np.float32)))
         transposed = buffers.output((layer.columns, layer.ld_in))
-        affine.transpose(layer.row, address(params), address(transposed), 4 * layer.ld_in)
+        call(affine.transpose, layer.row, address(params), address(transposed), 4 * layer.ld_in)
         dx = buffers.output((layer.tile_rows, layer.ld_in))
         active = np.zeros((layer.tile_rows, active_bytes(layer.n_in)), np.uint8)
         active[: layer.batch] = pack_bits(y > 0, active.shape[1], pad=False)
@@ -178,7 +178,7 @@ def test_transpose_is_exact(n_in, n_out, seed):
     with checked() as buffers:
         params = buffers.input(layer.parameters(w, b))
         transposed = buffers.output((layer.columns, layer.ld_in))
-        affine.transpose(layer.row, address(params), address(transposed), 4 * layer.ld_in)
+        call(affine.transpose, layer.row, address(params), address(transposed), 4 * layer.ld_in)
     assert (transposed[:n_out, :n_in] == w.T).all()
 
 
@@ -335,7 +335,7 @@ def test_lists_of_active_outputs_name_every_set_bit_in_order(n_rows, n_columns, 
         bits = buffers.input(pack_bits(mask, n_bytes, pad=False)).reshape(-1)
         lists = buffers.output(n_rows * capacity, np.uint16)
         marks = [buffers.output(n_rows * n_blocks, np.int64) for _ in range(2)]
-        total = sparsity.list_active(bits, n_bytes, n_rows, capacity, n_blocks, lists, *marks)
+        total = call(sparsity.list_active, bits, n_bytes, n_rows, capacity, n_blocks, lists, *marks)
     assert total == np.count_nonzero(mask)
     for mark, (begin, end) in enumerate(zip(*marks, strict=True)):
         row, block = divmod(mark, n_blocks)

@@ -1,76 +1,119 @@
-"""The same bits on every kind of processor: other vector widths and instruction sets, each in a process of its own."""
+"""The same bits on every kind of processor: other vector widths and instruction sets, each in a process of its own.
+
+The first of these processes has no cache of compiled kernels and shows, too, that each is compiled once.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import platform
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cases import NETWORKS, blobs
-from runs import curves_of, prepared
+from layers import signatures
+from runs import DONE, curves_of, prepared, run_pack
 
 from fastnet.config import TrainConfig
-from fastnet.kernels import host, layout
+from fastnet.kernels import _jit, host, layout, panels, update
+from fastnet.packs import warm_up
 from fastnet.trainer import Training
 
+OTHERS = [lanes for lanes in (4, 8, 16) if lanes != host.LANES]
 FEATURES = "avx avx2 fma bmi bmi2 sse sse2 sse3 ssse3 sse4.1 sse4.2 popcnt lzcnt movbe f16c cmov cx16 fsgsbase"
 HASWELL = {
     "FASTNET_LANES": "",
     "NUMBA_CPU_NAME": "haswell",
     "NUMBA_CPU_FEATURES": ",".join(f"+{feature}" for feature in FEATURES.split()),
 }
-MACHINES = {f"{lanes} lanes": {"FASTNET_LANES": str(lanes)} for lanes in (4, 8, 16) if lanes != host.LANES}
+MACHINES: dict[str, dict[str, str]] = {f"{lanes} lanes": {"FASTNET_LANES": str(lanes)} for lanes in OTHERS}
+FIRST = f"{OTHERS[0]} lanes"
 if platform.machine().lower() in ("x86_64", "amd64"):
     MACHINES["haswell"] = HASWELL
 
 
-def answer() -> str:
-    """Train with lists of zeros and without, by two rules; return the lanes and a digest of curves and parameters."""
-    digest = hashlib.sha256()
+def digest() -> str:
+    """Train with lists of zeros and without, by two rules, and hash curves and parameters."""
+    found = hashlib.sha256()
     for filled, optimizer, dropout in ((0.3, "sgd", 0.25), (1.0, "adam", 0.0)):
         data = prepared(blobs(NETWORKS["three hidden layers"], 64, filled=filled))
         config = TrainConfig(
-            hidden=(40, 40), optimizer=optimizer, learning_rate=0.02, weight_decay=1e-3, dropout=dropout, batch_size=7,
+            hidden=(33, 33), optimizer=optimizer, learning_rate=0.02, weight_decay=1e-3, dropout=dropout, batch_size=7,
             epochs=4,
         )  # fmt: skip
         training = Training(config, data, 1)
         training.run()
-        digest.update(curves_of(training.curves()).tobytes())
+        found.update(curves_of(training.curves()).tobytes())
         for arrays in layout.unpack_parameters(training.assembly.layout.table, training.work.params[0]):
-            digest.update(b"".join(array.tobytes() for array in arrays))
-    return f"{host.LANES} {digest.hexdigest()}"
+            found.update(b"".join(array.tobytes() for array in arrays))
+    return found.hexdigest()
 
 
-SCRIPT = "import sys; sys.path.append(sys.argv[1]); import test_kernels_lanes as t; sys.stdout.write(t.answer())"
+def report() -> str:
+    """Answer for a machine; without a cache also how often the kernels were compiled, and which in float64."""
+    answer: dict[str, Any] = {"lanes": host.LANES, "digest": digest()}
+    if _jit.cache_folder() is None:
+        sparse, dense = (prepared(blobs(NETWORKS["three hidden layers"], 64, filled=filled)) for filled in (0.3, 1.0))
+        warm_up(TrainConfig(hidden=(33, 33), optimizer="adam"), sparse)
+        Training(TrainConfig(hidden=(33, 33)), sparse, 2)
+        answer["warm"] = signatures()
+        for data, hidden in ((sparse, (50, 7)), (dense, ()), (dense, (16, 16, 1))):
+            config = TrainConfig(
+                hidden=hidden, optimizer="momentum", batch_size=9, dropout=0.5, init="xavier", epochs=2
+            )  # fmt: skip
+            assert (run_pack(data, config, [0, 1], jobs=2).status == DONE).all()
+            Training(config, data, 1).run()
+            Training(config, data, 2, stream=5).run()
+        answer["end"] = signatures()
+        micro = [*panels._COMPILED.values(), *update._COMPILED.values()]
+        answer["micro"] = len(micro)
+        answer["in float64"] = [compiled.__name__ for compiled in micro if "double" in compiled.inspect_llvm()]
+    return json.dumps(answer)
+
+
+SCRIPT = "import sys; sys.path.append(sys.argv[1]); import test_kernels_lanes as t; sys.stdout.write(t.report())"
 
 
 @pytest.fixture(scope="module")
-def answers() -> dict[str, str]:
-    """What each machine answers; all at once, for they spend their time compiling."""
+def answers(tmp_path_factory) -> dict[str, dict[str, Any]]:
+    """What each machine reports; all at once, for they spend their time compiling."""
     here, cache = str(Path(__file__).resolve().parent), os.environ["FASTNET_CACHE"]
+    home = tmp_path_factory.mktemp("home")
     running = {}
     for name, settings in MACHINES.items():
-        # Numba names a compiled file by the number of those already there: processes that compile the same source for
-        # different processors at the same time must not share a folder.
-        own = settings | {"FASTNET_CACHE": cache if cache == "0" else str(Path(cache, name.replace(" ", "-")))}
+        own = "0" if name == FIRST or cache == "0" else str(Path(cache, name.replace(" ", "-")))
+        environment = os.environ | {"XDG_CACHE_HOME": str(home)} | settings | {"FASTNET_CACHE": own}
         running[name] = subprocess.Popen(
-            [sys.executable, "-W", "error", "-c", SCRIPT, here], env=os.environ | own, text=True,
+            [sys.executable, "-W", "error", "-c", SCRIPT, here], env=environment, text=True,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         )  # fmt: skip
     found = {}
     for name, process in running.items():
         out, errors = process.communicate(timeout=280)
         assert process.returncode == 0, errors
-        found[name] = out
+        found[name] = json.loads(out)
+    assert not list(home.iterdir()), "something was cached although caching is off"
     return found
 
 
 @pytest.mark.parametrize("machine", MACHINES)
 def test_results_do_not_depend_on_the_processor(answers, machine):
-    lanes, digest = answers[machine].split()
-    assert int(lanes) == (8 if machine == "haswell" else int(machine.split()[0]))
-    assert digest == answer().split()[1]
+    assert answers[machine]["lanes"] == int(MACHINES[machine]["FASTNET_LANES"] or 8)
+    assert answers[machine]["digest"] == digest()
+
+
+def test_every_kernel_is_compiled_once_whatever_the_network(answers):
+    warm, end = answers[FIRST]["warm"], answers[FIRST]["end"]
+    assert {name: kinds for name, kinds in end.items() if kinds != warm[name]} == {}, "compiled after the warm-up"
+    assert {name: kinds for name, kinds in end.items() if len(kinds) > 1} == {}, "compiled more than once"
+    compiled = {name for name, kinds in end.items() if kinds}
+    assert {"pack.train_pack", "affine.affine_forward", "affine.affine_forward_parallel", "rng.shuffle"} <= compiled
+
+
+def test_no_microkernel_computes_in_float64(answers):
+    assert answers[FIRST]["micro"] > 6 and answers[FIRST]["in float64"] == []

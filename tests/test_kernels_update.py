@@ -8,7 +8,7 @@ from buffers import checked
 from cases import OPTIMIZERS, SIZES, LayerShape
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from layers import EPS32, Layer, Samples, assert_near
+from layers import EPS32, Layer, Samples, assert_near, call
 
 from fastnet import reference
 from fastnet.config import TrainConfig
@@ -28,7 +28,8 @@ def hyper_at(config: TrainConfig, step: int) -> np.ndarray:
     trial, hyper = trial_of(config, 0)
     powers = np.ones(2)
     for _ in range(step):
-        update.begin_step(
+        call(
+            update.begin_step,
             RULES[config.optimizer], trial.learning_rate, trial.beta1, trial.beta2, powers, hyper
         )  # fmt: skip
     return hyper

@@ -1,7 +1,7 @@
 """The only place that names Numba's options; everything compiled goes through these decorators.
 
-`kernel` compiles serial code, `parallel_kernel` the same kind of source with `prange` over threads, `micro` what is
-called through its address and therefore compiled once, whoever calls it.
+`kernel` compiles serial code, `entry` the same for Python to call, `parallel_kernel` the same kind of source with
+`prange` over threads, `micro` what is called through its address and therefore compiled once, whoever calls it.
 
 No `fastmath`: reassociation would break bit-identity, and assuming finite values makes `isnan` lie. Results are cached
 on disk in a folder named after a hash of all kernel sources, since Numba's own check does not see a change in a callee
@@ -25,6 +25,7 @@ from numba.np.ufunc import parallel as numba_threads
 from fastnet.kernels import host
 
 _OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
+_INNER: dict[str, Any] = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 
 
 def _user_cache() -> Path:
@@ -73,13 +74,23 @@ def _cached(decorate: Callable[..., Any], flavour: str = "") -> Any:
 
 
 def kernel(function: Callable[..., Any]) -> Any:
-    """Compile a serial kernel, lazily, at its first call."""
+    """Compile a serial kernel, lazily, at its first call from compiled code.
+
+    It cannot be called from Python: leaving out what that needs saves a quarter of the compile time.
+    """
+    return _cached(lambda cache: numba.njit(cache=cache, **_OPTIONS, **_INNER)(function))
+
+
+def entry(function: Callable[..., Any]) -> Any:
+    """Compile a serial kernel that Python calls."""
     return _cached(lambda cache: numba.njit(cache=cache, **_OPTIONS)(function))
 
 
 def parallel_kernel(function: Callable[..., Any]) -> Any:
     """Compile a kernel whose `prange` loops are divided over threads."""
-    return _cached(lambda cache: numba.njit(cache=cache, parallel=True, **_OPTIONS)(function), "parallel")
+    return _cached(
+        lambda cache: numba.njit(cache=cache, parallel=True, nogil=True, error_model="numpy")(function), "parallel"
+    )
 
 
 def with_names(source: Callable[..., Any], names: dict[str, Any]) -> Callable[..., Any]:
@@ -100,6 +111,4 @@ def micro(signature: Any, function: Callable[..., Any], flavour: str = "") -> An
     """
     if flavour:
         numba_threads._launch_threads()
-    return _cached(
-        lambda cache: numba.cfunc(signature, cache=cache, nogil=True, error_model="numpy")(function), "micro" + flavour
-    )
+    return _cached(lambda cache: numba.cfunc(signature, cache=cache, **_OPTIONS)(function), "micro" + flavour)

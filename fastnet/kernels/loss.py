@@ -71,18 +71,16 @@ def _largest(row: np.ndarray) -> np.float32:
 @kernel
 def _is_first(row: np.ndarray, label: int, largest: np.float32) -> bool:
     """Whether `label` is where the largest logit stands, and stands first: what argmax would choose."""
-    if row[label] != largest:
-        return False
+    first = row[label] == largest
     for j in range(label):
-        if row[j] == largest:
-            return False
-    return True
+        first = first and row[j] != largest
+    return first
 
 
 @kernel
 def softmax_loss(
     logits: np.ndarray, ld: int, n_out: int, rows: np.ndarray, n_rows: int, labels: np.ndarray, loss: float,
-    backward: bool, gradient: np.ndarray,
+    backward: int, gradient: np.ndarray,
 ) -> tuple[float, int]:  # fmt: skip
     """Return `loss` plus the summed cross-entropy, and the right answers; write (softmax - onehot) / n_rows.
 
@@ -99,7 +97,7 @@ def softmax_loss(
     product = 1.0
     for r in range(n_rows):
         row = logits[r * ld : r * ld + n_out]
-        out = gradient[r * ld : r * ld + n_out] if backward else gradient[:n_out]
+        out = gradient[r * ld : r * ld + n_out] if backward == 1 else gradient[:n_out]
         label = labels[rows[r]]
         largest = _largest(row)
         correct += _is_first(row, label, largest)
@@ -109,7 +107,7 @@ def softmax_loss(
             total += out[j]
         product *= np.float64(total)
         loss -= np.float64(row[label]) - np.float64(largest)
-        if backward:
+        if backward == 1:
             factor = splat(share / total)
             for j in range(0, 4 * n_out, LANE_BYTES):
                 store_vector(load_vector(address_of(out) + j) * factor, address_of(out) + j)

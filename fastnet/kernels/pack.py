@@ -13,7 +13,7 @@ import numpy as np
 from numba import config, prange, set_num_threads, types
 
 from fastnet.kernels import _jit
-from fastnet.kernels._jit import kernel, parallel_kernel
+from fastnet.kernels._jit import entry, kernel, parallel_kernel
 from fastnet.kernels.context import (
     ACCURACY,
     FIRST_OF_TRIAL,
@@ -124,19 +124,19 @@ def initialise_stage() -> int:
     return int(_COMPILED[0].address)
 
 
-@kernel
+@entry
 def initialise(address: int, context: np.ndarray) -> None:
     """Set the network of one context to its initial values."""
     invoke(address, address_of(context))
 
 
-@kernel
+@entry
 def run_stage(address: int, context: np.ndarray, first: int, stop: np.ndarray) -> int:
     """Call `TRAIN_EPOCH` (first: the epoch) or `EVALUATE` (first: the part) on one context."""
     return invoke_i64(address, address_of(context), first, address_of(stop))
 
 
-@kernel
+@entry
 def predict_rows(
     context: np.ndarray, rows: np.ndarray, block: int, last: np.ndarray, floats: np.ndarray, probabilities: np.ndarray
 ) -> None:

@@ -12,7 +12,7 @@ import math
 
 import numpy as np
 
-from fastnet.kernels._jit import kernel
+from fastnet.kernels._jit import entry, kernel
 
 INIT, SHUFFLE, DROPOUT, SPACE = np.int64(1), np.int64(2), np.int64(3), np.int64(4)
 """Purposes; layer number times 256 is added."""
@@ -185,7 +185,7 @@ def shuffle(seed: int, stream: int, epoch: int, order: np.ndarray) -> None:
         order[i], order[j] = order[j], order[i]
 
 
-@kernel
+@entry
 def uniforms(seed: int, trials: np.ndarray, purpose: int, index: int) -> np.ndarray:
     """Return one number in (0, 1) per trial: word 0 of block `index`, the trial being the stream."""
     out = np.empty(trials.shape[0], np.float64)

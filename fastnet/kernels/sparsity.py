@@ -29,10 +29,6 @@ MAX_ACTIVE = 0.6
 """Share of active hidden outputs up to which lists are used. Measured for width 100 on AVX2: 17 microseconds with lists
 against 22 without at one half, equal at two thirds."""
 
-MIN_LISTED = 32
-"""Columns of a result from which lists of hidden outputs are used: for the ten logits of the book's network a walk took
-8 microseconds and the dense product 4."""
-
 INPUT_BLOCK = 112
 """Features of one block of a sample's list: their weights in a panel fill the first-level cache once and are then used
 by every sample of the batch (47 microseconds for the book's first layer, against 85 in one piece)."""

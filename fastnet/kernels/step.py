@@ -50,6 +50,7 @@ from fastnet.kernels.layout import (
     LDW,
     LISTS,
     MARKS,
+    MIN_LISTED,
     N_BLOCKS,
     N_IN,
     N_OUT,
@@ -59,7 +60,7 @@ from fastnet.kernels.layout import (
 from fastnet.kernels.loss import softmax_loss
 from fastnet.kernels.panels import LINEAR, RELU, RELU_KEPT
 from fastnet.kernels.rng import shuffle
-from fastnet.kernels.sparsity import MAX_ACTIVE, MIN_LISTED, list_active
+from fastnet.kernels.sparsity import MAX_ACTIVE, list_active
 from fastnet.kernels.tile import address_of, invoke, load_shared, rows_at
 from fastnet.kernels.update import begin_step
 
@@ -72,6 +73,8 @@ DIVERGENCE = 1e3
 FORWARD, BACKWARD, TRAIN_EPOCH, EVALUATE = range(4)
 """Places in `Net.stages`."""
 N_STAGES = 4
+
+_WITH_GRADIENT, _LOSS_ONLY = np.int64(1), np.int64(0)
 
 EVALUATION = -1
 """Step number that means evaluation: no dropout, evaluation's scale."""
@@ -200,7 +203,7 @@ def _train_epoch(c: int, epoch: int, stop: int) -> int:
         rows = work.order[s * net.batch_size :]
         step = epoch * n_steps + s
         invoke(net.stages[FORWARD], c, address_of(rows), n_rows, step)
-        loss, _ = softmax_loss(logits, last[LDW], last[N_OUT], rows, n_rows, data.labels, 0.0, True, gradient)
+        loss, _ = softmax_loss(logits, last[LDW], last[N_OUT], rows, n_rows, data.labels, 0.0, _WITH_GRADIENT, gradient)
         if step == 0:
             work.state[START_LOSS] = loss / n_rows
         if not loss / n_rows <= DIVERGENCE * work.state[START_LOSS]:
@@ -227,7 +230,7 @@ def _evaluate(c: int, part: int, stop: int) -> int:
         n_rows = min(net.block, n_samples - begin)
         some = rows[begin:]
         invoke(net.stages[FORWARD], c, address_of(some), n_rows, EVALUATION)
-        loss, found = softmax_loss(logits, last[LDW], last[N_OUT], some, n_rows, data.labels, loss, False, scratch)
+        loss, found = softmax_loss(logits, last[LDW], last[N_OUT], some, n_rows, data.labels, loss, _LOSS_ONLY, scratch)
         correct += found
     work.state[LOSS], work.state[ACCURACY] = loss / n_samples, correct / n_samples
     return DONE
