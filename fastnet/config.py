@@ -21,6 +21,9 @@ DROPOUT_SCALINGS = ("inverted", "test-time")
 BOOK_HIDDEN = (100,) * 6
 """Six hidden layers of 100: the network of chapter 6.4-6.5 of *Deep Learning from Scratch*."""
 
+LARGEST = 1e6
+"""Largest learning rate, weight decay and epsilon: beyond all use, and well within float32."""
+
 MAX_SEED = 2**64 - 1
 
 
@@ -40,11 +43,6 @@ def _in_range(
         interval = f"{'(' if open_low else '['}{low:g}, {high:g}{')' if open_high else ']'}"
         hint = f". Did you mean {number / 100:g}?" if high == 1.0 and 2.0 <= number <= 100.0 else ""
         raise ConfigError(f"{name}={value!r}: must be in {interval}{hint}")
-
-
-def _positive(name: str, value: object) -> None:
-    if _number(name, value) <= 0:
-        raise ConfigError(f"{name}={value!r}: must be greater than 0")
 
 
 def _count(name: str, value: object, low: int = 1, high: int = 2**31 - 1) -> None:
@@ -190,15 +188,15 @@ class TrainConfig:
     optimizer : {"sgd", "momentum", "adam", "adamw"}
         Update rule. ``weight_decay`` enters the gradient (L2), except with ``adamw``, where it is decoupled.
     learning_rate : float
-        Step size, greater than 0; by default that of `LEARNING_RATES` for the optimizer.
+        Step size, in (0, 1e6]; by default that of `LEARNING_RATES` for the optimizer.
     weight_decay : float
-        λ of ``½ λ Σ w²`` (weights only, never biases), at least 0.
+        λ of ``½ λ Σ w²`` (weights only, never biases), in [0, 1e6].
     momentum : float
         Momentum coefficient of ``optimizer="momentum"``, in [0, 1).
     beta1, beta2 : float
         Decay rates of Adam's two moments, in [0, 1).
     epsilon : float
-        Adam's denominator offset, greater than 0.
+        Adam's denominator offset, in (0, 1e6].
     dropout : float
         Probability that a hidden unit is dropped during training, in [0, 1).
     dropout_scaling : {"inverted", "test-time"}
@@ -272,9 +270,11 @@ def check_hyperparameter(name: str, value: float) -> None:
     >>> check_hyperparameter("learning_rate", 0.01)
     """
     if name in ("learning_rate", "epsilon"):
-        _positive(name, value)
+        if _number(name, value) <= 0:
+            raise ConfigError(f"{name}={value!r}: must be greater than 0")
+        _in_range(name, value, 0.0, LARGEST, open_low=True, open_high=False)
     elif name == "weight_decay":
-        _in_range(name, value, 0.0, math.inf)
+        _in_range(name, value, 0.0, LARGEST, open_high=False)
     else:
         _in_range(name, value, 0.0, 1.0)
 

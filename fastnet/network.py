@@ -6,6 +6,7 @@ This is the only place that turns settings and arrays into the bundles of `fastn
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,7 +15,7 @@ import numpy.typing as npt
 from fastnet.config import NetworkSpec, TrainConfig
 from fastnet.data.dataset import Dataset, Split
 from fastnet.data.preprocess import Scaler
-from fastnet.kernels import host, layout, pack, panels, sparsity, step, update
+from fastnet.kernels import affine, host, layout, pack, panels, sparsity, step, update
 from fastnet.kernels.context import N_PLACES, N_STATE, Data, Net, Trial, Work, fill
 from fastnet.kernels.loss import LOG_ROWS
 
@@ -215,6 +216,13 @@ def assemble(config: TrainConfig, data: TrainingData, *, parallel: bool, skip_ze
         hidden_lists=int(not parallel and skip_zeros),
     )
     return Assembly(plan, net, _bundle(data, plan.n_rows), update.N_STATES[rule])
+
+
+def worth_sharing(config: TrainConfig, data: TrainingData) -> bool:
+    """Whether some product of a step is large enough for threads to share it."""
+    sizes = config.network(data.n_features, data.n_classes).sizes
+    largest = max(n_in * n_out for n_in, n_out in pairwise(sizes))
+    return 2 * min(config.batch_size, data.n_train) * largest >= affine.PARALLEL_FLOPS
 
 
 def _bundle(data: TrainingData, n_rows: int) -> Data:

@@ -18,7 +18,16 @@ from fastnet.data.preprocess import Scaler, fit_scaler
 from fastnet.errors import FastnetError
 from fastnet.kernels import layout, pack, step
 from fastnet.kernels.context import ACCURACY, LOSS, fill
-from fastnet.network import Assembly, TrainingData, assemble, initialise, n_threads_limit, prepare, trial_of
+from fastnet.network import (
+    Assembly,
+    TrainingData,
+    assemble,
+    initialise,
+    n_threads_limit,
+    prepare,
+    trial_of,
+    worth_sharing,
+)
 
 if TYPE_CHECKING:
     from fastnet.model import Model
@@ -172,16 +181,16 @@ class Training:
     data : TrainingData
         From `fastnet.network.prepare`.
     threads : int
-        Threads that share each product.
+        Threads that share each product where the network is large enough to gain.
     stream : int
         Random stream; 0 unless a trial of a search is to be trained again.
     """
 
     def __init__(self, config: TrainConfig, data: TrainingData, threads: int, stream: int = 0) -> None:
         self.config = config
-        self.threads = threads
-        self.assembly: Assembly = assemble(config, data, parallel=threads > 1)
-        contexts, works = self.assembly.contexts(1, threads)
+        self.threads = threads if worth_sharing(config, data) else 1
+        self.assembly: Assembly = assemble(config, data, parallel=self.threads > 1)
+        contexts, works = self.assembly.contexts(1, self.threads)
         self.context, self.work = contexts[0], works[0]
         trial, hyper = trial_of(config, stream)
         fill(self.context, trial)

@@ -260,10 +260,10 @@ def test_split_is_stratified_within_one(y: np.ndarray, fraction: float, seed: in
 @given(y=label_arrays, fraction=fractions, seed=seeds)
 def test_split_leaves_a_class_out_only_when_there_is_no_room(y: np.ndarray, fraction: float, seed: int) -> None:
     parts = split(y, fraction=fraction, seed=seed)
-    share = len(parts.validation) / len(y)
+    n_validation = len(parts.validation)
     counts = np.unique(y, return_counts=True)[1]
-    spare = len(parts.validation) - int(sum(math.floor(c * len(parts.validation) / len(y)) for c in counts))
-    rare = [label for label in np.unique(y) if (c := np.count_nonzero(y == label)) >= 2 and c * share < 1]
+    spare = n_validation - int(sum(c * n_validation // len(y) for c in counts))
+    rare = [label for label in np.unique(y) if (c := np.count_nonzero(y == label)) >= 2 and c * n_validation < len(y)]
     absent = [label for label in rare if label not in y[parts.validation]]
     assert len(absent) == max(0, len(rare) - spare)
 

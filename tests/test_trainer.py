@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from buffers import Buffers
 from cases import COURSES, LARGE_LAYER, NETWORKS, blobs
-from runs import DIVERGED, DONE, STOPPED, course_config, course_data, curves_of, follow, prepared, run_pack
+from runs import STOPPED, course_config, course_data, curves_of, follow, prepared, run_pack
 
 import fastnet
 from fastnet import model, trainer
@@ -64,7 +64,7 @@ def test_parameters_are_the_references(course, monkeypatch):
     np.testing.assert_allclose(training.curves().validation_loss, expected.validation_loss, rtol=TOLERANCE)
 
 
-@pytest.mark.parametrize("course", COURSES[:12], ids=lambda course: "-".join(map(str, course[:3])))
+@pytest.mark.parametrize("course", COURSES, ids=lambda course: "-".join(map(str, course[:3])))
 def test_the_padding_of_the_parameters_stays_zero(course):
     training = trained(course_config(course, epochs=3), prepared(*course_data(course)))
     inside = np.zeros(training.work.params.shape[1], np.float32)
@@ -223,19 +223,18 @@ def slow_training(monkeypatch) -> tuple[Dataset, TrainConfig]:
 def test_a_stop_ends_training_mid_epoch_and_keeps_what_is_done(monkeypatch):
     dataset, config = slow_training(monkeypatch)
     seen, asked = [], []
+    training = Training(config, prepared(dataset), 1)
 
     def should_stop() -> bool:
-        if seen:
+        if seen and training.work.params[0].tobytes() != training.best_parameters.tobytes():  # well into epoch 2
             asked.append(time.perf_counter())
-        return bool(seen)
+        return bool(asked)
 
-    training = Training(config, prepared(dataset), 1)
     training.run(seen.append, should_stop)
     assert time.perf_counter() - asked[0] < 2.0
     assert training.status == STOPPED and len(training.epochs) == len(seen) == 1 and training.best_epoch == 1
     first = trained(replace(config, epochs=1), prepared(dataset))
     assert training.best_parameters.tobytes() == first.work.params[0].tobytes()
-    assert training.work.params.tobytes() != first.work.params.tobytes(), "it was not stopped within an epoch"
 
 
 def test_a_stop_before_the_first_epoch_ends_is_an_interrupt(monkeypatch):
@@ -273,8 +272,3 @@ def test_divergence_later_keeps_the_best_epoch():
     assert result.diverged and 1 <= result.best_epoch <= result.epochs_done < 50
     assert np.isfinite(curves_of(result.curves)).all()
     assert all(np.isfinite(w).all() for w in result.model.weights)
-
-
-def test_status_of_a_training_that_ends_well():
-    training = trained(TrainConfig(hidden=(8,), epochs=2), prepared(blobs(NETWORKS["one hidden layer"], 40)))
-    assert training.status == DONE != DIVERGED

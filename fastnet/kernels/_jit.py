@@ -37,7 +37,7 @@ def _user_cache() -> Path:
 
 
 def _source_hash() -> str:
-    digest = hashlib.sha256(f"{numba.__version__} lanes {host.LANES}".encode())
+    digest = hashlib.sha256(f"{numba.__version__} {host.LANES} {host.target()}".encode())
     for source in sorted(Path(__file__).parent.glob("*.py")):
         digest.update(source.read_bytes())
     return digest.hexdigest()[:16]
@@ -55,16 +55,17 @@ def cache_folder() -> Path | None:
 _CACHE = cache_folder()
 
 
-def _cached(decorate: Callable[..., Any], flavour: str = "") -> Any:
+def _cached(decorate: Callable[..., Any], folder: str = "") -> Any:
     """Run a Numba decorator with its cache pointed at our folder, and put the setting back.
 
-    Numba's cache tells functions apart by file, name and line, not by options: what is compiled twice from one source
-    needs a folder per `flavour`.
+    Numba's cache tells functions apart by file, name and line, not by options, and numbers what it stores of one
+    function; two processes that add different things at the same time may choose the same number, and a third then
+    loads the wrong code. So whatever is compiled more than once from one source needs a `folder` for each.
     """
     if _CACHE is None:
         return decorate(cache=False)
     before = config.CACHE_DIR
-    config.CACHE_DIR = str(_CACHE / flavour)
+    config.CACHE_DIR = str(_CACHE / folder)
     try:
         return decorate(cache=True)
     except (RuntimeError, OSError):  # the folder cannot be written: compile in memory
@@ -103,12 +104,17 @@ def with_names(source: Callable[..., Any], names: dict[str, Any]) -> Callable[..
     return copy
 
 
-def micro(signature: Any, function: Callable[..., Any], flavour: str = "") -> Any:
+def micro(signature: Any, function: Callable[..., Any], variant: str) -> Any:
     """Compile a microkernel or a stage at once and return it; ``.address`` is what callers need.
 
-    A `flavour` means that it calls parallel kernels. Loaded from the cache before anything else parallel has run, such
-    code would end the process over symbols that Numba defines only when it starts its threads; so they start here.
+    `variant` tells apart what is compiled from one source.
     """
-    if flavour:
-        numba_threads._launch_threads()
-    return _cached(lambda cache: numba.cfunc(signature, cache=cache, **_OPTIONS)(function), "micro" + flavour)
+    return _cached(lambda cache: numba.cfunc(signature, cache=cache, **_OPTIONS)(function), f"micro-{variant}")
+
+
+def start_threads() -> None:
+    """Start Numba's threads, to be called before code that uses them is loaded from the cache.
+
+    Such code would otherwise end the process over symbols that Numba defines only then.
+    """
+    numba_threads._launch_threads()

@@ -30,8 +30,8 @@ from fastnet.kernels.panels import (
 from fastnet.kernels.sparsity import PAIRS_IN_BLOCK, samples_of_pairs
 from fastnet.kernels.tile import address_of, invoke, load_f32, load_vector, splat, store_vector, transpose_block
 
-PARALLEL_FLOPS = 2_000_000
-"""A product below this many floating-point operations (about 20 microseconds) is not worth waking threads for."""
+PARALLEL_FLOPS = 10_000_000
+"""A product below this many floating-point operations (about 100 microseconds) is not worth waking threads for."""
 
 
 class Lists(NamedTuple):
@@ -124,6 +124,9 @@ def affine_forward_parallel(
 ) -> None:  # fmt: skip
     """Do as `affine_forward`, blocks of samples over threads."""
     n_blocks = _blocks(row, n_rows, threads)
+    if n_blocks == 1:  # a prange of one would wake the threads all the same
+        _forward_rows(table, row, np.int64(0), n_rows, rows, a, lda, lists, params, c, active, keep, epilogue, scale)
+        return
     for block in prange(n_blocks):
         first, last = _tile_share(n_rows, np.int64(block), n_blocks)
         _forward_rows(table, row, first, last, rows, a, lda, lists, params, c, active, keep, epilogue, scale)
@@ -173,6 +176,9 @@ def input_gradient_parallel(
 ) -> None:  # fmt: skip
     """Do as `input_gradient`, blocks of samples over threads."""
     n_blocks = _blocks(row, n_rows, threads)
+    if n_blocks == 1:
+        _gradient_rows(table, row, np.int64(0), n_rows, dy, lists, transposed, ld, dx, active, ld_active, scale)
+        return
     for block in prange(n_blocks):
         first, last = _tile_share(n_rows, np.int64(block), n_blocks)
         _gradient_rows(table, row, first, last, dy, lists, transposed, ld, dx, active, ld_active, scale)
@@ -217,6 +223,12 @@ def weight_update_parallel(
     """Do as `weight_update`, blocks of weight rows over threads."""
     n_blocks = _blocks(row, n_rows, scratch.shape[0])
     ld_scratch = 4 * scratch.shape[1]
+    if n_blocks == 1:
+        own = address_of(scratch)
+        _update_rows(
+            table, row, np.int64(0), row[N_IN], rows, x, ldx, n_rows, dy, params, update, offset, own, hyper
+        )  # fmt: skip
+        return
     for block in prange(n_blocks):
         first, last = _tile_share(row[N_IN], np.int64(block), n_blocks)
         own = address_of(scratch) + np.int64(block) * ld_scratch
@@ -267,6 +279,13 @@ def weight_update_listed_parallel(
     n_blocks = (row[N_IN] + PAIR * PAIRS_IN_BLOCK - 1) // (PAIR * PAIRS_IN_BLOCK)
     n_threads = _blocks(row, n_rows, scratch.shape[0])
     ld_scratch = 4 * scratch.shape[1]
+    if n_threads == 1:
+        for block in range(n_blocks):
+            _update_block(
+                table, row, block, np.int64(0), rows, n_rows, pairs, dy, params, update, offset, address_of(scratch),
+                hyper,
+            )  # fmt: skip
+        return
     for t in prange(n_threads):
         thread = np.int64(t)
         own = address_of(scratch) + thread * ld_scratch

@@ -21,6 +21,11 @@ def _features() -> frozenset[str]:
     return frozenset(name for name, present in llvm.get_host_cpu_features().items() if present)
 
 
+def target() -> str:
+    """Name what Numba compiles for, so that folders of compiled code can be told apart."""
+    return f"{config.CPU_NAME or llvm.get_host_cpu_name()} {','.join(sorted(_features()))}"
+
+
 def _lanes() -> int:
     forced = os.environ.get("FASTNET_LANES", "")
     if forced in ("4", "8", "16"):

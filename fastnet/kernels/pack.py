@@ -120,7 +120,7 @@ _COMPILED: list[Any] = []
 def initialise_stage() -> int:
     """Compile the stage that sets a context's network to its initial values, once, and return its address."""
     if not _COMPILED:
-        _COMPILED.append(_jit.micro(types.void(types.int64), _initialise))
+        _COMPILED.append(_jit.micro(types.void(types.int64), _initialise, "stage"))
     return int(_COMPILED[0].address)
 
 

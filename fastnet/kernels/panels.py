@@ -257,5 +257,5 @@ def compile_panels(wanted: Iterable[tuple[int, int]]) -> None:
     for product, vectors in wanted:
         if not TABLE[product, vectors]:
             signature, source = _SOURCES[product](vectors)
-            compiled = _COMPILED[product, vectors] = _jit.micro(signature, source)
+            compiled = _COMPILED[product, vectors] = _jit.micro(signature, source, f"{product}-{vectors}")
             TABLE[product, vectors] = compiled.address

@@ -257,7 +257,8 @@ def stage(which: int, parallel: bool = False) -> int:
     key = (which, parallel and which in (FORWARD, BACKWARD))
     if key not in _COMPILED:
         signature, source = _SOURCES[which]
-        _COMPILED[key] = _jit.micro(
-            signature, _jit.with_names(source, _PARALLEL) if key[1] else source, "parallel" * key[1]
-        )
+        if key[1]:
+            _jit.start_threads()
+            source = _jit.with_names(source, _PARALLEL)
+        _COMPILED[key] = _jit.micro(signature, source, "parallel" if key[1] else "stage")
     return int(_COMPILED[key].address)

@@ -72,7 +72,7 @@ def compile_rule(rule: int) -> None:
     """Compile the microkernel of an update rule, once."""
     if rule != SGD and not ADDRESS[rule]:
         source = {MOMENTUM: _momentum, ADAM: _adam}[rule]
-        compiled = _COMPILED[rule] = _jit.micro(types.void(*[types.int64] * 8), source)
+        compiled = _COMPILED[rule] = _jit.micro(types.void(*[types.int64] * 8), source, "update")
         ADDRESS[rule] = compiled.address
 
 
