@@ -265,6 +265,7 @@ def trial_of(config: TrainConfig, stream: int, **searched: float) -> tuple[Trial
     hyper[:, update.BETA2], hyper[:, update.NEW2] = value["beta2"], 1.0 - value["beta2"]
     hyper[:, update.EPSILON] = value["epsilon"]
     hyper[:, update.SHRINK] = 1.0
+    hyper[0, update.IDLE] = config.optimizer == "sgd" and value["learning_rate"] * value["weight_decay"] < 2.0**-26
     if decoupled:
         hyper[0, update.SHRINK] = 1.0 - value["learning_rate"] * value["weight_decay"]
     train_scale, scale = dropout_scales(value["dropout"], config.dropout_scaling)

@@ -201,7 +201,7 @@ class Training:
         self.best_epoch = 0
         self.best_parameters = self.work.params[0].copy()
         initialise(self.context)
-        self._call(step.EVALUATE, 0, np.ones(1, np.int64))  # compiles the caller and returns at once
+        self._call(step.EVALUATE, step.TRAINING, np.ones(1, np.int64))  # compiles the caller and returns at once
 
     def _call(self, stage: int, argument: int, stop: npt.NDArray[np.int64]) -> int:
         return int(pack.run_stage(int(self.assembly.net.stages[stage]), self.context, argument, stop))
@@ -254,9 +254,9 @@ class Training:
         if self.status != step.DONE:
             return None
         train_loss = float(state[LOSS])
-        self._call(step.EVALUATE, 0, self.stop)
+        self._call(step.EVALUATE, step.TRAINING, self.stop)
         train_accuracy = float(state[ACCURACY])
-        self.status = self._call(step.EVALUATE, 1, self.stop)
+        self.status = self._call(step.EVALUATE, step.VALIDATION, self.stop)
         if self.status == step.DONE and not np.isfinite(state[LOSS]):
             self.status = step.DIVERGED
         if self.status != step.DONE or self.stop[0]:

@@ -27,7 +27,7 @@ class LayerShape(NamedTuple):
 BOOK_LAYERS = (LayerShape(100, 784, 100), LayerShape(100, 100, 100), LayerShape(100, 100, 10))
 """First, hidden and last layer of the book's search network."""
 
-LARGE_LAYER = LayerShape(130, 131, 67)
+LARGE_LAYER = LayerShape(130, 197, 211)
 """Large enough for the parallel kernels to divide it, and no multiple of anything."""
 
 

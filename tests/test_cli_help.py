@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from fastnet_cli.main import COMMANDS, cli
 
 from fastnet import __version__
-from fastnet.config import SearchConfig, TrainConfig, as_settings
+from fastnet.config import LEARNING_RATES, SearchConfig, TrainConfig, as_settings
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -49,6 +49,10 @@ def test_defaults_are_those_of_the_configuration(name: str) -> None:
     expected = as_settings(TrainConfig())
     for field in fields(TrainConfig):
         if name == "search" and field.name in {"early_stopping", *SearchConfig().space}:
+            continue
+        if field.name == "learning_rate":  # it depends on the optimizer, and the help says so
+            shown = " ".join(CliRunner().invoke(cli, [name, "--help"]).output.split())
+            assert all(f"{rate:g} with {optimizer}" in shown for optimizer, rate in LEARNING_RATES.items())
             continue
         assert defaults[field.name] == expected[field.name], field.name
     if name == "search":

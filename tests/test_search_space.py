@@ -64,7 +64,7 @@ WRONG_RANGES = [
     ("learning_rate", "choice:", "'' is not a number"),
     ("learning_rate", "choice:0.1,,0.2", "'' is not a number"),
     ("learning_rate", "choice:0.1,0.2,1e-1", "the value 0.1 is listed more than once"),
-    ("weight_decay", "uniform:-1e-4:1e-4", "its value -0.0001 must be in [0, inf)"),
+    ("weight_decay", "uniform:-1e-4:1e-4", "its value -0.0001 must be in [0, 1e+06]"),
     ("dropout", "uniform:0:1", "its value 1 must be in [0, 1)"),
     ("dropout", "choice:0,20", "its value 20 must be in [0, 1). Did you mean 0.2?"),
     ("momentum", "uniform:0.5:1.5", "its value 1.5 must be in [0, 1)"),

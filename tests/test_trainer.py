@@ -81,7 +81,7 @@ def test_a_training_is_the_trial_of_a_pack(course):
     assert curves_of(trained(config, data, 2, stream=4).curves()).tobytes() == pack.curves[1].tobytes()
 
 
-LARGE = TrainConfig(hidden=(131, 67), learning_rate=0.05, dropout=0.2, batch_size=130, epochs=2, seed=4)
+LARGE = TrainConfig(hidden=(197, 211), learning_rate=0.05, dropout=0.2, batch_size=130, epochs=2, seed=4)
 
 
 @pytest.fixture(scope="module")

@@ -70,9 +70,10 @@ class Work(NamedTuple):
     state: np.ndarray  # (N_STATE,) float64: see below
 
 
-POWER1, POWER2, START_LOSS, LOSS, ACCURACY = range(5)
-"""Entries of `Work.state`: Adam's beta1^t and beta2^t, the first batch's loss, and what a stage found."""
-N_STATE = 5
+POWER1, POWER2, START_LOSS, LOSS, ACCURACY, READY_EPOCH, READY_LOSS = range(7)
+"""Entries of `Work.state`: Adam's beta1^t and beta2^t, the first batch's loss, what a stage found, and the epoch whose
+first batch has gone forward already (-1 for none), with its summed loss."""
+N_STATE = 7
 
 
 class Trial(NamedTuple):

@@ -21,6 +21,7 @@ from fastnet.kernels.context import (
     N_PLACES,
     POWER1,
     POWER2,
+    READY_EPOCH,
     open_net,
     open_trial,
     open_work,
@@ -28,7 +29,18 @@ from fastnet.kernels.context import (
 from fastnet.kernels.layout import LDW, N_IN, N_OUT, W, Y
 from fastnet.kernels.loss import softmax
 from fastnet.kernels.rng import initial_weights
-from fastnet.kernels.step import DIVERGED, DONE, EVALUATE, EVALUATION, FORWARD, STOPPED, TRAIN_EPOCH
+from fastnet.kernels.step import (
+    AHEAD,
+    DIVERGED,
+    DONE,
+    EVALUATE,
+    EVALUATION,
+    FORWARD,
+    STOPPED,
+    TRAIN_EPOCH,
+    TRAINING,
+    VALIDATION,
+)
 from fastnet.kernels.tile import address_of, clock, fetch_add, invoke, invoke_i64, load_shared, store_i64
 
 NEXT, STOP = 0, 1
@@ -40,6 +52,7 @@ def _initialise(c: int) -> None:
     net, work, trial = open_net(c), open_work(c), open_trial(c)
     work.params.fill(np.float32(0.0))
     work.state[POWER1] = work.state[POWER2] = 1.0
+    work.state[READY_EPOCH] = -1.0
     for layer in range(net.layers.shape[0]):
         row = net.layers[layer]
         fan = row[N_IN] + row[N_OUT] if net.xavier else row[N_IN]
@@ -50,22 +63,24 @@ def _initialise(c: int) -> None:
 @kernel
 def _run_trial(c: int, initialise: int, stop: int, curves: np.ndarray) -> tuple[int, int]:
     """Train one network; return its status and how many epochs it finished."""
-    net, work = open_net(c), open_work(c)
+    net, work, trial = open_net(c), open_work(c), open_trial(c)
+    plain = trial.threshold == 0 and trial.scale == trial.train_scale
     invoke(initialise, c)
     for epoch in range(curves.shape[1]):
         status = invoke_i64(net.stages[TRAIN_EPOCH], c, epoch, stop)
         if status != DONE:
             return status, epoch
         loss = work.state[LOSS]
-        invoke_i64(net.stages[EVALUATE], c, 0, stop)
-        train_accuracy = work.state[ACCURACY]
-        invoke_i64(net.stages[EVALUATE], c, 1, stop)
+        invoke_i64(net.stages[EVALUATE], c, VALIDATION, stop)
+        validation_loss, validation_accuracy = work.state[LOSS], work.state[ACCURACY]
+        ahead = plain and epoch + 1 < curves.shape[1]
+        invoke_i64(net.stages[EVALUATE], c, AHEAD + epoch + 1 if ahead else TRAINING, stop)
         if load_shared(stop) != 0:
             return STOPPED, epoch
-        if not math.isfinite(work.state[LOSS]):
+        if not math.isfinite(validation_loss):
             return DIVERGED, epoch
-        curves[0, epoch], curves[1, epoch] = np.float32(loss), np.float32(train_accuracy)
-        curves[2, epoch], curves[3, epoch] = np.float32(work.state[LOSS]), np.float32(work.state[ACCURACY])
+        curves[0, epoch], curves[1, epoch] = np.float32(loss), np.float32(work.state[ACCURACY])
+        curves[2, epoch], curves[3, epoch] = np.float32(validation_loss), np.float32(validation_accuracy)
     return DONE, curves.shape[1]
 
 

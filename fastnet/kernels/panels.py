@@ -33,6 +33,7 @@ from fastnet.kernels.tile import (
     store_sgd,
     zeros,
 )
+from fastnet.kernels.update import IDLE
 
 LINEAR, RELU, RELU_KEPT = 0, 1, 2
 """Epilogues of the forward product: nothing, ReLU, ReLU and dropout."""
@@ -206,12 +207,16 @@ def _weight_gradient_listed(vectors: int) -> tuple[Any, Callable[..., None]]:
         n_pairs: int, samples: int, values: int, capacity: int, counts: int, dy: int, ld_dy: int, w: int, ldw: int,
         update: int, offset: int, scratch: int, hyper: int,
     ) -> None:  # fmt: skip
+        idle = update == 0 and load_f32(hyper + 4 * IDLE) > 0
         for q in range(n_pairs):
+            count = load_i64(counts + 8 * q)
+            if count == 0 and idle:  # a third of the pixel pairs of a batch
+                continue
             tile = zeros(PAIR, vectors)
             sample = samples + 2 * q * capacity
             value = values + 4 * PAIR * q * capacity
             out = w + PAIR * q * ldw
-            for p in range(load_i64(counts + 8 * q)):
+            for p in range(count):
                 tile = rank1_strided(tile, value + 4 * PAIR * p, 4, dy + load_u16(sample + 2 * p) * ld_dy)
             if update == 0:
                 store_sgd(tile, out, ldw, load_f32(hyper), load_f32(hyper + 4))

@@ -31,8 +31,11 @@ from fastnet.kernels.context import (
     ACCURACY,
     LOSS,
     POWER2,
+    READY_EPOCH,
+    READY_LOSS,
     START_LOSS,
     Data,
+    Trial,
     Work,
     open_data,
     open_net,
@@ -73,6 +76,9 @@ DIVERGENCE = 1e3
 FORWARD, BACKWARD, TRAIN_EPOCH, EVALUATE = range(4)
 """Places in `Net.stages`."""
 N_STAGES = 4
+
+TRAINING, VALIDATION, AHEAD = np.int64(0), np.int64(1), np.int64(2)
+"""Parts that `EVALUATE` takes."""
 
 _WITH_GRADIENT, _LOSS_ONLY = np.int64(1), np.int64(0)
 
@@ -182,6 +188,16 @@ def _backward(c: int, rows: int, n_rows: int) -> None:
         dy, dx = dx, dy
 
 
+@kernel
+def _order_epoch(data: Data, work: Work, trial: Trial, epoch: int) -> int:
+    """Put the training rows in the order of an epoch; return how many there are."""
+    n_train = data.train_rows.shape[0] - TILE_ROWS
+    for r in range(work.order.shape[0]):  # a slice assignment would compile its error message: 10 s
+        work.order[r] = data.train_rows[r]
+    shuffle(trial.seed, trial.stream, epoch, work.order[:n_train])
+    return n_train
+
+
 def _train_epoch(c: int, epoch: int, stop: int) -> int:
     """Train one epoch in shuffled order; return the status and leave the mean loss as it was met in `LOSS`.
 
@@ -189,9 +205,9 @@ def _train_epoch(c: int, epoch: int, stop: int) -> int:
     """
     net, data, work, trial = open_net(c), open_data(c), open_work(c), open_trial(c)
     n_train = data.train_rows.shape[0] - TILE_ROWS
-    for r in range(work.order.shape[0]):  # a slice assignment would compile its error message: 10 s
-        work.order[r] = data.train_rows[r]
-    shuffle(trial.seed, trial.stream, epoch, work.order[:n_train])
+    ready = work.state[READY_EPOCH] == epoch
+    if not ready:
+        _order_epoch(data, work, trial, epoch)
     last = net.layers[net.layers.shape[0] - 1]
     logits, gradient = work.floats[last[Y] :], work.floats[net.offsets[GRADIENT] :]
     n_steps = (n_train + net.batch_size - 1) // net.batch_size
@@ -202,8 +218,12 @@ def _train_epoch(c: int, epoch: int, stop: int) -> int:
         n_rows = min(net.batch_size, n_train - s * net.batch_size)
         rows = work.order[s * net.batch_size :]
         step = epoch * n_steps + s
-        invoke(net.stages[FORWARD], c, address_of(rows), n_rows, step)
-        loss, _ = softmax_loss(logits, last[LDW], last[N_OUT], rows, n_rows, data.labels, 0.0, _WITH_GRADIENT, gradient)
+        loss = work.state[READY_LOSS]
+        if s > 0 or not ready:
+            invoke(net.stages[FORWARD], c, address_of(rows), n_rows, step)
+            loss, _ = softmax_loss(
+                logits, last[LDW], last[N_OUT], rows, n_rows, data.labels, 0.0, _WITH_GRADIENT, gradient
+            )
         if step == 0:
             work.state[START_LOSS] = loss / n_rows
         if not loss / n_rows <= DIVERGENCE * work.state[START_LOSS]:
@@ -211,27 +231,47 @@ def _train_epoch(c: int, epoch: int, stop: int) -> int:
         total += loss
         begin_step(net.rule, trial.learning_rate, trial.beta1, trial.beta2, work.state[: POWER2 + 1], work.hyper)
         invoke(net.stages[BACKWARD], c, address_of(rows), n_rows)
+    work.state[READY_EPOCH] = -1.0
     work.state[LOSS] = total / n_train
     return DONE
 
 
 def _evaluate(c: int, part: int, stop: int) -> int:
-    """Leave mean loss and accuracy in `LOSS` and `ACCURACY`: part 0 the training rows, 1 the validation rows."""
-    net, data, work = open_net(c), open_data(c), open_work(c)
-    rows = data.train_rows if part == 0 else data.validation_rows
+    """Leave mean loss and accuracy in `LOSS` and `ACCURACY`.
+
+    part  `TRAINING` or `VALIDATION` rows; or `AHEAD` + e: the training rows in the order of epoch e, its first batch
+          last and left in the workspace with its gradient, so that `TRAIN_EPOCH` need not take it forward again: it
+          has the same weights. Only without dropout. Saves a quarter of the forward work of the book's four batches.
+    """
+    net, data, work, trial = open_net(c), open_data(c), open_work(c), open_trial(c)
+    rows = data.validation_rows if part == VALIDATION else data.train_rows
     n_samples = rows.shape[0] - TILE_ROWS
+    first = np.int64(0)
+    if part >= AHEAD:
+        _order_epoch(data, work, trial, part - AHEAD)
+        rows, first = work.order, min(net.batch_size, n_samples)
     last = net.layers[net.layers.shape[0] - 1]
-    logits, scratch = work.floats[last[Y] :], work.floats[net.offsets[GRADIENT] :]
+    logits, gradient = work.floats[last[Y] :], work.floats[net.offsets[GRADIENT] :]
     loss = 0.0
     correct = 0
-    for begin in range(0, n_samples, net.block):
+    for begin in range(first, n_samples, net.block):
         if load_shared(stop) != 0:
             return STOPPED
         n_rows = min(net.block, n_samples - begin)
         some = rows[begin:]
         invoke(net.stages[FORWARD], c, address_of(some), n_rows, EVALUATION)
-        loss, found = softmax_loss(logits, last[LDW], last[N_OUT], some, n_rows, data.labels, loss, _LOSS_ONLY, scratch)
+        loss, found = softmax_loss(
+            logits, last[LDW], last[N_OUT], some, n_rows, data.labels, loss, _LOSS_ONLY, gradient
+        )
         correct += found
+    if first > 0:
+        invoke(net.stages[FORWARD], c, address_of(rows), first, EVALUATION)
+        ready, found = softmax_loss(
+            logits, last[LDW], last[N_OUT], rows, first, data.labels, 0.0, _WITH_GRADIENT, gradient
+        )
+        correct += found
+        work.state[READY_EPOCH], work.state[READY_LOSS] = np.float64(part - AHEAD), ready
+        loss += ready
     work.state[LOSS], work.state[ACCURACY] = loss / n_samples, correct / n_samples
     return DONE
 

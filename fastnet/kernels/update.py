@@ -25,10 +25,11 @@ SGD, MOMENTUM, ADAM = 0, 1, 2
 
 N_STATES = {SGD: 0, MOMENTUM: 1, ADAM: 2}
 
-LEARNING_RATE, WEIGHT_DECAY, MU, BETA1, NEW1, BETA2, NEW2, EPSILON, SHRINK, STEP, ROOT = range(11)
+LEARNING_RATE, WEIGHT_DECAY, MU, BETA1, NEW1, BETA2, NEW2, EPSILON, SHRINK, STEP, ROOT, IDLE = range(12)
 """`NEW1` is 1 - beta1, `NEW2` 1 - beta2, `SHRINK` 1 - learning_rate * decoupled λ; `begin_step` writes `STEP`,
-learning_rate / (1 - beta1^t), and `ROOT`, 1 / sqrt(1 - beta2^t)."""
-N_HYPER = 11
+learning_rate / (1 - beta1^t), and `ROOT`, 1 / sqrt(1 - beta2^t). `IDLE` is 1 where plain SGD leaves a weight without a
+gradient as it is, to the bit: where learning_rate * weight_decay < 2^-26, a quarter of a unit in the last place."""
+N_HYPER = 12
 
 ADDRESS = np.zeros(3, np.int64)
 """Address of the microkernel of each rule; 0 for SGD, which has none, and for those not compiled yet."""
