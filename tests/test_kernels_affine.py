@@ -250,7 +250,7 @@ def test_bias_gradient_is_the_reference(batch, n_out, seed):
     assert (layer.padding(params[0]) == 0).all(), "the padding of the biases is not zero"
 
 
-@pytest.mark.parametrize("shape", [LARGE_LAYER, LayerShape(7, 784, 301), LayerShape(1, 1200, 1100)])
+@pytest.mark.parametrize("shape", [LARGE_LAYER, LayerShape(25, 784, 301), LayerShape(4, 1200, 1100)])
 @pytest.mark.parametrize("listed", [False, True])
 def test_the_parallel_kernels_give_the_serial_ones_bits(shape, listed):
     assert 2 * np.prod(shape) >= affine.PARALLEL_FLOPS, "too small to be divided over threads"

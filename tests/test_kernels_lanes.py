@@ -60,11 +60,12 @@ def report() -> str:
     if _jit.cache_folder() is None:
         sparse, dense = (prepared(blobs(NETWORKS["three hidden layers"], 64, filled=filled)) for filled in (0.3, 1.0))
         warm_up(TrainConfig(hidden=(33, 33), optimizer="adam"), sparse)
-        Training(TrainConfig(hidden=(33, 33)), sparse, 2)
+        for data in (sparse, dense):  # large enough to be divided over threads
+            Training(TrainConfig(hidden=(320, 320), batch_size=64), data, 2)
         answer["warm"] = signatures()
-        for data, hidden in ((sparse, (50, 7)), (dense, ()), (dense, (16, 16, 1))):
+        for data, hidden, batch_size in ((sparse, (350, 300), 64), (dense, (), 9), (dense, (16, 16, 1), 9)):
             config = TrainConfig(
-                hidden=hidden, optimizer="momentum", batch_size=9, dropout=0.5, init="xavier", epochs=2
+                hidden=hidden, optimizer="momentum", batch_size=batch_size, dropout=0.5, init="xavier", epochs=2
             )  # fmt: skip
             assert (run_pack(data, config, [0, 1], jobs=2).status == DONE).all()
             Training(config, data, 1).run()

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import numba
+import numpy as np
 from numba import config
 from numba.np.ufunc import parallel as numba_threads
 
@@ -72,6 +73,11 @@ def _cached(decorate: Callable[..., Any], folder: str = "") -> Any:
         return decorate(cache=False)
     finally:
         config.CACHE_DIR = before
+
+
+def typed(number: int) -> Any:
+    """Return an int64 constant: a plain number has a type of its own, for which Numba compiles every callee anew."""
+    return np.int64(number)
 
 
 def kernel(function: Callable[..., Any]) -> Any:

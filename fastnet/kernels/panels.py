@@ -41,7 +41,7 @@ LINEAR, RELU, RELU_KEPT = 0, 1, 2
 (
     FORWARD, FORWARD_PACKED, FORWARD_ACTIVE, INPUT_GRADIENT, INPUT_GRADIENT_ACTIVE, WEIGHT_GRADIENT,
     WEIGHT_GRADIENT_LISTED,
-) = (np.int64(product) for product in range(7))  # fmt: skip  # typed: see `rng._ZERO`
+) = (_jit.typed(product) for product in range(7))  # fmt: skip
 """Rows of `TABLE`: dense; over lists of inputs; over lists of active hidden outputs."""
 N_PRODUCTS = 7
 

@@ -12,12 +12,12 @@ import math
 
 import numpy as np
 
-from fastnet.kernels._jit import entry, kernel
+from fastnet.kernels._jit import entry, kernel, typed
 
-INIT, SHUFFLE, DROPOUT, SPACE = np.int64(1), np.int64(2), np.int64(3), np.int64(4)
+INIT, SHUFFLE, DROPOUT, SPACE = (typed(purpose) for purpose in range(1, 5))
 """Purposes; layer number times 256 is added."""
 
-_ZERO = np.int64(0)  # a plain 0 has a type of its own, for which Numba would compile every callee once more
+_ZERO = typed(0)
 
 _M0, _M1 = np.uint64(0xD2511F53), np.uint64(0xCD9E8D57)
 _W0, _W1 = np.uint64(0x9E3779B9), np.uint64(0xBB67AE85)

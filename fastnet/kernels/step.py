@@ -77,10 +77,10 @@ FORWARD, BACKWARD, TRAIN_EPOCH, EVALUATE = range(4)
 """Places in `Net.stages`."""
 N_STAGES = 4
 
-TRAINING, VALIDATION, AHEAD = np.int64(0), np.int64(1), np.int64(2)
+TRAINING, VALIDATION, AHEAD = (_jit.typed(part) for part in range(3))
 """Parts that `EVALUATE` takes."""
 
-_WITH_GRADIENT, _LOSS_ONLY = np.int64(1), np.int64(0)
+_LOSS_ONLY, _WITH_GRADIENT = _jit.typed(0), _jit.typed(1)
 
 EVALUATION = -1
 """Step number that means evaluation: no dropout, evaluation's scale."""
