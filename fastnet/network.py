@@ -178,6 +178,23 @@ def workspace(plan: layout.Layout, n_states: int, n_rows: int, capacity: int, th
     )
 
 
+def compile_products(
+    config: TrainConfig, data: TrainingData, *, parallel: bool, skip_zeros: bool = True
+) -> tuple[int, int, layout.Layout]:
+    """Compile the microkernels that `assemble` needs; return batch size, evaluation block and layout."""
+    batch_size = min(config.batch_size, data.n_train)
+    most = max(data.n_train, len(data.validation_rows) - host.TILE_ROWS)
+    block = host.round_up(min(PARALLEL_BLOCK_ROWS if parallel else BLOCK_ROWS, most), LOG_ROWS)
+    spec = config.network(data.n_features, data.n_classes)
+    plan = layout.layout(spec.sizes, max(batch_size, block))
+    wanted = layout.panels_of(
+        plan.table, listed_inputs=data.sparse, listed_hidden=not parallel and skip_zeros, training=True
+    )
+    panels.compile_panels(sorted(wanted))
+    update.compile_rule(RULES[config.optimizer])
+    return batch_size, block, plan
+
+
 def assemble(config: TrainConfig, data: TrainingData, *, parallel: bool, skip_zeros: bool = True) -> Assembly:
     """Lay out the network that `config` describes for `data` and compile what training it needs.
 
@@ -192,17 +209,8 @@ def assemble(config: TrainConfig, data: TrainingData, *, parallel: bool, skip_ze
     skip_zeros : bool
         False keeps hidden layers from walking lists of their active inputs; the results are the same bits.
     """
-    batch_size = min(config.batch_size, data.n_train)
-    most = max(data.n_train, len(data.validation_rows) - host.TILE_ROWS)
-    block = host.round_up(min(PARALLEL_BLOCK_ROWS if parallel else BLOCK_ROWS, most), LOG_ROWS)
-    spec = config.network(data.n_features, data.n_classes)
-    plan = layout.layout(spec.sizes, max(batch_size, block))
+    batch_size, block, plan = compile_products(config, data, parallel=parallel, skip_zeros=skip_zeros)
     rule = RULES[config.optimizer]
-    wanted = layout.panels_of(
-        plan.table, listed_inputs=data.sparse, listed_hidden=not parallel and skip_zeros, training=True
-    )
-    panels.compile_panels(sorted(wanted))
-    update.compile_rule(rule)
     net = Net(
         layers=plan.table,
         offsets=plan.offsets,

@@ -10,10 +10,10 @@ import numpy.typing as npt
 
 from fastnet import background
 from fastnet.config import TrainConfig
-from fastnet.kernels import pack, update
+from fastnet.kernels import pack, step, update, warm
 from fastnet.kernels.context import FIRST_OF_TRIAL, N_PLACES, fill
 from fastnet.kernels.step import PENDING
-from fastnet.network import Integers, TrainingData, assemble, n_threads_limit, trial_of
+from fastnet.network import Integers, TrainingData, assemble, compile_products, n_threads_limit, trial_of
 
 Curves = npt.NDArray[np.float32]
 
@@ -142,6 +142,10 @@ def warm_up(config: TrainConfig, data: TrainingData) -> float:
         From `fastnet.network.prepare`.
     """
     clock = time.perf_counter()
+    with warm.second_half():
+        step.stage(step.FORWARD)
+        step.stage(step.BACKWARD)
+        compile_products(config, data, parallel=False)
     empty = PackRun(data, config, np.zeros(0, np.int64), {}, jobs=1)
     empty.start()
     empty.join()

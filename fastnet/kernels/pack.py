@@ -49,7 +49,9 @@ NEXT, STOP = 0, 1
 
 def _initialise(c: int) -> None:
     """Set a network to its initial values: normal weights, zero biases, zero padding, zero optimizer states."""
-    net, work, trial = open_net(c), open_work(c), open_trial(c)
+    net = open_net(c)
+    work = open_work(c)
+    trial = open_trial(c)
     work.params.fill(np.float32(0.0))
     work.state[POWER1] = work.state[POWER2] = 1.0
     work.state[READY_EPOCH] = -1.0
@@ -63,7 +65,9 @@ def _initialise(c: int) -> None:
 @kernel
 def _run_trial(c: int, initialise: int, stop: int, curves: np.ndarray) -> tuple[int, int]:
     """Train one network; return its status and how many epochs it finished."""
-    net, work, trial = open_net(c), open_work(c), open_trial(c)
+    net = open_net(c)
+    work = open_work(c)
+    trial = open_trial(c)
     plain = trial.threshold == 0 and trial.scale == trial.train_scale
     invoke(initialise, c)
     for epoch in range(curves.shape[1]):

@@ -88,7 +88,10 @@ EVALUATION = -1
 
 def _forward(c: int, rows: int, n_rows: int, step: int) -> None:
     """Fill the outputs Y of every layer for `n_rows` samples (numbers at address `rows`); the last are the logits."""
-    net, data, work, trial = open_net(c), open_data(c), open_work(c), open_trial(c)
+    net = open_net(c)
+    data = open_data(c)
+    work = open_work(c)
+    trial = open_trial(c)
     last = net.layers.shape[0] - 1
     base, bits = address_of(work.floats), address_of(work.bits)
     keep = net.offsets[KEEP]
@@ -152,7 +155,10 @@ def _list_outputs(row: np.ndarray, n_rows: int, work: Work) -> bool:
 
 def _backward(c: int, rows: int, n_rows: int) -> None:
     """Carry the logits' gradient down and update every layer; each input gradient is taken before its update."""
-    net, data, work, trial = open_net(c), open_data(c), open_work(c), open_trial(c)
+    net = open_net(c)
+    data = open_data(c)
+    work = open_work(c)
+    trial = open_trial(c)
     last = net.layers.shape[0] - 1
     base, params = address_of(work.floats), address_of(work.params)
     dy = base + 4 * net.offsets[GRADIENT]
@@ -203,7 +209,10 @@ def _train_epoch(c: int, epoch: int, stop: int) -> int:
 
     stop  address of an int64 that is read before every step: non-zero ends the epoch at once as `STOPPED`
     """
-    net, data, work, trial = open_net(c), open_data(c), open_work(c), open_trial(c)
+    net = open_net(c)
+    data = open_data(c)
+    work = open_work(c)
+    trial = open_trial(c)
     n_train = data.train_rows.shape[0] - TILE_ROWS
     ready = work.state[READY_EPOCH] == epoch
     if not ready:
@@ -243,7 +252,10 @@ def _evaluate(c: int, part: int, stop: int) -> int:
           last and left in the workspace with its gradient, so that `TRAIN_EPOCH` need not take it forward again: it
           has the same weights. Only without dropout. Saves a quarter of the forward work of the book's four batches.
     """
-    net, data, work, trial = open_net(c), open_data(c), open_work(c), open_trial(c)
+    net = open_net(c)
+    data = open_data(c)
+    work = open_work(c)
+    trial = open_trial(c)
     rows = data.validation_rows if part == VALIDATION else data.train_rows
     n_samples = rows.shape[0] - TILE_ROWS
     first = np.int64(0)
