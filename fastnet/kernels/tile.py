@@ -137,17 +137,6 @@ def load_f32(typing: Any, base: Any) -> Any:
 
 
 @intrinsic
-def store_f32(typing: Any, base: Any, value: Any) -> Any:
-    """Write a float32 to a byte address."""
-
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        _store(builder, args[1], args[0], _F32, 4)
-        return context.get_dummy_value()
-
-    return types.none(types.int64, types.float32), generate
-
-
-@intrinsic
 def load_i64(typing: Any, base: Any) -> Any:
     """int64 at a byte address."""
 
@@ -237,20 +226,6 @@ def load_row(typing: Any, tile: Any, base: Any) -> Any:
         return result
 
     return tile(tile, types.int64), generate
-
-
-@intrinsic
-def load_tile(typing: Any, tile: Any, base: Any, stride: Any) -> Any:
-    """Return the tile stored at `base`, rows `stride` bytes apart: a sum that goes on."""
-
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        result, base, stride = args
-        for k in range(tile.rows * tile.vectors):
-            row = _row(builder, base, stride, k // tile.vectors)
-            result = builder.insert_value(result, _load_vector(builder, row, k % tile.vectors), k)
-        return result
-
-    return tile(tile, types.int64, types.int64), generate
 
 
 def _add_product(builder: Any, tile: Tile, acc: Any, scalars: list[Any], base: Any) -> Any:
