@@ -6,6 +6,7 @@ Names and defaults live here and nowhere else: the command line reads its defaul
 from __future__ import annotations
 
 import math
+import os
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -277,6 +278,33 @@ def check_hyperparameter(name: str, value: float) -> None:
         _in_range(name, value, 0.0, LARGEST, open_high=False)
     else:
         _in_range(name, value, 0.0, 1.0)
+
+
+def count_threads(jobs: int | None) -> int:
+    """Return how many threads to use: `jobs`, or with None as many as there are cores for this process.
+
+    Raises
+    ------
+    ConfigError
+        If `jobs` is not a whole number from 1 to 4096.
+
+    Examples
+    --------
+    >>> count_threads(2)
+    2
+    """
+    if jobs is None:
+        return usable_cores()
+    if isinstance(jobs, bool) or not isinstance(jobs, int) or not 1 <= jobs <= 4096:
+        raise ConfigError(f"jobs={jobs!r}: must be a whole number from 1 to 4096")
+    return jobs
+
+
+def usable_cores() -> int:
+    """Return how many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fastnet import background
-from fastnet.config import TrainConfig, as_settings
+from fastnet.config import TrainConfig, as_settings, count_threads
 from fastnet.data.dataset import Dataset, Split
 from fastnet.data.preprocess import Scaler, fit_scaler
 from fastnet.errors import FastnetError
@@ -130,6 +130,8 @@ def train(
 
     Raises
     ------
+    ConfigError
+        If `jobs` is not a whole number from 1 to 4096.
     FastnetError
         If the loss is not finite in the first epoch, so that there is no network to keep.
     KeyboardInterrupt
@@ -145,10 +147,10 @@ def train(
     """
     from fastnet.data.dataset import split as split_rows
 
+    threads = min(count_threads(jobs), n_threads_limit())
     parts = split or split_rows(dataset.y, seed=config.seed)
     scaler = fit_scaler(dataset.x, parts.train)
     data = prepare(dataset, parts, scaler)
-    threads = min(jobs or n_threads_limit(), n_threads_limit())
     clock = time.perf_counter()
     training = Training(config, data, threads)
     compile_seconds = time.perf_counter() - clock

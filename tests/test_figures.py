@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from fastnet import files
 from fastnet.errors import FastnetError
 from fastnet.report import best20_figure, figures, format_best, learning_curve_figure, to_rows
 from fastnet.search.result import TrialResult
@@ -83,7 +84,7 @@ def test_a_picture_that_cannot_be_written_is_one_sentence_and_leaves_the_old_one
     def full(source, target):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(figures.os, "replace", full)
+    monkeypatch.setattr(files.os, "replace", full)
     with pytest.raises(FastnetError, match=r"best20\.png: the picture cannot be written \(No space left"):
         best20_figure([make_trial(0)], path)
     assert path.read_bytes() == b"old"

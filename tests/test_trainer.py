@@ -17,7 +17,7 @@ import fastnet
 from fastnet import model, trainer
 from fastnet.config import TrainConfig
 from fastnet.data import Dataset, as_dataset, take_first
-from fastnet.errors import FastnetError
+from fastnet.errors import ConfigError, FastnetError
 from fastnet.kernels import affine, layout
 from fastnet.network import TrainingData, assemble
 from fastnet.trainer import Training, train
@@ -272,3 +272,9 @@ def test_divergence_later_keeps_the_best_epoch():
     assert result.diverged and 1 <= result.best_epoch <= result.epochs_done < 50
     assert np.isfinite(curves_of(result.curves)).all()
     assert all(np.isfinite(w).all() for w in result.model.weights)
+
+
+@pytest.mark.parametrize("jobs", [0, -3, 2.0, True])
+def test_an_impossible_number_of_threads_is_refused(tiny_dataset, jobs):
+    with pytest.raises(ConfigError, match=r"jobs=.*must be a whole number from 1 to 4096"):
+        train(tiny_dataset, TrainConfig(hidden=(4,), epochs=1), jobs=jobs)

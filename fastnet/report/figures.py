@@ -5,8 +5,6 @@ Matplotlib takes about half a second to import, so it is imported when the first
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
@@ -16,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastnet.errors import FastnetError
+from fastnet.files import replace_file
 from fastnet.search.result import TrialResult
 
 if TYPE_CHECKING:
@@ -234,16 +233,8 @@ def _save(figure: Figure, path: Path) -> None:
     """Render in memory, write beside the target, then rename over it."""
     picture = BytesIO()
     figure.savefig(picture, format="png", dpi=DPI, metadata={"Software": None})
-    temporary = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        with os.fdopen(handle, "wb") as file:
-            file.write(picture.getvalue())
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
+        replace_file(path, picture.getvalue())
     except OSError as error:
         raise FastnetError(f"{path}: the picture cannot be written ({error.strerror or error})") from error
-    finally:
-        if temporary is not None and os.path.exists(temporary):
-            os.unlink(temporary)

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from fastnet.config import SearchConfig, as_settings
-from fastnet.search.environment import count_threads, describe_environment
+from fastnet.config import SearchConfig, as_settings, count_threads
+from fastnet.search.environment import describe_environment
 from fastnet.search.result import Progress, SearchResult, TrialResult
 from fastnet.search.sampler import sample
 from fastnet.search.space import Space

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import platform
 from importlib import metadata
 from pathlib import Path
@@ -11,33 +10,7 @@ from typing import Any
 import numpy as np
 
 from fastnet._version import __version__
-from fastnet.errors import ConfigError
-
-
-def count_threads(jobs: int | None) -> int:
-    """Return how many threads to use: `jobs`, or with None as many as there are cores for this process.
-
-    Raises
-    ------
-    ConfigError
-        If `jobs` is not a whole number from 1 to 4096.
-
-    Examples
-    --------
-    >>> count_threads(2)
-    2
-    """
-    if jobs is None:
-        return _usable_cores()
-    if isinstance(jobs, bool) or not isinstance(jobs, int) or not 1 <= jobs <= 4096:
-        raise ConfigError(f"jobs={jobs!r}: must be a whole number from 1 to 4096")
-    return jobs
-
-
-def _usable_cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+from fastnet.config import usable_cores
 
 
 def describe_environment(threads: int) -> dict[str, Any]:
@@ -48,7 +21,7 @@ def describe_environment(threads: int) -> dict[str, Any]:
     except metadata.PackageNotFoundError:
         packages["numba"] = "unknown"
     machine = {"system": platform.system(), "machine": platform.machine(), "processor": _processor()}
-    return packages | machine | {"cores": _usable_cores(), "threads": threads}
+    return packages | machine | {"cores": usable_cores(), "threads": threads}
 
 
 def _processor() -> str:
