@@ -17,6 +17,7 @@ from numba import prange
 from fastnet.kernels._jit import kernel, parallel_kernel
 from fastnet.kernels.host import LANE_BYTES, LANES, MASK_BYTES, TILE_ROWS
 from fastnet.kernels.layout import LD_ACTIVE, LDW, N_IN, N_OUT, PANELS, B, W
+from fastnet.kernels.memory import address_of, invoke, load_f32
 from fastnet.kernels.panels import (
     FORWARD,
     FORWARD_ACTIVE,
@@ -28,7 +29,7 @@ from fastnet.kernels.panels import (
     WEIGHT_GRADIENT_LISTED,
 )
 from fastnet.kernels.sparsity import PAIRS_IN_BLOCK, samples_of_pairs
-from fastnet.kernels.tile import address_of, invoke, load_f32, load_vector, splat, store_vector, transpose_block
+from fastnet.kernels.vector import load_vector, splat, store_vector, transpose_block
 
 PARALLEL_FLOPS = 10_000_000
 """A product below this many floating-point operations (about 100 microseconds) is not worth waking threads for."""

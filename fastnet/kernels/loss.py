@@ -8,17 +8,9 @@ import numpy as np
 
 from fastnet.kernels._jit import kernel
 from fastnet.kernels.host import LANE_BYTES, LANES
+from fastnet.kernels.memory import address_of
 from fastnet.kernels.rng import log_exact
-from fastnet.kernels.tile import (
-    address_of,
-    at_least,
-    first_lanes,
-    load_vector,
-    power_of_two,
-    round_even,
-    splat,
-    store_vector,
-)
+from fastnet.kernels.vector import at_least, first_lanes, load_vector, power_of_two, round_even, splat, store_vector
 
 _ONE = np.float32(1.0)
 _LOG2E = np.float32(1.44269504)

@@ -28,6 +28,7 @@ from fastnet.kernels.context import (
 )
 from fastnet.kernels.layout import LDW, N_IN, N_OUT, W, Y
 from fastnet.kernels.loss import softmax
+from fastnet.kernels.memory import address_of, clock, fetch_add, invoke, invoke_i64, load_shared, store_i64
 from fastnet.kernels.rng import initial_weights
 from fastnet.kernels.step import (
     AHEAD,
@@ -41,7 +42,6 @@ from fastnet.kernels.step import (
     TRAINING,
     VALIDATION,
 )
-from fastnet.kernels.tile import address_of, clock, fetch_add, invoke, invoke_i64, load_shared, store_i64
 
 NEXT, STOP = 0, 1
 """Entries of the control array: the next trial to take, and the request to end."""

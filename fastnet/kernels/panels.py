@@ -18,12 +18,9 @@ from numba import types
 
 from fastnet.kernels import _jit
 from fastnet.kernels.host import LANE_BYTES, LIST_VECTORS, PAIR_VECTORS, PANEL_VECTORS, TILE_ROWS, TILE_VECTORS
+from fastnet.kernels.memory import invoke, load_f32, load_i64, load_u16
 from fastnet.kernels.tile import (
-    invoke,
-    load_f32,
-    load_i64,
     load_row,
-    load_u16,
     rank1,
     rank1_strided,
     store,

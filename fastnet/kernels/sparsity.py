@@ -16,8 +16,8 @@ import numpy as np
 from fastnet.kernels._jit import kernel
 from fastnet.kernels.host import GROUP
 from fastnet.kernels.layout import LIST_BLOCK
+from fastnet.kernels.memory import add_eight_u16, address_of, load_i64, load_u8, load_u16, store_i64, store_u16
 from fastnet.kernels.panels import PAIR
-from fastnet.kernels.tile import add_eight_u16, address_of, load_i64, load_u8, load_u16, store_i64, store_u16
 
 MAX_INDEX = 65_535
 """Lists hold uint16: wider data take the dense path."""

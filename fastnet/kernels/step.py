@@ -61,10 +61,10 @@ from fastnet.kernels.layout import (
     Y,
 )
 from fastnet.kernels.loss import softmax_loss
+from fastnet.kernels.memory import address_of, invoke, load_shared, rows_at
 from fastnet.kernels.panels import LINEAR, RELU, RELU_KEPT
 from fastnet.kernels.rng import shuffle
 from fastnet.kernels.sparsity import MAX_ACTIVE, list_active
-from fastnet.kernels.tile import address_of, invoke, load_shared, rows_at
 from fastnet.kernels.update import begin_step
 
 PENDING, DONE, DIVERGED, STOPPED = 0, 1, 2, 3

@@ -18,7 +18,8 @@ from numba import types
 from fastnet.kernels import _jit
 from fastnet.kernels._jit import kernel
 from fastnet.kernels.host import LANE_BYTES
-from fastnet.kernels.tile import load_f32, load_vector, splat, square_root, store_vector
+from fastnet.kernels.memory import load_f32
+from fastnet.kernels.vector import load_vector, splat, square_root, store_vector
 
 SGD, MOMENTUM, ADAM = 0, 1, 2
 """Codes of the rules; AdamW is Adam with `SHRINK` below one and a `WEIGHT_DECAY` of zero."""

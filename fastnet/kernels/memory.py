@@ -1,0 +1,214 @@
+"""Memory by its address: single numbers, atomic counters, other compiled functions, the clock.
+
+Operands of the kernels are raw byte addresses (int64): microkernels and stages are compiled once and called through
+function pointers, so no array descriptors travel. Numba cannot express that itself; these intrinsics emit it as LLVM
+code. The helpers at the top are what `vector` and `tile` emit theirs with.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
+from numba.np import arrayobj
+
+F32 = ir.FloatType()
+I8 = ir.IntType(8)
+I16 = ir.IntType(16)
+I32 = ir.IntType(32)
+I64 = ir.IntType(64)
+
+address = types.int64
+"""Numba type of a byte address (and of a stride in bytes)."""
+
+
+def constant(value: int) -> ir.Constant:
+    """Return an int64 constant."""
+    return ir.Constant(I64, value)
+
+
+def read(builder: Any, base: Any, kind: ir.Type, align: int) -> Any:
+    """Emit a load of one `kind` from a byte address."""
+    return builder.load(builder.inttoptr(base, kind.as_pointer()), align=align)
+
+
+def write(builder: Any, value: Any, base: Any, kind: ir.Type, align: int) -> None:
+    """Emit a store of one `kind` to a byte address."""
+    builder.store(value, builder.inttoptr(base, kind.as_pointer()), align=align)
+
+
+def row_of(builder: Any, base: Any, stride: Any, row: int) -> Any:
+    """Emit the address of a row, `stride` bytes from one to the next."""
+    return builder.add(base, builder.mul(stride, constant(row))) if row else base
+
+
+@intrinsic
+def address_of(typing: Any, array: Any) -> Any:
+    """Byte address of an array's first element as int64 (``ctypes.data`` is unsigned, and mixing makes floats)."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        data = context.make_array(signature.args[0])(context, builder, args[0]).data
+        return builder.ptrtoint(data, I64)
+
+    return types.int64(array), generate
+
+
+@intrinsic
+def rows_at(typing: Any, base: Any, count: Any) -> Any:
+    """Return the int64 array of `count` entries at a byte address."""
+    array = types.Array(types.int64, 1, "C")
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        result = context.make_array(array)(context, builder)
+        data = builder.inttoptr(args[0], I64.as_pointer())
+        arrayobj.populate_array(result, data, [args[1]], [constant(8)], constant(8), None)
+        return result._getvalue()
+
+    return array(types.int64, types.int64), generate
+
+
+@intrinsic
+def load_f32(typing: Any, base: Any) -> Any:
+    """float32 at a byte address."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return read(builder, args[0], F32, 4)
+
+    return types.float32(types.int64), generate
+
+
+@intrinsic
+def load_i64(typing: Any, base: Any) -> Any:
+    """int64 at a byte address."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return read(builder, args[0], I64, 8)
+
+    return types.int64(types.int64), generate
+
+
+@intrinsic
+def store_i64(typing: Any, base: Any, value: Any) -> Any:
+    """Write an int64 to a byte address."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        write(builder, args[1], args[0], I64, 8)
+        return context.get_dummy_value()
+
+    return types.none(types.int64, types.int64), generate
+
+
+@intrinsic
+def load_u8(typing: Any, base: Any) -> Any:
+    """uint8 at a byte address, widened to int64."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.zext(read(builder, args[0], I8, 1), I64)
+
+    return types.int64(types.int64), generate
+
+
+@intrinsic
+def store_u16(typing: Any, base: Any, value: Any) -> Any:
+    """Write the low 16 bits of an int64 to a byte address."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        write(builder, builder.trunc(args[1], I16), args[0], I16, 2)
+        return context.get_dummy_value()
+
+    return types.none(types.int64, types.int64), generate
+
+
+@intrinsic
+def add_eight_u16(typing: Any, source: Any, amount: Any, target: Any) -> Any:
+    """Write the eight uint16 at `source`, each with `amount` added, to `target`."""
+    eight = ir.VectorType(I16, 8)
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        undefined = ir.Constant(eight, ir.Undefined)
+        single = builder.insert_element(undefined, builder.trunc(args[1], I16), ir.Constant(I32, 0))
+        amounts = builder.shuffle_vector(single, undefined, ir.Constant(ir.VectorType(I32, 8), [0] * 8))
+        write(builder, builder.add(read(builder, args[0], eight, 2), amounts), args[2], eight, 2)
+        return context.get_dummy_value()
+
+    return types.none(types.int64, types.int64, types.int64), generate
+
+
+@intrinsic
+def load_u16(typing: Any, base: Any) -> Any:
+    """uint16 at a byte address, widened to int64."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.zext(read(builder, args[0], I16, 2), I64)
+
+    return types.int64(types.int64), generate
+
+
+@intrinsic
+def clock(typing: Any) -> Any:
+    """Seconds on the system's monotonic clock as float64; NaN where there is no POSIX clock."""
+    monotonic = {"linux": 1, "darwin": 6}.get(sys.platform)
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        if monotonic is None:
+            return ir.Constant(ir.DoubleType(), float("nan"))
+        kind = ir.FunctionType(I32, [I32, I64.as_pointer()])
+        get_time = cgutils.get_or_insert_function(builder.module, kind, "clock_gettime")
+        time = cgutils.alloca_once(builder, I64, 2)
+        builder.call(get_time, [ir.Constant(I32, monotonic), time])
+        whole, nano = (builder.load(builder.gep(time, [ir.Constant(I32, n)])) for n in range(2))
+        seconds = builder.sitofp(whole, ir.DoubleType())
+        part = builder.fmul(builder.sitofp(nano, ir.DoubleType()), ir.Constant(ir.DoubleType(), 1e-9))
+        return builder.fadd(seconds, part)
+
+    return types.float64(), generate
+
+
+@intrinsic
+def fetch_add(typing: Any, counter: Any, amount: Any) -> Any:
+    """Add to the int64 at a byte address atomically and return what it held before."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.atomic_rmw("add", builder.inttoptr(args[0], I64.as_pointer()), args[1], "monotonic")
+
+    return types.int64(types.int64, types.int64), generate
+
+
+@intrinsic
+def load_shared(typing: Any, base: Any) -> Any:
+    """int64 at a byte address that another thread may write at any time: read anew each time."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.load_atomic(builder.inttoptr(args[0], I64.as_pointer()), "monotonic", 8)
+
+    return types.int64(types.int64), generate
+
+
+def _caller(result: Any) -> Any:
+    """Make the intrinsic that calls a compiled function through its address and returns `result`."""
+
+    @intrinsic
+    def call(typing: Any, function: Any, *operands: Any) -> Any:
+        packed = types.Tuple(operands)
+
+        def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            values = [builder.extract_value(args[1], n) for n in range(len(packed))]
+            returned = ir.VoidType() if result is types.none else context.get_value_type(result)
+            kind = ir.FunctionType(returned, [value.type for value in values])
+            value = builder.call(builder.inttoptr(args[0], kind.as_pointer()), values)
+            return context.get_dummy_value() if result is types.none else value
+
+        return result(types.int64, packed), generate
+
+    return call
+
+
+invoke = _caller(types.none)
+"""Call a microkernel: ``invoke(address, *operands)``, all int64 but for float32 scalars."""
+
+invoke_i64 = _caller(types.int64)
+"""Call a compiled function that returns an int64."""
