@@ -62,13 +62,17 @@ class TrainingData:
     n_features: int
     n_classes: int
     sparse: bool
-    inputs: tuple[npt.NDArray[np.uint16], Floats, Integers]
-    pairs: tuple[npt.NDArray[np.uint16], Floats, Integers]
+    inputs: tuple[npt.NDArray[np.uint8], Floats, Integers]
+    pairs: tuple[npt.NDArray[np.uint8], Floats, Integers]
 
     @property
     def n_train(self) -> int:
         """Training samples."""
         return len(self.train_rows) - host.TILE_ROWS
+
+    def lists_pay(self, batch_size: int) -> bool:
+        """Whether the first layer walks the lists of what is not zero in batches of this size."""
+        return self.sparse and batch_size <= sparsity.MAX_BATCH
 
 
 def prepare(dataset: Dataset, split: Split, scaler: Scaler, *, skip_zeros: bool = True) -> TrainingData:
@@ -91,9 +95,8 @@ def prepare(dataset: Dataset, split: Split, scaler: Scaler, *, skip_zeros: bool 
     """
     x = pad_samples(dataset.x, scaler)
     features = x[:, : dataset.n_features]
-    fits = max(dataset.n_features, len(split.train)) <= sparsity.MAX_INDEX
     filled = np.count_nonzero(features[split.train[:_COPY_ROWS]]) / max(features[split.train[:_COPY_ROWS]].size, 1)
-    sparse = bool(skip_zeros and fits and filled <= sparsity.MAX_INPUT_DENSITY)
+    sparse = bool(skip_zeros and filled <= sparsity.MAX_INPUT_DENSITY)
     kept = features if sparse else features[:0]
     return TrainingData(
         x=x,
@@ -138,7 +141,7 @@ class Assembly:
         return contexts, works
 
     def _work(self, threads: int) -> Work:
-        capacity = self.net.batch_size if self.data.sparse else 0
+        capacity = self.net.batch_size if self.data.sparse == 1 else 0
         return workspace(self.layout, self.n_states, len(self.data.train_rows), capacity, threads)
 
 
@@ -165,7 +168,7 @@ def workspace(plan: layout.Layout, n_states: int, n_rows: int, capacity: int, th
         floats=layout.aligned(plan.n_floats),
         scratch=layout.aligned((threads, scratch)),
         bits=layout.aligned(plan.n_bytes, np.uint8),
-        lists=layout.aligned(plan.n_lists, np.uint16),
+        lists=layout.aligned(plan.n_lists, np.uint8),
         begins=np.zeros(plan.n_marks, np.int64),
         ends=np.zeros(plan.n_marks, np.int64),
         listed=np.zeros(len(plan.table), np.int64),
@@ -188,7 +191,7 @@ def compile_products(
     spec = config.network(data.n_features, data.n_classes)
     plan = layout.layout(spec.sizes, max(batch_size, block))
     wanted = layout.panels_of(
-        plan.table, listed_inputs=data.sparse, listed_hidden=not parallel and skip_zeros, training=True
+        plan.table, listed_inputs=data.lists_pay(batch_size), listed_hidden=not parallel and skip_zeros, training=True
     )
     panels.compile_panels(sorted(wanted))
     update.compile_rule(RULES[config.optimizer])
@@ -223,7 +226,7 @@ def assemble(config: TrainConfig, data: TrainingData, *, parallel: bool, skip_ze
         block=block,
         hidden_lists=int(not parallel and skip_zeros),
     )
-    return Assembly(plan, net, _bundle(data, plan.n_rows), update.N_STATES[rule])
+    return Assembly(plan, net, _bundle(data, plan.n_rows, batch_size), update.N_STATES[rule])
 
 
 def worth_sharing(config: TrainConfig, data: TrainingData) -> bool:
@@ -233,11 +236,11 @@ def worth_sharing(config: TrainConfig, data: TrainingData) -> bool:
     return 2 * min(config.batch_size, data.n_train) * largest >= affine.PARALLEL_FLOPS
 
 
-def _bundle(data: TrainingData, n_rows: int) -> Data:
+def _bundle(data: TrainingData, n_rows: int, batch_size: int) -> Data:
     return Data(
         x=data.x,
         labels=data.labels,
-        sparse=int(data.sparse),
+        sparse=int(data.lists_pay(batch_size)),
         input_lists=data.inputs[0],
         input_values=data.inputs[1],
         input_starts=data.inputs[2],

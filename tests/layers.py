@@ -107,12 +107,12 @@ class Samples:
         """Lists of all samples as the first layer takes them: the values lie beside the entries."""
         entries, _, starts = self.inputs
         n_blocks = (len(starts) - 1) // len(self.x)
-        return affine.Lists(address(entries), address(starts), address(starts) + 8, n_blocks, 1)
+        return affine.Lists(address(entries), address(starts), address(starts) + 8, n_blocks, sparsity.INPUT_BLOCK, 1)
 
 
 def no_lists() -> affine.Lists:
     """Make the operand a dense one."""
-    return affine.Lists(0, 0, 0, 0, 0)
+    return affine.Lists(0, 0, 0, 0, 0, 0)
 
 
 def lists_of(buffers: Buffers, mask: np.ndarray) -> affine.Lists:
@@ -121,11 +121,11 @@ def lists_of(buffers: Buffers, mask: np.ndarray) -> affine.Lists:
     n_bytes, n_blocks = active_bytes(n_columns), -(-n_columns // layout.LIST_BLOCK)
     bits = buffers.input(pack_bits(mask, n_bytes, pad=False))
     capacity = layout.list_capacity(n_bytes)
-    lists = buffers.output(n_rows * capacity, np.uint16)
+    lists = buffers.output(n_rows * capacity, np.uint8)
     begins, ends = buffers.output(n_rows * n_blocks, np.int64), buffers.output(n_rows * n_blocks, np.int64)
     found = call(sparsity.list_active, bits.reshape(-1), n_bytes, n_rows, capacity, n_blocks, lists, begins, ends)
     assert found == np.count_nonzero(mask)
-    return affine.Lists(address(lists), address(begins), address(ends), n_blocks, 0)
+    return affine.Lists(address(lists), address(begins), address(ends), n_blocks, layout.LIST_BLOCK, 0)
 
 
 class Layer:

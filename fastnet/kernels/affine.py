@@ -38,10 +38,11 @@ PARALLEL_FLOPS = 10_000_000
 class Lists(NamedTuple):
     """The non-zero columns of every row of a left operand; see `panels` and `sparsity`."""
 
-    entries: int  # address, uint16
+    entries: int  # address, uint8: columns counted from the first of their block
     begins: int  # address, int64 per row and block
     ends: int
     n_blocks: int  # 0 where the operand is dense
+    block: int  # columns of a block
     packed: int  # 1 where values are packed like the entries, 0 where they lie at their columns
 
 
@@ -94,10 +95,11 @@ def _forward_rows(
                 c + column, ldw, active + mask, ld_active, keep + mask, epilogue, scale,
             )  # fmt: skip
         for block in range(lists.n_blocks):
+            k = block * lists.block
             invoke(
-                table[product, vectors], first, last, rows, a, lda, lists.entries, lists.begins,
-                lists.ends, lists.n_blocks, block, w + column, ldw, bias + column, c + column, ldw, active + mask,
-                ld_active, keep + mask, epilogue, scale,
+                table[product, vectors], first, last, rows, a if lists.packed == 1 else a + 4 * k, lda, lists.entries,
+                lists.begins, lists.ends, lists.n_blocks, block, w + k * ldw + column, ldw, bias + column, c + column,
+                ldw, active + mask, ld_active, keep + mask, epilogue, scale,
             )  # fmt: skip
         column += vectors * LANE_BYTES
         mask += vectors * MASK_BYTES
@@ -148,10 +150,11 @@ def _gradient_rows(
                 dx + column, ld, active + mask, ld_active, scale,
             )  # fmt: skip
         for block in range(lists.n_blocks):
+            k = block * lists.block
             invoke(
-                table[INPUT_GRADIENT_ACTIVE, vectors], first, last, dy, 4 * row[LDW], lists.entries, lists.begins,
-                lists.ends, lists.n_blocks, block, transposed + column, ld, dx + column, ld, active + mask, ld_active,
-                scale,
+                table[INPUT_GRADIENT_ACTIVE, vectors], first, last, dy + 4 * k, 4 * row[LDW], lists.entries,
+                lists.begins, lists.ends, lists.n_blocks, block, transposed + k * ld + column, ld, dx + column, ld,
+                active + mask, ld_active, scale,
             )  # fmt: skip
         column += vectors * LANE_BYTES
         mask += vectors * MASK_BYTES

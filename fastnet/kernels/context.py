@@ -40,10 +40,10 @@ class Data(NamedTuple):
     x: np.ndarray  # (N, ld) float32
     labels: np.ndarray  # (N,) int64
     sparse: int  # 1 where the first layer walks the lists below, see `sparsity`
-    input_lists: np.ndarray  # uint16, non-zero features of every sample
+    input_lists: np.ndarray  # uint8, non-zero features of every sample
     input_values: np.ndarray  # (n, 1) float32
     input_starts: np.ndarray  # (N * blocks + 1,) int64
-    pair_lists: np.ndarray  # uint16, feature pairs that are not zero
+    pair_lists: np.ndarray  # uint8, feature pairs that are not zero
     pair_values: np.ndarray  # (n, PAIR) float32
     pair_starts: np.ndarray  # (N * blocks + 1,) int64
     identity: np.ndarray  # int64 0, 1, 2, ...: the row numbers of a hidden layer
@@ -58,7 +58,7 @@ class Work(NamedTuple):
     floats: np.ndarray  # float32 workspace, see `layout`
     scratch: np.ndarray  # (threads, .) float32, gradient tiles on their way to an update rule
     bits: np.ndarray  # uint8 activity and dropout bits
-    lists: np.ndarray  # uint16, active outputs of the hidden layers
+    lists: np.ndarray  # uint8, active outputs of the hidden layers
     begins: np.ndarray  # int64, see `layout.MARKS`
     ends: np.ndarray  # int64
     listed: np.ndarray  # (L,) int64, 1 where the outputs of a hidden layer have lists in this step
@@ -92,11 +92,11 @@ class Trial(NamedTuple):
 _ARRAYS = {
     "layers": (types.int64, 2), "offsets": (types.int64, 1), "table": (types.int64, 2), "stages": (types.int64, 1),
     "x": (types.float32, 2), "labels": (types.int64, 1), "identity": (types.int64, 1),
-    "input_lists": (types.uint16, 1), "input_values": (types.float32, 2), "input_starts": (types.int64, 1),
-    "pair_lists": (types.uint16, 1), "pair_values": (types.float32, 2), "pair_starts": (types.int64, 1),
+    "input_lists": (types.uint8, 1), "input_values": (types.float32, 2), "input_starts": (types.int64, 1),
+    "pair_lists": (types.uint8, 1), "pair_values": (types.float32, 2), "pair_starts": (types.int64, 1),
     "train_rows": (types.int64, 1), "validation_rows": (types.int64, 1),
     "params": (types.float32, 2), "floats": (types.float32, 1), "scratch": (types.float32, 2),
-    "bits": (types.uint8, 1), "lists": (types.uint16, 1), "begins": (types.int64, 1), "ends": (types.int64, 1),
+    "bits": (types.uint8, 1), "lists": (types.uint8, 1), "begins": (types.int64, 1), "ends": (types.int64, 1),
     "listed": (types.int64, 1), "samples": (types.uint16, 3), "sample_values": (types.float32, 4),
     "counts": (types.int64, 2), "order": (types.int64, 1),
     "hyper": (types.float32, 2), "state": (types.float64, 1),

@@ -93,10 +93,10 @@ def load_i64(typing: Any, base: Any) -> Any:
 
 @intrinsic
 def store_i64(typing: Any, base: Any, value: Any) -> Any:
-    """Write an int64 to a byte address."""
+    """Write an int64 to a byte address, whatever its alignment."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        write(builder, args[1], args[0], I64, 8)
+        write(builder, args[1], args[0], I64, 1)
         return context.get_dummy_value()
 
     return types.none(types.int64, types.int64), generate
@@ -121,21 +121,6 @@ def store_u16(typing: Any, base: Any, value: Any) -> Any:
         return context.get_dummy_value()
 
     return types.none(types.int64, types.int64), generate
-
-
-@intrinsic
-def add_eight_u16(typing: Any, source: Any, amount: Any, target: Any) -> Any:
-    """Write the eight uint16 at `source`, each with `amount` added, to `target`."""
-    eight = ir.VectorType(I16, 8)
-
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        undefined = ir.Constant(eight, ir.Undefined)
-        single = builder.insert_element(undefined, builder.trunc(args[1], I16), ir.Constant(I32, 0))
-        amounts = builder.shuffle_vector(single, undefined, ir.Constant(ir.VectorType(I32, 8), [0] * 8))
-        write(builder, builder.add(read(builder, args[0], eight, 2), amounts), args[2], eight, 2)
-        return context.get_dummy_value()
-
-    return types.none(types.int64, types.int64, types.int64), generate
 
 
 @intrinsic

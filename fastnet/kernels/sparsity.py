@@ -13,14 +13,15 @@ from __future__ import annotations
 
 import numpy as np
 
+from fastnet.kernels import _jit
 from fastnet.kernels._jit import kernel
 from fastnet.kernels.host import GROUP
 from fastnet.kernels.layout import LIST_BLOCK
-from fastnet.kernels.memory import add_eight_u16, address_of, load_i64, load_u8, load_u16, store_i64, store_u16
+from fastnet.kernels.memory import address_of, load_i64, load_u8, store_i64, store_u16
 from fastnet.kernels.panels import PAIR
 
-MAX_INDEX = 65_535
-"""Lists hold uint16: wider data take the dense path."""
+MAX_BATCH = 65_535
+"""Positions in a batch are uint16: larger batches take the dense path."""
 
 MAX_INPUT_DENSITY = 0.5
 """Share of non-zero inputs up to which lists are used."""
@@ -35,12 +36,13 @@ by every sample of the batch (47 microseconds for the book's first layer, agains
 
 PAIRS_IN_BLOCK = INPUT_BLOCK // PAIR
 
-_EXPANDED = np.zeros((256, 8), np.uint16)
-_COUNTED = np.zeros(256, np.uint8)
+_EACH_BYTE = _jit.typed(0x0101010101010101)
+
+_SET_BITS = np.zeros((256, 8), np.uint8)
 for _byte in range(256):
     _set = [bit for bit in range(8) if _byte >> bit & 1]
-    _EXPANDED[_byte, : len(_set)] = _set
-    _COUNTED[_byte] = len(_set)
+    _SET_BITS[_byte, : len(_set)] = _set
+_N_SET = np.array([_byte.bit_count() for _byte in range(256)], np.uint8)
 
 
 def non_zero_lists(x: np.ndarray, group: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -55,8 +57,8 @@ def non_zero_lists(x: np.ndarray, group: int) -> tuple[np.ndarray, np.ndarray, n
 
     Returns
     -------
-    lists : (n,) uint16
-        Group numbers, ascending, sample after sample.
+    lists : (n,) uint8
+        Group numbers within their block, ascending, block after block and sample after sample.
     values : (n, group) float32
         The features of those groups.
     starts : (N * blocks + 1,) int64
@@ -71,11 +73,11 @@ def non_zero_lists(x: np.ndarray, group: int) -> tuple[np.ndarray, np.ndarray, n
         padded[:, :n_features] = some
         groups = padded.reshape(len(some), -1, group)
         filled = (groups != 0).any(axis=2)
-        lists.append(np.nonzero(filled)[1].astype(np.uint16))
+        lists.append((np.nonzero(filled)[1] % (INPUT_BLOCK // group)).astype(np.uint8))
         values.append(groups[filled])
         counts.append(filled.reshape(len(some) * n_blocks, -1).sum(axis=1))
     if n_samples == 0:
-        return np.zeros(0, np.uint16), np.zeros((0, group), np.float32), np.zeros(1, np.int64)
+        return np.zeros(0, np.uint8), np.zeros((0, group), np.float32), np.zeros(1, np.int64)
     return np.concatenate(lists), np.concatenate(values), np.cumsum(np.concatenate(counts))
 
 
@@ -103,12 +105,12 @@ def samples_of_pairs(
     for q in range(PAIRS_IN_BLOCK):
         counts[q] = 0
     capacity = samples.shape[1]
-    base, list_base, value_base = block * PAIRS_IN_BLOCK, address_of(lists), address_of(pair_values)
+    list_base, value_base = address_of(lists), address_of(pair_values)
     count_base, sample_base, copy_base = address_of(counts), address_of(samples), address_of(values)
     for r in range(n_rows):
         mark = rows[r] * n_blocks + block
         for p in range(starts[mark], starts[mark + 1]):
-            q = load_u16(list_base + 2 * p) - base
+            q = load_u8(list_base + p)
             n = load_i64(count_base + 8 * q)
             place = q * capacity + n
             store_u16(sample_base + 2 * place, r)
@@ -124,20 +126,27 @@ def list_active(
     """List the set bits of every row, in blocks of `LIST_BLOCK` columns, and return how many there are.
 
     bits    (n_rows * ld,) uint8, a byte per `GROUP` columns, read
-    lists   (n_rows * capacity,) uint16, row r from r * capacity on, written
+    lists   (n_rows * capacity,) uint8, columns within their block, row r from r * capacity on, written
     begins, ends  (n_rows * n_blocks,) int64, written
+
+    A byte of bits becomes up to eight entries by a table, and eight are always written: the next byte's overwrite
+    what is too many. Entries of one byte, not two, halve what a step writes and reads of them.
     """
     per_block = LIST_BLOCK // GROUP
     total = 0
-    expanded, counted = address_of(_EXPANDED), address_of(_COUNTED)
+    set_bits, n_set, out = address_of(_SET_BITS), address_of(_N_SET), address_of(lists)
+    begin, end, source = address_of(begins), address_of(ends), address_of(bits)
     for r in range(n_rows):
         place = r * capacity
         for block in range(n_blocks):
-            begins[r * n_blocks + block] = place
-            for byte in range(block * per_block, min(ld, (block + 1) * per_block)):
-                found = np.int64(bits[r * ld + byte])
-                add_eight_u16(expanded + 16 * found, byte * GROUP, address_of(lists) + 2 * place)
-                place += load_u8(counted + found)
-            ends[r * n_blocks + block] = place
+            first = block * per_block
+            store_i64(begin, place)
+            for byte in range(min(ld - first, per_block)):
+                found = load_u8(source + first + byte)
+                store_i64(out + place, load_i64(set_bits + 8 * found) + byte * GROUP * _EACH_BYTE)
+                place += load_u8(n_set + found)
+            store_i64(end, place)
+            begin, end = begin + 8, end + 8
         total += place - r * capacity
+        source += ld
     return total

@@ -51,6 +51,7 @@ from fastnet.kernels.layout import (
     KEEP,
     LD_ACTIVE,
     LDW,
+    LIST_BLOCK,
     LISTS,
     MARKS,
     MIN_LISTED,
@@ -64,7 +65,7 @@ from fastnet.kernels.loss import softmax_loss
 from fastnet.kernels.memory import address_of, invoke, load_shared, rows_at
 from fastnet.kernels.panels import LINEAR, RELU, RELU_KEPT
 from fastnet.kernels.rng import shuffle
-from fastnet.kernels.sparsity import MAX_ACTIVE, list_active
+from fastnet.kernels.sparsity import INPUT_BLOCK, MAX_ACTIVE, list_active
 from fastnet.kernels.update import begin_step
 
 PENDING, DONE, DIVERGED, STOPPED = 0, 1, 2, 3
@@ -121,14 +122,14 @@ def _forward(c: int, rows: int, n_rows: int, step: int) -> None:
 
 @kernel
 def _no_lists() -> Lists:
-    return Lists(np.int64(0), np.int64(0), np.int64(0), np.int64(0), np.int64(0))
+    return Lists(np.int64(0), np.int64(0), np.int64(0), np.int64(0), np.int64(0), np.int64(0))
 
 
 @kernel
 def _input_lists(data: Data) -> Lists:
     starts = address_of(data.input_starts)
     n_blocks = (data.input_starts.shape[0] - 1) // data.x.shape[0]
-    return Lists(address_of(data.input_lists), starts, starts + 8, n_blocks, np.int64(1))
+    return Lists(address_of(data.input_lists), starts, starts + 8, n_blocks, np.int64(INPUT_BLOCK), np.int64(1))
 
 
 @kernel
@@ -137,8 +138,8 @@ def _output_lists(row: np.ndarray, work: Work, layer: int, n_columns: int) -> Li
     marks = 8 * row[MARKS]
     listed = work.listed[layer] == 1 and n_columns >= MIN_LISTED
     return Lists(
-        address_of(work.lists) + 2 * row[LISTS], address_of(work.begins) + marks, address_of(work.ends) + marks,
-        row[N_BLOCKS] if listed else np.int64(0), np.int64(0),
+        address_of(work.lists) + row[LISTS], address_of(work.begins) + marks, address_of(work.ends) + marks,
+        row[N_BLOCKS] if listed else np.int64(0), np.int64(LIST_BLOCK), np.int64(0),
     )  # fmt: skip
 
 
