@@ -15,7 +15,7 @@ import numpy.typing as npt
 from fastnet.config import NetworkSpec, TrainConfig
 from fastnet.data.dataset import Dataset, Split
 from fastnet.data.preprocess import Scaler
-from fastnet.kernels import affine, host, layout, pack, panels, sparsity, step, update
+from fastnet.kernels import affine, host, layout, pack, packing, panels, sparsity, step, update
 from fastnet.kernels.context import N_PLACES, N_STATE, Data, Net, Trial, Work, fill
 from fastnet.kernels.loss import LOG_ROWS
 
@@ -142,10 +142,17 @@ class Assembly:
 
     def _work(self, threads: int) -> Work:
         capacity = self.net.batch_size if self.data.sparse == 1 else 0
-        return workspace(self.layout, self.n_states, len(self.data.train_rows), capacity, threads)
+        return workspace(
+            self.layout,
+            n_states=self.n_states,
+            n_rows=len(self.data.train_rows),
+            batch_size=self.net.batch_size,
+            capacity=capacity,
+            threads=threads,
+        )
 
 
-def workspace(plan: layout.Layout, n_states: int, n_rows: int, capacity: int, threads: int) -> Work:
+def workspace(plan: layout.Layout, *, n_states: int, n_rows: int, batch_size: int, capacity: int, threads: int) -> Work:
     """Allocate what one context writes.
 
     Parameters
@@ -156,17 +163,18 @@ def workspace(plan: layout.Layout, n_states: int, n_rows: int, capacity: int, th
         Optimizer states beside the parameters.
     n_rows : int
         Entries of the order of an epoch, padding included.
+    batch_size : int
+        Samples of a training batch.
     capacity : int
-        Samples of a batch where the first layer skips zeros, 0 where it does not.
+        The same where the first layer skips zeros, 0 where it does not.
     threads : int
         Threads that share this context's products.
     """
-    scratch = host.TILE_ROWS * host.PANEL_VECTORS * host.LANES
     pairs = (threads, sparsity.PAIRS_IN_BLOCK, capacity)
     return Work(
         params=layout.aligned((1 + n_states, plan.n_parameters)),
         floats=layout.aligned(plan.n_floats),
-        scratch=layout.aligned((threads, scratch)),
+        scratch=layout.aligned((threads, host.round_up(packing.scratch_size(batch_size), host.ALIGNMENT // 4))),
         bits=layout.aligned(plan.n_bytes, np.uint8),
         lists=layout.aligned(plan.n_lists, np.uint8),
         begins=np.zeros(plan.n_marks, np.int64),
@@ -326,7 +334,7 @@ def forward(model: Model, x: npt.NDArray[Any]) -> Floats:
     panels.compile_panels(sorted(wanted))
     stages = np.array([step.stage(step.FORWARD)], np.int64)
     net = Net(plan.table, plan.offsets, panels.TABLE, stages, 0, 0, 0, 1, block, 0)
-    work = workspace(plan, n_states=0, n_rows=0, capacity=0, threads=1)
+    work = workspace(plan, n_states=0, n_rows=0, batch_size=0, capacity=0, threads=1)
     none, lists = np.zeros(1, np.int64), sparsity.non_zero_lists(np.zeros((0, spec.n_inputs), np.float32), 1)
     layout.pack_parameters(plan.table, list(model.weights), list(model.biases), work.params[0])
     trial = Trial(0, 0, 0, 1.0, float(model.eval_scale), 0.0, 0.0, 0.0)

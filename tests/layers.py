@@ -14,8 +14,8 @@ import numpy as np
 from buffers import Buffers, address
 
 from fastnet import background
-from fastnet.kernels import _jit, affine, layout, panels, sparsity
-from fastnet.kernels.host import GROUP, LANES, MASK_BYTES, PANEL_VECTORS, TILE_ROWS, round_up
+from fastnet.kernels import _jit, affine, layout, packing, panels, sparsity
+from fastnet.kernels.host import GROUP, LANES, MASK_BYTES, TILE_ROWS, round_up
 
 
 @cache
@@ -143,6 +143,7 @@ class Layer:
         self.columns, self.columns_in = round_up(n_out, LANES), round_up(n_in, LANES)
         self.tile_rows = round_up(batch, TILE_ROWS)
         self.threads = threads
+        self.room = np.full((max(threads, 1), packing.scratch_size(batch)), np.nan, np.float32)
 
     def _call(self, name: str, *args: Any) -> None:
         if not self.threads:
@@ -187,7 +188,7 @@ class Layer:
         self._call(
             "affine_forward", panels.TABLE, self.row, self.batch, address(samples.rows), address(a), lda,
             lists or no_lists(), address(params), address(c), address(active), address(keep), epilogue,
-            np.float32(scale), max(self.threads, 1),
+            np.float32(scale), self.room,
         )  # fmt: skip
 
     def input_gradient(
@@ -198,7 +199,7 @@ class Layer:
         self._call(
             "input_gradient", panels.TABLE, self.row, self.batch, address(dy), lists or no_lists(),
             address(transposed), 4 * dx.shape[1], address(dx), address(active), active.shape[1], np.float32(scale),
-            max(self.threads, 1),
+            self.room,
         )  # fmt: skip
 
     def weight_update(
@@ -209,7 +210,8 @@ class Layer:
         scratch = self.scratch(buffers)
         common = address(dy), address(params), update, 4 * params.shape[1], scratch, address(hyper)
         if not listed:
-            x = address(samples.rows), address(samples.x), 4 * samples.x.shape[1], self.batch
+            identity = buffers.input(np.arange(self.batch + TILE_ROWS))
+            x = address(samples.rows), address(samples.x), 4 * samples.x.shape[1], address(identity), self.batch
             self._call("weight_update", panels.TABLE, self.row, *x, *common)
             return
         room = len(scratch), sparsity.PAIRS_IN_BLOCK, self.batch
@@ -230,7 +232,7 @@ class Layer:
 
     def scratch(self, buffers: Buffers) -> np.ndarray:
         """Return the room of every thread for a gradient on its way to an update rule."""
-        return buffers.output((max(self.threads, 1), TILE_ROWS * PANEL_VECTORS * LANES))
+        return buffers.output(self.room.shape)
 
 
 def pack_bits(mask: np.ndarray, ld: int, *, pad: bool) -> np.ndarray:

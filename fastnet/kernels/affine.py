@@ -15,15 +15,17 @@ import numpy as np
 from numba import prange
 
 from fastnet.kernels._jit import kernel, parallel_kernel
-from fastnet.kernels.host import LANE_BYTES, LANES, MASK_BYTES, TILE_ROWS
+from fastnet.kernels.host import LANE_BYTES, LANES, MASK_BYTES, TILE_ROWS, TILE_VECTORS
 from fastnet.kernels.layout import LD_ACTIVE, LDW, N_IN, N_OUT, PANELS, B, W
 from fastnet.kernels.memory import address_of, invoke, load_f32
+from fastnet.kernels.packing import COLUMNS, MAX_BATCH, MIN_ROWS, TILE_SCRATCH, k_block, pack_columns, pack_panel
 from fastnet.kernels.panels import (
     FORWARD,
     FORWARD_ACTIVE,
     FORWARD_PACKED,
     INPUT_GRADIENT,
     INPUT_GRADIENT_ACTIVE,
+    LINEAR,
     PAIR,
     WEIGHT_GRADIENT,
     WEIGHT_GRADIENT_LISTED,
@@ -33,6 +35,10 @@ from fastnet.kernels.vector import load_vector, splat, store_vector, transpose_b
 
 PARALLEL_FLOPS = 10_000_000
 """A product below this many floating-point operations (about 100 microseconds) is not worth waking threads for."""
+
+
+MIN_PANELS = 12
+"""Panels of a result from which the weight gradient copies its operands."""
 
 
 class Lists(NamedTuple):
@@ -81,19 +87,44 @@ def _tile_share(n: int, block: int, n_blocks: int) -> tuple[int, int]:
 @kernel
 def _forward_rows(
     table: np.ndarray, row: np.ndarray, first: int, last: int, rows: int, a: int, lda: int, lists: Lists, params: int,
+    c: int, active: int, keep: int, epilogue: int, scale: np.float32, scratch: int,
+) -> None:  # fmt: skip
+    if lists.n_blocks > 0:
+        _forward_listed(table, row, first, last, rows, a, lda, lists, params, c, active, keep, epilogue, scale)
+        return
+    ldw, ld_active = 4 * row[LDW], row[LD_ACTIVE]
+    n_in, packed = row[N_IN], scratch + 4 * TILE_SCRATCH
+    size = k_block(n_in, last - first)
+    for k in range(0, n_in, size):
+        n_k = min(size, n_in - k)
+        end = epilogue if k + n_k == n_in else LINEAR
+        column, mask = 0, 0
+        for p in range(row[PANELS + 3 * FORWARD]):
+            vectors = _panel(row, FORWARD, p)
+            width = vectors * LANE_BYTES
+            w, ld_panel = params + 4 * row[W] + k * ldw + column, ldw
+            if size < n_in:
+                pack_panel(w, ldw, n_k, vectors, packed)
+                w, ld_panel = packed, width
+            invoke(
+                table[FORWARD, vectors], first, last, rows, a + 4 * k, lda, n_k, w, ld_panel,
+                params + 4 * row[B] + column, c + column, ldw, active + mask, ld_active, keep + mask, end,
+                np.int64(k == 0), scale,
+            )  # fmt: skip
+            column, mask = column + width, mask + vectors * MASK_BYTES
+
+
+@kernel
+def _forward_listed(
+    table: np.ndarray, row: np.ndarray, first: int, last: int, rows: int, a: int, lda: int, lists: Lists, params: int,
     c: int, active: int, keep: int, epilogue: int, scale: np.float32,
 ) -> None:  # fmt: skip
     ldw, ld_active = 4 * row[LDW], row[LD_ACTIVE]
-    product = FORWARD if lists.n_blocks == 0 else FORWARD_PACKED if lists.packed == 1 else FORWARD_ACTIVE
+    product = FORWARD_PACKED if lists.packed == 1 else FORWARD_ACTIVE
     w, bias = params + 4 * row[W], params + 4 * row[B]
     column, mask = 0, 0
     for p in range(row[PANELS + 3 * product]):
         vectors = _panel(row, product, p)
-        if lists.n_blocks == 0:
-            invoke(
-                table[FORWARD, vectors], first, last, rows, a, lda, row[N_IN], w + column, ldw, bias + column,
-                c + column, ldw, active + mask, ld_active, keep + mask, epilogue, scale,
-            )  # fmt: skip
         for block in range(lists.n_blocks):
             k = block * lists.block
             invoke(
@@ -108,47 +139,77 @@ def _forward_rows(
 @kernel
 def affine_forward(
     table: np.ndarray, row: np.ndarray, n_rows: int, rows: int, a: int, lda: int, lists: Lists, params: int, c: int,
-    active: int, keep: int, epilogue: int, scale: np.float32, threads: int,
+    active: int, keep: int, epilogue: int, scale: np.float32, scratch: np.ndarray,
 ) -> None:  # fmt: skip
     """Compute c = epilogue(a[rows] @ w + b) for `n_rows` samples (written in whole tiles).
 
     rows    int64 sample numbers, whole tiles, read        a   (., lda) float32, read        lists   of a, read
     c       (n_rows, LDW) float32, written       active   activity bits, written       keep   dropout bits, read
+    scratch (threads, .) float32, written
 
     Cost: 2 * n_rows * N_IN * N_OUT flops, less what the lists skip. Each sum over N_IN is one FMA chain in order.
     """
-    _forward_rows(table, row, np.int64(0), n_rows, rows, a, lda, lists, params, c, active, keep, epilogue, scale)
+    _forward_rows(
+        table, row, np.int64(0), n_rows, rows, a, lda, lists, params, c, active, keep, epilogue, scale,
+        address_of(scratch),
+    )  # fmt: skip
 
 
 @parallel_kernel
 def affine_forward_parallel(
     table: np.ndarray, row: np.ndarray, n_rows: int, rows: int, a: int, lda: int, lists: Lists, params: int, c: int,
-    active: int, keep: int, epilogue: int, scale: np.float32, threads: int,
+    active: int, keep: int, epilogue: int, scale: np.float32, scratch: np.ndarray,
 ) -> None:  # fmt: skip
     """Do as `affine_forward`, blocks of samples over threads."""
-    n_blocks = _blocks(row, n_rows, threads)
+    n_blocks = _blocks(row, n_rows, scratch.shape[0])
+    ld_scratch = 4 * scratch.shape[1]
     if n_blocks == 1:  # a prange of one would wake the threads all the same
-        _forward_rows(table, row, np.int64(0), n_rows, rows, a, lda, lists, params, c, active, keep, epilogue, scale)
+        own = address_of(scratch)
+        _forward_rows(
+            table, row, np.int64(0), n_rows, rows, a, lda, lists, params, c, active, keep, epilogue, scale, own
+        )
         return
     for block in prange(n_blocks):
         first, last = _tile_share(n_rows, np.int64(block), n_blocks)
-        _forward_rows(table, row, first, last, rows, a, lda, lists, params, c, active, keep, epilogue, scale)
+        own = address_of(scratch) + np.int64(block) * ld_scratch
+        _forward_rows(table, row, first, last, rows, a, lda, lists, params, c, active, keep, epilogue, scale, own)
 
 
 @kernel
 def _gradient_rows(
     table: np.ndarray, row: np.ndarray, first: int, last: int, dy: int, lists: Lists, transposed: int, ld: int,
+    dx: int, active: int, ld_active: int, scale: np.float32, scratch: int,
+) -> None:  # fmt: skip
+    if lists.n_blocks > 0:
+        _gradient_listed(table, row, first, last, dy, lists, transposed, ld, dx, active, ld_active, scale)
+        return
+    n_out, packed = row[N_OUT], scratch + 4 * TILE_SCRATCH
+    size = k_block(n_out, last - first)
+    for k in range(0, n_out, size):
+        n_k = min(size, n_out - k)
+        column, mask = 0, 0
+        for p in range(row[PANELS + 3 * INPUT_GRADIENT]):
+            vectors = _panel(row, INPUT_GRADIENT, p)
+            width = vectors * LANE_BYTES
+            wt, ld_panel = transposed + k * ld + column, ld
+            if size < n_out:
+                pack_panel(wt, ld, n_k, vectors, packed)
+                wt, ld_panel = packed, width
+            invoke(
+                table[INPUT_GRADIENT, vectors], first, last, dy + 4 * k, 4 * row[LDW], n_k, wt, ld_panel, dx + column,
+                ld, active + mask, ld_active, np.int64(k == 0), np.int64(k + n_k == n_out), scale,
+            )  # fmt: skip
+            column, mask = column + width, mask + vectors * MASK_BYTES
+
+
+@kernel
+def _gradient_listed(
+    table: np.ndarray, row: np.ndarray, first: int, last: int, dy: int, lists: Lists, transposed: int, ld: int,
     dx: int, active: int, ld_active: int, scale: np.float32,
 ) -> None:  # fmt: skip
-    product = INPUT_GRADIENT if lists.n_blocks == 0 else INPUT_GRADIENT_ACTIVE
     column, mask = 0, 0
-    for p in range(row[PANELS + 3 * product]):
-        vectors = _panel(row, product, p)
-        if lists.n_blocks == 0:
-            invoke(
-                table[INPUT_GRADIENT, vectors], first, last, dy, 4 * row[LDW], row[N_OUT], transposed + column, ld,
-                dx + column, ld, active + mask, ld_active, scale,
-            )  # fmt: skip
+    for p in range(row[PANELS + 3 * INPUT_GRADIENT_ACTIVE]):
+        vectors = _panel(row, INPUT_GRADIENT_ACTIVE, p)
         for block in range(lists.n_blocks):
             k = block * lists.block
             invoke(
@@ -163,66 +224,88 @@ def _gradient_rows(
 @kernel
 def input_gradient(
     table: np.ndarray, row: np.ndarray, n_rows: int, dy: int, lists: Lists, transposed: int, ld: int, dx: int,
-    active: int, ld_active: int, scale: np.float32, threads: int,
+    active: int, ld_active: int, scale: np.float32, scratch: np.ndarray,
 ) -> None:  # fmt: skip
     """Compute dx = (dy @ w.T) * active * scale.
 
     dy  (n_rows, LDW) float32, read    lists  of dy, read    transposed  w.T, rows of `ld` bytes, read
     dx  (n_rows, ld) float32, written (in whole tiles where dense)    active  bits of this layer's input, read
+    scratch  (threads, .) float32, written
     """
-    _gradient_rows(table, row, np.int64(0), n_rows, dy, lists, transposed, ld, dx, active, ld_active, scale)
+    own = address_of(scratch)
+    _gradient_rows(table, row, np.int64(0), n_rows, dy, lists, transposed, ld, dx, active, ld_active, scale, own)
 
 
 @parallel_kernel
 def input_gradient_parallel(
     table: np.ndarray, row: np.ndarray, n_rows: int, dy: int, lists: Lists, transposed: int, ld: int, dx: int,
-    active: int, ld_active: int, scale: np.float32, threads: int,
+    active: int, ld_active: int, scale: np.float32, scratch: np.ndarray,
 ) -> None:  # fmt: skip
     """Do as `input_gradient`, blocks of samples over threads."""
-    n_blocks = _blocks(row, n_rows, threads)
+    n_blocks = _blocks(row, n_rows, scratch.shape[0])
+    ld_scratch = 4 * scratch.shape[1]
     if n_blocks == 1:
-        _gradient_rows(table, row, np.int64(0), n_rows, dy, lists, transposed, ld, dx, active, ld_active, scale)
+        own = address_of(scratch)
+        _gradient_rows(table, row, np.int64(0), n_rows, dy, lists, transposed, ld, dx, active, ld_active, scale, own)
         return
     for block in prange(n_blocks):
         first, last = _tile_share(n_rows, np.int64(block), n_blocks)
-        _gradient_rows(table, row, first, last, dy, lists, transposed, ld, dx, active, ld_active, scale)
+        own = address_of(scratch) + np.int64(block) * ld_scratch
+        _gradient_rows(table, row, first, last, dy, lists, transposed, ld, dx, active, ld_active, scale, own)
 
 
 @kernel
 def _update_rows(
-    table: np.ndarray, row: np.ndarray, first: int, last: int, rows: int, x: int, ldx: int, n_rows: int, dy: int,
-    params: int, update: int, offset: int, scratch: int, hyper: int,
+    table: np.ndarray, row: np.ndarray, first: int, last: int, rows: int, x: int, ldx: int, identity: int, n_rows: int,
+    dy: int, params: int, update: int, offset: int, scratch: int, hyper: int,
 ) -> None:  # fmt: skip
-    ldw = 4 * row[LDW]
-    column = 0
-    for p in range(row[PANELS + 3 * WEIGHT_GRADIENT]):
-        vectors = _panel(row, WEIGHT_GRADIENT, p)
-        invoke(
-            table[WEIGHT_GRADIENT, vectors], first, last, rows, x, ldx, n_rows, dy + column, ldw,
-            params + 4 * row[W] + column, ldw, update, offset, scratch, hyper,
-        )  # fmt: skip
-        column += vectors * LANE_BYTES
+    ldw, n_panels = 4 * row[LDW], row[PANELS + 3 * WEIGHT_GRADIENT]
+    packs = n_rows >= MIN_ROWS and n_rows <= MAX_BATCH and n_panels >= MIN_PANELS
+    panel = scratch + 4 * TILE_SCRATCH
+    columns = panel + n_rows * TILE_VECTORS * LANE_BYTES
+    size = np.int64(COLUMNS) if packs else last - first
+    for i in range(first, last, size):
+        end = min(i + size, last)
+        a, lda, tile_stride, index = x + 4 * i, ldx, np.int64(4 * TILE_ROWS), rows
+        if packs:
+            pack_columns(a, rows, ldx, n_rows, end - i, columns)
+            a, lda, tile_stride, index = columns, 4 * TILE_ROWS, 4 * TILE_ROWS * n_rows, identity
+        column = 0
+        for p in range(n_panels):
+            vectors = _panel(row, WEIGHT_GRADIENT, p)
+            width = vectors * LANE_BYTES
+            b, ld_panel = dy + column, ldw
+            if packs:
+                pack_panel(b, ldw, n_rows, vectors, panel)
+                b, ld_panel = panel, width
+            invoke(
+                table[WEIGHT_GRADIENT, vectors], end - i, index, a, lda, tile_stride, n_rows, b, ld_panel,
+                params + 4 * row[W] + i * ldw + column, ldw, update, offset, scratch, hyper,
+            )  # fmt: skip
+            column += width
 
 
 @kernel
 def weight_update(
-    table: np.ndarray, row: np.ndarray, rows: int, x: int, ldx: int, n_rows: int, dy: int, params: int, update: int,
-    offset: int, scratch: np.ndarray, hyper: int,
+    table: np.ndarray, row: np.ndarray, rows: int, x: int, ldx: int, identity: int, n_rows: int, dy: int, params: int,
+    update: int, offset: int, scratch: np.ndarray, hyper: int,
 ) -> None:  # fmt: skip
     """Compute dw = x[rows].T @ dy tile by tile and apply the update rule to w while the tile is in registers.
 
     x   (., ldx) float32, read          dy  (n_rows, LDW) float32, read     scratch (threads, .) float32, written
     w   in `params`, updated with its optimizer states at `offset` and twice `offset` bytes from it
+    identity  int64 0, 1, 2, ...: row numbers, read
     """
     _update_rows(
-        table, row, np.int64(0), row[N_IN], rows, x, ldx, n_rows, dy, params, update, offset, address_of(scratch), hyper
-    )
+        table, row, np.int64(0), row[N_IN], rows, x, ldx, identity, n_rows, dy, params, update, offset,
+        address_of(scratch), hyper,
+    )  # fmt: skip
 
 
 @parallel_kernel
 def weight_update_parallel(
-    table: np.ndarray, row: np.ndarray, rows: int, x: int, ldx: int, n_rows: int, dy: int, params: int, update: int,
-    offset: int, scratch: np.ndarray, hyper: int,
+    table: np.ndarray, row: np.ndarray, rows: int, x: int, ldx: int, identity: int, n_rows: int, dy: int, params: int,
+    update: int, offset: int, scratch: np.ndarray, hyper: int,
 ) -> None:  # fmt: skip
     """Do as `weight_update`, blocks of weight rows over threads."""
     n_blocks = _blocks(row, n_rows, scratch.shape[0])
@@ -230,13 +313,13 @@ def weight_update_parallel(
     if n_blocks == 1:
         own = address_of(scratch)
         _update_rows(
-            table, row, np.int64(0), row[N_IN], rows, x, ldx, n_rows, dy, params, update, offset, own, hyper
-        )  # fmt: skip
+            table, row, np.int64(0), row[N_IN], rows, x, ldx, identity, n_rows, dy, params, update, offset, own, hyper
+        )
         return
     for block in prange(n_blocks):
         first, last = _tile_share(row[N_IN], np.int64(block), n_blocks)
         own = address_of(scratch) + np.int64(block) * ld_scratch
-        _update_rows(table, row, first, last, rows, x, ldx, n_rows, dy, params, update, offset, own, hyper)
+        _update_rows(table, row, first, last, rows, x, ldx, identity, n_rows, dy, params, update, offset, own, hyper)
 
 
 @kernel

@@ -154,6 +154,20 @@ def clock(typing: Any) -> Any:
 
 
 @intrinsic
+def prefetch(typing: Any, base: Any) -> Any:
+    """Ask for the cache line of a byte address, to be used soon."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        pointer = I8.as_pointer()
+        kind = ir.FunctionType(ir.VoidType(), [pointer, I32, I32, I32])
+        ask = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0i8")
+        builder.call(ask, [builder.inttoptr(args[0], pointer), *(ir.Constant(I32, n) for n in (0, 3, 1))])
+        return context.get_dummy_value()
+
+    return types.none(types.int64), generate
+
+
+@intrinsic
 def fetch_add(typing: Any, counter: Any, amount: Any) -> Any:
     """Add to the int64 at a byte address atomically and return what it held before."""
 

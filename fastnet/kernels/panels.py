@@ -18,8 +18,9 @@ from numba import types
 
 from fastnet.kernels import _jit
 from fastnet.kernels.host import LANE_BYTES, LIST_VECTORS, PAIR_VECTORS, PANEL_VECTORS, TILE_ROWS, TILE_VECTORS
-from fastnet.kernels.memory import invoke, load_f32, load_i64, load_u8, load_u16
+from fastnet.kernels.memory import invoke, load_f32, load_i64, load_u8, load_u16, prefetch
 from fastnet.kernels.tile import (
+    load,
     load_row,
     rank1,
     rank1_strided,
@@ -58,11 +59,14 @@ _f = types.float32
 
 
 def _forward(vectors: int) -> tuple[Any, Callable[..., None]]:
-    """Return signature and source of: c = epilogue(a[rows] @ w + bias), tiles of six rows, every k."""
+    """Return signature and source of: c = epilogue(a[rows] @ w + bias), tiles of six rows, every k.
+
+    Where k comes in blocks, all but the first (`begin` 0) go on from what is in c, and all but the last are `LINEAR`.
+    """
 
     def forward(
         first: int, last: int, rows: int, a: int, lda: int, n_in: int, w: int, ldw: int, bias: int, c: int, ldc: int,
-        active: int, ld_active: int, keep: int, epilogue: int, scale: float,
+        active: int, ld_active: int, keep: int, epilogue: int, begin: int, scale: float,
     ) -> None:  # fmt: skip
         for r in range(first, last, TILE_ROWS):
             a0 = a + load_i64(rows + 8 * r) * lda
@@ -71,7 +75,8 @@ def _forward(vectors: int) -> tuple[Any, Callable[..., None]]:
             a3 = a + load_i64(rows + 8 * r + 24) * lda
             a4 = a + load_i64(rows + 8 * r + 32) * lda
             a5 = a + load_i64(rows + 8 * r + 40) * lda
-            tile = load_row(zeros(TILE_ROWS, vectors), bias)
+            tile = zeros(TILE_ROWS, vectors)
+            tile = load_row(tile, bias) if begin == 1 else load(tile, c + r * ldc, ldc)
             for k in range(n_in):
                 o = 4 * k
                 factors = (
@@ -86,7 +91,7 @@ def _forward(vectors: int) -> tuple[Any, Callable[..., None]]:
             else:
                 store_relu_kept(tile, c + r * ldc, ldc, scale, active + r * ld_active, ld_active, keep + r * ld_active)
 
-    return types.void(*[_i] * 15, _f), forward
+    return types.void(*[_i] * 16, _f), forward
 
 
 def _forward_listed(vectors: int, packed: int) -> tuple[Any, Callable[..., None]]:
@@ -131,20 +136,28 @@ def _forward_active(vectors: int) -> tuple[Any, Callable[..., None]]:
 
 
 def _input_gradient(vectors: int) -> tuple[Any, Callable[..., None]]:
-    """Return signature and source of: dx = (dy @ wt) * active * scale."""
+    """Return signature and source of: dx = (dy @ wt) * active * scale.
+
+    Where k comes in blocks, the first has `begin` 1 and the last `end` 1; sums between them wait in dx.
+    """
 
     def input_gradient(
         first: int, last: int, dy: int, ld_dy: int, n_out: int, wt: int, ld_wt: int, dx: int, ld_dx: int, active: int,
-        ld_active: int, scale: float,
+        ld_active: int, begin: int, end: int, scale: float,
     ) -> None:  # fmt: skip
         for r in range(first, last, TILE_ROWS):
             row = dy + r * ld_dy
             tile = zeros(TILE_ROWS, vectors)
+            if begin == 0:
+                tile = load(tile, dx + r * ld_dx, ld_dx)
             for k in range(n_out):
                 tile = rank1_strided(tile, row + 4 * k, ld_dy, wt + k * ld_wt)
-            store_active(tile, dx + r * ld_dx, ld_dx, scale, active + r * ld_active, ld_active)
+            if end == 0:
+                store(tile, dx + r * ld_dx, ld_dx)
+            else:
+                store_active(tile, dx + r * ld_dx, ld_dx, scale, active + r * ld_active, ld_active)
 
-    return types.void(*[_i] * 11, _f), input_gradient
+    return types.void(*[_i] * 13, _f), input_gradient
 
 
 def _input_gradient_active(vectors: int) -> tuple[Any, Callable[..., None]]:
@@ -173,16 +186,27 @@ def _input_gradient_active(vectors: int) -> tuple[Any, Callable[..., None]]:
 
 
 def _weight_gradient(vectors: int) -> tuple[Any, Callable[..., None]]:
-    """Return signature and source of: dw = x[rows].T @ dy, handed to the update while still in registers."""
+    """Return signature and source of: dw = x[rows].T @ dy, handed to the update while still in registers.
+
+    The first row of every tile is `tile_stride` bytes from that of the one before. The weights are asked for before the
+    sum that updates them: they come from the third-level cache where layers are wide.
+    """
     row_bytes = vectors * LANE_BYTES
 
     def weight_gradient(
-        first: int, last: int, rows: int, x: int, ldx: int, n_rows: int, dy: int, ld_dy: int, w: int, ldw: int,
-        update: int, offset: int, scratch: int, hyper: int,
+        n_columns: int, rows: int, x: int, ldx: int, tile_stride: int, n_rows: int, dy: int, ld_dy: int, w: int,
+        ldw: int, update: int, offset: int, scratch: int, hyper: int,
     ) -> None:  # fmt: skip
-        for i in range(first, last, TILE_ROWS):
+        column = x
+        for i in range(0, n_columns, TILE_ROWS):
             tile = zeros(TILE_ROWS, vectors)
-            column = x + 4 * i
+            for r in range(TILE_ROWS):
+                ask = w + (i + r) * ldw
+                prefetch(ask)
+                prefetch(ask + row_bytes - 4)
+                if update != 0:
+                    prefetch(ask + offset)
+                    prefetch(ask + 2 * offset)
             for k in range(n_rows):
                 tile = rank1_strided(tile, column + load_i64(rows + 8 * k) * ldx, 4, dy + k * ld_dy)
             if update == 0:
@@ -190,6 +214,7 @@ def _weight_gradient(vectors: int) -> tuple[Any, Callable[..., None]]:
             else:
                 store(tile, scratch, row_bytes)
                 invoke(update, TILE_ROWS, row_bytes // 4, scratch, row_bytes, w + i * ldw, ldw, offset, hyper)
+            column += tile_stride
 
     return types.void(*[_i] * 14), weight_gradient
 

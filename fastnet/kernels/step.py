@@ -112,7 +112,7 @@ def _forward(c: int, rows: int, n_rows: int, step: int) -> None:
             )  # fmt: skip
         affine_forward(
             net.table, row, n_rows, index, a, lda, lists, address_of(work.params), base + 4 * row[Y],
-            bits + row[ACTIVE], bits + keep, epilogue, scale, work.scratch.shape[0],
+            bits + row[ACTIVE], bits + keep, epilogue, scale, work.scratch,
         )  # fmt: skip
         a, lda, index = base + 4 * row[Y], 4 * row[LDW], address_of(data.identity)
         if layer < last:
@@ -177,12 +177,13 @@ def _backward(c: int, rows: int, n_rows: int) -> None:
             input_gradient(
                 net.table, row, n_rows, dy, _output_lists(row, work, layer, row[N_IN]) if layer < last else _no_lists(),
                 transposed, ldx, dx, address_of(work.bits) + below[ACTIVE], below[LD_ACTIVE], trial.train_scale,
-                work.scratch.shape[0],
+                work.scratch,
             )  # fmt: skip
         if layer > 0 or data.sparse == 0:
             weight_update(
-                net.table, row, index, x, ldx, n_rows, dy, params, net.update, offset, work.scratch, weight_hyper
-            )
+                net.table, row, index, x, ldx, address_of(data.identity), n_rows, dy, params, net.update, offset,
+                work.scratch, weight_hyper,
+            )  # fmt: skip
         else:
             pairs = Pairs(
                 data.pair_lists, data.pair_values, data.pair_starts, work.samples, work.sample_values, work.counts

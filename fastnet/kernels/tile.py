@@ -65,6 +65,20 @@ def load_row(typing: Any, tile: Any, base: Any) -> Any:
     return tile(tile, types.int64), generate
 
 
+@intrinsic
+def load(typing: Any, tile: Any, base: Any, stride: Any) -> Any:
+    """Return the tile at `base`, rows `stride` bytes apart: a sum to be continued."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        result, base, stride = args
+        for k in range(tile.rows * tile.vectors):
+            row = row_of(builder, base, stride, k // tile.vectors)
+            result = builder.insert_value(result, read_vector(builder, row, k % tile.vectors), k)
+        return result
+
+    return tile(tile, types.int64, types.int64), generate
+
+
 def _add_product(builder: Any, tile: Tile, acc: Any, scalars: list[Any], base: Any) -> Any:
     fma = multiply_add(builder)
     values = [read_vector(builder, base, v) for v in range(tile.vectors)]

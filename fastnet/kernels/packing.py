@@ -1,0 +1,67 @@
+"""Copies of operands in the order in which the dense products read them.
+
+A panel of a wide matrix is a few vectors in each of many rows, a page or more apart. Read in place by every tile, it
+misses the first-level cache, whose sets its rows share unevenly, and the table of recent pages, which is shorter than
+the panel. Copied once into consecutive lines, `PACKED_ROWS` rows at a time, it stays there while all rows of a batch
+stream past. Sums over longer k wait in the result between blocks, so each stays one chain in the order of k.
+"""
+
+from __future__ import annotations
+
+from fastnet.kernels._jit import kernel
+from fastnet.kernels.host import LANE_BYTES, LANES, PACKED_ROWS, PANEL_VECTORS, TILE_ROWS, TILE_VECTORS
+from fastnet.kernels.memory import load_i64, prefetch, store_i64
+from fastnet.kernels.vector import load_vector, store_vector
+
+MIN_ROWS = 24
+"""Rows of a batch from which a copied panel pays for itself."""
+
+MAX_BATCH = 4096
+"""Rows of a batch up to which the weight gradient copies its operands: the room for them grows with it."""
+
+COLUMNS = 32 * TILE_ROWS
+"""Columns of the inputs that the weight gradient copies at a time."""
+
+TILE_SCRATCH = TILE_ROWS * PANEL_VECTORS * LANES
+"""Floats at the front of a thread's scratch: a gradient tile on its way to an update rule."""
+
+
+def scratch_size(batch_size: int) -> int:
+    """Floats of scratch that one thread needs."""
+    rows = batch_size if batch_size <= MAX_BATCH else 0
+    return TILE_SCRATCH + max(PACKED_ROWS, rows) * TILE_VECTORS * LANES + rows * COLUMNS
+
+
+@kernel
+def k_block(n: int, n_rows: int) -> int:
+    """Into how many k a sum over `n` is cut for `n_rows` rows: all of them where copying the panel would not pay."""
+    if n <= PACKED_ROWS or n_rows < MIN_ROWS:
+        return n
+    n_blocks = (n + PACKED_ROWS - 1) // PACKED_ROWS
+    return (n + n_blocks - 1) // n_blocks
+
+
+@kernel
+def pack_panel(source: int, stride: int, n_rows: int, vectors: int, target: int) -> None:
+    """Copy a panel, `vectors` wide and rows `stride` bytes apart, to consecutive rows; ask for the panel beside it."""
+    width = vectors * LANE_BYTES
+    for k in range(n_rows):
+        row = source + k * stride
+        prefetch(row + width)
+        for v in range(0, width, LANE_BYTES):
+            store_vector(load_vector(row + v), target + v)
+        target += width
+
+
+@kernel
+def pack_columns(x: int, rows: int, ldx: int, n_rows: int, n_columns: int, target: int) -> None:
+    """Copy columns of chosen rows tile by tile: for each `TILE_ROWS` columns all rows, `TILE_ROWS` floats each."""
+    tile_bytes = 4 * TILE_ROWS
+    for k in range(n_rows):
+        source = x + load_i64(rows + 8 * k) * ldx
+        place = target + k * tile_bytes
+        for _ in range(0, n_columns, TILE_ROWS):
+            for part in range(0, tile_bytes, 8):
+                store_i64(place + part, load_i64(source + part))
+            source += tile_bytes
+            place += n_rows * tile_bytes
