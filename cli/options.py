@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -67,13 +67,14 @@ def flag(name: str) -> str:
 
 
 def training_options(
-    *, without: tuple[str, ...] = (), searched: Mapping[str, str] | None = None
-) -> Callable[[Command], Command]:
+    *, only: Collection[str] = tuple(_SETTINGS), without: Collection[str] = (),
+    searched: Mapping[str, str] | None = None,
+) -> Callable[[Command], Command]:  # fmt: skip
     """One option for each field of `TrainConfig`.
 
     `searched` names those that have a range instead of a default.
     """
-    names = [name for name in _SETTINGS if name not in without]
+    names = [name for name in _SETTINGS if name in only and name not in without]
 
     def decorate(command: Command) -> Command:
         for name in reversed(names):
@@ -102,15 +103,20 @@ def train_config(settings: Mapping[str, Any]) -> TrainConfig:
     return TrainConfig(**{**given, "hidden": parse_hidden(given["hidden"])})
 
 
-def data_options(command: Command) -> Command:
-    """Which data: `--data` and `--data-dir`."""
-    command = click.option(
+def data_dir_option(command: Command) -> Command:
+    """Where image sets are: `--data-dir`."""
+    return click.option(
         "--data-dir",
         type=click.Path(path_type=Path),
         envvar="FASTNET_DATA_DIR",
         show_envvar=True,
         help="Folder with the files of mnist or fashion-mnist.  [default: the cache, else a download]",
     )(command)
+
+
+def data_options(command: Command) -> Command:
+    """Which data: `--data` and `--data-dir`."""
+    command = data_dir_option(command)
     return click.option(
         "--data",
         default=DEFAULT_DATA,
@@ -204,3 +210,8 @@ def output_options(text: str) -> Callable[[Command], Command]:
         return click.option("--output", "-o", type=click.Path(path_type=Path), help=text)(command)
 
     return decorate
+
+
+def size(n_bytes: int) -> str:
+    """A number of bytes to read."""
+    return f"{n_bytes / 1e6:.1f} MB"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,7 +30,7 @@ from .options import (
 from .progress import SearchDisplay
 
 if TYPE_CHECKING:
-    from fastnet.search.result import SearchResult
+    from fastnet.search.result import Progress, SearchResult
 
 BOOK_SAMPLES = 500
 """Images that the book searches with: 400 to train, 100 to validate."""
@@ -126,7 +126,9 @@ def command(
         samples = BOOK_SAMPLES
     dataset = load_dataset(data, data_dir, samples)
     with study_folder(study) as folder, StopOnInterrupt() as stop, SearchDisplay(stop) as display:
-        result = search(dataset, config, folder=folder, fresh=fresh, jobs=jobs, on_progress=display, should_stop=stop)
+        result = search(
+            dataset, config, folder=folder, fresh=fresh, jobs=jobs, on_progress=Preloading(display), should_stop=stop
+        )
     show(result, folder, output_format, config, data=data, samples=dataset.n_samples)
     if result.interrupted:
         click.echo(f"Stopped with {len(result.trials)} of {trials} trials; carry on with:", err=True)
@@ -148,6 +150,23 @@ def search_space(options: Sequence[str], fixed: Sequence[str]) -> dict[str, str]
         given[name] = text
     default: dict[str, str] = default_of(SearchConfig, "space")
     return {name: text for name, text in {**default, **given}.items() if name not in fixed}
+
+
+class Preloading:
+    """Hands progress on, and imports what the picture needs once the first trials run: they leave Python idle."""
+
+    def __init__(self, display: Callable[[Progress], None]) -> None:
+        self._display = display
+        self._compiling = self._begun = False
+
+    def __call__(self, progress: Progress) -> None:
+        self._display(progress)
+        if self._compiling and not progress.compiling and not self._begun:
+            from fastnet.report.figures import preload
+
+            self._begun = True
+            preload()
+        self._compiling = progress.compiling
 
 
 @contextmanager

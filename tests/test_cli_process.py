@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -63,6 +64,35 @@ def test_search_from_start_to_end_is_the_same_on_any_number_of_threads() -> None
         ]
         assert Path(f"s{jobs}/best20.png").read_bytes().startswith(b"\x89PNG")
     assert len(rows["1"]) == 6 and rows["1"] == rows["2"]
+
+
+def test_two_searches_that_compile_into_one_empty_cache_find_the_same(tmp_path: Path) -> None:
+    environment = os.environ | {"FASTNET_CACHE": str(tmp_path / "cache")}
+
+    def begin(name: str) -> subprocess.Popen[str]:
+        command = [*PROGRAM, "search", "--trials", "2", "--format", "json", "--study", name, *SMALL]
+        return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+    def result(process: subprocess.Popen[str]) -> list[dict[str, Any]]:
+        stdout, stderr = process.communicate(timeout=280)
+        assert process.returncode == 0 and "Traceback" not in stderr, stderr
+        return [
+            {name: value for name, value in row.items() if "seconds" not in name}
+            for row in json.loads(stdout)["trials"]
+        ]
+
+    first, second = begin("a"), begin("b")
+    rows = result(first)
+    assert len(rows) == 2 and result(second) == rows
+    files = sorted(tmp_path.glob("cache/**/*.nbc"))
+    assert result(begin("c")) == rows, "the third loads what the two have stored"
+    assert sorted(tmp_path.glob("cache/**/*.nbc")) == files, "the two left something out"
+    assert {name: curves_of(name) for name in "bc"} == {name: curves_of("a") for name in "bc"}
+
+
+def curves_of(study: str) -> list[bytes]:
+    with Study.read(Path(study)) as opened:
+        return [trial.curves.tobytes() for trial in opened.trials()]
 
 
 def test_train_evaluate_and_predict_agree() -> None:

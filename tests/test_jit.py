@@ -61,7 +61,7 @@ def test_fast_math_is_never_asked_for():
 def run_python(code: str, **settings: str) -> str:
     """Run code in a process of its own with every warning an error, and return what it writes."""
     done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", code], env=os.environ | settings, text=True, timeout=280,
+        [sys.executable, "-P", "-W", "error", "-c", code], env=os.environ | settings, text=True, timeout=280,
         capture_output=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
@@ -106,6 +106,39 @@ update.compile_rule(update.MOMENTUM)
 assert update.ADDRESS[update.MOMENTUM]
 print(rng.uniforms(np.uint64(5), np.arange(3), 4, 0).tolist())
 """
+
+
+EXPONENTIALS = """
+import numba, numpy as np
+from fastnet.kernels.loss import exp_shifted
+from fastnet.kernels.memory import address_of
+
+@numba.njit
+def enter(x, out):
+    exp_shifted(address_of(x), x.shape[0], np.float32(0), address_of(out))
+
+out = np.empty(16, np.float32)
+enter(np.arange(16, dtype=np.float32), out)
+print(*out.tolist())
+"""
+
+
+def test_a_change_in_a_file_that_a_kernel_imports_compiles_it_again(tmp_path):
+    # Numba itself looks at the file of the kernel alone, here loss.py.
+    shutil.copytree(PACKAGE, tmp_path / "fastnet", ignore=shutil.ignore_patterns("__pycache__"))
+    settings = {"FASTNET_CACHE": str(tmp_path / "cache"), "PYTHONPATH": str(tmp_path)}
+    before = [float(word) for word in run_python(EXPONENTIALS, **settings).split()]
+    assert before == pytest.approx(np.exp(np.arange(16)).tolist(), rel=1e-6)
+    source = tmp_path / "fastnet" / "kernels" / "vector.py"
+    text = source.read_text(encoding="utf-8")
+    changed = text.replace("[127] * LANES", "[128] * LANES")
+    assert changed != text
+    source.write_text(changed, encoding="utf-8")
+    assert [float(word) for word in run_python(EXPONENTIALS, **settings).split()] == [2 * value for value in before]
+    assert len(list((tmp_path / "cache").iterdir())) == 2
+    source.write_text(text, encoding="utf-8")
+    assert [float(word) for word in run_python(EXPONENTIALS, **settings).split()] == before
+    assert len(list((tmp_path / "cache").iterdir())) == 2
 
 
 def test_a_cache_that_cannot_be_written_is_done_without(tmp_path):

@@ -115,7 +115,7 @@ def load(
     """
     text = os.fspath(name_or_path)
     if text == "mnist5k":
-        return read_npz(Path(__file__).with_name("mnist5k.npz"))
+        return read_npz(Path(__file__).with_name(f"{text}.npz"))
     if text in IMAGE_SETS:
         return _load_images(text, data_dir, progress)
     path = Path(text).expanduser()
@@ -135,8 +135,39 @@ def cache_folder() -> Path:
     return user_cache_path("fastnet", appauthor=False) / "data"
 
 
-def _load_images(name: str, data_dir: str | os.PathLike[str] | None, progress: Progress | None) -> Dataset:
-    images = IMAGE_SETS[name]
+def find(name: str, *, data_dir: str | os.PathLike[str] | None = None) -> Path | None:
+    """Find where `load` would read a named set, without reading or downloading anything.
+
+    Parameters
+    ----------
+    name : str
+        One of `NAMES`.
+    data_dir : path, optional
+        As for `load`.
+
+    Returns
+    -------
+    Path or None
+        The file or the folder of the set; None where something would have to be downloaded.
+
+    Raises
+    ------
+    DataError
+        If the folder of data does not exist.
+
+    Examples
+    --------
+    >>> find("mnist5k").name
+    'mnist5k.npz'
+    """
+    if name not in IMAGE_SETS:
+        return Path(__file__).with_name(f"{name}.npz")
+    folder = _folder_of(name, data_dir)
+    return folder if len(find_idx_files(folder)) == len(IDX_NAMES) else None
+
+
+def _folder_of(name: str, data_dir: str | os.PathLike[str] | None) -> Path:
+    """Folder in which `load` looks for an image set: the named one where it has any of the files, else the cache."""
     named_folder = data_dir or os.environ.get(DATA_DIR_VARIABLE)
     if named_folder:
         folder = Path(named_folder).expanduser()
@@ -146,8 +177,16 @@ def _load_images(name: str, data_dir: str | os.PathLike[str] | None, progress: P
             )
         for candidate in (folder / name, folder):
             if find_idx_files(candidate):
-                return _read_images(candidate, name)
+                return candidate
+    return cache_folder() / name
+
+
+def _load_images(name: str, data_dir: str | os.PathLike[str] | None, progress: Progress | None) -> Dataset:
+    folder = _folder_of(name, data_dir)
     cached = cache_folder() / name
+    if folder != cached:
+        return _read_images(folder, name)
+    images = IMAGE_SETS[name]
     present = find_idx_files(cached)
     for file, sha256 in zip(IDX_NAMES, images.sha256, strict=True):
         if file not in present:

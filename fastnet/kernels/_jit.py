@@ -124,3 +124,9 @@ def start_threads() -> None:
     Such code would otherwise end the process over symbols that Numba defines only then.
     """
     numba_threads._launch_threads()
+
+
+def threading_layer() -> str:
+    """Name what divides parallel kernels over threads, after starting it: tbb, omp or workqueue."""
+    start_threads()
+    return str(numba.threading_layer())

@@ -26,6 +26,18 @@ def target() -> str:
     return f"{config.CPU_NAME or llvm.get_host_cpu_name()} {','.join(sorted(_features()))}"
 
 
+_VECTOR_FEATURES = (
+    *("sse2", "sse4.1", "avx", "avx2", "fma", "f16c", "avx512f", "avx512bw", "avx512dq", "avx512vl", "avx512vnni"),
+    *("avx512bf16", "neon", "sve", "sve2"),
+)
+
+
+def vector_features() -> list[str]:
+    """Name those instruction sets with vectors that the kernels are compiled for."""
+    present = _features()
+    return [name for name in _VECTOR_FEATURES if name in present]
+
+
 def _lanes() -> int:
     forced = os.environ.get("FASTNET_LANES", "")
     if forced in ("4", "8", "16"):

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from fastnet.config import usable_cores
 from fastnet.kernels import _jit, pack, step, update
 from fastnet.kernels.context import FIRST_OF_TRIAL, N_PLACES
 
@@ -34,18 +35,20 @@ def compile_second_half() -> None:
 
 @contextmanager
 def second_half() -> Iterator[None]:
-    """Run `compile_second_half` in another process while the body runs, where there is a cache and it holds no stages.
+    """Run `compile_second_half` in another process while the body runs, where that can help.
+
+    That is where there is a second core, and a cache that holds no stages yet.
 
     Whatever becomes of that process, the result is right: what it has not stored is compiled here when it is needed.
     """
     folder = _jit.cache_folder()
-    if folder is None or (folder / "micro-stage").exists() or not sys.executable:
+    if folder is None or (folder / "micro-stage").exists() or not sys.executable or usable_cores() == 1:
         yield
         return
     package = str(Path(__file__).parents[2])
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, [package, os.environ.get("PYTHONPATH")]))}
     process = subprocess.Popen(
-        [sys.executable, "-c", "from fastnet.kernels import warm; warm.compile_second_half()"],
+        [sys.executable, "-P", "-c", "from fastnet.kernels import warm; warm.compile_second_half()"],
         env=environment,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,

@@ -2,7 +2,8 @@
 
 `rng` makes the random numbers (equal to the kernels' to the last bit), `network` holds the mathematics of one network,
 `training` the update rules and the whole course of a training run. Everything works in float32 and in float64, so that
-the mathematics can be checked by finite differences. It imports NumPy only, and the library never imports it.
+the mathematics can be checked by finite differences. It imports NumPy only, and nothing of the library imports it
+but the self-test of `fastnet doctor`.
 """
 
 from fastnet.reference.network import (

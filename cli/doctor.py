@@ -1,0 +1,119 @@
+"""`fastnet doctor`: what fastnet finds on this machine, and whether the kernels compute rightly there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from .options import data_dir_option, size
+from .results import as_json
+
+if TYPE_CHECKING:
+    from fastnet.selftest import Check
+
+
+@click.command(name="doctor")
+@data_dir_option
+@click.option(
+    "--clean",
+    is_flag=True,
+    help="Remove machine code of other versions, other processors and changed sources from the cache.",
+)
+@click.option(
+    "--format",
+    "output_format",
+    type=click.Choice(("table", "json")),
+    default="table",
+    show_default=True,
+    help="Lines to read, or one line of JSON.",
+)
+@click.pass_context
+def command(ctx: click.Context, /, data_dir: Path | None, clean: bool, output_format: str) -> None:
+    """Describe the machine and test the kernels on it.
+
+    Shows versions, processor, threads, the cache of machine code and the data sets that are there. Then the compiled
+    kernels are compared with a reference in plain NumPy: random numbers, forward, gradients, every update rule, and a
+    whole training. That takes less than a second once they are compiled. The exit code is 1 if a comparison fails.
+
+    \b
+    Example:
+      fastnet doctor
+      fastnet doctor --clean
+      fastnet doctor --format json
+    """
+    from fastnet.cache import look, remove_old
+    from fastnet.doctor import describe
+    from fastnet.selftest import self_test
+
+    removed = remove_old() if clean else None
+    if not look().functions:
+        click.echo("Compiling the kernels first, which takes some seconds.", err=True)
+    checks = self_test()
+    found = describe(data_dir)
+    if output_format == "json":
+        click.echo(as_json(document(found, checks, removed)))
+    else:
+        click.echo("\n".join(lines(found, removed) + verdict(checks)))
+    if not all(check.passed for check in checks):
+        ctx.exit(1)
+
+
+def document(found: dict[str, Any], checks: list[Check], removed: tuple[int, int] | None) -> dict[str, Any]:
+    """Everything the command has to say, for JSON."""
+    tests = [
+        {"name": check.name, "passed": check.passed, "detail": check.detail, "seconds": round(check.seconds, 6)}
+        for check in checks
+    ]
+    cleaned = None if removed is None else {"folders": removed[0], "bytes": removed[1]}
+    return {**found, "cleaned": cleaned, "passed": all(check.passed for check in checks), "tests": tests}
+
+
+def lines(found: dict[str, Any], removed: tuple[int, int] | None) -> list[str]:
+    """What was found, one line a subject."""
+    rows, vectors = found["tile"]
+    versions = [f"{word} {found[word.lower()]}" for word in ("Python", "NumPy", "Numba", "llvmlite")]
+    return [
+        line("fastnet", f"{found['fastnet']} | {', '.join(versions)}"),
+        line("processor", f"{found['processor']} | {found['system']}, {found['machine']}"),
+        line("vectors", f"{found['lanes']} lanes of float32, tile {rows} x {vectors} | {' '.join(found['features'])}"),
+        line("threads", f"{found['threads']} on {found['cores']} usable cores | {found['threading_layer']}"),
+        *cache_lines(found["cache"], removed),
+        *(
+            line("data" if number == 0 else "", f"{name}: {path or 'not here; it would be downloaded'}")
+            for number, (name, path) in enumerate(found["data"].items())
+        ),
+    ]
+
+
+def cache_lines(cache: dict[str, Any] | None, removed: tuple[int, int] | None) -> list[str]:
+    """Where machine code is kept, and what of it is of no use."""
+    if cache is None:
+        return [line("cache", "none: FASTNET_CACHE=0, so every start compiles")]
+    held = f"{cache['folder']} | {cache['functions']} functions, {size(cache['bytes'])}"
+    if removed is not None:
+        old = f"removed {removed[0]} old folders, {size(removed[1])}"
+    elif cache["old_folders"]:
+        old = f"{cache['old_folders']} old folders beside it, {size(cache['old_bytes'])}: remove them with --clean"
+    else:
+        old = "no old folders beside it"
+    return [line("cache", held), line("", old)]
+
+
+def verdict(checks: list[Check]) -> list[str]:
+    """The self-test: a line for each comparison, and the result."""
+    shown = [
+        line("self-test" if number == 0 else "", f"{'OK' if check.passed else 'FAILED':7}{check.name}: {check.detail}")
+        for number, check in enumerate(checks)
+    ]
+    failed = [check.name for check in checks if not check.passed]
+    seconds = sum(check.seconds for check in checks)
+    if not failed:
+        return [*shown, f"OK: the kernels agree with the reference ({seconds:.1f} s)"]
+    return [*shown, f"FAILED: {', '.join(failed)}; do not trust results of this installation"]
+
+
+def line(name: str, text: str) -> str:
+    """A line with the name of its subject in a column of its own."""
+    return f"{name:11}{text}"

@@ -1,0 +1,161 @@
+"""`fastnet doctor` and `fastnet warmup`: what they say, what they clean, and how they fail."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+from fastnet_cli.main import cli
+
+from fastnet import __version__, cache
+from fastnet.kernels import _jit, host
+from fastnet.selftest import Check
+
+FIRST, SECOND = "0123456789abcdef", "fedcba9876543210"
+
+
+def run(*arguments: str, code: int = 0) -> Result:
+    result = CliRunner().invoke(cli, list(arguments))
+    assert result.exit_code == code, (result.output, result.exception)
+    return result
+
+
+def run_process(*arguments: str, code: int = 0, **settings: str) -> subprocess.CompletedProcess[str]:
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-m", "fastnet_cli", *arguments], env=os.environ | settings, text=True,
+        capture_output=True, timeout=280, check=False,
+    )  # fmt: skip
+    assert done.returncode == code, done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+    return done
+
+
+@pytest.fixture
+def old(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A cache with two old folders among things that are none."""
+    base = tmp_path / "cache"
+    for name in (FIRST, SECOND):
+        inside = base / name / "micro-0-2" / "kernels_1"
+        inside.mkdir(parents=True)
+        (inside / "panels.forward-1.py311.nbi").write_bytes(b"12")
+        (inside / "panels.forward-1.py311.1.nbc").write_bytes(b"1234")
+    (base / SECOND / "parallel").mkdir()
+    (base / SECOND / "parallel" / "x.py311.nbi.tmp.00ff").write_bytes(b"")
+    (base / "data" / "mnist").mkdir(parents=True)
+    (base / "aaaaaaaaaaaaaaaa").mkdir()
+    (base / "aaaaaaaaaaaaaaaa" / "thesis.txt").write_text("not Numba's")
+    (base / "bbbbbbbbbbbbbbbb").write_text("a file")
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "x.nbc").write_bytes(b"12345678")
+    if os.name != "nt":
+        (base / "cccccccccccccccc").symlink_to(tmp_path / "elsewhere")
+    monkeypatch.setenv("FASTNET_CACHE", str(base))
+    return base
+
+
+@pytest.fixture
+def healthy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A self-test that has nothing to do."""
+    monkeypatch.setattr("fastnet.selftest.self_test", lambda: [Check("forward", True, "within 1e-07", 0.5)])
+
+
+def test_old_folders_are_those_that_numba_alone_has_written(old: Path) -> None:
+    found = cache.look()
+    assert found.folder == _jit.cache_folder() and found.folder is not None and found.folder.parent == old
+    assert [path.name for path in found.old] == [FIRST, SECOND]
+    assert (found.functions, found.n_bytes, found.old_bytes) == (frozenset(), 0, 12)
+
+
+def test_clean_removes_old_folders_and_nothing_else(old: Path, healthy: None) -> None:
+    current = old / (_jit.cache_folder() or old).name / "parallel" / "kernels_1"
+    current.mkdir(parents=True)
+    (current / "pack.train_pack-1.py311.1.nbc").write_bytes(b"123")
+    before = {path.name for path in old.iterdir()}
+    assert "2 old folders beside it, 0.0 MB: remove them with --clean" in run("doctor").stdout
+    document = json.loads(run("doctor", "--clean", "--format", "json").stdout)
+    assert document["cleaned"] == {"folders": 2, "bytes": 12}
+    assert document["cache"]["functions"] == 1 and document["cache"]["old_folders"] == 0
+    assert {path.name for path in old.iterdir()} == before - {FIRST, SECOND}
+    assert (old / "aaaaaaaaaaaaaaaa" / "thesis.txt").exists() and list(current.iterdir())
+    assert "removed 0 old folders" in run("doctor", "--clean").stdout
+    assert "no old folders beside it" in run("doctor").stdout
+
+
+def test_doctor_describes_the_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, healthy: None) -> None:
+    monkeypatch.delenv("FASTNET_DATA_DIR", raising=False)
+    document = json.loads(run("doctor", "--format", "json").stdout)
+    assert document["fastnet"] == __version__ and document["lanes"] == host.LANES
+    assert document["tile"] == [host.TILE_ROWS, host.TILE_VECTORS]
+    assert document["threads"] >= 1 and document["threading_layer"] in ("tbb", "omp", "workqueue")
+    assert {"python", "numpy", "numba", "llvmlite", "processor", "cores", "features"} <= document.keys()
+    assert Path(document["data"]["mnist5k"]).is_file()
+    assert document["passed"] and document["cleaned"] is None
+    text = run("doctor", "--data-dir", str(tmp_path)).stdout
+    assert f"fastnet    {__version__} | Python " in text and f"{host.LANES} lanes of float32" in text
+    assert text.splitlines()[-1] == "OK: the kernels agree with the reference (0.5 s)"
+
+
+def test_doctor_finds_data_sets(idx_folder: Any, tmp_path: Path, healthy: None) -> None:
+    folder = idx_folder("data/mnist")
+    document = json.loads(run("doctor", "--format", "json", "--data-dir", str(tmp_path / "data")).stdout)
+    assert document["data"]["mnist"] == str(folder)
+    (folder / "train-labels-idx1-ubyte.gz").unlink()
+    text = run("doctor", "--data-dir", str(tmp_path / "data")).stdout
+    assert "mnist: not here; it would be downloaded" in text
+    assert run("doctor", "--data-dir", str(tmp_path / "nowhere")).exit_code == 0
+
+
+def test_doctor_fails_where_the_kernels_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    checks = [Check("forward", True, "within 1e-07", 0.5), Check("gradients", False, "differs by 1e-02", 0.1)]
+    monkeypatch.setattr("fastnet.selftest.self_test", lambda: checks)
+    text = run("doctor", code=1).stdout
+    assert "FAILED gradients: differs by 1e-02" in text and "OK     forward: within 1e-07" in text
+    assert text.splitlines()[-1] == "FAILED: gradients; do not trust results of this installation"
+    document = json.loads(run("doctor", "--format", "json", code=1).stdout)
+    assert not document["passed"] and [test["passed"] for test in document["tests"]] == [True, False]
+
+
+def test_warmup_compiles_once_and_search_and_train_need_nothing_more(tmp_path: Path) -> None:
+    settings = ("--hidden", "7", "--optimizer", "momentum")
+    own = {"FASTNET_CACHE": str(tmp_path / "cache")}
+    first = json.loads(run_process("warmup", *settings, "--format", "json", **own).stdout)
+    assert first["compiled"]["stages of training"] >= 5 and first["compiled"]["update rules"] == 1
+    assert sum(first["compiled"].values()) == first["cache"]["functions"] > 30
+    again = run_process("warmup", *settings, **own)
+    assert again.stdout.startswith("nothing to compile: everything was there and loaded in ")
+    assert again.stderr == "mnist5k: 784-7-10, momentum\n"
+    held = set((tmp_path / "cache").rglob("*.nbc"))
+    short = (*settings, "--epochs", "1", "--samples", "200")
+    run_process("search", "--trials", "2", "--study", str(tmp_path / "study"), *short, **own)
+    run_process("train", "-o", str(tmp_path / "m.safetensors"), *short, "--dropout", "0.2", **own)
+    run_process("evaluate", str(tmp_path / "m.safetensors"), **own)
+    assert set((tmp_path / "cache").rglob("*.nbc")) == held
+    assert not [path for path in (tmp_path / "cache").rglob("*.nbi") if path.with_suffix(".1.nbc") not in held]
+
+
+def test_warmup_without_a_cache_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FASTNET_CACHE", "0")
+    assert run("warmup", code=1).stderr.splitlines()[-1].startswith("Error: FASTNET_CACHE=0 keeps nothing")
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("FASTNET_CACHE", str(tmp_path / "file"))
+    assert "the cache cannot be written (" in run("warmup", code=1).stderr
+
+
+def test_doctor_without_a_cache(monkeypatch: pytest.MonkeyPatch, healthy: None) -> None:
+    monkeypatch.setenv("FASTNET_CACHE", "0")
+    result = run("doctor")
+    assert "cache      none: FASTNET_CACHE=0" in result.stdout
+    assert result.stderr == "Compiling the kernels first, which takes some seconds.\n"
+    assert json.loads(run("doctor", "--clean", "--format", "json").stdout)["cache"] is None
+
+
+def test_doctor_as_a_process() -> None:
+    done = run_process("doctor")
+    assert done.stdout.count("OK ") == 9 and "FAILED" not in done.stdout
+    assert done.stdout.splitlines()[-1].startswith("OK: the kernels agree with the reference (")

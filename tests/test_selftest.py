@@ -1,0 +1,81 @@
+"""The self-test of `fastnet doctor`: it passes on right kernels, and sees wrong ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from fastnet import reference, selftest
+from fastnet.selftest import self_test
+
+NAMES = [
+    *("kernels", "random numbers", "forward", "gradients", "sgd update", "momentum update", "adam update"),
+    *("adamw update", "whole training"),
+]
+
+
+def failures() -> dict[str, str]:
+    return {check.name: check.detail for check in self_test() if not check.passed}
+
+
+def test_right_kernels_pass() -> None:
+    checks = self_test()
+    assert [check.name for check in checks] == NAMES
+    assert all(check.passed for check in checks), checks
+    assert all(check.seconds > 0 for check in checks)
+    assert checks[1].detail == "the same bits" and checks[2].detail.startswith("within ")
+
+
+def scaled(function: Callable[..., Any], factor: float) -> Callable[..., Any]:
+    return lambda *args, **kwargs: function(*args, **kwargs) * factor
+
+
+shuffle = reference.shuffle
+NEXT_AFTER_ONE = np.nextafter(np.float32(1), np.float32(2))
+WRONG: dict[str, tuple[Any, str]] = {
+    "softmax": (scaled(reference.softmax, 1 + 1e-4), "forward"),
+    "weight_gradient": (scaled(reference.weight_gradient, 1 + 1e-4), "gradients"),
+    "bias_gradient": (scaled(reference.bias_gradient, 1 + 1e-4), "gradients"),
+    "initial_weights": (scaled(reference.initial_weights, NEXT_AFTER_ONE), "random numbers"),
+    "shuffle": (lambda *args: np.roll(shuffle(*args), 1), "random numbers"),
+    "uniform": (scaled(reference.uniform, 1 + 1e-15), "random numbers"),
+}
+"""For a part of the reference what stands in for it, and which check has to see the difference."""
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_a_difference_is_seen(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    stand_in, expected = WRONG[name]
+    monkeypatch.setattr(selftest.reference, name, stand_in)
+    assert failures().keys() == {expected}
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "momentum", "adam", "adamw"])
+def test_a_wrong_update_is_seen(monkeypatch: pytest.MonkeyPatch, optimizer: str) -> None:
+    train = reference.train
+
+    def slightly_off(*args: Any, **options: Any) -> reference.Trajectory:
+        if options["optimizer"] == optimizer:
+            options["learning_rate"] *= 1.01
+        return train(*args, **options)
+
+    monkeypatch.setattr(selftest.reference, "train", slightly_off)
+    wrong = failures()
+    assert wrong.keys() == {f"{optimizer} update"} | ({"whole training"} if optimizer == "sgd" else set())
+    assert "where 1e-05 is allowed" in wrong[f"{optimizer} update"]
+
+
+def test_numbers_that_are_none_are_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(selftest.reference, "softmax", lambda logits: np.full(logits.shape, np.nan))
+    assert failures() == {"forward": "differs by nan, where 1e-05 is allowed"}
+
+
+def test_a_check_that_breaks_down_is_a_failure_of_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*args: Any) -> None:
+        raise RuntimeError("no such instruction\nand more lines")
+
+    monkeypatch.setattr(selftest, "PackRun", broken)
+    assert failures() == {"whole training": "RuntimeError: no such instruction"}
