@@ -79,7 +79,7 @@ def profile(report: Report, network: Network, counts: list[int], repeats: int) -
         report.add(
             f"{threads} thread{'s' * (threads > 1)}", unit="trials/s", **each.rate(1.0),
             times_one=efficiency * threads, efficiency=efficiency, outside_compiled=float(np.median(outside[:, k])),
-            trials=network.trials,
+            outside_ms=1e3 * float(np.median(outside[:, k] / rates[:, k])) * network.trials, trials=network.trials,
         )  # fmt: skip
 
 

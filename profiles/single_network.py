@@ -98,7 +98,7 @@ class Epochs:
         from fastnet.kernels.context import fill
         from fastnet.network import assemble, initialise, trial_of
 
-        self.threads, self.epoch = threads, 0
+        self.threads, self.epoch = threads, -1
         self.stop = np.zeros(1, np.int64)
         self.assembly = assemble(config, data, parallel=threads > 1)
         self.contexts, self.works = self.assembly.contexts(1, threads)
@@ -139,7 +139,6 @@ def verify(report: Report) -> None:
     )
     for threads in dict.fromkeys((1, report.machine["threads"])):
         epochs = Epochs(config, data, threads)
-        epochs.epoch = -1
         for epoch in range(2):
             epochs.run()
             error = abs(float(epochs.works[0].state[LOSS]) - float(expected.train_loss[epoch]))
