@@ -1,8 +1,8 @@
 """The kernels of one layer, called in a compiled loop the way the tests call them, and checked against the reference.
 
 A kernel can be called from compiled code only, and in twenty microseconds it is done, so a profile asks for
-``work(n)``, a loop in compiled code. `tests/layers.py` knows how the stages call each kernel; `TimedLayer` keeps its
-calls.
+``work(n)``, a loop in compiled code. `tests/layers.py` knows how the stages call each kernel; `recorded` repeats what
+it calls.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, NamedTuple
+from unittest import mock
 
 import numba
 import numpy as np
@@ -19,12 +20,13 @@ from _bench import ROOT
 
 sys.path.append(str(ROOT / "tests"))
 
+import layers
 from buffers import Buffers, address
-from layers import EPS32, Layer, Samples, active_bytes, lists_of, pack_bits, unpack_bits
+from layers import EPS32, Layer, Samples, active_bytes, lists_of, unpack_bits
 
 from fastnet import reference
 from fastnet.config import TrainConfig
-from fastnet.kernels import affine, dropout, layout, loss, panels, rng, sparsity, update
+from fastnet.kernels import affine, dropout, layout, loss, panels, rng, update
 from fastnet.network import RULES, trial_of
 
 
@@ -68,13 +70,19 @@ def repeated(kernel: Any, *args: Any) -> Callable[[int], None]:
     return lambda n: loop(n, *args)
 
 
-class TimedLayer(Layer):
-    """Keeps the calls of `Layer` in `kept`, as functions of the number of repeats, instead of making them."""
+def recorded(function: Callable[..., Any], *args: Any, **options: Any) -> Callable[[int], None]:
+    """Call a function of `tests/layers.py` and return what repeats the kernel that it called."""
+    calls = []
 
-    kept: Callable[[int], None]
+    def call(kernel: Any, *operands: Any) -> Any:
+        calls.append((kernel, operands))
+        return before(kernel, *operands)
 
-    def _call(self, name: str, *args: Any) -> None:
-        self.kept = repeated(getattr(affine, name), *args)
+    before = layers.call
+    with mock.patch.object(layers, "call", call):
+        function(*args, **options)
+    ((kernel, operands),) = calls
+    return repeated(kernel, *operands)
 
 
 def near(actual: np.ndarray, expected: np.ndarray, n_terms: int, what: str) -> None:
@@ -103,7 +111,7 @@ class Bench:
         batch, n_in, n_out = shape
         x = self._normal(batch, n_in) if x is None else x
         rows = np.resize(random.permutation(len(x)) if shuffled else np.arange(len(x)), batch)
-        self.layer = TimedLayer(*shape)
+        self.layer = Layer(*shape)
         self.buffers = Buffers()
         self.samples = Samples.make(self.buffers, x, rows, 0.0)
         self.x = x[rows]
@@ -116,8 +124,8 @@ class Bench:
     def _normal(self, *size: int) -> np.ndarray:
         return self.random.standard_normal(size, np.float32)
 
-    def _case(self, name: str, flops: float = 0.0, n_bytes: float = 0.0) -> Case:
-        return Case(f"{name}", self.layer.kept, flops, n_bytes, [self])
+    def _case(self, name: str, work: Callable[[int], None], flops: float = 0.0, n_bytes: float = 0.0) -> Case:
+        return Case(name, work, flops, n_bytes, [self])
 
     def forward(self, name: str = "forward", lists: affine.Lists | None = None, *, linear: bool = False) -> Case:
         """Forward product with its ReLU, dense or by lists."""
@@ -129,11 +137,10 @@ class Bench:
         )
         params = self.buffers.input(self.layer.parameters(self.w, self.b))
         epilogue = panels.LINEAR if linear else panels.RELU
-        self.layer.forward(self.samples, params, c, active, keep, epilogue, 1.0, lists)
-        self.layer.kept(1)
+        work = recorded(self.layer.forward, self.samples, params, c, active, keep, epilogue, 1.0, lists)
         z = reference.affine_forward(*(a.astype(np.float64) for a in (self.x, self.w, self.b)))
         near(c[:batch, :n_out], z if linear else reference.relu(z), n_in, f"{name} {self.shape}")
-        return self._case(name, self.shape.flops if lists is None else 2.0 * np.count_nonzero(self.x) * n_out)
+        return self._case(name, work, self.shape.flops if lists is None else 2.0 * np.count_nonzero(self.x) * n_out)
 
     def forward_packed(self) -> Case:
         """Forward product over the lists of the inputs, as the first layer takes them."""
@@ -157,13 +164,12 @@ class Bench:
         transposed[:n_out, :n_in] = self.w.T
         transposed = self.buffers.input(transposed)
         dx = self.buffers.zeros((self.layer.tile_rows, ld))
-        below = TimedLayer(batch, 1, n_in)
+        below = Layer(batch, 1, n_in)
         active = below.bits(self.buffers)  # canaries: every unit is active
-        self.layer.input_gradient(dy, transposed, dx, active, 1.0, lists)
-        self.layer.kept(1)
+        work = recorded(self.layer.input_gradient, dy, transposed, dx, active, 1.0, lists)
         expected = dy[:batch, :n_out].astype(np.float64) @ self.w.T.astype(np.float64)
         near(dx[:batch, :n_in], expected, n_out, f"{name} {self.shape}")
-        return self._case(name, self.shape.flops if mask is None else 2.0 * np.count_nonzero(mask) * n_in)
+        return self._case(name, work, self.shape.flops if mask is None else 2.0 * np.count_nonzero(mask) * n_in)
 
     def input_gradient_active(self, density: float = 0.5) -> Case:
         """Input gradient over active outputs, so many of them."""
@@ -180,10 +186,10 @@ class Bench:
         hyper = self.buffers.updated(first_step(config))
         states = [tuple(np.full_like(a, 0.5) for a in (self.w, self.b)) for _ in range(update.N_STATES[rule])]
         params = self.buffers.updated(self.layer.parameters(self.w, self.b, tuple(states)))
-        self.layer.weight_update(
-            self.buffers, self.samples, self.dy, params, int(update.ADDRESS[rule]), hyper, listed=listed
+        rule_at = int(update.ADDRESS[rule])
+        work = recorded(
+            self.layer.weight_update, self.buffers, self.samples, self.dy, params, rule_at, hyper, listed=listed
         )
-        self.layer.kept(1)
         x, w, dy = (a.astype(np.float64) for a in (self.x, self.w, self.dy[:batch, :n_out]))
         rates = {key: getattr(config, key) for key in reference.Rule._fields if key != "optimizer"}
         before = tuple(np.full_like(w, 0.5) for _ in states)
@@ -191,7 +197,7 @@ class Bench:
         for line, expected in zip(params, (after[0], *after[1]), strict=True):
             near(self.layer.unpack(line)[0], expected, batch, f"{name} {self.shape}")
         hyper[...] = first_step(TrainConfig(optimizer=optimizer, learning_rate=1e-6, weight_decay=1e-8))  # stays finite
-        return self._case(name, 2.0 * np.count_nonzero(self.x) * n_out if listed else self.shape.flops)
+        return self._case(name, work, 2.0 * np.count_nonzero(self.x) * n_out if listed else self.shape.flops)
 
     def transpose(self) -> Case:
         """The transposed weight; bytes read and written."""
@@ -201,22 +207,18 @@ class Bench:
         work = repeated(affine.transpose, self.layer.row, address(params), address(transposed), 4 * self.layer.ld_in)
         work(1)
         near(transposed[:n_out, :n_in], self.w.T, 0, f"transpose {self.shape}")
-        return Case("transpose", work, n_bytes=8.0 * n_in * n_out, keep=[self])
+        return self._case("transpose", work, n_bytes=8.0 * n_in * n_out)
 
     def bias_update(self) -> Case:
         """The bias gradient and its SGD step; bytes of dy read."""
         batch, _, n_out = self.shape
         hyper = self.buffers.updated(first_step(TrainConfig(learning_rate=0.1)))
         params = self.buffers.updated(self.layer.parameters(self.w, self.b))
-        work = repeated(
-            affine.bias_update, self.layer.row, batch, address(self.dy), address(params), 0, 4 * params.shape[1],
-            address(self.layer.scratch(self.buffers)), address(hyper) + 4 * hyper.shape[1],
-        )  # fmt: skip
-        work(1)
+        work = recorded(self.layer.bias_update, self.buffers, self.dy, params, 0, hyper)
         gradient = reference.bias_gradient(self.dy[:batch, :n_out].astype(np.float64))
         near(self.layer.unpack(params[0])[1], self.b - 0.1 * gradient, batch, f"bias update {self.shape}")
         hyper[...] = first_step(TrainConfig(learning_rate=1e-6))
-        return Case("bias gradient + sgd", work, n_bytes=4.0 * batch * n_out, keep=[self])
+        return self._case("bias gradient + sgd", work, n_bytes=4.0 * batch * n_out)
 
     def loss(self, *, backward: bool) -> Case:
         """Softmax and cross-entropy of the outputs, with their gradient or without; bytes of logits."""
@@ -250,23 +252,14 @@ class Bench:
         work(1)
         if not np.array_equal(unpack_bits(bits)[:, :n_out], reference.keep_mask(7, 0, 0, 0, batch, n_out, 0.5)):
             sys.exit(f"dropout bits {self.shape}: not those of fastnet.reference")
-        return Case("dropout bits", work, n_bytes=batch * n_out / 8, keep=[self])
+        return self._case("dropout bits", work, n_bytes=batch * n_out / 8)
 
     def list_active(self, density: float = 0.5) -> Case:
-        """The lists of active outputs, made from their bits; bytes of entries written."""
+        """The lists of active outputs, made from their bits; bytes of entries that count."""
         batch, _, n_out = self.shape
         mask = self.random.random((batch, n_out)) < density
-        n_bytes, n_blocks = active_bytes(n_out), -(-n_out // layout.LIST_BLOCK)
-        bits = self.buffers.input(pack_bits(mask, n_bytes, pad=False))
-        capacity = layout.list_capacity(n_bytes)
-        lists = self.buffers.zeros(batch * capacity, np.uint16)
-        begins, ends = (np.zeros(batch * n_blocks, np.int64) for _ in range(2))
-        work = repeated(sparsity.list_active, bits.reshape(-1), n_bytes, batch, capacity, n_blocks, lists, begins, ends)
-        work(1)
-        found = [lists[begin:end] for begin, end in zip(begins, ends, strict=True)]
-        if not np.array_equal(np.concatenate(found), np.nonzero(mask)[1]):
-            sys.exit(f"lists of active outputs {self.shape}: not the active ones")
-        return Case("lists of active outputs", work, n_bytes=2.0 * np.count_nonzero(mask), keep=[self])
+        work = recorded(lists_of, self.buffers, mask)  # which checks how many it found
+        return self._case("lists of active outputs", work, n_bytes=float(np.count_nonzero(mask)))
 
     def initial_weights(self) -> Case:
         """Initial weights: normal numbers; bytes written."""
@@ -280,7 +273,7 @@ class Bench:
         expected = reference.initial_weights(7, 0, 0, n_in, n_out, "he")
         if not np.array_equal(weights.reshape(n_in, -1)[:, :n_out], expected):
             sys.exit(f"initial weights {self.shape}: not those of fastnet.reference")
-        return Case("initial weights", work, n_bytes=4.0 * n_in * n_out, keep=[self])
+        return self._case("initial weights", work, n_bytes=4.0 * n_in * n_out)
 
 
 def first_step(config: TrainConfig) -> np.ndarray:

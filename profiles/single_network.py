@@ -73,7 +73,7 @@ def profile(report: Report, dataset: Any, width: int, batch: int, most: int, rep
         timing = Timing(tuple(some))
         rate = flops * data.n_train / np.array(some)
         efficiency = float(np.median(np.array(seconds[1]) / np.array(some))) / threads
-        extra: dict[str, Any] = {"efficiency": efficiency} if threads > 1 else {}
+        extra: dict[str, Any] = {"efficiency": efficiency}
         if threads == chosen:
             lost = timing.median / float(np.median(seconds[fastest])) - 1
             extra |= {"chosen": "yes"} | ({"lost": lost} if threads != fastest else {})

@@ -114,7 +114,7 @@ class Stages:
         import numba
 
         from fastnet.kernels.layout import W
-        from fastnet.kernels.tile import clock, load_i64, store_i64
+        from fastnet.kernels.memory import clock, load_i64, store_i64
 
         @numba.njit(nogil=True, error_model="numpy")
         def add(place: int, seconds: float) -> None:
