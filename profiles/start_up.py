@@ -71,7 +71,7 @@ def main(arguments: list[str] | None = None) -> None:
 def timed(
     command: tuple[str, ...], *arguments: str, **environment: str
 ) -> tuple[float, subprocess.CompletedProcess[str]]:
-    """Run a command; arguments that end in ``--study`` get a folder that goes away. Return seconds and output."""
+    """Run a command; arguments that end in ``--study`` get a folder that goes away. Return seconds and what was run."""
     with tempfile.TemporaryDirectory() as folder:
         if arguments and arguments[-1] == "--study":
             arguments = (*arguments, str(Path(folder) / "study"))
