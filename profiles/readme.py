@@ -37,8 +37,8 @@ def build(results: Mapping[str, Result]) -> str:
     return "\n\n".join([*parts, RERUN, END])
 
 
-RERUN = """Each figure is the median of repeated runs; before a script times anything it compares it with the reference
-in plain NumPy. To measure your own machine and write this section anew:
+RERUN = """Each figure is the median of repeated runs. Before a script times anything it compares it with the reference in
+plain NumPy. To measure your own machine and write this section anew:
 
 ```bash
 for name in roofline trial search_scaling single_network start_up; do
@@ -53,7 +53,7 @@ def machine_sentence(machines: list[Mapping[str, Any]]) -> str:
     """Name the machine, or the machines, that the figures are of."""
     described = dict.fromkeys(
         f"{about['cores']} core{'s' * (about['cores'] > 1)} of {about['processor']} ({about['architecture']}, "
-        f"{about['lanes']} floats a vector) under {about['system']}, with Python {about['python']}, NumPy "
+        f"{about['lanes']} floats a vector)\nunder {about['system']}, with Python {about['python']}, NumPy "
         f"{about['numpy']} and Numba {about['numba']}"
         for about in machines
     )
@@ -78,10 +78,8 @@ def roofline_rows(result: Result) -> Iterable[Row]:
         shares = []
         for name in ("forward", "input gradient", "weight gradient + sgd"):
             shares.append(percent(figure_of(result, name, layer)["value"]))
-        yield (
-            f"forward, input gradient, weights' update of a {layer.replace('x', '×')}",
-            ", ".join(shares) + " of the peak",
-        )
+        layer = layer.replace(" x ", "×")
+        yield f"{layer}: forward, input gradient and update, of the multiply-add peak", ", ".join(shares)
 
 
 def scaling_rows(result: Result) -> Iterable[Row]:
@@ -91,9 +89,7 @@ def scaling_rows(result: Result) -> Iterable[Row]:
         one, *_, most = [figure for figure in result["figures"] if figure["section"] == section] * 2
         rates = f"{digits(one['value'])} trials/s on one core"
         if most["name"] != one["name"]:
-            rates += (
-                f", {digits(most['value'])} on {most['name'].split()[0]} ({digits(most['times_one'])} times as many)"
-            )
+            rates += f", {digits(most['value'])} on {most['name'].split()[0]} ({digits(most['times_one'])}×)"
         yield f"search, {section}", rates
     outside = max(figure["outside_compiled"] for figure in result["figures"])
     yield "of a search's time, outside compiled code (at most, short searches)", percent(outside)
@@ -144,8 +140,8 @@ def peers_tables(result: Result) -> Iterable[str]:
 
 def table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
     """Write a Markdown table."""
-    lines = [head, ("---",) * len(head), *rows]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+    lines = [f"| {' | '.join(cells)} |" for cells in (head, *rows)]
+    return "\n".join([lines[0], "|---" * len(head) + "|", *lines[1:]])
 
 
 def digits(value: float) -> str:

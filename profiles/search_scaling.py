@@ -20,7 +20,7 @@ from _networks import images, small_images
 
 
 class Network(NamedTuple):
-    """An architecture, its data, and how many trials a search of about ten seconds on one core has."""
+    """An architecture, its data, and how many trials a search of some ten seconds on one core has."""
 
     name: str
     hidden: tuple[int, ...]
@@ -31,7 +31,7 @@ class Network(NamedTuple):
 
 SAMPLES, BATCH = 500, 100
 NETWORKS = (
-    Network("tiny, 64-32-10", (32,), small_images, 50, 4000),
+    Network("tiny, 64-32-10", (32,), small_images, 50, 1000),
     Network("book, 784-100x6-10", (100,) * 6, images, 50, 60),
     Network("wide, 784-512x3-10", (512,) * 3, images, 10, 24),
 )

@@ -148,20 +148,21 @@ def by_package(importtime: str, least: float = 0.005) -> dict[str, tuple[float, 
     >>> by_package("import time:     9000 |       9000 |   numpy.linalg\\nimport time:  1000 |  10000 | numpy\\n")
     {'numpy': (0.01, 2)}
     """
-    sums: dict[str, tuple[float, int]] = {}
+    sums: dict[str, tuple[int, int]] = {}  # microseconds, modules
     for line in importtime.splitlines():
         if not line.startswith("import time:") or "self [us]" in line:
             continue
         own, _, module = line.removeprefix("import time:").split("|")
         top = module.strip().split(".")[0]
         name = "standard library" if top in sys.stdlib_module_names else top.replace("fastnet_cli", "fastnet")
-        seconds, modules = sums.get(name, (0.0, 0))
-        sums[name] = seconds + float(own) / 1e6, modules + 1
-    small = [name for name, (seconds, _) in sums.items() if seconds < least]
+        spent, modules = sums.get(name, (0, 0))
+        sums[name] = spent + int(own), modules + 1
+    small = [name for name, (spent, _) in sums.items() if spent < 1e6 * least]
     if small:
         others = [sums.pop(name) for name in small]
-        sums["others"] = sum(seconds for seconds, _ in others), sum(modules for _, modules in others)
-    return dict(sorted(sums.items(), key=lambda item: -item[1][0]))
+        sums["others"] = sum(spent for spent, _ in others), sum(modules for _, modules in others)
+    longest = sorted(sums.items(), key=lambda item: -item[1][0])
+    return {name: (spent / 1e6, modules) for name, (spent, modules) in longest}
 
 
 def warm(report: Report, repeats: int) -> None:
