@@ -37,8 +37,8 @@ def build(results: Mapping[str, Result]) -> str:
     return "\n\n".join([*parts, RERUN, END])
 
 
-RERUN = """Each figure is the median of repeated runs. Before a script times anything it compares it with the reference in
-plain NumPy. To measure your own machine and write this section anew:
+RERUN = """Each figure is the median of repeated runs. Before a script times anything, it compares it with the reference
+in plain NumPy. To measure your own machine and write this section anew:
 
 ```bash
 for name in roofline trial search_scaling single_network start_up; do
