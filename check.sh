@@ -12,7 +12,7 @@ usage: ./check.sh VERB
   types    mypy, strict, on the library and the command line
   layers   import-linter: no module imports what is above it
   test     pytest, on the installed project
-  docs     docs/cli.md is what --help says (docs-write writes it)
+  docs     docs/cli.md is what --help says, README.md what profiles/results say (docs-write writes both)
   wheel    the built wheel holds fastnet and fastnet_cli and nothing else
   all      everything above but format
 TEXT
@@ -23,8 +23,8 @@ lint() { ruff check . && ruff format --check .; }
 types() { mypy --strict fastnet cli; }
 layers() { lint-imports; }
 test() { pytest; }
-docs() { python scripts/build_cli_docs.py --check; }
-docs_write() { python scripts/build_cli_docs.py; }
+docs() { python scripts/build_cli_docs.py --check && python profiles/readme.py --check; }
+docs_write() { python scripts/build_cli_docs.py && python profiles/readme.py; }
 
 # Built from a copy, because setuptools would also pack what an earlier build left in ./build.
 wheel() (

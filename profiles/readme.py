@@ -1,0 +1,212 @@
+"""Write the performance section of README.md from profiles/results; with --check only say whether it is up to date.
+
+    python profiles/readme.py
+
+The section lies between two markers. A profile without results is left out. No figure in it is typed by hand.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from _bench import RESULTS, ROOT, figure_of, load
+
+README = ROOT / "README.md"
+BEGIN, END = "<!-- performance: written by profiles/readme.py -->", "<!-- end of performance -->"
+
+PROFILES = ("roofline", "trial", "search_scaling", "single_network", "start_up", "peers")
+
+Result = Mapping[str, Any]
+Row = tuple[str, str]
+
+
+def build(results: Mapping[str, Result]) -> str:
+    """Put the section together from the results of the profiles, by name."""
+    if not results:
+        return f"{BEGIN}\n\nNothing measured yet: run the scripts in `profiles/`.\n\n{END}"
+    parts = [BEGIN, machine_sentence([result["machine"] for result in results.values()])]
+    rows = [row for name, rows_of in ROWS.items() if name in results for row in rows_of(results[name])]
+    if rows:
+        parts.append(table(("what", "figure"), rows))
+    if "peers" in results:
+        parts.extend(peers_tables(results["peers"]))
+    return "\n\n".join([*parts, RERUN, END])
+
+
+RERUN = """Each figure is the median of repeated runs. Before a script times anything, it compares it with the reference
+in plain NumPy. To measure your own machine and write this section anew:
+
+```bash
+for name in roofline trial search_scaling single_network start_up; do
+    python profiles/$name.py --json profiles/results/$name.json
+done
+python -m pip install '.[bench]' && python profiles/peers.py --json profiles/results/peers.json
+python profiles/readme.py
+```"""
+
+
+def machine_sentence(machines: list[Mapping[str, Any]]) -> str:
+    """Name the machine, or the machines, that the figures are of."""
+    described = dict.fromkeys(
+        f"{about['cores']} core{'s' * (about['cores'] > 1)} of {about['processor']} ({about['architecture']}, "
+        f"{about['lanes']} floats a vector)\nunder {about['system']}, with Python {about['python']}, NumPy "
+        f"{about['numpy']} and Numba {about['numba']}"
+        for about in machines
+    )
+    return f"Measured on {'; and on '.join(described)}."
+
+
+# What each profile tells ----------------------------------------------------------------------------------------------
+
+
+def trial_rows(result: Result) -> Iterable[Row]:
+    """The book's trial on one core."""
+    images = figure_of(result, "whole trial", "MNIST: one trial")
+    yield "one trial of the book's search (784-100×6-10, 50 epochs) on one core", duration(images)
+    dense = figure_of(result, "whole trial", "dense random data, no zeros skipped: one trial")
+    share = f"{duration(dense)}, {percent(dense['of_peak'])} of the core's multiply-add peak"
+    yield "the same on dense random data with no zero skipped", f"{share} ({digits(dense['peak_gflops'])} GFLOP/s)"
+
+
+def roofline_rows(result: Result) -> Iterable[Row]:
+    """The dense products as shares of the peak."""
+    for layer in ("100 x 100, batch 100", "512 x 512, batch 128", "1024 x 1024, batch 256"):
+        shares = []
+        for name in ("forward", "input gradient", "weight gradient + sgd"):
+            shares.append(percent(figure_of(result, name, layer)["value"]))
+        layer = layer.replace(" x ", "×")
+        yield f"{layer}: forward, input gradient and update, of the multiply-add peak", ", ".join(shares)
+
+
+def scaling_rows(result: Result) -> Iterable[Row]:
+    """Trials per second of a search."""
+    sections = dict.fromkeys(figure["section"] for figure in result["figures"])
+    for section in sections:
+        one, *_, most = [figure for figure in result["figures"] if figure["section"] == section] * 2
+        rates = f"{digits(one['value'])} trials/s on one core"
+        if most["name"] != one["name"]:
+            rates += f", {digits(most['value'])} on {most['name'].split()[0]} ({digits(most['times_one'])}×)"
+        yield f"search, {section}", rates
+    outside = max(figure["outside_compiled"] for figure in result["figures"])
+    yield "of a search's time, outside compiled code (at most, short searches)", percent(outside)
+
+
+def network_rows(result: Result) -> Iterable[Row]:
+    """Samples per second of one network."""
+    for section in ("784-100-100-10, batch 32", "784-512-512-10, batch 128", "784-1024-1024-10, batch 256"):
+        chosen = [f for f in result["figures"] if f["section"] == section and f.get("chosen")]
+        for figure in chosen:
+            rate = f"{digits(figure['value'])} samples/s, {digits(figure['gflops'])} GFLOP/s"
+            yield f"training one network, {section}", f"{rate}, {figure['name']}"
+
+
+def start_rows(result: Result) -> Iterable[Row]:
+    """Seconds before anything happens."""
+    first = [f for f in result["figures"] if f["section"].startswith("first search")]
+    for figure in first:
+        name, _ = figure["name"].split(", ")
+        yield f"the very first search on a machine, {name}: compiling", f"{digits(figure['compiling_s'])} s"
+    yield "any later search, from the command to its first trial", duration(figure_of(result, "to the first trial"))
+    yield "`fastnet --help`", duration(figure_of(result, "fastnet --help"))
+
+
+ROWS = {
+    "trial": trial_rows,
+    "roofline": roofline_rows,
+    "search_scaling": scaling_rows,
+    "single_network": network_rows,
+    "start_up": start_rows,
+}
+
+
+def peers_tables(result: Result) -> Iterable[str]:
+    """One table for each comparison, fastest first; `ratio` is how many times as fast this project is."""
+    for section in dict.fromkeys(figure["section"] for figure in result["figures"]):
+        figures = [figure for figure in result["figures"] if figure["section"] == section]
+        figures.sort(key=lambda figure: figure["value"], reverse=figures[0]["better"] == "higher")
+        rows = [
+            (figure["name"], digits(figure["value"]), f"{digits(figure['ratio'])}×" if figure.get("ratio") else "")
+            for figure in figures
+        ]
+        yield table((section, figures[0]["unit"], "fastnet is so many times as fast"), rows)
+
+
+# Words ----------------------------------------------------------------------------------------------------------------
+
+
+def table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+    """Write a Markdown table."""
+    lines = [f"| {' | '.join(cells)} |" for cells in (head, *rows)]
+    return "\n".join([lines[0], "|---" * len(head) + "|", *lines[1:]])
+
+
+def digits(value: float) -> str:
+    """Write a number with three digits.
+
+    >>> digits(0.12345), digits(98.76), digits(213914.0)
+    ('0.123', '98.8', '214,000')
+    """
+    rounded = float(f"{value:.3g}")
+    return f"{rounded:,.0f}" if abs(rounded) >= 100 else f"{rounded:.3g}"
+
+
+def percent(value: float) -> str:
+    """Write a share as a percentage.
+
+    >>> percent(0.754), percent(0.0041)
+    ('75 %', '0.4 %')
+    """
+    return f"{100 * value:.0f} %" if value >= 0.1 else f"{100 * value:.1f} %"
+
+
+def duration(figure: Mapping[str, Any]) -> str:
+    """Write a time in milliseconds, or in seconds from one on.
+
+    >>> duration({"value": 1234.0, "unit": "ms"})
+    '1.23 s'
+    """
+    if figure["unit"] == "ms" and figure["value"] >= 1000:
+        return f"{digits(figure['value'] / 1000)} s"
+    return f"{digits(figure['value'])} {figure['unit']}"
+
+
+# The file -------------------------------------------------------------------------------------------------------------
+
+
+def rewritten(text: str, section: str) -> str:
+    """Return a README with the section between the markers replaced."""
+    before, found, rest = text.partition(BEGIN)
+    _, ended, after = rest.partition(END)
+    if not found or not ended:
+        sys.exit(f"README.md: the markers {BEGIN} and {END} are missing; put them where the figures belong")
+    return before + section + after
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Write or check the section; the exit code is 1 where a check finds it out of date."""
+    options = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    options.add_argument("--check", action="store_true", help="write nothing, fail where the section is out of date")
+    options.add_argument("--results", type=Path, default=RESULTS, metavar="DIR", help="folder of the JSON files")
+    options.add_argument("--readme", type=Path, default=README, metavar="FILE", help="the file to write")
+    chosen = options.parse_args(arguments)
+    paths = {name: chosen.results / f"{name}.json" for name in PROFILES}
+    results = {name: load(path) for name, path in paths.items() if path.is_file()}
+    quick = [name for name, result in results.items() if result["quick"]]
+    if quick:
+        sys.exit(f"{', '.join(quick)}: measured with --quick; measure again without it")
+    text = chosen.readme.read_text(encoding="utf-8")
+    new = rewritten(text, build(results))
+    if not chosen.check:
+        chosen.readme.write_text(new, encoding="utf-8")
+    elif new != text:
+        print(f"{chosen.readme.name} does not show profiles/results: run python profiles/readme.py", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
