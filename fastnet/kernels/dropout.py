@@ -6,9 +6,10 @@ import numpy as np
 
 from fastnet.kernels._jit import kernel
 from fastnet.kernels.host import GROUP
-from fastnet.kernels.rng import DROPOUT, philox
+from fastnet.kernels.memory import address_of, store_u8
+from fastnet.kernels.rng import CHUNK, DROPOUT, philox_chunk
 
-_LOW16, _SHIFT16, _SHIFT4 = np.uint64(0xFFFF), np.uint64(16), np.uint64(4)
+_LOW16, _16 = np.uint32(0xFFFF), np.uint32(16)
 
 
 @kernel
@@ -19,21 +20,30 @@ def keep_bits(
 
     keep  (>= n_rows * ld,) uint8, a byte per `GROUP` units, rows below n_rows written up to that of the last unit
 
-    Cost: one Philox block (about 20 multiplications) for eight units.
+    Cost: one Philox block (20 multiplications) for eight units.
     """
-    limit = np.uint64(threshold)
-    for r in range(n_rows):
-        for q in range((n_units + 7) // 8):
-            words = philox(r * ((n_units + 7) // 8) + q, step, DROPOUT + 256 * layer, stream, seed)
-            bits = np.uint64(0)
-            for h in range(4):
-                word = words[h]
-                low = np.uint64((word & _LOW16) >= limit)
-                high = np.uint64((word >> _SHIFT16) >= limit)
-                bits |= (low | high << np.uint64(1)) << np.uint64(2 * h)
+    limit = np.uint32(threshold)
+    per_row = (n_units + 7) // 8
+    words, bits = np.empty((4, CHUNK), np.uint32), np.empty(CHUNK, np.uint32)
+    out = address_of(keep)
+    q = 0
+    for begin in range(0, n_rows * per_row, CHUNK):
+        philox_chunk(begin, step, DROPOUT + 256 * layer, stream, seed, address_of(words))
+        for b in range(CHUNK):
+            found = np.uint32(0)
+            for word in range(4):
+                low = np.uint32((words[word, b] & _LOW16) >= limit)
+                high = np.uint32((words[word, b] >> _16) >= limit)
+                found |= (low | high << np.uint32(1)) << np.uint32(2 * word)
+            bits[b] = found
+        for b in range(min(CHUNK, n_rows * per_row - begin)):
+            byte = np.int64(bits[b])
             if GROUP == 8:
-                keep[r * ld + q] = np.uint8(bits)
+                store_u8(out + q, byte)
             else:
-                keep[r * ld + 2 * q] = np.uint8(bits & np.uint64(15))
+                store_u8(out + 2 * q, byte & 15)
                 if 2 * q + 1 < ld:
-                    keep[r * ld + 2 * q + 1] = np.uint8(bits >> _SHIFT4)
+                    store_u8(out + 2 * q + 1, byte >> 4)
+            q += 1
+            if q == per_row:
+                q, out = 0, out + ld

@@ -113,6 +113,17 @@ def load_u8(typing: Any, base: Any) -> Any:
 
 
 @intrinsic
+def store_u8(typing: Any, base: Any, value: Any) -> Any:
+    """Write the low 8 bits of an int64 to a byte address."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        write(builder, builder.trunc(args[1], I8), args[0], I8, 1)
+        return context.get_dummy_value()
+
+    return types.none(types.int64, types.int64), generate
+
+
+@intrinsic
 def store_u16(typing: Any, base: Any, value: Any) -> Any:
     """Write the low 16 bits of an int64 to a byte address."""
 
