@@ -10,8 +10,8 @@ every round, so that a slow moment of the machine meets them alike.
     python profiles/peers.py --data-dir DATA --json peers.json --png peers.png
     python profiles/peers.py --only trial --peers torch,jax
 
-Everything takes about 40 minutes on two cores, `--quick` about three; with `--only` and `--keep` the sections can be
-measured one by one into the same file.
+Everything takes about 40 minutes on two cores, `--quick` a few, without the slowest to start; with
+`--only` and `--keep` the sections can be measured one by one into the same file.
 
 The peers come with `pip install '.[bench]'`. Without a folder of MNIST the images inside the package are used.
 """
@@ -31,7 +31,7 @@ from typing import Any
 import _bench
 import numpy as np
 from _peers import task
-from _peers.catalog import CHECK_ALIAS, OURS, PEERS, environment, missing
+from _peers.catalog import CHECK_ALIAS, OURS, PEERS, SLOW, environment, missing
 from _peers.process import PROFILES, PeerError, Process, Team
 
 SECTIONS = ("trial", "network", "search", "cold")
@@ -50,11 +50,12 @@ TRIALS_AT_ONCE = 8
 """Networks that a core trains in a round: a multiple of what PyTorch stacks and JAX maps."""
 
 TOLERANCE_ACCURACY = 0.05
-"""Allowed between mean validation accuracies of 24 networks each: their standard error is 0.011."""
+"""Allowed between mean validation accuracies of 24 networks each: the difference has a standard error of 0.01."""
 STRONG_DECAY = 0.1
 """Shrinks every weight by a fifth over a trial, so that a peer that penalises differently is found out."""
-TOLERANCE_LOSS = 0.1
-"""Allowed, relative, between mean validation losses under strong weight decay."""
+TOLERANCE_LOSS = 0.25
+"""Allowed, relative, between mean validation losses under strong weight decay: the standard error is 0.06, half the
+decay lowers the loss by 0.36, none by 0.54, twice as much raises it by 0.81 (48 networks each on MNIST)."""
 
 
 class Bench:
@@ -139,7 +140,7 @@ def trial_section(bench: Bench) -> None:
 
 def verified_teams(bench: Bench) -> dict[str, tuple[Team, Team]]:
     """Start the peers that train trials, compile, and keep those that learn alike: (on one core, on all) of each."""
-    count = TRIALS_AT_ONCE * (1 if bench.arguments.quick else 3)
+    count = TRIALS_AT_ONCE * (2 if bench.arguments.quick else 3)
     expected = bench.start("numpy", bench.threads, 1)
     expected.call("prepare", "trials", str(bench.small))
     reference = learnt(expected, count)
@@ -396,7 +397,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser = _bench.parser(__doc__)
     options: dict[str, dict[str, Any]] = {
         "--only": {"type": names_of(SECTIONS), "default": list(SECTIONS), "metavar": "NAME,..."},
-        "--peers": {"type": names_of(list(PEERS)), "default": list(PEERS), "metavar": "NAME,..."},
+        "--peers": {"type": names_of(list(PEERS)), "metavar": "NAME,..."},
         "--data-dir": {"type": data_folder, "default": os.environ.get("FASTNET_DATA_DIR") or None, "metavar": "DIR"},
     }
     parser.add_argument("--only", help=f"sections, of {', '.join(SECTIONS)}", **options["--only"])
@@ -412,6 +413,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     if made.keep and not made.json:
         parser.error("--keep needs --json FILE")
     made.threads = min(made.threads, _bench.cores())
+    made.peers = made.peers or [name for name in PEERS if not (made.quick and name in SLOW)]
     made.peers = [OURS, *(name for name in made.peers if name != OURS)]
     return made
 
@@ -442,7 +444,8 @@ def main() -> None:
     if arguments.keep and arguments.json.exists():
         result = merged(_bench.load(arguments.json), result)
     print(_bench.text_of(result))
-    print("\nratio: how many times as fast this project is", *result["notes"], sep="\n")
+    print("\nratio: how many times as fast this project is; RandomizedSearchCV keeps no curves, all others do")
+    print(*result["notes"], sep="\n")
     if arguments.json:
         _bench.save(result, arguments.json)
     if arguments.png:

@@ -246,7 +246,7 @@ def test_every_peer_gets_the_same_trials(profiles: SimpleNamespace) -> None:
     assert all(1e-6 <= rate <= 1e-2 for rate in one[0][0]) and all(1e-8 <= decay <= 1e-4 for decay in one[0][1])
 
 
-@pytest.mark.parametrize(("accuracy", "loss"), [(0.70, 1.0), (0.80, 1.2)])
+@pytest.mark.parametrize(("accuracy", "loss"), [(0.70, 1.0), (0.80, 1.3), (0.80, 0.7)])
 def test_peer_that_learns_otherwise_is_left_out(profiles: SimpleNamespace, accuracy: float, loss: float) -> None:
     checked: list[str] = []
     bench = SimpleNamespace(report=SimpleNamespace(verified=checked.append))

@@ -46,6 +46,8 @@ class Entry:
 
 
 OURS = "fastnet"
+SLOW = ("torch-compile", "jax-vmap", "optuna-threads")
+"""What `--quick` leaves out: compiling takes them half a minute a process, or they are never the best of their kind."""
 
 PEERS = {
     OURS: Entry(
@@ -66,12 +68,12 @@ PEERS = {
     "jax": Entry("JAX jit + scan", "with_jax:ScanPeer", ("jax",), trials=True, network=True, whole=True, caches=True),
     "jax-vmap": Entry("JAX vmap", "with_jax:VmapPeer", ("jax",), trials=True, whole=True, caches=True),
     "randomized": Entry(
-        "RandomizedSearchCV, no curves", "with_sklearn:RandomizedPeer", ("sklearn", "optuna"), search=True,
+        "RandomizedSearchCV", "with_sklearn:RandomizedPeer", ("sklearn", "optuna"), search=True,
         process_per_core=False,
     ),
-    "optuna": Entry("Optuna + scikit-learn, processes", "with_sklearn:OptunaPeer", ("sklearn", "optuna"), search=True),
+    "optuna": Entry("Optuna, processes", "with_sklearn:OptunaPeer", ("sklearn", "optuna"), search=True),
     "optuna-threads": Entry(
-        "Optuna + scikit-learn, n_jobs", "with_sklearn:OptunaPeer", ("sklearn", "optuna"), search=True,
+        "Optuna, n_jobs", "with_sklearn:OptunaPeer", ("sklearn", "optuna"), search=True,
         process_per_core=False,
     ),
 }  # fmt: skip

@@ -10,7 +10,7 @@ from typing import Any
 
 from .catalog import OURS, PEERS
 
-WIDTH, ROW, PANEL = 10.0, 0.27, 0.75
+WIDTH, ROW, PANEL = 10.0, 0.27, 0.66
 """Inches: a page of GitHub shows ten at 83 dots an inch, so 9 points stay readable; a bar; what a panel adds."""
 DPI = 180
 
@@ -54,7 +54,12 @@ def picture(result: Mapping[str, Any], look: Look) -> bytes:
     sections: dict[str, list[Mapping[str, Any]]] = {}
     for figure in result["figures"]:
         sections.setdefault(figure["section"], []).append(figure)
-    rows = [list(sections.items())[k : k + 2] for k in range(0, len(sections), 2)]
+    rows: list[list[tuple[str, list[Mapping[str, Any]]]]] = []
+    for title, figures in sections.items():  # two of the same peers stand beside each other
+        if rows and len(rows[-1]) == 1 and _kind(rows[-1][0][1]) == _kind(figures):
+            rows[-1].append((title, figures))
+        else:
+            rows.append([(title, figures)])
     heights = [PANEL + ROW * max(len(figures) for _, figures in row) for row in rows]
     head, foot = 0.02, 0.3
     height = head + sum(heights) + foot
@@ -64,7 +69,7 @@ def picture(result: Mapping[str, Any], look: Look) -> bytes:
         for column, (title, figures) in enumerate(row):
             room = ROW * len(figures)
             left = 0.02 + 0.5 * column
-            axes = page.add_axes((left + 0.185, (top - 0.4 - room) / height, 0.212, room / height))
+            axes = page.add_axes((left + 0.185, (top - 0.4 - room) / height, 0.2, room / height))
             page.text(left, (top - 0.22) / height, title, fontsize=10, weight="bold", color=look.ink, va="center")
             unit = figures[0]["unit"] + (", shorter is better" if figures[0]["better"] == "lower" else "")
             page.text(left + 0.46, (top - 0.22) / height, unit, fontsize=8.5, color=look.faint, va="center", ha="right")
@@ -86,6 +91,10 @@ def caption(result: Mapping[str, Any]) -> str:
     machine = result["machine"]
     cores = f"{machine['threads']} core{'s' if machine['threads'] != 1 else ''}"
     return f"Medians on {machine['processor']} ({machine['architecture']}), {cores}; lines: 10th to 90th percentile"
+
+
+def _kind(figures: Sequence[Mapping[str, Any]]) -> tuple[str, frozenset[str]]:
+    return figures[0]["unit"], frozenset(figure["name"] for figure in figures)
 
 
 def _bars(axes: Any, figures: Sequence[Mapping[str, Any]], look: Look) -> None:
