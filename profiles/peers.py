@@ -10,7 +10,7 @@ every round, so that a slow moment of the machine meets them alike.
     python profiles/peers.py --data-dir DATA --json peers.json --png peers.png
     python profiles/peers.py --only trial --peers torch,jax
 
-Everything takes about 40 minutes on two cores, `--quick` a few, without the slowest to start; with
+Everything takes about 40 minutes on two cores, `--quick` about six, without the peers that are slowest to start; with
 `--only` and `--keep` the sections can be measured one by one into the same file.
 
 The peers come with `pip install '.[bench]'`. Without a folder of MNIST the images inside the package are used.
