@@ -370,7 +370,7 @@ def parser(doc: str | None) -> argparse.ArgumentParser:
     """Return a parser with the options of every profile; the first line of `doc` describes it."""
     made = argparse.ArgumentParser(description=(doc or "").split("\n")[0])
     made.add_argument("--json", type=Path, metavar="FILE", help="write the figures to FILE as well")
-    made.add_argument("--quick", action="store_true", help="less care, under half a minute")
+    made.add_argument("--quick", action="store_true", help="less care, much less time")
     made.add_argument(
         "--threads", type=int, default=cores(), metavar="N", help="most threads to use (default: all cores)"
     )

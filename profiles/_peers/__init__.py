@@ -1,0 +1,1 @@
+"""What `peers.py` compares this project with: a module for each library, and the processes that they run in."""

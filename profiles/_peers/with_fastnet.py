@@ -1,0 +1,109 @@
+"""This project, used as its own command line uses it."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+import fastnet
+from fastnet.data.dataset import Dataset, Split
+from fastnet.data.preprocess import Scaler
+from fastnet.kernels import step
+from fastnet.kernels.context import ACCURACY
+from fastnet.network import prepare
+from fastnet.packs import PackRun, warm_up
+from fastnet.search import search
+from fastnet.trainer import Training
+
+from .task import BATCH, EPOCHS, SIZES, Floats, Peer, Samples
+
+RESOLUTION = 255
+
+
+class FastnetPeer(Peer):
+    """Packs of networks for a search; one network over all threads."""
+
+    def prepare_trials(self, data: Samples) -> None:
+        self.config = fastnet.TrainConfig(hidden=SIZES[1:-1], batch_size=BATCH, epochs=EPOCHS)
+        self.data = self._prepared(data)
+        warm_up(self.config, self.data)
+
+    def _prepared(self, data: Samples) -> Any:
+        dataset, split = images(data)
+        return prepare(dataset, split, _scaler(dataset))
+
+    def trials(self, rates: NDArray[np.float64], decays: NDArray[np.float64], seed: int) -> Floats:
+        streams = 1_000_000 * seed + np.arange(len(rates))
+        hyper = {"learning_rate": rates, "weight_decay": decays}
+        run = PackRun(self.data, self.config, streams, hyper, self.threads)
+        run.start()
+        run.join()
+        return run.curves
+
+    def prepare_network(self, data: Samples, hidden: tuple[int, ...], batch: int) -> None:
+        self.dataset, split = images(data)
+        self.scaler = _scaler(self.dataset)
+        config = fastnet.TrainConfig(hidden=hidden, batch_size=batch, optimizer="adam", epochs=1000)
+        self.training = Training(config, prepare(self.dataset, split, self.scaler), self.threads)
+        self.done = 0
+
+    def epoch(self) -> None:
+        self.training._call(step.TRAIN_EPOCH, self.done, self.training.stop)
+        self.done += 1
+
+    def evaluate(self) -> tuple[float, float]:
+        training = self.training
+        accuracies = []
+        for part in (step.TRAINING, step.VALIDATION):
+            training._call(step.EVALUATE, part, training.stop)
+            accuracies.append(float(training.work.state[ACCURACY]))
+        return accuracies[0], accuracies[1]
+
+    def test_accuracy(self) -> float:
+        from fastnet.kernels import layout
+        from fastnet.model import Model
+
+        training = self.training
+        weights, biases = layout.unpack_parameters(training.assembly.layout.table, training.work.params[0])
+        spec = training.config.network(self.dataset.n_features, self.dataset.n_classes)
+        model = Model(
+            spec=spec, weights=tuple(weights), biases=tuple(biases), scaler=self.scaler,
+            class_names=self.dataset.class_names, eval_scale=1.0, settings={}, metrics={},
+        )  # fmt: skip
+        assert self.dataset.x_test is not None and self.dataset.y_test is not None
+        return float(model.score(self.dataset.x_test, self.dataset.y_test).accuracy)
+
+    def prepare_search(self, data: Samples, options: dict[str, Any]) -> None:
+        self.prepare_trials(data)
+        self.dataset = fastnet.take_first(
+            fastnet.load(options["data"], data_dir=options["data_dir"]), options["samples"]
+        )
+
+    def search(self, trials: int, seed: int) -> float:
+        config = fastnet.SearchConfig(trials=trials, train=fastnet.TrainConfig(seed=seed))
+        with tempfile.TemporaryDirectory() as folder:
+            result = search(self.dataset, config, folder=Path(folder) / "study", jobs=self.threads)
+            return float(result.best(1)[0].value)
+
+
+def images(data: Samples) -> tuple[Dataset, Split]:
+    """Return the same samples as a data set of byte images, which is what they were read from."""
+    x = np.concatenate([data.x_train, data.x_validation])
+    dataset = fastnet.as_dataset(
+        np.rint(x * RESOLUTION).astype(np.uint8),
+        np.concatenate([data.y_train, data.y_validation]),
+        x_test=np.rint(data.x_test * RESOLUTION).astype(np.uint8),
+        y_test=data.y_test,
+    )
+    n = len(data.x_train)
+    return dataset, Split(train=np.arange(n), validation=np.arange(n, len(x)))
+
+
+def _scaler(dataset: Dataset) -> Scaler:
+    from fastnet.data.preprocess import fit_scaler
+
+    return fit_scaler(dataset.x, np.arange(1))
