@@ -30,6 +30,9 @@ BOOK_LAYERS = (LayerShape(100, 784, 100), LayerShape(100, 100, 100), LayerShape(
 LARGE_LAYER = LayerShape(130, 197, 211)
 """Large enough for the parallel kernels to divide it, and no multiple of anything."""
 
+WIDE_LAYER = LayerShape(26, 530, 301)
+"""So wide that every dense product copies panels, sums over k in blocks, and leaves a remainder in each."""
+
 
 class Network(NamedTuple):
     """Widths of a network's layers."""

@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 from buffers import address, checked
-from cases import BOOK_LAYERS, LARGE_LAYER, SIZES, LayerShape
+from cases import BOOK_LAYERS, LARGE_LAYER, SIZES, WIDE_LAYER, LayerShape
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from layers import Layer, Samples, active_bytes, assert_near, call, lists_of, pack_bits, unpack_bits
@@ -47,6 +47,7 @@ def forward_bound(x: np.ndarray, w: np.ndarray, b: np.ndarray) -> np.ndarray:
 @example(BOOK_LAYERS[0], 1, 0.2, True)
 @example(BOOK_LAYERS[0], 1, 0.2, False)
 @example(BOOK_LAYERS[2], 2, 1.0, False)
+@example(WIDE_LAYER, 4, 1.0, False)
 def test_affine_forward_is_the_reference(shape, seed, filled, listed):
     layer = Layer(*shape)
     values, rows = draw_samples(seed, shape, filled)
@@ -106,6 +107,7 @@ def run_forward(layer: Layer, values, rows, w, b, mask, lists: str) -> bytes:
 @thorough
 @given(shapes, seeds, st.sampled_from([0.0, 0.05, 0.5, 1.0]))
 @example(BOOK_LAYERS[0], 3, 0.2)
+@example(WIDE_LAYER, 4, 0.3)
 @example(BOOK_LAYERS[1], 3, 0.5)
 def test_skipping_zeros_in_the_forward_product_changes_no_bit(shape, seed, filled):
     layer = Layer(*shape)
@@ -146,6 +148,7 @@ def run_input_gradient(layer: Layer, w, y, closed, seed: int, scale: float, *, l
 @given(shapes, seeds, st.sampled_from([1.0, 1.25]), st.booleans())
 @example(LayerShape(100, 100, 10), 0, 1.0, False)
 @example(LayerShape(100, 100, 100), 0, 1.25, True)
+@example(WIDE_LAYER, 4, 1.25, False)
 def test_input_gradient_is_the_reference(shape, seed, scale, listed):
     layer = Layer(*shape)
     w, y = draw(seed, (shape.n_in, shape.n_out), (shape.batch, shape.n_in))
@@ -198,6 +201,7 @@ def run_update(layer: Layer, values, rows, dy, flat, code: int, hyper, *, listed
 @example(LayerShape(1, 1, 1), 0, 1.0, False)
 @example(BOOK_LAYERS[0], 1, 0.2, True)
 @example(BOOK_LAYERS[1], 1, 1.0, False)
+@example(WIDE_LAYER, 4, 1.0, False)
 def test_weight_gradient_is_the_reference(shape, seed, filled, listed):
     # Plain SGD with a rate of -1 on weights of zero leaves the gradient itself where the weights were.
     layer = Layer(*shape)
@@ -219,6 +223,7 @@ def test_weight_gradient_is_the_reference(shape, seed, filled, listed):
 @thorough
 @given(shapes, seeds, st.sampled_from([0.0, 0.05, 0.5, 1.0]), st.sampled_from([update.SGD, update.MOMENTUM]))
 @example(BOOK_LAYERS[0], 3, 0.2, update.SGD)
+@example(WIDE_LAYER, 4, 0.3, update.SGD)
 def test_skipping_zeros_in_the_weight_gradient_changes_no_bit(shape, seed, filled, code):
     layer = Layer(*shape)
     values, rows = draw_samples(seed, shape, filled)
@@ -250,7 +255,9 @@ def test_bias_gradient_is_the_reference(batch, n_out, seed):
     assert (layer.padding(params[0]) == 0).all(), "the padding of the biases is not zero"
 
 
-@pytest.mark.parametrize("shape", [LARGE_LAYER, LayerShape(25, 784, 301), LayerShape(4, 1200, 1100)])
+@pytest.mark.parametrize(
+    "shape", [LARGE_LAYER, LayerShape(100, 530, 301), LayerShape(25, 784, 301), LayerShape(4, 1200, 1100)]
+)
 @pytest.mark.parametrize("listed", [False, True])
 def test_the_parallel_kernels_give_the_serial_ones_bits(shape, listed):
     assert 2 * np.prod(shape) >= affine.PARALLEL_FLOPS, "too small to be divided over threads"

@@ -6,10 +6,8 @@ import numpy as np
 
 from fastnet.kernels._jit import kernel
 from fastnet.kernels.host import GROUP
-from fastnet.kernels.memory import address_of, store_u8
-from fastnet.kernels.rng import CHUNK, DROPOUT, philox_chunk
-
-_LOW16, _16 = np.uint32(0xFFFF), np.uint32(16)
+from fastnet.kernels.memory import address_of, store_i64, store_u8
+from fastnet.kernels.rng import CHUNK, DROPOUT, philox_bits
 
 
 @kernel
@@ -22,28 +20,21 @@ def keep_bits(
 
     Cost: one Philox block (20 multiplications) for eight units.
     """
-    limit = np.uint32(threshold)
     per_row = (n_units + 7) // 8
-    words, bits = np.empty((4, CHUNK), np.uint32), np.empty(CHUNK, np.uint32)
-    out = address_of(keep)
-    q = 0
-    for begin in range(0, n_rows * per_row, CHUNK):
-        philox_chunk(begin, step, DROPOUT + 256 * layer, stream, seed, address_of(words))
-        for b in range(CHUNK):
-            found = np.uint32(0)
-            for word in range(4):
-                low = np.uint32((words[word, b] & _LOW16) >= limit)
-                high = np.uint32((words[word, b] >> _16) >= limit)
-                found |= (low | high << np.uint32(1)) << np.uint32(2 * word)
-            bits[b] = found
-        for b in range(min(CHUNK, n_rows * per_row - begin)):
-            byte = np.int64(bits[b])
+    n_blocks = n_rows * per_row
+    row = address_of(keep)
+    for begin in range(0, n_blocks, CHUNK):
+        bits = philox_bits(begin, step, DROPOUT + 256 * layer, stream, seed, threshold)
+        if GROUP == 8 and ld == per_row and begin + CHUNK <= n_blocks:
+            store_i64(row + begin, bits)
+            continue
+        for block in range(begin, min(begin + CHUNK, n_blocks)):
+            place = row + block // per_row * ld
+            q = block % per_row
+            byte = bits >> 8 * (block - begin) & 255
             if GROUP == 8:
-                store_u8(out + q, byte)
+                store_u8(place + q, byte)
             else:
-                store_u8(out + 2 * q, byte & 15)
+                store_u8(place + 2 * q, byte & 15)
                 if 2 * q + 1 < ld:
-                    store_u8(out + 2 * q + 1, byte >> 4)
-            q += 1
-            if q == per_row:
-                q, out = 0, out + ld
+                    store_u8(place + 2 * q + 1, byte >> 4)

@@ -17,7 +17,7 @@ from numba import types
 from numba.extending import intrinsic
 
 from fastnet.kernels._jit import entry, kernel, typed
-from fastnet.kernels.memory import I32, I64, address_of, constant, write
+from fastnet.kernels.memory import I8, I32, I64, address_of, constant, write
 
 INIT, SHUFFLE, DROPOUT, SPACE = (typed(purpose) for purpose in range(1, 5))
 """Purposes; layer number times 256 is added."""
@@ -29,7 +29,7 @@ _W0, _W1 = np.uint64(0x9E3779B9), np.uint64(0xBB67AE85)
 _LOW, _HALF = np.uint64(0xFFFFFFFF), np.uint64(32)
 _UNIT = 2.0**-32
 CHUNK = 8
-"""Counters that `philox_chunk` takes at once: two AVX2 registers for each of four words, one of AVX-512."""
+"""Counters that are taken at once: two AVX2 registers for each of four words, one of AVX-512."""
 
 _CHUNK = 256
 _SQRT_HALF = 0.7071067811865476
@@ -49,42 +49,69 @@ def philox(c0: int, c1: int, c2: int, c3: int, seed: int) -> tuple[int, int, int
     return a, b, c, d
 
 
-@intrinsic
-def philox_chunk(typing: Any, first: Any, c1: Any, c2: Any, c3: Any, seed: Any, out: Any) -> Any:
-    """Write the words of the `CHUNK` counters from `first` on as uint32 to an address: all first words, all second, ...
+def _all_lanes(builder: Any, value: Any) -> Any:
+    kind = ir.VectorType(I64, CHUNK)
+    single = builder.insert_element(ir.Constant(kind, ir.Undefined), value, ir.Constant(I32, 0))
+    zeroth = ir.Constant(ir.VectorType(I32, CHUNK), [0] * CHUNK)
+    return builder.shuffle_vector(single, ir.Constant(kind, ir.Undefined), zeroth)
 
-    The loop over `philox` compiles to scalar code, which waits for its chain of ten multiplications: 26 microseconds
-    for the dropout bits of 100 x 100 units, and 12 here, where the counters share vector registers.
+
+def _number(value: Any) -> ir.Constant:
+    return ir.Constant(ir.VectorType(I64, CHUNK), [int(value)] * CHUNK)
+
+
+def _philox(builder: Any, first: Any, c1: Any, c2: Any, c3: Any, seed: Any) -> tuple[Any, Any, Any, Any]:
+    """Emit `philox` of `CHUNK` counters at once and return its four words as vectors of 64-bit integers.
+
+    A loop over `philox` compiles to scalar code, which waits for its chain of ten multiplications: the bits of
+    100 x 100 units took 26 microseconds, as long as the layer's forward product.
     """
+    low, half = _number(_LOW), _number(_HALF)
+    counters = ir.Constant(ir.VectorType(I64, CHUNK), list(range(CHUNK)))
+    a = builder.and_(builder.add(_all_lanes(builder, first), counters), low)
+    b, c, d = (builder.and_(_all_lanes(builder, value), low) for value in (c1, c2, c3))
+    key = _all_lanes(builder, seed)
+    k0, k1 = builder.and_(key, low), builder.lshr(key, half)
+    for _ in range(10):
+        p, q = builder.mul(_number(_M0), a), builder.mul(_number(_M1), c)
+        a = builder.xor(builder.xor(builder.lshr(q, half), b), k0)
+        c = builder.xor(builder.xor(builder.lshr(p, half), d), k1)
+        b, d = builder.and_(q, low), builder.and_(p, low)
+        k0 = builder.and_(builder.add(k0, _number(_W0)), low)
+        k1 = builder.and_(builder.add(k1, _number(_W1)), low)
+    return a, b, c, d
+
+
+@intrinsic
+def philox_words(typing: Any, first: Any, c1: Any, c2: Any, c3: Any, seed: Any, out: Any) -> Any:
+    """Write the words of the `CHUNK` counters from `first` on as uint32 to an address, all first words first."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        kind = ir.VectorType(I64, CHUNK)
-
-        def all_lanes(value: Any) -> Any:
-            single = builder.insert_element(ir.Constant(kind, ir.Undefined), value, ir.Constant(I32, 0))
-            zeroth = ir.Constant(ir.VectorType(I32, CHUNK), [0] * CHUNK)
-            return builder.shuffle_vector(single, ir.Constant(kind, ir.Undefined), zeroth)
-
-        def number(value: Any) -> ir.Constant:
-            return ir.Constant(kind, [int(value)] * CHUNK)
-
-        low, half = number(_LOW), number(_HALF)
-        a = builder.and_(builder.add(all_lanes(args[0]), ir.Constant(kind, list(range(CHUNK)))), low)
-        b, c, d = (builder.and_(all_lanes(value), low) for value in args[1:4])
-        k0, k1 = builder.and_(all_lanes(args[4]), low), builder.lshr(all_lanes(args[4]), half)
-        for _ in range(10):
-            p, q = builder.mul(number(_M0), a), builder.mul(number(_M1), c)
-            a = builder.xor(builder.xor(builder.lshr(q, half), b), k0)
-            c = builder.xor(builder.xor(builder.lshr(p, half), d), k1)
-            b, d = builder.and_(q, low), builder.and_(p, low)
-            k0 = builder.and_(builder.add(k0, number(_W0)), low)
-            k1 = builder.and_(builder.add(k1, number(_W1)), low)
         words = ir.VectorType(I32, CHUNK)
-        for n, word in enumerate((a, b, c, d)):
+        for n, word in enumerate(_philox(builder, *args[:5])):
             write(builder, builder.trunc(word, words), builder.add(args[5], constant(4 * CHUNK * n)), words, 4)
         return context.get_dummy_value()
 
     return types.none(*[types.int64] * 4, types.uint64, types.int64), generate
+
+
+@intrinsic
+def philox_bits(typing: Any, first: Any, c1: Any, c2: Any, c3: Any, seed: Any, limit: Any) -> Any:
+    """Return eight bits for each of the `CHUNK` counters from `first` on, a byte each, the first in the lowest.
+
+    A bit says whether 16 bits of the counter's words, from the lowest of the first word on, are not below `limit`.
+    """
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        limit, low16 = _all_lanes(builder, args[5]), _number(0xFFFF)
+        found = _number(0)
+        for n, word in enumerate(_philox(builder, *args[:5])):
+            for place, half in enumerate((builder.and_(word, low16), builder.lshr(word, _number(16)))):
+                kept = builder.icmp_unsigned(">=", half, limit)
+                found = builder.or_(found, builder.select(kept, _number(1 << (2 * n + place)), _number(0)))
+        return builder.bitcast(builder.trunc(found, ir.VectorType(I8, CHUNK)), I64)
+
+    return types.int64(*[types.int64] * 4, types.uint64, types.int64), generate
 
 
 @kernel
@@ -200,7 +227,7 @@ def initial_weights(
     i, j = 0, 0
     for begin in range(0, n_in * n_out, _CHUNK):
         for block in range(0, _CHUNK // 4, CHUNK):
-            philox_chunk(begin // 4 + block, _ZERO, purpose, stream, seed, address_of(words))
+            philox_words(begin // 4 + block, _ZERO, purpose, stream, seed, address_of(words))
             for word in range(4):
                 for b in range(CHUNK):
                     uniforms[4 * (block + b) + word] = (np.float64(words[word, b]) + 0.5) * _UNIT
