@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .options import data_dir_option, size
+from .options import data_dir_option, format_option, size
 from .results import as_json
 
 if TYPE_CHECKING:
@@ -21,14 +21,7 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Remove machine code of other versions, other processors and changed sources from the cache.",
 )
-@click.option(
-    "--format",
-    "output_format",
-    type=click.Choice(("table", "json")),
-    default="table",
-    show_default=True,
-    help="Lines to read, or one line of JSON.",
-)
+@format_option("Lines to read, or one line of JSON.", "table", "json")
 @click.pass_context
 def command(ctx: click.Context, /, data_dir: Path | None, clean: bool, output_format: str) -> None:
     """Describe the machine and test the kernels on it.

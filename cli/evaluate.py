@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from .options import choose_part, data_options, load_dataset, model_argument, part_option
+from .options import choose_part, data_options, format_option, load_dataset, model_argument, part_option
 from .progress import accuracy
 from .results import as_json
 
@@ -15,14 +15,7 @@ from .results import as_json
 @model_argument
 @data_options
 @part_option
-@click.option(
-    "--format",
-    "output_format",
-    type=click.Choice(("table", "json")),
-    default="table",
-    show_default=True,
-    help="One line to read, or one line of JSON.",
-)
+@format_option("One line to read, or one line of JSON.", "table", "json")
 def command(model: Path, data: str, data_dir: Path | None, part: str | None, output_format: str) -> None:
     """Measure the accuracy and the loss of a saved model.
 

@@ -212,6 +212,13 @@ def output_options(text: str) -> Callable[[Command], Command]:
     return decorate
 
 
+def format_option(text: str, *choices: str) -> Callable[[Command], Command]:
+    """Add ``--format`` with the given choices, the first the default."""
+    return click.option(
+        "--format", "output_format", type=click.Choice(choices), default=choices[0], show_default=True, help=text
+    )
+
+
 def size(n_bytes: int) -> str:
     """A number of bytes to read."""
     return f"{n_bytes / 1e6:.1f} MB"

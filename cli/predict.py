@@ -11,7 +11,7 @@ import click
 
 from fastnet.files import replace_file
 
-from .options import choose_part, data_options, load_dataset, model_argument, output_options, part_option
+from .options import choose_part, data_options, format_option, load_dataset, model_argument, output_options, part_option
 from .outputs import check_writable
 from .results import as_csv
 
@@ -24,14 +24,7 @@ if TYPE_CHECKING:
 @data_options
 @part_option
 @click.option("--probabilities", is_flag=True, help="Add the probability of each class.")
-@click.option(
-    "--format",
-    "output_format",
-    type=click.Choice(("csv", "json")),
-    default="csv",
-    show_default=True,
-    help="CSV with a heading, or one JSON object a line.",
-)
+@format_option("CSV with a heading, or one JSON object a line.", "csv", "json")
 @output_options("Write to this file instead of standard output.")
 def command(
     model: Path,

@@ -20,6 +20,7 @@ from .options import (
     data_options,
     default_of,
     flag,
+    format_option,
     jobs_option,
     load_dataset,
     samples_option,
@@ -72,14 +73,7 @@ class SearchCommand(click.Command):
     help="Folder of the study; the same command again carries it on.  [default: a new one in studies/]",
 )
 @click.option("--fresh", is_flag=True, help="Forget the trials that the study holds and start over.")
-@click.option(
-    "--format",
-    "output_format",
-    type=click.Choice(("table", "json", "csv")),
-    default="table",
-    show_default=True,
-    help="The 20 best trials as a list, or all trials as JSON or CSV.",
-)
+@format_option("The 20 best trials as a list, or all trials as JSON or CSV.", "table", "json", "csv")
 @click.pass_context
 def command(
     ctx: click.Context,

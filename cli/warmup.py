@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .options import data_options, jobs_option, load_dataset, size, train_config, training_options
+from .options import data_options, format_option, jobs_option, load_dataset, size, train_config, training_options
 from .results import as_json
 
 if TYPE_CHECKING:
@@ -18,14 +18,7 @@ if TYPE_CHECKING:
 @data_options
 @training_options(only=("hidden", "optimizer", "batch_size"))
 @jobs_option
-@click.option(
-    "--format",
-    "output_format",
-    type=click.Choice(("table", "json")),
-    default="table",
-    show_default=True,
-    help="Lines to read, or one line of JSON.",
-)
+@format_option("Lines to read, or one line of JSON.", "table", "json")
 def command(data: str, data_dir: Path | None, jobs: int | None, output_format: str, **settings: Any) -> None:
     """Compile ahead what search, train and predict need.
 

@@ -15,10 +15,10 @@ import numpy as np
 from numba import prange
 
 from fastnet.kernels._jit import kernel, parallel_kernel
-from fastnet.kernels.host import LANE_BYTES, LANES, MASK_BYTES, PACKED_ROWS, TILE_ROWS, TILE_VECTORS
+from fastnet.kernels.host import LANE_BYTES, LANES, MASK_BYTES, TILE_ROWS, TILE_VECTORS
 from fastnet.kernels.layout import LD_ACTIVE, LDW, N_IN, N_OUT, PANELS, B, W
 from fastnet.kernels.memory import address_of, invoke, load_f32
-from fastnet.kernels.packing import COLUMNS, MAX_BATCH, MIN_ROWS, TILE_SCRATCH, k_block, pack_columns, pack_panel
+from fastnet.kernels.packing import COLUMNS, TILE_SCRATCH, k_block, pack_columns, pack_panel, packs_operands
 from fastnet.kernels.panels import (
     FORWARD,
     FORWARD_ACTIVE,
@@ -35,11 +35,6 @@ from fastnet.kernels.vector import load_vector, splat, store_vector, transpose_b
 
 PARALLEL_FLOPS = 10_000_000
 """A product below this many floating-point operations (about 100 microseconds) is not worth waking threads for."""
-
-
-MIN_PANELS = 4
-"""Panels of a result from which the weight gradient of more than `PACKED_ROWS` inputs copies its operands: 784 x 100
-rose from 0.53 to 0.58 of the peak, 100 x 100 gained nothing."""
 
 
 class Lists(NamedTuple):
@@ -261,7 +256,7 @@ def _update_rows(
     dy: int, params: int, update: int, offset: int, scratch: int, hyper: int,
 ) -> None:  # fmt: skip
     ldw, n_panels = 4 * row[LDW], row[PANELS + 3 * WEIGHT_GRADIENT]
-    packs = MIN_ROWS <= n_rows <= MAX_BATCH and row[N_IN] > PACKED_ROWS and n_panels >= MIN_PANELS
+    packs = packs_operands(row[N_IN], n_rows, n_panels)
     panel = scratch + 4 * TILE_SCRATCH
     columns = panel + n_rows * TILE_VECTORS * LANE_BYTES
     size = np.int64(COLUMNS) if packs else last - first

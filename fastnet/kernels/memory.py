@@ -102,46 +102,30 @@ def store_i64(typing: Any, base: Any, value: Any) -> Any:
     return types.none(types.int64, types.int64), generate
 
 
-@intrinsic
-def load_u8(typing: Any, base: Any) -> Any:
-    """uint8 at a byte address, widened to int64."""
+def _unsigned(kind: ir.IntType) -> tuple[Any, Any]:
+    """Make the intrinsics that read an unsigned number, widened to int64, and write the low bits of an int64."""
+    n_bytes = kind.width // 8
 
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return builder.zext(read(builder, args[0], I8, 1), I64)
+    @intrinsic
+    def load(typing: Any, base: Any) -> Any:
+        def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            return builder.zext(read(builder, args[0], kind, n_bytes), I64)
 
-    return types.int64(types.int64), generate
+        return types.int64(types.int64), generate
 
+    @intrinsic
+    def store(typing: Any, base: Any, value: Any) -> Any:
+        def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            write(builder, builder.trunc(args[1], kind), args[0], kind, n_bytes)
+            return context.get_dummy_value()
 
-@intrinsic
-def store_u8(typing: Any, base: Any, value: Any) -> Any:
-    """Write the low 8 bits of an int64 to a byte address."""
+        return types.none(types.int64, types.int64), generate
 
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        write(builder, builder.trunc(args[1], I8), args[0], I8, 1)
-        return context.get_dummy_value()
-
-    return types.none(types.int64, types.int64), generate
-
-
-@intrinsic
-def store_u16(typing: Any, base: Any, value: Any) -> Any:
-    """Write the low 16 bits of an int64 to a byte address."""
-
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        write(builder, builder.trunc(args[1], I16), args[0], I16, 2)
-        return context.get_dummy_value()
-
-    return types.none(types.int64, types.int64), generate
+    return load, store
 
 
-@intrinsic
-def load_u16(typing: Any, base: Any) -> Any:
-    """uint16 at a byte address, widened to int64."""
-
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return builder.zext(read(builder, args[0], I16, 2), I64)
-
-    return types.int64(types.int64), generate
+load_u8, store_u8 = _unsigned(I8)
+load_u16, store_u16 = _unsigned(I16)
 
 
 @intrinsic
