@@ -15,7 +15,7 @@ from .interrupt import StopOnInterrupt
 if TYPE_CHECKING:
     import rich.progress
 
-    from fastnet.search.result import Progress as SearchState
+    from fastnet.tuning.result import Progress as SearchState
     from fastnet.trainer import EpochResult
 
 LINE_SECONDS = 5.0

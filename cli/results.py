@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from fastnet.search import SearchResult
+    from fastnet.tuning import SearchResult
 
 SCHEMA_VERSION = 1
 """Raised when a field of the JSON output is renamed, removed or changes its meaning."""

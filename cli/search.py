@@ -31,12 +31,12 @@ from .options import (
 from .progress import SearchDisplay
 
 if TYPE_CHECKING:
-    from fastnet.search.result import Progress, SearchResult
+    from fastnet.tuning.result import Progress, SearchResult
 
 BOOK_SAMPLES = 500
 """Images that the book searches with: 400 to train, 100 to validate."""
 BEST = 20
-ARGUMENTS = "fastnet.search.arguments"
+ARGUMENTS = "fastnet.tuning.arguments"
 
 
 class SearchCommand(click.Command):
@@ -107,7 +107,7 @@ def command(
       fastnet search --trials 8 --learning-rate 0.01 --weight-decay 1e-8 --format csv
     """
     from fastnet.data.registry import NAMES
-    from fastnet.search import search
+    from fastnet.tuning import search
 
     fixed = [name for name in settings if ctx.get_parameter_source(name) is not ParameterSource.DEFAULT]
     config = SearchConfig(
@@ -132,7 +132,7 @@ def command(
 
 def search_space(options: Sequence[str], fixed: Sequence[str]) -> dict[str, str]:
     """The ranges to search: the default ones and those of `--space`, without the hyperparameters that are fixed."""
-    from fastnet.search import parse_space_option
+    from fastnet.tuning import parse_space_option
 
     given: dict[str, str] = {}
     for option in options:
@@ -166,7 +166,7 @@ class Preloading:
 @contextmanager
 def study_folder(given: Path | None) -> Iterator[Path]:
     """The folder of the study, or a new numbered one that goes away again if nothing could be written into it."""
-    from fastnet.search import new_study_folder
+    from fastnet.tuning import new_study_folder
 
     if given is not None:
         yield given

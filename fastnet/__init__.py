@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from fastnet._version import __version__
 
 if TYPE_CHECKING:
-    from fastnet import search as search
+    from fastnet import tuning as tuning
     from fastnet.config import NetworkSpec as NetworkSpec
     from fastnet.config import SearchConfig as SearchConfig
     from fastnet.config import TrainConfig as TrainConfig
@@ -52,12 +52,12 @@ _HOMES = {
     "train": "fastnet.trainer",
 }
 
-__all__ = ["__version__", "search", *_HOMES]
+__all__ = ["__version__", "tuning", *_HOMES]
 
 
 def __getattr__(name: str) -> Any:
-    if name == "search":  # the subpackage; its function of the same name is fastnet.search.search
-        return import_module("fastnet.search")
+    if name == "tuning":
+        return import_module("fastnet.tuning")
     if name not in _HOMES:
         raise AttributeError(f"module 'fastnet' has no attribute {name!r}")
     value = getattr(import_module(_HOMES[name]), name)

@@ -307,21 +307,52 @@ def usable_cores() -> int:
     return os.cpu_count() or 1
 
 
+SAMPLERS = ("random", "sobol", "grid")
+PRUNINGS = ("none", "halving", "median")
+METRICS = ("accuracy", "loss")
+"""What trials are compared by, measured on the validation data: more accuracy is better, less loss is."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SearchConfig:
-    """What a random search does: how many trials, of what, from which ranges.
+    """What a search does: how many trials, of what, from which ranges, and what becomes of them.
 
     Parameters
     ----------
     trials : int
-        Total number of trials of the study, those already stored included.
+        Total number of trials of the study, those already stored included; stages share them.
     space : dict of str to str
         Text form of a distribution per searched hyperparameter, such as ``{"learning_rate": "log:1e-6:1e-2"}``;
-        read and checked by `fastnet.search.space.Space`. Defaults to the ranges of section 6.5.3 of the book.
+        read and checked by `fastnet.tuning.space.Space`. Defaults to the ranges of section 6.5.3 of the book.
     train : TrainConfig
         Everything that is not searched. Its ``seed`` is the seed of the study.
     validation_fraction : float
         Part of the training data set aside for validation, in (0, 1).
+    folds : int or None
+        Stratified folds of a cross-validation, at least 2, in place of one validation part; a trial's value is the
+        mean over them.
+    sampler : {"random", "sobol", "grid"}
+        Where in the ranges the trials lie.
+    levels : int
+        Points of each range on a grid.
+    pruning : {"none", "halving", "median"}
+        Which trials end early: none; all but the best ``1 / eta`` at every rung of epochs; those below the median.
+    eta : int
+        Share of trials, and of epochs, between the rungs of halving, at least 2.
+    first_epochs : int
+        Epochs before trials are compared for the first time.
+    pack_size : int
+        Consecutive trials that are compared with one another when pruning.
+    metric : {"accuracy", "loss"}
+        What trials are compared by, on the validation data.
+    stages : int
+        Rounds of the search; after each the ranges shrink to where the best trials lie.
+    expand : bool
+        Whether a range is also moved beyond its border where the best trials pile up there.
+    final : int
+        Candidates that are trained again on fresh seeds at the end, to choose one; 0 for no choice.
+    repeats : int
+        Fresh seeds of each candidate.
 
     Raises
     ------
@@ -340,12 +371,42 @@ class SearchConfig:
     )
     train: TrainConfig = field(default_factory=TrainConfig)
     validation_fraction: float = 0.2
+    folds: int | None = None
+    sampler: str = "random"
+    levels: int = 10
+    pruning: str = "none"
+    eta: int = 3
+    first_epochs: int = 2
+    pack_size: int = 81
+    metric: str = "accuracy"
+    stages: int = 1
+    expand: bool = False
+    final: int = 5
+    repeats: int = 3
 
     def __post_init__(self) -> None:
         _count("trials", self.trials, high=2**32 - 1)
         _in_range("validation_fraction", self.validation_fraction, 0.0, 1.0, open_low=True)
+        if self.folds is not None:
+            _count("folds", self.folds, low=2, high=100)
+        _one_of("sampler", self.sampler, SAMPLERS)
+        _count("levels", self.levels, low=2, high=10_000)
+        _one_of("pruning", self.pruning, PRUNINGS)
+        _count("eta", self.eta, low=2, high=100)
+        _count("first_epochs", self.first_epochs)
+        _count("pack_size", self.pack_size, low=2, high=100_000)
+        _one_of("metric", self.metric, METRICS)
+        _count("stages", self.stages, high=100)
+        if self.stages > self.trials:
+            raise ConfigError(f"stages={self.stages}: {self.trials} trials cannot be shared among them; choose fewer")
+        if not isinstance(self.expand, bool):
+            raise ConfigError(f"expand={self.expand!r}: must be true or false")
+        _count("final", self.final, low=0, high=1000)
+        _count("repeats", self.repeats, high=1000)
         if self.train.early_stopping is not None:
-            raise ConfigError("early_stopping: trials of a search all run the same epochs; leave it out of the search")
+            raise ConfigError(
+                "early_stopping: trials of a search end early by pruning only; leave it out and choose a pruning"
+            )
 
 
 def as_settings(config: Any) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from fastnet.data import registry
 from fastnet.errors import DataError
 from fastnet.kernels import _jit, host
 from fastnet.network import n_threads_limit
-from fastnet.search.environment import describe_environment
+from fastnet.tuning.environment import describe_environment
 
 
 def describe(data_dir: str | os.PathLike[str] | None = None) -> dict[str, Any]:

@@ -16,8 +16,8 @@ from fastnet.errors import FastnetError
 from fastnet.kernels import layout
 from fastnet.model import Model
 from fastnet.network import n_threads_limit, prepare
-from fastnet.search.sampler import sample
-from fastnet.search.space import Space
+from fastnet.tuning.sampler import sample
+from fastnet.tuning.space import Space
 from fastnet.trainer import Training
 
 if TYPE_CHECKING:

@@ -86,7 +86,7 @@ def profile(report: Report, network: Network, counts: list[int], repeats: int) -
 def run(network: Network, dataset: Any, threads: int) -> Any:
     """Search once, in a study of its own."""
     import fastnet
-    from fastnet.search import search
+    from fastnet.tuning import search
 
     train = fastnet.TrainConfig(hidden=network.hidden, batch_size=BATCH, epochs=network.epochs)
     with tempfile.TemporaryDirectory() as folder:

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from fastnet.model import Model
-from fastnet.search import Study
+from fastnet.tuning import Study
 
 PROGRAM = [sys.executable, "-m", "fastnet_cli"]
 SMALL = ["--hidden", "4", "--epochs", "2", "--samples", "60"]

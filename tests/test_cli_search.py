@@ -18,9 +18,9 @@ from click.testing import CliRunner, Result
 from fastnet_cli.main import cli
 from numpy.typing import NDArray
 
-import fastnet.search
+import fastnet.tuning
 from fastnet.report.figures import best20_figure
-from fastnet.search import Study
+from fastnet.tuning import Study
 
 EPOCHS = 3
 
@@ -60,14 +60,14 @@ class FakeRun:
 def asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, Any]:
     """What the library was asked for, in an empty folder and with runs that pretend."""
     seen: dict[str, Any] = {"until": None}
-    search = fastnet.search.search
+    search = fastnet.tuning.search
 
     def note(dataset: Any, config: Any, **how: Any) -> Any:
         seen.update(dataset=dataset, config=config, **how)
         factory = functools.partial(make_run, seen)
         return search(dataset, config, run_factory=factory, **how)
 
-    monkeypatch.setattr("fastnet.search.search", note)
+    monkeypatch.setattr("fastnet.tuning.search", note)
     monkeypatch.setattr("fastnet.report.figures.best20_figure", lambda trials, path: path.write_bytes(b"png"))
     monkeypatch.chdir(tmp_path)
     return seen

@@ -11,7 +11,7 @@ import pytest
 from fastnet import files
 from fastnet.errors import FastnetError
 from fastnet.report import best20_figure, figures, format_best, learning_curve_figure, to_rows
-from fastnet.search.result import TrialResult
+from fastnet.tuning.result import TrialResult
 
 
 def make_trial(number: int, accuracy: float = 0.8, epochs: int = 6, **params: float) -> TrialResult:
@@ -140,7 +140,7 @@ import sys
 from pathlib import Path
 import numpy as np
 from fastnet.report import figures
-from fastnet.search.result import TrialResult
+from fastnet.tuning.result import TrialResult
 
 assert "matplotlib" not in sys.modules
 figures.preload().join()

@@ -17,7 +17,7 @@ from fastnet.config import SearchConfig, TrainConfig
 from fastnet.data import as_dataset
 from fastnet.errors import ConfigError, StudyError
 from fastnet.report import to_rows
-from fastnet.search import Progress, SearchResult, Study, engine, search
+from fastnet.tuning import Progress, SearchResult, Study, engine, search
 
 EPOCHS = 4
 CONFIG = SearchConfig(trials=23, train=TrainConfig(epochs=EPOCHS, seed=5))
@@ -411,7 +411,7 @@ import sys, time
 import numpy as np
 from pathlib import Path
 from fastnet.data import as_dataset
-from fastnet.search import engine, search
+from fastnet.tuning import engine, search
 sys.path.insert(0, sys.argv[2])
 from test_search_engine import CONFIG, FakeRun
 engine.STORE_SECONDS = 0.0

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from fastnet.config import SearchConfig, TrainConfig
 from fastnet.errors import ConfigError
 from fastnet.reference import rng as reference_rng
-from fastnet.search.sampler import PURPOSE_SPACE, sample
-from fastnet.search.space import (
+from fastnet.tuning.sampler import PURPOSE_SPACE, sample
+from fastnet.tuning.space import (
     SEARCHABLE,
     Choice,
     LogUniform,

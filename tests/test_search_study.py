@@ -16,8 +16,8 @@ import numpy as np
 import pytest
 
 from fastnet.errors import StudyError
-from fastnet.search import STUDY_FILE, Study, TrialResult, new_study_folder
-from fastnet.search import folder as folder_module
+from fastnet.tuning import STUDY_FILE, Study, TrialResult, new_study_folder
+from fastnet.tuning import folder as folder_module
 
 SETTINGS = {
     "space": {"learning_rate": "log:1e-06:0.01"},
@@ -201,7 +201,7 @@ def test_a_read_only_folder(tmp_path):
     import os, sys
     from pathlib import Path
     from fastnet.errors import StudyError
-    from fastnet.search import Study, new_study_folder
+    from fastnet.tuning import Study, new_study_folder
     folder = Path(sys.argv[1])
     fd = os.open(folder, os.O_RDONLY)
     if os.getuid() == 0:
@@ -251,7 +251,7 @@ def test_a_real_write_error_is_told_and_what_was_stored_stays(tmp_path):
     from pathlib import Path
     import numpy as np
     from fastnet.errors import StudyError
-    from fastnet.search import Study, TrialResult
+    from fastnet.tuning import Study, TrialResult
     resource.setrlimit(resource.RLIMIT_FSIZE, (150_000, 150_000))
     times = dict(wall_seconds=0.0, compile_seconds=0.0, compiled_seconds=0.0)
     with Study.open(Path(sys.argv[1]), {}) as study:
@@ -289,7 +289,7 @@ HOLD = """
 import sys, time
 from pathlib import Path
 import numpy as np
-from fastnet.search import Study, TrialResult
+from fastnet.tuning import Study, TrialResult
 study = Study.open(Path(sys.argv[1]), {"seed": 0})
 run = study.begin_run({})
 for i in range(10**6):

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from fastnet.errors import FastnetError
 from fastnet.files import replace_file
-from fastnet.search.result import TrialResult
+from fastnet.tuning.result import TrialResult
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -86,7 +86,7 @@ def best20_figure(trials: Sequence[TrialResult], path: Path) -> None:
     Parameters
     ----------
     trials : sequence of TrialResult
-        Best first, such as `fastnet.search.SearchResult.best` gives them; after 20 the rest is left out, and with
+        Best first, such as `fastnet.tuning.SearchResult.best` gives them; after 20 the rest is left out, and with
         fewer the cells at the end stay empty.
     path : Path
         The file to write; it is replaced in one step, so nobody ever sees half a picture.

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
-from fastnet.search.result import TrialResult
+from fastnet.tuning.result import TrialResult
 
 _BOOK_WORDS = {"learning_rate": "lr", "weight_decay": "weight decay"}
 
@@ -17,7 +17,7 @@ def format_best(trials: Iterable[TrialResult]) -> list[str]:
     Parameters
     ----------
     trials : iterable of TrialResult
-        Best first, such as `fastnet.search.SearchResult.best` gives them.
+        Best first, such as `fastnet.tuning.SearchResult.best` gives them.
 
     Returns
     -------

@@ -16,7 +16,7 @@ from fastnet.kernels import step
 from fastnet.kernels.context import ACCURACY
 from fastnet.network import prepare
 from fastnet.packs import PackRun, warm_up
-from fastnet.search import search
+from fastnet.tuning import search
 from fastnet.trainer import Training
 
 from .task import BATCH, EPOCHS, SIZES, Floats, Peer, Samples

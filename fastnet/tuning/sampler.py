@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from fastnet.search.space import SEARCHABLE, Space
+from fastnet.tuning.space import SEARCHABLE, Space
 
 PURPOSE_SPACE = 4
 """Which of the random streams of a trial its hyperparameters are drawn from."""

@@ -1,10 +1,10 @@
 """Hyperparameter search: `search` runs a study, `Study` is its file, `Space` its ranges."""
 
-from fastnet.search.engine import search
-from fastnet.search.folder import new_study_folder
-from fastnet.search.result import Progress, SearchResult, TrialResult, rank
-from fastnet.search.space import SEARCHABLE, Space, parse_distribution, parse_space_option
-from fastnet.search.study import STUDY_FILE, Study
+from fastnet.tuning.engine import search
+from fastnet.tuning.folder import new_study_folder
+from fastnet.tuning.result import Progress, SearchResult, TrialResult, rank
+from fastnet.tuning.space import SEARCHABLE, Space, parse_distribution, parse_space_option
+from fastnet.tuning.study import STUDY_FILE, Study
 
 __all__ = [
     "SEARCHABLE",

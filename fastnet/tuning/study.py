@@ -23,8 +23,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastnet.errors import StudyError
-from fastnet.search.folder import WriterLock, telling
-from fastnet.search.result import CURVES, TrialResult
+from fastnet.tuning.folder import WriterLock, telling
+from fastnet.tuning.result import CURVES, TrialResult
 
 STUDY_FILE = "study.sqlite"
 APPLICATION_ID = 0x666E6574  # "fnet" in the file's header: how a study is told from any other SQLite file
@@ -37,7 +37,7 @@ _SCHEMA = (
     "compiled_seconds REAL NOT NULL)",
     "CREATE TABLE trials (id INTEGER PRIMARY KEY, status TEXT NOT NULL, params TEXT NOT NULL, value REAL, "
     "best_value REAL, best_epoch INTEGER NOT NULL, seconds REAL NOT NULL)",
-    # float32, little-endian, C order: (4, epochs), rows as in fastnet.search.result.CURVES
+    # float32, little-endian, C order: (4, epochs), rows as in fastnet.tuning.result.CURVES
     "CREATE TABLE curves (id INTEGER PRIMARY KEY REFERENCES trials (id), curves BLOB NOT NULL)",
     f"PRAGMA application_id = {APPLICATION_ID}",
     f"PRAGMA user_version = {FORMAT_VERSION}",
@@ -201,7 +201,7 @@ class Study:
         run : int
             From `begin_run`.
         wall_seconds, compile_seconds, compiled_seconds : float
-            As in `fastnet.search.result.SearchResult`, up to now.
+            As in `fastnet.tuning.result.SearchResult`, up to now.
 
         Raises
         ------

@@ -6,11 +6,18 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from typing import TypeAlias
+
 import numpy as np
 from numpy.typing import NDArray
 
 CURVES = ("train_loss", "train_accuracy", "validation_loss", "validation_accuracy")
 """Order of the rows of `TrialResult.curves`, in memory and in the study file."""
+
+Value: TypeAlias = float | int | str
+"""What a hyperparameter may be; widths of hidden layers are text, such as ``"100x6"``."""
+
+_CURVE_OF = {"accuracy": "validation_accuracy", "loss": "validation_loss"}  # metric: the curve it is read from
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -21,20 +28,24 @@ class TrialResult:
     ----------
     id : int
         Number of the trial in its study, from 0.
-    status : {"done", "diverged"}
-        Whether all epochs ran, or the loss left the finite numbers and the trial ended there.
-    params : dict of str to float
+    status : {"done", "stopped", "diverged"}
+        Whether all epochs ran, the trial was ended early because others were better (pruning), or its loss left the
+        finite numbers, or rose to a thousand times its start, and the trial ended there.
+    params : dict of str to float, int or str
         The searched hyperparameters, names sorted.
     value : float
-        Validation accuracy after the last epoch, in [0, 1]; NaN for a diverged trial.
+        The metric after the last epoch that ran: validation accuracy in [0, 1], or validation loss in nats; NaN for a
+        diverged trial.
     best_value : float
-        Highest validation accuracy of any epoch; NaN if there is none.
+        Best value of the metric in any epoch; NaN if there is none.
     best_epoch : int
-        The first epoch with that accuracy, counted from 1; 0 if there is none.
+        The first epoch with that value, counted from 1; 0 if there is none.
     curves : (4, epochs) float32 array
-        The rows that `CURVES` names, one column per epoch; NaN after a divergence.
+        The rows that `CURVES` names, one column per epoch; NaN for epochs that did not run.
     seconds : float
         Time that the trial took on its thread.
+    stage : int
+        Stage of the study that the trial belongs to, from 1.
 
     Examples
     --------
@@ -47,26 +58,42 @@ class TrialResult:
 
     id: int
     status: str
-    params: Mapping[str, float]
+    params: Mapping[str, Value]
     value: float
     best_value: float
     best_epoch: int
     curves: NDArray[np.float32]
     seconds: float
+    stage: int = 1
 
     @classmethod
     def from_curves(
-        cls, id: int, status: str, params: Mapping[str, float], curves: NDArray[np.float32], *, seconds: float
+        cls,
+        id: int,
+        status: str,
+        params: Mapping[str, Value],
+        curves: NDArray[np.float32],
+        *,
+        seconds: float,
+        stage: int = 1,
+        metric: str = "accuracy",
     ) -> TrialResult:
         """Build a trial from its (4, epochs) float32 curves, from which the three values follow."""
-        accuracy = curves[CURVES.index("validation_accuracy")]
-        value = _shortest(accuracy[-1]) if status == "done" else math.nan
-        finite = np.isfinite(accuracy)
-        best_value, best_epoch = math.nan, 0
-        if finite.any():
-            best = int(np.argmax(np.where(finite, accuracy, -np.inf)))
-            best_value, best_epoch = _shortest(accuracy[best]), best + 1
-        return cls(id, status, dict(sorted(params.items())), value, best_value, best_epoch, curves, seconds)
+        measured = curves[CURVES.index(_CURVE_OF[metric])]
+        ran = np.flatnonzero(np.isfinite(measured))
+        value = best_value = math.nan
+        best_epoch = 0
+        if len(ran):
+            best = int(ran[np.argmax(sign(metric) * measured[ran])])
+            best_value, best_epoch = _shortest(measured[best]), best + 1
+            if status != "diverged":
+                value = _shortest(measured[ran[-1]])
+        return cls(id, status, dict(sorted(params.items())), value, best_value, best_epoch, curves, seconds, stage)
+
+    @property
+    def epochs(self) -> int:
+        """Epochs that ran to their end."""
+        return int(np.isfinite(self.curves[CURVES.index("validation_loss")]).sum())
 
     @property
     def train_loss(self) -> NDArray[np.float32]:
@@ -172,9 +199,24 @@ class Progress:
     compiling: bool
 
 
-def rank(trials: Iterable[TrialResult]) -> tuple[TrialResult, ...]:
-    """Order the trials that did not diverge by `TrialResult.value`, highest first, ties by lower id."""
-    return tuple(sorted((t for t in trials if t.status == "done"), key=lambda t: (-t.value, t.id)))
+def sign(metric: str) -> float:
+    """Return 1 where more of the metric is better, -1 where less is.
+
+    Examples
+    --------
+    >>> sign("accuracy"), sign("loss")
+    (1.0, -1.0)
+    """
+    return 1.0 if metric == "accuracy" else -1.0
+
+
+def rank(trials: Iterable[TrialResult], metric: str = "accuracy") -> tuple[TrialResult, ...]:
+    """Order the trials that did not diverge: those of more epochs first, then the better `TrialResult.value`.
+
+    Trials that were stopped early so come after those that ran to the end; ties go to the lower id.
+    """
+    fit = [trial for trial in trials if trial.status != "diverged"]
+    return tuple(sorted(fit, key=lambda trial: (-trial.epochs, -sign(metric) * trial.value, trial.id)))
 
 
 def _shortest(value: np.float32) -> float:

@@ -14,11 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastnet.config import SearchConfig, as_settings, count_threads
-from fastnet.search.environment import describe_environment
-from fastnet.search.result import Progress, SearchResult, TrialResult
-from fastnet.search.sampler import sample
-from fastnet.search.space import Space
-from fastnet.search.study import Study
+from fastnet.tuning.environment import describe_environment
+from fastnet.tuning.result import Progress, SearchResult, TrialResult
+from fastnet.tuning.sampler import sample
+from fastnet.tuning.space import Space
+from fastnet.tuning.study import Study
 
 if TYPE_CHECKING:
     from fastnet.data.dataset import Dataset, Split
