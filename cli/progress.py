@@ -15,8 +15,8 @@ from .interrupt import StopOnInterrupt
 if TYPE_CHECKING:
     import rich.progress
 
-    from fastnet.tuning.result import Progress as SearchState
     from fastnet.trainer import EpochResult
+    from fastnet.tuning.result import Progress as SearchState
 
 LINE_SECONDS = 5.0
 """Time between two plain lines."""

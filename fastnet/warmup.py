@@ -16,9 +16,9 @@ from fastnet.errors import FastnetError
 from fastnet.kernels import layout
 from fastnet.model import Model
 from fastnet.network import n_threads_limit, prepare
+from fastnet.trainer import Training
 from fastnet.tuning.sampler import sample
 from fastnet.tuning.space import Space
-from fastnet.trainer import Training
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

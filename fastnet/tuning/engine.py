@@ -153,11 +153,12 @@ def study_settings(config: SearchConfig, space: Space, fingerprint: str) -> dict
     --------
     >>> config = SearchConfig()
     >>> settings = study_settings(config, Space.parse(config.space), "00" * 32)
-    >>> sorted(settings), settings["train"]["hidden"], "learning_rate" in settings["train"]
-    (['data', 'results_version', 'space', 'train', 'validation_fraction'], '100x6', False)
+    >>> settings["space"]["learning_rate"], settings["train"]["hidden"], "learning_rate" in settings["train"]
+    ('log:1e-06:0.01', '100x6', False)
     """
     settings = as_settings(config)
-    del settings["trials"]
+    for name in ("trials", "final", "repeats"):  # they change no trial
+        del settings[name]
     fixed = {name: value for name, value in settings["train"].items() if name not in space.names}
     extra = {"data": fingerprint, "results_version": RESULTS_VERSION}
     return settings | {"space": space.to_texts(), "train": fixed} | extra

@@ -16,8 +16,8 @@ from fastnet.kernels import step
 from fastnet.kernels.context import ACCURACY
 from fastnet.network import prepare
 from fastnet.packs import PackRun, warm_up
-from fastnet.tuning import search
 from fastnet.trainer import Training
+from fastnet.tuning import search
 
 from .task import BATCH, EPOCHS, SIZES, Floats, Peer, Samples
 
