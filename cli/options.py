@@ -15,7 +15,9 @@ from fastnet.config import (
     OPTIMIZERS,
     SearchConfig,
     TrainConfig,
+    format_dropout,
     format_hidden,
+    parse_dropout,
     parse_hidden,
 )
 from fastnet.errors import DataError
@@ -43,7 +45,10 @@ _SETTINGS: dict[str, tuple[Any, str]] = {
     "beta1": (float, "Decay rate of Adam's first moment, in [0, 1)."),
     "beta2": (float, "Decay rate of Adam's second moment, in [0, 1)."),
     "epsilon": (float, "Offset of Adam's denominator, greater than 0."),
-    "dropout": (float, "Probability that a hidden unit is dropped while training, in [0, 1)."),
+    "dropout": (
+        str,
+        "Probability that a hidden unit is dropped while training, in [0, 1); 0,0.5 is one for each layer.",
+    ),
     "dropout_scaling": (
         click.Choice(DROPOUT_SCALINGS),
         "Divide kept units while training (inverted), or scale all of them in evaluation as the book does (test-time).",
@@ -58,7 +63,8 @@ _SETTINGS: dict[str, tuple[Any, str]] = {
 def default_of(config: type[Any], name: str) -> Any:
     """The default of a configuration's field, in the form that its option takes."""
     value = getattr(config(), name)
-    return format_hidden(value) if name == "hidden" else value
+    written = {"hidden": format_hidden, "dropout": format_dropout}
+    return written[name](value) if name in written else value
 
 
 def flag(name: str) -> str:
@@ -93,14 +99,15 @@ def _setting(name: str, searched: str | None) -> Callable[[Command], Command]:
     shown: bool | str = default is not None
     if name == "learning_rate":  # its default depends on another option
         default, shown = None, ", ".join(f"{rate:g} with {optimizer}" for optimizer, rate in LEARNING_RATES.items())
-    metavar = "WIDTHS" if name == "hidden" else None
+    metavar = {"hidden": "WIDTHS", "dropout": "RATIO"}.get(name)
     return click.option(flag(name), type=kind, default=default, help=text, show_default=shown, metavar=metavar)
 
 
 def train_config(settings: Mapping[str, Any]) -> TrainConfig:
     """Build the configuration from the values of `training_options`; those left at None take their default."""
     given = {name: value for name, value in settings.items() if value is not None}
-    return TrainConfig(**{**given, "hidden": parse_hidden(given["hidden"])})
+    read: dict[str, Callable[[str], Any]] = {"hidden": parse_hidden, "dropout": parse_dropout}
+    return TrainConfig(**{name: read[name](value) if name in read else value for name, value in given.items()})
 
 
 def data_dir_option(command: Command) -> Command:

@@ -127,6 +127,37 @@ def format_hidden(hidden: tuple[int, ...]) -> str:
     return ",".join(f"{w}x{n}" if n > 1 else str(w) for w, n in parts) or "none"
 
 
+def parse_dropout(text: str) -> float | tuple[float, ...]:
+    """Read the text form of dropout: one number for all hidden layers, or one for each.
+
+    Raises
+    ------
+    ConfigError
+        If a part is not a number.
+
+    Examples
+    --------
+    >>> parse_dropout("0.2"), parse_dropout("0,0.5")
+    (0.2, (0.0, 0.5))
+    """
+    try:
+        ratios = tuple(float(part) for part in text.split(","))
+    except ValueError:
+        raise ConfigError(f"dropout={text!r}: write a number such as 0.2, or one for each layer: 0,0.5") from None
+    return ratios if len(ratios) > 1 else ratios[0]
+
+
+def format_dropout(dropout: float | tuple[float, ...]) -> str:
+    """Write dropout the way `parse_dropout` reads it.
+
+    Examples
+    --------
+    >>> format_dropout((0.0, 0.5))
+    '0,0.5'
+    """
+    return ",".join(f"{ratio:g}" for ratio in (dropout if isinstance(dropout, tuple) else (dropout,)))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NetworkSpec:
     """The shape of one fully connected network with ReLU hidden layers and a softmax output.
@@ -198,8 +229,9 @@ class TrainConfig:
         Decay rates of Adam's two moments, in [0, 1).
     epsilon : float
         Adam's denominator offset, in (0, 1e6].
-    dropout : float
-        Probability that a hidden unit is dropped during training, in [0, 1).
+    dropout : float or tuple of float
+        Probability that a hidden unit is dropped during training, in [0, 1): one for all hidden layers or one
+        for each.
     dropout_scaling : {"inverted", "test-time"}
         ``inverted`` divides the kept units by ``1 - dropout`` while training; ``test-time`` leaves training alone and
         multiplies by ``1 - dropout`` in evaluation, as the book does (section 6.4.3).
@@ -234,7 +266,7 @@ class TrainConfig:
     beta1: float = 0.9
     beta2: float = 0.999
     epsilon: float = 1e-8
-    dropout: float = 0.0
+    dropout: float | tuple[float, ...] = 0.0
     dropout_scaling: str = "inverted"
     batch_size: int = 100
     epochs: int = 50
@@ -247,14 +279,26 @@ class TrainConfig:
         _one_of("optimizer", self.optimizer, OPTIMIZERS)
         if self.learning_rate is None:
             object.__setattr__(self, "learning_rate", LEARNING_RATES[self.optimizer])
-        for name in ("learning_rate", "weight_decay", "momentum", "beta1", "beta2", "epsilon", "dropout"):
+        for name in ("learning_rate", "weight_decay", "momentum", "beta1", "beta2", "epsilon"):
             check_hyperparameter(name, getattr(self, name))
+        if isinstance(self.dropout, tuple) and len(self.dropout) != len(self.hidden):
+            raise ConfigError(
+                f"dropout={format_dropout(self.dropout)}: the network has {len(self.hidden)} hidden layers; "
+                "give one value for all of them or one for each"
+            )
+        for ratio in self.dropout if isinstance(self.dropout, tuple) else (self.dropout,):
+            check_hyperparameter("dropout", ratio)
         _one_of("dropout_scaling", self.dropout_scaling, DROPOUT_SCALINGS)
         _count("batch_size", self.batch_size)
         _count("epochs", self.epochs, high=1_000_000)
         if self.early_stopping is not None:
             _count("early_stopping", self.early_stopping)
         _count("seed", self.seed, low=0, high=MAX_SEED)
+
+    @property
+    def dropouts(self) -> tuple[float, ...]:
+        """Dropout of each hidden layer."""
+        return self.dropout if isinstance(self.dropout, tuple) else (self.dropout,) * len(self.hidden)
 
     def network(self, n_inputs: int, n_outputs: int) -> NetworkSpec:
         """Describe the network that this configuration builds for data of that width and number of classes."""
@@ -420,6 +464,8 @@ def as_settings(config: Any) -> dict[str, Any]:
     values = {name: getattr(config, name) for name in config.__dataclass_fields__}
     if "hidden" in values:
         values["hidden"] = format_hidden(values["hidden"])
+    if isinstance(values.get("dropout"), tuple):
+        values["dropout"] = format_dropout(values["dropout"])
     if isinstance(values.get("train"), TrainConfig):
         values["train"] = as_settings(values["train"])
     return values

@@ -64,8 +64,9 @@ class Model:
         How features are scaled before the first layer, learnt on the training rows.
     class_names : tuple of str
         The name of class 0, 1, ...
-    eval_scale : float
-        Factor on hidden outputs in evaluation: 1, or ``1 - dropout`` with ``dropout_scaling="test-time"``.
+    eval_scales : tuple of float
+        Factor on the outputs of each hidden layer in evaluation: 1, which is the default, or ``1 - dropout`` with
+        ``dropout_scaling="test-time"``.
     settings : dict
         How it was trained, ready for JSON.
     metrics : dict
@@ -88,13 +89,14 @@ class Model:
     biases: tuple[FloatArray, ...]
     scaler: Scaler
     class_names: tuple[str, ...]
-    eval_scale: float = 1.0
+    eval_scales: tuple[float, ...] = ()
     settings: dict[str, Any] = field(default_factory=dict)
     metrics: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "weights", tuple(self.weights))
         object.__setattr__(self, "biases", tuple(self.biases))
+        object.__setattr__(self, "eval_scales", tuple(self.eval_scales) or (1.0,) * len(self.spec.hidden))
         sizes = self.spec.sizes
         expected: dict[str, tuple[int, ...]] = {
             "scaler.offset": (sizes[0],),
@@ -112,6 +114,11 @@ class Model:
         if len(self.class_names) != sizes[-1]:
             raise ModelError(
                 f"the model has {len(self.class_names)} class names: its {sizes[-1]} outputs need one each"
+            )
+        if len(self.eval_scales) != len(sizes) - 2:
+            raise ModelError(
+                f"the model has {len(self.eval_scales)} factors of evaluation: its {len(sizes) - 2} hidden layers need "
+                "one each"
             )
 
     def _tensors(self) -> dict[str, FloatArray]:
@@ -238,7 +245,7 @@ class Model:
             "hidden": format_hidden(self.spec.hidden),
             "init": self.spec.init,
             "class_names": list(self.class_names),
-            "eval_scale": self.eval_scale,
+            "eval_scales": list(self.eval_scales),
             "settings": self.settings,
             "metrics": self.metrics,
         }
@@ -325,10 +332,17 @@ def _from_parts(header: dict[str, Any], tensors: dict[str, FloatArray]) -> Model
         biases=tuple(tensors[f"layers.{i}.bias"] for i in range(n_layers)),
         scaler=Scaler(offset=tensors["scaler.offset"], scale=tensors["scaler.scale"]),
         class_names=tuple(str(name) for name in header["class_names"]),
-        eval_scale=float(header["eval_scale"]),
+        eval_scales=_eval_scales(header, len(spec.hidden)),
         settings=dict(header["settings"]),
         metrics=dict(header["metrics"]),
     )
+
+
+def _eval_scales(header: dict[str, Any], n_hidden: int) -> tuple[float, ...]:
+    """Read the factors of evaluation; before dropout could differ between layers there was one for all."""
+    if "eval_scales" not in header:
+        return (float(header["eval_scale"]),) * n_hidden
+    return tuple(float(scale) for scale in header["eval_scales"])
 
 
 def _layer_names(index: int) -> tuple[str, str]:

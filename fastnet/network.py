@@ -5,9 +5,11 @@ This is the only place that turns settings and arrays into the bundles of `fastn
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +18,18 @@ from fastnet.config import NetworkSpec, TrainConfig
 from fastnet.data.dataset import Dataset, Split
 from fastnet.data.preprocess import Scaler
 from fastnet.kernels import affine, host, layout, pack, packing, panels, sparsity, step, update
-from fastnet.kernels.context import N_PLACES, N_STATE, Data, Net, Trial, Work, fill
+from fastnet.kernels.context import (
+    N_PLACES,
+    N_STATE,
+    SCALE,
+    THRESHOLD,
+    TRAIN_SCALE,
+    Data,
+    Net,
+    Trial,
+    Work,
+    fill,
+)  # fmt: skip
 from fastnet.kernels.loss import LOG_ROWS
 
 if TYPE_CHECKING:
@@ -123,6 +136,10 @@ def _padded_rows(rows: npt.NDArray[np.int64]) -> Integers:
     return np.concatenate([rows, np.repeat(rows[:1], host.TILE_ROWS)]).astype(np.int64)
 
 
+Shapes = dict[str, tuple[tuple[int, ...], type]]
+"""Shape and element type of every array of a `Work`."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Assembly:
     """A compiled architecture on given data, from which contexts are made."""
@@ -134,26 +151,52 @@ class Assembly:
 
     def contexts(self, n_contexts: int, threads: int = 1) -> tuple[Integers, list[Work]]:
         """Make contexts, each with a workspace of its own for so many threads; keep the workspaces as long as they."""
-        contexts = np.zeros((n_contexts, N_PLACES), np.int64)
-        works = [self._work(threads) for _ in range(n_contexts)]
-        for context, work in zip(contexts, works, strict=True):
-            fill(context, self.net, self.data, work)
-        return contexts, works
+        contexts, works = contexts_of([self], n_contexts, threads)
+        return contexts[:, 0], [work for [work] in works]
 
-    def _work(self, threads: int) -> Work:
-        capacity = self.net.batch_size if self.data.sparse == 1 else 0
-        return workspace(
+    def shapes(self, threads: int = 1) -> Shapes:
+        """Tell what a context of this architecture needs to write on."""
+        return work_shapes(
             self.layout,
             n_states=self.n_states,
             n_rows=len(self.data.train_rows),
             batch_size=self.net.batch_size,
-            capacity=capacity,
+            capacity=self.net.batch_size if self.data.sparse == 1 else 0,
             threads=threads,
         )
 
 
-def workspace(plan: layout.Layout, *, n_states: int, n_rows: int, batch_size: int, capacity: int, threads: int) -> Work:
-    """Allocate what one context writes.
+def contexts_of(assemblies: Sequence[Assembly], n_contexts: int, threads: int = 1) -> tuple[Integers, list[list[Work]]]:
+    """Make contexts for several architectures, of which only one is used at a time.
+
+    Parameters
+    ----------
+    assemblies : sequence of Assembly
+        The kinds of networks.
+    n_contexts : int
+        How many of each kind; those of one number share their memory.
+    threads : int
+        Threads that share the products of one context.
+
+    Returns
+    -------
+    contexts : (n_contexts, kinds, N_PLACES) int64
+    works : list of lists of Work
+        In the same order; to be kept as long as the contexts.
+    """
+    contexts = np.zeros((n_contexts, len(assemblies), N_PLACES), np.int64)
+    shapes = [assembly.shapes(threads) for assembly in assemblies]
+    works = [share(shapes) if shapes else [] for _ in range(n_contexts)]
+    for row, shared in zip(contexts, works, strict=True):
+        for context, assembly, work in zip(row, assemblies, shared, strict=True):
+            fill(context, assembly.net, assembly.data, work)
+    return contexts, works
+
+
+def work_shapes(
+    plan: layout.Layout, *, n_states: int, n_rows: int, batch_size: int, capacity: int, threads: int
+) -> Shapes:
+    """Tell what one context writes on.
 
     Parameters
     ----------
@@ -171,22 +214,45 @@ def workspace(plan: layout.Layout, *, n_states: int, n_rows: int, batch_size: in
         Threads that share this context's products.
     """
     pairs = (threads, sparsity.PAIRS_IN_BLOCK, capacity)
-    return Work(
-        params=layout.aligned((1 + n_states, plan.n_parameters)),
-        floats=layout.aligned(plan.n_floats),
-        scratch=layout.aligned((threads, host.round_up(packing.scratch_size(batch_size), host.ALIGNMENT // 4))),
-        bits=layout.aligned(plan.n_bytes, np.uint8),
-        lists=layout.aligned(plan.n_lists, np.uint8),
-        begins=np.zeros(plan.n_marks, np.int64),
-        ends=np.zeros(plan.n_marks, np.int64),
-        listed=np.zeros(len(plan.table), np.int64),
-        samples=layout.aligned(pairs, np.uint16),
-        sample_values=layout.aligned((*pairs, panels.PAIR)),
-        counts=np.zeros(pairs[:2], np.int64),
-        order=np.zeros(n_rows, np.int64),
-        hyper=np.zeros((2, update.N_HYPER), np.float32),
-        state=np.zeros(N_STATE, np.float64),
-    )
+    scratch = host.round_up(packing.scratch_size(batch_size), host.ALIGNMENT // 4)
+    return {
+        "params": ((1 + n_states, plan.n_parameters), np.float32),
+        "floats": ((plan.n_floats,), np.float32),
+        "scratch": ((threads, scratch), np.float32),
+        "bits": ((plan.n_bytes,), np.uint8),
+        "lists": ((plan.n_lists,), np.uint8),
+        "begins": ((plan.n_marks,), np.int64),
+        "ends": ((plan.n_marks,), np.int64),
+        "listed": ((len(plan.table),), np.int64),
+        "samples": (pairs, np.uint16),
+        "sample_values": ((*pairs, panels.PAIR), np.float32),
+        "counts": (pairs[:2], np.int64),
+        "order": ((n_rows,), np.int64),
+        "hyper": ((2, update.N_HYPER), np.float32),
+        "dropout": ((len(plan.table), 3), np.float64),
+        "state": ((N_STATE,), np.float64),
+    }
+
+
+def share(kinds: Sequence[Shapes]) -> list[Work]:
+    """Allocate one workspace as large as the largest of several needs, and return it in the shapes of each."""
+    memory = {name: layout.aligned(max(n_bytes(*shapes[name]) for shapes in kinds), np.uint8) for name in Work._fields}
+
+    def view(name: str, shape: tuple[int, ...], dtype: type) -> npt.NDArray[Any]:
+        return memory[name][: n_bytes(shape, dtype)].view(dtype).reshape(shape)
+
+    return [Work(**{name: view(name, *shapes[name]) for name in Work._fields}) for shapes in kinds]
+
+
+def n_bytes(shape: tuple[int, ...], dtype: type) -> int:
+    """Tell the size of an array.
+
+    Examples
+    --------
+    >>> n_bytes((3, 5), np.float32)
+    60
+    """
+    return math.prod(shape) * np.dtype(dtype).itemsize
 
 
 def compile_products(
@@ -261,44 +327,61 @@ def _bundle(data: TrainingData, n_rows: int, batch_size: int) -> Data:
     )
 
 
-def trial_of(config: TrainConfig, stream: int, **searched: float) -> tuple[Trial, Floats]:
-    """Turn hyperparameters into what the kernels read: the trial's bundle and the (2, N_HYPER) update settings.
+class TrialSettings(NamedTuple):
+    """The hyperparameters of one network as the kernels read them.
+
+    Attributes
+    ----------
+    trial : Trial
+        What is copied into its context.
+    hyper : (2, N_HYPER) float32
+        See `fastnet.kernels.update`; row 0 for weights, row 1 for biases.
+    dropout : (L, 3) float64
+        A row per layer, see `fastnet.kernels.context.THRESHOLD`; that of the logits drops nothing.
+    """
+
+    trial: Trial
+    hyper: Floats
+    dropout: npt.NDArray[np.float64]
+
+
+def trial_of(config: TrainConfig, stream: int) -> TrialSettings:
+    """Turn a configuration into what the kernels read.
 
     Parameters
     ----------
     config : TrainConfig
-        Everything that is not in `searched`, the seed included.
+        Its seed is the key of the network's random numbers.
     stream : int
         Random stream: the number of the trial, 0 for a single network.
-    **searched : float
-        Values that replace those of `config`, by name.
     """
-    names = ("learning_rate", "weight_decay", "momentum", "beta1", "beta2", "epsilon", "dropout")
-    value = {name: float(searched.get(name, getattr(config, name))) for name in names}
+    rate, decay = config.learning_rate, config.weight_decay
     decoupled = config.optimizer == "adamw"
     hyper = np.zeros((2, update.N_HYPER), np.float32)
-    hyper[:, update.LEARNING_RATE] = value["learning_rate"]
-    hyper[0, update.WEIGHT_DECAY] = 0.0 if decoupled else value["weight_decay"]
-    hyper[:, update.MU] = value["momentum"]
-    hyper[:, update.BETA1], hyper[:, update.NEW1] = value["beta1"], 1.0 - value["beta1"]
-    hyper[:, update.BETA2], hyper[:, update.NEW2] = value["beta2"], 1.0 - value["beta2"]
-    hyper[:, update.EPSILON] = value["epsilon"]
+    hyper[:, update.LEARNING_RATE] = rate
+    hyper[0, update.WEIGHT_DECAY] = 0.0 if decoupled else decay
+    hyper[:, update.MU] = config.momentum
+    hyper[:, update.BETA1], hyper[:, update.NEW1] = config.beta1, 1.0 - config.beta1
+    hyper[:, update.BETA2], hyper[:, update.NEW2] = config.beta2, 1.0 - config.beta2
+    hyper[:, update.EPSILON] = config.epsilon
     hyper[:, update.SHRINK] = 1.0
-    hyper[0, update.IDLE] = config.optimizer == "sgd" and value["learning_rate"] * value["weight_decay"] < 2.0**-26
+    hyper[0, update.IDLE] = config.optimizer == "sgd" and rate * decay < 2.0**-26
     if decoupled:
-        hyper[0, update.SHRINK] = 1.0 - value["learning_rate"] * value["weight_decay"]
-    train_scale, scale = dropout_scales(value["dropout"], config.dropout_scaling)
+        hyper[0, update.SHRINK] = 1.0 - rate * decay
     trial = Trial(
-        seed=config.seed,
-        stream=stream,
-        threshold=min(int(np.floor(value["dropout"] * 65536 + 0.5)), 65535),
-        train_scale=train_scale,
-        scale=scale,
-        learning_rate=value["learning_rate"],
-        beta1=value["beta1"],
-        beta2=value["beta2"],
+        seed=config.seed, stream=stream, learning_rate=float(rate), beta1=float(config.beta1), beta2=float(config.beta2)
     )
-    return trial, hyper
+    return TrialSettings(trial, hyper, dropout_rows(config))
+
+
+def dropout_rows(config: TrainConfig) -> npt.NDArray[np.float64]:
+    """Return what each layer drops and its factors in training and in evaluation, (L, 3); see `TrialSettings`."""
+    rows = np.ones((len(config.hidden) + 1, 3))
+    rows[:, THRESHOLD] = 0.0
+    for row, ratio in zip(rows, config.dropouts, strict=False):
+        row[THRESHOLD] = min(math.floor(ratio * 65536 + 0.5), 65535)
+        row[TRAIN_SCALE], row[SCALE] = dropout_scales(ratio, config.dropout_scaling)
+    return rows
 
 
 def dropout_scales(dropout: float, scaling: str) -> tuple[float, float]:
@@ -334,10 +417,11 @@ def forward(model: Model, x: npt.NDArray[Any]) -> Floats:
     panels.compile_panels(sorted(wanted))
     stages = np.array([step.stage(step.FORWARD)], np.int64)
     net = Net(plan.table, plan.offsets, panels.TABLE, stages, 0, 0, 0, 1, block, 0)
-    work = workspace(plan, n_states=0, n_rows=0, batch_size=0, capacity=0, threads=1)
+    [work] = share([work_shapes(plan, n_states=0, n_rows=0, batch_size=0, capacity=0, threads=1)])
     none, lists = np.zeros(1, np.int64), sparsity.non_zero_lists(np.zeros((0, spec.n_inputs), np.float32), 1)
     layout.pack_parameters(plan.table, list(model.weights), list(model.biases), work.params[0])
-    trial = Trial(0, 0, 0, 1.0, float(model.eval_scale), 0.0, 0.0, 0.0)
+    work.dropout[:, SCALE] = *model.eval_scales, 1.0
+    trial = Trial(0, 0, 0.0, 0.0, 0.0)
     probabilities = np.empty((len(x), spec.n_outputs), np.float32)
     context = np.zeros(N_PLACES, np.int64)
     last = plan.table[-1]

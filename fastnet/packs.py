@@ -1,39 +1,96 @@
-"""Many networks of one architecture, each with its own hyperparameters and random stream, in one compiled region."""
+"""Many networks, each with its own settings and random stream, trained together in one compiled region."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable, Sequence
 from concurrent.futures import Future
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from fastnet import background
 from fastnet.config import TrainConfig
-from fastnet.kernels import pack, step, update, warm
-from fastnet.kernels.context import FIRST_OF_TRIAL, N_PLACES, fill
+from fastnet.kernels import layout, pack, step, update, warm
+from fastnet.kernels.context import FIRST_OF_TRIAL, N_PLACES, N_STATE, Job, fill, job_row
 from fastnet.kernels.step import PENDING
-from fastnet.network import Integers, TrainingData, assemble, compile_products, n_threads_limit, trial_of
+from fastnet.network import (
+    Assembly,
+    Integers,
+    TrainingData,
+    assemble,
+    compile_products,
+    contexts_of,
+    n_bytes,
+    n_threads_limit,
+    trial_of,
+)
 
 Curves = npt.NDArray[np.float32]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Member:
+    """One network of a pack.
+
+    Attributes
+    ----------
+    data : TrainingData
+        From `fastnet.network.prepare`; members may share it.
+    config : TrainConfig
+        Its seed is the key of the network's random numbers; ``epochs`` must be the same for all members.
+    stream : int
+        Random stream, 0 to 2**32 - 1: the number of the trial. With the seed it decides every random number of the
+        network, so its result does not depend on the other members, their order or the number of threads.
+    """
+
+    data: TrainingData
+    config: TrainConfig
+    stream: int
+
+    @property
+    def kind(self) -> tuple[object, ...]:
+        """What members must have in common to share a context."""
+        config = self.config
+        return (id(self.data), config.hidden, config.init, config.optimizer, config.batch_size)
+
+    @property
+    def cost(self) -> float:
+        """Multiplications of one epoch, in an unknown but common unit."""
+        spec = self.config.network(self.data.n_features, self.data.n_classes)
+        return float(spec.n_parameters) * self.data.n_train
+
+
+def alike(data: TrainingData, config: TrainConfig, streams: Iterable[int], **searched: Sequence[float]) -> list[Member]:
+    """Make members that differ by their streams and by some hyperparameters.
+
+    Examples
+    --------
+    >>> [m.config.learning_rate for m in alike(None, TrainConfig(), [0, 1], learning_rate=[0.1, 0.2])]
+    [0.1, 0.2]
+    """
+    rows: list[dict[str, float]] = [
+        dict(zip(searched, row, strict=True)) for row in zip(*searched.values(), strict=True)
+    ]
+    numbers = list(streams)
+    return [
+        Member(data, replace(config, **row), int(stream))  # type: ignore[arg-type]
+        for stream, row in zip(numbers, rows or [{}] * len(numbers), strict=True)
+    ]
+
+
 class PackRun:
-    """Train T networks in the background, one thread a network.
+    """Train networks in the background, one thread a network.
 
     Parameters
     ----------
-    data : TrainingData
-        From `fastnet.network.prepare`.
-    config : TrainConfig
-        Everything that `hyper` does not give; its seed is the key of every trial's random numbers.
-    streams : (T,) int64
-        Random stream of each network: its number in the study. The result of a network depends on its stream and
-        hyperparameters alone, not on the others, the order or the number of threads.
-    hyper : dict of str to (T,) float64
-        Values per network of learning_rate, weight_decay, dropout, momentum, beta1 or beta2.
+    members : sequence of Member
+        T networks, of any architectures, all with the same number of epochs.
     jobs : int
         Threads, at least 1; more than Numba was started with, or than networks, count as that.
+    assemblies : dict, optional
+        Compiled architectures by `Member.kind`, added to; give the same one to packs that follow each other.
 
     Attributes
     ----------
@@ -41,7 +98,9 @@ class PackRun:
         Training loss and accuracy, validation loss and accuracy; NaN from the epoch on that was not finished. The
         training loss is the mean over the epoch as it was met, dropout included; the others are measured after it.
     status : (T,) int64
-        0 pending, 1 done, 2 diverged, 3 stopped.
+        0 pending, 1 done, 2 diverged, 3 stopped, 4 waiting for more epochs.
+    epochs_done : (T,) int64
+        Finished epochs of each network.
     seconds : (T,) float64
         Wall time of each network on its thread.
     compiled_seconds : float
@@ -56,51 +115,92 @@ class PackRun:
     >>> parts = fastnet.split(digits.y)
     >>> data = prepare(digits, parts, fit_scaler(digits.x, parts.train))
     >>> config = fastnet.TrainConfig(hidden=(16,), epochs=2)
-    >>> run = PackRun(data, config, np.arange(3), {"learning_rate": np.array([0.1, 0.01, 0.001])}, jobs=1)
+    >>> run = PackRun(alike(data, config, range(3), learning_rate=[0.1, 0.01, 0.001]), jobs=1)
     >>> run.start(); run.join(); run.status.tolist()
     [1, 1, 1]
     """
 
     def __init__(
-        self,
-        data: TrainingData,
-        config: TrainConfig,
-        streams: npt.NDArray[np.int64],
-        hyper: dict[str, npt.NDArray[np.float64]],
-        jobs: int,
+        self, members: Sequence[Member], jobs: int, assemblies: dict[tuple[object, ...], Assembly] | None = None
     ) -> None:
-        n_trials = len(streams)
-        self._threads = max(1, min(jobs, n_threads_limit(), n_trials))
-        self._assembly = assemble(config, data, parallel=False)
-        self._contexts, self._works = self._assembly.contexts(self._threads)
-        self._trials = np.zeros((n_trials, N_PLACES - FIRST_OF_TRIAL), np.int64)
-        self._hyper = np.zeros((n_trials, 2, update.N_HYPER), np.float32)
-        row = np.zeros(N_PLACES, np.int64)
-        for t, stream in enumerate(streams):
-            searched = {name: float(values[t]) for name, values in hyper.items()}
-            trial, self._hyper[t] = trial_of(config, int(stream), **searched)
-            fill(row, trial)
-            self._trials[t] = row[FIRST_OF_TRIAL:]
+        n_trials = len(members)
+        known = {} if assemblies is None else assemblies
+        kinds = list(dict.fromkeys(member.kind for member in members))
+        first_of = {kind: next(member for member in members if member.kind == kind) for kind in kinds}
+        for kind, member in first_of.items():
+            if kind not in known:
+                known[kind] = assemble(member.config, member.data, parallel=False)
+        self._assemblies = [known[kind] for kind in kinds]
+        self._costs = np.array([member.cost for member in members])
+        self._kinds = np.array([kinds.index(member.kind) for member in members], np.int64)
+        threads = max(1, min(jobs, n_threads_limit(), n_trials))
+        self._contexts, self._works = contexts_of(self._assemblies, threads)
         self._control = np.zeros(2, np.int64)
-        self.curves = np.full((n_trials, 4, config.epochs), np.nan, np.float32)
-        self._epochs_done = np.zeros(n_trials, np.int64)
+        self.curves = np.full((n_trials, 4, members[0].config.epochs if members else 0), np.nan, np.float32)
+        self.epochs_done = np.zeros(n_trials, np.int64)
         self.status = np.full(n_trials, PENDING, np.int64)
-        self.seconds = np.full(n_trials, np.nan)
+        self.seconds = np.zeros(n_trials)
+        self._settle(members)
+        self._kept: dict[int, npt.NDArray[np.float32]] = {}
         self._seen = np.zeros(n_trials, np.bool_)
         self._future: Future[None] | None = None
-        self._began = self._ended = 0.0
+        self._spent = self._began = self._ended = 0.0
 
-    def start(self) -> None:
-        """Begin in the background; to be called once."""
-        self._future = background.submit(self._threads, self._run)
+    def _settle(self, members: Sequence[Member]) -> None:
+        """Write down the hyperparameters of every network as its context wants them."""
+        n_trials, depth = len(members), max((len(member.config.hidden) + 1 for member in members), default=1)
+        self._trials = np.zeros((n_trials, N_PLACES - FIRST_OF_TRIAL), np.int64)
+        self._hypers = np.zeros((n_trials, 2, update.N_HYPER), np.float32)
+        self._dropouts = np.zeros((n_trials, depth, 3))
+        row = np.zeros(N_PLACES, np.int64)
+        for t, member in enumerate(members):
+            settings = trial_of(member.config, member.stream)
+            fill(row, settings.trial)
+            self._trials[t], self._hypers[t] = row[FIRST_OF_TRIAL:], settings.hyper
+            self._dropouts[t, : len(settings.dropout)] = settings.dropout
+        self._states = np.zeros((n_trials, N_STATE))
+
+    def start(self, which: Integers | None = None, end: int | None = None) -> None:
+        """Begin in the background.
+
+        Parameters
+        ----------
+        which : (R,) int64, optional
+            Positions of the networks to train, all of them if left out; of the others nothing is kept.
+        end : int, optional
+            The epoch to stop before; all epochs if left out. Those that have more to train wait with status 4, and a
+            second call goes on with them.
+        """
+        which = np.arange(len(self.status)) if which is None else which
+        last = self.curves.shape[2]
+        end = last if end is None else end
+        first = int(self.epochs_done[which[0]]) if len(which) else 0
+        self._keep(which, again=end < last)
+        costliest = which[np.argsort(-self._costs[which], kind="stable")]
+        addresses = np.zeros(len(self.status), np.int64)
+        for t, buffer in self._kept.items():
+            addresses[t] = buffer.ctypes.data
+        self.status[which] = PENDING
+        self._seen[which] = False
+        self._control[pack.NEXT] = 0
+        self._spent, self._began, self._ended = self.compiled_seconds, 0.0, 0.0
+        self._job = Job(
+            costliest, self._kinds, self._trials, self._hypers, self._dropouts, self._states, addresses, self._control,
+            self.curves, self.seconds, self.epochs_done, self.status, pack.initialise_stage(), first, end,
+        )  # fmt: skip
+        self._future = background.submit(len(self._contexts), self._run)
+
+    def _keep(self, which: Integers, *, again: bool) -> None:
+        """Give up the parameters of the other networks, and have room for those of these if they go on `again`."""
+        wanted = set(which.tolist())
+        self._kept = {t: buffer for t, buffer in self._kept.items() if t in wanted}
+        for t in wanted - self._kept.keys() if again else ():
+            self._kept[t] = layout.aligned(self._works[0][self._kinds[t]].params.size)
 
     def _run(self) -> None:
         self._began = time.perf_counter()
         try:
-            pack.train_pack(
-                self._contexts, pack.initialise_stage(), self._trials, self._hyper, self._control, self.curves,
-                self.seconds, self._epochs_done, self.status,
-            )  # fmt: skip
+            pack.train_pack(self._contexts, pack.worker_stage(), job_row(self._job))
         finally:
             self._ended = time.perf_counter()
 
@@ -109,7 +209,7 @@ class PackRun:
         return self._future is not None and not self._future.done()
 
     def finished(self) -> Integers:
-        """Positions of the networks that ended since the last call, in any order."""
+        """Positions of the networks that ended, or came to wait, since the last call, in any order."""
         ended = np.flatnonzero((self.status != PENDING) & ~self._seen)
         self._seen[ended] = True
         return ended
@@ -127,8 +227,13 @@ class PackRun:
     def compiled_seconds(self) -> float:
         """Seconds inside compiled code."""
         if not self._began:
-            return 0.0
-        return (self._ended or time.perf_counter()) - self._began
+            return self._spent
+        return self._spent + (self._ended or time.perf_counter()) - self._began
+
+
+def kept_bytes(assembly: Assembly) -> int:
+    """Tell how much a network takes that waits for more epochs."""
+    return n_bytes(*assembly.shapes()["params"])
 
 
 def warm_up(config: TrainConfig, data: TrainingData) -> float:
@@ -146,7 +251,8 @@ def warm_up(config: TrainConfig, data: TrainingData) -> float:
         step.stage(step.FORWARD)
         step.stage(step.BACKWARD)
         compile_products(config, data, parallel=False)
-    empty = PackRun(data, config, np.zeros(0, np.int64), {}, jobs=1)
+    assemble(config, data, parallel=False)
+    empty = PackRun([], jobs=1)
     empty.start()
     empty.join()
     return time.perf_counter() - clock

@@ -23,7 +23,7 @@ from fastnet.data.registry import load
 from fastnet.kernels import layout, rng
 from fastnet.model import Model
 from fastnet.network import TrainingData, prepare
-from fastnet.packs import PackRun, warm_up
+from fastnet.packs import PackRun, alike, warm_up
 from fastnet.trainer import Training
 
 TOLERANCE = 1e-5
@@ -197,7 +197,7 @@ def _trajectory(bench: _Bench) -> str:
     config = replace(CONFIG, dropout=0.25)
     runs = []
     for data, jobs in ((bench.data, 1), (bench.data, 2), (bench.dense, 1)):
-        pack = PackRun(data, config, np.array([STREAM, 7]), {}, jobs)
+        pack = PackRun(alike(data, config, [STREAM, 7]), jobs)
         pack.start()
         pack.join()
         runs.append(pack.curves)

@@ -17,7 +17,7 @@ from fastnet.data.dataset import Dataset, Split
 from fastnet.data.preprocess import Scaler, fit_scaler
 from fastnet.errors import FastnetError
 from fastnet.kernels import layout, pack, step
-from fastnet.kernels.context import ACCURACY, LOSS, fill
+from fastnet.kernels.context import ACCURACY, LOSS, SCALE, fill
 from fastnet.network import (
     Assembly,
     TrainingData,
@@ -194,9 +194,9 @@ class Training:
         self.assembly: Assembly = assemble(config, data, parallel=self.threads > 1)
         contexts, works = self.assembly.contexts(1, self.threads)
         self.context, self.work = contexts[0], works[0]
-        trial, hyper = trial_of(config, stream)
-        fill(self.context, trial)
-        self.work.hyper[...] = hyper
+        settings = trial_of(config, stream)
+        fill(self.context, settings.trial)
+        self.work.hyper[...], self.work.dropout[...] = settings.hyper, settings.dropout
         self.stop = np.zeros(1, np.int64)
         self.status = step.DONE
         self.epochs: list[EpochResult] = []
@@ -282,14 +282,13 @@ class Training:
 
         weights, biases = layout.unpack_parameters(self.assembly.layout.table, self.best_parameters)
         best = self.epochs[self.best_epoch - 1]
-        trial, _ = trial_of(self.config, 0)
         return Model(
             spec=self.config.network(dataset.n_features, dataset.n_classes),
             weights=tuple(weights),
             biases=tuple(biases),
             scaler=scaler,
             class_names=dataset.class_names,
-            eval_scale=trial.scale,
+            eval_scales=tuple(float(scale) for scale in self.work.dropout[:-1, SCALE]),
             settings=as_settings(self.config) | {"data": dataset.name, "data_dtype": str(dataset.x.dtype)},
             metrics={
                 "best_epoch": self.best_epoch,

@@ -278,7 +278,7 @@ class Bench:
 
 def first_step(config: TrainConfig) -> np.ndarray:
     """Settings of the update rule as they are at the first step of a training."""
-    _, hyper = trial_of(config, 0)
+    hyper = trial_of(config, 0).hyper
     hyper[:, update.STEP] = config.learning_rate / (1.0 - config.beta1)
     hyper[:, update.ROOT] = 1.0 / np.sqrt(1.0 - config.beta2)
     return hyper

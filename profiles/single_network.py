@@ -102,9 +102,9 @@ class Epochs:
         self.stop = np.zeros(1, np.int64)
         self.assembly = assemble(config, data, parallel=threads > 1)
         self.contexts, self.works = self.assembly.contexts(1, threads)
-        trial, hyper = trial_of(config, 0)
-        fill(self.contexts[0], trial)
-        self.works[0].hyper[...] = hyper
+        settings = trial_of(config, 0)
+        fill(self.contexts[0], settings.trial)
+        self.works[0].hyper[...], self.works[0].dropout[...] = settings.hyper, settings.dropout
         initialise(self.contexts[0])
 
     def run(self) -> float:

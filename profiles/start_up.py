@@ -34,10 +34,10 @@ import fastnet.packs
 mark("NumPy, Numba and the kernels' sources")
 spent = 0.0
 class Watched(fastnet.packs.PackRun):
-    def start(self):
+    def start(self, *which):
         if len(self.status):
             mark("data, study, and what else comes before the trial")
-        super().start()
+        super().start(*which)
 def warm_up(*args, load=fastnet.packs.warm_up):
     global spent
     spent = load(*args)

@@ -157,20 +157,22 @@ class Trial:
     """One trial as a search runs it, again and again; with `stages` the clocked ones."""
 
     def __init__(self, config: Any, data: Any, skip_zeros: bool, stages: Stages | None = None) -> None:
-        from fastnet.packs import PackRun
+        from fastnet.network import assemble
+        from fastnet.packs import PackRun, alike
 
-        run = self.pack = PackRun(data, config, np.zeros(1, np.int64), {}, jobs=1)
-        net = run._assembly.net
+        [member] = members = alike(data, config, [0])
+        assembly = assemble(config, data, parallel=False)
+        net = assembly.net
         net = net._replace(hidden_lists=net.hidden_lists if skip_zeros else 0)
         if stages is not None:
             net = net._replace(stages=stages.addresses)
-        run._assembly = replace(run._assembly, net=net)
-        run._contexts, run._works = run._assembly.contexts(1)
+        self.pack = PackRun(members, jobs=1, assemblies={member.kind: replace(assembly, net=net)})
 
     def run(self) -> float:
         """Train from first to last; return the seconds, taken inside compiled code."""
-        self.pack._control.fill(0)
-        self.pack._run()
+        self.pack.epochs_done[:], self.pack.seconds[:] = 0, 0.0
+        self.pack.start()
+        self.pack.join()
         return float(self.pack.seconds[0])
 
     def initialise(self, n: int) -> None:
@@ -178,7 +180,7 @@ class Trial:
         from fastnet.network import initialise
 
         for _ in range(n):
-            initialise(self.pack._contexts[0])
+            initialise(self.pack._contexts[0, 0])
 
 
 # One variant ----------------------------------------------------------------------------------------------------------

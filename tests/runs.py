@@ -13,9 +13,9 @@ from fastnet.config import TrainConfig
 from fastnet.data import Dataset, Split
 from fastnet.data.preprocess import fit_scaler
 from fastnet.network import TrainingData, prepare
-from fastnet.packs import PackRun
+from fastnet.packs import PackRun, alike
 
-PENDING, DONE, DIVERGED, STOPPED = 0, 1, 2, 3
+PENDING, DONE, DIVERGED, STOPPED, PAUSED = 0, 1, 2, 3, 4
 """What `PackRun.status` says of a trial."""
 
 TRAIN_LOSS, TRAIN_ACCURACY, VALIDATION_LOSS, VALIDATION_ACCURACY = range(4)
@@ -34,7 +34,7 @@ def run_pack(
     data: TrainingData, config: TrainConfig, streams: Any, hyper: Hyper | None = None, jobs: int = 1
 ) -> PackRun:
     """Train a pack to its end."""
-    pack = PackRun(data, config, np.asarray(streams, np.int64), hyper or {}, jobs)
+    pack = PackRun(alike(data, config, streams, **(hyper or {})), jobs)
     pack.start()
     pack.join()
     return pack

@@ -15,6 +15,7 @@ from layers import active_bytes, call, unpack_bits
 from fastnet import reference
 from fastnet.config import TrainConfig
 from fastnet.kernels import rng
+from fastnet.kernels.context import THRESHOLD
 from fastnet.kernels.dropout import keep_bits
 from fastnet.network import trial_of
 
@@ -103,7 +104,7 @@ def test_uniforms_are_the_reference(seed, trials, index):
 
 
 def threshold_of(dropout: float) -> int:
-    return trial_of(TrainConfig(dropout=dropout), 0)[0].threshold
+    return int(trial_of(TrainConfig(dropout=dropout), 0).dropout[0, THRESHOLD])
 
 
 @thorough

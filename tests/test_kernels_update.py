@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from buffers import checked
@@ -25,7 +27,7 @@ ROUNDINGS = 12
 
 def hyper_at(config: TrainConfig, step: int) -> np.ndarray:
     """The settings of a trial, brought to its step number `step` (from 1)."""
-    trial, hyper = trial_of(config, 0)
+    trial, hyper, _ = trial_of(config, 0)
     powers = np.ones(2)
     for _ in range(step):
         call(
@@ -129,9 +131,9 @@ def test_adams_bias_corrections_follow_the_steps():
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_settings_reach_the_kernels_and_biases_never_decay(optimizer):
     config = TrainConfig(optimizer=optimizer, weight_decay=0.25, learning_rate=0.5)
-    weights, biases = trial_of(config, 3)[1].astype(np.float64)
+    weights, biases = trial_of(config, 3).hyper.astype(np.float64)
     decoupled = optimizer == "adamw"
     assert weights[update.WEIGHT_DECAY] == (0.0 if decoupled else 0.25) and biases[update.WEIGHT_DECAY] == 0.0
     assert weights[update.SHRINK] == (0.875 if decoupled else 1.0) and biases[update.SHRINK] == 1.0
-    searched = trial_of(config, 3, learning_rate=0.125)
-    assert searched[0].learning_rate == 0.125 and (searched[1][:, update.LEARNING_RATE] == 0.125).all()
+    other = trial_of(replace(config, learning_rate=0.125), 3)
+    assert other.trial.learning_rate == 0.125 and (other.hyper[:, update.LEARNING_RATE] == 0.125).all()

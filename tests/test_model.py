@@ -33,7 +33,7 @@ def make_model(n_inputs: int = 12, hidden: tuple[int, ...] = (5, 4), n_outputs: 
         "biases": tuple(biases),
         "scaler": Scaler(np.zeros(n_inputs, np.float32), np.full(n_inputs, 1 / 255, np.float32)),
         "class_names": ("left", "middle", "right", "top", "bottom")[:n_outputs],
-        "eval_scale": 0.5,
+        "eval_scales": (0.5,) * len(hidden),
         "settings": {"optimizer": "adam", "learning_rate": 0.001, "seed": 2**64 - 1},
         "metrics": {"test_accuracy": 0.9812},
     }
@@ -45,7 +45,7 @@ def test_load_returns_what_save_wrote(tmp_path: Path, hidden: tuple[int, ...]) -
     model = make_model(hidden=hidden)
     model.save(tmp_path / "m.safetensors")
     loaded = Model.load(tmp_path / "m.safetensors")
-    for name in ("spec", "class_names", "eval_scale", "settings", "metrics"):
+    for name in ("spec", "class_names", "eval_scales", "settings", "metrics"):
         assert getattr(model, name) == getattr(loaded, name)
     pairs = zip(
         (*model.weights, *model.biases, model.scaler.offset, model.scaler.scale),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from cases import COURSES, NETWORKS, blobs
 from runs import (
     DIVERGED,
     DONE,
+    PAUSED,
     PENDING,
     STOPPED,
     TRAIN_ACCURACY,
@@ -28,8 +30,8 @@ import fastnet
 from fastnet.config import TrainConfig
 from fastnet.data import take_first
 from fastnet.kernels import layout
-from fastnet.network import n_threads_limit
-from fastnet.packs import PackRun, warm_up
+from fastnet.network import TrainingData, n_threads_limit
+from fastnet.packs import Member, PackRun, alike, warm_up
 
 TOLERANCE = 1e-5
 """Of losses after a few epochs, float32 against float64; measured: below 2e-7 for every course of the table."""
@@ -139,8 +141,84 @@ def test_skipping_zeros_changes_no_bit(filled):
     assert run_pack(data, config, [0, 1]).curves.tobytes() == expected.tobytes()
 
 
+@pytest.mark.parametrize("scaling", ["inverted", "test-time"])
+def test_dropout_may_differ_between_layers(scaling):
+    dataset, parts = course_data(COURSES[0])
+    config = TrainConfig(
+        hidden=(9, 20, 7), dropout=(0.5, 0.0, 0.25), dropout_scaling=scaling, batch_size=10, epochs=3,
+        learning_rate=0.05,
+    )  # fmt: skip
+    [actual] = run_pack(prepared(dataset, parts), config, [4]).curves
+    expected = curves_of(follow(dataset, parts, config, 4))
+    np.testing.assert_allclose(actual[[0, 2]], expected[[0, 2]], rtol=TOLERANCE)
+    for wrong in ((0.25, 0.0, 0.5), (0.5, 0.25, 0.25), (0.5, 0.0, 0.0)):
+        other = curves_of(follow(dataset, parts, replace(config, dropout=wrong), 4))
+        assert (np.abs(other[0] / expected[0] - 1) > 2 * TOLERANCE).any(), wrong
+    same = replace(config, dropout=(0.5,) * 3), replace(config, dropout=0.5)
+    one, other = (run_pack(prepared(dataset, parts), some_config, [4]).curves.tobytes() for some_config in same)
+    assert one == other
+
+
+MIXED = (
+    TrainConfig(hidden=(20, 13), epochs=7, learning_rate=0.05),
+    TrainConfig(hidden=(), epochs=7, learning_rate=0.1, optimizer="adam"),
+    TrainConfig(hidden=(70,), epochs=7, batch_size=33, optimizer="momentum", dropout=0.3),
+    TrainConfig(hidden=(5, 5, 5, 5), epochs=7, optimizer="adamw", weight_decay=0.01, dropout=(0.0, 0.1, 0.2, 0.3)),
+    TrainConfig(hidden=(20, 13), epochs=7, learning_rate=0.02, init="xavier", seed=5),
+)
+
+
+def members_of(data: list[TrainingData]) -> list[Member]:
+    return [Member(some, config, stream) for stream in (3, 2**32 - 1) for config in MIXED for some in data]
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_architectures_and_data_may_differ_within_a_pack(digits, jobs):
+    dense = prepared(take_first(fastnet.load("mnist5k"), 90), skip_zeros=False)
+    members = members_of([digits, dense])
+    together = PackRun(members, jobs)
+    together.start()
+    together.join()
+    assert (together.status == DONE).all()
+    for member, curves in zip(members, together.curves, strict=True):
+        alone = run_pack(member.data, member.config, [member.stream])
+        assert alone.curves[0].tobytes() == curves.tobytes()
+
+
+def test_the_costliest_networks_begin_first(digits):
+    members = [Member(digits, TrainConfig(hidden=(width,), epochs=1), 0) for width in (8, 64, 16, 64, 32)]
+    run = PackRun(members, jobs=1)
+    run.start()
+    assert run._job.order.tolist() == [1, 3, 4, 2, 0]
+    run.join()
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_a_pack_in_parts_is_the_pack_in_one(digits, jobs):
+    members = members_of([digits])
+    whole = PackRun(members, jobs)
+    whole.start()
+    whole.join()
+    parts = PackRun(members, jobs)
+    left = np.arange(len(members))
+    for end, dropped in ((1, [7]), (2, []), (6, [0, 4])):
+        parts.start(left, end)
+        parts.join()
+        assert (parts.status[left] == PAUSED).all() and (parts.epochs_done[left] == end).all()
+        assert sorted(parts.finished()) == left.tolist()
+        left = np.array([t for t in left if t not in dropped])
+    parts.start(left)
+    parts.join()
+    assert (parts.status[left] == DONE).all()
+    assert parts.curves[left].tobytes() == whole.curves[left].tobytes()
+    for t, epochs in ((7, 1), (0, 6), (4, 6)):
+        assert parts.curves[t, :, :epochs].tobytes() == whole.curves[t, :, :epochs].tobytes()
+        assert np.isnan(parts.curves[t, :, epochs:]).all()
+    assert not set(parts._kept) & {7, 0, 4}, "what is dropped takes no memory"
+
+
 def test_progress_names_every_network_once(digits):
-    pack = PackRun(digits, TrainConfig(hidden=(8,), epochs=20), np.arange(40), {}, jobs=2)
+    pack = PackRun(alike(digits, TrainConfig(hidden=(8,), epochs=20), range(40)), jobs=2)
     assert pack.finished().size == 0 and not pack.running() and pack.compiled_seconds == 0.0
     pack.join()
     pack.start()
@@ -156,7 +234,7 @@ def test_progress_names_every_network_once(digits):
 def test_stop_ends_within_two_seconds_and_keeps_what_is_finished(digits):
     config = TrainConfig(hidden=(64, 64), batch_size=5, epochs=50)
     warm_up(config, digits)
-    pack = PackRun(digits, config, np.arange(3000), {}, jobs=2)
+    pack = PackRun(alike(digits, config, range(3000)), jobs=2)
     pack.start()
     while not (pack.status == DONE).any():
         time.sleep(0.005)
@@ -179,7 +257,7 @@ def test_stop_ends_within_two_seconds_and_keeps_what_is_finished(digits):
 
 
 def test_a_stop_before_the_start_trains_nothing(digits):
-    pack = PackRun(digits, TrainConfig(hidden=(8,), epochs=2), np.arange(5), {}, jobs=1)
+    pack = PackRun(alike(digits, TrainConfig(hidden=(8,), epochs=2), range(5)), jobs=1)
     pack.stop()
     pack.start()
     pack.join()
@@ -189,7 +267,7 @@ def test_a_stop_before_the_start_trains_nothing(digits):
 @pytest.mark.parametrize("optimizer", ["sgd", "momentum"])
 def test_divergence_is_a_status_and_leaves_the_others_alone(digits, optimizer):
     config = TrainConfig(hidden=(30, 30), optimizer=optimizer, batch_size=10, epochs=4)
-    rates = {"learning_rate": np.array([0.01, 1e3, 0.02, 1e30])}
+    rates = {"learning_rate": np.array([0.01, 1e3, 0.02, 1e6])}
     pack = run_pack(digits, config, np.arange(4), rates, jobs=2)
     assert pack.status.tolist() == [DONE, DIVERGED, DONE, DIVERGED]
     assert np.isnan(pack.curves[[1, 3]]).all() and np.isfinite(pack.curves[[0, 2]]).all()

@@ -67,6 +67,7 @@ class Work(NamedTuple):
     counts: np.ndarray  # (threads, PAIRS_IN_BLOCK) int64
     order: np.ndarray  # (n_train + TILE_ROWS,) int64, this epoch's order
     hyper: np.ndarray  # (2, N_HYPER) float32, see `update`
+    dropout: np.ndarray  # (L, 3) float64, see `THRESHOLD`
     state: np.ndarray  # (N_STATE,) float64: see below
 
 
@@ -75,18 +76,39 @@ POWER1, POWER2, START_LOSS, LOSS, ACCURACY, READY_EPOCH, READY_LOSS = range(7)
 first batch has gone forward already (-1 for none), with its summed loss."""
 N_STATE = 7
 
+THRESHOLD, TRAIN_SCALE, SCALE = range(3)
+"""Columns of `Work.dropout`: what a layer's outputs are dropped below, in 1/65536 (0 for no dropout), and their factors
+in training and in evaluation."""
+
 
 class Trial(NamedTuple):
-    """What distinguishes one network of a pack: its random stream and its hyperparameters."""
+    """What distinguishes one network of a pack beside `Work.hyper` and `Work.dropout`: random stream, step size."""
 
     seed: int  # 64 bits
     stream: int
-    threshold: int  # dropout in 1/65536, 0 for none
-    train_scale: float  # factor of hidden outputs in training
-    scale: float  # factor in evaluation
     learning_rate: float
     beta1: float
     beta2: float
+
+
+class Job(NamedTuple):
+    """Trials to be trained by several threads; T of them, of any architectures, E epochs in all. See `pack`."""
+
+    order: np.ndarray  # (R,) int64, which trials to train now, the costliest first
+    kinds: np.ndarray  # (T,) int64, which of a thread's contexts a trial wants
+    trials: np.ndarray  # (T, .) int64, its `Trial` as it stands in a context
+    hypers: np.ndarray  # (T, 2, N_HYPER) float32, its `Work.hyper`
+    dropouts: np.ndarray  # (T, L, 3) float64, its `Work.dropout`, L that of the deepest
+    states: np.ndarray  # (T, N_STATE) float64, its `Work.state` between two calls
+    kept: np.ndarray  # (T,) int64, address for its `Work.params` between two calls, 0 where they are not needed again
+    control: np.ndarray  # (2,) int64, shared with the caller: see `pack.NEXT`
+    curves: np.ndarray  # (T, 4, E) float32, written: training loss and accuracy, validation loss and accuracy
+    seconds: np.ndarray  # (T,) float64, added to
+    epochs_done: np.ndarray  # (T,) int64, written
+    status: np.ndarray  # (T,) int64, written last of all
+    initialise: int  # address, see `pack.initialise_stage`
+    first: int  # epochs to train: from `first`, 0 for a new network,
+    end: int  # up to `end`, not included
 
 
 _ARRAYS = {
@@ -99,17 +121,31 @@ _ARRAYS = {
     "bits": (types.uint8, 1), "lists": (types.uint8, 1), "begins": (types.int64, 1), "ends": (types.int64, 1),
     "listed": (types.int64, 1), "samples": (types.uint16, 3), "sample_values": (types.float32, 4),
     "counts": (types.int64, 2), "order": (types.int64, 1),
-    "hyper": (types.float32, 2), "state": (types.float64, 1),
+    "hyper": (types.float32, 2), "dropout": (types.float64, 2), "state": (types.float64, 1),
 }  # fmt: skip
 _SCALARS = {
     "rule": types.int64, "update": types.int64, "xavier": types.int64, "batch_size": types.int64,
     "block": types.int64, "hidden_lists": types.int64, "sparse": types.int64,
-    "seed": types.uint64, "stream": types.int64, "threshold": types.int64, "train_scale": types.float32,
-    "scale": types.float32, "learning_rate": types.float64, "beta1": types.float64, "beta2": types.float64,
+    "seed": types.uint64, "stream": types.int64, "learning_rate": types.float64, "beta1": types.float64,
+    "beta2": types.float64,
 }  # fmt: skip
+_JOB_ARRAYS = {
+    "order": (types.int64, 1), "kinds": (types.int64, 1), "trials": (types.int64, 2), "hypers": (types.float32, 3),
+    "dropouts": (types.float64, 3), "states": (types.float64, 2), "kept": (types.int64, 1),
+    "control": (types.int64, 1), "curves": (types.float32, 3), "seconds": (types.float64, 1),
+    "epochs_done": (types.int64, 1), "status": (types.int64, 1),
+}  # fmt: skip
+_JOB_SCALARS = {"initialise": types.int64, "first": types.int64, "end": types.int64}
 _ARRAY_PLACES = 5
-_PLACES = {name: _ARRAY_PLACES * n for n, name in enumerate(_ARRAYS)}
-_PLACES |= {name: _ARRAY_PLACES * len(_ARRAYS) + n for n, name in enumerate(_SCALARS)}
+
+
+def _places_of(arrays: dict[str, Any], scalars: dict[str, Any]) -> dict[str, int]:
+    places = {name: _ARRAY_PLACES * n for n, name in enumerate(arrays)}
+    return places | {name: _ARRAY_PLACES * len(arrays) + n for n, name in enumerate(scalars)}
+
+
+_PLACES = _places_of(_ARRAYS, _SCALARS)
+_JOB_PLACES = _places_of(_JOB_ARRAYS, _JOB_SCALARS)
 
 N_PLACES = _ARRAY_PLACES * len(_ARRAYS) + len(_SCALARS)
 """int64 entries of a context."""
@@ -117,30 +153,41 @@ FIRST_OF_TRIAL = _PLACES["seed"]
 """Where the entries of `Trial` begin; they are the last ones, in the order of its fields."""
 
 
+def job_row(job: Job) -> np.ndarray:
+    """Write a job the way `open_job` reads it; the caller keeps its arrays alive."""
+    row = np.zeros(_ARRAY_PLACES * len(_JOB_ARRAYS) + len(_JOB_SCALARS), np.int64)
+    _write(row, job, _JOB_PLACES)
+    return row
+
+
 def fill(context: np.ndarray, *bundles: NamedTuple) -> None:
     """Write bundles into a context row; the caller keeps their arrays alive."""
     for bundle in bundles:
-        for name, value in bundle._asdict().items():
-            place = _PLACES[name]
-            if isinstance(value, np.ndarray):
-                context[place : place + 1 + value.ndim] = (value.ctypes.data, *value.shape)
-            elif isinstance(value, float):
-                context[place] = np.float64(value).view(np.int64)
-            else:
-                context[place] = np.uint64(value).view(np.int64)
+        _write(context, bundle, _PLACES)
 
 
-def _opener(bundle: type[Any]) -> Any:
+def _write(context: np.ndarray, bundle: NamedTuple, places: dict[str, int]) -> None:
+    for name, value in bundle._asdict().items():
+        place = places[name]
+        if isinstance(value, np.ndarray):
+            context[place : place + 1 + value.ndim] = (value.ctypes.data, *value.shape)
+        elif isinstance(value, float):
+            context[place] = np.float64(value).view(np.int64)
+        else:
+            context[place] = np.uint64(value).view(np.int64)
+
+
+def _opener(
+    bundle: type[Any], arrays: dict[str, Any] = _ARRAYS, scalars: dict[str, Any] = _SCALARS,
+    places: dict[str, int] = _PLACES,
+) -> Any:  # fmt: skip
     """Make the intrinsic that reads a bundle from the context at a byte address."""
-    kinds = [
-        types.Array(_ARRAYS[name][0], _ARRAYS[name][1], "C") if name in _ARRAYS else _SCALARS[name]
-        for name in bundle._fields
-    ]
+    kinds = [types.Array(*arrays[name], "C") if name in arrays else scalars[name] for name in bundle._fields]
     bundle_type = types.NamedTuple(kinds, bundle)
 
     def read(context: Any, builder: Any, base: Any, name: str, kind: Any) -> Any:
         def entry(n: int, stored: ir.Type) -> Any:
-            place = ir.Constant(ir.IntType(64), 8 * (_PLACES[name] + n))
+            place = ir.Constant(ir.IntType(64), 8 * (places[name] + n))
             return builder.load(builder.inttoptr(builder.add(base, place), stored.as_pointer()), align=8)
 
         if not isinstance(kind, types.Array):
@@ -172,3 +219,4 @@ open_net = _opener(Net)
 open_data = _opener(Data)
 open_work = _opener(Work)
 open_trial = _opener(Trial)
+open_job = _opener(Job, _JOB_ARRAYS, _JOB_SCALARS, _JOB_PLACES)

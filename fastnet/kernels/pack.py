@@ -1,7 +1,11 @@
 """Many networks at once: every thread takes the next trial of a pack, trains it from first to last, and takes another.
 
-The trials share the data and the architecture; each has its own random stream and its own hyperparameters. Which
-thread trains which trial changes nothing in its results, so a pack gives the same bits on any number of threads.
+Each trial has its own random stream and its own hyperparameters. Which thread trains which changes nothing in the
+results, so a pack gives the same bits on any number of threads.
+
+The trials of a pack may differ in architecture: a thread has a context for every kind of network, all of them in one
+piece of memory, as large as the largest kind needs. They can be trained some epochs at a time: between two calls the
+parameters of those that go on lie in buffers of the caller's (successive halving).
 """
 
 from __future__ import annotations
@@ -22,10 +26,16 @@ from fastnet.kernels.context import (
     POWER1,
     POWER2,
     READY_EPOCH,
+    SCALE,
+    THRESHOLD,
+    TRAIN_SCALE,
+    Job,
+    open_job,
     open_net,
     open_trial,
     open_work,
 )
+from fastnet.kernels.host import LANE_BYTES
 from fastnet.kernels.layout import LDW, N_IN, N_OUT, W, Y
 from fastnet.kernels.loss import softmax
 from fastnet.kernels.memory import address_of, clock, fetch_add, invoke, invoke_i64, load_shared, store_i64
@@ -37,11 +47,13 @@ from fastnet.kernels.step import (
     EVALUATE,
     EVALUATION,
     FORWARD,
+    PAUSED,
     STOPPED,
     TRAIN_EPOCH,
     TRAINING,
     VALIDATION,
 )
+from fastnet.kernels.vector import load_vector, store_vector
 
 NEXT, STOP = 0, 1
 """Entries of the control array: the next trial to take, and the request to end."""
@@ -53,6 +65,7 @@ def _initialise(c: int) -> None:
     work = open_work(c)
     trial = open_trial(c)
     work.params.fill(np.float32(0.0))
+    work.floats.fill(np.float32(0.0))  # contexts of one thread share it: padding must not hold another's outputs
     work.state[POWER1] = work.state[POWER2] = 1.0
     work.state[READY_EPOCH] = -1.0
     for layer in range(net.layers.shape[0]):
@@ -63,84 +76,131 @@ def _initialise(c: int) -> None:
 
 
 @kernel
-def _run_trial(c: int, initialise: int, stop: int, curves: np.ndarray) -> tuple[int, int]:
-    """Train one network; return its status and how many epochs it finished."""
-    net = open_net(c)
-    work = open_work(c)
-    trial = open_trial(c)
-    plain = trial.threshold == 0 and trial.scale == trial.train_scale
-    invoke(initialise, c)
-    for epoch in range(curves.shape[1]):
-        status = invoke_i64(net.stages[TRAIN_EPOCH], c, epoch, stop)
-        if status != DONE:
-            return status, epoch
-        loss = work.state[LOSS]
-        invoke_i64(net.stages[EVALUATE], c, VALIDATION, stop)
-        validation_loss, validation_accuracy = work.state[LOSS], work.state[ACCURACY]
-        ahead = plain and epoch + 1 < curves.shape[1]
-        invoke_i64(net.stages[EVALUATE], c, AHEAD + epoch + 1 if ahead else TRAINING, stop)
-        if load_shared(stop) != 0:
-            return STOPPED, epoch
-        if not math.isfinite(validation_loss):
-            return DIVERGED, epoch
-        curves[0, epoch], curves[1, epoch] = np.float32(loss), np.float32(work.state[ACCURACY])
-        curves[2, epoch], curves[3, epoch] = np.float32(validation_loss), np.float32(validation_accuracy)
-    return DONE, curves.shape[1]
+def _without_dropout(dropout: np.ndarray) -> bool:
+    plain = True
+    for layer in range(dropout.shape[0]):
+        plain = plain and dropout[layer, THRESHOLD] == 0 and dropout[layer, SCALE] == dropout[layer, TRAIN_SCALE]
+    return plain
 
 
 @kernel
-def _work_through(
-    c: int, initialise: int, trials: np.ndarray, hyper: np.ndarray, control: np.ndarray, curves: np.ndarray,
-    seconds: np.ndarray, epochs_done: np.ndarray, status: np.ndarray,
-) -> None:  # fmt: skip
-    """Train trials in one thread's context until none is left or a stop is asked for."""
+def _train(c: int, job: Job, i: int, stop: int) -> int:
+    """Train trial `i` of a job from its epoch `first` to `end`; return its status."""
+    net = open_net(c)
     work = open_work(c)
-    stop = address_of(control) + 8 * STOP
+    plain = _without_dropout(work.dropout)
+    curves = job.curves[i]
+    for epoch in range(job.first, job.end):
+        status = invoke_i64(net.stages[TRAIN_EPOCH], c, epoch, stop)
+        if status != DONE:
+            return status
+        loss = work.state[LOSS]
+        invoke_i64(net.stages[EVALUATE], c, VALIDATION, stop)
+        validation_loss, validation_accuracy = work.state[LOSS], work.state[ACCURACY]
+        ahead = plain and epoch + 1 < job.end
+        invoke_i64(net.stages[EVALUATE], c, AHEAD + epoch + 1 if ahead else TRAINING, stop)
+        if load_shared(stop) != 0:
+            return STOPPED
+        if not math.isfinite(validation_loss):
+            return DIVERGED
+        curves[0, epoch], curves[1, epoch] = np.float32(loss), np.float32(work.state[ACCURACY])
+        curves[2, epoch], curves[3, epoch] = np.float32(validation_loss), np.float32(validation_accuracy)
+        job.epochs_done[i] = epoch + 1
+    return DONE if job.end == curves.shape[1] else PAUSED
+
+
+@kernel
+def _copy(source: int, target: int, n_floats: int) -> None:
+    for j in range(0, 4 * n_floats, LANE_BYTES):
+        store_vector(load_vector(source + j), target + j)
+
+
+@kernel
+def _begin(c: int, job: Job, i: int) -> None:
+    """Set the context of a thread to trial `i`: as it was left, or at its initial values."""
+    work = open_work(c)
+    for place in range(job.trials.shape[1]):
+        store_i64(c + 8 * (FIRST_OF_TRIAL + place), job.trials[i, place])
+    for row in range(job.hypers.shape[1]):
+        for k in range(job.hypers.shape[2]):
+            work.hyper[row, k] = job.hypers[i, row, k]
+    for layer in range(work.dropout.shape[0]):
+        for k in range(work.dropout.shape[1]):
+            work.dropout[layer, k] = job.dropouts[i, layer, k]
+    if job.first == 0:
+        invoke(job.initialise, c)
+        return
+    for j in range(work.floats.shape[0]):  # what other architectures left in it
+        work.floats[j] = np.float32(0.0)
+    for k in range(work.state.shape[0]):
+        work.state[k] = job.states[i, k]
+    _copy(job.kept[i], address_of(work.params), work.params.shape[0] * work.params.shape[1])
+
+
+@kernel
+def _leave(c: int, job: Job, i: int) -> None:
+    """Put trial `i` aside, to be gone on with in a later call."""
+    work = open_work(c)
+    for row in range(job.hypers.shape[1]):
+        for k in range(job.hypers.shape[2]):
+            job.hypers[i, row, k] = work.hyper[row, k]
+    for k in range(work.state.shape[0]):
+        job.states[i, k] = work.state[k]
+    _copy(address_of(work.params), job.kept[i], work.params.shape[0] * work.params.shape[1])
+
+
+def _work_through(contexts: int, address: int) -> None:
+    """Train trials of the job at an address in one thread's contexts until none is left or a stop is asked for."""
+    job = open_job(address)
+    stop = address_of(job.control) + 8 * STOP
     while load_shared(stop) == 0:
-        i = fetch_add(address_of(control) + 8 * NEXT, 1)
-        if i >= trials.shape[0]:
+        rank = fetch_add(address_of(job.control) + 8 * NEXT, 1)
+        if rank >= job.order.shape[0]:
             break
-        for place in range(trials.shape[1]):
-            store_i64(c + 8 * (FIRST_OF_TRIAL + place), trials[i, place])
-        for row in range(hyper.shape[1]):
-            for k in range(hyper.shape[2]):
-                work.hyper[row, k] = hyper[i, row, k]
+        i = job.order[rank]
+        c = contexts + 8 * N_PLACES * job.kinds[i]
         began = clock()
-        outcome, done = _run_trial(c, initialise, stop, curves[i])
-        seconds[i] = clock() - began
-        epochs_done[i] = done
-        status[i] = outcome
+        _begin(c, job, i)
+        outcome = _train(c, job, i, stop)
+        if outcome == PAUSED:
+            _leave(c, job, i)
+        job.seconds[i] += clock() - began
+        job.status[i] = outcome
 
 
 @parallel_kernel
-def train_pack(
-    contexts: np.ndarray, initialise: int, trials: np.ndarray, hyper: np.ndarray, control: np.ndarray,
-    curves: np.ndarray, seconds: np.ndarray, epochs_done: np.ndarray, status: np.ndarray,
-) -> None:  # fmt: skip
-    """Train T networks of one architecture, one thread a network.
+def train_pack(contexts: np.ndarray, worker: int, job: np.ndarray) -> None:
+    """Let every thread work through a job.
 
-    contexts  (threads, N_PLACES) int64, see `context`      initialise  address from `initialise_stage()`
-    trials    (T, 8) int64: the trial's part of a context, floats as their bits
-    hyper     (T, 2, N_HYPER) float32, see `update`; row 0 for weights, row 1 for biases
-    control   (2,) int64, shared with the caller while this runs: see `NEXT` and `STOP`
-    curves    (T, 4, epochs) float32, written: training loss and accuracy, validation loss and accuracy
-    seconds   (T,) float64, epochs_done and status  (T,) int64: written, status last of all
+    contexts  (threads, kinds, N_PLACES) int64: for each thread one context a kind of network; a thread's contexts may
+              share their workspace
+    worker    address from `worker_stage()`      job  from `context.job_row`
+
+    Nothing but the division over threads is compiled as parallel code: with the trials' loop in it, it took 2 seconds
+    of a cold start, and 0.6 without.
     """
     for t in prange(contexts.shape[0]):
-        _work_through(
-            address_of(contexts) + 8 * N_PLACES * np.int64(t), initialise, trials, hyper, control, curves, seconds,
-            epochs_done, status,
-        )  # fmt: skip
+        first = address_of(contexts) + 8 * N_PLACES * contexts.shape[1] * np.int64(t)
+        invoke(worker, first, address_of(job))
 
 
-_COMPILED: list[Any] = []
+_COMPILED: dict[Any, Any] = {}
+
+
+def _compiled(source: Any, n_operands: int) -> int:
+    if source not in _COMPILED:
+        _COMPILED[source] = _jit.micro(types.void(*[types.int64] * n_operands), source, "stage")
+    return int(_COMPILED[source].address)
 
 
 def initialise_stage() -> int:
     """Compile the stage that sets a context's network to its initial values, once, and return its address."""
-    if not _COMPILED:
-        _COMPILED.append(_jit.micro(types.void(types.int64), _initialise, "stage"))
-    return int(_COMPILED[0].address)
+    return _compiled(_initialise, 1)
+
+
+def worker_stage() -> int:
+    """Compile what each thread of `train_pack` runs, once, and return its address."""
+    return _compiled(_work_through, 2)
 
 
 @entry

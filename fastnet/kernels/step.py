@@ -33,7 +33,10 @@ from fastnet.kernels.context import (
     POWER2,
     READY_EPOCH,
     READY_LOSS,
+    SCALE,
     START_LOSS,
+    THRESHOLD,
+    TRAIN_SCALE,
     Data,
     Trial,
     Work,
@@ -68,8 +71,8 @@ from fastnet.kernels.rng import shuffle
 from fastnet.kernels.sparsity import INPUT_BLOCK, MAX_ACTIVE, list_active
 from fastnet.kernels.update import begin_step
 
-PENDING, DONE, DIVERGED, STOPPED = 0, 1, 2, 3
-"""How a trial stands."""
+PENDING, DONE, DIVERGED, STOPPED, PAUSED = 0, 1, 2, 3, 4
+"""How a trial stands; `PAUSED` has more epochs to train in a later call."""
 
 DIVERGENCE = 1e3
 """A trial has diverged when a batch's loss is not a number or this many times that of its first batch."""
@@ -96,7 +99,6 @@ def _forward(c: int, rows: int, n_rows: int, step: int) -> None:
     last = net.layers.shape[0] - 1
     base, bits = address_of(work.floats), address_of(work.bits)
     keep = net.offsets[KEEP]
-    scale = trial.scale if step == EVALUATION else trial.train_scale
     a, lda, index = address_of(data.x), 4 * data.x.shape[1], rows
     lists = _no_lists()
     if data.sparse == 1:
@@ -104,12 +106,13 @@ def _forward(c: int, rows: int, n_rows: int, step: int) -> None:
     for layer in range(last + 1):
         row = net.layers[layer]
         epilogue = RELU if layer < last else LINEAR
-        if epilogue == RELU and step != EVALUATION and trial.threshold > 0:
+        scale = np.float32(work.dropout[layer, SCALE if step == EVALUATION else TRAIN_SCALE])
+        threshold = np.int64(work.dropout[layer, THRESHOLD])
+        if epilogue == RELU and step != EVALUATION and threshold > 0:
             epilogue = RELU_KEPT
             keep_bits(
-                trial.seed, trial.stream, layer, step, n_rows, row[N_OUT], trial.threshold, row[LD_ACTIVE],
-                work.bits[keep:],
-            )  # fmt: skip
+                trial.seed, trial.stream, layer, step, n_rows, row[N_OUT], threshold, row[LD_ACTIVE], work.bits[keep:]
+            )
         affine_forward(
             net.table, row, n_rows, index, a, lda, lists, address_of(work.params), base + 4 * row[Y],
             bits + row[ACTIVE], bits + keep, epilogue, scale, work.scratch,
@@ -159,7 +162,6 @@ def _backward(c: int, rows: int, n_rows: int) -> None:
     net = open_net(c)
     data = open_data(c)
     work = open_work(c)
-    trial = open_trial(c)
     last = net.layers.shape[0] - 1
     base, params = address_of(work.floats), address_of(work.params)
     dy = base + 4 * net.offsets[GRADIENT]
@@ -176,8 +178,8 @@ def _backward(c: int, rows: int, n_rows: int) -> None:
             transpose(row, params, transposed, ldx)
             input_gradient(
                 net.table, row, n_rows, dy, _output_lists(row, work, layer, row[N_IN]) if layer < last else _no_lists(),
-                transposed, ldx, dx, address_of(work.bits) + below[ACTIVE], below[LD_ACTIVE], trial.train_scale,
-                work.scratch,
+                transposed, ldx, dx, address_of(work.bits) + below[ACTIVE], below[LD_ACTIVE],
+                np.float32(work.dropout[layer - 1, TRAIN_SCALE]), work.scratch,
             )  # fmt: skip
         if layer > 0 or data.sparse == 0:
             weight_update(

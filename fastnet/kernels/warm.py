@@ -16,21 +16,16 @@ from pathlib import Path
 import numpy as np
 
 from fastnet.config import usable_cores
-from fastnet.kernels import _jit, pack, step, update
-from fastnet.kernels.context import FIRST_OF_TRIAL, N_PLACES
+from fastnet.kernels import _jit, pack, step
+from fastnet.kernels.context import N_PLACES
 
 
 def compile_second_half() -> None:
     """Compile the epoch, the evaluation, the initial values and the pack; the rest is left to the first process."""
     step.stage(step.TRAIN_EPOCH)
     step.stage(step.EVALUATE)
-    no_trials = np.zeros((0, N_PLACES - FIRST_OF_TRIAL), np.int64)
-    none = np.zeros(0, np.int64)
-    pack.train_pack(
-        np.zeros((1, N_PLACES), np.int64), pack.initialise_stage(), no_trials,
-        np.zeros((0, 2, update.N_HYPER), np.float32), np.zeros(2, np.int64), np.zeros((0, 4, 1), np.float32),
-        np.zeros(0), none, none,
-    )  # fmt: skip
+    pack.initialise_stage()
+    pack.train_pack(np.zeros((0, 0, N_PLACES), np.int64), pack.worker_stage(), np.zeros(0, np.int64))
 
 
 @contextmanager

@@ -122,11 +122,15 @@ def hidden_forward(x: Floats, w: Floats, b: Floats, keep: Mask | None, scale: fl
     return dropout(relu(affine_forward(x, w, b)), keep, scale)
 
 
+def _each(scale: float | Sequence[float], n_hidden: int) -> Sequence[float]:
+    return scale if isinstance(scale, Sequence) else [scale] * n_hidden
+
+
 def forward(
     weights: Sequence[Floats],
     biases: Sequence[Floats],
     x: Floats,
-    scale: float,
+    scale: float | Sequence[float],
     keeps: Sequence[Mask | None] | None = None,
 ) -> list[Floats]:
     """Compute what every layer puts out.
@@ -136,7 +140,7 @@ def forward(
     weights, biases : one (I, O) and one (O,) array per layer
     x : (B, I) array
         Input of the first layer.
-    scale : float
+    scale : float or one per hidden layer
         Of the hidden layers, in training or in evaluation, see `scales`.
     keeps : one (B, O) bool per hidden layer, or None
         The masks of a training step; None in evaluation.
@@ -156,8 +160,8 @@ def forward(
         keeps = [None] * (len(weights) - 1)
     outputs: list[Floats] = []
     y = x
-    for w, b, keep in zip(weights[:-1], biases[:-1], keeps, strict=True):
-        y = hidden_forward(y, w, b, keep, scale)
+    for w, b, keep, factor in zip(weights[:-1], biases[:-1], keeps, _each(scale, len(weights) - 1), strict=True):
+        y = hidden_forward(y, w, b, keep, factor)
         outputs.append(y)
     outputs.append(affine_forward(y, weights[-1], biases[-1]))
     return outputs
@@ -214,7 +218,7 @@ def accuracy(logits: Floats, labels: Labels) -> float:
 
 
 def evaluate(
-    weights: Sequence[Floats], biases: Sequence[Floats], x: Floats, labels: Labels, scale: float
+    weights: Sequence[Floats], biases: Sequence[Floats], x: Floats, labels: Labels, scale: float | Sequence[float]
 ) -> tuple[float, float]:
     """Compute loss and accuracy with every unit kept.
 
@@ -223,8 +227,8 @@ def evaluate(
     weights, biases, x
         See `forward`.
     labels : (B,) int
-    scale : float
-        Of the hidden layers in evaluation, see `scales`.
+    scale : float or one per hidden layer
+        In evaluation, see `scales`.
 
     Returns
     -------
@@ -313,7 +317,9 @@ def bias_gradient(dy: Floats) -> Floats:
     return total
 
 
-def backward(weights: Sequence[Floats], outputs: Sequence[Floats], labels: Labels, scale: float) -> list[Floats]:
+def backward(
+    weights: Sequence[Floats], outputs: Sequence[Floats], labels: Labels, scale: float | Sequence[float]
+) -> list[Floats]:
     """Compute the gradient of the loss with respect to the affine part of every layer.
 
     Parameters
@@ -322,8 +328,8 @@ def backward(weights: Sequence[Floats], outputs: Sequence[Floats], labels: Label
     outputs : one (B, O) array per layer
         What `forward` returned.
     labels : (B,) int
-    scale : float
-        The one that was given to `forward`.
+    scale : float or one per hidden layer
+        What was given to `forward`.
 
     Returns
     -------
@@ -337,6 +343,7 @@ def backward(weights: Sequence[Floats], outputs: Sequence[Floats], labels: Label
     [[-0.5, 0.5]]
     """
     dys = [output_gradient(outputs[-1], labels)]
-    for w, y in zip(reversed(weights[1:]), reversed(outputs[:-1]), strict=True):
-        dys.insert(0, input_gradient(dys[0], w, y, scale))
+    factors = _each(scale, len(weights) - 1)
+    for w, y, factor in zip(reversed(weights[1:]), reversed(outputs[:-1]), reversed(factors), strict=True):
+        dys.insert(0, input_gradient(dys[0], w, y, factor))
     return dys

@@ -211,7 +211,7 @@ def train_step(
     x: Floats,
     labels: Labels,
     keeps: Sequence[Mask | None] | None,
-    scale: float,
+    scale: float | Sequence[float],
     t: int,
     rule: Rule,
 ) -> tuple[list[Floats], list[Floats], list[tuple[State, State]], float]:
@@ -272,7 +272,7 @@ def train(
     beta1: float = 0.9,
     beta2: float = 0.999,
     epsilon: float = 1e-8,
-    dropout: float = 0.0,
+    dropout: float | Sequence[float] = 0.0,
     dropout_scaling: str = "inverted",
     batch_size: int = 100,
     epochs: int = 50,
@@ -296,7 +296,7 @@ def train(
     learning_rate, weight_decay, momentum, beta1, beta2, epsilon : float
         See `Rule`.
     dropout, dropout_scaling
-        See `network.scales`.
+        See `network.scales`; one `dropout` for all hidden layers or one for each.
     batch_size : int
         Samples per step, at least 1; the last batch of an epoch may be shorter.
     epochs : int
@@ -332,7 +332,9 @@ def train(
     ]
     biases: list[Floats] = [np.zeros(n_out, dtype=x.dtype) for _, n_out in shapes]
     states = [(initial_state(w, optimizer), initial_state(b, optimizer)) for w, b in zip(weights, biases, strict=True)]
-    scale_train, scale_eval = scales(float(dropout), dropout_scaling)
+    ratios = [float(ratio) for ratio in (dropout if isinstance(dropout, Sequence) else [dropout] * (len(sizes) - 2))]
+    scale_train = [scales(ratio, dropout_scaling)[0] for ratio in ratios]
+    scale_eval = [scales(ratio, dropout_scaling)[1] for ratio in ratios]
     curves = np.zeros((4, epochs))
     step = 0
     with np.errstate(all="ignore"):
@@ -341,8 +343,8 @@ def train(
             for start in range(0, len(order), batch_size):
                 rows = order[start : start + batch_size]
                 keeps = [
-                    keep_mask(seed, stream, layer, step, len(rows), n_units, dropout) if dropout else None
-                    for layer, n_units in enumerate(sizes[1:-1])
+                    keep_mask(seed, stream, layer, step, len(rows), n_units, ratio) if ratio else None
+                    for layer, (n_units, ratio) in enumerate(zip(sizes[1:-1], ratios, strict=True))
                 ]
                 step += 1
                 weights, biases, states, loss = train_step(

@@ -327,13 +327,13 @@ def _compiled_factory(dataset: Dataset, parts: Split, config: SearchConfig, thre
 
     clock = time.perf_counter()
     from fastnet.network import prepare
-    from fastnet.packs import PackRun, warm_up
+    from fastnet.packs import PackRun, alike, warm_up
 
     sample(Space.parse(config.space), config.train.seed, np.zeros(1, dtype=np.int64))
     seconds = time.perf_counter() - clock
     data = prepare(dataset, parts, fit_scaler(dataset.x, parts.train))
     seconds += warm_up(config.train, data)
-    return (lambda ids, hyper: PackRun(data, config.train, ids, hyper, threads)), seconds
+    return (lambda ids, hyper: PackRun(alike(data, config.train, ids, **hyper), threads)), seconds
 
 
 def _about(dataset: Dataset, parts: Split) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from fastnet.data.preprocess import Scaler
 from fastnet.kernels import step
 from fastnet.kernels.context import ACCURACY
 from fastnet.network import prepare
-from fastnet.packs import PackRun, warm_up
+from fastnet.packs import PackRun, alike, warm_up
 from fastnet.trainer import Training
 from fastnet.tuning import search
 
@@ -38,8 +38,7 @@ class FastnetPeer(Peer):
 
     def trials(self, rates: NDArray[np.float64], decays: NDArray[np.float64], seed: int) -> Floats:
         streams = 1_000_000 * seed + np.arange(len(rates))
-        hyper = {"learning_rate": rates, "weight_decay": decays}
-        run = PackRun(self.data, self.config, streams, hyper, self.threads)
+        run = PackRun(alike(self.data, self.config, streams, learning_rate=rates, weight_decay=decays), self.threads)
         run.start()
         run.join()
         return run.curves
@@ -72,7 +71,7 @@ class FastnetPeer(Peer):
         spec = training.config.network(self.dataset.n_features, self.dataset.n_classes)
         model = Model(
             spec=spec, weights=tuple(weights), biases=tuple(biases), scaler=self.scaler,
-            class_names=self.dataset.class_names, eval_scale=1.0, settings={}, metrics={},
+            class_names=self.dataset.class_names, settings={}, metrics={},
         )  # fmt: skip
         assert self.dataset.x_test is not None and self.dataset.y_test is not None
         return float(model.score(self.dataset.x_test, self.dataset.y_test).accuracy)
