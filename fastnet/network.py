@@ -255,15 +255,20 @@ def n_bytes(shape: tuple[int, ...], dtype: type) -> int:
     return math.prod(shape) * np.dtype(dtype).itemsize
 
 
-def compile_products(
-    config: TrainConfig, data: TrainingData, *, parallel: bool, skip_zeros: bool = True
-) -> tuple[int, int, layout.Layout]:
-    """Compile the microkernels that `assemble` needs; return batch size, evaluation block and layout."""
+def plan_of(config: TrainConfig, data: TrainingData, *, parallel: bool) -> tuple[int, int, layout.Layout]:
+    """Lay out the network that `config` describes for `data`; return batch size, evaluation block and layout."""
     batch_size = min(config.batch_size, data.n_train)
     most = max(data.n_train, len(data.validation_rows) - host.TILE_ROWS)
     block = host.round_up(min(PARALLEL_BLOCK_ROWS if parallel else BLOCK_ROWS, most), LOG_ROWS)
     spec = config.network(data.n_features, data.n_classes)
-    plan = layout.layout(spec.sizes, max(batch_size, block))
+    return batch_size, block, layout.layout(spec.sizes, max(batch_size, block))
+
+
+def compile_products(
+    config: TrainConfig, data: TrainingData, *, parallel: bool, skip_zeros: bool = True
+) -> tuple[int, int, layout.Layout]:
+    """Compile the microkernels that `assemble` needs; return batch size, evaluation block and layout."""
+    batch_size, block, plan = plan_of(config, data, parallel=parallel)
     wanted = layout.panels_of(
         plan.table, listed_inputs=data.lists_pay(batch_size), listed_hidden=not parallel and skip_zeros, training=True
     )

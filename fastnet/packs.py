@@ -16,18 +16,24 @@ from fastnet.kernels import layout, pack, step, update, warm
 from fastnet.kernels.context import FIRST_OF_TRIAL, N_PLACES, N_STATE, Job, fill, job_row
 from fastnet.kernels.step import PENDING
 from fastnet.network import (
+    RULES,
     Assembly,
     Integers,
+    Shapes,
     TrainingData,
     assemble,
     compile_products,
     contexts_of,
     n_bytes,
     n_threads_limit,
+    plan_of,
     trial_of,
+    work_shapes,
 )
 
 Curves = npt.NDArray[np.float32]
+
+_SETTINGS_BYTES = 600  # of a member: status, times, hyperparameters
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -231,9 +237,39 @@ class PackRun:
         return self._spent + (self._ended or time.perf_counter()) - self._began
 
 
-def kept_bytes(assembly: Assembly) -> int:
-    """Tell how much a network takes that waits for more epochs."""
-    return n_bytes(*assembly.shapes()["params"])
+def footprint(members: Sequence[Member], threads: int, *, waiting: bool) -> int:
+    """Tell how many bytes of memory a pack takes: workspaces, curves, and weights of networks that wait for others.
+
+    Parameters
+    ----------
+    members : sequence of Member
+        At least one.
+    threads : int
+        That many networks train at a time.
+    waiting : bool
+        Whether all of them wait at a rung with their weights kept.
+    """
+    counts: dict[tuple[object, ...], tuple[Member, int]] = {}
+    for member in members:
+        counts[member.kind] = (member, counts.get(member.kind, (member, 0))[1] + 1)
+    shapes = [(_shapes(member), count) for member, count in counts.values()]
+    largest = {name: max(n_bytes(*needs[name]) for needs, _ in shapes) for name in shapes[0][0]}
+    kept = sum(count * n_bytes(*needs["params"]) for needs, count in shapes) if waiting else 0
+    epochs = members[0].config.epochs
+    return threads * sum(largest.values()) + kept + len(members) * (16 * epochs + _SETTINGS_BYTES)
+
+
+def _shapes(member: Member) -> Shapes:
+    """Tell what a network writes on, without compiling anything."""
+    batch_size, _, plan = plan_of(member.config, member.data, parallel=False)
+    return work_shapes(
+        plan,
+        n_states=update.N_STATES[RULES[member.config.optimizer]],
+        n_rows=len(member.data.train_rows),
+        batch_size=batch_size,
+        capacity=batch_size if member.data.lists_pay(batch_size) else 0,
+        threads=1,
+    )
 
 
 def warm_up(config: TrainConfig, data: TrainingData) -> float:

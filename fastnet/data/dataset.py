@@ -103,6 +103,19 @@ class Split:
     train: NDArray[np.int64]
     validation: NDArray[np.int64]
 
+    def fingerprint(self) -> str:
+        """Identify the division: SHA-256 over both parts, 64 hexadecimal digits.
+
+        Examples
+        --------
+        >>> len(split([0, 1, 0, 1]).fingerprint())
+        64
+        """
+        digest = hashlib.sha256()
+        for rows in (self.train, self.validation):
+            digest.update(f"{len(rows)};".encode() + np.ascontiguousarray(rows, np.int64).tobytes())
+        return digest.hexdigest()
+
 
 def as_dataset(
     x: ArrayLike,

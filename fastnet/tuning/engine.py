@@ -1,12 +1,13 @@
-"""The loop of a search: plan the trials, run them in packs, store what is done, say how far it is.
+"""The loop of a search: stages, packs of trials, what is stored of them, and how far it is.
 
-Nothing here depends on the order in which trials finish, on the size of a pack or on the number of threads.
+Nothing here depends on the order in which trials finish, on how many packs run together or on the number of threads.
 """
 
 from __future__ import annotations
 
+import itertools
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
@@ -15,8 +16,9 @@ from numpy.typing import NDArray
 
 from fastnet.config import SearchConfig, as_settings, count_threads
 from fastnet.tuning.environment import describe_environment
-from fastnet.tuning.result import Progress, SearchResult, TrialResult
-from fastnet.tuning.sampler import sample
+from fastnet.tuning.result import CURVES, Progress, SearchResult, TrialResult, Value, sign
+from fastnet.tuning.sampler import checked_space, draw
+from fastnet.tuning.schedule import Schedule, schedule_of
 from fastnet.tuning.space import Space
 from fastnet.tuning.study import Study
 
@@ -24,33 +26,37 @@ if TYPE_CHECKING:
     from fastnet.data.dataset import Dataset, Split
 
 PACK_TRIALS = 512
-"""Trials of one pack: enough that starting it and waiting for its last trial cost little even on many threads, few
-enough that its curves (0.8 kB a trial at 50 epochs) stay small whatever the number of trials."""
+"""Trials of one pack where none is compared with others: enough that starting it and waiting for its last trial cost
+little even on many threads, few enough that its curves (0.8 kB a trial at 50 epochs) stay small whatever the number of
+trials."""
 
-RESULTS_VERSION = 1
+RESULTS_VERSION = 2
 """Raised when a release changes what the same settings compute, so that no study mixes two kinds of trials."""
 
 POLL_SECONDS = 0.05
 STORE_SECONDS = 0.25
 
-DONE, DIVERGED = 1, 2
-_STATUS = {DONE: "done", DIVERGED: "diverged"}
+PENDING, DONE, DIVERGED, PAUSED = 0, 1, 2, 4
 
 Ids: TypeAlias = NDArray[np.int64]
+Params: TypeAlias = dict[str, Value]
 
 
 class Run(Protocol):
-    """A pack of trials that runs in the background, such as `fastnet.packs.PackRun`; position p is the p-th id."""
+    """A pack that trains in the background, such as `fastnet.packs.PackRun`; trial t has the networks t F to t F + F - 1.
+
+    F is the number of folds.
+    """
 
     status: NDArray[Any]
     seconds: NDArray[np.float64]
 
     @property
     def curves(self) -> NDArray[np.float32]:
-        """Curves of all trials, (T, 4, epochs), rows as named in `CURVES`."""
+        """Curves of all networks, (T F, 4, epochs), rows as named in `CURVES`."""
 
-    def start(self) -> None:
-        """Begin in the background."""
+    def start(self, which: Ids, end: int) -> None:
+        """Train these networks in the background up to an epoch."""
 
     def running(self) -> bool:
         """Whether it still works."""
@@ -59,47 +65,70 @@ class Run(Protocol):
         """Positions finished since the last call, in any order."""
 
     def stop(self) -> None:
-        """Ask it to end soon, leaving trials unfinished; harmless at any time."""
+        """Ask it to end soon, leaving networks unfinished; harmless at any time."""
 
     def join(self) -> None:
         """Wait until it has ended; harmless before `start`."""
 
 
-RunFactory: TypeAlias = Callable[[Ids, dict[str, NDArray[np.float64]]], Run]
+RunFactory: TypeAlias = Callable[[Ids, list[Params]], Run]
 """Builds a run from trial numbers and their searched hyperparameters."""
 
 
-def search(
+class Trainer(Protocol):
+    """What trains the trials, such as `fastnet.tuning.workshop.Workshop` through `_Compiled`."""
+
+    def prepare(self) -> float:
+        """Compile or load what is needed; return the seconds that took."""
+
+    def run(self, ids: Ids, params: list[Params], *, waiting: bool) -> Run:
+        """Build a pack."""
+
+    def packs_at_once(self, packs: Sequence[tuple[Ids, list[Params]]]) -> int:
+        """Tell how many of these, from the first on, should train together."""
+
+
+def run_study(
     dataset: Dataset,
     config: SearchConfig,
     *,
     folder: Path,
+    split: Split | None = None,
     fresh: bool = False,
     jobs: int | None = None,
+    memory: int | None = None,
+    curves: bool = True,
     on_progress: Callable[[Progress], None] | None = None,
     should_stop: Callable[[], bool] | None = None,
     run_factory: RunFactory | None = None,
 ) -> SearchResult:
-    """Run a random search, or go on with one, and store every trial.
+    """Run a search, or go on with one, and store every trial.
 
     Parameters
     ----------
     dataset : Dataset
-        Only its training part is used; validation data are split off it before anything is learnt.
+        The trials see its training part only; the test part is used once, by the network that is kept at the end.
     config : SearchConfig
         ``config.trials`` is the total: with trials already stored, only the missing ones run.
     folder : Path
         Where the study lives; made if it does not exist.
+    split : Split, optional
+        Training and validation rows; a stratified part of `dataset` by the configuration's fraction and seed if left
+        out. Not with ``config.folds``.
     fresh : bool
         Forget the trials that the study in `folder` holds and start over.
     jobs : int or None
         Threads, at least 1; None for as many as the process may use. The results do not depend on it.
+    memory : int or None
+        Bytes that a pack of trials may take; None for no limit but the machine's. The results do not depend on it.
+    curves : bool
+        Whether the learning curves of the trials are stored.
     on_progress : callable, optional
         Called with a `Progress` several times a second from the calling thread.
     should_stop : callable, optional
         Asked several times a second; once it returns True the search ends as at Ctrl-C.
     run_factory : callable, optional
-        What runs the packs; `fastnet.packs.PackRun` if left out.
+        What runs the packs; compiled kernels if left out.
 
     Returns
     -------
@@ -109,7 +138,7 @@ def search(
     Raises
     ------
     ConfigError
-        If the space or `jobs` is impossible.
+        If the space, `jobs` or `memory` is impossible.
     DataError
         If the data cannot be split.
     StudyError
@@ -118,36 +147,42 @@ def search(
 
     Notes
     -----
-    Random search on a log scale: *Deep Learning from Scratch*, section 6.5.2; Bergstra and Bengio, *Random Search for
-    Hyper-Parameter Optimization*, JMLR 13 (2012).
+    Random search on a log scale and its narrowing: *Deep Learning from Scratch*, section 6.5; Bergstra and Bengio,
+    *Random Search for Hyper-Parameter Optimization*, JMLR 13 (2012).
 
     Examples
     --------
     >>> import fastnet
     >>> from pathlib import Path
     >>> data = fastnet.take_first(fastnet.load("mnist5k"), 500)  # doctest: +SKIP
-    >>> result = search(data, fastnet.SearchConfig(trials=100), folder=Path("studies/first"))  # doctest: +SKIP
+    >>> result = run_study(data, fastnet.SearchConfig(trials=100), folder=Path("studies/first"))  # doctest: +SKIP
     >>> result.best(1)[0].params  # doctest: +SKIP
     {'learning_rate': 0.00921764, 'weight_decay': 3.85914e-07}
     """
-    from fastnet.data.dataset import split
+    from fastnet.data.dataset import split as split_rows
+    from fastnet.data.validation import stratified_folds
 
     clock = time.perf_counter()
-    space = Space.parse(config.space)
-    space.check_used(config.train)
+    space = checked_space(config)
     threads = count_threads(jobs)
-    parts = split(dataset.y, fraction=config.validation_fraction, seed=config.train.seed)
-    settings = study_settings(config, space, dataset.fingerprint())
-    with Study.open(folder, settings, about=_about(dataset, parts), fresh=fresh) as study:
-        session = _Session(study, config, space, clock, on_progress, should_stop)
-        session.go(run_factory, lambda: _compiled_factory(dataset, parts, config, threads), threads)
+    seed = config.train.seed
+    parts = split or split_rows(dataset.y, fraction=config.validation_fraction, seed=seed)
+    splits = [parts] if config.folds is None else stratified_folds(dataset.y, config.folds, seed=seed)
+    settings = study_settings(config, space, dataset.fingerprint(), split)
+    with Study.open(folder, settings, about=_about(dataset, splits, config), fresh=fresh, curves=curves) as study:
+        trainer = _Given(run_factory) if run_factory else _Compiled(dataset, splits, config, space, threads, memory)
+        session = _Session(study, config, space, trainer, threads, clock, on_progress, should_stop)
+        session.go()
         return session.result()
 
 
-def study_settings(config: SearchConfig, space: Space, fingerprint: str) -> dict[str, Any]:
+def study_settings(
+    config: SearchConfig, space: Space, fingerprint: str, split: Split | None = None
+) -> dict[str, Any]:
     """Collect everything that the trials of a study follow from, ready for JSON.
 
-    The number of trials is not part of it, and of a searched hyperparameter only its range is.
+    Of a searched hyperparameter only its range is part of it. The number of trials is where trials depend on it:
+    where they are compared with each other, or stages share them.
 
     Examples
     --------
@@ -155,12 +190,26 @@ def study_settings(config: SearchConfig, space: Space, fingerprint: str) -> dict
     >>> settings = study_settings(config, Space.parse(config.space), "00" * 32)
     >>> settings["space"]["learning_rate"], settings["train"]["hidden"], "learning_rate" in settings["train"]
     ('log:1e-06:0.01', '100x6', False)
+    >>> "trials" in settings, "trials" in study_settings(SearchConfig(stages=2), Space({}), "00" * 32)
+    (False, True)
     """
     settings = as_settings(config)
-    for name in ("trials", "final", "repeats"):  # they change no trial
-        del settings[name]
+    left_out = {"final", "repeats"}  # they change no trial
+    if config.pruning == "none":
+        left_out |= {"eta", "first_epochs", "pack_size"}
+        left_out |= {"trials"} if config.stages == 1 else set()
+    if config.pruning == "median":
+        left_out |= {"eta"}
+    if config.sampler != "grid":
+        left_out |= {"levels"}
+    if config.stages == 1:
+        left_out |= {"expand"}
+    settings = {name: value for name, value in settings.items() if name not in left_out}
     fixed = {name: value for name, value in settings["train"].items() if name not in space.names}
     extra = {"data": fingerprint, "results_version": RESULTS_VERSION}
+    if split is not None:
+        extra["rows"] = split.fingerprint()
+        del settings["validation_fraction"]
     return settings | {"space": space.to_texts(), "train": fixed} | extra
 
 
@@ -172,17 +221,22 @@ class _Session:
         study: Study,
         config: SearchConfig,
         space: Space,
+        trainer: Trainer,
+        threads: int,
         clock: float,
         on_progress: Callable[[Progress], None] | None,
         should_stop: Callable[[], bool] | None,
     ) -> None:
         self.study = study
+        self.config = config
         self.space = space
-        self.seed = config.train.seed
+        self.trainer = trainer
+        self.threads = threads
+        self.schedule = schedule_of(config)
         self.stored = set(study.stored_ids().tolist())
-        self.planned = config.trials
-        self.total = self.planned + sum(trial >= self.planned for trial in self.stored)
-        self.best = study.best_value()
+        self.total = config.trials + sum(trial >= config.trials for trial in self.stored)
+        self.best = study.best_value(config.metric)
+        self.counts = {status: study.count(status) for status in ("stopped", "diverged")}
         self.on_progress = on_progress or (lambda progress: None)
         self.should_stop = should_stop or (lambda: False)
         self.clock = self.last_store = clock
@@ -190,74 +244,161 @@ class _Session:
         self.compile_seconds = self.compiled_seconds = 0.0
         self.interrupted = False
         self.run_id = 0
+        self.stage = self.rung = 1
 
-    def go(self, factory: RunFactory | None, compiled: Callable[[], tuple[RunFactory, float]], threads: int) -> None:
-        """Run what is missing; Ctrl-C ends it early and is not passed on."""
+    def go(self) -> None:
+        """Run what is missing, stage by stage; Ctrl-C ends it early and is not passed on."""
         try:
             self.report()
-            if len(self.stored) == self.total:
-                return
-            self.run_id = self.study.begin_run(describe_environment(threads))
-            if factory is None:
+            if len(self.stored) < self.total:
+                self.run_id = self.study.begin_run(describe_environment(self.threads))
                 self.report(compiling=True)
-                factory, self.compile_seconds = compiled()
-            for ids in _packs(self.planned, self.stored):
-                if self.interrupted or self.should_stop():
-                    self.interrupted = True
-                    break
-                self.run_pack(factory, ids)
+                self.compile_seconds = self.trainer.prepare()
+            for self.stage, ids in enumerate(stage_ids(self.config.trials, self.config.stages), start=1):
+                self.run_stage(ids)
+                if self.interrupted:
+                    return
+                self.narrow(ids)
         except KeyboardInterrupt:
             self.interrupted = True
 
-    def run_pack(self, factory: RunFactory, ids: Ids) -> None:
-        """Run one pack to its end, or to the moment when the search is told to stop, and store what is done."""
-        hyper = sample(self.space, self.seed, ids)
-        pack = _Pack(factory(ids, hyper), ids, hyper)
-        started = time.perf_counter()
-        spent = self.compiled_seconds
+    def run_stage(self, ids: range) -> None:
+        """Run the trials of a stage that are not stored, as many packs at a time as pay."""
+        waiting = len(self.schedule.rungs) > 1
+        packs = list(self._missing(ids)) if waiting else self._missing(ids)
+        for together in self._waves(packs) if waiting else ([pack] for pack in packs):
+            if self.interrupted or self.should_stop():
+                self.interrupted = True
+                return
+            self.run_packs(together, waiting=waiting)
+
+    def _missing(self, ids: range) -> Iterator[tuple[Ids, list[Params]]]:
+        """Yield the packs of a stage that have trials to run, with their hyperparameters."""
+        if len(self.schedule.rungs) > 1:  # trials that are compared run together, whatever is stored of them
+            size = self.config.pack_size
+            chunks = (ids[begin : begin + size] for begin in range(0, len(ids), size))
+            missing: Iterator[Sequence[int]] = (chunk for chunk in chunks if not self.stored.issuperset(chunk))
+        else:
+            missing = _chunks((trial for trial in ids if trial not in self.stored), PACK_TRIALS)
+        for chunk in missing:
+            numbers = np.array(chunk, dtype=np.int64)
+            yield numbers, self._draw(numbers)
+
+    def _draw(self, ids: Ids) -> list[Params]:
+        config = self.config
+        return draw(self.space, ids, seed=config.train.seed, sampler=config.sampler, levels=config.levels)
+
+    def _waves(self, packs: list[tuple[Ids, list[Params]]]) -> Iterator[list[tuple[Ids, list[Params]]]]:
+        while packs:
+            n = self.trainer.packs_at_once(packs)
+            yield packs[:n]
+            packs = packs[n:]
+
+    def run_packs(self, packs: list[tuple[Ids, list[Params]]], *, waiting: bool) -> None:
+        """Run some packs together to their end, or to the moment when the search is told to stop; store what is done."""
+        ids = np.concatenate([numbers for numbers, _ in packs])
+        params = [values for _, of_pack in packs for values in of_pack]
+        run = self.trainer.run(ids, params, waiting=waiting)
+        trials = _Trials(run, ids, params, self.stage, self.config)
+        bounds = np.cumsum([0, *(len(numbers) for numbers, _ in packs)])
+        alive = np.arange(len(ids))
+        for self.rung, end in enumerate(self.schedule.rungs, start=1):
+            if len(alive):
+                self.train(trials, alive, end, store=not waiting)
+            if self.interrupted:
+                return
+            alive = self.compare(trials, alive, bounds)
+        self.rung = 1
+        self.store(trials.waiting)
+        self.report()
+        assert len(alive) == 0 and not trials.open, "a pack ended before its trials did"
+
+    def train(self, trials: _Trials, alive: Ids, end: int, *, store: bool) -> None:
+        """Train some trials of a pack up to an epoch."""
+        started, spent = time.perf_counter(), self.compiled_seconds
         try:
-            pack.run.start()
-            while pack.run.running():
-                self.collect(pack)
+            trials.start(alive, end)
+            while trials.run.running():
+                self.collect(trials)
                 self.compiled_seconds = spent + time.perf_counter() - started
-                self.store(pack, wait=STORE_SECONDS)
+                if store:
+                    self.store(trials.waiting, wait=STORE_SECONDS)
                 self.report()
                 if self.should_stop():
                     self.interrupted = True
                     break
-                time.sleep(pack.pause(time.perf_counter() - started))
+                time.sleep(trials.pause(time.perf_counter() - started))
         except KeyboardInterrupt:
             self.interrupted = True
         finally:
-            pack.run.stop()
-            pack.run.join()
+            trials.run.stop() if self.interrupted else None
+            trials.run.join()
         self.compiled_seconds = spent + time.perf_counter() - started
-        self.collect(pack, ended=True)
-        self.store(pack)
+        self.collect(trials, ended=True)
+        if store:
+            self.store(trials.waiting)
         self.report()
-        assert self.interrupted or not pack.open, "a pack ended before its trials did"
 
-    def collect(self, pack: _Pack, *, ended: bool = False) -> None:
+    def compare(self, trials: _Trials, alive: Ids, bounds: NDArray[np.int64]) -> Ids:
+        """Let the schedule choose, pack by pack, which trials go on; the others have ended."""
+        fit = np.array([t for t in alive if t in trials.open], dtype=np.int64)
+        if self.rung == len(self.schedule.rungs):
+            return fit
+        curves = trials.curves()
+        kept: list[Ids] = []
+        for low, high in zip(bounds[:-1], bounds[1:], strict=True):
+            here = fit[(fit >= low) & (fit < high)]
+            if len(here):
+                kept.append(low + self.schedule.keep(curves[low:high], here - low, self.rung - 1))
+        going = np.concatenate(kept) if kept else fit[:0]
+        self.count(trials.end(sorted(set(fit.tolist()) - set(going.tolist())), "stopped"))
+        return going
+
+    def collect(self, trials: _Trials, *, ended: bool = False) -> None:
         """Take over the trials that finished since the last time."""
-        for trial in pack.take(ended=ended):
+        self.count(trials.take(ended=ended))
+
+    def count(self, ended: list[TrialResult]) -> None:
+        """Keep count of trials that ended."""
+        better = sign(self.config.metric)
+        for trial in ended:
             self.done += 1
-            if trial.status == "done" and (self.best is None or trial.value > self.best):
+            if trial.status in self.counts:
+                self.counts[trial.status] += 1
+            if trial.status == "done" and (self.best is None or better * trial.value > better * self.best):
                 self.best = trial.value
 
-    def store(self, pack: _Pack, wait: float = 0.0) -> None:
-        """Store the trials taken over, unless the last time was less than `wait` seconds ago."""
+    def store(self, waiting: list[TrialResult], wait: float = 0.0) -> None:
+        """Store trials, all or none of them, unless the last time was less than `wait` seconds ago."""
         now = time.perf_counter()
         if now - self.last_store < wait:
             return
         self.study.append(
-            pack.waiting,
+            waiting,
             run=self.run_id,
             wall_seconds=now - self.clock,
             compile_seconds=self.compile_seconds,
             compiled_seconds=self.compiled_seconds,
         )
-        pack.waiting.clear()
+        waiting.clear()
         self.last_store = now
+
+    def narrow(self, ids: range) -> None:
+        """Store what the stage that has ended came to, and take the ranges of the next one from it."""
+        from fastnet.tuning.stages import narrow
+
+        known = {record["number"]: record for record in self.study.stages()}
+        texts = known.get(self.stage + 1, {}).get("space")
+        if texts is None:
+            trials = self.study.trials_of_stage(self.stage)
+            report = narrow(self.space, trials, metric=self.config.metric, expand=self.config.expand)
+            self.study.append_stage(self.stage, ids.start, len(ids), self.space.to_texts(), report.as_dict())
+            texts = report.space.to_texts()
+            if self.stage < self.config.stages:
+                following = stage_ids(self.config.trials, self.config.stages)[self.stage]
+                self.study.append_stage(self.stage + 1, following.start, len(following), texts)
+        if self.stage < self.config.stages:
+            self.space = Space.parse(texts)
 
     def report(self, *, compiling: bool = False) -> None:
         """Tell how far the search is."""
@@ -265,83 +406,154 @@ class _Session:
         searching = elapsed - self.compile_seconds
         rate = (self.done - self.done_before) / searching if searching > 0 else 0.0
         eta = (self.total - self.done) / rate if rate > 0 else None
-        self.on_progress(Progress(self.done, self.total, self.best, rate, eta, elapsed, compiling))
+        self.on_progress(
+            Progress(
+                self.done, self.total, self.best, rate, eta, elapsed, compiling, stage=self.stage,
+                stages=self.config.stages, rung=self.rung, rungs=len(self.schedule.rungs), **self.counts,
+            )  # fmt: skip
+        )
 
     def result(self) -> SearchResult:
-        """Read back the whole study."""
+        """Return the whole study."""
         trials = self.study.trials()
         wall = time.perf_counter() - self.clock
-        new = len(trials) - self.done_before
+        new = self.study.count() - self.done_before
         return SearchResult(trials, self.interrupted, new, wall, self.compile_seconds, self.compiled_seconds)
 
 
-class _Pack:
-    """The bookkeeping of one running pack: which trials are still open, which wait to be stored."""
+class _Trials:
+    """The bookkeeping of trials that run together: which are still open, which wait to be stored."""
 
-    def __init__(self, run: Run, ids: Ids, hyper: dict[str, NDArray[np.float64]]) -> None:
+    def __init__(self, run: Run, ids: Ids, params: list[Params], stage: int, config: SearchConfig) -> None:
         self.run = run
         self.ids = ids
-        self.hyper = hyper
+        self.params = params
+        self.stage = stage
+        self.metric = config.metric
+        self.folds = config.folds or 1
         self.open = set(range(len(ids)))
         self.waiting: list[TrialResult] = []
+        self._left: dict[int, int] = {}  # networks of each running trial that have not finished
+        self._begun = 0
+
+    def start(self, alive: Ids, end: int) -> None:
+        """Train these trials up to an epoch, every fold of them."""
+        self._left = dict.fromkeys(alive.tolist(), self.folds)
+        self._begun = len(alive)
+        networks = (alive[:, None] * self.folds + np.arange(self.folds)).ravel()
+        self.run.start(networks, end)
 
     def take(self, *, ended: bool) -> list[TrialResult]:
-        """Move finished trials from `open` to `waiting`; once the run has ended, whatever it had announced."""
-        positions = sorted(self.open) if ended else self.run.finished().tolist()
-        finished = [p for p in positions if p in self.open and int(self.run.status[p]) in _STATUS]
-        curves = self.run.curves[finished]
-        taken = [self._trial(p, curve) for p, curve in zip(finished, curves, strict=True)]
-        # Waiting first: what Ctrl-C lets into both lists is offered twice and stored once.
+        """Move trials that are done, or diverged, from `open` to `waiting`; once the run has ended, all it announced."""
+        positions = np.repeat(list(self._left), list(self._left.values())) if ended else self.run.finished() // self.folds
+        found = []
+        for t in positions.tolist():
+            self._left[t] = self._left.get(t, 0) - 1
+            if self._left[t] <= 0:
+                self._left.pop(t)
+                found.append(t)
+        status = self.run.status.reshape(-1, self.folds)
+        diverged = [t for t in found if (status[t] == DIVERGED).any()]
+        done = [t for t in found if (status[t] == DONE).all()]
+        return self.end(done, "done") + self.end(diverged, "diverged")
+
+    def end(self, positions: Sequence[int], status: str) -> list[TrialResult]:
+        """Close trials, with the curves they have."""
+        ended = [t for t in positions if t in self.open]
+        curves = self.curves(ended) if ended else ()
+        taken = [self._trial(t, status, curve) for t, curve in zip(ended, curves, strict=True)]
+        # Waiting first: what Ctrl-C lets into both is offered twice and stored once.
         self.waiting.extend(taken)
-        self.open.difference_update(finished)
+        self.open.difference_update(ended)
         return taken
 
+    def curves(self, positions: Sequence[int] | None = None) -> NDArray[np.float32]:
+        """Curves of trials, (T, 4, epochs): the mean over their folds, NaN from where one has not trained."""
+        some = range(len(self.ids)) if positions is None else positions
+        networks = self.run.curves.reshape(len(self.ids), self.folds, len(CURVES), -1)[list(some)]
+        if self.folds == 1:
+            return networks[:, 0]
+        mean: NDArray[np.float32] = networks.mean(axis=1, dtype=np.float64).astype(np.float32)
+        return mean
+
     def pause(self, elapsed: float) -> float:
-        """Time to sleep before the next look: half of what the pack still needs, at most `POLL_SECONDS`."""
-        finished = len(self.ids) - len(self.open)
-        left = elapsed * len(self.open) / finished if finished else elapsed
+        """Time to sleep before the next look: half of what the run still needs, at most `POLL_SECONDS`."""
+        finished = self._begun - len(self._left)
+        left = elapsed * len(self._left) / finished if finished else elapsed
         return min(POLL_SECONDS, max(0.001, left / 2))
 
-    def _trial(self, p: int, curves: NDArray[np.float32]) -> TrialResult:
-        params = {name: float(values[p]) for name, values in self.hyper.items()}
-        status = _STATUS[int(self.run.status[p])]
-        return TrialResult.from_curves(int(self.ids[p]), status, params, curves, seconds=float(self.run.seconds[p]))
+    def _trial(self, t: int, status: str, curves: NDArray[np.float32]) -> TrialResult:
+        seconds = float(self.run.seconds.reshape(-1, self.folds)[t].sum())
+        return TrialResult.from_curves(
+            int(self.ids[t]), status, self.params[t], curves, seconds=seconds, stage=self.stage, metric=self.metric
+        )
 
 
-def _packs(trials: int, stored: set[int]) -> Iterator[Ids]:
-    """Yield the numbers below `trials` that are not stored, ascending, `PACK_TRIALS` at a time."""
-    ids: list[int] = []
-    for trial in range(trials):
-        if trial not in stored:
-            ids.append(trial)
-        if len(ids) == PACK_TRIALS:
-            yield np.array(ids, dtype=np.int64)
-            ids = []
-    if ids:
-        yield np.array(ids, dtype=np.int64)
+class _Given:
+    """Trains by a factory that was given."""
+
+    def __init__(self, factory: RunFactory) -> None:
+        self._factory = factory
+
+    def prepare(self) -> float:
+        return 0.0
+
+    def run(self, ids: Ids, params: list[Params], *, waiting: bool) -> Run:
+        return self._factory(ids, params)
+
+    def packs_at_once(self, packs: Sequence[tuple[Ids, list[Params]]]) -> int:
+        return 1
 
 
-def _compiled_factory(dataset: Dataset, parts: Split, config: SearchConfig, threads: int) -> tuple[RunFactory, float]:
-    """Prepare the data once, compile or load the kernels, and tell how long the kernels took."""
-    from fastnet.data.preprocess import fit_scaler
+class _Compiled:
+    """Trains with the compiled kernels, which are imported when they are needed."""
 
-    clock = time.perf_counter()
-    from fastnet.network import prepare
-    from fastnet.packs import PackRun, alike, warm_up
+    def __init__(
+        self, dataset: Dataset, splits: list[Split], config: SearchConfig, space: Space, threads: int, memory: int | None
+    ) -> None:
+        self._given = (dataset, splits, config, threads, memory)
+        self._space = space
 
-    sample(Space.parse(config.space), config.train.seed, np.zeros(1, dtype=np.int64))
-    seconds = time.perf_counter() - clock
-    data = prepare(dataset, parts, fit_scaler(dataset.x, parts.train))
-    seconds += warm_up(config.train, data)
-    return (lambda ids, hyper: PackRun(alike(data, config.train, ids, **hyper), threads)), seconds
+    def prepare(self) -> float:
+        clock = time.perf_counter()
+        from fastnet.tuning.workshop import Workshop
+
+        seconds = time.perf_counter() - clock
+        self.workshop = Workshop(*self._given)
+        return seconds + self.workshop.warm_up(self._space)
+
+    def run(self, ids: Ids, params: list[Params], *, waiting: bool) -> Run:
+        return self.workshop.pack(self.workshop.recipes(ids, params), waiting=waiting)
+
+    def packs_at_once(self, packs: Sequence[tuple[Ids, list[Params]]]) -> int:
+        return self.workshop.packs_at_once(packs)
 
 
-def _about(dataset: Dataset, parts: Split) -> dict[str, Any]:
+def stage_ids(trials: int, stages: int) -> list[range]:
+    """Share trials among stages: consecutive numbers, the first stages one more where they do not divide.
+
+    Examples
+    --------
+    >>> stage_ids(10, 3)
+    [range(0, 4), range(4, 7), range(7, 10)]
+    """
+    each, more = divmod(trials, stages)
+    begins = [stage * each + min(stage, more) for stage in range(stages + 1)]
+    return [range(begin, end) for begin, end in zip(begins[:-1], begins[1:], strict=True)]
+
+
+def _chunks(numbers: Iterator[int], size: int) -> Iterator[list[int]]:
+    while chunk := list(itertools.islice(numbers, size)):
+        yield chunk
+
+
+def _about(dataset: Dataset, splits: list[Split], config: SearchConfig) -> dict[str, Any]:
     return {
         "data": dataset.name,
         "n_samples": dataset.n_samples,
         "n_features": dataset.n_features,
         "n_classes": dataset.n_classes,
-        "n_train": len(parts.train),
-        "n_validation": len(parts.validation),
+        "n_train": len(splits[0].train),
+        "n_validation": len(splits[0].validation),
+        "metric": config.metric,
     }

@@ -78,7 +78,7 @@ class TrialResult:
         metric: str = "accuracy",
     ) -> TrialResult:
         """Build a trial from its (4, epochs) float32 curves, from which the three values follow."""
-        measured = curves[CURVES.index(_CURVE_OF[metric])]
+        measured = curve_of(curves, metric)
         ran = np.flatnonzero(np.isfinite(measured))
         value = best_value = math.nan
         best_epoch = 0
@@ -196,6 +196,12 @@ class Progress:
     eta_seconds: float | None
     elapsed_seconds: float
     compiling: bool
+
+
+def curve_of(curves: NDArray[np.float32], metric: str) -> NDArray[np.float32]:
+    """Return the rows of (..., 4, epochs) curves that a metric is read from, (..., epochs)."""
+    rows: NDArray[np.float32] = curves[..., CURVES.index(_CURVE_OF[metric]), :]
+    return rows
 
 
 def sign(metric: str) -> float:

@@ -1,0 +1,142 @@
+"""Where a search's trials are really trained: the data prepared once, and packs of networks built for it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastnet.config import SearchConfig, TrainConfig
+from fastnet.data.dataset import Dataset, Split
+from fastnet.errors import ConfigError
+from fastnet.network import Assembly, TrainingData, n_threads_limit, prepare
+from fastnet.packs import Member, PackRun, footprint, warm_up
+from fastnet.tuning.result import Value
+from fastnet.tuning.sampler import draw
+from fastnet.tuning.schedule import schedule_of, survivors
+from fastnet.tuning.seeds import FOLD, derived_seed
+from fastnet.tuning.space import Space, configured
+
+KEPT_BYTES = 2**31
+"""Memory of packs that train together where no limit is given."""
+
+Params = Mapping[str, Value]
+Ids = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """A network to be trained: settings, and the number of its random stream.
+
+    Attributes
+    ----------
+    config : TrainConfig
+        With the seed that keys its random numbers.
+    stream : int
+        Number of the trial.
+    """
+
+    config: TrainConfig
+    stream: int
+
+
+class Workshop:
+    """Prepared data, compiled kernels, and how trials become packs.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        Only its training part is used.
+    splits : sequence of Split
+        One, or one for each fold of a cross-validation.
+    config : SearchConfig
+        Of the study.
+    threads : int
+        Networks that train at a time.
+    memory : int or None
+        Bytes that a pack may take; None for no limit of its own.
+    """
+
+    def __init__(
+        self, dataset: Dataset, splits: Sequence[Split], config: SearchConfig, threads: int, memory: int | None = None
+    ) -> None:
+        from fastnet.data.preprocess import fit_scaler
+
+        self.config = config
+        self.threads = min(threads, n_threads_limit())
+        self.memory = memory
+        self.folds: list[TrainingData] = [
+            prepare(dataset, parts, fit_scaler(dataset.x, parts.train)) for parts in splits
+        ]
+        self._assemblies: dict[tuple[object, ...], Assembly] = {}
+
+    def warm_up(self, space: Space) -> float:
+        """Compile or load what the first trials need; return the seconds that took."""
+        clock = time.perf_counter()
+        [params] = draw(space, np.zeros(1, np.int64), seed=self.config.train.seed)
+        warm_up(configured(self.config.train, params), self.folds[0])
+        return time.perf_counter() - clock
+
+    def recipes(self, ids: Ids, params: Sequence[Params]) -> list[Recipe]:
+        """Turn trials into networks to be trained, one each."""
+        train = self.config.train
+        return [Recipe(configured(train, values), int(trial)) for trial, values in zip(ids, params, strict=True)]
+
+    def members(self, recipes: Sequence[Recipe]) -> list[Member]:
+        """Return the networks of a pack: for each recipe one per fold, neighbours of each other."""
+        return [
+            Member(data, _keyed(recipe.config, fold), recipe.stream)
+            for recipe in recipes
+            for fold, data in enumerate(self.folds)
+        ]
+
+    def pack(self, recipes: Sequence[Recipe], *, waiting: bool = False) -> PackRun:
+        """Build a pack, on as many threads as the memory allows.
+
+        Raises
+        ------
+        ConfigError
+            If not even one thread's workspace fits into the memory.
+        """
+        members = self.members(recipes)
+        return PackRun(members, self._threads_for(members, waiting=waiting), self._assemblies)
+
+    def packs_at_once(self, packs: Sequence[tuple[Ids, Sequence[Params]]]) -> int:
+        """Tell how many packs, from the first on, should train together, at least one.
+
+        So many that the few trials of the last rung still fill the threads, and that their weights fit into the memory.
+        """
+        last = survivors(schedule_of(self.config), len(packs[0][0]))[-1] * len(self.folds)
+        n = min(len(packs), max(1, -(-2 * self.threads // last)))
+        while n > 1 and not self._fits(packs[:n]):
+            n -= 1
+        return n
+
+    def _fits(self, packs: Sequence[tuple[Ids, Sequence[Params]]]) -> bool:
+        limit = KEPT_BYTES if self.memory is None else self.memory
+        members = [member for ids, params in packs for member in self.members(self.recipes(ids, params))]
+        return footprint(members, 1 if self.memory else self.threads, waiting=True) <= limit
+
+    def _threads_for(self, members: list[Member], *, waiting: bool) -> int:
+        if self.memory is None or not members:
+            return self.threads
+        one = footprint(members, 1, waiting=waiting)
+        each = footprint(members, 2, waiting=waiting) - one
+        if one > self.memory:
+            what = f"{len(members)} networks that wait for each other need" if waiting else "one network at a time needs"
+            raise ConfigError(
+                f"memory={_megabytes(self.memory)}: {what} {_megabytes(one)}; allow that much, or choose smaller "
+                "layers or batches" + (", or a smaller pack_size" if waiting else "")
+            )
+        return min(self.threads, 1 + (self.memory - one) // each)
+
+
+def _keyed(config: TrainConfig, fold: int) -> TrainConfig:
+    return config if fold == 0 else replace(config, seed=derived_seed(config.seed, FOLD, fold))
+
+
+def _megabytes(n: int) -> str:
+    return f"{n / 1e6:.1f} MB"
