@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from fastnet.config import SearchConfig, as_settings, count_threads
 from fastnet.tuning.environment import describe_environment
 from fastnet.tuning.result import Progress, SearchResult, TrialResult
-from fastnet.tuning.sampler import sample
+from fastnet.tuning.sampler import checked_space, sample
 from fastnet.tuning.space import Space
 from fastnet.tuning.study import Study
 
@@ -133,8 +133,7 @@ def search(
     from fastnet.data.dataset import split
 
     clock = time.perf_counter()
-    space = Space.parse(config.space)
-    space.check_used(config.train)
+    space = checked_space(config)
     threads = count_threads(jobs)
     parts = split(dataset.y, fraction=config.validation_fraction, seed=config.train.seed)
     settings = study_settings(config, space, dataset.fingerprint())
