@@ -63,13 +63,23 @@ def _printable(text: str) -> str:
     return "".join(char if char.isprintable() else f"\\x{ord(char):02x}" for char in text)
 
 
-@click.group(cls=FastnetGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(
+    cls=FastnetGroup,
+    context_settings={
+        "help_option_names": ["-h", "--help"],
+        "max_content_width": 100,
+        "auto_envvar_prefix": "FASTNET",
+    },
+)
 @click.version_option(__version__, prog_name="fastnet", message="%(prog)s %(version)s")
 def cli() -> None:
     """Train fully connected networks, and search for their best hyperparameters, fast on ordinary CPUs.
 
     Results are written to standard output, progress and notes to standard error. The exit code is 0 for success, 1 for
     a failure told in one sentence, 2 for a wrong use of the command line, and 130 after Ctrl-C.
+
+    Every option can be set by an environment variable too, named after its command: FASTNET_TRAIN_EPOCHS=10 is
+    --epochs 10 of fastnet train.
 
     \b
     Example:

@@ -152,6 +152,12 @@ def _sample_count(ctx: click.Context, param: click.Parameter, value: str | None)
     return int(value)
 
 
+def shown_samples(ctx: click.Context) -> dict[str, Any]:
+    """The value of `samples_option` as it is written."""
+    samples = ctx.params["samples"]
+    return {"samples": "all" if samples == 0 else samples}
+
+
 def validation_option(command: Command) -> Command:
     """How much is set aside: `--validation-fraction`."""
     return click.option(
@@ -213,7 +219,9 @@ def output_options(text: str) -> Callable[[Command], Command]:
     """Where to write: `--output`, and `--overwrite` to replace what is there."""
 
     def decorate(command: Command) -> Command:
-        command = click.option("--overwrite", is_flag=True, help="Replace the file that --output names.")(command)
+        command = click.option(
+            "--overwrite", is_flag=True, allow_from_autoenv=False, help="Replace the file that --output names."
+        )(command)
         return click.option("--output", "-o", type=click.Path(path_type=Path), help=text)(command)
 
     return decorate

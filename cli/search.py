@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,23 +12,24 @@ import click
 from click.core import ParameterSource
 
 from fastnet.config import SearchConfig, as_settings
-from fastnet.errors import ConfigError
 
 from . import results
+from .config_file import config_options, printed, search_space
 from .interrupt import StopOnInterrupt
 from .options import (
     data_options,
     default_of,
-    flag,
     format_option,
     jobs_option,
     load_dataset,
     samples_option,
+    shown_samples,
     train_config,
     training_options,
     validation_option,
 )
 from .progress import SearchDisplay
+from .strategy import search_strategy, strategy_options
 
 if TYPE_CHECKING:
     from fastnet.tuning.result import Progress, SearchResult
@@ -60,8 +61,11 @@ class SearchCommand(click.Command):
     "--space",
     multiple=True,
     metavar="NAME=RANGE",
-    help="Search NAME over log:LO:HI, uniform:LO:HI or choice:A,B,...; give it once for each name.",
+    help="Search NAME over log:LO:HI, uniform:LO:HI, int:LO:HI, logint:LO:HI or choice:A,B,...; give it once for each "
+    "name.",
 )
+@config_options
+@strategy_options
 @data_options
 @samples_option("500 of an image set, all of a file")
 @validation_option
@@ -72,7 +76,9 @@ class SearchCommand(click.Command):
     type=click.Path(file_okay=False, path_type=Path),
     help="Folder of the study; the same command again carries it on.  [default: a new one in studies/]",
 )
-@click.option("--fresh", is_flag=True, help="Forget the trials that the study holds and start over.")
+@click.option(
+    "--fresh", is_flag=True, allow_from_autoenv=False, help="Forget the trials that the study holds and start over."
+)
 @format_option("The 20 best trials as a list, or all trials as JSON or CSV.", "table", "json", "csv")
 @click.pass_context
 def command(
@@ -80,6 +86,7 @@ def command(
     /,
     trials: int,
     space: tuple[str, ...],
+    print_config: bool,
     data: str,
     data_dir: Path | None,
     samples: int | None,
@@ -97,6 +104,9 @@ def command(
     validate. A hyperparameter given a value is fixed, one given a range with --space is searched. Trial number i is the
     same on any number of threads.
 
+    An option that is not given is looked for in the environment (FASTNET_SEARCH_TRIALS for --trials), then in the file
+    of --config, where ranges stand under [space].
+
     The 20 best trials are printed. Every trial and its curves are kept in study.sqlite and the curves of the 20 best
     are drawn in best20.png, both in the folder of the study. Ctrl-C stops the search and keeps what is done.
 
@@ -104,18 +114,24 @@ def command(
     Example:
       fastnet search --trials 1000
       fastnet search --data mnist --samples 5000 --space dropout=uniform:0:0.5 --study studies/dropout
+      fastnet search --space hidden=choice:100x6,512-256 --space optimizer=choice:sgd,adam --print-config > study.toml
+      fastnet search --config study.toml --sampler sobol
       fastnet search --trials 8 --learning-rate 0.01 --weight-decay 1e-8 --format csv
     """
     from fastnet.data.registry import NAMES
     from fastnet.tuning import search
 
-    fixed = [name for name in settings if ctx.get_parameter_source(name) is not ParameterSource.DEFAULT]
+    strategy, training = search_strategy(settings)
     config = SearchConfig(
         trials=trials,
-        space=search_space(space, fixed),
-        train=train_config(settings),
+        space=search_space(ctx),
+        train=train_config(training),
         validation_fraction=validation_fraction,
+        **strategy,
     )
+    if print_config:
+        print_settings(ctx, config)
+        return
     if samples is None and data in NAMES:
         samples = BOOK_SAMPLES
     dataset = load_dataset(data, data_dir, samples)
@@ -130,20 +146,13 @@ def command(
         ctx.exit(130)
 
 
-def search_space(options: Sequence[str], fixed: Sequence[str]) -> dict[str, str]:
-    """The ranges to search: the default ones and those of `--space`, without the hyperparameters that are fixed."""
-    from fastnet.tuning import parse_space_option
+def print_settings(ctx: click.Context, config: SearchConfig) -> None:
+    """Print every setting as a file, once it is known that the space serves."""
+    from fastnet.tuning.sampler import checked_space
 
-    given: dict[str, str] = {}
-    for option in options:
-        name, text = parse_space_option(option)
-        if name in given:
-            raise ConfigError(f"--space {option}: {name} already has the range {given[name]}; give it one")
-        if name in fixed:
-            raise ConfigError(f"--space {option}: {flag(name)} fixes {name}; leave one of the two out")
-        given[name] = text
-    default: dict[str, str] = default_of(SearchConfig, "space")
-    return {name: text for name, text in {**default, **given}.items() if name not in fixed}
+    space = checked_space(config).to_texts()
+    values = {**as_settings(config.train), "final": config.final or "none", **shown_samples(ctx)}
+    click.echo(printed(ctx, values, space), nl=False)
 
 
 class Preloading:

@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from fastnet.config import as_settings
+
+from .config_file import config_options, printed, with_parts
 from .interrupt import StopOnInterrupt
 from .options import (
     data_options,
@@ -14,6 +17,7 @@ from .options import (
     load_dataset,
     output_options,
     samples_option,
+    shown_samples,
     train_config,
     training_options,
     validation_option,
@@ -36,6 +40,7 @@ SUFFIX = ".safetensors"
 @validation_option
 @training_options()
 @jobs_option
+@config_options
 @output_options("Write the model here, and its learning curve beside it as PNG.  [default: a new file in models/]")
 @click.pass_context
 def command(
@@ -48,6 +53,7 @@ def command(
     jobs: int | None,
     output: Path | None,
     overwrite: bool,
+    print_config: bool,
     **settings: Any,
 ) -> None:
     """Train one network and keep the weights of its best epoch.
@@ -57,13 +63,20 @@ def command(
 
     Ctrl-C ends the training and keeps the best epoch so far.
 
+    An option that is not given is looked for in the environment (FASTNET_TRAIN_EPOCHS for --epochs), then in the file
+    of --config, which may hold a trial of a search: {"learning_rate": 0.01, "hidden": "100x6"}.
+
     \b
     Example:
       fastnet train
       fastnet train --data mnist --hidden 512x2 --optimizer adam --dropout 0.2 --epochs 10
+      fastnet train --config trial.json --epochs 100
       fastnet train --data flowers.npz --hidden 64,32 --early-stopping 10 -o flowers.safetensors
     """
-    config = train_config(settings)
+    config = with_parts(ctx, train_config(settings))
+    if print_config:
+        click.echo(printed(ctx, {**as_settings(config), **shown_samples(ctx)}), nl=False)
+        return
     prepare(output, overwrite=overwrite)
     dataset = load_dataset(data, data_dir, samples)
     with StopOnInterrupt() as stop, TrainDisplay(config.epochs, stop) as display:

@@ -71,7 +71,8 @@ def parse_hidden(text: str) -> tuple[int, ...]:
     Parameters
     ----------
     text : str
-        ``"100x6"`` (six layers of 100), ``"512,256"``, a mixture (``"256x2,64"``), or ``"none"`` for no hidden layer.
+        ``"100x6"`` (six layers of 100), ``"512,256"`` or ``"512-256"``, a mixture (``"256x2,64"``), or ``"none"`` for
+        no hidden layer.
 
     Returns
     -------
@@ -96,7 +97,7 @@ def parse_hidden(text: str) -> tuple[int, ...]:
     if cleaned in ("none", "0x0"):
         return ()
     widths: list[int] = []
-    for part in cleaned.split(","):
+    for part in cleaned.replace("-", ",").split(","):
         width, _, repeat = part.strip().partition("x")
         if not width.isdecimal() or (repeat and not repeat.isdecimal()) or part.strip().endswith("x"):
             raise ConfigError(f"hidden={text!r}: write widths such as 100x6 or 512,256, or none for no hidden layer")

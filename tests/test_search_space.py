@@ -11,16 +11,10 @@ from hypothesis import strategies as st
 from fastnet.config import SearchConfig, TrainConfig
 from fastnet.errors import ConfigError
 from fastnet.reference import rng as reference_rng
+from fastnet.tuning.distributions import Choice, LogUniform, Uniform, parse_distribution
+from fastnet.tuning.names import SEARCHABLE
 from fastnet.tuning.sampler import PURPOSE_SPACE, sample
-from fastnet.tuning.space import (
-    SEARCHABLE,
-    Choice,
-    LogUniform,
-    Space,
-    Uniform,
-    parse_distribution,
-    parse_space_option,
-)
+from fastnet.tuning.space import Space, parse_space_option
 
 BOOK = Space.parse(SearchConfig().space)
 U = np.array([2.0**-33, 0.001, 0.25, 0.5, 0.75, 0.999, 1 - 2.0**-33])
@@ -45,12 +39,12 @@ def test_text_forms_are_read_and_written_back(text, canonical):
 
 
 WRONG_RANGES = [
-    ("learning_rate", "0.01", "write a range as log:LO:HI, uniform:LO:HI or choice:A,B,..."),
+    ("learning_rate", "0.01", "write a range as log:LO:HI, uniform:LO:HI, int:LO:HI, logint:LO:HI or choice:A,B,..."),
     ("learning_rate", "", "write a range as"),
     ("learning_rate", "normal:0:1", "write a range as"),
-    ("learning_rate", "log:", "a log range has two ends, written log:LO:HI"),
-    ("learning_rate", "log:1e-6", "a log range has two ends"),
-    ("learning_rate", "uniform:1e-6:1e-4:1e-2", "a uniform range has two ends, written uniform:LO:HI"),
+    ("learning_rate", "log:", "a range of the form log has two ends, written log:LO:HI"),
+    ("learning_rate", "log:1e-6", "a range of the form log has two ends"),
+    ("learning_rate", "uniform:1e-6:1e-4:1e-2", "a range of the form uniform has two ends, written uniform:LO:HI"),
     ("learning_rate", "log:small:1", "'small' is not a number"),
     ("learning_rate", "log::1", "'' is not a number"),
     ("learning_rate", "log:1e-2:1e-6", "the lower end 0.01 is above the upper end 1e-06; swap them"),
@@ -81,7 +75,7 @@ def test_an_impossible_range_is_told_in_one_sentence(name, text, sentence):
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("name", ["lr", "hidden", "epsilon", "seed", "Learning_rate", ""])
+@pytest.mark.parametrize("name", ["lr", "epochs", "dropout_0", "dropout_scaling", "seed", "Learning_rate", ""])
 def test_a_name_that_cannot_be_searched_lists_those_that_can(name):
     with pytest.raises(ConfigError) as caught:
         Space.parse({name: "log:1e-6:1e-2"})

@@ -1,203 +1,124 @@
-"""Ranges of hyperparameters: distributions, their text forms, and the space that names them.
-
-A distribution turns numbers between 0 and 1 into values of a hyperparameter. It draws nothing itself: where those
-numbers come from is the sampler's business, so the same space serves random, quasi-random and hand-made points.
-"""
+"""The space of a search: which hyperparameters differ between trials, from which ranges, and what a trial becomes."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from decimal import Decimal, localcontext
-from typing import TypeAlias
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from fastnet.config import TrainConfig, check_hyperparameter
+from fastnet.config import TrainConfig, format_hidden, parse_hidden
 from fastnet.errors import ConfigError
+from fastnet.tuning.distributions import (
+    Choice,
+    Distribution,
+    Int,
+    LogInt,
+    LogUniform,
+    Uniform,
+    parse_distribution,
+    text_of,
+)
+from fastnet.tuning.names import ARCHITECTURE_NAMES, NEEDS, check_value, kind_of, layer_of
+from fastnet.tuning.result import Value
 
-SEARCHABLE = ("learning_rate", "weight_decay", "dropout", "momentum", "beta1", "beta2")
-"""Hyperparameters that may differ between the trials of one pack."""
 
-FORMS = "log:LO:HI, uniform:LO:HI or choice:A,B,..."
-
-_USED_BY = {"momentum": ("momentum",), "beta1": ("adam", "adamw"), "beta2": ("adam", "adamw")}
-
-# ln 2 in two parts: the first has few enough bits that k * _LN2_HIGH is exact for every exponent k that occurs.
-_LN2_HIGH = 6.93147180369123816490e-01
-_LN2_LOW = 1.90821492927058770002e-10
-
-Floats: TypeAlias = NDArray[np.float64]
-
-
-@dataclass(frozen=True, slots=True)
-class LogUniform:
-    """Values whose logarithm is uniform, the book's way to search over powers of ten.
+@dataclass(frozen=True)
+class Space:
+    """The searched hyperparameters and their distributions, in the order of their names.
 
     Parameters
     ----------
-    low, high : float
-        Ends of the range, ``0 < low < high``.
+    distributions : mapping of str to Distribution
+        Any of `SEARCHABLE` and ``dropout_1``, ``dropout_2``, ...; an empty space is allowed: its trials differ by
+        their random numbers alone.
 
     Raises
     ------
     ConfigError
-        If the ends are not finite, not positive or not in order.
+        If a name cannot be searched, its values are of another kind, or an end or a choice lies outside what the
+        hyperparameter allows.
 
     Notes
     -----
-    ``low * (high / low)**u``, rounded to 6 significant digits. The exponential is computed with additions,
-    multiplications and one power of two only, so every machine gets the same value. The book writes
-    ``10 ** np.random.uniform(-6, -2)`` (*Deep Learning from Scratch*, section 6.5.3).
+    Hidden layers of different widths are joined by hyphens in a choice, where commas separate the choices:
+    ``choice:100x6,512-256``.
 
     Examples
     --------
-    >>> import numpy as np
-    >>> str(LogUniform(1e-6, 1e-2))
-    'log:1e-06:0.01'
-    >>> LogUniform(1e-6, 1e-2).sample(np.array([0.25, 0.5, 0.75])).tolist()
-    [1e-05, 0.0001, 0.001]
+    >>> space = Space.parse({"weight_decay": "log:1e-8:1e-4", "hidden": "choice:100x6,64-64-32"})
+    >>> space.names
+    ('hidden', 'weight_decay')
+    >>> space.to_texts()
+    {'hidden': 'choice:100x6,64x2-32', 'weight_decay': 'log:1e-08:0.0001'}
+    >>> Space.parse({"dropout": "uniform:0:1"})
+    Traceback (most recent call last):
+    ...
+    fastnet.errors.ConfigError: dropout=uniform:0:1: its value 1 must be in [0, 1)
     """
 
-    low: float
-    high: float
+    distributions: Mapping[str, Distribution]
 
     def __post_init__(self) -> None:
-        _check_ends(self.low, self.high)
-        if self.low <= 0:
-            raise ConfigError(f"the lower end {_text(self.low)} must be greater than 0 on a log scale; or use uniform")
+        ordered = dict(sorted(self.distributions.items()))
+        for name, distribution in ordered.items():
+            _check_kind(name, distribution)
+            for value in distribution.extremes():
+                _check_value(name, distribution, value)
+            if name == "hidden":
+                ordered[name] = _spelled_alike(distribution)
+        object.__setattr__(self, "distributions", ordered)
 
-    def __str__(self) -> str:
-        return f"log:{_text(self.low)}:{_text(self.high)}"
+    @classmethod
+    def parse(cls, texts: Mapping[str, str]) -> Space:
+        """Read a space from names and text forms, such as `fastnet.config.SearchConfig.space`."""
+        parsed: dict[str, Distribution] = {}
+        for name, text in texts.items():
+            kind = kind_of(name)
+            if not isinstance(text, str):
+                raise ConfigError(f'{name}={text!r}: a range is a text, such as "log:1e-6:1e-2" or "choice:0,0.5"')
+            try:
+                parsed[name] = parse_distribution(text, kind.type)
+            except ConfigError as error:
+                raise ConfigError(f"{name}={text}: {error}") from None
+        return cls(parsed)
 
-    def sample(self, u: Floats) -> Floats:
-        """Map `u`, float64 in (0, 1) of any shape, to values of the same shape in ``[low, high]``."""
-        with localcontext() as context:
-            context.prec = 40
-            span = float((Decimal(self.high) / Decimal(self.low)).ln())
-        return _rounded(_scaled_exp(self.low, u * span), self.low, self.high)
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Searched hyperparameters, sorted."""
+        return tuple(self.distributions)
 
+    def to_texts(self) -> dict[str, str]:
+        """Write the space the way `parse` reads it, each range in its canonical spelling."""
+        return {name: str(distribution) for name, distribution in self.distributions.items()}
 
-@dataclass(frozen=True, slots=True)
-class Uniform:
-    """Values spread evenly over a range.
+    def check_used(self, train: TrainConfig) -> None:
+        """Raise `ConfigError` if a searched hyperparameter would change nothing, or not fit, under `train`."""
+        for name in self.names:
+            self._check_needs(name, train)
+        _check_layers(self, train)
+        for name, distribution in self.distributions.items():
+            for value in distribution.extremes():
+                try:
+                    configured(train, {name: value})
+                except ConfigError as error:
+                    raise ConfigError(f"{name}={distribution}: {error}") from None
 
-    Parameters
-    ----------
-    low, high : float
-        Ends of the range, ``low < high``.
+    def _check_needs(self, name: str, train: TrainConfig) -> None:
+        if name not in NEEDS:
+            return
+        other, needed = NEEDS[name]
+        present = self.possible(other, train)
+        if not set(present) & set(needed):
+            have = f"{other}={present[0]!r} does" if len(present) == 1 else f"{other} {', '.join(present)} do"
+            possible = " or ".join(value for value in needed if _is_allowed(other, value))
+            raise ConfigError(
+                f"{name} is searched but {have} not use it; choose {other} {possible}, or leave {name} out of the space"
+            )
 
-    Raises
-    ------
-    ConfigError
-        If the ends are not finite or not in order.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> str(Uniform(0.0, 0.5))
-    'uniform:0:0.5'
-    >>> Uniform(0.0, 0.5).sample(np.array([0.25, 1 / 3])).tolist()
-    [0.125, 0.166667]
-    """
-
-    low: float
-    high: float
-
-    def __post_init__(self) -> None:
-        _check_ends(self.low, self.high)
-
-    def __str__(self) -> str:
-        return f"uniform:{_text(self.low)}:{_text(self.high)}"
-
-    def sample(self, u: Floats) -> Floats:
-        """Map `u`, float64 in (0, 1) of any shape, to values of the same shape in ``[low, high]``."""
-        return _rounded(self.low + u * (self.high - self.low), self.low, self.high)
-
-
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """One of a few values, each as likely as the others.
-
-    Parameters
-    ----------
-    values : tuple of float
-        At least one finite value, all different; they are used as written, without rounding.
-
-    Raises
-    ------
-    ConfigError
-        If there is no value, one is not finite, or one occurs twice.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> str(Choice((0.0, 0.2, 0.5)))
-    'choice:0,0.2,0.5'
-    >>> Choice((0.0, 0.2, 0.5)).sample(np.array([0.1, 0.5, 0.99])).tolist()
-    [0.0, 0.2, 0.5]
-    """
-
-    values: tuple[float, ...]
-
-    def __post_init__(self) -> None:
-        if not self.values:
-            raise ConfigError("a choice needs at least one value, such as choice:0,0.5")
-        for value in self.values:
-            _check_finite(value)
-            if self.values.count(value) > 1:
-                raise ConfigError(f"the value {_text(value)} is listed more than once; write each value one time")
-
-    def __str__(self) -> str:
-        return "choice:" + ",".join(_text(value) for value in self.values)
-
-    def sample(self, u: Floats) -> Floats:
-        """Map `u`, float64 in (0, 1) of any shape, to values of the same shape out of `values`."""
-        which = np.minimum((u * len(self.values)).astype(np.int64), len(self.values) - 1)
-        return np.asarray(self.values, dtype=np.float64)[which]
-
-
-Distribution: TypeAlias = LogUniform | Uniform | Choice
-
-
-def parse_distribution(text: str) -> Distribution:
-    """Read the text form of a distribution.
-
-    Parameters
-    ----------
-    text : str
-        ``log:LO:HI``, ``uniform:LO:HI`` or ``choice:A,B,...``.
-
-    Returns
-    -------
-    LogUniform, Uniform or Choice
-        With ``str()`` of it in the same form, numbers in their shortest spelling.
-
-    Raises
-    ------
-    ConfigError
-        If the form is another one, a number cannot be read, or the range is impossible.
-
-    Examples
-    --------
-    >>> parse_distribution("log:1e-6:1e-2")
-    LogUniform(low=1e-06, high=0.01)
-    >>> parse_distribution("choice:0,0.5")
-    Choice(values=(0.0, 0.5))
-    """
-    kind, colon, rest = text.strip().partition(":")
-    kind = kind.strip().lower()
-    if not colon or kind not in ("log", "uniform", "choice"):
-        raise ConfigError(f"write a range as {FORMS}")
-    if kind == "choice":
-        return Choice(tuple(_read_number(part) for part in rest.split(",")))
-    ends = rest.split(":")
-    if len(ends) != 2:
-        raise ConfigError(f"a {kind} range has two ends, written {kind}:LO:HI")
-    build: Callable[[float, float], Distribution] = LogUniform if kind == "log" else Uniform
-    return build(_read_number(ends[0]), _read_number(ends[1]))
+    def possible(self, name: str, train: TrainConfig) -> tuple[Any, ...]:
+        """Return the values that a hyperparameter of choices may have: those of its range, or the one of `train`."""
+        return self.distributions[name].extremes() if name in self.distributions else (getattr(train, name),)
 
 
 def parse_space_option(text: str) -> tuple[str, str]:
@@ -230,142 +151,166 @@ def parse_space_option(text: str) -> tuple[str, str]:
     return name, Space.parse({name: range_text}).to_texts()[name]
 
 
-@dataclass(frozen=True)
-class Space:
-    """The searched hyperparameters and their distributions, in the order of their names.
+def configured(train: TrainConfig, params: Mapping[str, Value]) -> TrainConfig:
+    """Put the values of a trial in place of those of a configuration.
 
     Parameters
     ----------
-    distributions : mapping of str to Distribution
-        Any of `SEARCHABLE`; an empty space is allowed: its trials differ by their random numbers alone.
+    train : TrainConfig
+        Everything that was not searched.
+    params : mapping of str to value
+        Searched names and their values, such as `fastnet.tuning.TrialResult.params`.
+
+    Returns
+    -------
+    TrainConfig
+        With ``width`` and ``depth`` made into ``hidden``, each standing for its part alone where the other is not
+        given, and ``dropout_K`` into one ratio for each layer; one for a layer that there is not has no effect.
 
     Raises
     ------
     ConfigError
-        If a name cannot be searched, or an end or a choice lies outside what the hyperparameter allows.
+        If a value is outside its range.
 
     Examples
     --------
-    >>> space = Space.parse({"weight_decay": "log:1e-8:1e-4", "dropout": "uniform:0:0.5"})
-    >>> space.names
-    ('dropout', 'weight_decay')
-    >>> space.to_texts()["weight_decay"]
-    'log:1e-08:0.0001'
-    >>> Space.parse({"dropout": "uniform:0:1"})
-    Traceback (most recent call last):
-    ...
-    fastnet.errors.ConfigError: dropout=uniform:0:1: its value 1 must be in [0, 1)
+    >>> configured(TrainConfig(), {"width": 64, "depth": 2, "learning_rate": 0.1}).hidden
+    (64, 64)
     """
-
-    distributions: Mapping[str, Distribution]
-
-    def __post_init__(self) -> None:
-        ordered = dict(sorted(self.distributions.items()))
-        for name, distribution in ordered.items():
-            _check_name(name)
-            for value in _extremes(distribution):
-                _check_value(name, distribution, value)
-        object.__setattr__(self, "distributions", ordered)
-
-    @classmethod
-    def parse(cls, texts: Mapping[str, str]) -> Space:
-        """Read a space from names and text forms, such as `fastnet.config.SearchConfig.space`."""
-        parsed: dict[str, Distribution] = {}
-        for name, text in texts.items():
-            _check_name(name)
-            try:
-                parsed[name] = parse_distribution(text)
-            except ConfigError as error:
-                raise ConfigError(f"{name}={text}: {error}") from None
-        return cls(parsed)
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Searched hyperparameters, sorted."""
-        return tuple(self.distributions)
-
-    def to_texts(self) -> dict[str, str]:
-        """Write the space the way `parse` reads it, each range in its canonical spelling."""
-        return {name: str(distribution) for name, distribution in self.distributions.items()}
-
-    def check_used(self, train: TrainConfig) -> None:
-        """Raise `ConfigError` if a searched hyperparameter would change nothing under `train`."""
-        for name in self.names:
-            if train.optimizer not in _USED_BY.get(name, (train.optimizer,)):
-                needed = " or ".join(_USED_BY[name])
-                raise ConfigError(
-                    f"{name} is searched but optimizer={train.optimizer!r} does not use it; "
-                    f"choose optimizer {needed}, or leave {name} out of the space"
-                )
-            if name == "dropout" and not train.hidden:
-                raise ConfigError("dropout is searched but the network has no hidden layer; add one or leave it out")
+    changes: dict[str, Any] = {}
+    ratios: dict[int, Value] = {}
+    for name, value in params.items():
+        layer = _layer_of(name)
+        if layer is not None:
+            ratios[layer] = value
+        elif name == "hidden":
+            changes[name] = _hidden(str(value))
+        elif name not in ("width", "depth"):
+            changes[name] = value
+    if "width" in params or "depth" in params:
+        width = params.get("width", train.hidden[0] if train.hidden else 1)
+        changes["hidden"] = (width,) * int(params.get("depth", len(train.hidden)))
+    if ratios:
+        depth = len(changes.get("hidden", train.hidden))
+        common = changes.get("dropout", train.dropout)
+        before = common if isinstance(common, tuple) else (common,) * depth
+        changes["dropout"] = tuple(ratios.get(k, ratio) for k, ratio in enumerate(before, start=1))
+    return replace(train, **changes)
 
 
-def round_to_six_digits(values: Iterable[float]) -> Floats:
-    """Round each value to 6 significant digits, to the nearest double of that decimal number.
+def architecture_names(names: Iterable[str]) -> tuple[str, ...]:
+    """Return those of the names that cannot differ between networks that train as one pack.
 
     Examples
     --------
-    >>> round_to_six_digits([0.00123456789, 2.0]).tolist()
-    [0.00123457, 2.0]
+    >>> architecture_names(("activation", "dropout", "learning_rate", "width"))
+    ('activation', 'width')
     """
-    return np.array([float(f"{value:.6g}") for value in values], dtype=np.float64)
+    return tuple(name for name in names if name in ARCHITECTURE_NAMES)
 
 
-def _rounded(values: Floats, low: float, high: float) -> Floats:
-    rounded = round_to_six_digits(values.ravel().tolist()).reshape(values.shape)
-    return np.clip(rounded, low, high)
+def limited(name: str, distribution: Distribution) -> Distribution:
+    """Cut what a hyperparameter does not allow off a range that was widened.
+
+    Parameters
+    ----------
+    name : str
+        A name that can be searched.
+    distribution : Distribution
+        Such as `Distribution.between` gives beyond 0 and 1; part of it must be allowed.
+
+    Returns
+    -------
+    Distribution
+        The same if all of it is allowed.
+
+    Examples
+    --------
+    >>> str(limited("dropout", Uniform(0.0, 0.5).between(-0.5, 3.0)))
+    'uniform:0:0.999999'
+    """
+    if isinstance(distribution, Choice):
+        return distribution
+    low, high = distribution.extremes()
+    kind = kind_of(name)
+    whole = isinstance(distribution, (Int, LogInt))
+    ends = [min(max(end, kind.low), kind.high) for end in (float(low), float(high))]
+    first, last = (int(end) if whole else end for end in ends)
+    if (first, last) == (low, high):
+        return distribution
+    return Choice((first,)) if first == last else type(distribution)(first, last)  # type: ignore
 
 
-def _scaled_exp(scale: float, t: Floats) -> Floats:
-    """Compute scale * exp(t), t >= 0, to about 2 ulp from operations that IEEE 754 rounds alike on every machine."""
-    k = np.floor(t / (_LN2_HIGH + _LN2_LOW) + 0.5)
-    r = (t - k * _LN2_HIGH) - k * _LN2_LOW
-    total = np.ones_like(r)
-    for term in range(15, 0, -1):  # Horner's scheme of the Taylor series; |r| <= ln(2)/2 leaves 2e-20 after r^15
-        total = 1.0 + total * r / term
-    return np.ldexp(scale * total, k.astype(np.int64))
+_hidden = lru_cache(maxsize=1024)(parse_hidden)
+_layer_of = lru_cache(maxsize=1024)(layer_of)
 
 
-def _check_name(name: str) -> None:
-    if name not in SEARCHABLE:
-        raise ConfigError(f"space {name!r}: only {', '.join(SEARCHABLE)} can be searched")
+def _check_layers(space: Space, train: TrainConfig) -> None:
+    """Raise `ConfigError` where layers are decided twice, or a value is meant for a layer that no network has."""
+    names = set(space.names)
+    for name in ("width", "depth"):
+        if name in names and "hidden" in names:
+            raise ConfigError(f"{name} is searched and so is hidden, which it is a part of; leave one of them out")
+    if "width" in names and "depth" not in names and not train.hidden:
+        raise ConfigError("width is searched but the network has no hidden layer; add one, or search depth too")
+    if "depth" in names and "width" not in names and len(set(train.hidden)) != 1:
+        raise ConfigError(
+            f"depth is searched but hidden={format_hidden(train.hidden)} does not say how wide a layer is; "
+            "give layers of one width, or search width too"
+        )
+    depths = _depths(space, train)
+    if isinstance(train.dropout, tuple) and depths != {len(train.hidden)} and "dropout" not in names:
+        raise ConfigError("the number of layers is searched but dropout has one ratio for each; give one for all")
+    layers = {layer for layer in map(layer_of, names) if layer is not None}
+    if "dropout" in names and max(depths) == 0:
+        raise ConfigError("dropout is searched but the network has no hidden layer; add one or leave it out")
+    if "dropout" in names and layers >= set(range(1, max(depths) + 1)):
+        raise ConfigError("dropout is searched but every layer has a ratio of its own; leave dropout out of the space")
+    for layer in sorted(layers):
+        if layer > max(depths):
+            raise ConfigError(
+                f"dropout_{layer} is searched but no network has more than {max(depths)} hidden layers; leave it out"
+            )
 
 
-def _check_value(name: str, distribution: Distribution, value: float) -> None:
+def _depths(space: Space, train: TrainConfig) -> set[int]:
+    """Numbers of hidden layers that occur; of a range its two ends."""
+    if "hidden" in space.names:
+        return {len(parse_hidden(str(text))) for text in space.distributions["hidden"].extremes()}
+    if "depth" in space.names:
+        return {int(end) for end in space.distributions["depth"].extremes()}
+    return {len(train.hidden)}
+
+
+def _is_allowed(name: str, value: Value) -> bool:
     try:
-        check_hyperparameter(name, value)
+        check_value(name, value)
+    except ConfigError:
+        return False
+    return True
+
+
+def _check_kind(name: str, distribution: Distribution) -> None:
+    kind = kind_of(name).type
+    if kind is str and not isinstance(distribution, Choice):
+        raise ConfigError(f"{name}={distribution}: {name} is not a number; write choice:A,B,...")
+    if kind is int and isinstance(distribution, (LogUniform, Uniform)):
+        raise ConfigError(f"{name}={distribution}: {name} is a whole number; write int:LO:HI or logint:LO:HI")
+
+
+def _check_value(name: str, distribution: Distribution, value: Value) -> None:
+    try:
+        check_value(name, value)
     except ConfigError as error:
         rule = str(error).partition(": ")[2]
-        raise ConfigError(f"{name}={distribution}: its value {_text(value)} {rule}") from None
+        sign = "" if rule.startswith("must") else ":"
+        raise ConfigError(f"{name}={distribution}: its value {text_of(value)}{sign} {rule}") from None
 
 
-def _extremes(distribution: Distribution) -> tuple[float, ...]:
-    return distribution.values if isinstance(distribution, Choice) else (distribution.low, distribution.high)
-
-
-def _check_finite(value: float) -> None:
-    if not math.isfinite(value):
-        raise ConfigError(f"{value} is not a finite number")
-
-
-def _check_ends(low: float, high: float) -> None:
-    _check_finite(low)
-    _check_finite(high)
-    if low == high:
-        raise ConfigError(f"both ends are {_text(low)}; write choice:{_text(low)} for one fixed value")
-    if low > high:
-        raise ConfigError(f"the lower end {_text(low)} is above the upper end {_text(high)}; swap them")
-
-
-def _read_number(text: str) -> float:
+def _spelled_alike(distribution: Distribution) -> Choice:
+    """Give equal networks equal texts, with the hyphens that a choice needs, and refuse one that occurs twice."""
+    texts = (format_hidden(parse_hidden(str(text))).replace(",", "-") for text in distribution.extremes())
     try:
-        return float(text)
-    except ValueError:
-        raise ConfigError(f"{text.strip()!r} is not a number; write a range as {FORMS}") from None
-
-
-def _text(value: float) -> str:
-    """Shortest spelling of `value` that reads back as the same double."""
-    short = f"{value:g}"
-    return short if float(short) == value else repr(float(value))
+        return Choice(tuple(texts))
+    except ConfigError as error:
+        raise ConfigError(f"hidden={distribution}: {error}") from None

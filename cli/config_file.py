@@ -1,0 +1,237 @@
+"""Where an option's value comes from: the command line, else the environment, else a file, else its default.
+
+Click looks in all four places by itself once it has been told of the file. This module reads the file, checks it as an
+option would, and settles by the same precedence whether a hyperparameter is fixed or searched.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+from click.core import ParameterSource
+
+from fastnet.config import SearchConfig, TrainConfig
+from fastnet.errors import ConfigError
+
+from .options import default_of, flag
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+_META = "fastnet.config_file"
+_ONLY_FLAGS = ("config", "print_config", "fresh", "overwrite", "help")
+"""Options that say what to do once, and would do harm or nonsense when a file said it every time."""
+
+_FILE, _ENVIRONMENT, _COMMAND_LINE = 1, 2, 3
+_PRECEDENCE = {
+    ParameterSource.DEFAULT_MAP: _FILE,
+    ParameterSource.ENVIRONMENT: _ENVIRONMENT,
+    ParameterSource.COMMANDLINE: _COMMAND_LINE,
+}
+
+
+def config_options(command: Command) -> Command:
+    """Add `--config` and `--print-config`."""
+    command = click.option(
+        "--print-config",
+        is_flag=True,
+        allow_from_autoenv=False,
+        help="Print the settings as a file for --config, and do no more.",
+    )(command)
+    return click.option(
+        "--config",
+        type=click.Path(path_type=Path, allow_dash=True),
+        metavar="FILE",
+        is_eager=True,
+        expose_value=False,
+        callback=_load,
+        help="Read settings from this TOML or JSON file, named as the options are; - is standard input.",
+    )(command)
+
+
+def _load(ctx: click.Context, param: click.Parameter, path: Path | None) -> None:
+    if path is None or ctx.resilient_parsing:
+        return
+    from fastnet.settings import parse_settings, read_settings
+
+    if str(path) == "-":
+        source, content = "standard input", parse_settings(sys.stdin.buffer.read(), "standard input")
+    else:
+        source, content = str(path), read_settings(path)
+    known = file_options(ctx.command)
+    given: dict[str, Any] = {}
+    besides: dict[str, Any] = {}
+    for name, value in content.items():
+        if name in known:
+            given[known[name].name or ""] = _checked(ctx, known[name], name, value, source)
+        elif name == "space" and _takes_space(ctx.command):
+            besides[name] = _checked_ranges(value, source)
+        elif not _takes_space(ctx.command) and _is_part(name):
+            besides[name] = _checked_part(name, value, source)
+        else:
+            raise ConfigError(_unknown(ctx, known, name, value, source))
+    ctx.default_map = given
+    ctx.meta[_META] = source, besides
+
+
+def file_options(command: click.Command) -> dict[str, click.Option]:
+    """The options of a command that a file may give, by their names there: `--first-epochs` is `first_epochs`."""
+    options = [param for param in command.params if isinstance(param, click.Option)]
+    named = {max(option.opts, key=len)[2:].replace("-", "_"): option for option in options if option.name != "space"}
+    return {name: option for name, option in named.items() if name not in _ONLY_FLAGS}
+
+
+def _takes_space(command: click.Command) -> bool:
+    return any(param.name == "space" for param in command.params)
+
+
+def _is_part(name: str) -> bool:
+    from fastnet.tuning.names import parent_of
+
+    return parent_of(name) is not None
+
+
+def _unknown(ctx: click.Context, known: Iterable[str], name: str, value: Any, source: str) -> str:
+    from fastnet.settings import suggestion
+
+    command = f"fastnet {ctx.info_name}"
+    if name in _ONLY_FLAGS:
+        return f"{source}: {flag(name)} can be given on the command line only"
+    if name == "space":
+        return f"{source}: [space] is for fastnet search; {command} takes one value for each name"
+    what = f"[{name}] is no table" if isinstance(value, Mapping) else f"{name} is no option"
+    return f"{source}: {what} of {command}{suggestion(name, list(known))}"
+
+
+def _checked(ctx: click.Context, option: click.Option, name: str, value: Any, source: str) -> Any:
+    """Raise `ConfigError` unless the option would take this value."""
+    from fastnet.settings import toml_value
+
+    kinds, words = _kinds(option)
+    if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
+        raise ConfigError(f"{source}: {name} = {toml_value(value)}: must be {words}")
+    try:
+        option.process_value(ctx, value)
+    except click.BadParameter as error:
+        raise ConfigError(f"{source}: {name} = {toml_value(value)}: {error.message.rstrip('.')}") from None
+    return value
+
+
+def _kinds(option: click.Option) -> tuple[tuple[type, ...], str]:
+    """Types of TOML that an option takes, and words for them."""
+    if option.is_flag:
+        return (bool,), "true or false"
+    if option.count or isinstance(option.type, (click.types.IntParamType, click.IntRange)):
+        return (int,), "a whole number"
+    if isinstance(option.type, (click.types.FloatParamType, click.FloatRange)):
+        return (int, float), "a number"
+    if isinstance(option.type, (click.Choice, click.Path)):
+        return (str,), "a text in quotes"
+    return (str, int, float), "a text or a number"
+
+
+def _checked_part(name: str, value: Any, source: str) -> Any:
+    from fastnet.settings import toml_value
+    from fastnet.tuning.names import check_value
+
+    try:
+        check_value(name, value)
+    except ConfigError as error:
+        raise ConfigError(f"{source}: {name} = {toml_value(value)}: {str(error).partition(': ')[2]}") from None
+    return value
+
+
+def _checked_ranges(value: Any, source: str) -> dict[str, str]:
+    from fastnet.settings import toml_value
+    from fastnet.tuning.space import Space
+
+    if not isinstance(value, Mapping):
+        raise ConfigError(f'{source}: space must be a table: [space], then lines such as dropout = "uniform:0:0.5"')
+    for name, text in value.items():
+        if not isinstance(text, str):
+            raise ConfigError(
+                f'{source}: [space] {name} = {toml_value(text)}: a range is a text such as "log:1e-6:1e-2"; '
+                f"a fixed value stands above [space]"
+            )
+    try:
+        return Space.parse(value).to_texts()
+    except ConfigError as error:
+        raise ConfigError(f"{source}: {error}") from None
+
+
+def search_space(ctx: click.Context) -> dict[str, str]:
+    """The ranges to search, without the hyperparameters that are fixed: the higher place decides."""
+    from fastnet.tuning.names import parent_of
+
+    chosen: dict[str, tuple[int, str]] = {}
+    for place, texts in _ranges(ctx).items():
+        for name, text in texts.items():
+            if place and _place(ctx, name) == place:
+                raise ConfigError(_said_twice(ctx, place, name, text))
+            chosen[name] = place, text
+    return {
+        name: text
+        for name, (place, text) in chosen.items()
+        if max(_place(ctx, name), _place(ctx, parent_of(name))) <= place
+    }
+
+
+def with_parts(ctx: click.Context, config: TrainConfig) -> TrainConfig:
+    """Put the parts of an option that a trial's file names, such as `width`, in their place in the configuration."""
+    from fastnet.tuning.names import parent_of
+    from fastnet.tuning.space import configured
+
+    _, parts = ctx.meta.get(_META, ("", {}))
+    return configured(config, {k: value for k, value in parts.items() if _place(ctx, parent_of(k)) <= _FILE})
+
+
+def printed(ctx: click.Context, values: Mapping[str, Any], space: Mapping[str, str] | None = None) -> str:
+    """What `--print-config` prints: `values` by the names of the parameters, and of the other options what they are."""
+    from fastnet.settings import to_toml
+
+    settings = {}
+    for name, option in file_options(ctx.command).items():
+        value = values.get(option.name or "", ctx.params.get(option.name or ""))
+        if name not in (space or {}):
+            settings[name] = str(value) if isinstance(value, Path) else value
+    return to_toml(settings if space is None else {**settings, "space": space})
+
+
+def _ranges(ctx: click.Context) -> dict[int, dict[str, str]]:
+    """Ranges by where they come from, the default ones at 0."""
+    (option,) = (param for param in ctx.command.params if param.name == "space")
+    on_command_line = ctx.get_parameter_source("space") is ParameterSource.COMMANDLINE
+    return {
+        0: default_of(SearchConfig, "space"),
+        _FILE: ctx.meta.get(_META, ("", {}))[1].get("space", {}),
+        _ENVIRONMENT: _parse_ranges(option.value_from_envvar(ctx) or ()),
+        _COMMAND_LINE: _parse_ranges(ctx.params["space"] if on_command_line else ()),
+    }
+
+
+def _parse_ranges(options: Iterable[str]) -> dict[str, str]:
+    from fastnet.tuning import parse_space_option
+
+    given: dict[str, str] = {}
+    for option in options:
+        name, text = parse_space_option(option)
+        if name in given:
+            raise ConfigError(f"--space {option}: {name} already has the range {given[name]}; give it one")
+        given[name] = text
+    return given
+
+
+def _place(ctx: click.Context, name: str | None) -> int:
+    """Where a hyperparameter is given a fixed value; 0 if nowhere."""
+    source = ctx.get_parameter_source(name) if name else None
+    return _PRECEDENCE.get(source, 0) if source else 0
+
+
+def _said_twice(ctx: click.Context, place: int, name: str, text: str) -> str:
+    if place == _FILE:
+        return f"{ctx.meta[_META][0]}: {name} has a fixed value and a range under [space]; leave one of the two out"
+    fixing = flag(name) if place == _COMMAND_LINE else f"the environment variable for {flag(name)}"
+    return f"--space {name}={text}: {fixing} fixes {name}; leave one of the two out"

@@ -1,0 +1,77 @@
+"""Options of `fastnet search` on how it searches: one for each field of `SearchConfig` that says so."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+import click
+
+from fastnet.config import METRICS, PRUNINGS, SAMPLERS, SearchConfig
+
+from .options import default_of, flag
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+_STRATEGY: dict[str, tuple[Any, str]] = {
+    "sampler": (
+        click.Choice(SAMPLERS),
+        "Where in the ranges the trials lie: drawn one by one, spread evenly (sobol), or every combination (grid).",
+    ),
+    "levels": (int, "Values of each range on a grid, both ends among them."),
+    "pruning": (
+        click.Choice(PRUNINGS),
+        "Which trials end early: none, all but the best of their pack (halving), or those below its median.",
+    ),
+    "eta": (int, "With halving, the best 1/ETA of a pack go on, for ETA times as many epochs."),
+    "first_epochs": (int, "Epochs before trials are compared for the first time, when pruning."),
+    "pack_size": (int, "Consecutive trials that are compared with one another, when pruning."),
+    "metric": (click.Choice(METRICS), "What trials are compared by, on the validation samples."),
+    "stages": (int, "Rounds that share the trials; after each the ranges shrink to where the best ones lie."),
+    "repeats": (int, "Fresh seeds with which each candidate of --final is trained."),
+}
+
+
+def strategy_options(command: Command) -> Command:
+    """Add what `search_strategy` reads."""
+    command = click.option(
+        "--final",
+        default=str(default_of(SearchConfig, "final")),
+        show_default=True,
+        metavar="N|none",
+        callback=_candidates,
+        help="At the end, train the N best trials again to choose one, and use the test set once; none stops before.",
+    )(command)
+    command = click.option(
+        "--expand/--no-expand",
+        default=default_of(SearchConfig, "expand"),
+        show_default=True,
+        help="Between stages, move a range beyond its border where the best trials pile up there.",
+    )(command)
+    command = click.option(
+        "--cv",
+        "folds",
+        type=int,
+        metavar="FOLDS",
+        help="Cross-validate each trial with so many stratified folds.  [default: one validation part]",
+    )(command)
+    for name in reversed(_STRATEGY):
+        kind, text = _STRATEGY[name]
+        command = click.option(
+            flag(name), type=kind, default=default_of(SearchConfig, name), show_default=True, help=text
+        )(command)
+    return command
+
+
+def search_strategy(settings: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Split the values of a command's options into those of `strategy_options` and the others."""
+    names = (*_STRATEGY, "folds", "expand", "final")
+    return {name: settings[name] for name in names}, {k: v for k, v in settings.items() if k not in names}
+
+
+def _candidates(ctx: click.Context, param: click.Parameter, value: str) -> int:
+    if value == "none":
+        return 0
+    if not value.isdecimal() or not 1 <= int(value[:10]) <= 1000:
+        raise click.BadParameter(f"{value!r} is neither a number of candidates from 1 to 1000 nor 'none'.")
+    return int(value)

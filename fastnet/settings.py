@@ -1,0 +1,137 @@
+"""Settings as text: TOML and JSON files that name options, and the sentence for a name that is none of them."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import tomllib
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Any
+
+from fastnet.errors import ConfigError
+
+MAX_BYTES = 1_000_000
+"""A file larger than this is no list of settings, whatever it is."""
+
+
+def read_settings(path: Path) -> dict[str, Any]:
+    """Read names and values from a file.
+
+    Parameters
+    ----------
+    path : Path
+        TOML, or one JSON object; told apart by the first character, which is a brace in JSON only.
+
+    Returns
+    -------
+    dict of str to value
+        Hyphens in names are read as underscores; tables, such as ``[space]``, are dicts in it.
+
+    Raises
+    ------
+    ConfigError
+        If the file is neither, or names something twice.
+    OSError
+        If it cannot be read.
+    """
+    with path.open("rb") as file:
+        content = file.read(MAX_BYTES + 1)
+    if len(content) > MAX_BYTES:
+        raise ConfigError(f"{path}: larger than {MAX_BYTES // 1_000_000} MB, which no list of settings is")
+    return parse_settings(content, str(path))
+
+
+def parse_settings(content: bytes, source: str) -> dict[str, Any]:
+    r"""Read names and values from the content of a file; `source` names it in errors, see `read_settings`.
+
+    Examples
+    --------
+    >>> parse_settings(b"trials = 100\n[space]\nlearning-rate = 'log:1e-4:1e-2'", "study.toml")
+    {'trials': 100, 'space': {'learning_rate': 'log:1e-4:1e-2'}}
+    >>> parse_settings(b'{"learning_rate": 0.01, "hidden": "100x6"}', "trial.json")
+    {'learning_rate': 0.01, 'hidden': '100x6'}
+    """
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise ConfigError(f"{source}: not a text in UTF-8; settings are TOML or one JSON object") from None
+    as_json = text.lstrip().startswith("{")
+    try:
+        read = json.loads(text, object_pairs_hook=_unique, parse_constant=float) if as_json else tomllib.loads(text)
+    except ConfigError as error:
+        raise ConfigError(f"{source}: {error}") from None
+    except (ValueError, RecursionError) as error:
+        form = "one JSON object" if as_json else "TOML, such as trials = 100"
+        raise ConfigError(f"{source}: cannot be read as {form}: {error}") from None
+    try:
+        return _underscored(read)
+    except ConfigError as error:
+        raise ConfigError(f"{source}: {error}") from None
+
+
+def to_toml(settings: Mapping[str, Any]) -> str:
+    """Write settings the way `read_settings` reads them.
+
+    Parameters
+    ----------
+    settings : mapping of str to bool, int, float or str
+        Names with underscores; None is left out. Mappings of the same become tables and are written last.
+
+    Returns
+    -------
+    str
+        TOML, one line a setting.
+
+    Examples
+    --------
+    >>> print(to_toml({"trials": 100, "jobs": None, "space": {"dropout": "uniform:0:0.5"}}), end="")
+    trials = 100
+    <BLANKLINE>
+    [space]
+    dropout = "uniform:0:0.5"
+    """
+    plain = {name: value for name, value in settings.items() if not isinstance(value, Mapping) and value is not None}
+    lines = [f"{name} = {toml_value(value)}" for name, value in plain.items()]
+    for title, table in settings.items():
+        if isinstance(table, Mapping):
+            lines += ["", f"[{title}]", *(f"{name} = {toml_value(value)}" for name, value in table.items())]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def toml_value(value: Any) -> str:
+    r"""Write one value as TOML does; one that TOML has no word for, as Python does.
+
+    Examples
+    --------
+    >>> toml_value("a\tb"), toml_value(True), toml_value(1e-8)
+    ('"a\\tb"', 'true', '1e-08')
+    """
+    if isinstance(value, str):
+        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+    return str(value).lower() if isinstance(value, bool) else repr(value)
+
+
+def suggestion(name: str, names: Collection[str]) -> str:
+    """Return the end of a sentence that names what `name` may have been meant for, or nothing.
+
+    Examples
+    --------
+    >>> suggestion("trails", ["trials", "space"]), suggestion("colour", ["trials", "space"])
+    ('; did you mean trials?', '')
+    """
+    near = difflib.get_close_matches(name.replace("-", "_"), names, n=1)
+    return f"; did you mean {near[0]}?" if near else ""
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    names = [name for name, _ in pairs]
+    for name in names:
+        if names.count(name) > 1:
+            raise ConfigError(f"{name} is given twice; give it once")
+    return dict(pairs)
+
+
+def _underscored(settings: Mapping[str, Any]) -> dict[str, Any]:
+    values = [_underscored(value) if isinstance(value, Mapping) else value for value in settings.values()]
+    return _unique([(name.replace("-", "_"), value) for name, value in zip(settings, values, strict=True)])
