@@ -40,8 +40,9 @@ SCHEMA = (
 )
 
 TRIAL_COLUMNS = "trials.id, stage, status, params, value, best_value, best_epoch, epochs, seconds"
-INSERT_TRIAL = "INSERT OR IGNORE INTO trials VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
-INSERT_CURVES = "INSERT OR IGNORE INTO curves VALUES (?, ?, ?)"
+# A trial that is there stays; anything else that is wrong with a row is an error.
+INSERT_TRIAL = "INSERT INTO trials VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING"
+INSERT_CURVES = "INSERT INTO curves VALUES (?, ?, ?) ON CONFLICT (id) DO NOTHING"
 
 NO_CURVES = np.empty((len(CURVES), 0), dtype=np.float32)
 NO_CURVES.flags.writeable = False
