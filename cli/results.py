@@ -22,8 +22,7 @@ def trial_rows(result: SearchResult) -> list[dict[str, Any]]:
     """One row for each trial, best first and diverged ones last."""
     from fastnet.report.listing import to_rows
 
-    diverged = [trial for trial in result.trials if trial.status != "done"]
-    return to_rows([*result.best(len(result.trials)), *diverged])
+    return to_rows(result.trials.iterate(curves=True, order="best"))
 
 
 def as_csv(rows: Iterable[Mapping[str, Any]]) -> str:
@@ -61,7 +60,7 @@ def search_document(result: SearchResult, folder: Path, settings: Mapping[str, A
 
 def closing_line(result: SearchResult, folder: Path) -> str:
     """How much was done, how fast, and where it is kept."""
-    diverged = sum(trial.status != "done" for trial in result.trials)
+    diverged = result.count("diverged")
     counts = f"{result.new_trials} new" + (f", {diverged} diverged" if diverged else "")
     parts = [f"{len(result.trials)} trials ({counts}) in {result.wall_seconds:.1f} s"]
     if result.new_trials:

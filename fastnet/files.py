@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 
 def replace_file(path: Path, content: bytes) -> None:
@@ -30,9 +33,29 @@ def replace_file(path: Path, content: bytes) -> None:
     ...     (Path(folder) / "a.txt").read_bytes()
     b'new'
     """
+    with replacing_file(path) as stream:
+        stream.write(content)
+
+
+@contextmanager
+def replacing_file(path: Path) -> Iterator[BinaryIO]:
+    """Open a file beside its final place for a block, and move it there when the block ends without an exception.
+
+    Parameters and exceptions are those of `replace_file`; what else the block raises is passed on.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     with replacing_file(Path(folder) / "a.txt") as stream:
+    ...         _ = stream.write(b"bit by bit")
+    ...     (Path(folder) / "a.txt").read_bytes()
+    b'bit by bit'
+    """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        temporary.write_bytes(content)
+        with temporary.open("wb") as stream:
+            yield stream
         os.replace(temporary, path)
     except OSError as error:
         raise OSError(error.errno, error.strerror, str(path)) from error

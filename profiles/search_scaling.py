@@ -63,14 +63,17 @@ def thread_counts(most: int) -> list[int]:
 def profile(report: Report, network: Network, counts: list[int], repeats: int) -> None:
     """Verify and time the searches of one architecture."""
     dataset = network.data(SAMPLES)
-    with report.warming_up():
-        firsts = [run(network._replace(trials=8), dataset, threads) for threads in counts]
-    verify(report, network, dataset, firsts)
+    with tempfile.TemporaryDirectory() as folder:  # trials stay in their study's file
+        with report.warming_up():
+            few = network._replace(trials=8)
+            firsts = [run(few, dataset, threads, Path(folder) / str(threads)) for threads in counts]
+        verify(report, network, dataset, firsts)
     rates = np.zeros((repeats, len(counts)))
     outside = np.zeros((repeats, len(counts)))
     for r in range(repeats):
         for k, threads in enumerate(counts):
-            result = run(network, dataset, threads)
+            with tempfile.TemporaryDirectory() as folder:
+                result = run(network, dataset, threads, Path(folder) / "s")
             rates[r, k], outside[r, k] = result.trials_per_second, result.outside_share
     report.section(network.name)
     for k, threads in enumerate(counts):
@@ -83,16 +86,13 @@ def profile(report: Report, network: Network, counts: list[int], repeats: int) -
         )  # fmt: skip
 
 
-def run(network: Network, dataset: Any, threads: int) -> Any:
+def run(network: Network, dataset: Any, threads: int, folder: Path) -> Any:
     """Search once, in a study of its own."""
     import fastnet
     from fastnet.tuning import search
 
     train = fastnet.TrainConfig(hidden=network.hidden, batch_size=BATCH, epochs=network.epochs)
-    with tempfile.TemporaryDirectory() as folder:
-        return search(
-            dataset, fastnet.SearchConfig(trials=network.trials, train=train), folder=Path(folder) / "s", jobs=threads
-        )
+    return search(dataset, fastnet.SearchConfig(trials=network.trials, train=train), folder=folder, jobs=threads)
 
 
 def verify(report: Report, network: Network, dataset: Any, results: list[Any]) -> None:

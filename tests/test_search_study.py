@@ -10,6 +10,7 @@ import subprocess
 import sys
 import textwrap
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -47,6 +48,17 @@ def fill(folder: Path, numbers, settings=SETTINGS) -> None:
 def in_python(code: str, *arguments: object, **options) -> subprocess.CompletedProcess:
     command = [sys.executable, "-c", textwrap.dedent(code), *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, timeout=60, **options)
+
+
+def test_all_of_a_batch_is_stored_or_nothing(tmp_path):
+    with Study.open(tmp_path, SETTINGS) as study:
+        run = study.begin_run({})
+        study.append([make_trial(0)], run=run, **TIMES)
+        broken = replace(make_trial(2), seconds=None)
+        with pytest.raises(StudyError, match="NOT NULL"):
+            study.append([make_trial(1), broken, make_trial(3)], run=run, **TIMES)
+        assert study.stored_ids().tolist() == [0]
+        assert study.runs()[0]["new_trials"] == 1
 
 
 def test_trials_come_back_as_they_were(tmp_path):
@@ -94,7 +106,7 @@ def test_an_empty_study(tmp_path):
     with Study.open(tmp_path / "a" / "b", SETTINGS) as study:
         assert study.stored_ids().shape == (0,)
         assert study.best_value() is None
-        assert study.trials() == ()
+        assert tuple(study.trials()) == study.best() == ()
 
 
 def test_other_settings_are_refused_and_every_difference_is_named(tmp_path):
@@ -153,14 +165,18 @@ def test_someone_elses_database_is_refused_and_kept(tmp_path, fresh):
     assert (tmp_path / STUDY_FILE).read_bytes() == content
 
 
-def test_a_study_of_a_later_format_is_refused(tmp_path):
+@pytest.mark.parametrize("version", [1, 99])
+def test_a_study_of_another_format_is_refused_and_kept(tmp_path, version):
     fill(tmp_path, [0])
     connection = sqlite3.connect(tmp_path / STUDY_FILE)
-    connection.execute("PRAGMA user_version = 99")
+    connection.execute(f"PRAGMA user_version = {version}")
     connection.close()
+    content = (tmp_path / STUDY_FILE).read_bytes()
+    sentence = f"file format {version}, this fastnet reads 2; use the fastnet that wrote it, or choose another folder"
     for attempt in (lambda: Study.read(tmp_path), lambda: Study.open(tmp_path, SETTINGS, fresh=True)):
-        with pytest.raises(StudyError, match="file format 99, this fastnet reads 1"):
+        with pytest.raises(StudyError, match=sentence):
             attempt()
+    assert (tmp_path / STUDY_FILE).read_bytes() == content
 
 
 def test_a_damaged_study_is_told(tmp_path):
@@ -286,22 +302,22 @@ def test_an_error_nobody_foresaw_is_a_sentence_too():
 
 
 HOLD = """
-import sys, time
+import sys
 from pathlib import Path
 import numpy as np
 from fastnet.tuning import Study, TrialResult
 study = Study.open(Path(sys.argv[1]), {"seed": 0})
 run = study.begin_run({})
-for i in range(10**6):
-    curves = np.full((4, 2), i, np.float32)
-    study.append([TrialResult.from_curves(i, "done", {}, curves, seconds=0.0)], run=run,
-                 wall_seconds=0.0, compile_seconds=0.0, compiled_seconds=0.0)
-    if i == 20:
+for pack in range(10**6):
+    ids = range(7 * pack, 7 * pack + 7)
+    trials = [TrialResult.from_curves(i, "done", {}, np.full((4, 2), i, np.float32), seconds=0.0) for i in ids]
+    study.append(trials, run=run, wall_seconds=0.0, compile_seconds=0.0, compiled_seconds=0.0)
+    if pack == 3:
         print("holding", flush=True)
 """
 
 
-def test_a_second_writer_is_refused_until_the_first_is_killed(tmp_path):
+def test_a_second_writer_is_refused_until_the_first_is_killed_which_leaves_whole_packs(tmp_path):
     first = subprocess.Popen([sys.executable, "-c", HOLD, str(tmp_path)], stdout=subprocess.PIPE, text=True)
     try:
         assert first.stdout is not None
@@ -315,7 +331,7 @@ def test_a_second_writer_is_refused_until_the_first_is_killed(tmp_path):
         first.communicate()
     with Study.open(tmp_path, {"seed": 0}) as study:
         ids = study.stored_ids()
-        assert ids.tolist() == list(range(len(ids)))
+        assert ids.tolist() == list(range(len(ids))) and len(ids) % 7 == 0
         assert [trial.curves[0, 0] for trial in study.trials()] == ids.tolist()
 
 
@@ -347,15 +363,18 @@ def test_a_copied_study_is_a_study(tmp_path):
         assert len(study.trials()) == 2
 
 
-def test_a_trial_takes_under_300_bytes_without_its_curves(tmp_path):
-    with Study.open(tmp_path, SETTINGS) as study:
-        params = {"learning_rate": 0.00123457, "weight_decay": 3.85914e-07}
-        trials = [
-            TrialResult.from_curves(i, "done", params, np.full((4, 1), 0.1, np.float32), seconds=0.123456789)
-            for i in range(2000)
-        ]
-        study.append(trials, run=study.begin_run({}), **TIMES)
-    assert (tmp_path / STUDY_FILE).stat().st_size / 2000 < 300
+def test_a_trial_takes_under_150_bytes_without_its_curves_and_16_more_for_each_epoch_that_ran(tmp_path):
+    params = {"learning_rate": 0.00123457, "weight_decay": 3.85914e-07}
+    curves = np.full((4, 50), np.nan, np.float32)
+    curves[:, :10] = np.float32(0.123456)
+    trials = [TrialResult.from_curves(i, "stopped", params, curves, seconds=0.123456789) for i in range(5000)]
+    sizes = {}
+    for keep in (False, True):
+        with Study.open(tmp_path / str(keep), SETTINGS, curves=keep) as study:
+            study.append(trials, run=study.begin_run({}), **TIMES)
+        sizes[keep] = (tmp_path / str(keep) / STUDY_FILE).stat().st_size / 5000
+    assert sizes[False] < 150
+    assert sizes[True] - sizes[False] < 200
 
 
 def test_study_folders_are_numbered(tmp_path):

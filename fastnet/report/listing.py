@@ -6,23 +6,26 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
-from fastnet.tuning.result import TrialResult
+from fastnet.tuning.result import TrialResult, Value
 
 _BOOK_WORDS = {"learning_rate": "lr", "weight_decay": "weight decay"}
+_METRIC_WORDS = {"accuracy": "val acc", "loss": "val loss"}
 
 
-def format_best(trials: Iterable[TrialResult]) -> list[str]:
+def format_best(trials: Iterable[TrialResult], metric: str = "accuracy") -> list[str]:
     """Write ranked trials in the book's form, one line each.
 
     Parameters
     ----------
     trials : iterable of TrialResult
         Best first, such as `fastnet.tuning.SearchResult.best` gives them.
+    metric : {"accuracy", "loss"}
+        What `TrialResult.value` is.
 
     Returns
     -------
     list of str
-        The accuracy with at most 4 decimals, hyperparameters with at most 6 significant digits: learning rate and
+        The value with at most 4 decimals, hyperparameters with at most 6 significant digits: learning rate and
         weight decay first, by the book's names, others after them by their own. These digits are all there are, so a
         line is enough to run its trial again.
 
@@ -35,7 +38,7 @@ def format_best(trials: Iterable[TrialResult]) -> list[str]:
     >>> format_best([trial])
     ['Best-1 (val acc:0.83) | lr:0.0092, weight decay:3.86e-07']
     """
-    return [_line(place, trial) for place, trial in enumerate(trials, start=1)]
+    return [_line(place, trial, _METRIC_WORDS[metric]) for place, trial in enumerate(trials, start=1)]
 
 
 def to_rows(trials: Iterable[TrialResult]) -> list[dict[str, Any]]:
@@ -50,8 +53,8 @@ def to_rows(trials: Iterable[TrialResult]) -> list[dict[str, Any]]:
     list of dict
         ``id, status, validation_accuracy, best_validation_accuracy, best_epoch, train_accuracy, validation_loss,
         train_loss``, then the hyperparameters by name, then ``seconds``. Accuracies and losses are those of the last
-        epoch. None stands for what a diverged trial does not have. Without ``seconds``, the rows of a study are the
-        same on every machine.
+        epoch that ran. None stands for what a diverged trial, or one without curves, does not have. Without
+        ``seconds``, the rows of a study are the same on every machine.
 
     Examples
     --------
@@ -64,11 +67,22 @@ def to_rows(trials: Iterable[TrialResult]) -> list[dict[str, Any]]:
     return [_row(trial) for trial in trials]
 
 
-def _line(place: int, trial: TrialResult) -> str:
+def format_value(value: Value) -> str:
+    """Write the value of a hyperparameter: a fraction with at most 6 significant digits, all else as it is.
+
+    Examples
+    --------
+    >>> format_value(3.859137e-7), format_value(128), format_value("100x6")
+    ('3.85914e-07', '128', '100x6')
+    """
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def _line(place: int, trial: TrialResult, word: str) -> str:
     names = [name for name in _BOOK_WORDS if name in trial.params]
     names += [name for name in trial.params if name not in _BOOK_WORDS]
-    params = ", ".join(f"{_BOOK_WORDS.get(name, name)}:{trial.params[name]:.6g}" for name in names)
-    head = f"Best-{place} (val acc:{round(trial.value, 4)})"
+    params = ", ".join(f"{_BOOK_WORDS.get(name, name)}:{format_value(trial.params[name])}" for name in names)
+    head = f"Best-{place} ({word}:{round(trial.value, 4)})"
     return f"{head} | {params}" if params else head
 
 
@@ -85,7 +99,8 @@ def _row(trial: TrialResult) -> dict[str, Any]:
         "best_validation_accuracy": _number(trial.best_value),
         "best_epoch": trial.best_epoch or None,
     }
-    row |= {name: _number(float(str(curve[-1]))) for name, curve in last.items()}
+    epoch = trial.epochs - 1 if trial.status != "diverged" and trial.curves.size else -1
+    row |= {name: _number(float(str(curve[epoch]))) if epoch >= 0 else None for name, curve in last.items()}
     return row | dict(trial.params) | {"seconds": trial.seconds}
 
 

@@ -1,12 +1,13 @@
-"""Hyperparameter search: `search` runs a study, `Study` is its file, `Space` its ranges."""
+"""Hyperparameter search: `run_study` runs a study, `Study` is its file, `Space` its ranges."""
 
 from fastnet.tuning.distributions import parse_distribution
-from fastnet.tuning.engine import search
-from fastnet.tuning.folder import new_study_folder
+from fastnet.tuning.engine import run_study
+from fastnet.tuning.folder import STUDY_FILE, find_studies, is_being_written, new_study_folder, remove_study
 from fastnet.tuning.names import SEARCHABLE
 from fastnet.tuning.result import Progress, SearchResult, TrialResult, rank
 from fastnet.tuning.space import Space, configured, parse_space_option
-from fastnet.tuning.study import STUDY_FILE, Study
+from fastnet.tuning.stored import StoredTrials
+from fastnet.tuning.study import Study
 
 __all__ = [
     "SEARCHABLE",
@@ -14,12 +15,16 @@ __all__ = [
     "Progress",
     "SearchResult",
     "Space",
+    "StoredTrials",
     "Study",
     "TrialResult",
     "configured",
+    "find_studies",
+    "is_being_written",
     "new_study_folder",
     "parse_distribution",
     "parse_space_option",
     "rank",
-    "search",
+    "remove_study",
+    "run_study",
 ]

@@ -1,15 +1,28 @@
-"""The folder of a study: its number, the lock of its one writer, and what can go wrong with it, in words."""
+"""The folder of a study: its number, the lock of its one writer, its removal, and what can go wrong, in words."""
 
 from __future__ import annotations
 
+import math
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from fastnet.errors import StudyError
 
+STUDY_FILE = "study.sqlite"
 LOCK_FILE = "study.lock"
+APPLICATION_ID = 0x666E6574  # "fnet" in the file's header: how a study is told from any other SQLite file
+
+WRITTEN = (
+    STUDY_FILE,
+    *(f"{STUDY_FILE}-{end}" for end in ("wal", "shm", "journal")),
+    "best20.png",
+)
+"""What a search writes into the folder of its study besides `LOCK_FILE`, and what `remove_study` therefore removes."""
+
+LOCK_SECONDS = 0.2
+"""How long a writer waits for the lock: longer than `is_being_written` and a removal hold it."""
 
 # What SQLite says, in the order it is looked for, and what that means to the user.
 _REASONS = (
@@ -55,7 +68,7 @@ class WriterLock:
     """
 
     def __init__(self, folder: Path) -> None:
-        self._connection = sqlite3.connect(folder / LOCK_FILE, timeout=0, isolation_level=None)
+        self._connection = sqlite3.connect(folder / LOCK_FILE, timeout=LOCK_SECONDS, isolation_level=None)
         try:
             self._connection.execute("PRAGMA journal_mode=MEMORY")
             self._connection.execute("BEGIN EXCLUSIVE")
@@ -108,6 +121,99 @@ def new_study_folder(root: Path) -> Path:
             except FileExistsError:  # another process was faster
                 continue
             return folder
+
+
+def is_being_written(folder: Path) -> bool:
+    """Tell whether a process is writing to the study in a folder just now, without getting into its way.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as name:
+    ...     lock = WriterLock(Path(name))
+    ...     held = is_being_written(Path(name))
+    ...     lock.release()
+    ...     held, is_being_written(Path(name))
+    (True, False)
+    """
+    path = folder / LOCK_FILE
+    if not path.is_file():
+        return False
+    try:
+        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=0)) as connection:
+            connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    except sqlite3.Error as error:
+        return "locked" in str(error)
+    return False
+
+
+def find_studies(root: Path) -> list[Path]:
+    """List the folders of studies: `root` itself and those directly below it, numbers by value, then names.
+
+    Raises
+    ------
+    StudyError
+        If `root` is not a folder that can be read.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as root:
+    ...     (new_study_folder(Path(root)) / STUDY_FILE).touch()
+    ...     [folder.name for folder in find_studies(Path(root))]
+    ['001']
+    """
+    if not root.is_dir():
+        raise StudyError(f"{root}: there is no such folder; give the folder that holds studies, or one of them")
+    with telling(root):
+        below = [folder for folder in root.iterdir() if (folder / STUDY_FILE).is_file()]
+    below.sort(key=lambda folder: (int(folder.name) if folder.name.isdecimal() else math.inf, folder.name))
+    return [root, *below] if (root / STUDY_FILE).is_file() else below
+
+
+def remove_study(folder: Path) -> list[str]:
+    """Remove a study: the files that a search writes into its folder, and the folder if nothing else is in it.
+
+    Parameters
+    ----------
+    folder : Path
+        Its `STUDY_FILE` must be a study, of whatever format.
+
+    Returns
+    -------
+    list of str
+        What is left in the folder, sorted; empty where it is gone.
+
+    Raises
+    ------
+    StudyError
+        If there is no study, another process is writing to it, or a file cannot be removed.
+    """
+    path = folder / STUDY_FILE
+    if not path.is_file() or path.is_symlink() or folder.is_symlink():
+        raise StudyError(f"{folder}: there is no study here (no file {STUDY_FILE}); nothing was removed")
+    with telling(path):
+        _check_study(path)
+        lock = WriterLock(folder)
+        try:
+            for name in reversed(WRITTEN):
+                (folder / name).unlink(missing_ok=True)
+        finally:
+            lock.release()
+        (folder / LOCK_FILE).unlink(missing_ok=True)
+        left = sorted(entry.name for entry in folder.iterdir())
+        if not left:
+            folder.rmdir()
+        return left
+
+
+def _check_study(path: Path) -> None:
+    """Raise `StudyError` unless a file is a study or an empty one that a search was about to fill."""
+    with closing(sqlite3.connect(path, timeout=10, isolation_level=None)) as connection:
+        application = connection.execute("PRAGMA application_id").fetchone()[0]
+        tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+    if application != APPLICATION_ID and (application or tables):
+        raise StudyError(f"{path}: this is an SQLite file but not a study; nothing was removed")
 
 
 @contextmanager

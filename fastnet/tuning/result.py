@@ -5,10 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from fastnet.tuning.stored import StoredTrials
 
 CURVES = ("train_loss", "train_accuracy", "validation_loss", "validation_accuracy")
 """Order of the rows of `TrialResult.curves`, in memory and in the study file."""
@@ -40,11 +45,14 @@ class TrialResult:
     best_epoch : int
         The first epoch with that value, counted from 1; 0 if there is none.
     curves : (4, epochs) float32 array
-        The rows that `CURVES` names, one column per epoch; NaN for epochs that did not run.
+        The rows that `CURVES` names, one column per epoch; NaN for epochs that did not run. Without columns where the
+        curves were not read, or were not stored.
     seconds : float
         Time that the trial took on its thread.
     stage : int
         Stage of the study that the trial belongs to, from 1.
+    epochs : int
+        Epochs that ran to their end; counted in the curves if left out.
 
     Examples
     --------
@@ -64,6 +72,12 @@ class TrialResult:
     curves: NDArray[np.float32]
     seconds: float
     stage: int = 1
+    epochs: int = None  # type: ignore[assignment]  # __post_init__ counts them
+
+    def __post_init__(self) -> None:
+        if self.epochs is None:
+            ran = np.isfinite(self.curves[CURVES.index("validation_loss")])
+            object.__setattr__(self, "epochs", int(np.count_nonzero(ran)))
 
     @classmethod
     def from_curves(
@@ -88,11 +102,6 @@ class TrialResult:
             if status != "diverged":
                 value = _shortest(measured[ran[-1]])
         return cls(id, status, dict(sorted(params.items())), value, best_value, best_epoch, curves, seconds, stage)
-
-    @property
-    def epochs(self) -> int:
-        """Epochs that ran to their end."""
-        return int(np.isfinite(self.curves[CURVES.index("validation_loss")]).sum())
 
     @property
     def train_loss(self) -> NDArray[np.float32]:
@@ -125,8 +134,9 @@ class SearchResult:
 
     Parameters
     ----------
-    trials : tuple of TrialResult
-        Every stored trial, ordered by id, whichever run made it.
+    trials : StoredTrials
+        Every stored trial, ordered by id, whichever run made it: a sequence that reads them from the study's file when
+        they are asked for, so that a study of any size fits.
     interrupted : bool
         Whether the run was stopped before all trials were done.
     new_trials : int
@@ -139,7 +149,7 @@ class SearchResult:
         Part of it during which a pack of trials was running in compiled code.
     """
 
-    trials: tuple[TrialResult, ...]
+    trials: StoredTrials
     interrupted: bool
     new_trials: int
     wall_seconds: float
@@ -147,8 +157,16 @@ class SearchResult:
     compiled_seconds: float
 
     def best(self, n: int = 20) -> tuple[TrialResult, ...]:
-        """Return the `n` best trials, see `rank`."""
-        return rank(self.trials)[:n]
+        """Return the `n` best trials, see `rank`, with their curves."""
+        return self.trials.best(n)
+
+    def count(self, status: str) -> int:
+        """Return how many trials are ``done``, ``stopped`` or ``diverged``."""
+        return self.trials.count_status(status)
+
+    def to_arrow(self, *, curves: bool = False) -> pa.Table:
+        """Return the trials as a pyarrow.Table, one row each, columns as in `fastnet.tuning.export.columns_of`."""
+        return self.trials.to_arrow(curves=curves)
 
     @property
     def trials_per_second(self) -> float:

@@ -1,50 +1,42 @@
-"""A study on disk: one SQLite file that holds the settings of a search, its trials and their curves.
+"""The file of a study: settings, trials, learning curves, stages and runs in SQLite.
 
-The file is written in one transaction per batch of finished trials, so that at any instant, also after ``kill -9`` or a
-full disk, it holds whole trials only. Trials are a pure function of the settings and their number: it does not matter
-which run stored which.
+One process writes; any number may read at the same time. At any instant, also after ``kill -9`` or a full disk, it
+holds whole batches of trials only, each as one call of `Study.append` gave it: a search gives whole packs. Trials are
+a pure function of the settings and their number: it does not matter which run stored which.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
-import math
 import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal
 
-import numpy as np
-from numpy.typing import NDArray
-
 from fastnet.errors import StudyError
-from fastnet.tuning.folder import WriterLock, telling
-from fastnet.tuning.result import CURVES, TrialResult
-
-STUDY_FILE = "study.sqlite"
-APPLICATION_ID = 0x666E6574  # "fnet" in the file's header: how a study is told from any other SQLite file
-FORMAT_VERSION = 1
-
-_SCHEMA = (
-    "CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
-    "CREATE TABLE runs (id INTEGER PRIMARY KEY, started TEXT NOT NULL, environment TEXT NOT NULL, "
-    "new_trials INTEGER NOT NULL, wall_seconds REAL NOT NULL, compile_seconds REAL NOT NULL, "
-    "compiled_seconds REAL NOT NULL)",
-    "CREATE TABLE trials (id INTEGER PRIMARY KEY, status TEXT NOT NULL, params TEXT NOT NULL, value REAL, "
-    "best_value REAL, best_epoch INTEGER NOT NULL, seconds REAL NOT NULL)",
-    # float32, little-endian, C order: (4, epochs), rows as in fastnet.tuning.result.CURVES
-    "CREATE TABLE curves (id INTEGER PRIMARY KEY REFERENCES trials (id), curves BLOB NOT NULL)",
-    f"PRAGMA application_id = {APPLICATION_ID}",
-    f"PRAGMA user_version = {FORMAT_VERSION}",
+from fastnet.tuning.folder import APPLICATION_ID, STUDY_FILE, WriterLock, telling
+from fastnet.tuning.reading import StudyReader
+from fastnet.tuning.records import (
+    FORMAT_VERSION,
+    INSERT_CURVES,
+    INSERT_TRIAL,
+    SCHEMA,
+    TABLES,
+    as_json,
+    curves_row,
+    describe_differences,
+    now,
+    sha256_of,
+    trial_row,
 )
+from fastnet.tuning.result import TrialResult
+from fastnet.tuning.stored import StoredTrials
 
 
-class Study:
+class Study(StudyReader):
     """An open study; make one with `Study.open` to write or `Study.read` to look.
 
     Examples
@@ -56,14 +48,22 @@ class Study:
     []
     """
 
-    def __init__(self, path: Path, connection: sqlite3.Connection, lock: WriterLock | None) -> None:
-        self.path = path
-        self._connection = connection
+    def __init__(
+        self, path: Path, connection: sqlite3.Connection, lock: WriterLock | None, *, curves: bool = True
+    ) -> None:
+        super().__init__(path, connection)
         self._lock = lock
+        self._curves = curves
 
     @classmethod
     def open(
-        cls, folder: Path, settings: Mapping[str, Any], *, about: Mapping[str, Any] | None = None, fresh: bool = False
+        cls,
+        folder: Path,
+        settings: Mapping[str, Any],
+        *,
+        about: Mapping[str, Any] | None = None,
+        fresh: bool = False,
+        curves: bool = True,
     ) -> Study:
         """Create a study in a folder, or open the one there to go on with it.
 
@@ -77,6 +77,8 @@ class Study:
             Ready for JSON, stored with a new study and never compared: the name of the data, sizes.
         fresh : bool
             Forget an existing study's trials and start over. A file that is not a study is never touched.
+        curves : bool
+            Whether `append` stores learning curves, 16 bytes an epoch that ran; not part of what is compared.
 
         Returns
         -------
@@ -96,7 +98,7 @@ class Study:
             lock = WriterLock(folder)
         try:
             with telling(path):
-                study = cls(path, sqlite3.connect(path, timeout=10, isolation_level=None), lock)
+                study = cls(path, sqlite3.connect(path, timeout=10, isolation_level=None), lock, curves=curves)
         except BaseException:
             lock.release()
             raise
@@ -132,53 +134,20 @@ class Study:
             raise
         return study
 
-    @property
-    def settings(self) -> dict[str, Any]:
-        """What the trials follow from."""
-        return self._meta("settings")
+    def trials(self) -> StoredTrials:
+        """Return every stored trial, ordered by id: a sequence that reads them when they are asked for.
 
-    @property
-    def about(self) -> dict[str, Any]:
-        """Name and sizes of the data, as stored when the study was created."""
-        return self._meta("about")
-
-    def stored_ids(self) -> NDArray[np.int64]:
-        """Return the numbers of the stored trials, (T,) int64, ascending."""
-        with telling(self.path):
-            rows = self._connection.execute("SELECT id FROM trials ORDER BY id").fetchall()
-        return np.array([row[0] for row in rows], dtype=np.int64)
-
-    def best_value(self) -> float | None:
-        """Return the highest `TrialResult.value` stored, or None while there is none."""
-        with telling(self.path):
-            row = self._connection.execute("SELECT max(value) FROM trials WHERE status = 'done'").fetchone()
-        return None if row[0] is None else float(row[0])
-
-    def trials(self) -> tuple[TrialResult, ...]:
-        """Return every stored trial, ordered by id."""
-        with telling(self.path):
-            rows = self._connection.execute(
-                "SELECT id, status, params, value, best_value, best_epoch, seconds, curves "
-                "FROM trials JOIN curves USING (id) ORDER BY id"
-            )
-            return tuple(_trial_from(row) for row in rows)
-
-    def runs(self) -> list[dict[str, Any]]:
-        """Return one record per run of a search on this study, the first run first."""
-        names = ("started", "environment", "new_trials", "wall_seconds", "compile_seconds", "compiled_seconds")
-        with telling(self.path):
-            rows = self._connection.execute(f"SELECT {', '.join(names)} FROM runs ORDER BY id").fetchall()
-        records = [dict(zip(names, row, strict=True)) for row in rows]
-        return [record | {"environment": json.loads(record["environment"])} for record in records]
+        It opens the file by itself each time, so it can still be used after the study is closed.
+        """
+        return StoredTrials(self.path.parent)
 
     def begin_run(self, environment: Mapping[str, Any]) -> int:
         """Note that a run starts, where and with which versions; return its number for `append`."""
-        started = datetime.now(UTC).isoformat(timespec="seconds")
         with telling(self.path), self._transaction() as connection:
             cursor = connection.execute(
                 "INSERT INTO runs (started, environment, new_trials, wall_seconds, compile_seconds, compiled_seconds) "
                 "VALUES (?, ?, 0, 0, 0, 0)",
-                (started, _json(environment)),
+                (now(), as_json(environment)),
             )
             assert cursor.lastrowid is not None
             return cursor.lastrowid
@@ -211,19 +180,64 @@ class Study:
         batch = list(trials)
         with telling(self.path), self._transaction() as connection:
             before = connection.total_changes
-            connection.executemany(
-                "INSERT OR IGNORE INTO trials VALUES (?, ?, ?, ?, ?, ?, ?)", [_row_of(trial) for trial in batch]
-            )
+            connection.executemany(INSERT_TRIAL, map(trial_row, batch))
             added = connection.total_changes - before
-            connection.executemany(
-                "INSERT OR IGNORE INTO curves VALUES (?, ?)",
-                [(trial.id, np.ascontiguousarray(trial.curves, dtype="<f4").tobytes()) for trial in batch],
-            )
+            if self._curves:
+                connection.executemany(INSERT_CURVES, map(curves_row, batch))
             connection.execute(
                 "UPDATE runs SET new_trials = new_trials + ?, wall_seconds = ?, compile_seconds = ?, "
                 "compiled_seconds = ? WHERE id = ?",
                 (added, wall_seconds, compile_seconds, compiled_seconds, run),
             )
+
+    def append_stage(
+        self,
+        number: int,
+        first: int,
+        count: int,
+        space: Mapping[str, str],
+        report: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Store what a stage is or, called again for the same number, also what came of it.
+
+        Parameters
+        ----------
+        number : int
+            From 1.
+        first, count : int
+            Its trials: the lowest number and how many.
+        space : mapping of str to str
+            Its ranges, in text form.
+        report : mapping, optional
+            Ready for JSON, once the stage has ended.
+        """
+        values = (number, first, count, as_json(space), None if report is None else as_json(report))
+        with telling(self.path), self._transaction() as connection:
+            connection.execute("INSERT OR REPLACE INTO stages VALUES (?, ?, ?, ?, ?)", values)
+
+    def set_final(self, document: Mapping[str, Any]) -> None:
+        """Store how the final choice was made, in place of an earlier one.
+
+        Parameters
+        ----------
+        document : mapping
+            Ready for JSON: candidates, repeats with their seeds, the choice, test accuracy and loss. The time is added
+            as ``decided``.
+        """
+        text = as_json({**document, "decided": now()})
+        with telling(self.path), self._transaction() as connection:
+            connection.execute("INSERT OR REPLACE INTO final VALUES (1, ?)", (text,))
+
+    def note_test_use(self, document: Mapping[str, Any]) -> None:
+        """Note that the test set is used now, and what for; earlier notes stay.
+
+        Parameters
+        ----------
+        document : mapping
+            Ready for JSON, such as the trial that is tested. The time is added when it is read, as ``at``.
+        """
+        with telling(self.path), self._transaction() as connection:
+            connection.execute("INSERT INTO test_uses (at, document) VALUES (?, ?)", (now(), as_json(document)))
 
     def close(self) -> None:
         """Close the file and let other writers in; a second call does nothing."""
@@ -251,12 +265,12 @@ class Study:
             self._compare(settings)
             return
         with telling(self.path), self._transaction() as connection:
-            for statement in _SCHEMA if empty else ():
+            for statement in SCHEMA if empty else ():
                 connection.execute(statement)
-            for table in ("curves", "trials", "runs", "meta"):
+            for table in TABLES:
                 connection.execute(f"DELETE FROM {table}")
-            text = _json(settings)
-            values = {"settings": text, "settings_sha256": _sha256(text), "about": _json(about)}
+            text = as_json(settings)
+            values = {"settings": text, "settings_sha256": sha256_of(text), "about": as_json(about), "created": now()}
             connection.executemany("INSERT INTO meta VALUES (?, ?)", values.items())
 
     def _is_empty(self) -> bool:
@@ -274,27 +288,19 @@ class Study:
         if version != FORMAT_VERSION:
             raise StudyError(
                 f"{self.path}: the study has file format {version}, this fastnet reads {FORMAT_VERSION}; "
-                "use the fastnet that wrote it or choose another folder"
+                "use the fastnet that wrote it, or choose another folder for a new study"
             )
         return False
 
     def _compare(self, settings: Mapping[str, Any]) -> None:
-        if self._meta_text("settings_sha256") == _sha256(_json(settings)):
+        text = as_json(settings)
+        if self.settings_sha256 == sha256_of(text):
             return
-        differences = describe_differences(self.settings, json.loads(_json(settings)))
+        differences = describe_differences(self.settings, json.loads(text))
         raise StudyError(
             f"{self.path}: the study was made with other settings ({differences}); give the settings it was made "
             "with, choose another folder, or start it over with fresh"
         )
-
-    def _meta(self, key: str) -> dict[str, Any]:
-        value: dict[str, Any] = json.loads(self._meta_text(key))
-        return value
-
-    def _meta_text(self, key: str) -> str:
-        with telling(self.path):
-            row = self._connection.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
-        return str(row[0])
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
@@ -307,61 +313,3 @@ class Study:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
             raise
-
-
-def describe_differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
-    """Name each setting that differs between two studies.
-
-    Parameters
-    ----------
-    old, new : mapping
-        Settings, ready for JSON; groups of them one level deep are told by the names inside.
-
-    Returns
-    -------
-    str
-        ``"epochs 50 -> 10, hidden 100x6 -> 64"``, names sorted, ``none`` where a setting is missing.
-
-    Examples
-    --------
-    >>> describe_differences({"train": {"epochs": 50, "seed": 0}}, {"train": {"epochs": 9, "seed": 0}, "results": 2})
-    'epochs 50 -> 9, results none -> 2'
-    """
-    before, after = _flat(old), _flat(new)
-    changed = [name for name in sorted(before.keys() | after.keys()) if before.get(name) != after.get(name)]
-    return ", ".join(f"{name} {_brief(before.get(name))} -> {_brief(after.get(name))}" for name in changed)
-
-
-def _flat(settings: Mapping[str, Any]) -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for name, value in settings.items():
-        flat.update(value if isinstance(value, Mapping) else {name: value})
-    return flat
-
-
-def _brief(value: Any) -> str:
-    if value is None:
-        return "none"
-    text = str(value)
-    return text[:12] if len(text) == 64 and set(text) <= set("0123456789abcdef") else text  # a SHA-256
-
-
-def _json(value: Mapping[str, Any]) -> str:
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
-
-
-def _sha256(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _row_of(trial: TrialResult) -> tuple[Any, ...]:
-    # SQLite stores a NaN as NULL
-    values = (trial.value, trial.best_value, trial.best_epoch, trial.seconds)
-    return (trial.id, trial.status, _json(trial.params), *values)
-
-
-def _trial_from(row: tuple[Any, ...]) -> TrialResult:
-    trial, status, params, value, best_value, best_epoch, seconds, blob = row
-    curves = np.frombuffer(blob, dtype="<f4").reshape(len(CURVES), -1).astype(np.float32)
-    value, best_value = (math.nan if number is None else number for number in (value, best_value))
-    return TrialResult(trial, status, json.loads(params), value, best_value, best_epoch, curves, seconds)
