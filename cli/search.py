@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,7 +14,9 @@ from fastnet.config import SearchConfig, as_settings
 from fastnet.errors import ConfigError
 
 from . import results
-from .interrupt import StopOnInterrupt
+from .budget import ResumableCommand, budget_options, carry_on
+from .interrupt import Deadline, StopOnInterrupt
+from .notes import VERBOSE, details, note, verbosity, verbosity_options
 from .options import (
     data_options,
     default_of,
@@ -36,18 +37,9 @@ if TYPE_CHECKING:
 BOOK_SAMPLES = 500
 """Images that the book searches with: 400 to train, 100 to validate."""
 BEST = 20
-ARGUMENTS = "fastnet.tuning.arguments"
 
 
-class SearchCommand(click.Command):
-    """Remembers its arguments, so that an interrupted search can say how to go on."""
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        ctx.meta[ARGUMENTS] = list(args)
-        return super().parse_args(ctx, args)
-
-
-@click.command(cls=SearchCommand, name="search")
+@click.command(cls=ResumableCommand, name="search")
 @click.option(
     "--trials",
     "-n",
@@ -73,6 +65,8 @@ class SearchCommand(click.Command):
     help="Folder of the study; the same command again carries it on.  [default: a new one in studies/]",
 )
 @click.option("--fresh", is_flag=True, help="Forget the trials that the study holds and start over.")
+@budget_options
+@verbosity_options("Print data, split, ranges and schedule before the search.")
 @format_option("The 20 best trials as a list, or all trials as JSON or CSV.", "table", "json", "csv")
 @click.pass_context
 def command(
@@ -87,6 +81,9 @@ def command(
     jobs: int | None,
     study: Path | None,
     fresh: bool,
+    timeout: float | None,
+    memory: int | None,
+    dry_run: bool,
     output_format: str,
     **settings: Any,
 ) -> None:
@@ -98,17 +95,20 @@ def command(
     same on any number of threads.
 
     The 20 best trials are printed. Every trial and its curves are kept in study.sqlite and the curves of the 20 best
-    are drawn in best20.png, both in the folder of the study. Ctrl-C stops the search and keeps what is done.
+    are drawn in best20.png, both in the folder of the study. Ctrl-C stops the search and keeps what is done, as does
+    the end of the time that --timeout gives; the command that carries it on is printed.
 
     \b
     Example:
       fastnet search --trials 1000
       fastnet search --data mnist --samples 5000 --space dropout=uniform:0:0.5 --study studies/dropout
       fastnet search --trials 8 --learning-rate 0.01 --weight-decay 1e-8 --format csv
+      fastnet search --trials 100000 --study studies/night --timeout 8h
     """
     from fastnet.data.registry import NAMES
     from fastnet.tuning import search
 
+    deadline = Deadline(timeout)
     fixed = [name for name in settings if ctx.get_parameter_source(name) is not ParameterSource.DEFAULT]
     config = SearchConfig(
         trials=trials,
@@ -119,15 +119,25 @@ def command(
     if samples is None and data in NAMES:
         samples = BOOK_SAMPLES
     dataset = load_dataset(data, data_dir, samples)
-    with study_folder(study) as folder, StopOnInterrupt() as stop, SearchDisplay(stop) as display:
-        result = search(
-            dataset, config, folder=folder, fresh=fresh, jobs=jobs, on_progress=Preloading(display), should_stop=stop
-        )
-    show(result, folder, output_format, config, data=data, samples=dataset.n_samples)
+    if dry_run or verbosity() >= VERBOSE:
+        from . import dry_run as plan  # not sooner: few searches tell so much
+
+        task = plan.Task(dataset, config, jobs=jobs, memory=memory, folder=None if fresh else study)
+        if dry_run:
+            plan.tell_and_measure(task, output_format)
+            return
+        details(plan.describe(task))
+    with (
+        study_folder(study) as folder,
+        StopOnInterrupt() as stop,
+        SearchDisplay(stop, metric=config.metric, time_left=deadline.left) as display,
+    ):
+        how: dict[str, Any] = {} if memory is None else {"memory": memory}
+        how |= {"on_progress": Preloading(display), "should_stop": lambda: stop() or deadline()}
+        result = search(dataset, config, folder=folder, fresh=fresh, jobs=jobs, **how)
+    show(result, folder, output_format, config, picture=not stop(), data=data, samples=dataset.n_samples)
     if result.interrupted:
-        click.echo(f"Stopped with {len(result.trials)} of {trials} trials; carry on with:", err=True)
-        click.echo(f"  {same_command(ctx, folder)}", err=True)
-        ctx.exit(130)
+        ctx.exit(carry_on(ctx, result, folder, trials, None if stop() else timeout))
 
 
 def search_space(options: Sequence[str], fixed: Sequence[str]) -> dict[str, str]:
@@ -180,13 +190,15 @@ def study_folder(given: Path | None) -> Iterator[Path]:
         raise
 
 
-def show(result: SearchResult, folder: Path, output_format: str, config: SearchConfig, **source: Any) -> None:
+def show(
+    result: SearchResult, folder: Path, output_format: str, config: SearchConfig, *, picture: bool, **source: Any
+) -> None:
     """Draw the picture and print the results; after Ctrl-C there is no picture, for it takes a second."""
     from fastnet.report.listing import format_best
 
     best = result.best(BEST)
     try:
-        if best and not result.interrupted:
+        if best and picture:
             from fastnet.report.figures import best20_figure
 
             best20_figure(best, folder / "best20.png")
@@ -197,7 +209,7 @@ def show(result: SearchResult, folder: Path, output_format: str, config: SearchC
             click.echo(results.as_csv(results.trial_rows(result)))
         else:
             click.echo("".join(f"{line}\n" for line in format_best(best)), nl=False)
-        click.echo(results.closing_line(result, folder), err=output_format != "table")
+        (click.echo if output_format == "table" else note)(results.closing_line(result, folder))
 
 
 def used_settings(config: SearchConfig) -> dict[str, Any]:
@@ -205,11 +217,3 @@ def used_settings(config: SearchConfig) -> dict[str, Any]:
     settings = as_settings(config)
     settings["train"] = {name: value for name, value in settings["train"].items() if name not in config.space}
     return settings
-
-
-def same_command(ctx: click.Context, folder: Path) -> str:
-    """The command that carries this study on."""
-    arguments = [argument for argument in ctx.meta[ARGUMENTS] if argument != "--fresh"]
-    if ctx.get_parameter_source("study") is ParameterSource.DEFAULT:
-        arguments += ["--study", str(folder)]
-    return click.format_filename(shlex.join(["fastnet", "search", *arguments]))
