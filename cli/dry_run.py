@@ -90,6 +90,11 @@ def line(title: str, text: str) -> str:
     return f"{title:9} {text}"
 
 
+def counted(n: int, what: str) -> str:
+    """A number of things: 1 thread, 2 threads."""
+    return f"{n:,} {what}{'' if n == 1 else 's'}"
+
+
 def lines(title: str, texts: Sequence[str]) -> Iterator[str]:
     """Several lines under one title."""
     for index, text in enumerate(texts):
@@ -153,9 +158,9 @@ def first_trials(config: SearchConfig) -> dict[str, np.ndarray]:
 
 def memory_lines(needs: Footprint, speed: Speed, wave: int, threads: int, *, waiting: bool) -> Iterator[str]:
     """What a pack takes, by what is known of its arrays, and the whole process by what it had in use."""
-    text = f"{format_memory(needs.thread)} on each of {threads} threads"
+    text = f"{format_memory(needs.thread)} on each of {counted(threads, 'thread')}"
     if waiting:
-        text += f", {format_memory(needs.kept)} for the weights of each of {wave} trials"
+        text += f", {format_memory(needs.kept)} for the weights of each of {counted(wave, 'trial')}"
     yield line("memory", f"{format_memory(needs.pack(wave, threads, waiting=waiting))} for a pack: {text}")
     if speed.memory is not None:
         whole = speed.memory + (wave * needs.kept if waiting else 0)
@@ -176,5 +181,5 @@ def time_text(task: Task, speed: Speed, threads: int) -> str:
     low, high = (duration(seconds * factor) for factor in (1 - MARGIN, 1 + MARGIN))
     return (
         f"{most}{duration(seconds)}, likely {low} to {high}: {speed.epochs_per_second:.3g} epochs/s "
-        f"measured for {speed.seconds:.1f} s on {threads} threads"
+        f"measured for {speed.seconds:.1f} s on {counted(threads, 'thread')}"
     )

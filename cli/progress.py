@@ -18,7 +18,7 @@ LINE_SECONDS, LONGEST_PAUSE = 5.0, 60.0
 """Time between two plain lines at first, and after twenty minutes."""
 DRAW_SECONDS = 0.1
 """Time between two drawings of the bar."""
-SPARKS = 16
+SPARKS = 20
 """Columns of the curve of the best."""
 COMPILING = (
     Part("compiling the kernels", style="bold"),
@@ -98,20 +98,18 @@ class SearchDisplay(Display):
         parts = [Part(f"best {name}:{best}", style="bold")]
         if self._drawing.live:
             drawn = sparkline(self._best.along(SPARKS), self._levels)
-            parts += [Part(drawn, 4, "cyan", joint=" ")] if drawn else []
-        if state.stages > 1:
-            parts.append(Part(f"stage {state.stage}/{state.stages}", 1))
-        if state.rungs > 1:
-            parts.append(Part(f"rung {state.rung}/{state.rungs}", 2))
+            parts += [Part(drawn, 2, "cyan", joint=" ")] if drawn else []
         counts = {"stopped early": state.stopped, "diverged": state.diverged}
-        return parts + [Part(f"{count} {name}", 3) for name, count in counts.items() if count]
+        return parts + [Part(f"{count} {name}", 1) for name, count in counts.items() if count]
 
     def _pace(self, state: SearchState) -> list[Part]:
         eta, left = state.eta_seconds, self._time_left()
         ends = f"ETA {duration(eta)}"
         if left is not None and (eta is None or left < eta):
-            ends = f"time is up in {duration(max(left, 0.0))}"
-        return [Part(f"{state.trials_per_second:.1f} trials/s", 1), Part(ends)]
+            ends = f"stops in {duration(max(left, 0.0))}"
+        steps = {"stage": (state.stage, state.stages), "rung": (state.rung, state.rungs)}
+        parts = [Part(f"{name} {number}/{of}", 1) for name, (number, of) in steps.items() if of > 1]
+        return [*parts, Part(f"{state.trials_per_second:.1f} trials/s", 2), Part(ends)]
 
 
 class BestSoFar:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 BLOCKS = "▁▂▃▄▅▆▇█"
 ASCII_BLOCKS = "_.:-=+*#"
 
-NARROWEST_BAR, WIDEST_BAR = 8, 60
+NARROWEST_BAR, WIDEST_BAR = 8, 40
 
 
 class Part(NamedTuple):
@@ -43,9 +43,9 @@ class Drawing(Protocol):
 
 
 class Bar:
-    """Title, count, bar and pace in one line, the details in a second one; redrawn by rich when told something.
+    """Title, count, bar and pace in one line, the details in a second one; redrawn by rich only when told something.
 
-    No thread of its own.
+    There is no thread that draws.
     """
 
     live = True
