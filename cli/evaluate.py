@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from .notes import verbosity_options
 from .options import choose_part, data_options, format_option, load_dataset, model_argument, part_option
 from .progress import accuracy
 from .results import as_json
@@ -15,6 +16,7 @@ from .results import as_json
 @model_argument
 @data_options
 @part_option
+@verbosity_options()
 @format_option("One line to read, or one line of JSON.", "table", "json")
 def command(model: Path, data: str, data_dir: Path | None, part: str | None, output_format: str) -> None:
     """Measure the accuracy and the loss of a saved model.

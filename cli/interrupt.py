@@ -1,9 +1,11 @@
-"""Ctrl-C as a wish to stop, so that what is done can be kept."""
+"""Ctrl-C, and the end of the time given, as a wish to stop, so that what is done can be kept."""
 
 from __future__ import annotations
 
 import signal
 import threading
+import time
+from collections.abc import Callable
 from types import FrameType
 from typing import Any, Self
 
@@ -35,3 +37,20 @@ class StopOnInterrupt:
         again, self._wanted = self._wanted, True
         if again or not self.careful:
             raise KeyboardInterrupt
+
+
+class Deadline:
+    """Becomes true so many seconds after it was made; never with None."""
+
+    def __init__(self, seconds: float | None, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self.seconds = seconds
+        self._clock = clock
+        self._began = clock()
+
+    def __call__(self) -> bool:
+        left = self.left()
+        return left is not None and left <= 0
+
+    def left(self) -> float | None:
+        """Seconds that are left, below 0 once the time is up; None where there is no end."""
+        return None if self.seconds is None else self.seconds - (self._clock() - self._began)

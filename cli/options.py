@@ -22,6 +22,8 @@ from fastnet.config import (
 )
 from fastnet.errors import DataError
 
+from .completion import complete_data
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -129,6 +131,7 @@ def data_options(command: Command) -> Command:
         default=DEFAULT_DATA,
         show_default=True,
         metavar="NAME|FILE",
+        shell_complete=complete_data,
         help="mnist5k (inside the package), mnist, fashion-mnist, or an .npz file with the arrays x and y.",
     )(command)
 

@@ -11,6 +11,7 @@ import click
 
 from fastnet.files import replace_file
 
+from .notes import verbosity_options
 from .options import choose_part, data_options, format_option, load_dataset, model_argument, output_options, part_option
 from .outputs import check_writable
 from .results import as_csv
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 @data_options
 @part_option
 @click.option("--probabilities", is_flag=True, help="Add the probability of each class.")
+@verbosity_options()
 @format_option("CSV with a heading, or one JSON object a line.", "csv", "json")
 @output_options("Write to this file instead of standard output.")
 def command(

@@ -1,122 +1,142 @@
-"""Progress on standard error: a live bar on a terminal, plain lines everywhere else."""
+"""Progress on standard error: what is told, and how often; `screen` draws it."""
 
 from __future__ import annotations
 
-import os
 import sys
 import time
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Protocol, Self
-
-import click
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Self
 
 from .interrupt import StopOnInterrupt
+from .screen import Part, drawing, levels_for, sparkline
 
 if TYPE_CHECKING:
-    import rich.progress
-
     from fastnet.trainer import EpochResult
     from fastnet.tuning.result import Progress as SearchState
 
-LINE_SECONDS = 5.0
-"""Time between two plain lines."""
+LINE_SECONDS, LONGEST_PAUSE = 5.0, 60.0
+"""Time between two plain lines at first, and after twenty minutes."""
 DRAW_SECONDS = 0.1
 """Time between two drawings of the bar."""
-
-
-class _Display(Protocol):
-    def show(self, done: int, total: int, text: str) -> None: ...
-
-    def close(self) -> None: ...
-
-
-class _Bar:
-    """A bar that is drawn by rich, only when it is told something: no thread of its own."""
-
-    def __init__(self, title: str) -> None:
-        from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-
-        columns = (
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[text]}"),
-        )
-        self._progress = Progress(*columns, console=Console(stderr=True), auto_refresh=False, redirect_stdout=False)
-        self._title = title
-        self._task: rich.progress.TaskID | None = None
-
-    def show(self, done: int, total: int, text: str) -> None:
-        if self._task is None:
-            self._task = self._progress.add_task(self._title, total=total, text=text)
-            self._progress.start()
-        self._progress.update(self._task, completed=done, total=total, text=text, refresh=True)
-
-    def close(self) -> None:
-        self._progress.stop()
-
-
-class _Lines:
-    """One line a message, without control characters."""
-
-    def __init__(self, title: str) -> None:
-        self._title = title
-
-    def show(self, done: int, total: int, text: str) -> None:
-        click.echo(f"{self._title} {done}/{total} | {text}", err=True)
-
-    def close(self) -> None:
-        pass
+SPARKS = 20
+"""Columns of the curve of the best."""
+COMPILING = (
+    Part("compiling the kernels", style="bold"),
+    Part(", or loading them where they are in the cache", 1, joint=""),
+)
 
 
 class Display:
-    """Chooses how to show progress and how often.
+    """Decides how often progress is shown.
 
     Nothing is shown again before its time has passed, except what is `urgent`.
     """
 
     def __init__(self, title: str, *, clock: Callable[[], float] = time.monotonic) -> None:
-        live = on_terminal()
-        self._display: _Display = _Bar(title) if live else _Lines(title)
-        self._pause = DRAW_SECONDS if live else LINE_SECONDS
+        self._title = title
+        self._drawing = drawing()
         self._clock = clock
+        self._began = clock()
         self._last = -float("inf")
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *error: object) -> None:
-        self._display.close()
+        self._drawing.close()
 
-    def show(self, done: int, total: int, text: str, *, urgent: bool = False) -> None:
+    def show(
+        self, done: int, total: int, details: Sequence[Part], pace: Sequence[Part] = (), *, urgent: bool = False
+    ) -> None:
         now = self._clock()
-        if urgent or now - self._last >= self._pause:
+        if urgent or now - self._last >= self._pause(now):
             self._last = now
-            self._display.show(done, total, text)
+            self._drawing.show(self._title, done, total, details, pace)
+
+    def _pause(self, now: float) -> float:
+        """Time between two lines: a night of them is to be read in the morning."""
+        return DRAW_SECONDS if self._drawing.live else min(LONGEST_PAUSE, max(LINE_SECONDS, (now - self._began) / 20))
 
 
 class SearchDisplay(Display):
-    """Trials done, the best so far, trials per second and the time left."""
+    """Trials done, the best so far and how it rose, stage and rung, trials per second and the time left.
 
-    def __init__(self, stop: StopOnInterrupt) -> None:
-        super().__init__("trials")
+    `time_left` tells the seconds that --timeout leaves, None without one.
+    """
+
+    def __init__(
+        self,
+        stop: StopOnInterrupt,
+        *,
+        metric: str = "accuracy",
+        time_left: Callable[[], float | None] = lambda: None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        super().__init__("trials", clock=clock)
         self._stop = stop
+        self._metric = metric
+        self._time_left = time_left
+        self._best = BestSoFar()
+        self._levels = levels_for(getattr(sys.stderr, "encoding", None))
         self._compiling = self._ended = False
 
     def __call__(self, state: SearchState) -> None:
         self._stop.careful = not state.compiling
         if state.compiling:
-            text = "compiling the kernels, or loading them where they are in the cache"
-            self.show(state.done, state.total, text, urgent=not self._compiling)
+            self.show(state.done, state.total, COMPILING, urgent=not self._compiling)
             self._compiling = True
             return
-        best = "-" if state.best is None else accuracy(state.best)
-        rate = f"{state.trials_per_second:.1f} trials/s"
-        text = f"best val acc:{best} | {rate} | ETA {duration(state.eta_seconds)}"
+        self._best.add(state.done, state.best)
         ended = state.done == state.total
-        self.show(state.done, state.total, text, urgent=ended and not self._ended)
-        self._ended = ended
+        urgent = (ended and not self._ended) or (self._compiling and self._drawing.live)
+        self.show(state.done, state.total, self._details(state), self._pace(state), urgent=urgent)
+        self._ended, self._compiling = ended, False
+
+    def _details(self, state: SearchState) -> list[Part]:
+        name = {"accuracy": "val acc", "loss": "val loss"}[self._metric]
+        best = "-" if state.best is None else measured(self._metric, state.best)
+        parts = [Part(f"best {name}:{best}", style="bold")]
+        if self._drawing.live:
+            drawn = sparkline(self._best.along(SPARKS), self._levels)
+            parts += [Part(drawn, 2, "cyan", joint=" ")] if drawn else []
+        counts = {"stopped early": state.stopped, "diverged": state.diverged}
+        return parts + [Part(f"{count} {name}", 1) for name, count in counts.items() if count]
+
+    def _pace(self, state: SearchState) -> list[Part]:
+        eta, left = state.eta_seconds, self._time_left()
+        ends = f"ETA {duration(eta)}"
+        if left is not None and (eta is None or left < eta):
+            ends = f"stops in {duration(max(left, 0.0))}"
+        steps = {"stage": (state.stage, state.stages), "rung": (state.rung, state.rungs)}
+        parts = [Part(f"{name} {number}/{of}", 1) for name, (number, of) in steps.items() if of > 1]
+        return [*parts, Part(f"{state.trials_per_second:.1f} trials/s", 2), Part(ends)]
+
+
+class BestSoFar:
+    """The best value after so many trials, kept where it changed."""
+
+    def __init__(self) -> None:
+        self._steps: list[tuple[int, float]] = []
+        self._done = 0
+
+    def add(self, done: int, best: float | None) -> None:
+        """Note that `best` is the best of the first `done` trials."""
+        self._done = done
+        if best is not None and (not self._steps or self._steps[-1][1] != best):
+            self._steps.append((done, best))
+
+    def along(self, n: int) -> list[float]:
+        """The best value at `n` moments, evenly spread from the first one known to the last trial."""
+        if not self._steps:
+            return []
+        begin = self._steps[0][0]
+        values, step = [], 0
+        for point in range(n):
+            done = begin + (self._done - begin) * point / (n - 1)
+            while step + 1 < len(self._steps) and self._steps[step + 1][0] <= done:
+                step += 1
+            values.append(self._steps[step][1])
+        return values
 
 
 class TrainDisplay(Display):
@@ -134,12 +154,12 @@ class TrainDisplay(Display):
         now = self._clock()
         first, since = self._first = self._first or (epoch.epoch, now)
         rate = (now - since) / (epoch.epoch - first) if epoch.epoch > first else (now - self._started) / epoch.epoch
-        text = (
-            f"train acc:{accuracy(epoch.train_accuracy)}, loss:{epoch.train_loss:.4f} | "
-            f"val acc:{accuracy(epoch.validation_accuracy)}, loss:{epoch.validation_loss:.4f} | "
-            f"ETA {duration((self._epochs - epoch.epoch) * rate)}"
-        )
-        self.show(epoch.epoch, self._epochs, text, urgent=epoch.epoch == self._epochs)
+        details = [
+            Part(f"train acc:{accuracy(epoch.train_accuracy)}, loss:{epoch.train_loss:.4f}", 1),
+            Part(f"val acc:{accuracy(epoch.validation_accuracy)}, loss:{epoch.validation_loss:.4f}"),
+        ]
+        pace = [Part(f"ETA {duration((self._epochs - epoch.epoch) * rate)}")]
+        self.show(epoch.epoch, self._epochs, details, pace, urgent=epoch.epoch == self._epochs)
 
 
 class DownloadDisplay(Display):
@@ -150,12 +170,16 @@ class DownloadDisplay(Display):
 
     def __call__(self, file: str, done: int, total: int) -> None:
         size = total or done
-        self.show(round(done / 1e6), round(size / 1e6), file, urgent=bool(total) and done >= total)
+        self.show(round(done / 1e6), round(size / 1e6), [Part(file)], urgent=bool(total) and done >= total)
 
 
-def on_terminal() -> bool:
-    """Whether standard error is a terminal that can redraw a line."""
-    return sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+def measured(metric: str, value: float) -> str:
+    """Write a value of the metric that trials are compared by.
+
+    >>> measured("accuracy", 0.8), measured("loss", 0.51234567)
+    ('0.80', '0.5123')
+    """
+    return accuracy(value) if metric == "accuracy" else f"{value:.4g}"
 
 
 def accuracy(value: float) -> str:

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from click.core import ParameterSource
 
 from fastnet.config import SearchConfig, as_settings
 
 from . import results
+from .budget import ResumableCommand, budget_options, carry_on
 from .config_file import config_options, printed, search_space
-from .interrupt import StopOnInterrupt
+from .interrupt import Deadline, StopOnInterrupt
+from .notes import VERBOSE, details, note, verbosity, verbosity_options
 from .options import (
     data_options,
     default_of,
@@ -37,18 +37,9 @@ if TYPE_CHECKING:
 BOOK_SAMPLES = 500
 """Images that the book searches with: 400 to train, 100 to validate."""
 BEST = 20
-ARGUMENTS = "fastnet.tuning.arguments"
 
 
-class SearchCommand(click.Command):
-    """Remembers its arguments, so that an interrupted search can say how to go on."""
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        ctx.meta[ARGUMENTS] = list(args)
-        return super().parse_args(ctx, args)
-
-
-@click.command(cls=SearchCommand, name="search")
+@click.command(cls=ResumableCommand, name="search")
 @click.option(
     "--trials",
     "-n",
@@ -79,6 +70,8 @@ class SearchCommand(click.Command):
 @click.option(
     "--fresh", is_flag=True, allow_from_autoenv=False, help="Forget the trials that the study holds and start over."
 )
+@budget_options
+@verbosity_options("Print data, split, ranges and schedule before the search.")
 @format_option("The 20 best trials as a list, or all trials as JSON or CSV.", "table", "json", "csv")
 @click.pass_context
 def command(
@@ -94,6 +87,9 @@ def command(
     jobs: int | None,
     study: Path | None,
     fresh: bool,
+    timeout: float | None,
+    memory: int | None,
+    dry_run: bool,
     output_format: str,
     **settings: Any,
 ) -> None:
@@ -108,7 +104,8 @@ def command(
     of --config, where ranges stand under [space].
 
     The 20 best trials are printed. Every trial and its curves are kept in study.sqlite and the curves of the 20 best
-    are drawn in best20.png, both in the folder of the study. Ctrl-C stops the search and keeps what is done.
+    are drawn in best20.png, both in the folder of the study. Ctrl-C stops the search and keeps what is done, as does
+    the end of the time that --timeout gives; the command that carries it on is printed.
 
     \b
     Example:
@@ -117,10 +114,12 @@ def command(
       fastnet search --space hidden=choice:100x6,512-256 --space optimizer=choice:sgd,adam --print-config > study.toml
       fastnet search --config study.toml --sampler sobol
       fastnet search --trials 8 --learning-rate 0.01 --weight-decay 1e-8 --format csv
+      fastnet search --trials 100000 --study studies/night --timeout 8h
     """
     from fastnet.data.registry import NAMES
-    from fastnet.tuning import search
+    from fastnet.tuning import run_study
 
+    deadline = Deadline(timeout)
     strategy, training = search_strategy(settings)
     config = SearchConfig(
         trials=trials,
@@ -135,15 +134,25 @@ def command(
     if samples is None and data in NAMES:
         samples = BOOK_SAMPLES
     dataset = load_dataset(data, data_dir, samples)
-    with study_folder(study) as folder, StopOnInterrupt() as stop, SearchDisplay(stop) as display:
-        result = search(
-            dataset, config, folder=folder, fresh=fresh, jobs=jobs, on_progress=Preloading(display), should_stop=stop
-        )
-    show(result, folder, output_format, config, data=data, samples=dataset.n_samples)
+    if dry_run or verbosity() >= VERBOSE:
+        from . import dry_run as plan  # not sooner: few searches tell so much
+
+        task = plan.Task(dataset, config, jobs=jobs, memory=memory, folder=None if fresh else study)
+        if dry_run:
+            plan.tell_and_measure(task, output_format)
+            return
+        details(plan.describe(task))
+    with (
+        study_folder(study) as folder,
+        StopOnInterrupt() as stop,
+        SearchDisplay(stop, metric=config.metric, time_left=deadline.left) as display,
+    ):
+        how: dict[str, Any] = {} if memory is None else {"memory": memory}
+        how |= {"on_progress": Preloading(display), "should_stop": lambda: stop() or deadline()}
+        result = run_study(dataset, config, folder=folder, fresh=fresh, jobs=jobs, **how)
+    show(result, folder, output_format, config, picture=not stop(), data=data, samples=dataset.n_samples)
     if result.interrupted:
-        click.echo(f"Stopped with {len(result.trials)} of {trials} trials; carry on with:", err=True)
-        click.echo(f"  {same_command(ctx, folder)}", err=True)
-        ctx.exit(130)
+        ctx.exit(carry_on(ctx, result, folder, trials, None if stop() else timeout))
 
 
 def print_settings(ctx: click.Context, config: SearchConfig) -> None:
@@ -189,13 +198,15 @@ def study_folder(given: Path | None) -> Iterator[Path]:
         raise
 
 
-def show(result: SearchResult, folder: Path, output_format: str, config: SearchConfig, **source: Any) -> None:
+def show(
+    result: SearchResult, folder: Path, output_format: str, config: SearchConfig, *, picture: bool, **source: Any
+) -> None:
     """Draw the picture and print the results; after Ctrl-C there is no picture, for it takes a second."""
     from fastnet.report.listing import format_best
 
     best = result.best(BEST)
     try:
-        if best and not result.interrupted:
+        if best and picture:
             from fastnet.report.figures import best20_figure
 
             best20_figure(best, folder / "best20.png")
@@ -206,7 +217,7 @@ def show(result: SearchResult, folder: Path, output_format: str, config: SearchC
             click.echo(results.as_csv(results.trial_rows(result)))
         else:
             click.echo("".join(f"{line}\n" for line in format_best(best)), nl=False)
-        click.echo(results.closing_line(result, folder), err=output_format != "table")
+        (click.echo if output_format == "table" else note)(results.closing_line(result, folder))
 
 
 def used_settings(config: SearchConfig) -> dict[str, Any]:
@@ -214,11 +225,3 @@ def used_settings(config: SearchConfig) -> dict[str, Any]:
     settings = as_settings(config)
     settings["train"] = {name: value for name, value in settings["train"].items() if name not in config.space}
     return settings
-
-
-def same_command(ctx: click.Context, folder: Path) -> str:
-    """The command that carries this study on."""
-    arguments = [argument for argument in ctx.meta[ARGUMENTS] if argument != "--fresh"]
-    if ctx.get_parameter_source("study") is ParameterSource.DEFAULT:
-        arguments += ["--study", str(folder)]
-    return click.format_filename(shlex.join(["fastnet", "search", *arguments]))

@@ -11,6 +11,7 @@ from fastnet.config import as_settings
 
 from .config_file import config_options, printed, with_parts
 from .interrupt import StopOnInterrupt
+from .notes import details, note, verbosity_options
 from .options import (
     data_options,
     jobs_option,
@@ -41,6 +42,7 @@ SUFFIX = ".safetensors"
 @training_options()
 @jobs_option
 @config_options
+@verbosity_options("Print all settings before the training.")
 @output_options("Write the model here, and its learning curve beside it as PNG.  [default: a new file in models/]")
 @click.pass_context
 def command(
@@ -92,7 +94,8 @@ def run(dataset: Dataset, config: TrainConfig, validation_fraction: float, **how
     from fastnet.data.dataset import split
 
     parts = split(dataset.y, fraction=validation_fraction, seed=config.seed)
-    click.echo(description(dataset, parts, config), err=True)
+    note(description(dataset, parts, config))
+    details(settings_lines(config))
     from fastnet.trainer import train  # not sooner: compiled code takes longer to load than bad data to be refused
 
     return train(dataset, config, split=parts, **how)
@@ -121,6 +124,11 @@ def description(dataset: Dataset, parts: Split, config: TrainConfig) -> str:
         f"{'-'.join(map(str, network.sizes))}, {network.n_parameters:,} parameters | "
         f"{config.optimizer}, lr:{config.learning_rate}, seed:{config.seed}"
     )
+
+
+def settings_lines(config: TrainConfig) -> list[str]:
+    """Every setting by its name, for --verbose."""
+    return [f"  {name} {value}" for name, value in as_settings(config).items() if value is not None]
 
 
 def save(result: TrainResult, output: Path | None, name: str) -> None:

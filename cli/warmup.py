@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from .notes import note, verbosity_options
 from .options import data_options, format_option, jobs_option, load_dataset, size, train_config, training_options
 from .results import as_json
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 @data_options
 @training_options(only=("hidden", "optimizer", "batch_size"))
 @jobs_option
+@verbosity_options()
 @format_option("Lines to read, or one line of JSON.", "table", "json")
 def command(data: str, data_dir: Path | None, jobs: int | None, output_format: str, **settings: Any) -> None:
     """Compile ahead what search, train and predict need.
@@ -36,7 +38,7 @@ def command(data: str, data_dir: Path | None, jobs: int | None, output_format: s
     config = train_config(settings)
     dataset = load_dataset(data, data_dir, None)
     network = config.network(dataset.n_features, dataset.n_classes)
-    click.echo(f"{dataset.name}: {'-'.join(map(str, network.sizes))}, {config.optimizer}", err=True)
+    note(f"{dataset.name}: {'-'.join(map(str, network.sizes))}, {config.optimizer}")
     warmth = compile_ahead(dataset, config, jobs=jobs)
     if output_format == "json":
         click.echo(as_json(document(warmth)))

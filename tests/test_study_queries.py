@@ -250,5 +250,3 @@ def test_a_link_to_a_study_is_not_removed(tmp_path: Path) -> None:
     with pytest.raises(StudyError, match="nothing was removed"):
         remove_study(tmp_path / "link")
     assert (tmp_path / "s" / STUDY_FILE).is_file()
-
-

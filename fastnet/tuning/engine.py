@@ -18,7 +18,7 @@ from fastnet.config import SearchConfig, as_settings, count_threads
 from fastnet.tuning.environment import describe_environment
 from fastnet.tuning.result import CURVES, Progress, SearchResult, TrialResult, Value, sign
 from fastnet.tuning.sampler import checked_space, draw
-from fastnet.tuning.schedule import Schedule, schedule_of
+from fastnet.tuning.schedule import schedule_of
 from fastnet.tuning.space import Space
 from fastnet.tuning.study import Study
 
@@ -176,9 +176,7 @@ def run_study(
         return session.result()
 
 
-def study_settings(
-    config: SearchConfig, space: Space, fingerprint: str, split: Split | None = None
-) -> dict[str, Any]:
+def study_settings(config: SearchConfig, space: Space, fingerprint: str, split: Split | None = None) -> dict[str, Any]:
     """Collect everything that the trials of a study follow from, ready for JSON.
 
     Of a searched hyperparameter only its range is part of it. The number of trials is where trials depend on it:
@@ -265,8 +263,8 @@ class _Session:
     def run_stage(self, ids: range) -> None:
         """Run the trials of a stage that are not stored, as many packs at a time as pay."""
         waiting = len(self.schedule.rungs) > 1
-        packs = list(self._missing(ids)) if waiting else self._missing(ids)
-        for together in self._waves(packs) if waiting else ([pack] for pack in packs):
+        packs = self._missing(ids)
+        for together in self._waves(list(packs)) if waiting else ([pack] for pack in packs):
             if self.interrupted or self.should_stop():
                 self.interrupted = True
                 return
@@ -408,8 +406,18 @@ class _Session:
         eta = (self.total - self.done) / rate if rate > 0 else None
         self.on_progress(
             Progress(
-                self.done, self.total, self.best, rate, eta, elapsed, compiling, stage=self.stage,
-                stages=self.config.stages, rung=self.rung, rungs=len(self.schedule.rungs), **self.counts,
+                self.done,
+                self.total,
+                self.best,
+                rate,
+                eta,
+                elapsed,
+                compiling,
+                stage=self.stage,
+                stages=self.config.stages,
+                rung=self.rung,
+                rungs=len(self.schedule.rungs),
+                **self.counts,
             )  # fmt: skip
         )
 
@@ -445,7 +453,9 @@ class _Trials:
 
     def take(self, *, ended: bool) -> list[TrialResult]:
         """Move trials that are done, or diverged, from `open` to `waiting`; once the run has ended, all it announced."""
-        positions = np.repeat(list(self._left), list(self._left.values())) if ended else self.run.finished() // self.folds
+        positions = (
+            np.repeat(list(self._left), list(self._left.values())) if ended else self.run.finished() // self.folds
+        )
         found = []
         for t in positions.tolist():
             self._left[t] = self._left.get(t, 0) - 1
@@ -509,7 +519,13 @@ class _Compiled:
     """Trains with the compiled kernels, which are imported when they are needed."""
 
     def __init__(
-        self, dataset: Dataset, splits: list[Split], config: SearchConfig, space: Space, threads: int, memory: int | None
+        self,
+        dataset: Dataset,
+        splits: list[Split],
+        config: SearchConfig,
+        space: Space,
+        threads: int,
+        memory: int | None,
     ) -> None:
         self._given = (dataset, splits, config, threads, memory)
         self._space = space
@@ -539,7 +555,7 @@ def stage_ids(trials: int, stages: int) -> list[range]:
     """
     each, more = divmod(trials, stages)
     begins = [stage * each + min(stage, more) for stage in range(stages + 1)]
-    return [range(begin, end) for begin, end in zip(begins[:-1], begins[1:], strict=True)]
+    return [range(begin, end) for begin, end in itertools.pairwise(begins)]
 
 
 def _chunks(numbers: Iterator[int], size: int) -> Iterator[list[int]]:

@@ -205,6 +205,13 @@ class Progress:
         Time since the call, compilation included.
     compiling : bool
         Whether the kernels are being compiled or loaded from their cache.
+    stage, stages : int
+        The stage of the study that is running, from 1, and how many there are.
+    rung, rungs : int
+        Between which comparisons the trials of the running pack are, from 1, and how many such spans of epochs there
+        are; 1 of 1 where no trial is ended early.
+    stopped, diverged : int
+        Trials so far that were ended early because others were better, and whose loss left the finite numbers.
     """
 
     done: int
@@ -214,6 +221,12 @@ class Progress:
     eta_seconds: float | None
     elapsed_seconds: float
     compiling: bool
+    stage: int = 1
+    stages: int = 1
+    rung: int = 1
+    rungs: int = 1
+    stopped: int = 0
+    diverged: int = 0
 
 
 def curve_of(curves: NDArray[np.float32], metric: str) -> NDArray[np.float32]:

@@ -1,4 +1,4 @@
-"""Seeds that follow from the seed of a study: those of folds, of repeated candidates and of the network that is kept."""
+"""Seeds that follow from the seed of a study: of folds, of repeated candidates, of the network that is kept."""
 
 from __future__ import annotations
 

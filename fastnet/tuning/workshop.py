@@ -126,7 +126,8 @@ class Workshop:
         one = footprint(members, 1, waiting=waiting)
         each = footprint(members, 2, waiting=waiting) - one
         if one > self.memory:
-            what = f"{len(members)} networks that wait for each other need" if waiting else "one network at a time needs"
+            many = f"{len(members)} networks that wait for each other need"
+            what = many if waiting else "one network at a time needs"
             raise ConfigError(
                 f"memory={_megabytes(self.memory)}: {what} {_megabytes(one)}; allow that much, or choose smaller "
                 "layers or batches" + (", or a smaller pack_size" if waiting else "")

@@ -1,0 +1,54 @@
+"""What is said on standard error besides errors, and how much of it: --quiet and --verbose."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
+
+import click
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+QUIET, NORMAL, VERBOSE = -1, 0, 1
+_KEY = "fastnet.verbosity"
+
+
+def verbosity_options(text: str = "") -> Callable[[Command], Command]:
+    """Add ``--quiet``, and ``--verbose`` unless `text`, which says what it adds, is empty."""
+
+    def decorate(command: Command) -> Command:
+        if text:
+            command = _option("--verbose", "-v", VERBOSE, text)(command)
+        return _option("--quiet", "-q", QUIET, "Print results and errors only.")(command)
+
+    return decorate
+
+
+def _option(name: str, short: str, value: int, text: str) -> Callable[[Command], Command]:
+    def remember(ctx: click.Context, param: click.Parameter, given: bool) -> None:
+        if not given:
+            return
+        if ctx.meta.get(_KEY, value) != value:
+            raise click.UsageError("--quiet and --verbose contradict each other; leave one of the two out.", ctx)
+        ctx.meta[_KEY] = value
+
+    return click.option(name, short, is_flag=True, expose_value=False, callback=remember, help=text)
+
+
+def verbosity() -> int:
+    """How much the running command says: QUIET, NORMAL or VERBOSE."""
+    context = click.get_current_context(silent=True)
+    return NORMAL if context is None else int(context.meta.get(_KEY, NORMAL))
+
+
+def note(text: str) -> None:
+    """Say something on standard error, unless --quiet."""
+    if verbosity() > QUIET:
+        click.echo(text, err=True)
+
+
+def details(lines: Iterable[str]) -> None:
+    """Say what only --verbose wants to hear."""
+    if verbosity() >= VERBOSE:
+        for line in lines:
+            click.echo(line, err=True)

@@ -1,0 +1,184 @@
+"""How progress is drawn: a bar with a line under it on a terminal, plain lines everywhere else, nothing with --quiet.
+
+Whatever does not fit into the terminal is left out, the least important first; a line never wraps.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+import click
+
+from .notes import QUIET, verbosity
+
+if TYPE_CHECKING:
+    from rich.console import Console, Group
+    from rich.text import Text
+
+BLOCKS = "▁▂▃▄▅▆▇█"
+ASCII_BLOCKS = "_.:-=+*#"
+
+NARROWEST_BAR, WIDEST_BAR = 8, 40
+
+
+class Part(NamedTuple):
+    """One thing to tell; those of the highest rank are the first to be left out of a narrow line."""
+
+    text: str
+    rank: int = 0
+    style: str = ""
+    joint: str = " | "
+
+
+class Drawing(Protocol):
+    """Somewhere to show how far the work is."""
+
+    live: bool
+
+    def show(self, title: str, done: int, total: int, details: Sequence[Part], pace: Sequence[Part]) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class Bar:
+    """Title, count, bar and pace in one line, the details in a second one; redrawn by rich only when told something.
+
+    There is no thread that draws.
+    """
+
+    live = True
+
+    def __init__(self, console: Console) -> None:
+        from rich.live import Live
+
+        self._console = console
+        self._live = Live(console=console, auto_refresh=False, redirect_stdout=False, redirect_stderr=False)
+
+    def show(self, title: str, done: int, total: int, details: Sequence[Part], pace: Sequence[Part]) -> None:
+        self._live.start()
+        self._live.update(self._lines(f"{title} {done}/{total}", done, total, details, pace), refresh=True)
+
+    def close(self) -> None:
+        self._live.stop()
+
+    def _lines(self, count: str, done: int, total: int, details: Sequence[Part], pace: Sequence[Part]) -> Group:
+        from rich.console import Group
+        from rich.progress_bar import ProgressBar
+        from rich.table import Table
+        from rich.text import Text
+
+        width = self._console.width
+        beside = fit(pace, width - len(count) - 1)
+        room = min(width - len(count) - 2 - length(beside), WIDEST_BAR)
+        first = Table.grid(padding=(0, 1, 0, 0), pad_edge=False)
+        cells: list[Text | ProgressBar] = [Text(count[:width])]
+        if room >= NARROWEST_BAR:
+            cells.append(ProgressBar(total=max(total, 1), completed=done, width=room))
+        if beside:
+            cells.append(_styled(beside))
+        first.add_row(*cells)
+        return Group(first, _styled(fit(details, width)))
+
+
+class Lines:
+    """One line a message, without control characters."""
+
+    live = False
+
+    def show(self, title: str, done: int, total: int, details: Sequence[Part], pace: Sequence[Part]) -> None:
+        click.echo(join([Part(f"{title} {done}/{total}"), *details, *pace]), err=True)
+
+    def close(self) -> None:
+        pass
+
+
+class Nothing:
+    """What --quiet shows."""
+
+    live = False
+
+    def show(self, title: str, done: int, total: int, details: Sequence[Part], pace: Sequence[Part]) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+
+def drawing() -> Drawing:
+    """The way to show progress on standard error as it is now."""
+    if verbosity() <= QUIET:
+        return Nothing()
+    if sys.stderr.isatty():  # rich knows what TERM, NO_COLOR, FORCE_COLOR and TTY_INTERACTIVE ask for
+        from rich.console import Console
+
+        console = Console(stderr=True)
+        if console.is_interactive:
+            return Bar(console)
+    return Lines()
+
+
+def fit(parts: Sequence[Part], width: int) -> list[Part]:
+    """Leave out parts, those of the highest rank first and of these the last, until the rest fits into `width`.
+
+    >>> [part.text for part in fit([Part("best 0.83"), Part("rung 1/4", 2), Part("stage 1/3", 1)], 22)]
+    ['best 0.83', 'stage 1/3']
+    """
+    kept = list(parts)
+    while kept and length(kept) > width:
+        worst = max(range(len(kept)), key=lambda index: (kept[index].rank, index))
+        del kept[worst]
+    return kept
+
+
+def join(parts: Sequence[Part]) -> str:
+    """The parts as one text.
+
+    >>> join([Part("best 0.83"), Part("▁▄█", joint=" "), Part("rung 1/4")])
+    'best 0.83 ▁▄█ | rung 1/4'
+    """
+    return "".join((part.joint if index else "") + part.text for index, part in enumerate(parts))
+
+
+def length(parts: Sequence[Part]) -> int:
+    """Columns that the parts take."""
+    return len(join(parts))
+
+
+def _styled(parts: Sequence[Part]) -> Text:
+    from rich.text import Text
+
+    text = Text(no_wrap=True, overflow="crop", end="")
+    for index, part in enumerate(parts):
+        text.append(part.joint if index else "")
+        text.append(part.text, style=part.style)
+    return text
+
+
+def sparkline(values: Sequence[float], levels: str = BLOCKS) -> str:
+    """Draw numbers as a row of blocks, the lowest of them lowest; equal numbers are all in the middle.
+
+    >>> sparkline([0.1, 0.45, 0.8]), sparkline([0.5, 0.5]), sparkline([0.1, 0.8], ASCII_BLOCKS), sparkline([])
+    ('▁▅█', '▄▄', '_#', '')
+    """
+    if not values:
+        return ""
+    low, high = min(values), max(values)
+    if high == low:
+        return levels[len(levels) // 2 - 1] * len(values)
+    top = len(levels) - 1
+    return "".join(levels[round((value - low) / (high - low) * top)] for value in values)
+
+
+def levels_for(encoding: str | None) -> str:
+    """The blocks that an output of this encoding can show.
+
+    >>> levels_for("utf-8") == BLOCKS, levels_for("latin-1") == ASCII_BLOCKS, levels_for(None) == ASCII_BLOCKS
+    (True, True, True)
+    """
+    try:
+        BLOCKS.encode(encoding or "ascii")
+    except (UnicodeError, LookupError):
+        return ASCII_BLOCKS
+    return BLOCKS

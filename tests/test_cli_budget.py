@@ -1,0 +1,233 @@
+"""Limits of a search and what is told of it: --timeout, --memory, --dry-run, -q, -v, the command that goes on."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+from fastnet_cli.budget import ONE_TIME, without
+from fastnet_cli.main import cli
+from fastnet_cli.search import command as search_command
+from fastnet_cli.units import format_duration, format_memory, parse_duration, parse_memory
+
+import fastnet.tuning
+from fastnet.tuning import SearchResult, Study
+
+SMALL = ["--hidden", "4", "--epochs", "2", "--samples", "60"]
+ENDLESS = ["--trials", "10000000", *SMALL]
+
+
+@pytest.fixture(autouse=True)
+def in_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def run(*arguments: str, code: int = 0) -> Result:
+    result = CliRunner().invoke(cli, arguments)
+    assert result.exit_code == code, (result.output, result.exception)
+    return result
+
+
+def stored(folder: str) -> int:
+    with Study.read(Path(folder)) as study:
+        return len(study.stored_ids())
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("90", 90), ("90s", 90), ("30m", 1800), ("2h", 7200), ("1h30m", 5400), ("1h30m5s", 5405), ("1h5s", 3605),
+        ("0.5s", 0.5), ("1.5h", 5400), (" 2H ", 7200), ("8760h", 8760 * 3600),
+    ],
+)  # fmt: skip
+def test_times(text: str, seconds: float) -> None:
+    assert parse_duration(text) == seconds
+    assert parse_duration(format_duration(seconds)) == seconds
+
+
+@pytest.mark.parametrize(
+    "text", ["", "m", "30 m", "5 minutes", "-5", "1m1h", "30mm", "1e3", "nan", "inf", "٣s", "1:30"]
+)
+def test_what_is_no_time(text: str) -> None:
+    with pytest.raises(ValueError, match="is not a time: write 90 or 90s, 30m, 2h or 1h30m"):
+        parse_duration(text)
+
+
+@pytest.mark.parametrize("text", ["0", "0h0m", "9000h"])
+def test_times_out_of_range(text: str) -> None:
+    with pytest.raises(ValueError, match="must be more than nothing and at most a year"):
+        parse_duration(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [("512M", 2**29), ("2G", 2**31), ("2GiB", 2**31), ("2gb", 2**31), ("1.5g", 3 * 2**29), ("700", 700),
+     ("64k", 2**16), ("1T", 2**40), ("700B", 700)],
+)  # fmt: skip
+def test_amounts_of_memory(text: str, size: int) -> None:
+    assert parse_memory(text) == size
+
+
+@pytest.mark.parametrize("text", ["", "G", "2 GB", "a lot", "-1G", "1e9", "2X", "2GG", "nan"])
+def test_what_is_no_amount_of_memory(text: str) -> None:
+    with pytest.raises(ValueError, match="is not an amount of memory: write 512M, 2G or 2GiB"):
+        parse_memory(text)
+
+
+@pytest.mark.parametrize("text", ["0", "0.5", "2000000T"])
+def test_amounts_of_memory_out_of_range(text: str) -> None:
+    with pytest.raises(ValueError, match="must be at least a byte"):
+        parse_memory(text)
+
+
+def test_memory_is_written_with_three_digits() -> None:
+    sizes = [0, 999, 1023, 1024, 10_240, 1_000_000, 2**30 - 1, 2**41]
+    assert [format_memory(size) for size in sizes] == [
+        "0 B", "999 B", "1023 B", "1.00 KiB", "10.0 KiB", "977 KiB", "1.00 GiB", "2.00 TiB",
+    ]  # fmt: skip
+
+
+def test_time_that_is_up_keeps_what_is_done_and_says_how_to_go_on() -> None:
+    run("search", "--trials", "1", *SMALL)  # so that the kernels are there
+    result = run("search", *ENDLESS, "--study", "a study", "--timeout", "1.5s")
+    assert result.stdout.startswith("Best-1 (val acc:") and Path("a study/best20.png").is_file()
+    first, last = result.stderr.splitlines()[-2:]
+    done = re.fullmatch(r"The time of 1\.5s is up with (\d+) of 10000000 trials; carry on with:", first)
+    assert done and 0 < int(done[1]) == stored("a study")
+    assert last == f"  fastnet search {shlex.join(ENDLESS)} --study 'a study'"
+    again = run(*shlex.split(last)[1:], "--timeout", "1s")
+    assert stored("a study") > int(done[1]) and " new" in again.stdout
+
+
+def test_search_that_ends_in_time_says_nothing_of_it() -> None:
+    result = run("search", "--trials", "2", "--timeout", "1h", *SMALL)
+    assert "carry on" not in result.stderr and result.stdout.startswith("Best-1")
+
+
+def test_time_too_short_for_a_trial_is_a_failure_with_the_study_intact() -> None:
+    result = run("search", *ENDLESS, "--study", "s", "--timeout", "0.001", code=1)
+    *_, note, command, error = result.stderr.splitlines()
+    assert note.startswith("The time of 0.001s is up with 0 of") and "--timeout" not in command
+    assert error == "Error: no trial ended within 0.001s: allow more with --timeout"
+    run(*shlex.split(command)[1:], "--timeout", "2s")
+    assert stored("s") > 0
+
+
+def test_time_too_short_for_another_trial_is_no_failure() -> None:
+    run("search", "--trials", "3", *SMALL, "--study", "s")
+    result = run("search", "--trials", "9", *SMALL, "--study", "s", "--timeout", "0.001")
+    assert "3 trials (0 new)" in result.stdout and "is up with 3 of 9 trials" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ("--fresh -n 5 --timeout 30m --study s", "-n 5 --study s"),
+        ("--timeout=30m -n5 -qj2 --fresh", "-n5 -qj2"),
+        ("--study --fresh --fresh", "--study --fresh"),
+        ("--study --timeout -n --fresh --timeout 3", "--study --timeout -n --fresh"),
+        ("-vn --timeout --timeout 5", "-vn --timeout"),
+        ("--space learning_rate=log:1e-3:1e-1 --data 'my data.npz' -q", None),
+    ],
+)
+def test_options_of_one_run_are_taken_out_of_the_command(given: str, kept: str | None) -> None:
+    expected = shlex.split(given if kept is None else kept)
+    assert without(search_command, shlex.split(given), ONE_TIME) == expected
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """What the library was asked for; nothing is searched."""
+    seen: dict[str, Any] = {}
+
+    def search(dataset: Any, config: Any, **how: Any) -> SearchResult:
+        seen.update(how)
+        return SearchResult((), False, 0, 1.0, 0.0, 1.0)
+
+    monkeypatch.setattr(fastnet.tuning, "search", search)
+    return seen
+
+
+@pytest.mark.parametrize(("given", "size"), [([], None), (["--memory", "512M"], 2**29)])
+def test_memory_is_passed_on_in_bytes(asked: dict[str, Any], given: list[str], size: int | None) -> None:
+    run("search", *SMALL, *given)
+    assert asked.get("memory") == size
+
+
+TITLES = ["data", "split", "network", "training", "space", "", "sampler", "trials", "schedule", "study", "threads"]
+
+
+def table(text: str) -> dict[str, str]:
+    """Lines under their titles."""
+    found: dict[str, str] = {}
+    title = ""
+    for line in text.splitlines():
+        title = line[:9].strip() or title
+        found[title] = (found.get(title, "") + "\n" + line[10:]).strip()
+    return found
+
+
+def test_dry_run_tells_and_writes_nothing() -> None:
+    result = run("search", "--dry-run", "--trials", "1000", "-j", "2", *SMALL)
+    told = table(result.stdout)
+    assert [line[:9].strip() for line in result.stdout.splitlines()] == [*TITLES, "memory", "", "time"]
+    assert told["data"] == "mnist5k, 60 samples of 784 features, 10 classes"
+    assert told["split"] == "48 to train, 12 to validate" and told["network"] == "784-4-10, 3,190 parameters"
+    assert told["space"] == "learning_rate log:1e-06:0.01\nweight_decay log:1e-08:0.0001"
+    assert told["schedule"] == "every trial trains 2 epochs: 2,000 in all" and told["trials"] == "1,000"
+    assert re.match(r"[\d.]+ [KM]iB for a pack: [\d.]+ [KM]iB on each of 2 threads", told["memory"])
+    assert re.fullmatch(
+        r"about [\d:]+, likely [\d:]+ to [\d:]+: [\d.e+]+ epochs/s measured for [\d.]+ s on 2 threads", told["time"]
+    )
+    assert list(Path().iterdir()) == []
+
+
+def test_dry_run_of_a_study_counts_what_it_holds_and_leaves_it_alone() -> None:
+    run("search", "--trials", "3", *SMALL, "--study", "s")
+    files = {path: path.read_bytes() for path in Path("s").iterdir()}
+    told = table(run("search", "--dry-run", "--trials", "3", *SMALL, "--study", "s").stdout)
+    assert told["trials"] == "3, of which 3 are stored" and told["time"] == "none: every trial is stored"
+    assert {path: path.read_bytes() for path in Path("s").iterdir()} == files
+    assert table(run("search", "--dry-run", "--fresh", *SMALL, "--study", "s").stdout)["trials"] == "100"
+
+
+def test_dry_run_refuses_what_the_search_would_refuse() -> None:
+    last = run("search", "--dry-run", "--memory", "1K", *SMALL, code=1).stderr.splitlines()[-1]
+    assert re.fullmatch(r"Error: memory=1K: one trial of this network needs \d+K; allow at least that, .*", last)
+    needed = re.search(r"needs (\d+K)", last)
+    assert needed is not None
+    run("search", "--dry-run", "--memory", needed[1], *SMALL)
+    assert "leave --format out" in run("search", "--dry-run", "--format", "csv", *SMALL, code=2).stderr
+    assert "does not use it" in run("search", "--dry-run", "--space", "beta1=uniform:0:0.9", code=1).stderr
+
+
+def test_quiet_search_prints_results_only() -> None:
+    result = run("search", "--trials", "2", "-q", *SMALL)
+    assert result.stderr == "" and result.stdout.startswith("Best-1")
+    result = run("search", "--trials", "2", "--quiet", "--format", "csv", *SMALL)
+    assert result.stderr == "" and len(result.stdout.splitlines()) == 3
+    assert run("search", "--trials", "0", "-q", code=1).stderr.startswith("Error: trials=0")
+
+
+def test_verbose_search_tells_its_plan_on_standard_error() -> None:
+    result = run("search", "--trials", "2", "-v", *SMALL)
+    told = result.stderr.splitlines()
+    assert [line[:9].strip() for line in told[: len(TITLES)]] == TITLES
+    assert told[len(TITLES)].startswith("trials 0/2") and result.stdout.startswith("Best-1")
+
+
+def test_quiet_and_verbose_training() -> None:
+    result = run("train", "-q", *SMALL, "-o", "m.safetensors")
+    assert result.stderr == "" and result.stdout.startswith("best epoch:")
+    result = run("train", "-v", *SMALL, "-o", "n.safetensors")
+    assert "\n  hidden 4\n" in result.stderr and "\n  seed 0\n" in result.stderr
+
+
+@pytest.mark.parametrize("order", [["-q", "-v"], ["--verbose", "--quiet"]])
+@pytest.mark.parametrize("name", ["search", "train"])
+def test_quiet_and_verbose_contradict_each_other(name: str, order: list[str]) -> None:
+    assert "--quiet and --verbose contradict each other" in run(name, *order, code=2).stderr
