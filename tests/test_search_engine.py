@@ -17,7 +17,7 @@ from fastnet.config import SearchConfig, TrainConfig
 from fastnet.data import as_dataset
 from fastnet.errors import ConfigError, StudyError
 from fastnet.report import to_rows
-from fastnet.tuning import Progress, SearchResult, Study, engine, search
+from fastnet.tuning import Progress, SearchResult, Study, engine, run_study
 
 EPOCHS = 4
 CONFIG = SearchConfig(trials=23, train=TrainConfig(epochs=EPOCHS, seed=5))
@@ -33,19 +33,23 @@ def curves_of(trial: int, learning_rate: float) -> np.ndarray:
 class FakeRun:
     """A pack that trains nothing and finishes a few trials at each look, in shuffled order; every 7th diverges."""
 
-    def __init__(self, ids: np.ndarray, hyper: dict[str, np.ndarray], order_seed: int = 0) -> None:
-        n = len(ids)
+    def __init__(self, ids: np.ndarray, params: list[dict], order_seed: int = 0, folds: int = 1) -> None:
+        n = len(ids) * folds
         self.curves = np.full((n, 4, EPOCHS), np.nan, np.float32)
         self.status = np.zeros(n, np.int8)
         self.seconds = np.zeros(n)
         self.ids = ids
-        self.hyper = hyper
+        self.params = params
+        self.folds = folds
         self.random = np.random.default_rng(order_seed)
-        self.left = self.random.permutation(n).tolist()
+        self.left: list[int] = []
+        self.spans: list[tuple[list[int], int]] = []
         self.calls: list[str] = []
 
-    def start(self) -> None:
+    def start(self, which: np.ndarray, end: int) -> None:
         self.calls.append("start")
+        self.left = self.random.permutation(which).tolist()
+        self.spans.append((sorted(which.tolist()), end))
 
     def running(self) -> bool:
         return bool(self.left) and "stop" not in self.calls
@@ -58,12 +62,13 @@ class FakeRun:
         return np.array(done, dtype=np.int64)
 
     def finish(self, p: int) -> None:
-        curves = curves_of(int(self.ids[p]), float(self.hyper["learning_rate"][p]))
-        if self.ids[p] % 7 == 3:
-            curves[:, 2:] = np.nan
+        trial, fold = divmod(p, self.folds)
+        number, end = int(self.ids[trial]), self.spans[-1][1]
+        curves = curves_of(number, float(self.params[trial].get("learning_rate", 0.0))) + np.float32(fold)
+        curves[:, 2 if number % 7 == 3 else end :] = np.nan
         self.curves[p] = curves
         self.seconds[p] = 0.5
-        self.status[p] = 2 if self.ids[p] % 7 == 3 else 1
+        self.status[p] = 2 if number % 7 == 3 and end > 2 else 1 if end >= EPOCHS else 4
 
     def stop(self) -> None:
         self.calls.append("stop")
@@ -85,7 +90,7 @@ def run(tiny_dataset, tmp_path) -> Callable[..., SearchResult]:
 
     def go(config: SearchConfig = CONFIG, folder: str = "s", **options) -> SearchResult:
         options.setdefault("run_factory", FakeRun)
-        return search(tiny_dataset, config, folder=tmp_path / folder, **options)
+        return run_study(tiny_dataset, config, folder=tmp_path / folder, **options)
 
     return go
 
@@ -140,7 +145,7 @@ def test_nothing_depends_on_packs_or_on_the_order_of_finishing(run, monkeypatch,
     expected = content(run(folder="expected"))
     monkeypatch.setattr(engine, "PACK_TRIALS", pack)
     for order in range(3):
-        actual = run(folder=f"{pack}-{order}", run_factory=lambda ids, hyper, o=order: FakeRun(ids, hyper, o))
+        actual = run(folder=f"{pack}-{order}", run_factory=lambda ids, params, o=order: FakeRun(ids, params, o))
         assert content(actual) == expected
 
 
@@ -160,8 +165,8 @@ def test_a_stopped_search_keeps_what_is_done_and_resumes_to_the_same_study(run, 
 def test_ctrl_c_ends_the_search_and_keeps_what_is_done(run, tmp_path):
     runs = []
 
-    def factory(ids, hyper):
-        runs.append(FakeRun(ids, hyper))
+    def factory(ids, params):
+        runs.append(FakeRun(ids, params))
         return runs[-1]
 
     def interrupt(progress: Progress) -> None:
@@ -189,12 +194,12 @@ def test_ctrl_c_at_any_moment_loses_nothing(run, monkeypatch, moment):
             raise KeyboardInterrupt
 
     class Interrupted(FakeRun):
-        def __init__(self, ids, hyper):
-            super().__init__(ids, hyper)
+        def __init__(self, ids, params):
+            super().__init__(ids, params)
             runs.append(self)
 
-        def start(self):
-            super().start()
+        def start(self, which, end):
+            super().start(which, end)
             if moment == "start":
                 once()
 
@@ -240,7 +245,7 @@ def test_trials_is_the_total(run):
 def test_a_finished_study_starts_nothing(run, tmp_path):
     first = run()
 
-    def never(ids, hyper):
+    def never(ids, params):
         raise AssertionError("nothing is missing")
 
     again = run(run_factory=never)
@@ -284,7 +289,7 @@ def test_other_data_are_refused(run, tiny_dataset, tmp_path):
     run()
     other = as_dataset(tiny_dataset.x[::-1].copy(), tiny_dataset.y)
     with pytest.raises(StudyError, match=f"data {tiny_dataset.fingerprint()[:12]} -> {other.fingerprint()[:12]}"):
-        search(other, CONFIG, folder=tmp_path / "s", run_factory=FakeRun)
+        run_study(other, CONFIG, folder=tmp_path / "s", run_factory=FakeRun)
 
 
 def test_settings_that_mean_the_same_are_the_same(run):
@@ -320,13 +325,114 @@ def test_a_search_in_which_every_trial_diverges(run):
     assert {(trial.status, trial.best_epoch) for trial in result.trials} == {("diverged", 0)}
 
 
-def test_the_space_may_be_empty(run):
-    class Seeds(FakeRun):
-        def finish(self, p):
-            self.hyper = {"learning_rate": np.zeros(len(self.ids))}
-            super().finish(p)
+class Ranked(FakeRun):
+    """A pack in which nothing diverges and a trial is as good as its number says, in every epoch."""
 
-    result = run(replace(CONFIG, space={}), run_factory=Seeds)
+    value = staticmethod(lambda number, epoch: (number * 7 % 23) / 100 + 0.0 * epoch)
+
+    def finish(self, p):
+        trial, end = p // self.folds, self.spans[-1][1]
+        self.curves[p, :, :end] = [self.value(int(self.ids[trial]), epoch) for epoch in range(end)]
+        self.status[p] = 1 if end >= self.curves.shape[2] else 4
+        self.seconds[p] += 0.25
+
+
+HALVING = replace(CONFIG, pruning="halving", eta=2, first_epochs=1, pack_size=8)
+
+
+def test_halving_lets_the_best_of_every_pack_train_on(run):
+    runs = []
+
+    def factory(ids, params):
+        runs.append(Ranked(ids, params))
+        return runs[-1]
+
+    result = run(HALVING, run_factory=factory)
+    assert [run.ids.tolist() for run in runs] == [list(range(8)), list(range(8, 16)), list(range(16, 23))]
+    for one, sizes in zip(runs, ([8, 4, 2], [8, 4, 2], [7, 4, 2]), strict=True):
+        assert [(len(which), end) for which, end in one.spans] == list(zip(sizes, (1, 2, 4), strict=True))
+        order = sorted(range(len(one.ids)), key=lambda t: (-Ranked.value(int(one.ids[t]), 0), t))
+        assert one.spans[-1][0] == sorted(order[:2]) and one.spans[1][0] == sorted(order[: sizes[1]])
+    epochs = {trial.id: trial.epochs for trial in result.trials}
+    assert sorted(epochs.values()) == [1] * 11 + [2] * 6 + [4] * 6
+    assert {trial.status for trial in result.trials if trial.epochs < 4} == {"stopped"}
+    assert [trial.epochs for trial in result.best(12)] == [4] * 6 + [2] * 6
+    assert len(result.trials) == 23 and all(trial.stage == 1 for trial in result.trials)
+
+
+@pytest.mark.parametrize("pruning", ["halving", "median"])
+@pytest.mark.parametrize("stop", [0, 1, 9, 20])
+def test_a_pruned_search_that_was_stopped_keeps_whole_packs_and_resumes_to_the_same(run, pruning, stop):
+    config = replace(HALVING, pruning=pruning)
+    whole = content(run(config, folder="whole", run_factory=Ranked))
+    first = run(config, run_factory=Ranked, **StopAfter(stop).options())
+    assert first.interrupted and len(first.trials) in (0, 8, 16)
+    assert content(run(config, run_factory=Ranked)) == whole
+
+
+def test_the_number_of_trials_belongs_to_a_pruned_or_staged_study(run):
+    run(HALVING, run_factory=Ranked)
+    with pytest.raises(StudyError, match="trials 23 -> 40"):
+        run(replace(HALVING, trials=40), run_factory=Ranked)
+
+
+def test_diverged_trials_do_not_train_on_and_count_as_nothing(run):
+    config = replace(HALVING, trials=8, train=replace(CONFIG.train, epochs=4))
+
+    class Some(Ranked):
+        def finish(self, p):
+            super().finish(p)
+            if self.ids[p] % 2:
+                self.status[p], self.curves[p] = 2, np.nan
+
+    result = run(config, run_factory=Some)
+    assert [trial.status for trial in result.trials].count("diverged") == 4
+    assert [trial.status for trial in result.trials].count("done") == 1, "4 left, 2 go on, 1 to the end"
+
+
+def test_folds_are_averaged_and_a_trial_ends_with_its_last_fold(run):
+    config = replace(CONFIG, folds=3)
+    result = run(config, run_factory=lambda ids, params: FakeRun(ids, params, folds=3))
+    single = run(CONFIG, folder="single")
+    for trial, one in zip(result.trials, single.trials, strict=True):
+        assert trial.status == one.status
+        np.testing.assert_allclose(trial.curves, one.curves + 1, rtol=1e-6)
+        assert trial.seconds == 1.5
+
+
+def test_stages_share_the_trials_and_narrow_the_ranges(run, tmp_path):
+    config = replace(CONFIG, trials=301, stages=3, space={"learning_rate": "log:1e-6:1e-2"})
+
+    class Peak(Ranked):
+        """Better the closer the learning rate is to 1e-3."""
+
+        def finish(self, p):
+            number = abs(np.log10(self.params[p]["learning_rate"]) + 3)
+            self.curves[p] = 1 - number / 10
+            self.status[p], self.seconds[p] = 1, 0.25
+
+    result = run(config, run_factory=Peak)
+    assert [sum(trial.stage == k for trial in result.trials) for k in (1, 2, 3)] == [101, 100, 100]
+    with Study.read(tmp_path / "s") as study:
+        stages = study.stages()
+    assert [(stage["first"], stage["count"]) for stage in stages] == [(0, 101), (101, 100), (201, 100)]
+    assert stages[0]["space"] == {"learning_rate": "log:1e-06:0.01"}
+    for stage in stages:
+        low, high = (float(end) for end in stage["space"]["learning_rate"].split(":")[1:])
+        drawn = [t.params["learning_rate"] for t in result.trials if t.stage == stage["number"]]
+        assert low <= min(drawn) and max(drawn) <= high and low <= 1e-3 <= high
+        assert stage["report"]["trials"] == stage["count"]
+    widths = [np.ptp(np.log10([float(x) for x in s["space"]["learning_rate"].split(":")[1:]])) for s in stages]
+    assert widths[0] > 2 * widths[1] > 2 * widths[2]
+    for stop in (0, 60, 101, 150, 260):
+        folder = f"stopped at {stop}"
+        first = run(config, folder=folder, run_factory=Peak, **StopAfter(stop).options())
+        assert first.interrupted
+        assert content(run(config, folder=folder, run_factory=Peak)) == content(result)
+
+
+def test_the_space_may_be_empty(run):
+    result = run(replace(CONFIG, space={}))
     assert {tuple(trial.params) for trial in result.trials} == {()}
 
 
@@ -341,8 +447,8 @@ def test_a_full_disk_ends_the_search_with_the_pack_stopped(run, monkeypatch):
             self._connection.execute("PRAGMA max_page_count = 1")
         append(self, trials, **times)
 
-    def factory(ids, hyper):
-        runs.append(FakeRun(ids, hyper))
+    def factory(ids, params):
+        runs.append(FakeRun(ids, params))
         return runs[-1]
 
     big = replace(CONFIG, trials=400)
@@ -359,8 +465,8 @@ def test_a_full_disk_ends_the_search_with_the_pack_stopped(run, monkeypatch):
 def test_an_error_in_a_callback_stops_the_pack(run):
     runs = []
 
-    def factory(ids, hyper):
-        runs.append(FakeRun(ids, hyper))
+    def factory(ids, params):
+        runs.append(FakeRun(ids, params))
         return runs[-1]
 
     def broken(progress: Progress) -> None:
@@ -427,7 +533,7 @@ search(data, CONFIG, folder=Path(sys.argv[1]), run_factory=FakeRun, on_progress=
 def test_a_search_killed_at_any_moment_resumes_to_the_same_study(tmp_path):
     x = (np.arange(90 * 4).reshape(90, 4) % 7).astype(np.float32)
     data = as_dataset(x, np.arange(90) % 3)
-    expected = content(search(data, CONFIG, folder=tmp_path / "whole", run_factory=FakeRun))
+    expected = content(run_study(data, CONFIG, folder=tmp_path / "whole", run_factory=FakeRun))
     for at_least in (4, 12):
         command = [sys.executable, "-c", textwrap.dedent(KILLED), str(tmp_path / "s"), str(Path(__file__).parent)]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:
@@ -435,5 +541,5 @@ def test_a_search_killed_at_any_moment_resumes_to_the_same_study(tmp_path):
             for line in child.stdout:
                 if int(line) >= at_least:
                     child.send_signal(signal.SIGKILL if sys.platform != "win32" else signal.SIGTERM)
-    part = search(data, CONFIG, folder=tmp_path / "s", run_factory=FakeRun)
+    part = run_study(data, CONFIG, folder=tmp_path / "s", run_factory=FakeRun)
     assert content(part) == expected

@@ -89,8 +89,9 @@ def with_validation(dataset: Dataset, validation: Dataset) -> tuple[Dataset, Spl
     """
     if validation.n_features != dataset.n_features or validation.x.dtype != dataset.x.dtype:
         raise DataError(
-            f"the validation data {validation.name} have {validation.n_features} features of type {validation.x.dtype}, "
-            f"the training data {dataset.name} {dataset.n_features} of {dataset.x.dtype}: both must be the same"
+            f"the validation data {validation.name} have {validation.n_features} features of type "
+            f"{validation.x.dtype}, the training data {dataset.name} {dataset.n_features} of {dataset.x.dtype}: both "
+            "must be the same"
         )
     strange = [name for name in validation.class_names if name not in dataset.class_names]
     if strange:

@@ -43,9 +43,9 @@ Params: TypeAlias = dict[str, Value]
 
 
 class Run(Protocol):
-    """A pack that trains in the background, such as `fastnet.packs.PackRun`; trial t has the networks t F to t F + F - 1.
+    """A pack that trains in the background, such as `fastnet.packs.PackRun`.
 
-    F is the number of folds.
+    With F folds, the networks t F to t F + F - 1 are those of trial t.
     """
 
     status: NDArray[Any]
@@ -77,6 +77,8 @@ RunFactory: TypeAlias = Callable[[Ids, list[Params]], Run]
 
 class Trainer(Protocol):
     """What trains the trials, such as `fastnet.tuning.workshop.Workshop` through `_Compiled`."""
+
+    compiles: bool
 
     def prepare(self) -> float:
         """Compile or load what is needed; return the seconds that took."""
@@ -169,7 +171,7 @@ def run_study(
     parts = split or split_rows(dataset.y, fraction=config.validation_fraction, seed=seed)
     splits = [parts] if config.folds is None else stratified_folds(dataset.y, config.folds, seed=seed)
     settings = study_settings(config, space, dataset.fingerprint(), split)
-    with Study.open(folder, settings, about=_about(dataset, splits, config), fresh=fresh, curves=curves) as study:
+    with Study.open(folder, settings, about=_about(dataset, splits), fresh=fresh, curves=curves) as study:
         trainer = _Given(run_factory) if run_factory else _Compiled(dataset, splits, config, space, threads, memory)
         session = _Session(study, config, space, trainer, threads, clock, on_progress, should_stop)
         session.go()
@@ -250,9 +252,11 @@ class _Session:
             self.report()
             if len(self.stored) < self.total:
                 self.run_id = self.study.begin_run(describe_environment(self.threads))
-                self.report(compiling=True)
+                if self.trainer.compiles:
+                    self.report(compiling=True)
                 self.compile_seconds = self.trainer.prepare()
-            for self.stage, ids in enumerate(stage_ids(self.config.trials, self.config.stages), start=1):
+            for stage, ids in enumerate(stage_ids(self.config.trials, self.config.stages), start=1):
+                self.stage = stage
                 self.run_stage(ids)
                 if self.interrupted:
                     return
@@ -293,22 +297,24 @@ class _Session:
             packs = packs[n:]
 
     def run_packs(self, packs: list[tuple[Ids, list[Params]]], *, waiting: bool) -> None:
-        """Run some packs together to their end, or to the moment when the search is told to stop; store what is done."""
+        """Run some packs together to their end, or until the search is told to stop, and store what is done."""
         ids = np.concatenate([numbers for numbers, _ in packs])
         params = [values for _, of_pack in packs for values in of_pack]
         run = self.trainer.run(ids, params, waiting=waiting)
         trials = _Trials(run, ids, params, self.stage, self.config)
         bounds = np.cumsum([0, *(len(numbers) for numbers, _ in packs)])
         alive = np.arange(len(ids))
-        for self.rung, end in enumerate(self.schedule.rungs, start=1):
+        for rung, end in enumerate(self.schedule.rungs, start=1):
+            self.rung = rung
             if len(alive):
                 self.train(trials, alive, end, store=not waiting)
             if self.interrupted:
                 return
             alive = self.compare(trials, alive, bounds)
         self.rung = 1
-        self.store(trials.waiting)
-        self.report()
+        if waiting:
+            self.store(trials.waiting)
+            self.report()
         assert len(alive) == 0 and not trials.open, "a pack ended before its trials did"
 
     def train(self, trials: _Trials, alive: Ids, end: int, *, store: bool) -> None:
@@ -329,13 +335,14 @@ class _Session:
         except KeyboardInterrupt:
             self.interrupted = True
         finally:
-            trials.run.stop() if self.interrupted else None
+            if trials.run.running():  # Ctrl-C, or something went wrong
+                trials.run.stop()
             trials.run.join()
         self.compiled_seconds = spent + time.perf_counter() - started
         self.collect(trials, ended=True)
         if store:
             self.store(trials.waiting)
-        self.report()
+            self.report()
 
     def compare(self, trials: _Trials, alive: Ids, bounds: NDArray[np.int64]) -> Ids:
         """Let the schedule choose, pack by pack, which trials go on; the others have ended."""
@@ -344,7 +351,7 @@ class _Session:
             return fit
         curves = trials.curves()
         kept: list[Ids] = []
-        for low, high in zip(bounds[:-1], bounds[1:], strict=True):
+        for low, high in itertools.pairwise(bounds.tolist()):
             here = fit[(fit >= low) & (fit < high)]
             if len(here):
                 kept.append(low + self.schedule.keep(curves[low:high], here - low, self.rung - 1))
@@ -386,17 +393,17 @@ class _Session:
         from fastnet.tuning.stages import narrow
 
         known = {record["number"]: record for record in self.study.stages()}
-        texts = known.get(self.stage + 1, {}).get("space")
-        if texts is None:
+        if self.stage + 1 not in known:
             trials = self.study.trials_of_stage(self.stage)
             report = narrow(self.space, trials, metric=self.config.metric, expand=self.config.expand)
-            self.study.append_stage(self.stage, ids.start, len(ids), self.space.to_texts(), report.as_dict())
-            texts = report.space.to_texts()
+            self.study.append_stage(self.stage, ids.start, len(ids), self.space.to_texts(), report.to_dict())
             if self.stage < self.config.stages:
                 following = stage_ids(self.config.trials, self.config.stages)[self.stage]
+                texts = report.space.to_texts()
                 self.study.append_stage(self.stage + 1, following.start, len(following), texts)
+                known[self.stage + 1] = {"space": texts}
         if self.stage < self.config.stages:
-            self.space = Space.parse(texts)
+            self.space = Space.parse(known[self.stage + 1]["space"])
 
     def report(self, *, compiling: bool = False) -> None:
         """Tell how far the search is."""
@@ -404,22 +411,14 @@ class _Session:
         searching = elapsed - self.compile_seconds
         rate = (self.done - self.done_before) / searching if searching > 0 else 0.0
         eta = (self.total - self.done) / rate if rate > 0 else None
-        self.on_progress(
-            Progress(
-                self.done,
-                self.total,
-                self.best,
-                rate,
-                eta,
-                elapsed,
-                compiling,
-                stage=self.stage,
-                stages=self.config.stages,
-                rung=self.rung,
-                rungs=len(self.schedule.rungs),
-                **self.counts,
-            )  # fmt: skip
-        )
+        where = {
+            "stage": self.stage,
+            "stages": self.config.stages,
+            "rung": self.rung,
+            "rungs": len(self.schedule.rungs),
+        }
+        state = (self.done, self.total, self.best, rate, eta, elapsed, compiling)
+        self.on_progress(Progress(*state, **where, **self.counts))
 
     def result(self) -> SearchResult:
         """Return the whole study."""
@@ -452,7 +451,7 @@ class _Trials:
         self.run.start(networks, end)
 
     def take(self, *, ended: bool) -> list[TrialResult]:
-        """Move trials that are done, or diverged, from `open` to `waiting`; once the run has ended, all it announced."""
+        """Move trials that are done, or diverged, from `open` to `waiting`; at the end, whatever the run announced."""
         positions = (
             np.repeat(list(self._left), list(self._left.values())) if ended else self.run.finished() // self.folds
         )
@@ -502,6 +501,8 @@ class _Trials:
 class _Given:
     """Trains by a factory that was given."""
 
+    compiles = False
+
     def __init__(self, factory: RunFactory) -> None:
         self._factory = factory
 
@@ -517,6 +518,8 @@ class _Given:
 
 class _Compiled:
     """Trains with the compiled kernels, which are imported when they are needed."""
+
+    compiles = True
 
     def __init__(
         self,
@@ -563,7 +566,7 @@ def _chunks(numbers: Iterator[int], size: int) -> Iterator[list[int]]:
         yield chunk
 
 
-def _about(dataset: Dataset, splits: list[Split], config: SearchConfig) -> dict[str, Any]:
+def _about(dataset: Dataset, splits: list[Split]) -> dict[str, Any]:
     return {
         "data": dataset.name,
         "n_samples": dataset.n_samples,
@@ -571,5 +574,4 @@ def _about(dataset: Dataset, splits: list[Split], config: SearchConfig) -> dict[
         "n_classes": dataset.n_classes,
         "n_train": len(splits[0].train),
         "n_validation": len(splits[0].validation),
-        "metric": config.metric,
     }
