@@ -17,7 +17,7 @@ from fastnet.config import SearchConfig, TrainConfig
 from fastnet.data import as_dataset
 from fastnet.errors import ConfigError, StudyError
 from fastnet.report import to_rows
-from fastnet.tuning import Progress, SearchResult, Study, engine, run_study
+from fastnet.tuning import Progress, SearchResult, Study, engine, run_study, trials
 
 EPOCHS = 4
 CONFIG = SearchConfig(trials=23, train=TrainConfig(epochs=EPOCHS, seed=5))
@@ -81,7 +81,7 @@ class FakeRun:
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
-    monkeypatch.setattr(engine, "POLL_SECONDS", 0.001)
+    monkeypatch.setattr(trials, "POLL_SECONDS", 0.001)
 
 
 @pytest.fixture

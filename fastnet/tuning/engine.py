@@ -9,18 +9,19 @@ import itertools
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastnet.config import SearchConfig, as_settings, count_threads
 from fastnet.tuning.environment import describe_environment
-from fastnet.tuning.result import CURVES, Progress, SearchResult, TrialResult, Value, sign
+from fastnet.tuning.result import Progress, SearchResult, TrialResult, sign
 from fastnet.tuning.sampler import checked_space, draw
 from fastnet.tuning.schedule import schedule_of
 from fastnet.tuning.space import Space
 from fastnet.tuning.study import Study
+from fastnet.tuning.trials import Given, Ids, Params, RunFactory, Trainer, Trials
 
 if TYPE_CHECKING:
     from fastnet.data.dataset import Dataset, Split
@@ -33,61 +34,8 @@ trials."""
 RESULTS_VERSION = 2
 """Raised when a release changes what the same settings compute, so that no study mixes two kinds of trials."""
 
-POLL_SECONDS = 0.05
 STORE_SECONDS = 0.25
-
-PENDING, DONE, DIVERGED, PAUSED = 0, 1, 2, 4
-
-Ids: TypeAlias = NDArray[np.int64]
-Params: TypeAlias = dict[str, Value]
-
-
-class Run(Protocol):
-    """A pack that trains in the background, such as `fastnet.packs.PackRun`.
-
-    With F folds, the networks t F to t F + F - 1 are those of trial t.
-    """
-
-    status: NDArray[Any]
-    seconds: NDArray[np.float64]
-
-    @property
-    def curves(self) -> NDArray[np.float32]:
-        """Curves of all networks, (T F, 4, epochs), rows as named in `CURVES`."""
-
-    def start(self, which: Ids, end: int) -> None:
-        """Train these networks in the background up to an epoch."""
-
-    def running(self) -> bool:
-        """Whether it still works."""
-
-    def finished(self) -> NDArray[np.int64]:
-        """Positions finished since the last call, in any order."""
-
-    def stop(self) -> None:
-        """Ask it to end soon, leaving networks unfinished; harmless at any time."""
-
-    def join(self) -> None:
-        """Wait until it has ended; harmless before `start`."""
-
-
-RunFactory: TypeAlias = Callable[[Ids, list[Params]], Run]
-"""Builds a run from trial numbers and their searched hyperparameters."""
-
-
-class Trainer(Protocol):
-    """What trains the trials, such as `fastnet.tuning.workshop.Workshop` through `_Compiled`."""
-
-    compiles: bool
-
-    def prepare(self) -> float:
-        """Compile or load what is needed; return the seconds that took."""
-
-    def run(self, ids: Ids, params: list[Params], *, waiting: bool) -> Run:
-        """Build a pack."""
-
-    def packs_at_once(self, packs: Sequence[tuple[Ids, list[Params]]]) -> int:
-        """Tell how many of these, from the first on, should train together."""
+"""Time between two transactions where trials are stored as they finish."""
 
 
 def run_study(
@@ -172,8 +120,11 @@ def run_study(
     splits = [parts] if config.folds is None else stratified_folds(dataset.y, config.folds, seed=seed)
     settings = study_settings(config, space, dataset.fingerprint(), split)
     with Study.open(folder, settings, about=_about(dataset, splits), fresh=fresh, curves=curves) as study:
-        trainer = _Given(run_factory) if run_factory else _Compiled(dataset, splits, config, space, threads, memory)
-        session = _Session(study, config, space, trainer, threads, clock, on_progress, should_stop)
+        session = _Session(study, config, space, threads, clock, on_progress, should_stop)
+        if run_factory:
+            session.trainer = Given(run_factory)
+        else:
+            session.build_trainer = lambda: _workshop(dataset, splits, config, space, threads, memory)
         session.go()
         return session.result()
 
@@ -221,7 +172,6 @@ class _Session:
         study: Study,
         config: SearchConfig,
         space: Space,
-        trainer: Trainer,
         threads: int,
         clock: float,
         on_progress: Callable[[Progress], None] | None,
@@ -230,7 +180,8 @@ class _Session:
         self.study = study
         self.config = config
         self.space = space
-        self.trainer = trainer
+        self.trainer: Trainer | None = None
+        self.build_trainer: Callable[[], Trainer] | None = None
         self.threads = threads
         self.schedule = schedule_of(config)
         self.stored = set(study.stored_ids().tolist())
@@ -241,7 +192,7 @@ class _Session:
         self.should_stop = should_stop or (lambda: False)
         self.clock = self.last_store = clock
         self.done = self.done_before = len(self.stored)
-        self.compile_seconds = self.compiled_seconds = 0.0
+        self.compiled_seconds = 0.0
         self.interrupted = False
         self.run_id = 0
         self.stage = self.rung = 1
@@ -252,9 +203,6 @@ class _Session:
             self.report()
             if len(self.stored) < self.total:
                 self.run_id = self.study.begin_run(describe_environment(self.threads))
-                if self.trainer.compiles:
-                    self.report(compiling=True)
-                self.compile_seconds = self.trainer.prepare()
             for stage, ids in enumerate(stage_ids(self.config.trials, self.config.stages), start=1):
                 self.stage = stage
                 self.run_stage(ids)
@@ -263,6 +211,19 @@ class _Session:
                 self.narrow(ids)
         except KeyboardInterrupt:
             self.interrupted = True
+
+    @property
+    def compile_seconds(self) -> float:
+        """Time spent on compiling or loading kernels."""
+        return self.trainer.compile_seconds if self.trainer else 0.0
+
+    def ready(self) -> Trainer:
+        """Return what trains; the first call imports and compiles, or loads, the kernels."""
+        if self.trainer is None:
+            assert self.build_trainer is not None
+            self.report(compiling=True)
+            self.trainer = self.build_trainer()
+        return self.trainer
 
     def run_stage(self, ids: range) -> None:
         """Run the trials of a stage that are not stored, as many packs at a time as pay."""
@@ -292,7 +253,7 @@ class _Session:
 
     def _waves(self, packs: list[tuple[Ids, list[Params]]]) -> Iterator[list[tuple[Ids, list[Params]]]]:
         while packs:
-            n = self.trainer.packs_at_once(packs)
+            n = self.ready().packs_at_once(packs)
             yield packs[:n]
             packs = packs[n:]
 
@@ -300,8 +261,8 @@ class _Session:
         """Run some packs together to their end, or until the search is told to stop, and store what is done."""
         ids = np.concatenate([numbers for numbers, _ in packs])
         params = [values for _, of_pack in packs for values in of_pack]
-        run = self.trainer.run(ids, params, waiting=waiting)
-        trials = _Trials(run, ids, params, self.stage, self.config)
+        run = self.ready().run(ids, params, waiting=waiting)
+        trials = Trials(run, ids, params, self.stage, self.config)
         bounds = np.cumsum([0, *(len(numbers) for numbers, _ in packs)])
         alive = np.arange(len(ids))
         for rung, end in enumerate(self.schedule.rungs, start=1):
@@ -317,7 +278,7 @@ class _Session:
             self.report()
         assert len(alive) == 0 and not trials.open, "a pack ended before its trials did"
 
-    def train(self, trials: _Trials, alive: Ids, end: int, *, store: bool) -> None:
+    def train(self, trials: Trials, alive: Ids, end: int, *, store: bool) -> None:
         """Train some trials of a pack up to an epoch."""
         started, spent = time.perf_counter(), self.compiled_seconds
         try:
@@ -344,7 +305,7 @@ class _Session:
             self.store(trials.waiting)
             self.report()
 
-    def compare(self, trials: _Trials, alive: Ids, bounds: NDArray[np.int64]) -> Ids:
+    def compare(self, trials: Trials, alive: Ids, bounds: NDArray[np.int64]) -> Ids:
         """Let the schedule choose, pack by pack, which trials go on; the others have ended."""
         fit = np.array([t for t in alive if t in trials.open], dtype=np.int64)
         if self.rung == len(self.schedule.rungs):
@@ -359,7 +320,7 @@ class _Session:
         self.count(trials.end(sorted(set(fit.tolist()) - set(going.tolist())), "stopped"))
         return going
 
-    def collect(self, trials: _Trials, *, ended: bool = False) -> None:
+    def collect(self, trials: Trials, *, ended: bool = False) -> None:
         """Take over the trials that finished since the last time."""
         self.count(trials.take(ended=ended))
 
@@ -428,126 +389,6 @@ class _Session:
         return SearchResult(trials, self.interrupted, new, wall, self.compile_seconds, self.compiled_seconds)
 
 
-class _Trials:
-    """The bookkeeping of trials that run together: which are still open, which wait to be stored."""
-
-    def __init__(self, run: Run, ids: Ids, params: list[Params], stage: int, config: SearchConfig) -> None:
-        self.run = run
-        self.ids = ids
-        self.params = params
-        self.stage = stage
-        self.metric = config.metric
-        self.folds = config.folds or 1
-        self.open = set(range(len(ids)))
-        self.waiting: list[TrialResult] = []
-        self._left: dict[int, int] = {}  # networks of each running trial that have not finished
-        self._begun = 0
-
-    def start(self, alive: Ids, end: int) -> None:
-        """Train these trials up to an epoch, every fold of them."""
-        self._left = dict.fromkeys(alive.tolist(), self.folds)
-        self._begun = len(alive)
-        networks = (alive[:, None] * self.folds + np.arange(self.folds)).ravel()
-        self.run.start(networks, end)
-
-    def take(self, *, ended: bool) -> list[TrialResult]:
-        """Move trials that are done, or diverged, from `open` to `waiting`; at the end, whatever the run announced."""
-        positions = (
-            np.repeat(list(self._left), list(self._left.values())) if ended else self.run.finished() // self.folds
-        )
-        found = []
-        for t in positions.tolist():
-            self._left[t] = self._left.get(t, 0) - 1
-            if self._left[t] <= 0:
-                self._left.pop(t)
-                found.append(t)
-        status = self.run.status.reshape(-1, self.folds)
-        diverged = [t for t in found if (status[t] == DIVERGED).any()]
-        done = [t for t in found if (status[t] == DONE).all()]
-        return self.end(done, "done") + self.end(diverged, "diverged")
-
-    def end(self, positions: Sequence[int], status: str) -> list[TrialResult]:
-        """Close trials, with the curves they have."""
-        ended = [t for t in positions if t in self.open]
-        curves = self.curves(ended) if ended else ()
-        taken = [self._trial(t, status, curve) for t, curve in zip(ended, curves, strict=True)]
-        # Waiting first: what Ctrl-C lets into both is offered twice and stored once.
-        self.waiting.extend(taken)
-        self.open.difference_update(ended)
-        return taken
-
-    def curves(self, positions: Sequence[int] | None = None) -> NDArray[np.float32]:
-        """Curves of trials, (T, 4, epochs): the mean over their folds, NaN from where one has not trained."""
-        some = range(len(self.ids)) if positions is None else positions
-        networks = self.run.curves.reshape(len(self.ids), self.folds, len(CURVES), -1)[list(some)]
-        if self.folds == 1:
-            return networks[:, 0]
-        mean: NDArray[np.float32] = networks.mean(axis=1, dtype=np.float64).astype(np.float32)
-        return mean
-
-    def pause(self, elapsed: float) -> float:
-        """Time to sleep before the next look: half of what the run still needs, at most `POLL_SECONDS`."""
-        finished = self._begun - len(self._left)
-        left = elapsed * len(self._left) / finished if finished else elapsed
-        return min(POLL_SECONDS, max(0.001, left / 2))
-
-    def _trial(self, t: int, status: str, curves: NDArray[np.float32]) -> TrialResult:
-        seconds = float(self.run.seconds.reshape(-1, self.folds)[t].sum())
-        return TrialResult.from_curves(
-            int(self.ids[t]), status, self.params[t], curves, seconds=seconds, stage=self.stage, metric=self.metric
-        )
-
-
-class _Given:
-    """Trains by a factory that was given."""
-
-    compiles = False
-
-    def __init__(self, factory: RunFactory) -> None:
-        self._factory = factory
-
-    def prepare(self) -> float:
-        return 0.0
-
-    def run(self, ids: Ids, params: list[Params], *, waiting: bool) -> Run:
-        return self._factory(ids, params)
-
-    def packs_at_once(self, packs: Sequence[tuple[Ids, list[Params]]]) -> int:
-        return 1
-
-
-class _Compiled:
-    """Trains with the compiled kernels, which are imported when they are needed."""
-
-    compiles = True
-
-    def __init__(
-        self,
-        dataset: Dataset,
-        splits: list[Split],
-        config: SearchConfig,
-        space: Space,
-        threads: int,
-        memory: int | None,
-    ) -> None:
-        self._given = (dataset, splits, config, threads, memory)
-        self._space = space
-
-    def prepare(self) -> float:
-        clock = time.perf_counter()
-        from fastnet.tuning.workshop import Workshop
-
-        seconds = time.perf_counter() - clock
-        self.workshop = Workshop(*self._given)
-        return seconds + self.workshop.warm_up(self._space)
-
-    def run(self, ids: Ids, params: list[Params], *, waiting: bool) -> Run:
-        return self.workshop.pack(self.workshop.recipes(ids, params), waiting=waiting)
-
-    def packs_at_once(self, packs: Sequence[tuple[Ids, list[Params]]]) -> int:
-        return self.workshop.packs_at_once(packs)
-
-
 def stage_ids(trials: int, stages: int) -> list[range]:
     """Share trials among stages: consecutive numbers, the first stages one more where they do not divide.
 
@@ -564,6 +405,19 @@ def stage_ids(trials: int, stages: int) -> list[range]:
 def _chunks(numbers: Iterator[int], size: int) -> Iterator[list[int]]:
     while chunk := list(itertools.islice(numbers, size)):
         yield chunk
+
+
+def _workshop(
+    dataset: Dataset, splits: list[Split], config: SearchConfig, space: Space, threads: int, memory: int | None
+) -> Trainer:
+    clock = time.perf_counter()
+    from fastnet.tuning.workshop import Workshop  # not sooner: bad settings are refused before the kernels are loaded
+
+    seconds = time.perf_counter() - clock
+    workshop = Workshop(dataset, splits, config, threads, memory)
+    workshop.warm_up(space)
+    workshop.compile_seconds += seconds
+    return workshop
 
 
 def _about(dataset: Dataset, splits: list[Split]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from fastnet.config import SearchConfig, TrainConfig
 from fastnet.data.dataset import Dataset, Split
 from fastnet.errors import ConfigError
-from fastnet.network import Assembly, TrainingData, n_threads_limit, prepare
+from fastnet.network import Assembly, TrainingData, assemble, n_threads_limit, prepare
 from fastnet.packs import Member, PackRun, footprint, warm_up
 from fastnet.tuning.result import Value
 from fastnet.tuning.sampler import draw
@@ -71,14 +71,19 @@ class Workshop:
         self.folds: list[TrainingData] = [
             prepare(dataset, parts, fit_scaler(dataset.x, parts.train)) for parts in splits
         ]
+        self.compile_seconds = 0.0
         self._assemblies: dict[tuple[object, ...], Assembly] = {}
 
-    def warm_up(self, space: Space) -> float:
-        """Compile or load what the first trials need; return the seconds that took."""
+    def warm_up(self, space: Space) -> None:
+        """Compile or load what the first trials need."""
         clock = time.perf_counter()
         [params] = draw(space, np.zeros(1, np.int64), seed=self.config.train.seed)
         warm_up(configured(self.config.train, params), self.folds[0])
-        return time.perf_counter() - clock
+        self.compile_seconds += time.perf_counter() - clock
+
+    def run(self, ids: Ids, params: Sequence[Params], *, waiting: bool) -> PackRun:
+        """Build the pack of some trials; see `pack`."""
+        return self.pack(self.recipes(ids, params), waiting=waiting)
 
     def recipes(self, ids: Ids, params: Sequence[Params]) -> list[Recipe]:
         """Turn trials into networks to be trained, one each."""
@@ -102,7 +107,13 @@ class Workshop:
             If not even one thread's workspace fits into the memory.
         """
         members = self.members(recipes)
-        return PackRun(members, self._threads_for(members, waiting=waiting), self._assemblies)
+        threads = self._threads_for(members, waiting=waiting)
+        clock = time.perf_counter()
+        for member in members:
+            if member.kind not in self._assemblies:
+                self._assemblies[member.kind] = assemble(member.config, member.data, parallel=False)
+        self.compile_seconds += time.perf_counter() - clock
+        return PackRun(members, threads, self._assemblies)
 
     def packs_at_once(self, packs: Sequence[tuple[Ids, Sequence[Params]]]) -> int:
         """Tell how many packs, from the first on, should train together, at least one.
