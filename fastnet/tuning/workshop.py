@@ -102,7 +102,7 @@ class Workshop:
             If not even one thread's workspace fits into the memory.
         """
         members = self.members(recipes)
-        return PackRun(members, self._threads_for(members, waiting=waiting), self._assemblies)
+        return PackRun(members, self.threads_for(members, waiting=waiting), self._assemblies)
 
     def packs_at_once(self, packs: Sequence[tuple[Ids, Sequence[Params]]]) -> int:
         """Tell how many packs, from the first on, should train together, at least one.
@@ -120,7 +120,8 @@ class Workshop:
         members = [member for ids, params in packs for member in self.members(self.recipes(ids, params))]
         return footprint(members, 1 if self.memory else self.threads, waiting=True) <= limit
 
-    def _threads_for(self, members: list[Member], *, waiting: bool) -> int:
+    def threads_for(self, members: list[Member], *, waiting: bool) -> int:
+        """Tell how many of these networks can train at a time; raises as `pack` does."""
         if self.memory is None or not members:
             return self.threads
         one = footprint(members, 1, waiting=waiting)
