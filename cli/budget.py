@@ -29,6 +29,7 @@ def budget_options(command: Command) -> Command:
     dry_run = click.option(
         "--dry-run",
         is_flag=True,
+        allow_from_autoenv=False,
         help="Only tell what would run, with memory and time, which a short measurement estimates. No file is written "
         "but compiled kernels in their cache.",
     )

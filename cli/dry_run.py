@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-import numpy as np
 
 from fastnet.config import SearchConfig, count_threads
-from fastnet.data.dataset import split
-from fastnet.tuning import STUDY_FILE, Space, Study
-from fastnet.tuning.estimate import Footprint, Speed, epochs_to_train, footprint, measure, rungs
-from fastnet.tuning.sampler import sample
+from fastnet.tuning import STUDY_FILE, Study
+from fastnet.tuning.engine import stage_ids
+from fastnet.tuning.estimate import Speed, Wave, epochs_to_train, first_wave, measure
+from fastnet.tuning.sampler import checked_space
+from fastnet.tuning.schedule import schedule_of, survivors
+from fastnet.tuning.workshop import Workshop
 
 from .progress import duration
 from .units import format_memory
@@ -22,10 +24,7 @@ if TYPE_CHECKING:
     from fastnet.data.dataset import Dataset, Split
 
 MARGIN = 0.3
-"""Relative error of the estimated time to reckon with; see `docs/performance.md` for what was measured."""
-
-MEASURED_TRIALS = 10_000
-"""Trials ready for the measurement: more than it can train."""
+"""Relative error of the estimated time to reckon with; `docs/performance.md` tells what was measured."""
 
 
 class Task:
@@ -42,14 +41,24 @@ class Task:
         self.threads = count_threads(jobs)
         self.memory = memory
         self.folder = folder
-        self.parts = split(dataset.y, fraction=config.validation_fraction, seed=config.train.seed)
+        checked_space(config)
+        self.splits = self._split()
         self.stored = self._count_stored()
+
+    def _split(self) -> list[Split]:
+        from fastnet.data.dataset import split
+        from fastnet.data.validation import stratified_folds
+
+        config, y = self.config, self.dataset.y
+        if config.folds is not None:
+            return stratified_folds(y, config.folds, seed=config.train.seed)
+        return [split(y, fraction=config.validation_fraction, seed=config.train.seed)]
 
     def _count_stored(self) -> int:
         """How many of the trials the study holds already."""
         if self.folder is None or not (self.folder / STUDY_FILE).is_file():
             return 0
-        with Study.read(self.folder) as study:
+        with Study.read(self.folder, untouched=True) as study:
             return int((study.stored_ids() < self.config.trials).sum())
 
 
@@ -57,31 +66,32 @@ def tell_and_measure(task: Task, output_format: str) -> None:
     """Print what the search would do, then what it would take."""
     if output_format != "table":
         raise click.UsageError("--dry-run prints lines to read; leave --format out.")
-    for text in describe(task):
-        click.echo(text)
-    for text in measured(task):
+    workshop = Workshop(task.dataset, task.splits, task.config, task.threads, task.memory)
+    wave = first_wave(workshop)  # before anything is printed, for it finds out whether the memory suffices
+    for text in itertools.chain(describe(task), measured(task, workshop, wave)):
         click.echo(text)
 
 
 def describe(task: Task) -> Iterator[str]:
     """Data, split, network, training, ranges, trials, schedule and study."""
     config, train, data = task.config, task.config.train, task.dataset
-    network = train.network(data.n_features, data.n_classes)
     yield line(
         "data", f"{data.name}, {data.n_samples:,} samples of {data.n_features} features, {data.n_classes} classes"
     )
-    yield line("split", split_text(config, task.parts))
-    yield line("network", f"{'-'.join(map(str, network.sizes))}, {network.n_parameters:,} parameters")
-    yield line(
-        "training", f"{train.optimizer}, batch size {train.batch_size}, {train.epochs} epochs, seed {train.seed}"
-    )
+    yield line("split", split_text(config, task.splits))
+    yield line("network", network_text(task))
+    fixed = {"optimizer": train.optimizer, "batch_size": f"batch size {train.batch_size}"}
+    kept = [text for name, text in fixed.items() if name not in config.space]
+    yield line("training", ", ".join([*kept, counted(train.epochs, "epoch"), f"seed {train.seed}"]))
     ranges = [f"{name} {text}" for name, text in config.space.items()] or ["nothing: trials differ by chance alone"]
     yield from lines("space", ranges)
     yield line("sampler", f"grid of {config.levels} levels" if config.sampler == "grid" else config.sampler)
     yield line("trials", f"{config.trials:,}" + (f", of which {task.stored:,} are stored" if task.stored else ""))
     yield from lines("schedule", list(schedule_text(config)))
     if config.stages > 1:
-        yield line("stages", f"{config.stages}, of about {round(config.trials / config.stages):,} trials each")
+        yield line("stages", f"{config.stages}, of {config.trials // config.stages:,} trials each")
+    if config.final:
+        yield line("final", f"the {config.final} best again, {counted(config.repeats, 'fresh seed')} each")
     yield line("study", "a new folder in studies" if task.folder is None else click.format_filename(task.folder))
     yield line("threads", str(task.threads))
 
@@ -101,12 +111,20 @@ def lines(title: str, texts: Sequence[str]) -> Iterator[str]:
         yield line("" if index else title, text)
 
 
-def split_text(config: SearchConfig, parts: Split) -> str:
+def network_text(task: Task) -> str:
+    """Sizes of the layers, as far as they are not searched."""
+    train, data = task.config.train, task.dataset
+    if {"hidden", "width", "depth"} & set(task.config.space):
+        return f"{data.n_features}-(searched)-{data.n_classes}"
+    network = train.network(data.n_features, data.n_classes)
+    return f"{'-'.join(map(str, network.sizes))}, {network.n_parameters:,} parameters"
+
+
+def split_text(config: SearchConfig, splits: Sequence[Split]) -> str:
     """How many samples are learnt from and how many validate."""
-    n_samples = len(parts.train) + len(parts.validation)
-    if config.folds:
-        return f"{config.folds} folds of about {round(n_samples / config.folds):,} samples"
-    return f"{len(parts.train):,} to train, {len(parts.validation):,} to validate"
+    parts = splits[0]
+    text = f"{len(parts.train):,} to train, {len(parts.validation):,} to validate"
+    return text if config.folds is None else f"{config.folds} folds, each {text}"
 
 
 def schedule_text(config: SearchConfig) -> Iterator[str]:
@@ -115,56 +133,42 @@ def schedule_text(config: SearchConfig) -> Iterator[str]:
     if config.pruning == "none":
         yield f"every trial trains {config.train.epochs} epochs: {full:,} in all"
         return
-    yield f"of {config.pack_size} trials that are compared with one another, pruning {config.pruning}"
+    yield f"{config.pruning} in packs of {min(config.pack_size, config.trials)} trials"
+    schedule = schedule_of(config)
     if config.pruning == "halving":
-        table = rungs(config, min(config.pack_size, config.trials))
-        steps = ", ".join(f"{trials} to epoch {epochs}" for trials, epochs in table)
-        total = epochs_to_train(config, config.trials)
-        yield f"{steps}: {total:,} epochs in all, {total / full:.0%} of what they would be without pruning"
+        alive = survivors(schedule, min(config.pack_size, config.trials))
+        steps = ", ".join(f"{n} to epoch {epochs}" for n, epochs in zip(alive, schedule.rungs, strict=True))
+        total = trial_epochs(config)
+        yield f"{steps}: {total:,} epochs in all, {total / full:.0%} of those without pruning"
     else:
-        yield f"from epoch {config.first_epochs} on trials below the median end: at most {full:,} epochs in all"
+        yield f"compared every {counted(config.first_epochs, 'epoch')}: at most {full:,} epochs in all"
 
 
-def measured(task: Task) -> Iterator[str]:
+def trial_epochs(config: SearchConfig) -> int:
+    """Epochs of all trials; stages begin packs of their own."""
+    return sum(epochs_to_train(config, len(ids)) for ids in stage_ids(config.trials, config.stages))
+
+
+def measured(task: Task, workshop: Workshop, wave: Wave) -> Iterator[str]:
     """Memory and time, from training the first trials for a moment."""
-    from fastnet.data.preprocess import fit_scaler
-    from fastnet.network import assemble, prepare
-    from fastnet.packs import warm_up
     from fastnet.report.figures import preload
 
-    config = task.config
-    data = prepare(task.dataset, task.parts, fit_scaler(task.dataset.x, task.parts.train))
-    needs = footprint(assemble(config.train, data, parallel=False), config.train.epochs)
-    waiting = config.pruning != "none"
-    threads = task.threads
-    wave = min(config.trials, config.pack_size)
-    if task.memory is not None:
-        at_once, threads = needs.trials_within(task.memory, threads, waiting=waiting)
-        wave = min(wave, at_once)
     preload()  # the picture's libraries belong to the memory of a search
-    warm_up(config.train, data)
-    speed = measure(data, config.train, first_trials(config), threads)
-    yield from memory_lines(needs, speed, wave, threads, waiting=waiting)
-    yield line("time", time_text(task, speed, threads))
+    workshop.warm_up(checked_space(task.config))
+    speed = measure(workshop)
+    yield from lines("memory", list(memory_text(wave, speed)))
+    yield line("time", time_text(task, speed, wave.threads))
 
 
-def first_trials(config: SearchConfig) -> dict[str, np.ndarray]:
-    """The searched values of the first trials."""
-    space = Space.parse(config.space)
-    space.check_used(config.train)
-    values = sample(space, config.train.seed, np.arange(min(config.trials, MEASURED_TRIALS)))
-    return values or {"learning_rate": np.full(min(config.trials, MEASURED_TRIALS), config.train.learning_rate)}
-
-
-def memory_lines(needs: Footprint, speed: Speed, wave: int, threads: int, *, waiting: bool) -> Iterator[str]:
-    """What a pack takes, by what is known of its arrays, and the whole process by what it had in use."""
-    text = f"{format_memory(needs.thread)} on each of {counted(threads, 'thread')}"
-    if waiting:
-        text += f", {format_memory(needs.kept)} for the weights of each of {counted(wave, 'trial')}"
-    yield line("memory", f"{format_memory(needs.pack(wave, threads, waiting=waiting))} for a pack: {text}")
+def memory_text(wave: Wave, speed: Speed) -> Iterator[str]:
+    """What the packs that train together take by the sizes of their arrays, and the process by what it had in use."""
+    text = f"{format_memory(wave.workspaces)} for {counted(wave.threads, 'thread')}"
+    if wave.kept:
+        text += f" and {format_memory(wave.kept)} for the weights of {counted(wave.trials, 'trial')}"
+        text += f" in {counted(wave.packs, 'pack')}" if wave.packs > 1 else ""
+    yield text
     if speed.memory is not None:
-        whole = speed.memory + (wave * needs.kept if waiting else 0)
-        yield line("", f"about {format_memory(whole)} for the whole program with data, kernels and pictures")
+        yield f"about {format_memory(speed.memory + wave.kept)} for the whole program with data, kernels and pictures"
 
 
 def time_text(task: Task, speed: Speed, threads: int) -> str:
@@ -173,13 +177,12 @@ def time_text(task: Task, speed: Speed, threads: int) -> str:
     missing = config.trials - task.stored
     if not missing:
         return "none: every trial is stored"
-    epochs = epochs_to_train(config, missing)
+    epochs = trial_epochs(config) * missing / config.trials
+    epochs += config.final * config.repeats * config.train.epochs
     seconds = epochs / speed.epochs_per_second
+    how = f"measured for {speed.seconds:.1f} s on {counted(threads, 'thread')}"
     if not speed.finished:
-        return f"more than {duration(seconds)}: no epoch ended in the {speed.seconds:.0f} s that were measured"
-    most = "at most " if config.pruning == "median" else "about "
+        return f"more than {duration(seconds)}, no epoch came to its end when {how}"
+    most = "at most" if config.pruning == "median" else "about"
     low, high = (duration(seconds * factor) for factor in (1 - MARGIN, 1 + MARGIN))
-    return (
-        f"{most}{duration(seconds)}, likely {low} to {high}: {speed.epochs_per_second:.3g} epochs/s "
-        f"measured for {speed.seconds:.1f} s on {counted(threads, 'thread')}"
-    )
+    return f"{most} {duration(seconds)}, likely {low} to {high}; {speed.epochs_per_second:.3g} epochs/s, {how}"

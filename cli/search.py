@@ -147,9 +147,8 @@ def command(
         StopOnInterrupt() as stop,
         SearchDisplay(stop, metric=config.metric, time_left=deadline.left) as display,
     ):
-        how: dict[str, Any] = {} if memory is None else {"memory": memory}
-        how |= {"on_progress": Preloading(display), "should_stop": lambda: stop() or deadline()}
-        result = run_study(dataset, config, folder=folder, fresh=fresh, jobs=jobs, **how)
+        how: dict[str, Any] = {"on_progress": Preloading(display), "should_stop": lambda: stop() or deadline()}
+        result = run_study(dataset, config, folder=folder, fresh=fresh, jobs=jobs, memory=memory, **how)
     show(result, folder, output_format, config, picture=not stop(), data=data, samples=dataset.n_samples)
     if result.interrupted:
         ctx.exit(carry_on(ctx, result, folder, trials, None if stop() else timeout))

@@ -15,7 +15,8 @@ from fastnet_cli.search import command as search_command
 from fastnet_cli.units import format_duration, format_memory, parse_duration, parse_memory
 
 import fastnet.tuning
-from fastnet.tuning import SearchResult, Study
+from fastnet.errors import ConfigError
+from fastnet.tuning import Study
 
 SMALL = ["--hidden", "4", "--epochs", "2", "--samples", "60"]
 ENDLESS = ["--trials", "10000000", *SMALL]
@@ -141,24 +142,37 @@ def test_options_of_one_run_are_taken_out_of_the_command(given: str, kept: str |
 
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """What the library was asked for; nothing is searched."""
+    """What the library was asked for; it refuses."""
     seen: dict[str, Any] = {}
 
-    def search(dataset: Any, config: Any, **how: Any) -> SearchResult:
+    def search(dataset: Any, config: Any, **how: Any) -> None:
         seen.update(how)
-        return SearchResult((), False, 0, 1.0, 0.0, 1.0)
+        raise ConfigError("enough")
 
-    monkeypatch.setattr(fastnet.tuning, "search", search)
+    monkeypatch.setattr(fastnet.tuning, "run_study", search)
     return seen
 
 
 @pytest.mark.parametrize(("given", "size"), [([], None), (["--memory", "512M"], 2**29)])
 def test_memory_is_passed_on_in_bytes(asked: dict[str, Any], given: list[str], size: int | None) -> None:
-    run("search", *SMALL, *given)
-    assert asked.get("memory") == size
+    run("search", *SMALL, *given, code=1)
+    assert asked["memory"] == size
 
 
-TITLES = ["data", "split", "network", "training", "space", "", "sampler", "trials", "schedule", "study", "threads"]
+TITLES = [
+    "data",
+    "split",
+    "network",
+    "training",
+    "space",
+    "",
+    "sampler",
+    "trials",
+    "schedule",
+    "final",
+    "study",
+    "threads",
+]
 
 
 def table(text: str) -> dict[str, str]:
@@ -179,9 +193,12 @@ def test_dry_run_tells_and_writes_nothing() -> None:
     assert told["split"] == "48 to train, 12 to validate" and told["network"] == "784-4-10, 3,190 parameters"
     assert told["space"] == "learning_rate log:1e-06:0.01\nweight_decay log:1e-08:0.0001"
     assert told["schedule"] == "every trial trains 2 epochs: 2,000 in all" and told["trials"] == "1,000"
-    assert re.match(r"[\d.]+ [KM]iB for a pack: [\d.]+ [KM]iB on each of 2 threads", told["memory"])
     assert re.fullmatch(
-        r"about [\d:]+, likely [\d:]+ to [\d:]+: [\d.e+]+ epochs/s measured for [\d.]+ s on 2 threads", told["time"]
+        r"[\d.]+ [KM]iB for 2 threads\nabout [\d.]+ [MG]iB for the whole program with data, kernels and pictures",
+        told["memory"],
+    )
+    assert re.fullmatch(
+        r"about [\d:]+, likely [\d:]+ to [\d:]+; [\d.e+]+ epochs/s, measured for [\d.]+ s on 2 threads", told["time"]
     )
     assert list(Path().iterdir()) == []
 
@@ -195,12 +212,44 @@ def test_dry_run_of_a_study_counts_what_it_holds_and_leaves_it_alone() -> None:
     assert table(run("search", "--dry-run", "--fresh", *SMALL, "--study", "s").stdout)["trials"] == "100"
 
 
+def test_dry_run_of_a_search_with_pruning_stages_and_folds() -> None:
+    options = [
+        "--pruning",
+        "halving",
+        "--first-epochs",
+        "1",
+        "--stages",
+        "2",
+        "--cv",
+        "3",
+        "--final",
+        "none",
+        "-j",
+        "2",
+    ]
+    told = table(run("search", "--dry-run", "-n", "200", *SMALL, *options, "--epochs", "9").stdout)
+    assert told["split"] == "3 folds, each 40 to train, 20 to validate" and "final" not in told
+    # Each stage: a pack of 81, then one of 19; halving 81, 27, 9 and 19, 7, 3 trials after 1, 3 and 9 epochs.
+    total = 2 * 3 * (81 * 1 + 27 * 2 + 9 * 6 + 19 * 1 + 7 * 2 + 3 * 6)
+    assert told["schedule"] == (
+        f"halving in packs of 81 trials\n81 to epoch 1, 27 to epoch 3, 9 to epoch 9: {total:,} epochs in all, "
+        f"{total / (200 * 9 * 3):.0%} of those without pruning"
+    )
+    assert told["stages"] == "2, of 100 trials each"
+    assert re.match(r"[\d.]+ [KM]iB for 2 threads and [\d.]+ [KM]iB for the weights of \d+ trials", told["memory"])
+
+
+def test_dry_run_of_searched_architectures() -> None:
+    space = ["--space", "hidden=choice:4,8x2", "--space", "optimizer=choice:sgd,adam"]
+    told = table(run("search", "--dry-run", *space, "--samples", "60", "--epochs", "2").stdout)
+    assert told["network"] == "784-(searched)-10" and told["training"] == "batch size 100, 2 epochs, seed 0"
+
+
 def test_dry_run_refuses_what_the_search_would_refuse() -> None:
-    last = run("search", "--dry-run", "--memory", "1K", *SMALL, code=1).stderr.splitlines()[-1]
-    assert re.fullmatch(r"Error: memory=1K: one trial of this network needs \d+K; allow at least that, .*", last)
-    needed = re.search(r"needs (\d+K)", last)
-    assert needed is not None
-    run("search", "--dry-run", "--memory", needed[1], *SMALL)
+    refused = run("search", "--dry-run", "--memory", "1K", *SMALL, code=1)
+    assert refused.stdout == ""
+    assert re.fullmatch(r"Error: memory=0\.0 MB: one network at a time needs [\d.]+ MB; allow .*\n", refused.stderr)
+    assert run("search", "--memory", "1K", *SMALL, code=1).stderr.splitlines()[-1] == refused.stderr.strip()
     assert "leave --format out" in run("search", "--dry-run", "--format", "csv", *SMALL, code=2).stderr
     assert "does not use it" in run("search", "--dry-run", "--space", "beta1=uniform:0:0.9", code=1).stderr
 

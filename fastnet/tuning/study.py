@@ -110,8 +110,15 @@ class Study(StudyReader):
         return study
 
     @classmethod
-    def read(cls, folder: Path) -> Study:
+    def read(cls, folder: Path, *, untouched: bool = False) -> Study:
         """Open the study in a folder to read it, also while a search is writing to it.
+
+        Parameters
+        ----------
+        folder : Path
+            Where the study lives.
+        untouched : bool
+            Leave no file of SQLite's own beside that of a study to which nobody is writing; for a short look only.
 
         Raises
         ------
@@ -122,7 +129,7 @@ class Study(StudyReader):
         if not path.is_file():
             raise StudyError(f"{folder}: there is no study here (no file {STUDY_FILE}); check the folder's name")
         # A finished study in a folder that may not be written has no room for SQLite's shared-memory file.
-        left = Path(f"{path}-wal").exists() or os.access(folder, os.W_OK)
+        left = Path(f"{path}-wal").exists() or (os.access(folder, os.W_OK) and not untouched)
         with telling(path):
             uri = path.resolve().as_uri() + ("?mode=ro" if left else "?mode=ro&immutable=1")
             study = cls(path, sqlite3.connect(uri, uri=True, timeout=10, isolation_level=None), None)

@@ -107,7 +107,7 @@ class Workshop:
             If not even one thread's workspace fits into the memory.
         """
         members = self.members(recipes)
-        threads = self._threads_for(members, waiting=waiting)
+        threads = self.threads_for(members, waiting=waiting)
         clock = time.perf_counter()
         for member in members:
             if member.kind not in self._assemblies:
@@ -131,7 +131,8 @@ class Workshop:
         members = [member for ids, params in packs for member in self.members(self.recipes(ids, params))]
         return footprint(members, 1 if self.memory else self.threads, waiting=True) <= limit
 
-    def _threads_for(self, members: list[Member], *, waiting: bool) -> int:
+    def threads_for(self, members: list[Member], *, waiting: bool) -> int:
+        """Tell how many of these networks can train at a time; raises as `pack` does."""
         if self.memory is None or not members:
             return self.threads
         one = footprint(members, 1, waiting=waiting)
