@@ -11,6 +11,7 @@ import click
 
 from fastnet.errors import FastnetError, StudyError
 
+from .notes import note, verbosity_options
 from .options import format_option, output_options, size
 from .outputs import check_writable
 from .results import as_json
@@ -48,6 +49,7 @@ def study_argument(command: Command) -> Command:
 
 @command.command(name="ls")
 @click.argument("root", required=False, type=click.Path(path_type=Path))
+@verbosity_options()
 def list_studies(root: Path | None) -> None:
     """List the studies in a folder.
 
@@ -69,11 +71,11 @@ def list_studies(root: Path | None) -> None:
         try:
             rows.append(study_row(folder))
         except StudyError as error:
-            click.echo(f"Note: {error}", err=True)
+            note(f"Note: {error}")
     if rows:
         print_table(STUDY_HEADS, STUDY_SIDES, rows)
     elif not folders:
-        click.echo(f"No studies in {click.format_filename(root or STUDIES)}: fastnet search makes one.", err=True)
+        note(f"No studies in {click.format_filename(root or STUDIES)}: fastnet search makes one.")
 
 
 @command.command(name="show")
@@ -103,6 +105,7 @@ def show(folder: Path, output_format: str) -> None:
 @click.option("-n", "count", type=click.IntRange(min=1), default=20, show_default=True, help="Trials in the list.")
 @click.option("--trial", type=click.IntRange(min=0), help="Whose settings to write.  [default: those of the best]")
 @format_option("The best trials as a list, or the settings of one as a file.", "table", "toml", "json")
+@verbosity_options()
 def best(folder: Path, count: int, trial: int | None, output_format: str) -> None:
     """List the best trials of a study, or write the settings of one.
 
@@ -125,7 +128,7 @@ def best(folder: Path, count: int, trial: int | None, output_format: str) -> Non
             trials = study.best(count, curves=False)
             click.echo("".join(f"{line}\n" for line in format_best(trials, study.metric)), nl=False)
             if not trials:
-                click.echo(f"{click.format_filename(folder)}: no trial that did not diverge is stored yet.", err=True)
+                note(f"{click.format_filename(folder)}: no trial that did not diverge is stored yet.")
         else:
             click.echo(settings_text(study, folder, trial, output_format))
 
@@ -158,6 +161,7 @@ def _limit(ctx: click.Context, param: click.Parameter, value: str) -> int | None
 @click.option("--status", type=click.Choice(STATUSES), help="Only trials that ended like this.")
 @click.option("--sort", default="id", show_default=True, metavar="NAME", help="Order by this column, or by best.")
 @click.option("--limit", default=str(LIMIT), show_default=True, callback=_limit, metavar="N|all", help="Most to show.")
+@verbosity_options()
 def list_trials(folder: Path, stage: int | None, status: str | None, sort: str, limit: int | None) -> None:
     """Show trials of a study as a table.
 
@@ -176,13 +180,13 @@ def list_trials(folder: Path, stage: int | None, status: str | None, sort: str, 
         names = list(study.param_types())
     shown = found if limit is None else found[:limit]
     if not shown:
-        click.echo(f"{click.format_filename(folder)}: no such trials.", err=True)
+        note(f"{click.format_filename(folder)}: no such trials.")
         return
     heads = ["id", "stage", "status", *names, "value", "best_value", "best_epoch", "epochs", "seconds"]
     sides = [RIGHT, RIGHT, LEFT, *[RIGHT] * (len(heads) - 3)]
     print_table(heads, sides, [trial_cells(trial, names) for trial in shown])
     if len(found) > len(shown):
-        click.echo(f"The first {len(shown):,}; --limit all shows every one.", err=True)
+        note(f"The first {len(shown):,}; --limit all shows every one.")
 
 
 def trial_cells(trial: TrialResult, names: list[str]) -> list[str]:
@@ -206,6 +210,7 @@ def trial_cells(trial: TrialResult, names: list[str]) -> list[str]:
 @click.option("--no-times", is_flag=True, help="Leave out the column of seconds: equal trials give equal bytes.")
 @click.option("--curves", is_flag=True, help="Add the learning curves as lists; not in CSV.")
 @output_options("Write to this file instead of standard output.")
+@verbosity_options()
 def export(
     folder: Path, output_format: str | None, no_times: bool, curves: bool, output: Path | None, overwrite: bool
 ) -> None:
@@ -240,12 +245,13 @@ def export(
         output.parent.mkdir(parents=True, exist_ok=True)
         with replacing_file(output) as stream:
             written = write_trials(study, stream, **how)
-    click.echo(f"{written:,} trials: {click.format_filename(output)}", err=True)
+    note(f"{written:,} trials: {click.format_filename(output)}")
 
 
 @command.command(name="rm")
 @study_argument
 @click.option("--yes", "-y", is_flag=True, help="Do not ask.")
+@verbosity_options()
 @click.pass_context
 def remove(ctx: click.Context, folder: Path, yes: bool) -> None:
     """Remove a study.
@@ -267,11 +273,11 @@ def remove(ctx: click.Context, folder: Path, yes: bool) -> None:
         if not can_ask():
             raise FastnetError(f"{name}: nobody can be asked here whether to remove it; add --yes to remove it")
         if not click.confirm(f"Remove {name}, {size(size_of(folder))}?", err=True):
-            click.echo("Nothing was removed.", err=True)
+            note("Nothing was removed.")
             ctx.exit(1)
     left = remove_study(folder)
     kept = f"; left there: {', '.join(map(repr, left))}" if left else ""
-    click.echo(f"Removed {name}{kept}", err=True)
+    note(f"Removed {name}{kept}")
 
 
 def can_ask() -> bool:
