@@ -58,7 +58,7 @@ class Task:
         """How many of the trials the study holds already."""
         if self.folder is None or not (self.folder / STUDY_FILE).is_file():
             return 0
-        with Study.read(self.folder, untouched=True) as study:
+        with Study.read(self.folder) as study:
             return int((study.stored_ids() < self.config.trials).sum())
 
 

@@ -14,7 +14,7 @@ import click
 from fastnet._version import __version__
 from fastnet.errors import FastnetError
 
-COMMANDS = ("train", "evaluate", "predict", "search", "warmup", "doctor", "completion")
+COMMANDS = ("train", "evaluate", "predict", "search", "studies", "warmup", "doctor", "completion")
 INTERRUPTED = 130
 
 

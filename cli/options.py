@@ -132,7 +132,7 @@ def data_options(command: Command) -> Command:
         show_default=True,
         metavar="NAME|FILE",
         shell_complete=complete_data,
-        help="mnist5k (inside the package), mnist, fashion-mnist, or an .npz file with the arrays x and y.",
+        help="mnist5k or digits (both at hand), mnist, fashion-mnist, or an .npz file with the arrays x and y.",
     )(command)
 
 

@@ -285,7 +285,7 @@ def test_load_lists_what_there_is(name: str) -> None:
     with pytest.raises(DataError) as caught:
         load(name)
     assert str(caught.value) == (
-        f"{name!r}: no such data; give one of mnist5k, mnist, fashion-mnist, or a path to an .npz file"
+        f"{name!r}: no such data; give one of mnist5k, digits, mnist, fashion-mnist, or a path to an .npz file"
     )
 
 
@@ -328,4 +328,25 @@ def test_load_refuses_real_digits_under_the_name_of_fashion(shared_data: Path) -
 
 
 def test_names_are_those_that_load_knows() -> None:
-    assert NAMES == ("mnist5k", "mnist", "fashion-mnist")
+    assert NAMES == ("mnist5k", "digits", "mnist", "fashion-mnist")
+
+
+def test_digits_are_images_with_a_fixed_stratified_test_set() -> None:
+    from sklearn.datasets import load_digits
+
+    data = load("digits")
+    assert data.x_test is not None and data.y_test is not None
+    assert (data.name, data.x.shape, data.x_test.shape, data.x.dtype) == ("digits", (1438, 64), (359, 64), np.uint8)
+    assert np.abs(np.bincount(data.y_test) - 0.2 * np.bincount(np.concatenate([data.y, data.y_test]))).max() < 1
+    pixels, labels = load_digits(return_X_y=True)
+    together = np.concatenate([data.x, data.x_test])
+    order = np.lexsort(together.T), np.lexsort(pixels.T)
+    np.testing.assert_allclose(together[order[0]] * (16 / 255), pixels[order[1]], atol=0.04)
+    np.testing.assert_array_equal(np.concatenate([data.y, data.y_test])[order[0]], labels[order[1]])
+    assert data.fingerprint() == "151ee4d8fb76fbceed85da77e42b7c210cb6c0c9f903355e2946f96823f53634", "studies would no longer be carried on"
+    assert len(np.unique(data.y[:100])) == 10, "the first samples are of every class"
+
+
+def test_digits_are_found_without_being_read() -> None:
+    place = registry.find("digits")
+    assert place is not None and place.is_file()

@@ -178,6 +178,15 @@ def test_a_reader_sees_one_moment_while_a_search_writes(tmp_path: Path) -> None:
         assert seen == list(range(10)) and reader.count() == 20
 
 
+def test_reading_leaves_nothing_behind_and_can_write_nothing(tmp_path: Path) -> None:
+    before = {path.name: path.read_bytes() for path in fill(tmp_path).iterdir()}
+    with Study.read(tmp_path) as study:
+        assert len(list(study.iter_trials())) == 40
+        with pytest.raises(StudyError, match="read-only"):
+            study.note_test_use({})
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
 # The folder -----------------------------------------------------------------------------------------------------------
 
 

@@ -6,9 +6,12 @@ import hashlib
 import os
 import struct
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
-from fastnet.data.dataset import Dataset
+import numpy as np
+
+from fastnet.data.dataset import Dataset, as_dataset, split
 from fastnet.data.download import Progress, fetch
 from fastnet.data.readers import IDX_NAMES, find_idx_files, read_idx_folder, read_npz
 from fastnet.errors import DataError
@@ -74,8 +77,11 @@ IMAGE_SETS = {
     ),
 }
 
-NAMES = ("mnist5k", *IMAGE_SETS)
-"""What `load` knows by name; all three hold images of 28 x 28 in ten classes."""
+NAMES = ("mnist5k", "digits", *IMAGE_SETS)
+"""What `load` knows by name: images in ten classes, of 8 x 8 in ``digits`` and of 28 x 28 in the others."""
+
+DIGITS_TEST = 0.2
+"""Part of ``digits`` that is its test set, the same share of every class."""
 
 
 def load(
@@ -89,8 +95,9 @@ def load(
     Parameters
     ----------
     name_or_path : str or path
-        ``"mnist5k"`` (5,000 real MNIST images inside the package), ``"mnist"``, ``"fashion-mnist"``, or the path of
-        an .npz file (see `fastnet.data.readers.read_npz`).
+        ``"mnist5k"`` (5,000 real MNIST images inside the package), ``"digits"`` (1,797 images of 8 x 8 inside
+        scikit-learn), ``"mnist"``, ``"fashion-mnist"``, or the path of an .npz file (see
+        `fastnet.data.readers.read_npz`).
     data_dir : path, optional
         Folder with the four IDX files of a named set, in it or in its subfolder of that name. Defaults to the
         environment variable ``FASTNET_DATA_DIR``. Where it holds none of them the user's cache is looked at, and what
@@ -101,7 +108,7 @@ def load(
     Returns
     -------
     Dataset
-        The named sets have uint8 images, shape (N, 784), and a test set.
+        The named sets have uint8 images, shape (N, 784) or, of ``digits``, (N, 64), and a test set.
 
     Raises
     ------
@@ -116,6 +123,8 @@ def load(
     text = os.fspath(name_or_path)
     if text == "mnist5k":
         return read_npz(Path(__file__).with_name(f"{text}.npz"))
+    if text == "digits":
+        return _load_digits()
     if text in IMAGE_SETS:
         return _load_images(text, data_dir, progress)
     path = Path(text).expanduser()
@@ -160,6 +169,10 @@ def find(name: str, *, data_dir: str | os.PathLike[str] | None = None) -> Path |
     >>> find("mnist5k").name
     'mnist5k.npz'
     """
+    if name == "digits":
+        library = find_spec("sklearn")
+        file = Path(library.origin or "").parent / "datasets" / "data" / "digits.csv.gz" if library else None
+        return file if file and file.is_file() else None
     if name not in IMAGE_SETS:
         return Path(__file__).with_name(f"{name}.npz")
     folder = _folder_of(name, data_dir)
@@ -179,6 +192,22 @@ def _folder_of(name: str, data_dir: str | os.PathLike[str] | None) -> Path:
             if find_idx_files(candidate):
                 return candidate
     return cache_folder() / name
+
+
+def _load_digits() -> Dataset:
+    """Take the digits of scikit-learn, 0 to 16 in each pixel, as images: spread over 0 to 255 and then treated as all.
+
+    Which samples test is settled by the stratified split of seed 0; the rest is in that split's order.
+    """
+    from sklearn.datasets import load_digits
+
+    pixels, labels = load_digits(return_X_y=True)
+    images = np.rint(pixels * (255 / 16)).astype(np.uint8)
+    parts = split(labels, fraction=DIGITS_TEST, seed=0)
+    return as_dataset(
+        images[parts.train], labels[parts.train], x_test=images[parts.validation], y_test=labels[parts.validation],
+        class_names=tuple("0123456789"), name="digits",
+    )  # fmt: skip
 
 
 def _load_images(name: str, data_dir: str | os.PathLike[str] | None, progress: Progress | None) -> Dataset:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -138,9 +137,8 @@ class StudyReader:
             where = " AND ".join(f"{name} = ?" for name in asked)
             statement = _select(curves, f"WHERE {where}" if where else "", ordering)
             parameters = (*asked.values(), -1 if limit is None else limit)
-            with closing(self._connection.cursor()) as cursor:
-                for row in cursor.execute(f"{statement} LIMIT ?", parameters):
-                    yield trial_from(row)
+            for row in self._connection.execute(f"{statement} LIMIT ?", parameters):
+                yield trial_from(row)
 
     def trials_of_stage(self, stage: int) -> tuple[TrialResult, ...]:
         """Return the trials of one stage without their curves, ordered by id."""

@@ -75,9 +75,9 @@ def trial_from(row: tuple[Any, ...]) -> TrialResult:
     return TrialResult(trial, status, json.loads(params), value, best_value, best_epoch, curves, seconds, stage, epochs)
 
 
-def as_json(value: Mapping[str, Any]) -> str:
-    """Write JSON of which equal values are equal bytes; NaN and infinity cannot occur."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+def as_json(value: Mapping[str, Any], *, ordered: bool = False) -> str:
+    """Write JSON without NaN and infinity: equal values as equal bytes or, if `ordered`, names in the order given."""
+    return json.dumps(value, sort_keys=not ordered, separators=(",", ":"), allow_nan=False)
 
 
 def sha256_of(text: str) -> str:

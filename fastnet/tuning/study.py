@@ -110,15 +110,8 @@ class Study(StudyReader):
         return study
 
     @classmethod
-    def read(cls, folder: Path, *, untouched: bool = False) -> Study:
+    def read(cls, folder: Path) -> Study:
         """Open the study in a folder to read it, also while a search is writing to it.
-
-        Parameters
-        ----------
-        folder : Path
-            Where the study lives.
-        untouched : bool
-            Leave no file of SQLite's own beside that of a study to which nobody is writing; for a short look only.
 
         Raises
         ------
@@ -128,11 +121,16 @@ class Study(StudyReader):
         path = folder / STUDY_FILE
         if not path.is_file():
             raise StudyError(f"{folder}: there is no study here (no file {STUDY_FILE}); check the folder's name")
-        # A finished study in a folder that may not be written has no room for SQLite's shared-memory file.
-        left = Path(f"{path}-wal").exists() or (os.access(folder, os.W_OK) and not untouched)
+        # Where it may write, SQLite removes its files beside the study's when the last reader leaves, so let it. A
+        # finished study in a folder that may not be written has no room for them, and needs none.
+        if os.access(folder, os.W_OK) and os.access(path, os.W_OK):
+            mode = "mode=rw"
+        else:
+            mode = "mode=ro" if Path(f"{path}-wal").exists() else "mode=ro&immutable=1"
         with telling(path):
-            uri = path.resolve().as_uri() + ("?mode=ro" if left else "?mode=ro&immutable=1")
+            uri = f"{path.resolve().as_uri()}?{mode}"
             study = cls(path, sqlite3.connect(uri, uri=True, timeout=10, isolation_level=None), None)
+            study._connection.execute("PRAGMA query_only = ON")
         try:
             if study._is_empty():
                 raise StudyError(f"{path}: this study was never started; run a search in its folder first")
@@ -218,7 +216,8 @@ class Study(StudyReader):
         report : mapping, optional
             Ready for JSON, once the stage has ended.
         """
-        values = (number, first, count, as_json(space), None if report is None else as_json(report))
+        came_of_it = None if report is None else as_json(report, ordered=True)
+        values = (number, first, count, as_json(space, ordered=True), came_of_it)
         with telling(self.path), self._transaction() as connection:
             connection.execute("INSERT OR REPLACE INTO stages VALUES (?, ?, ?, ?, ?)", values)
 
@@ -231,7 +230,7 @@ class Study(StudyReader):
             Ready for JSON: candidates, repeats with their seeds, the choice, test accuracy and loss. The time is added
             as ``decided``.
         """
-        text = as_json({**document, "decided": now()})
+        text = as_json({**document, "decided": now()}, ordered=True)
         with telling(self.path), self._transaction() as connection:
             connection.execute("INSERT OR REPLACE INTO final VALUES (1, ?)", (text,))
 
@@ -243,8 +242,9 @@ class Study(StudyReader):
         document : mapping
             Ready for JSON, such as the trial that is tested. The time is added when it is read, as ``at``.
         """
+        values = (now(), as_json(document, ordered=True))
         with telling(self.path), self._transaction() as connection:
-            connection.execute("INSERT INTO test_uses (at, document) VALUES (?, ?)", (now(), as_json(document)))
+            connection.execute("INSERT INTO test_uses (at, document) VALUES (?, ?)", values)
 
     def close(self) -> None:
         """Close the file and let other writers in; a second call does nothing."""

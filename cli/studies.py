@@ -1,0 +1,285 @@
+"""`fastnet studies`: look at studies, take their trials elsewhere, remove them."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from fastnet.errors import FastnetError, StudyError
+
+from .notes import note, verbosity_options
+from .options import format_option, output_options, size
+from .outputs import check_writable
+from .results import as_json
+from .tables import LEFT, RIGHT, print_table
+
+if TYPE_CHECKING:
+    from fastnet.tuning import Study, TrialResult
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+STUDIES = Path("studies")
+STATUSES = ("done", "stopped", "diverged")
+LIMIT = 100
+
+
+@click.group(name="studies")
+def command() -> None:
+    """Look at studies, export their trials, remove them.
+
+    A study is the folder that fastnet search wrote. All of these may be used while a search is writing to it, except
+    that it is not removed then.
+
+    \b
+    Example:
+      fastnet studies ls
+      fastnet studies best studies/001 --format toml > best.toml
+      fastnet studies export studies/001 -o trials.parquet
+    """
+
+
+def study_argument(command: Command) -> Command:
+    """The folder of the study."""
+    return click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))(command)
+
+
+@command.command(name="ls")
+@click.argument("root", required=False, type=click.Path(path_type=Path))
+@verbosity_options()
+def list_studies(root: Path | None) -> None:
+    """List the studies in a folder.
+
+    ROOT is a folder with studies in it, or a study; studies/ if left out. The best value is that of the trials that ran
+    to their end. Studies that cannot be read are named on standard error.
+
+    \b
+    Example:
+      fastnet studies ls
+      fastnet studies ls ~/experiments
+    """
+    from fastnet.tuning import find_studies
+
+    from .study_text import STUDY_HEADS, STUDY_SIDES, study_row
+
+    folders = [] if root is None and not STUDIES.exists() else find_studies(root or STUDIES)
+    rows = []
+    for folder in folders:
+        try:
+            rows.append(study_row(folder))
+        except StudyError as error:
+            note(f"Note: {error}")
+    if rows:
+        print_table(STUDY_HEADS, STUDY_SIDES, rows)
+    elif not folders:
+        note(f"No studies in {click.format_filename(root or STUDIES)}: fastnet search makes one.")
+
+
+@command.command(name="show")
+@study_argument
+@format_option("Lines to read, or one line of JSON.", "table", "json")
+def show(folder: Path, output_format: str) -> None:
+    """Describe a study: settings, ranges, stages, final choice, runs and their machines.
+
+    DIR is the folder of the study.
+
+    \b
+    Example:
+      fastnet studies show studies/001
+      fastnet studies show studies/001 --format json
+    """
+    from fastnet.tuning import Study
+
+    from .study_text import study_document, study_lines
+
+    with Study.read(folder) as study:
+        document = study_document(study, folder)
+    click.echo(as_json(document) if output_format == "json" else "\n".join(study_lines(document)))
+
+
+@command.command(name="best")
+@study_argument
+@click.option("-n", "count", type=click.IntRange(min=1), default=20, show_default=True, help="Trials in the list.")
+@click.option("--trial", type=click.IntRange(min=0), help="Whose settings to write.  [default: those of the best]")
+@format_option("The best trials as a list, or the settings of one as a file.", "table", "toml", "json")
+@verbosity_options()
+def best(folder: Path, count: int, trial: int | None, output_format: str) -> None:
+    """List the best trials of a study, or write the settings of one.
+
+    DIR is the folder of the study. Trials that ran for more epochs come first, then the better ones. With --format toml
+    or json the settings of the best trial, or of --trial, are written as fastnet train --config reads them.
+
+    \b
+    Example:
+      fastnet studies best studies/001 -n 5
+      fastnet studies best studies/001 --format toml > best.toml
+      fastnet train --config best.toml
+    """
+    from fastnet.report.listing import format_best
+    from fastnet.tuning import Study
+
+    if trial is not None and output_format == "table":
+        raise FastnetError("--trial says whose settings to write: add --format toml or --format json")
+    with Study.read(folder) as study:
+        if output_format == "table":
+            trials = study.best(count, curves=False)
+            click.echo("".join(f"{line}\n" for line in format_best(trials, study.metric)), nl=False)
+            if not trials:
+                note(f"{click.format_filename(folder)}: no trial that did not diverge is stored yet.")
+        else:
+            click.echo(settings_text(study, folder, trial, output_format))
+
+
+def settings_text(study: Study, folder: Path, number: int | None, output_format: str) -> str:
+    """The settings of one trial as TOML or JSON."""
+    import json
+
+    from .study_text import trial_settings, trial_toml
+
+    some = study.best(1, curves=False) if number is None else (study.trial(number),)
+    if not some:
+        raise StudyError(f"{folder}: no trial that did not diverge is stored yet; let the search run on")
+    if output_format == "toml":
+        return trial_toml(study, some[0], folder)
+    return json.dumps(trial_settings(study, some[0]), ensure_ascii=False)
+
+
+def _limit(ctx: click.Context, param: click.Parameter, value: str) -> int | None:
+    if value == "all":
+        return None
+    if not value.isdecimal() or int(value) < 1:
+        raise click.BadParameter(f"{value!r} is neither a number of trials from 1 nor 'all'.")
+    return int(value)
+
+
+@command.command(name="trials")
+@study_argument
+@click.option("--stage", type=click.IntRange(min=1), help="Only trials of this stage.")
+@click.option("--status", type=click.Choice(STATUSES), help="Only trials that ended like this.")
+@click.option("--sort", default="id", show_default=True, metavar="NAME", help="Order by this column, or by best.")
+@click.option("--limit", default=str(LIMIT), show_default=True, callback=_limit, metavar="N|all", help="Most to show.")
+@verbosity_options()
+def list_trials(folder: Path, stage: int | None, status: str | None, sort: str, limit: int | None) -> None:
+    """Show trials of a study as a table.
+
+    DIR is the folder of the study. On a terminal a long table goes to the pager.
+
+    \b
+    Example:
+      fastnet studies trials studies/001 --sort best --limit 30
+      fastnet studies trials studies/001 --status diverged --sort learning_rate
+    """
+    from fastnet.tuning import Study
+
+    with Study.read(folder) as study:
+        order = sort.replace("-", "_")
+        found = list(study.iter_trials(order=order, stage=stage, status=status, limit=limit and limit + 1))
+        names = list(study.param_types())
+    shown = found if limit is None else found[:limit]
+    if not shown:
+        note(f"{click.format_filename(folder)}: no such trials.")
+        return
+    heads = ["id", "stage", "status", *names, "value", "best_value", "best_epoch", "epochs", "seconds"]
+    sides = [RIGHT, RIGHT, LEFT, *[RIGHT] * (len(heads) - 3)]
+    print_table(heads, sides, [trial_cells(trial, names) for trial in shown])
+    if len(found) > len(shown):
+        note(f"The first {len(shown):,}; --limit all shows every one.")
+
+
+def trial_cells(trial: TrialResult, names: list[str]) -> list[str]:
+    """A trial as cells; what a diverged one does not have is a dash."""
+    from fastnet.report.listing import format_value
+
+    params = [format_value(trial.params[name]) if name in trial.params else "-" for name in names]
+    values = ["-" if value != value else f"{value:.6g}" for value in (trial.value, trial.best_value)]
+    epochs = [str(trial.best_epoch or "-"), str(trial.epochs)]
+    return [str(trial.id), str(trial.stage), trial.status, *params, *values, *epochs, f"{trial.seconds:.3f}"]
+
+
+@command.command(name="export")
+@study_argument
+@click.option(
+    "--format",
+    "output_format",
+    type=click.Choice(("csv", "jsonl", "parquet")),
+    help="CSV with a heading, one JSON object a line, or Parquet.  [default: as --output ends, else csv]",
+)
+@click.option("--no-times", is_flag=True, help="Leave out the column of seconds: equal trials give equal bytes.")
+@click.option("--curves", is_flag=True, help="Add the learning curves as lists; not in CSV.")
+@output_options("Write to this file instead of standard output.")
+@verbosity_options()
+def export(
+    folder: Path, output_format: str | None, no_times: bool, curves: bool, output: Path | None, overwrite: bool
+) -> None:
+    """Write every trial of a study as CSV, JSON lines or Parquet.
+
+    DIR is the folder of the study. Trials are ordered by number. Columns are id, stage, status, each searched name,
+    value, best_value, best_epoch, epochs and seconds. Whether a search ran in one go or was stopped and carried on, and
+    on how many threads, changes nothing but the seconds.
+
+    \b
+    Example:
+      fastnet studies export studies/001 > trials.csv
+      fastnet studies export studies/001 -o trials.parquet --curves
+      fastnet studies export studies/001 --format jsonl --no-times | sha256sum
+    """
+    from fastnet.files import replacing_file
+    from fastnet.tuning import Study
+    from fastnet.tuning.export import FORMATS, write_trials
+
+    ending = output.suffix[1:].lower() if output is not None else ""
+    how: dict[str, Any] = {
+        "format": output_format or (ending if ending in FORMATS else "csv"), "times": not no_times, "curves": curves
+    }  # fmt: skip
+    if output is not None:
+        check_writable(output, overwrite=overwrite)
+    elif how["format"] == "parquet" and sys.stdout.isatty():
+        raise FastnetError("Parquet is not for a terminal: name a file with --output, or redirect standard output")
+    with Study.read(folder) as study:
+        if output is None:
+            write_trials(study, sys.stdout.buffer, **how)
+            return
+        output.parent.mkdir(parents=True, exist_ok=True)
+        with replacing_file(output) as stream:
+            written = write_trials(study, stream, **how)
+    note(f"{written:,} trials: {click.format_filename(output)}")
+
+
+@command.command(name="rm")
+@study_argument
+@click.option("--yes", "-y", is_flag=True, help="Do not ask.")
+@verbosity_options()
+@click.pass_context
+def remove(ctx: click.Context, folder: Path, yes: bool) -> None:
+    """Remove a study.
+
+    DIR is the folder of the study. Only what fastnet search wrote there is removed, and the folder if nothing else is
+    in it. Nothing is removed while a search is writing to it.
+
+    \b
+    Example:
+      fastnet studies rm studies/001
+      fastnet studies rm studies/001 --yes
+    """
+    from fastnet.tuning import STUDY_FILE, remove_study
+
+    from .study_text import size_of
+
+    name = click.format_filename(folder)
+    if not yes and (folder / STUDY_FILE).is_file():
+        if not can_ask():
+            raise FastnetError(f"{name}: nobody can be asked here whether to remove it; add --yes to remove it")
+        if not click.confirm(f"Remove {name}, {size(size_of(folder))}?", err=True):
+            note("Nothing was removed.")
+            ctx.exit(1)
+    left = remove_study(folder)
+    kept = f"; left there: {', '.join(map(repr, left))}" if left else ""
+    note(f"Removed {name}{kept}")
+
+
+def can_ask() -> bool:
+    """Whether somebody sits at a terminal."""
+    return sys.stdin.isatty() and sys.stderr.isatty()

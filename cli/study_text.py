@@ -1,0 +1,202 @@
+"""What `fastnet studies` says about a study: its row in the list, its description, the settings of a trial."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from .options import size
+from .tables import LEFT, RIGHT, printable
+
+if TYPE_CHECKING:
+    from fastnet.tuning import Study, TrialResult
+
+STUDY_HEADS = ("study", "data", "trials", "best", "metric", "last run", "size", "")
+STUDY_SIDES = (LEFT, LEFT, RIGHT, RIGHT, LEFT, LEFT, RIGHT, LEFT)
+
+
+def study_row(folder: Path) -> list[str]:
+    """A study as a row of the list; `StudyError` if it cannot be read."""
+    from fastnet.tuning import Study, is_being_written
+
+    with Study.read(folder) as study:
+        best = study.best_value()
+        runs = study.runs()
+        return [
+            click.format_filename(folder),
+            str(study.about.get("data", "-")),
+            f"{study.count():,}",
+            "-" if best is None else f"{best:.4f}",
+            study.metric,
+            moment(runs[-1]["started"] if runs else study.created),
+            size(size_of(folder)),
+            "being written" if is_being_written(folder) else "",
+        ]
+
+
+def size_of(folder: Path) -> int:
+    """Bytes of the study's file and of what SQLite keeps beside it."""
+    from fastnet.tuning import STUDY_FILE
+
+    return sum(path.stat().st_size for path in folder.glob(f"{STUDY_FILE}*") if path.is_file())
+
+
+def study_document(study: Study, folder: Path) -> dict[str, Any]:
+    """Everything about a study but its trials, for JSON."""
+    from fastnet.tuning import is_being_written
+
+    return {
+        "study": click.format_filename(folder),
+        "created": study.created,
+        "settings_sha256": study.settings_sha256,
+        "settings": study.settings,
+        "data": study.about,
+        "trials": {status: study.count(status) for status in ("done", "stopped", "diverged")},
+        "best_value": study.best_value(),
+        "bytes": size_of(folder),
+        "being_written": is_being_written(folder),
+        "stages": study.stages(),
+        "final": study.final(),
+        "test_uses": study.test_uses(),
+        "runs": study.runs(),
+    }
+
+
+def study_lines(document: Mapping[str, Any]) -> list[str]:
+    """The document of a study as lines to read, the subject of each in a column of its own."""
+    settings = dict(document["settings"])
+    space, train, data = settings.pop("space", {}), settings.pop("train", {}), document["data"]
+    fingerprint = str(settings.pop("data", ""))[:12]
+    counts = ", ".join(f"{count:,} {status}" for status, count in document["trials"].items() if count)
+    best = document["best_value"]
+    metric = settings.get("metric", "accuracy")
+    lines = [
+        *subject(
+            "study", [f"{document['study']}, {size(document['bytes'])}", f"created {moment(document['created'])}"]
+        ),
+        *subject("", ["being written by a search just now"] if document["being_written"] else []),
+        *subject("trials", [counts or "none yet", *([] if best is None else [f"best validation {metric} {best:g}"])]),
+        *subject("data", [f"{data.get('data', 'unknown')}, fingerprint {fingerprint}", *sizes(data)]),
+        *subject("space", [f"{name} {text}" for name, text in space.items()] or ["nothing is searched"]),
+        *subject("search", wrapped(settings)),
+        *subject("training", wrapped(train)),
+    ]
+    for stage in document["stages"]:
+        last = stage["first"] + stage["count"] - 1
+        ranges = [f"{name} {text}" for name, text in stage["space"].items()]
+        report = [] if stage["report"] is None else list(nested(stage["report"]))
+        lines += subject(f"stage {stage['number']}", [f"trials {stage['first']} to {last}", *ranges, *report])
+    if document["final"] is not None:
+        lines += subject("final", list(nested(document["final"])))
+    for use in document["test_uses"]:
+        rest = wrapped({name: value for name, value in use.items() if name != "at"})
+        lines += subject("test set", [f"used {moment(use['at'])}", *rest])
+    for number, run in enumerate(document["runs"], start=1):
+        lines += subject(f"run {number}", run_lines(run))
+    return lines
+
+
+def run_lines(run: Mapping[str, Any]) -> list[str]:
+    """One run of a search: when, how long, on what."""
+    machine = run["environment"]
+    versions = [f"{word} {machine[word.lower()]}" for word in ("fastnet", "Python", "NumPy", "Numba")
+                if word.lower() in machine]  # fmt: skip
+    place = [f"{machine['threads']} threads"] if "threads" in machine else []
+    place += [str(machine[name]) for name in ("processor", "system") if name in machine]
+    return [
+        f"{moment(run['started'])}: {run['new_trials']:,} trials in {run['wall_seconds']:.1f} s, "
+        f"compile {run['compile_seconds']:.1f} s",
+        ", ".join([*place, *versions]),
+    ]
+
+
+def subject(name: str, texts: list[str]) -> list[str]:
+    """Lines on one subject, its name before the first."""
+    return [f"{name if place == 0 else '':10}{printable(text)}".rstrip() for place, text in enumerate(texts) if text]
+
+
+def sizes(data: Mapping[str, Any]) -> list[str]:
+    """How large the data are, in words, as far as the study knows."""
+    words = {
+        "n_train": "training",
+        "n_validation": "validation samples",
+        "n_features": "features",
+        "n_classes": "classes",
+    }
+    known = [f"{data[name]:,} {word}" for name, word in words.items() if data.get(name) is not None]
+    return [", ".join(known)] if known else []
+
+
+def wrapped(settings: Mapping[str, Any]) -> list[str]:
+    """Names and values, as many as fit on a line; what is not set is left out."""
+    lines: list[str] = []
+    for name, value in settings.items():
+        if value is None:
+            continue
+        text = f"{name} {brief(value)}"
+        if lines and len(lines[-1]) + len(text) < 96:
+            lines[-1] += f", {text}"
+        else:
+            lines.append(text)
+    return lines
+
+
+def nested(document: Mapping[str, Any], indent: str = "") -> Iterator[str]:
+    """A document of mappings and lists as indented lines."""
+    for name, value in document.items():
+        items = [item for item in value if isinstance(item, Mapping)] if isinstance(value, list) else []
+        if isinstance(value, Mapping) or (items and len(items) == len(value)):
+            yield f"{indent}{name}"
+            if isinstance(value, Mapping):
+                yield from nested(value, f"{indent}  ")
+            for item in items:
+                yield from (f"{indent}  {line}" for line in wrapped(item))
+        elif value is not None:
+            yield f"{indent}{name} {brief(value)}"
+
+
+def brief(value: Any) -> str:
+    """A value as it is read best."""
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def moment(text: str) -> str:
+    """A time of the study's file to read.
+
+    >>> moment("2026-11-23T20:10:11+00:00")
+    '2026-11-23 20:10:11 UTC'
+    """
+    return text.replace("T", " ").replace("+00:00", " UTC")
+
+
+def trial_settings(study: Study, trial: TrialResult) -> dict[str, Any]:
+    """The settings of a trial, by the names of the options of `fastnet train`, for its `--config`."""
+    from fastnet.data.registry import NAMES
+
+    settings, about = study.settings, study.about
+    given: dict[str, Any] = {}
+    if about.get("data") in NAMES:  # a file's place is not known
+        given = {"data": about["data"], "samples": about["n_samples"]}
+    if "validation_fraction" in settings:
+        given["validation_fraction"] = settings["validation_fraction"]
+    given |= settings.get("train", {}) | dict(trial.params)
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def trial_toml(study: Study, trial: TrialResult, folder: Path) -> str:
+    """The settings of a trial as TOML, with a comment that says whose they are."""
+    from fastnet.settings import to_toml
+
+    given = trial_settings(study, trial)
+    epochs = f"{trial.epochs} epoch{'s' * (trial.epochs != 1)}"
+    name, value = click.format_filename(folder), f"{trial.value:.6g}"
+    head = [f"# trial {trial.id} of {name}: validation {study.metric} {value} after {epochs}"]
+    if "data" not in given:
+        head.append(f"# data: {study.about.get('data', 'unknown')}; give its file with --data")
+    return "\n".join([*map(printable, head), to_toml(given)]).rstrip("\n")

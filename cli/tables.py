@@ -1,0 +1,61 @@
+"""Tables on standard output: drawn by rich on a terminal, plain aligned text everywhere else."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+import click
+
+LEFT, RIGHT = "left", "right"
+
+
+def print_table(heads: Sequence[str], sides: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print rows under their heads, each column set to its side; what is longer than a terminal goes to its pager."""
+    if not on_terminal():
+        click.echo("\n".join(plain_lines(heads, sides, rows)))
+        return
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console()
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    for head, side in zip(heads, sides, strict=True):
+        table.add_column(head, justify="right" if side == RIGHT else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*map(Text, row))  # as text: a name may hold what rich takes for markup
+    if len(rows) + 4 > console.height:
+        with console.pager():
+            console.print(table)
+    else:
+        console.print(table)
+
+
+def plain_lines(heads: Sequence[str], sides: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """Align columns with spaces alone.
+
+    >>> plain_lines(["name", "n"], [LEFT, RIGHT], [["a", "100"], ["bc", "2"]])
+    ['name    n', 'a     100', 'bc      2']
+    """
+    table = [[printable(cell) for cell in row] for row in (heads, *rows)]
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    return [
+        "  ".join(
+            cell.rjust(width) if side == RIGHT else cell.ljust(width)
+            for cell, width, side in zip(row, widths, sides, strict=True)
+        ).rstrip()
+        for row in table
+    ]
+
+
+def printable(text: str) -> str:
+    """Write control characters, which a name of data may hold, as escapes."""
+    return "".join(char if char.isprintable() else f"\\x{ord(char):02x}" for char in text)
+
+
+def on_terminal() -> bool:
+    """Whether standard output is a terminal that can be drawn on."""
+    return sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
