@@ -107,6 +107,7 @@ def test_what_is_printed_is_what_was_given_and_gives_itself(write: Any) -> None:
         ["search"],
         ["search", "--learning-rate", "0.1", "--weight-decay", "0", "--final", "2", "--cv", "5"],
         ["search", "--space", "width=logint:16:256", "--space", "depth=int:1:4", "--samples", "200"],
+        ["search", "--dropout", "0,0.5", "--hidden", "64,32", "--timeout", "1h30m", "--memory", "1.5G"],
         ["search", "--sampler", "sobol", "--stages", "3", "--expand", "--pruning", "median", "--seed", str(2**64 - 1)],
     ],
 )
@@ -168,6 +169,7 @@ def test_a_file_may_fix_the_whole_whose_part_it_searches() -> None:
         {"hidden": "64x2-32", "optimizer": "adam", "batch_size": 50},
         {"width": 64, "depth": 2, "init": "xavier"},
         {"depth": 3},
+        {"dropout_2": 0.5, "dropout": 0.125, "hidden": "64-32"},
     ],
 )
 def test_a_trial_can_be_replayed(params: dict[str, Any], write: Any) -> None:

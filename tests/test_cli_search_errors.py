@@ -100,7 +100,9 @@ FILES = [
     (b"[space]\nlearning_rate = 0.1", "s.toml: [space] learning_rate = 0.1: a range is a text such as"),
     (b'[space]\nlearning_rat = "log:1:2"', "can be searched; did you mean learning_rate?"),
     (b'[space]\nlearning_rate = "log:2:1"', "s.toml: learning_rate=log:2:1: the lower end 2 is above the upper end 1"),
-    (b"dropout = 0.1\n[space]\ndropout = 'choice:0,0.5'", "s.toml: dropout has a fixed value and a range under [space]"),
+    (b"seed = 1\n[space]\nseed = 'int:1:9'", "s.toml: space 'seed': only learning_rate, weight_decay"),
+    (b"dropout = 0.1\n[space]\ndropout = 'choice:0,0.5'", "dropout has a fixed value and a range under [space]"),
+    (b"dropout = '0,0.5'", "dropout=0,0.5: the network has 6 hidden layers"),
 ]  # fmt: skip
 
 TRIALS = [

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from fastnet.config import SearchConfig
 from fastnet.errors import ConfigError
+from fastnet.reference import rng as reference_rng
 from fastnet.tuning.names import stream_of
-from fastnet.tuning.sampler import checked_space, draw, grid_size, sample
+from fastnet.tuning.sampler import PURPOSE_SPACE, checked_space, draw, grid_size
 from fastnet.tuning.space import Space
 
 BOOK = Space.parse(SearchConfig().space)
@@ -66,7 +67,6 @@ def test_an_empty_space_and_no_trials(sampler):
 
 
 def test_random_trials_are_those_that_there_always_were():
-    # The same values as in tests/test_search_space.py, which releases before this sampler drew.
     names = ("learning_rate", "weight_decay", "dropout", "momentum", "beta1", "beta2")
     assert [stream_of(name) for name in names] == list(range(6))
     assert draw(BOOK, np.arange(3), seed=0) == [
@@ -74,9 +74,34 @@ def test_random_trials_are_those_that_there_always_were():
         {"learning_rate": 0.000847173, "weight_decay": 1.31531e-08},
         {"learning_rate": 0.00156581, "weight_decay": 1.60968e-06},
     ]
-    columns = sample(BOOK, 5, np.arange(50))
-    rows = draw(BOOK, np.arange(50), seed=5)
-    assert {name: [row[name] for row in rows] for name in BOOK.names} == {k: v.tolist() for k, v in columns.items()}
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2**63, 2**64 - 1])
+def test_random_trials_use_the_streams_that_are_documented(seed):
+    ids = np.array([0, 1, 999, 2**32 - 1], dtype=np.int64)
+    space = Space.parse(BOOK.to_texts() | {"width": "int:1:1000", "dropout_3": "uniform:0:0.5"})
+    rows = draw(space, ids, seed=seed)
+    for name in space.names:
+        # block k of the stream: words 4k, 4k+1, ...; the first of them is used
+        k = stream_of(name)
+        words = [reference_rng.random_words(seed, int(i), PURPOSE_SPACE, 0, 0, 4 * k + 1)[4 * k] for i in ids]
+        u = reference_rng.uniform(np.array(words, dtype=np.uint32))
+        assert [row[name] for row in rows] == space.distributions[name].sample(u).tolist()
+
+
+def test_random_values_cover_the_books_ranges_evenly_in_powers_of_ten():
+    rows = draw(BOOK, np.arange(4000), seed=3)
+    logarithms = np.log10([[row["learning_rate"], row["weight_decay"]] for row in rows])
+    for column, low in ((0, -6), (1, -8)):
+        counts = np.bincount(np.floor(logarithms[:, column] - low).astype(int), minlength=4)
+        assert len(counts) == 4
+        assert np.all(np.abs(counts - 1000) < 150)
+    assert abs(np.corrcoef(logarithms.T)[0, 1]) < 0.06
+
+
+@pytest.mark.parametrize("sampler", ["random", "sobol"])
+def test_seeds_differ(sampler):
+    assert draw(BOOK, np.arange(10), seed=0, sampler=sampler) != draw(BOOK, np.arange(10), seed=1, sampler=sampler)
 
 
 def test_streams_of_names_are_all_different():

@@ -8,15 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fastnet.config import SearchConfig, TrainConfig
+from fastnet.config import TrainConfig
 from fastnet.errors import ConfigError
-from fastnet.reference import rng as reference_rng
 from fastnet.tuning.distributions import Choice, LogUniform, Uniform, parse_distribution
 from fastnet.tuning.names import SEARCHABLE, check_value, kind_of, parent_of
-from fastnet.tuning.sampler import PURPOSE_SPACE, sample
 from fastnet.tuning.space import Space, architecture_names, configured, limited, parse_space_option
 
-BOOK = Space.parse(SearchConfig().space)
 U = np.array([2.0**-33, 0.001, 0.25, 0.5, 0.75, 0.999, 1 - 2.0**-33])
 
 
@@ -167,56 +164,6 @@ def test_sample_keeps_the_shape(distribution):
     assert distribution.sample(np.empty(0)).shape == (0,)
 
 
-def test_a_trial_is_the_same_in_any_company():
-    ids = np.arange(40, dtype=np.int64)
-    together = sample(BOOK, 7, ids)
-    shuffled = np.random.default_rng(0).permutation(ids)
-    for name in BOOK.names:
-        np.testing.assert_array_equal(sample(BOOK, 7, shuffled)[name], together[name][shuffled])
-        assert sample(BOOK, 7, np.array([33]))[name][0] == together[name][33]
-
-
-def test_another_hyperparameter_leaves_the_others_as_they_were():
-    ids = np.arange(40, dtype=np.int64)
-    more = Space.parse(BOOK.to_texts() | {"dropout": "uniform:0:0.5", "beta1": "uniform:0.8:0.95"})
-    for name in BOOK.names:
-        np.testing.assert_array_equal(sample(more, 7, ids)[name], sample(BOOK, 7, ids)[name])
-
-
-@pytest.mark.parametrize("seed", [0, 1, 2**63, 2**64 - 1])
-def test_the_sampler_uses_the_streams_that_are_documented(seed):
-    ids = np.array([0, 1, 999, 2**32 - 1], dtype=np.int64)
-    actual = sample(BOOK, seed, ids)
-    assert tuple(actual) == BOOK.names
-    for k, name in enumerate(BOOK.names):
-        # block k of the stream: words 4k, 4k+1, ...; the first of them is used
-        words = [reference_rng.random_words(seed, int(i), PURPOSE_SPACE, 0, 0, 4 * k + 1)[4 * k] for i in ids]
-        u = reference_rng.uniform(np.array(words, dtype=np.uint32))
-        np.testing.assert_array_equal(actual[name], BOOK.distributions[name].sample(u))
-
-
-def test_known_trials_never_change():
-    values = sample(BOOK, 0, np.arange(3, dtype=np.int64))
-    assert values["learning_rate"].tolist() == [0.00607319, 0.000847173, 0.00156581]
-    assert values["weight_decay"].tolist() == [2.1773e-07, 1.31531e-08, 1.60968e-06]
-
-
-def test_samples_cover_the_books_ranges_evenly_in_powers_of_ten():
-    values = sample(BOOK, 3, np.arange(4000, dtype=np.int64))
-    for name, low in (("learning_rate", -6), ("weight_decay", -8)):
-        decades = np.floor(np.log10(values[name]) - low).astype(int)
-        counts = np.bincount(decades, minlength=4)
-        assert len(counts) == 4
-        assert np.all(np.abs(counts - 1000) < 150)
-    correlation = np.corrcoef(np.log(values["learning_rate"]), np.log(values["weight_decay"]))[0, 1]
-    assert abs(correlation) < 0.06
-
-
-def test_seeds_differ():
-    ids = np.arange(10, dtype=np.int64)
-    assert not np.array_equal(sample(BOOK, 0, ids)["learning_rate"], sample(BOOK, 1, ids)["learning_rate"])
-
-
 @pytest.mark.parametrize(
     ("name", "text", "canonical"),
     [
@@ -357,3 +304,22 @@ def test_a_trial_takes_the_place_of_what_was_not_searched():
 def test_what_divides_packs_is_named():
     assert architecture_names(["dropout", "width", "learning_rate", "optimizer"]) == ("width", "optimizer")
     assert set(architecture_names(SEARCHABLE)) >= {"hidden", "width", "depth", "init", "optimizer", "batch_size"}
+
+
+def test_dropout_of_single_layers_makes_one_ratio_for_each():
+    train = TrainConfig(hidden=(64, 32, 16), dropout=0.25)
+    assert configured(train, {"dropout_2": 0.5}).dropout == (0.25, 0.5, 0.25)
+    assert configured(train, {"dropout_2": 0.5, "dropout": 0.125}).dropout == (0.125, 0.5, 0.125)
+    assert configured(train, {"dropout_2": 0.5, "hidden": "8"}).dropout == (0.25,)
+    assert configured(train, {"dropout_2": 0.5, "depth": 2, "width": 8}).dropout == (0.25, 0.5)
+    apart = TrainConfig(hidden=(64, 32), dropout=(0.1, 0.2))
+    assert configured(apart, {"dropout_1": 0.5}).dropout == (0.5, 0.2)
+
+
+def test_one_ratio_for_each_layer_is_no_base_for_other_numbers_of_layers():
+    apart = TrainConfig(hidden=(64, 64), dropout=(0.1, 0.2))
+    Space.parse({"hidden": "choice:64x2,32-16", "dropout_1": "uniform:0:0.5"}).check_used(apart)
+    Space.parse({"hidden": "choice:64,32x3", "dropout": "uniform:0:0.5"}).check_used(apart)
+    for space in ({"hidden": "choice:64,32-16"}, {"depth": "int:1:2"}):
+        with pytest.raises(ConfigError, match="dropout has one ratio for each; give one for all"):
+            Space.parse(space).check_used(apart)
