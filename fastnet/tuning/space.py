@@ -173,6 +173,11 @@ def configured(train: TrainConfig, params: Mapping[str, Value]) -> TrainConfig:
     ConfigError
         If a value is outside its range.
 
+    Notes
+    -----
+    What is not searched is the same in all trials, also where its default depends on what is: with the optimizer
+    searched and the learning rate not, all have the learning rate of `train`.
+
     Examples
     --------
     >>> configured(TrainConfig(), {"width": 64, "depth": 2, "learning_rate": 0.1}).hidden
