@@ -25,6 +25,19 @@ _META = "fastnet.config_file"
 _ONLY_FLAGS = ("config", "print_config", "dry_run", "quiet", "verbose", "fresh", "overwrite", "help")
 """Options that say what to do once, and would do harm or nonsense when a file said it every time."""
 
+_MEASURED = (
+    "id",
+    "stage",
+    "status",
+    "value",
+    "best_value",
+    "best_epoch",
+    "epochs",
+    "seconds",
+    "best_validation_accuracy",
+)
+"""What a trial's line says besides its hyperparameters and `CURVES`."""
+
 _FILE, _ENVIRONMENT, _COMMAND_LINE = 1, 2, 3
 _PRECEDENCE = {
     ParameterSource.DEFAULT_MAP: _FILE,
@@ -61,6 +74,8 @@ def _load(ctx: click.Context, param: click.Parameter, path: Path | None) -> None
         source, content = "standard input", parse_settings(sys.stdin.buffer.read(), "standard input")
     else:
         source, content = str(path), read_settings(path)
+    if not _takes_space(ctx.command):
+        content = _without_results(content)
     known = file_options(ctx.command)
     given: dict[str, Any] = {}
     besides: dict[str, Any] = {}
@@ -86,6 +101,15 @@ def file_options(command: click.Command) -> dict[str, click.Option]:
 
 def _takes_space(command: click.Command) -> bool:
     return any(param.name == "space" for param in command.params)
+
+
+def _without_results(content: dict[str, Any]) -> dict[str, Any]:
+    """Leave of a trial's line, which has a number and a status, what the network was trained with."""
+    from fastnet.tuning.result import CURVES
+
+    if not {"id", "status"} <= content.keys():
+        return content
+    return {name: value for name, value in content.items() if name not in (*_MEASURED, *CURVES)}
 
 
 def _is_part(name: str) -> bool:

@@ -26,7 +26,7 @@ def read_settings(path: Path) -> dict[str, Any]:
     Returns
     -------
     dict of str to value
-        Hyphens in names are read as underscores; tables, such as ``[space]``, are dicts in it.
+        Hyphens in names are read as underscores; tables, such as ``[space]``, are dicts in it. JSON's null is left out.
 
     Raises
     ------
@@ -133,5 +133,5 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _underscored(settings: Mapping[str, Any]) -> dict[str, Any]:
-    values = [_underscored(value) if isinstance(value, Mapping) else value for value in settings.values()]
-    return _unique([(name.replace("-", "_"), value) for name, value in zip(settings, values, strict=True)])
+    given = [(name.replace("-", "_"), value) for name, value in settings.items() if value is not None]
+    return _unique([(name, _underscored(value) if isinstance(value, Mapping) else value) for name, value in given])

@@ -17,7 +17,7 @@ from fastnet.kernels import layout
 from fastnet.model import Model
 from fastnet.network import n_threads_limit, prepare
 from fastnet.trainer import Training
-from fastnet.tuning.sampler import sample
+from fastnet.tuning.sampler import draw
 from fastnet.tuning.space import Space
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ def compile_ahead(dataset: Dataset, config: TrainConfig, *, jobs: int | None = N
     scaler = fit_scaler(dataset.x, parts.train)
     data = prepare(dataset, parts, scaler)
     clock = time.perf_counter()
-    sample(Space.parse(SearchConfig().space), config.seed, np.zeros(1, np.int64))
+    draw(Space.parse(SearchConfig().space), np.zeros(1, np.int64), seed=config.seed)
     packs.warm_up(config, data)
     training = Training(config, data, threads)
     weights, biases = layout.unpack_parameters(training.assembly.layout.table, training.work.params[0])

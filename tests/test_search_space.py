@@ -8,15 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fastnet.config import SearchConfig, TrainConfig
+from fastnet.config import TrainConfig
 from fastnet.errors import ConfigError
-from fastnet.reference import rng as reference_rng
 from fastnet.tuning.distributions import Choice, LogUniform, Uniform, parse_distribution
-from fastnet.tuning.names import SEARCHABLE
-from fastnet.tuning.sampler import PURPOSE_SPACE, sample
-from fastnet.tuning.space import Space, parse_space_option
+from fastnet.tuning.names import SEARCHABLE, check_value, kind_of, parent_of
+from fastnet.tuning.space import Space, architecture_names, configured, limited, parse_space_option
 
-BOOK = Space.parse(SearchConfig().space)
 U = np.array([2.0**-33, 0.001, 0.25, 0.5, 0.75, 0.999, 1 - 2.0**-33])
 
 
@@ -167,51 +164,162 @@ def test_sample_keeps_the_shape(distribution):
     assert distribution.sample(np.empty(0)).shape == (0,)
 
 
-def test_a_trial_is_the_same_in_any_company():
-    ids = np.arange(40, dtype=np.int64)
-    together = sample(BOOK, 7, ids)
-    shuffled = np.random.default_rng(0).permutation(ids)
-    for name in BOOK.names:
-        np.testing.assert_array_equal(sample(BOOK, 7, shuffled)[name], together[name][shuffled])
-        assert sample(BOOK, 7, np.array([33]))[name][0] == together[name][33]
+@pytest.mark.parametrize(
+    ("name", "text", "canonical"),
+    [
+        ("hidden", "choice:100x6,512,256-256-64,none", "choice:100x6,512,256x2-64,none"),
+        ("batch_size", "choice:50,100", "choice:50,100"),
+        ("batch_size", "logint:10:500", "logint:10:500"),
+        ("width", " INT : 16 : 64", "int:16:64"),
+        ("optimizer", "choice:sgd, adam", "choice:sgd,adam"),
+        ("init", "choice:he,xavier", "choice:he,xavier"),
+        ("epsilon", "log:1e-9:1e-7", "log:1e-09:1e-07"),
+        ("learning_rate", "int:1:3", "int:1:3"),
+        ("dropout_12", "uniform:0:0.5", "uniform:0:0.5"),
+    ],
+)
+def test_ranges_of_every_kind_are_read(name, text, canonical):
+    space = Space.parse({name: text})
+    assert space.to_texts() == {name: canonical}
+    assert Space.parse(space.to_texts()) == space
 
 
-def test_another_hyperparameter_leaves_the_others_as_they_were():
-    ids = np.arange(40, dtype=np.int64)
-    more = Space.parse(BOOK.to_texts() | {"dropout": "uniform:0:0.5", "beta1": "uniform:0.8:0.95"})
-    for name in BOOK.names:
-        np.testing.assert_array_equal(sample(more, 7, ids)[name], sample(BOOK, 7, ids)[name])
+@pytest.mark.parametrize(
+    ("name", "text", "sentence"),
+    [
+        ("hidden", "log:10:100", "hidden is not a number; write choice:A,B,..."),
+        ("hidden", "choice:64,none,0", "its value 0 must be a whole number from 1 to 65536"),
+        ("hidden", "choice:64x2,64-64", "the value 64x2 is listed more than once"),
+        ("hidden", "choice:wide", "its value wide: write widths such as 100x6"),
+        ("batch_size", "log:10:100", "batch_size is a whole number; write int:LO:HI or logint:LO:HI"),
+        ("batch_size", "int:0:100", "its value 0 must be a whole number from 1"),
+        ("batch_size", "choice:10,2.5", "'2.5' is not a whole number"),
+        ("width", "int:1:70000", "its value 70000 must be a whole number from 1 to 65536"),
+        ("depth", "int:0:3", "its value 0 must be a whole number from 1 to 1000"),
+        ("optimizer", "choice:sgd,adm", "its value adm must be one of sgd, momentum"),
+        ("optimizer", "int:1:2", "optimizer is not a number"),
+        ("dropout_1", "uniform:0:1", "its value 1 must be in [0, 1)"),
+        ("dropout", 0.5, "a range is a text"),
+        ("optimizer", ["sgd", "adam"], "a range is a text"),
+    ],
+)
+def test_a_range_of_another_kind_is_refused(name, text, sentence):
+    with pytest.raises(ConfigError) as caught:
+        Space.parse({name: text})
+    assert sentence in str(caught.value) and str(caught.value).startswith(f"{name}=")
 
 
-@pytest.mark.parametrize("seed", [0, 1, 2**63, 2**64 - 1])
-def test_the_sampler_uses_the_streams_that_are_documented(seed):
-    ids = np.array([0, 1, 999, 2**32 - 1], dtype=np.int64)
-    actual = sample(BOOK, seed, ids)
-    assert tuple(actual) == BOOK.names
-    for k, name in enumerate(BOOK.names):
-        # block k of the stream: words 4k, 4k+1, ...; the first of them is used
-        words = [reference_rng.random_words(seed, int(i), PURPOSE_SPACE, 0, 0, 4 * k + 1)[4 * k] for i in ids]
-        u = reference_rng.uniform(np.array(words, dtype=np.uint32))
-        np.testing.assert_array_equal(actual[name], BOOK.distributions[name].sample(u))
+def test_a_name_that_is_nearly_right_is_suggested():
+    with pytest.raises(ConfigError, match="did you mean weight_decay"):
+        Space.parse({"weight_decy": "log:1e-6:1e-2"})
 
 
-def test_known_trials_never_change():
-    values = sample(BOOK, 0, np.arange(3, dtype=np.int64))
-    assert values["learning_rate"].tolist() == [0.00607319, 0.000847173, 0.00156581]
-    assert values["weight_decay"].tolist() == [2.1773e-07, 1.31531e-08, 1.60968e-06]
+@pytest.mark.parametrize(
+    ("space", "train", "sentence"),
+    [
+        ({"optimizer": "choice:sgd,adam", "momentum": "uniform:0:0.9"}, {}, "optimizer sgd, adam do not use it"),
+        ({"epsilon": "log:1e-9:1e-7"}, {}, "optimizer='sgd' does not use it; choose optimizer"),
+        ({"width": "int:8:16", "hidden": "choice:64,32"}, {}, "width is searched and so is hidden"),
+        ({"depth": "int:1:2", "hidden": "choice:64,32"}, {}, "depth is searched and so is hidden"),
+        ({"width": "int:8:16"}, {"hidden": ()}, "width is searched but the network has no hidden layer"),
+        ({"depth": "int:1:3"}, {"hidden": (64, 32)}, "depth is searched but hidden=64,32 does not say how wide"),
+        ({"depth": "int:1:3"}, {"hidden": ()}, "depth is searched but hidden=none does not say how wide"),
+        ({"dropout_3": "uniform:0:0.5"}, {"hidden": (64, 32)}, "no network has more than 2 hidden layers"),
+        ({"dropout_5": "uniform:0:0.5", "depth": "int:1:4"}, {}, "no network has more than 4 hidden layers"),
+        ({"dropout_1": "uniform:0:0.5", "hidden": "choice:none"}, {}, "no network has more than 0 hidden layers"),
+        ({"dropout": "uniform:0:0.5", "hidden": "choice:none"}, {}, "the network has no hidden layer"),
+        (
+            {"dropout": "uniform:0:0.5", "dropout_1": "uniform:0:0.5", "dropout_2": "uniform:0:0.5"},
+            {"hidden": (64, 32)},
+            "every layer has a ratio of its own",
+        ),
+    ],
+)
+def test_a_name_that_changes_nothing_under_any_choice_is_refused(space, train, sentence):
+    with pytest.raises(ConfigError) as caught:
+        Space.parse(space).check_used(TrainConfig(**train))
+    assert sentence in str(caught.value)
 
 
-def test_samples_cover_the_books_ranges_evenly_in_powers_of_ten():
-    values = sample(BOOK, 3, np.arange(4000, dtype=np.int64))
-    for name, low in (("learning_rate", -6), ("weight_decay", -8)):
-        decades = np.floor(np.log10(values[name]) - low).astype(int)
-        counts = np.bincount(decades, minlength=4)
-        assert len(counts) == 4
-        assert np.all(np.abs(counts - 1000) < 150)
-    correlation = np.corrcoef(np.log(values["learning_rate"]), np.log(values["weight_decay"]))[0, 1]
-    assert abs(correlation) < 0.06
+@pytest.mark.parametrize(
+    ("space", "train"),
+    [
+        ({"optimizer": "choice:sgd,momentum", "momentum": "uniform:0:0.9"}, {}),
+        ({"optimizer": "choice:sgd,adamw", "beta1": "uniform:0:0.9", "epsilon": "log:1e-9:1e-7"}, {}),
+        ({"width": "int:8:16", "depth": "int:1:3"}, {"hidden": ()}),
+        ({"width": "int:8:16"}, {"hidden": (64, 32)}),
+        ({"depth": "int:1:3"}, {"hidden": (64, 64)}),
+        ({"hidden": "choice:none,64", "dropout": "uniform:0:0.5"}, {"hidden": ()}),
+    ],
+)
+def test_a_name_that_changes_something_under_some_choice_is_accepted(space, train):
+    Space.parse(space).check_used(TrainConfig(**train))
 
 
-def test_seeds_differ():
-    ids = np.arange(10, dtype=np.int64)
-    assert not np.array_equal(sample(BOOK, 0, ids)["learning_rate"], sample(BOOK, 1, ids)["learning_rate"])
+def test_every_name_has_values_that_a_configuration_takes_and_ends_within_them():
+    for name in SEARCHABLE:
+        kind = kind_of(name)
+        if kind.type is str:
+            value = {"hidden": "64-32", "optimizer": "adam", "init": "xavier"}.get(name) or getattr(TrainConfig(), name)
+            assert check_value(name, value) is None
+        else:
+            for end in (kind.low, kind.high):
+                check_value(name, kind.type(end))
+            assert parent_of(name) is not None or configured(TrainConfig(epochs=10**6), {name: kind.type(kind.low)})
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "low", "high", "wider"),
+    [
+        ("dropout", "uniform:0:0.5", -1.0, 2.0, "uniform:0:0.999999"),
+        ("weight_decay", "uniform:0:0.1", -1.0, 1.0, "uniform:0:0.1"),
+        ("learning_rate", "log:1e-6:1e-2", -3.0, 1.0, "log:1e-12:0.01"),
+        ("learning_rate", "log:1e-6:1e-2", -0.5, 1.5, "log:1e-08:1"),
+        ("batch_size", "int:10:20", -2.0, 1.0, "int:1:20"),
+        ("depth", "int:1:2", -2.0, 1.0, "int:1:2"),
+        ("width", "logint:1000:60000", 0.0, 2.0, "logint:1000:65536"),
+        ("momentum", "uniform:0.9:0.99", 2.0, 3.0, "choice:0.999999"),
+        ("optimizer", "choice:sgd,adam", -1.0, 2.0, "choice:sgd,adam"),
+    ],
+)
+def test_a_range_is_widened_as_far_as_values_are_allowed(name, text, low, high, wider):
+    space = Space.parse({name: text})
+    widened = limited(name, space.distributions[name].between(low, high))
+    assert str(widened) == wider
+    Space({name: widened})
+
+
+def test_a_trial_takes_the_place_of_what_was_not_searched():
+    train = TrainConfig(hidden=(64, 32), optimizer="adam", epochs=7, seed=3)
+    made = configured(train, {"learning_rate": 0.5, "hidden": "16-8", "optimizer": "sgd", "batch_size": 10})
+    assert made == TrainConfig(hidden=(16, 8), learning_rate=0.5, batch_size=10, epochs=7, seed=3)
+    assert configured(train, {}) == train
+    assert configured(train, {"width": 9}).hidden == (9, 9)
+    assert configured(TrainConfig(), {"depth": 2}).hidden == (100, 100)
+    assert configured(TrainConfig(hidden=()), {"width": 9, "depth": 3}).hidden == (9, 9, 9)
+    with pytest.raises(ConfigError, match="learning_rate"):
+        configured(train, {"learning_rate": -1.0})
+
+
+def test_what_divides_packs_is_named():
+    assert architecture_names(["dropout", "width", "learning_rate", "optimizer"]) == ("width", "optimizer")
+    assert set(architecture_names(SEARCHABLE)) >= {"hidden", "width", "depth", "init", "optimizer", "batch_size"}
+
+
+def test_dropout_of_single_layers_makes_one_ratio_for_each():
+    train = TrainConfig(hidden=(64, 32, 16), dropout=0.25)
+    assert configured(train, {"dropout_2": 0.5}).dropout == (0.25, 0.5, 0.25)
+    assert configured(train, {"dropout_2": 0.5, "dropout": 0.125}).dropout == (0.125, 0.5, 0.125)
+    assert configured(train, {"dropout_2": 0.5, "hidden": "8"}).dropout == (0.25,)
+    assert configured(train, {"dropout_2": 0.5, "depth": 2, "width": 8}).dropout == (0.25, 0.5)
+    apart = TrainConfig(hidden=(64, 32), dropout=(0.1, 0.2))
+    assert configured(apart, {"dropout_1": 0.5}).dropout == (0.5, 0.2)
+
+
+def test_one_ratio_for_each_layer_is_no_base_for_other_numbers_of_layers():
+    apart = TrainConfig(hidden=(64, 64), dropout=(0.1, 0.2))
+    Space.parse({"hidden": "choice:64x2,32-16", "dropout_1": "uniform:0:0.5"}).check_used(apart)
+    Space.parse({"hidden": "choice:64,32x3", "dropout": "uniform:0:0.5"}).check_used(apart)
+    for space in ({"hidden": "choice:64,32-16"}, {"depth": "int:1:2"}):
+        with pytest.raises(ConfigError, match="dropout has one ratio for each; give one for all"):
+            Space.parse(space).check_used(apart)

@@ -97,10 +97,11 @@ class Space:
         for name in self.names:
             self._check_needs(name, train)
         _check_layers(self, train)
+        alone = replace(train, dropout=0.0)  # one ratio for each layer need not fit the layers of a single choice
         for name, distribution in self.distributions.items():
             for value in distribution.extremes():
                 try:
-                    configured(train, {name: value})
+                    configured(alone, {name: value})
                 except ConfigError as error:
                     raise ConfigError(f"{name}={distribution}: {error}") from None
 
@@ -171,6 +172,11 @@ def configured(train: TrainConfig, params: Mapping[str, Value]) -> TrainConfig:
     ------
     ConfigError
         If a value is outside its range.
+
+    Notes
+    -----
+    What is not searched is the same in all trials, also where its default depends on what is: with the optimizer
+    searched and the learning rate not, all have the learning rate of `train`.
 
     Examples
     --------
