@@ -343,7 +343,9 @@ def test_digits_are_images_with_a_fixed_stratified_test_set() -> None:
     order = np.lexsort(together.T), np.lexsort(pixels.T)
     np.testing.assert_allclose(together[order[0]] * (16 / 255), pixels[order[1]], atol=0.04)
     np.testing.assert_array_equal(np.concatenate([data.y, data.y_test])[order[0]], labels[order[1]])
-    assert data.fingerprint() == "151ee4d8fb76fbceed85da77e42b7c210cb6c0c9f903355e2946f96823f53634", "studies would no longer be carried on"
+    assert data.fingerprint() == "151ee4d8fb76fbceed85da77e42b7c210cb6c0c9f903355e2946f96823f53634", (
+        "studies would no longer be carried on"
+    )
     assert len(np.unique(data.y[:100])) == 10, "the first samples are of every class"
 
 

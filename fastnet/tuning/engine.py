@@ -371,15 +371,22 @@ class _Session:
         elapsed = time.perf_counter() - self.clock
         searching = elapsed - self.compile_seconds
         rate = (self.done - self.done_before) / searching if searching > 0 else 0.0
-        eta = (self.total - self.done) / rate if rate > 0 else None
-        where = {
-            "stage": self.stage,
-            "stages": self.config.stages,
-            "rung": self.rung,
-            "rungs": len(self.schedule.rungs),
-        }
-        state = (self.done, self.total, self.best, rate, eta, elapsed, compiling)
-        self.on_progress(Progress(*state, **where, **self.counts))
+        self.on_progress(
+            Progress(
+                done=self.done,
+                total=self.total,
+                best=self.best,
+                trials_per_second=rate,
+                eta_seconds=(self.total - self.done) / rate if rate > 0 else None,
+                elapsed_seconds=elapsed,
+                compiling=compiling,
+                stage=self.stage,
+                stages=self.config.stages,
+                rung=self.rung,
+                rungs=len(self.schedule.rungs),
+                **self.counts,
+            )
+        )
 
     def result(self) -> SearchResult:
         """Return the whole study."""

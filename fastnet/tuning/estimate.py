@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fastnet.config import SearchConfig
-from fastnet.tuning.engine import PACK_TRIALS, Ids, stage_ids
+from fastnet.tuning.engine import PACK_TRIALS, stage_ids
 from fastnet.tuning.result import Value
 from fastnet.tuning.sampler import checked_space, draw
 from fastnet.tuning.schedule import schedule_of, survivors
+from fastnet.tuning.trials import Ids
 
 if TYPE_CHECKING:
     from fastnet.packs import PackRun
