@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from fastnet.errors import StudyError as StudyError
     from fastnet.model import Model as Model
     from fastnet.trainer import train as train
+    from fastnet.tuning.api import search as search
+    from fastnet.tuning.result import SearchResult as SearchResult
 
 _HOMES = {
     "NetworkSpec": "fastnet.config",
@@ -50,6 +52,8 @@ _HOMES = {
     "StudyError": "fastnet.errors",
     "Model": "fastnet.model",
     "train": "fastnet.trainer",
+    "search": "fastnet.tuning.api",
+    "SearchResult": "fastnet.tuning.result",
 }
 
 __all__ = ["__version__", "tuning", *_HOMES]

@@ -1,0 +1,149 @@
+"""The search as one function, with the words of the command line: `fastnet.search`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy.typing as npt
+
+from fastnet.config import SearchConfig, TrainConfig, parse_dropout, parse_hidden
+from fastnet.errors import ConfigError
+from fastnet.settings import suggestion
+from fastnet.tuning.engine import run_study
+from fastnet.tuning.folder import new_study_folder
+from fastnet.tuning.result import Progress, SearchResult
+
+if TYPE_CHECKING:
+    from fastnet.data.dataset import Dataset
+
+_TEXT_FORMS: dict[str, Callable[[str], Any]] = {"hidden": parse_hidden, "dropout": parse_dropout}
+
+
+def search(
+    space: Mapping[str, str] | None,
+    data: Dataset | str | Path | tuple[npt.ArrayLike, npt.ArrayLike],
+    *,
+    trials: int = 100,
+    study: str | Path | None = None,
+    fresh: bool = False,
+    validation: Dataset | tuple[npt.ArrayLike, npt.ArrayLike] | None = None,
+    jobs: int | None = None,
+    memory: int | None = None,
+    timeout: float | None = None,
+    on_progress: Callable[[Progress], None] | None = None,
+    **settings: Any,
+) -> SearchResult:
+    """Search for good hyperparameters, or go on with a search.
+
+    Parameters
+    ----------
+    space : mapping of str to str, or None
+        What is searched: a range in its text form for each name, such as ``{"learning_rate": "log:1e-4:1e-1"}``; None
+        for the book's ranges of learning rate and weight decay. See `fastnet.tuning.space.Space`.
+    data : Dataset, name, path or (x, y)
+        What the networks learn: a data set, its name or file as `fastnet.load` takes it, or (N, F) features and (N,)
+        labels.
+    trials : int
+        Total number of trials, those that the study holds included.
+    study : path, optional
+        Folder of the study; the same call again carries it on. A new numbered one in ``studies/`` if left out.
+    fresh : bool
+        Forget the trials that the study holds and start over.
+    validation : Dataset or (x, y), optional
+        Samples to validate with, in place of a part of `data`.
+    jobs : int, optional
+        Threads; as many as the process may use if left out. Results do not depend on it.
+    memory : int, optional
+        Bytes that the trials which train together may take. Results do not depend on it.
+    timeout : float, optional
+        Seconds after which the search ends as it is; the same call again carries it on.
+    on_progress : callable, optional
+        Called with a `fastnet.tuning.Progress` several times a second.
+    **settings
+        Any other field of `fastnet.SearchConfig` (``sampler``, ``pruning``, ``stages``, ``final``, ...) and of
+        `fastnet.TrainConfig` (``hidden``, ``epochs``, ``optimizer``, ``seed``, ...). ``hidden`` may be text.
+
+    Returns
+    -------
+    SearchResult
+        ``.best()`` ranks the trials, ``.trials`` reads them from the study, ``.to_arrow()`` makes a table of them.
+
+    Raises
+    ------
+    ConfigError
+        If a setting is unknown or outside its range.
+    DataError
+        If the data cannot be used.
+    StudyError
+        If the study belongs to other settings, or its folder cannot be used.
+
+    Examples
+    --------
+    >>> import tempfile, fastnet
+    >>> digits = fastnet.take_first(fastnet.load("mnist5k"), 100)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     result = search(
+    ...         {"learning_rate": "log:1e-3:1e-1"}, digits, trials=4, study=folder, hidden="16", epochs=2, final=0
+    ...     )
+    ...     [trial.id for trial in result.trials], len(result.to_arrow())
+    ([0, 1, 2, 3], 4)
+    """
+    config = _config(space, trials, settings)
+    dataset = _dataset(data, "data")
+    split = None
+    if validation is not None:
+        from fastnet.data.validation import with_validation
+
+        dataset, split = with_validation(dataset, _dataset(validation, "validation"))
+    ends = None if timeout is None else time.monotonic() + timeout
+    return run_study(
+        dataset,
+        config,
+        folder=new_study_folder(Path("studies")) if study is None else Path(study),
+        split=split,
+        fresh=fresh,
+        jobs=jobs,
+        memory=memory,
+        on_progress=on_progress,
+        should_stop=None if ends is None else lambda: time.monotonic() >= ends,
+    )
+
+
+def _config(space: Mapping[str, str] | None, trials: int, settings: Mapping[str, Any]) -> SearchConfig:
+    """Sort settings into those of the search and those of the training."""
+    searching = set(SearchConfig.__dataclass_fields__) - {"trials", "space", "train"}
+    training = set(TrainConfig.__dataclass_fields__)
+    for name in settings:
+        if name not in searching | training:
+            raise ConfigError(f"{name!r} is no setting of a search{suggestion(name, searching | training)}")
+    given = {name: value for name, value in settings.items() if name in training}
+    for name, read in _TEXT_FORMS.items():
+        if isinstance(given.get(name), str):
+            given[name] = read(given[name])
+    both = [name for name in space or () if name in given]
+    if both:
+        raise ConfigError(f"{both[0]} is searched and has the fixed value {given[both[0]]!r}; leave one of the two out")
+    chosen: dict[str, Any] = {} if space is None else {"space": dict(space)}
+    if space is None:
+        default = SearchConfig().space
+        chosen["space"] = {name: text for name, text in default.items() if name not in given}
+    chosen |= {name: value for name, value in settings.items() if name in searching}
+    return SearchConfig(trials=trials, train=TrainConfig(**given), **chosen)
+
+
+def _dataset(data: Any, name: str) -> Dataset:
+    from fastnet.data.dataset import Dataset, as_dataset
+    from fastnet.data.registry import load
+
+    if isinstance(data, Dataset):
+        return data
+    if isinstance(data, (str, Path)):
+        return load(str(data))
+    if isinstance(data, tuple) and len(data) == 2:
+        return as_dataset(*data, name=name)
+    raise ConfigError(
+        f"{name} is a {type(data).__name__}: give a Dataset, the name or file of one, or a pair of features and labels"
+    )
