@@ -121,12 +121,6 @@ def checked_space(config: SearchConfig) -> Space:
     return space
 
 
-def sample(space: Space, seed: int, trials: Ids) -> dict[str, NDArray[np.float64]]:
-    """Draw at random as `draw` does, as one array for each name."""
-    points = _random(space, trials, seed)
-    return {name: space.distributions[name].sample(u) for name, u in zip(space.names, points, strict=True)}
-
-
 def _random(space: Space, ids: Ids, seed: int) -> list[Floats]:
     from fastnet.kernels.rng import uniforms
 
