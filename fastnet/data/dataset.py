@@ -82,6 +82,16 @@ class Dataset:
             object.__setattr__(self, "_fingerprint", digest.hexdigest())
         return self._fingerprint
 
+    def without_test(self) -> Dataset:
+        """Return the same training samples without a test set, for whoever must not see it.
+
+        Examples
+        --------
+        >>> as_dataset([[0.0], [1.0]], [0, 1], x_test=[[0.5]], y_test=[1]).without_test()
+        Dataset('data': 2 samples, 1 features, 2 classes, no test set)
+        """
+        return Dataset(self.x, self.y, self.class_names, self.name, x_test=None, y_test=None)
+
     def __repr__(self) -> str:
         test = "no test set" if self.x_test is None else f"{len(self.x_test)} test samples"
         return (

@@ -25,6 +25,7 @@ from fastnet.tuning.trials import Given, Ids, Params, RunFactory, Trainer, Trial
 
 if TYPE_CHECKING:
     from fastnet.data.dataset import Dataset, Split
+    from fastnet.tuning.finish import Repeat
 
 PACK_TRIALS = 512
 """Trials of one pack where none is compared with others: enough that starting it and waiting for its last trial cost
@@ -120,11 +121,12 @@ def run_study(
     splits = [parts] if config.folds is None else stratified_folds(dataset.y, config.folds, seed=seed)
     settings = study_settings(config, space, dataset.fingerprint(), split)
     with Study.open(folder, settings, about=_about(dataset, splits), fresh=fresh, curves=curves) as study:
-        session = _Session(study, config, space, threads, clock, on_progress, should_stop)
+        session = _Session(study, config, space, dataset, parts, threads, clock, on_progress, should_stop)
         if run_factory:
-            session.trainer = Given(run_factory)
+            session.trainer, session.trainer_keeps = Given(run_factory), False
         else:
-            session.build_trainer = lambda: _workshop(dataset, splits, config, space, threads, memory)
+            learnt = dataset.without_test()
+            session.build_trainer = lambda: _workshop(learnt, splits, config, space, threads, memory)
         session.go()
         return session.result()
 
@@ -172,6 +174,8 @@ class _Session:
         study: Study,
         config: SearchConfig,
         space: Space,
+        dataset: Dataset,
+        parts: Split,
         threads: int,
         clock: float,
         on_progress: Callable[[Progress], None] | None,
@@ -179,9 +183,10 @@ class _Session:
     ) -> None:
         self.study = study
         self.config = config
-        self.space = space
+        self.space = self.first_space = space
         self.trainer: Trainer | None = None
         self.build_trainer: Callable[[], Trainer] | None = None
+        self.dataset, self.parts = dataset, parts  # with the test part; what trains the trials is given none
         self.threads = threads
         self.schedule = schedule_of(config)
         self.stored = set(study.stored_ids().tolist())
@@ -196,6 +201,8 @@ class _Session:
         self.interrupted = False
         self.run_id = 0
         self.stage = self.rung = 1
+        self.choosing = False
+        self.trainer_keeps = True
 
     def go(self) -> None:
         """Run what is missing, stage by stage; Ctrl-C ends it early and is not passed on."""
@@ -209,6 +216,7 @@ class _Session:
                 if self.interrupted:
                     return
                 self.narrow(ids)
+            self.choose()
         except KeyboardInterrupt:
             self.interrupted = True
 
@@ -325,7 +333,9 @@ class _Session:
         self.count(trials.take(ended=ended))
 
     def count(self, ended: list[TrialResult]) -> None:
-        """Keep count of trials that ended."""
+        """Keep count of trials that ended; candidates that are trained again are no trials of the study."""
+        if self.choosing:
+            return
         better = sign(self.config.metric)
         for trial in ended:
             self.done += 1
@@ -355,9 +365,12 @@ class _Session:
 
         known = {record["number"]: record for record in self.study.stages()}
         if self.stage + 1 not in known:
-            trials = self.study.trials_of_stage(self.stage)
+            trials = self.study.iter_trials(stage=self.stage)
             report = narrow(self.space, trials, metric=self.config.metric, expand=self.config.expand)
-            self.study.append_stage(self.stage, ids.start, len(ids), self.space.to_texts(), report.to_dict())
+            document = report.to_dict()
+            if self.stage == self.config.stages:
+                document |= {"recommendation": self.recommendation()}
+            self.study.append_stage(self.stage, ids.start, len(ids), self.space.to_texts(), document)
             if self.stage < self.config.stages:
                 following = stage_ids(self.config.trials, self.config.stages)[self.stage]
                 texts = report.space.to_texts()
@@ -365,6 +378,49 @@ class _Session:
                 known[self.stage + 1] = {"space": texts}
         if self.stage < self.config.stages:
             self.space = Space.parse(known[self.stage + 1]["space"])
+
+    def recommendation(self) -> dict[str, Any]:
+        """Say which ranges to go on with, ready for JSON."""
+        from fastnet.tuning.advice import LOOKED_AT, recommend
+
+        metric = self.config.metric
+        best = self.study.best(LOOKED_AT, metric)
+        space, expand = self.first_space, self.config.expand
+        return recommend(space, self.study.iter_trials(), metric, expand=expand, best=best).to_dict()
+
+    def choose(self) -> None:
+        """Train the best trials again on fresh seeds, keep one of them, and use the test set once."""
+        before = self.study.final()
+        count = self.study.count()
+        same = {"trials": count, "wanted": self.config.final, "repeats": self.config.repeats}
+        if self.config.final == 0 or (before is not None and same.items() <= before.items()):
+            return
+        from fastnet.tuning.finish import decide, keep, repeats_of, winner_config
+
+        repeats = repeats_of(self.study, self.config)
+        if not repeats:
+            return
+        self.choosing = True
+        results = self.again(repeats)
+        if self.interrupted:
+            return
+        document = decide(repeats, results, self.config, self.dataset)
+        kept = None
+        if self.trainer_keeps:
+            config = winner_config(document, self.config)
+            kept = keep(self.study, self.dataset, self.parts, config, self.threads, self.should_stop)
+            self.interrupted = kept is None
+        if not self.interrupted:
+            self.study.set_final({**document, **same, "kept": kept})
+
+    def again(self, repeats: list[Repeat]) -> list[TrialResult]:
+        """Train candidates to the end on fresh seeds."""
+        ids = np.array([repeat.candidate.id for repeat in repeats], dtype=np.int64)
+        params = [dict(repeat.candidate.params) for repeat in repeats]
+        run = self.ready().run(ids, params, waiting=False, seeds=[repeat.seed for repeat in repeats])
+        trials = Trials(run, ids, params, self.stage, self.config)
+        self.train(trials, np.arange(len(ids)), self.config.train.epochs, store=False)
+        return trials.in_order()
 
     def report(self, *, compiling: bool = False) -> None:
         """Tell how far the search is."""
@@ -380,6 +436,7 @@ class _Session:
                 eta_seconds=(self.total - self.done) / rate if rate > 0 else None,
                 elapsed_seconds=elapsed,
                 compiling=compiling,
+                choosing=self.choosing,
                 stage=self.stage,
                 stages=self.config.stages,
                 rung=self.rung,
@@ -393,7 +450,8 @@ class _Session:
         trials = self.study.trials()
         wall = time.perf_counter() - self.clock
         new = self.study.count() - self.done_before
-        return SearchResult(trials, self.interrupted, new, wall, self.compile_seconds, self.compiled_seconds)
+        times = (wall, self.compile_seconds, self.compiled_seconds)
+        return SearchResult(trials, self.interrupted, new, *times, tuple(self.study.stages()), self.study.final())
 
 
 def stage_ids(trials: int, stages: int) -> list[range]:

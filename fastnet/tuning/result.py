@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -147,6 +147,10 @@ class SearchResult:
         Part of it spent compiling the kernels or loading them from their cache.
     compiled_seconds : float
         Part of it during which a pack of trials was running in compiled code.
+    stages : tuple of dict
+        What came of each stage, see `fastnet.tuning.study.Study.stages`; the last one holds the recommendation.
+    final : dict or None
+        The final choice, see `fastnet.tuning.finish`; None before it was made.
     """
 
     trials: StoredTrials
@@ -155,6 +159,8 @@ class SearchResult:
     wall_seconds: float
     compile_seconds: float
     compiled_seconds: float
+    stages: tuple[dict[str, Any], ...] = ()
+    final: dict[str, Any] | None = None
 
     def best(self, n: int = 20) -> tuple[TrialResult, ...]:
         """Return the `n` best trials, see `rank`, with their curves."""
@@ -167,6 +173,13 @@ class SearchResult:
     def to_arrow(self, *, curves: bool = False) -> pa.Table:
         """Return the trials as a pyarrow.Table, one row each, columns as in `fastnet.tuning.export.columns_of`."""
         return self.trials.to_arrow(curves=curves)
+
+    @property
+    def recommendation(self) -> dict[str, Any] | None:
+        """Ranges to go on with and why, see `fastnet.tuning.advice.Recommendation.to_dict`; None before the end."""
+        report = self.stages[-1]["report"] if self.stages else None
+        found: dict[str, Any] | None = report.get("recommendation") if report else None
+        return found
 
     @property
     def trials_per_second(self) -> float:
@@ -212,6 +225,8 @@ class Progress:
         are; 1 of 1 where no trial is ended early.
     stopped, diverged : int
         Trials so far that were ended early because others were better, and whose loss left the finite numbers.
+    choosing : bool
+        Whether all trials are done and the best ones are trained again on fresh seeds.
     """
 
     done: int
@@ -227,6 +242,7 @@ class Progress:
     rungs: int = 1
     stopped: int = 0
     diverged: int = 0
+    choosing: bool = False
 
 
 def curve_of(curves: NDArray[np.float32], metric: str) -> NDArray[np.float32]:

@@ -193,7 +193,7 @@ def narrow(
     >>> values = [10 ** (-6 + 4 * i / 99) for i in range(100)]
     >>> curve = np.zeros((4, 1), np.float32)
     >>> trials = [
-    ...     TrialResult(i, "done", {"learning_rate": value}, value, value, 1, curve, 0.1) for i, value in enumerate(values)
+    ...     TrialResult(i, "done", {"learning_rate": rate}, rate, rate, 1, curve, 0.1) for i, rate in enumerate(values)
     ... ]
     >>> report = narrow(space, trials)
     >>> report.space.to_texts(), report.alarms
@@ -247,8 +247,7 @@ def _narrow_choice(
     """Take those values out of a choice that the best avoid; the value of the very best stays in any case."""
     n = len(old.values)
     chances = {
-        value: n
-        * chance_of_at_most(best.count(value), drawn=len(best), marked=every.count(value), total=len(every))
+        value: n * chance_of_at_most(best.count(value), drawn=len(best), marked=every.count(value), total=len(every))
         for value in old.values
     }
     gone = [value for value in old.values if chances[value] <= LEVEL and value != best[0]]

@@ -59,8 +59,8 @@ class Trainer(Protocol):
     compile_seconds: float
     """Time spent so far on compiling kernels, or on loading them."""
 
-    def run(self, ids: Ids, params: list[Params], *, waiting: bool) -> Run:
-        """Build a pack; `waiting` says that its trials wait for each other at rungs."""
+    def run(self, ids: Ids, params: list[Params], *, waiting: bool, seeds: Sequence[int] | None = None) -> Run:
+        """Build a pack; `waiting` says that its trials wait for each other at rungs, `seeds` replace the study's."""
 
     def packs_at_once(self, packs: Sequence[tuple[Ids, list[Params]]]) -> int:
         """Tell how many of these, from the first on, should train together."""
@@ -74,7 +74,7 @@ class Given:
     def __init__(self, factory: RunFactory) -> None:
         self._factory = factory
 
-    def run(self, ids: Ids, params: list[Params], *, waiting: bool) -> Run:
+    def run(self, ids: Ids, params: list[Params], *, waiting: bool, seeds: Sequence[int] | None = None) -> Run:
         """Build a pack."""
         return self._factory(ids, params)
 
@@ -96,6 +96,7 @@ class Trials:
         self.open = set(range(len(ids)))
         self.waiting: list[TrialResult] = []
         self._left: dict[int, int] = {}  # networks of each running trial that have not finished
+        self._ended: dict[int, TrialResult] = {}
         self._begun = 0
 
     def start(self, alive: Ids, end: int) -> None:
@@ -126,6 +127,7 @@ class Trials:
         ended = [t for t in positions if t in self.open]
         curves = self.curves(ended) if ended else ()
         taken = [self._trial(t, status, curve) for t, curve in zip(ended, curves, strict=True)]
+        self._ended.update(zip(ended, taken, strict=True))
         # Waiting first: what Ctrl-C lets into both is offered twice and stored once.
         self.waiting.extend(taken)
         self.open.difference_update(ended)
@@ -139,6 +141,10 @@ class Trials:
             return networks[:, 0]
         mean: NDArray[np.float32] = networks.mean(axis=1, dtype=np.float64).astype(np.float32)
         return mean
+
+    def in_order(self) -> list[TrialResult]:
+        """Return the trials that ended, in the order in which they were given."""
+        return [self._ended[t] for t in sorted(self._ended)]
 
     def pause(self, elapsed: float) -> float:
         """Time to sleep before the next look: half of what the run still needs, at most `POLL_SECONDS`."""

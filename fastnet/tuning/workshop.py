@@ -81,9 +81,13 @@ class Workshop:
         warm_up(configured(self.config.train, params), self.folds[0])
         self.compile_seconds += time.perf_counter() - clock
 
-    def run(self, ids: Ids, params: Sequence[Params], *, waiting: bool) -> PackRun:
-        """Build the pack of some trials; see `pack`."""
-        return self.pack(self.recipes(ids, params), waiting=waiting)
+    def run(self, ids: Ids, params: Sequence[Params], *, waiting: bool, seeds: Sequence[int] | None = None) -> PackRun:
+        """Build the pack of some trials, on seeds of their own if any are given; see `pack`."""
+        recipes = self.recipes(ids, params)
+        if seeds is not None:
+            pairs = zip(recipes, seeds, strict=True)
+            recipes = [replace(recipe, config=replace(recipe.config, seed=seed)) for recipe, seed in pairs]
+        return self.pack(recipes, waiting=waiting)
 
     def recipes(self, ids: Ids, params: Sequence[Params]) -> list[Recipe]:
         """Turn trials into networks to be trained, one each."""

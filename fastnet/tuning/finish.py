@@ -1,0 +1,133 @@
+"""The end of a search: the best trials once more on fresh seeds, one of them trained to be kept, the test set once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fastnet.config import SearchConfig, TrainConfig, as_settings
+from fastnet.tuning.final import candidates, choose, repeat_seed
+from fastnet.tuning.result import TrialResult
+from fastnet.tuning.seeds import KEPT, derived_seed
+from fastnet.tuning.space import configured
+from fastnet.tuning.study import Study
+
+if TYPE_CHECKING:
+    from fastnet.data.dataset import Dataset, Split
+
+MODEL_FILE = "model.safetensors"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Repeat:
+    """One candidate on one fresh seed.
+
+    Attributes
+    ----------
+    candidate : TrialResult
+        As the search found it.
+    seed : int
+        In place of the study's.
+    """
+
+    candidate: TrialResult
+    seed: int
+
+
+def repeats_of(study: Study, config: SearchConfig) -> list[Repeat]:
+    """List what is to be trained again: every candidate on each of its fresh seeds; nothing if every trial diverged."""
+    best = study.best(4 * config.final, config.metric, curves=False)  # some of them may be alike
+    found = candidates(best, config.final, config.metric)
+    seed = config.train.seed
+    return [Repeat(trial, repeat_seed(seed, trial.id, k)) for trial in found for k in range(config.repeats)]
+
+
+def decide(repeats: list[Repeat], results: list[TrialResult], config: SearchConfig, dataset: Dataset) -> dict[str, Any]:
+    """Choose among the candidates; return what is to be stored of it, ready for JSON.
+
+    Parameters
+    ----------
+    repeats : list of Repeat
+        From `repeats_of`, at least one.
+    results : list of TrialResult
+        What they came to, in the same order.
+    config : SearchConfig
+        Of the study.
+    dataset : Dataset
+        Its width and classes tell the size of each network.
+    """
+    per = config.repeats
+    found = [repeats[begin].candidate for begin in range(0, len(repeats), per)]
+    runs = [results[begin : begin + per] for begin in range(0, len(repeats), per)]
+    sizes = [
+        configured(config.train, trial.params).network(dataset.n_features, dataset.n_classes).n_parameters
+        for trial in found
+    ]
+    choice = choose(found, runs, config.metric, sizes)
+    seeds = {repeat.candidate.id: [] for repeat in repeats}  # type: dict[int, list[int]]
+    for repeat in repeats:
+        seeds[repeat.candidate.id].append(repeat.seed)
+    return choice.to_dict() | {"seeds": {str(trial): of_trial for trial, of_trial in seeds.items()}}
+
+
+def winner_config(document: dict[str, Any], config: SearchConfig) -> TrainConfig:
+    """Return the settings with which the network to be kept is trained: the winner's, on one more fresh seed."""
+    [params] = [row["params"] for row in document["candidates"] if row["trial"] == document["winner"]]
+    seed = derived_seed(config.train.seed, KEPT, document["winner"])
+    return replace(configured(config.train, params), seed=seed)
+
+
+def keep(
+    study: Study, dataset: Dataset, parts: Split, config: TrainConfig, threads: int, should_stop: Callable[[], bool]
+) -> dict[str, Any] | None:
+    """Train the network to be kept, use the test set once, and save it beside the study.
+
+    Parameters
+    ----------
+    study : Study
+        Notes that, and when, the test set was used.
+    dataset : Dataset
+        With its test part, if it has one.
+    parts : Split
+        The validation part chooses the epoch whose weights are kept.
+    config : TrainConfig
+        From `winner_config`.
+    threads : int
+        Threads that share the products of the network.
+    should_stop : callable
+        Asked while it trains.
+
+    Returns
+    -------
+    dict or None
+        What is to be stored of it, ready for JSON; None if it was stopped.
+    """
+    from fastnet.trainer import train
+
+    stopped = False
+
+    def stop() -> bool:
+        nonlocal stopped
+        stopped = stopped or should_stop()
+        return stopped
+
+    result = train(dataset.without_test(), config, split=parts, jobs=threads, should_stop=stop)
+    if stopped:
+        return None
+    kept: dict[str, Any] = {
+        "settings": as_settings(config),
+        "best_epoch": result.best_epoch,
+        "validation_accuracy": float(result.curves.validation_accuracy[result.best_epoch - 1]),
+        "test_accuracy": None,
+        "test_loss": None,
+        "model": MODEL_FILE,
+    }
+    if dataset.x_test is not None and dataset.y_test is not None:
+        study.note_test_use({"of": "the network that was kept", "seed": config.seed})
+        score = result.model.score(dataset.x_test, dataset.y_test)
+        kept["test_accuracy"], kept["test_loss"] = float(score.accuracy), float(score.loss)
+        result.model.metrics["test_accuracy"], result.model.metrics["test_loss"] = score.accuracy, score.loss
+    result.model.save(Path(study.path).parent / MODEL_FILE)
+    return kept
