@@ -20,7 +20,7 @@ from fastnet.report import to_rows
 from fastnet.tuning import Progress, SearchResult, Study, engine, run_study, trials
 
 EPOCHS = 4
-CONFIG = SearchConfig(trials=23, train=TrainConfig(epochs=EPOCHS, seed=5))
+CONFIG = SearchConfig(trials=23, final=0, train=TrainConfig(epochs=EPOCHS, seed=5))
 
 
 def curves_of(trial: int, learning_rate: float) -> np.ndarray:
@@ -543,3 +543,62 @@ def test_a_search_killed_at_any_moment_resumes_to_the_same_study(tmp_path):
                     child.send_signal(signal.SIGKILL if sys.platform != "win32" else signal.SIGTERM)
     part = run_study(data, CONFIG, folder=tmp_path / "s", run_factory=FakeRun)
     assert content(part) == expected
+
+
+FINAL = replace(CONFIG, final=3, repeats=4)
+
+
+class Lucky(Ranked):
+    """A pack whose trials are as good as they were in the search, but for trial 11: on fresh seeds it is the best."""
+
+    def finish(self, p):
+        super().finish(p)
+        trial = int(self.ids[p])
+        again = self.ids.tolist().count(trial) > 1
+        self.curves[p, 3] = 0.99 if again and trial == 11 else Ranked.value(trial, 0)
+
+
+def test_the_final_choice_goes_by_fresh_seeds_and_is_made_once(run, tmp_path):
+    runs = []
+
+    def factory(ids, params):
+        runs.append(Lucky(ids, params))
+        return runs[-1]
+
+    result = run(FINAL, run_factory=factory)
+    best = [trial.id for trial in result.best(3)]
+    assert runs[-1].ids.tolist() == [trial for trial in best for _ in range(4)]
+    final = result.final
+    assert [row["trial"] for row in final["candidates"]] == sorted(
+        best, key=lambda t: -(0.99 if t == 11 else Ranked.value(t, 0))
+    )
+    assert 11 in best and final["winner"] == 11 and final["kept"] is None
+    assert len(result.trials) == 23, "repeats are no trials"
+    seeds = [seed for of_trial in final["seeds"].values() for seed in of_trial]
+    assert len(set(seeds)) == 12 and CONFIG.train.seed not in seeds
+    n = len(runs)
+    assert run(FINAL, run_factory=factory).final == final and len(runs) == n
+    assert run(replace(FINAL, repeats=2), run_factory=factory).final["seeds"] != final["seeds"] and len(runs) == n + 1
+    more = run(replace(FINAL, trials=30), run_factory=factory)
+    assert more.final["trials"] == 30 and len(runs) == n + 3
+
+
+def test_a_stop_during_the_final_choice_leaves_it_to_the_next_run(run):
+    stop = StopAfter(23)
+    seen = []
+
+    def on_progress(progress):
+        seen.append(progress.choosing)
+        stop.done = 23 if progress.choosing else 0
+
+    first = run(FINAL, run_factory=Lucky, on_progress=on_progress, should_stop=stop.should_stop)
+    assert first.interrupted and first.final is None and len(first.trials) == 23 and any(seen)
+    assert run(FINAL, run_factory=Lucky).final["winner"] == 11
+
+
+def test_nothing_is_chosen_where_everything_diverged(run):
+    class Diverging(FakeRun):
+        def finish(self, p):
+            self.status[p] = 2
+
+    assert run(FINAL, run_factory=Diverging).final is None
