@@ -13,6 +13,7 @@ from fastnet.config import (
     INITS,
     LEARNING_RATES,
     OPTIMIZERS,
+    SCHEDULES,
     SearchConfig,
     TrainConfig,
     format_dropout,
@@ -41,12 +42,21 @@ _SETTINGS: dict[str, tuple[Any, str]] = {
     "hidden": (str, "Hidden layers: 100x6 is six of 100; 512,256 is one of each; none is softmax regression."),
     "init": (click.Choice(INITS), "Initial weights."),
     "optimizer": (click.Choice(OPTIMIZERS), "Update rule."),
-    "learning_rate": (float, "Step size, greater than 0."),
+    "learning_rate": (float, "Step size, greater than 0; with a schedule or a warm-up the largest."),
+    "schedule": (
+        click.Choice(SCHEDULES),
+        "The learning rate stays, falls in steps of --step-epochs, or falls along a cosine to 0 at the end.",
+    ),
+    "warmup_epochs": (float, "Epochs over which the learning rate first rises linearly, with any schedule."),
+    "step_epochs": (int, "Epochs between the steps of --schedule step."),
+    "step_factor": (float, "What each of these steps multiplies the learning rate by, in (0, 1]."),
     "weight_decay": (float, "Strength of the penalty on the squared weights, at least 0."),
-    "momentum": (float, "Coefficient of --optimizer momentum, in [0, 1)."),
+    "momentum": (float, "Coefficient of --optimizer momentum and --optimizer nesterov, in [0, 1)."),
+    "rho": (float, "Decay rate of RMSprop's mean of squares, in [0, 1)."),
     "beta1": (float, "Decay rate of Adam's first moment, in [0, 1)."),
     "beta2": (float, "Decay rate of Adam's second moment, in [0, 1)."),
-    "epsilon": (float, "Offset of Adam's denominator, greater than 0."),
+    "epsilon": (float, "Offset of the denominator of AdaGrad, RMSprop and Adam, at least 1e-30."),
+    "label_smoothing": (float, "Part of the training target spread evenly over all classes, in [0, 1)."),
     "dropout": (
         str,
         "Probability that a hidden unit is dropped while training, in [0, 1); 0,0.5 is one for each layer.",
@@ -100,9 +110,15 @@ def _setting(name: str, searched: str | None) -> Callable[[Command], Command]:
     default = default_of(TrainConfig, name)
     shown: bool | str = default is not None
     if name == "learning_rate":  # its default depends on another option
-        default, shown = None, ", ".join(f"{rate:g} with {optimizer}" for optimizer, rate in LEARNING_RATES.items())
+        default, shown = None, "; ".join(f"{rate:g} with {', '.join(names)}" for rate, names in optimizers_by_rate())
     metavar = {"hidden": "WIDTHS", "dropout": "RATIO"}.get(name)
     return click.option(flag(name), type=kind, default=default, help=text, show_default=shown, metavar=metavar)
+
+
+def optimizers_by_rate() -> list[tuple[float, list[str]]]:
+    """Each default learning rate with the optimizers that have it."""
+    rates = sorted(set(LEARNING_RATES.values()), reverse=True)
+    return [(rate, [name for name, own in LEARNING_RATES.items() if own == rate]) for rate in rates]
 
 
 def train_config(settings: Mapping[str, Any]) -> TrainConfig:

@@ -12,9 +12,15 @@ from typing import Any
 
 from fastnet.errors import ConfigError
 
-OPTIMIZERS = ("sgd", "momentum", "adam", "adamw")
-LEARNING_RATES = {"sgd": 0.01, "momentum": 0.01, "adam": 0.001, "adamw": 0.001}
-"""Step size of each optimizer where none is given: the book's for SGD, that of Adam's paper for Adam."""
+LEARNING_RATES = {
+    **dict.fromkeys(("sgd", "momentum", "nesterov", "adagrad"), 0.01),
+    **dict.fromkeys(("rmsprop", "adam", "adamw"), 0.001),
+}
+"""Step size of each optimizer where none is given: the book's, and for those that divide by a running mean of squares
+the tenth of it that their authors advise."""
+
+OPTIMIZERS = tuple(LEARNING_RATES)
+SCHEDULES = ("constant", "step", "cosine")
 
 INITS = ("he", "xavier")
 DROPOUT_SCALINGS = ("inverted", "test-time")
@@ -25,7 +31,16 @@ BOOK_HIDDEN = (100,) * 6
 LARGEST = 1e6
 """Largest learning rate, weight decay and epsilon: beyond all use, and well within float32."""
 
+SMALLEST_EPSILON = 1e-30
+"""Below float32's smallest number a weight without a gradient would become 0 / 0."""
+
 MAX_SEED = 2**64 - 1
+MAX_EPOCHS = 1_000_000
+
+_HYPERPARAMETERS = (
+    *("learning_rate", "warmup_epochs", "step_epochs", "step_factor", "weight_decay", "momentum", "rho", "beta1"),
+    *("beta2", "epsilon", "label_smoothing"),
+)
 
 
 def _number(name: str, value: object) -> float:
@@ -218,18 +233,35 @@ class TrainConfig:
         Width of each hidden layer.
     init : {"he", "xavier"}
         Initial values, see `NetworkSpec`.
-    optimizer : {"sgd", "momentum", "adam", "adamw"}
+    optimizer : {"sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw"}
         Update rule. ``weight_decay`` enters the gradient (L2), except with ``adamw``, where it is decoupled.
     learning_rate : float
-        Step size, in (0, 1e6]; by default that of `LEARNING_RATES` for the optimizer.
+        Step size, in (0, 1e6]; by default that of `LEARNING_RATES` for the optimizer. Where there is a schedule or a
+        warm-up, the largest that it reaches.
+    schedule : {"constant", "step", "cosine"}
+        What becomes of the learning rate: nothing; ``step_factor`` times as much every ``step_epochs`` epochs; or half
+        a cosine from the end of the warm-up down to 0 at the end of the last epoch (Loshchilov and Hutter 2017), moving
+        every step.
+    warmup_epochs : float
+        Epochs over which the learning rate first rises linearly to its value, step by step, in [0, ``epochs``]; with
+        any schedule, and it need not be whole.
+    step_epochs : int
+        Epochs between two changes of ``schedule="step"``, counted from the beginning, at least 1.
+    step_factor : float
+        What each of them multiplies by, in (0, 1].
     weight_decay : float
         λ of ``½ λ Σ w²`` (weights only, never biases), in [0, 1e6].
     momentum : float
-        Momentum coefficient of ``optimizer="momentum"``, in [0, 1).
+        Momentum coefficient of ``optimizer="momentum"`` and ``"nesterov"``, in [0, 1).
+    rho : float
+        Decay rate of RMSprop's mean of squares, in [0, 1).
     beta1, beta2 : float
         Decay rates of Adam's two moments, in [0, 1).
     epsilon : float
-        Adam's denominator offset, in (0, 1e6].
+        Offset of the denominator of AdaGrad, RMSprop and Adam, in [1e-30, 1e6].
+    label_smoothing : float
+        Part of the target that is spread evenly over all classes in training, in [0, 1) (Szegedy et al. 2016). The
+        training loss is that of the smoothed targets; validation and accuracies know nothing of it.
     dropout : float or tuple of float
         Probability that a hidden unit is dropped during training, in [0, 1): one for all hidden layers or one
         for each.
@@ -262,11 +294,17 @@ class TrainConfig:
     init: str = "he"
     optimizer: str = "sgd"
     learning_rate: float = None  # type: ignore[assignment]  # __post_init__ chooses by optimizer
+    schedule: str = "constant"
+    warmup_epochs: float = 0.0
+    step_epochs: int = 20
+    step_factor: float = 0.1
     weight_decay: float = 0.0
     momentum: float = 0.9
+    rho: float = 0.99
     beta1: float = 0.9
     beta2: float = 0.999
     epsilon: float = 1e-8
+    label_smoothing: float = 0.0
     dropout: float | tuple[float, ...] = 0.0
     dropout_scaling: str = "inverted"
     batch_size: int = 100
@@ -280,7 +318,8 @@ class TrainConfig:
         _one_of("optimizer", self.optimizer, OPTIMIZERS)
         if self.learning_rate is None:
             object.__setattr__(self, "learning_rate", LEARNING_RATES[self.optimizer])
-        for name in ("learning_rate", "weight_decay", "momentum", "beta1", "beta2", "epsilon"):
+        _one_of("schedule", self.schedule, SCHEDULES)
+        for name in _HYPERPARAMETERS:
             check_hyperparameter(name, getattr(self, name))
         if isinstance(self.dropout, tuple) and len(self.dropout) != len(self.hidden):
             raise ConfigError(
@@ -291,7 +330,12 @@ class TrainConfig:
             check_hyperparameter("dropout", ratio)
         _one_of("dropout_scaling", self.dropout_scaling, DROPOUT_SCALINGS)
         _count("batch_size", self.batch_size)
-        _count("epochs", self.epochs, high=1_000_000)
+        _count("epochs", self.epochs, high=MAX_EPOCHS)
+        if self.warmup_epochs > self.epochs:
+            raise ConfigError(
+                f"warmup_epochs={self.warmup_epochs!r}: the learning rate would still rise after the last of "
+                f"{self.epochs} epochs; choose at most {self.epochs}"
+            )
         if self.early_stopping is not None:
             _count("early_stopping", self.early_stopping)
         _count("seed", self.seed, low=0, high=MAX_SEED)
@@ -315,10 +359,18 @@ def check_hyperparameter(name: str, value: float) -> None:
     --------
     >>> check_hyperparameter("learning_rate", 0.01)
     """
-    if name in ("learning_rate", "epsilon"):
+    if name == "epsilon":
+        _in_range(name, value, SMALLEST_EPSILON, LARGEST, open_high=False)
+    elif name == "learning_rate":
         if _number(name, value) <= 0:
             raise ConfigError(f"{name}={value!r}: must be greater than 0")
         _in_range(name, value, 0.0, LARGEST, open_low=True, open_high=False)
+    elif name == "step_epochs":
+        _count(name, value, high=MAX_EPOCHS)
+    elif name == "step_factor":
+        _in_range(name, value, 0.0, 1.0, open_low=True, open_high=False)
+    elif name == "warmup_epochs":
+        _in_range(name, value, 0.0, MAX_EPOCHS, open_high=False)
     elif name == "weight_decay":
         _in_range(name, value, 0.0, LARGEST, open_high=False)
     else:

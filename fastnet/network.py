@@ -17,7 +17,7 @@ import numpy.typing as npt
 from fastnet.config import NetworkSpec, TrainConfig
 from fastnet.data.dataset import Dataset, Split
 from fastnet.data.preprocess import Scaler
-from fastnet.kernels import affine, host, layout, pack, packing, panels, sparsity, step, update
+from fastnet.kernels import affine, host, layout, pack, packing, panels, schedule, sparsity, step, update
 from fastnet.kernels.context import (
     N_PLACES,
     N_STATE,
@@ -38,7 +38,11 @@ if TYPE_CHECKING:
 Floats = npt.NDArray[np.float32]
 Integers = npt.NDArray[np.int64]
 
-RULES = {"sgd": update.SGD, "momentum": update.MOMENTUM, "adam": update.ADAM, "adamw": update.ADAM}
+RULES = {
+    "sgd": update.SGD, "momentum": update.MOMENTUM, "nesterov": update.NESTEROV, "adagrad": update.ADAGRAD,
+    "rmsprop": update.RMSPROP, "adam": update.ADAM, "adamw": update.ADAM,
+}  # fmt: skip
+SCHEDULES = {"constant": schedule.CONSTANT, "step": schedule.STEP, "cosine": schedule.COSINE}
 
 BLOCK_ROWS = 120
 """Samples of an evaluation block on one core: two outputs of 100 wide layers (96 kB) stay in the second-level cache."""
@@ -360,21 +364,35 @@ def trial_of(config: TrainConfig, stream: int) -> TrialSettings:
     stream : int
         Random stream: the number of the trial, 0 for a single network.
     """
-    rate, decay = config.learning_rate, config.weight_decay
-    decoupled = config.optimizer == "adamw"
+    rate, decay = float(config.learning_rate), float(config.weight_decay)
+    decoupled = decay if config.optimizer == "adamw" else 0.0
+    moves = config.schedule != "constant" or config.warmup_epochs > 0
+    beta2 = config.rho if config.optimizer == "rmsprop" else config.beta2
     hyper = np.zeros((2, update.N_HYPER), np.float32)
     hyper[:, update.LEARNING_RATE] = rate
-    hyper[0, update.WEIGHT_DECAY] = 0.0 if decoupled else decay
+    hyper[0, update.WEIGHT_DECAY] = 0.0 if config.optimizer == "adamw" else decay
     hyper[:, update.MU] = config.momentum
     hyper[:, update.BETA1], hyper[:, update.NEW1] = config.beta1, 1.0 - config.beta1
-    hyper[:, update.BETA2], hyper[:, update.NEW2] = config.beta2, 1.0 - config.beta2
+    hyper[:, update.BETA2], hyper[:, update.NEW2] = beta2, 1.0 - beta2
     hyper[:, update.EPSILON] = config.epsilon
     hyper[:, update.SHRINK] = 1.0
-    hyper[0, update.IDLE] = config.optimizer == "sgd" and rate * decay < 2.0**-26
-    if decoupled:
-        hyper[0, update.SHRINK] = 1.0 - rate * decay
+    hyper[0, update.SHRINK] = 1.0 - rate * decoupled
+    hyper[0, update.IDLE] = config.optimizer == "sgd" and rate * decay < update.IDLE_LIMIT
     trial = Trial(
-        seed=config.seed, stream=stream, learning_rate=float(rate), beta1=float(config.beta1), beta2=float(config.beta2)
+        seed=config.seed,
+        stream=stream,
+        learning_rate=rate,
+        beta1=float(config.beta1),
+        beta2=float(config.beta2),
+        decoupled=decoupled,
+        scheduler=update.scheduler() if moves else 0,
+        schedule=SCHEDULES[config.schedule],
+        warmup_epochs=float(config.warmup_epochs),
+        step_epochs=config.step_epochs,
+        step_factor=float(config.step_factor),
+        epochs=config.epochs,
+        smoother=step.stage(step.SMOOTH) if config.label_smoothing > 0 else 0,
+        label_smoothing=float(config.label_smoothing),
     )
     return TrialSettings(trial, hyper, dropout_rows(config))
 

@@ -32,8 +32,9 @@ TOLERANCE = 1e-5
 CONFIG = TrainConfig(
     hidden=(100, 100), learning_rate=0.05, weight_decay=1e-3, epsilon=1e-4, batch_size=30, epochs=2, seed=2**63 + 11
 )
-"""Adam's epsilon is large on purpose: with 1e-8 the direction of a step hangs on the sign of gradients that are nothing
-but rounding."""
+"""Epsilon is large on purpose: with 1e-8 the direction of a step hangs on the sign of gradients that are nothing but
+rounding."""
+_RATES = {"sgd": 0.05, "rmsprop": 0.001}
 STREAM = 5
 
 
@@ -184,7 +185,7 @@ def _gradients(bench: _Bench) -> str:
 
 
 def _update(bench: _Bench, optimizer: str) -> str:
-    config = replace(CONFIG, optimizer=optimizer, learning_rate=0.05 if optimizer == "sgd" else 0.01)
+    config = replace(CONFIG, optimizer=optimizer, learning_rate=_RATES.get(optimizer, 0.01))
     training = Training(config, bench.data, 1, STREAM)
     training.run()
     expected = _follow(bench, config)

@@ -56,10 +56,13 @@ NETWORKS = {
 OPTIMIZERS: dict[str, dict[str, float]] = {
     "sgd": {"learning_rate": 0.05},
     "momentum": {"learning_rate": 0.01, "momentum": 0.8},
+    "nesterov": {"learning_rate": 0.01, "momentum": 0.8},
+    "adagrad": {"learning_rate": 0.02, "epsilon": 1e-3},
+    "rmsprop": {"learning_rate": 0.002, "rho": 0.9, "epsilon": 1e-3},
     "adam": {"learning_rate": 0.01, "beta1": 0.85, "beta2": 0.99, "epsilon": 1e-4},
     "adamw": {"learning_rate": 0.01, "beta1": 0.85, "beta2": 0.99, "epsilon": 1e-4},
 }
-"""Settings that train the networks above. Adam's epsilon is large on purpose: with 1e-8 the direction of a step hangs
+"""Settings that train the networks above. The epsilons are large on purpose: with 1e-8 the direction of a step hangs
 on the sign of gradients that are nothing but rounding."""
 
 
@@ -74,6 +77,9 @@ class Course(NamedTuple):
     dropout_scaling: str = "inverted"
     weight_decay: float = 1e-3
     filled: float = 1.0
+    schedule: str = "constant"
+    warmup_epochs: float = 0.0
+    label_smoothing: float = 0.0
 
 
 COURSES = (
@@ -92,10 +98,22 @@ COURSES = (
     Course("wide layers", "sgd", 13, dropout=0.5),
     Course("wide layers", "adam", 51, "xavier", 0.3, "test-time", filled=0.3),
     Course("wide layers", "momentum", 10, filled=0.1),
+    Course("wide layers", "rmsprop", 13, filled=0.3),
+    *(Course("one hidden layer", name, 9, schedule="cosine", warmup_epochs=0.7, filled=0.3) for name in OPTIMIZERS),
+    *(Course("narrow waist", name, 12, schedule="step", label_smoothing=0.2) for name in ("sgd", "nesterov", "adamw")),
+    Course("three hidden layers", "adagrad", 8, dropout=0.2, warmup_epochs=2, label_smoothing=0.5),
+    Course("softmax regression", "rmsprop", 1, schedule="step", warmup_epochs=1.5),
+    Course("wide output", "momentum", 1000, schedule="cosine", warmup_epochs=3, label_smoothing=0.1),
+    Course("three hidden layers", "sgd", 8, filled=0.3, label_smoothing=0.1),
 )
 """No, one and three hidden layers with every optimizer, both dropouts and both initial values, last batches that are
 short, batches of one sample and batches larger than the data, dense and sparse samples, layers narrow and wide enough
-for lists of their active outputs."""
+for lists of their active outputs; every optimizer under a schedule, each schedule with and without a warm-up."""
+
+
+def course_of(network: str, optimizer: str, batch_size: int) -> Course:
+    """Return the first course of the table that begins so."""
+    return next(course for course in COURSES if course[:3] == (network, optimizer, batch_size))
 
 
 def blobs(network: Network, n_samples: int, *, filled: float = 1.0, key: int = 1) -> Dataset:

@@ -51,7 +51,9 @@ def course_config(course: Course, epochs: int, seed: int = 2**63 + 11) -> TrainC
     return TrainConfig(
         hidden=NETWORKS[course.network].hidden, init=course.init, optimizer=course.optimizer,
         weight_decay=course.weight_decay, dropout=course.dropout, dropout_scaling=course.dropout_scaling,
-        batch_size=course.batch_size, epochs=epochs, seed=seed, **OPTIMIZERS[course.optimizer],
+        schedule=course.schedule, warmup_epochs=course.warmup_epochs, step_epochs=1, step_factor=0.3,
+        label_smoothing=course.label_smoothing, batch_size=course.batch_size, epochs=epochs, seed=seed,
+        **OPTIMIZERS[course.optimizer],
     )  # fmt: skip
 
 
@@ -64,8 +66,7 @@ def course_data(course: Course) -> tuple[Dataset, Split]:
 def follow(dataset: Dataset, parts: Split, config: TrainConfig, stream: int = 0) -> reference.Trajectory:
     """Train by the reference, in float64."""
     x = fit_scaler(dataset.x, parts.train).apply(dataset.x).astype(np.float64)
-    names = ("init", "optimizer", "learning_rate", "weight_decay", "momentum", "beta1", "beta2", "epsilon", "dropout")
-    names += ("dropout_scaling", "batch_size", "epochs", "seed")
-    options = {name: getattr(config, name) for name in names}
+    left_out = ("hidden", "early_stopping")
+    options = {name: getattr(config, name) for name in config.__dataclass_fields__ if name not in left_out}
     sizes = config.network(dataset.n_features, dataset.n_classes).sizes
     return reference.train(x, dataset.y, parts.train, parts.validation, sizes, stream=stream, **options)

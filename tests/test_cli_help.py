@@ -11,6 +11,7 @@ import click
 import pytest
 from click.testing import CliRunner
 from fastnet_cli.main import COMMANDS, cli
+from fastnet_cli.options import optimizers_by_rate
 
 from fastnet import __version__
 from fastnet.config import LEARNING_RATES, SearchConfig, TrainConfig, as_settings
@@ -52,7 +53,8 @@ def test_defaults_are_those_of_the_configuration(name: str) -> None:
             continue
         if field.name == "learning_rate":  # it depends on the optimizer, and the help says so
             shown = " ".join(CliRunner().invoke(cli, [name, "--help"]).output.split())
-            assert all(f"{rate:g} with {optimizer}" in shown for optimizer, rate in LEARNING_RATES.items())
+            assert all(f"{rate:g} with {', '.join(names)}" in shown for rate, names in optimizers_by_rate())
+            assert {name: rate for rate, names in optimizers_by_rate() for name in names} == LEARNING_RATES
             continue
         assert defaults[field.name] == expected[field.name], field.name
     if name == "search":

@@ -38,13 +38,17 @@ if platform.machine().lower() in ("x86_64", "amd64"):
 
 
 def digest() -> str:
-    """Train with lists of zeros and without, by two rules, and hash curves and parameters."""
+    """Train with lists of zeros and without, by every kind of rule and schedule, and hash curves and parameters."""
     found = hashlib.sha256()
-    for filled, optimizer, dropout in ((0.3, "sgd", 0.25), (1.0, "adam", 0.0)):
+    moving = {"schedule": "cosine", "warmup_epochs": 1.5, "label_smoothing": 0.1}
+    for filled, optimizer, dropout, more in (
+        *((0.3, "sgd", 0.25, {}), (1.0, "adam", 0.0, {}), (0.3, "sgd", 0.0, moving), (1.0, "nesterov", 0.1, moving)),
+        *((0.3, "adagrad", 0.0, {"schedule": "step", "step_epochs": 1}), (0.3, "rmsprop", 0.0, moving)),
+    ):
         data = prepared(blobs(NETWORKS["three hidden layers"], 64, filled=filled))
         config = TrainConfig(
             hidden=(33, 33), optimizer=optimizer, learning_rate=0.02, weight_decay=1e-3, dropout=dropout, batch_size=7,
-            epochs=4,
+            epochs=4, **more,
         )  # fmt: skip
         training = Training(config, data, 1)
         training.run()

@@ -15,7 +15,7 @@ from layers import EPS32, assert_near, call
 from fastnet import network, reference
 from fastnet.kernels.host import LANES, round_up
 from fastnet.kernels.layout import leading
-from fastnet.kernels.loss import LOG_ROWS, exp_shifted, softmax, softmax_loss
+from fastnet.kernels.loss import LOG_ROWS, exp_shifted, smooth_labels, softmax, softmax_loss
 
 sizes = st.sampled_from(SIZES)
 classes = st.sampled_from(SIZES[1:])
@@ -45,7 +45,10 @@ def draw(seed: int, n_rows: int, n_out: int, spread: float) -> tuple[np.ndarray,
     return logits, random.integers(0, n_rows + 3, n_rows), random.integers(0, n_out, n_rows + 3)
 
 
-def run(logits: np.ndarray, rows: np.ndarray, labels: np.ndarray, *, start: float = 0.0, backward: bool = True):
+def run(
+    logits: np.ndarray, rows: np.ndarray, labels: np.ndarray, *, start: float = 0.0, backward: bool = True,
+    smoothing: float = 0.0,
+):  # fmt: skip
     """Return loss, right answers and gradient, after looking at the padding: NaN where it is read."""
     n_rows, n_out = logits.shape
     ld, columns = leading(n_out), round_up(n_out, LANES)
@@ -53,11 +56,13 @@ def run(logits: np.ndarray, rows: np.ndarray, labels: np.ndarray, *, start: floa
         padded = np.full((n_rows, ld), np.nan, np.float32)
         padded[:, :n_out] = logits
         gradient = buffers.output((n_rows if backward else 1, ld))
-        loss, correct = call(
-            softmax_loss,
+        common = (
             buffers.input(padded).reshape(-1), ld, n_out, buffers.input(rows.astype(np.int64)), n_rows,
-            buffers.input(labels.astype(np.int64)), start, int(backward), gradient.reshape(-1),
+            buffers.input(labels.astype(np.int64)),
         )  # fmt: skip
+        loss, correct = call(softmax_loss, *common, start, int(backward), gradient.reshape(-1))
+        if smoothing:
+            loss += call(smooth_labels, *common, smoothing, gradient.reshape(-1))
     finite = np.isfinite(logits).all(axis=1)[: len(gradient)]
     assert (gradient[finite, n_out:columns] == 0).all(), "the padding of the gradient is not zero"
     assert np.isnan(gradient[:, columns:]).all(), "the gradient is written beyond its last vector"
@@ -77,6 +82,30 @@ def test_softmax_loss_is_the_reference(n_rows, n_out, seed, spread):
     # An element is a probability, less one at the label: a sum of terms of size 1 at most, divided by the rows.
     size = (reference.softmax(below) * far + np.eye(n_out)[truth]) / n_rows
     assert_near(gradient, reference.output_gradient(below, truth), n_out + EXP_TERMS, size + SUBNORMAL)
+
+
+@thorough
+@given(sizes, classes, seeds, st.sampled_from([1e-3, 1.0, 10.0, 1e3]), st.sampled_from([1e-6, 0.1, 0.5, 0.999]))
+@example(100, 10, 0, 1.0, 0.1)
+def test_smoothed_labels_are_the_reference(n_rows, n_out, seed, spread, smoothing):
+    logits, rows, labels = draw(seed, n_rows, n_out, spread)
+    loss, correct, gradient = run(logits, rows, labels, smoothing=smoothing)
+    (below, far), truth = floored(logits), labels[rows]
+    assert correct == run(logits, rows, labels)[1]
+    expected = reference.cross_entropy(logits.astype(np.float64), truth, smoothing)
+    assert loss / n_rows == pytest.approx(expected, rel=1e-6, abs=(n_out + EXP_TERMS) * EPS32)
+    assert loss != run(logits, rows, labels)[0] or smoothing * spread < 1e-6
+    size = (reference.softmax(below) * far + np.eye(n_out)[truth] + smoothing / n_out) / n_rows
+    right = reference.output_gradient(below, truth, smoothing)
+    assert_near(gradient, right, n_out + EXP_TERMS, size + SUBNORMAL)
+
+
+@pytest.mark.parametrize("wrong", [np.nan, np.inf, -np.inf])
+def test_a_smoothed_loss_is_no_number_where_a_class_has_no_probability(wrong):
+    logits = np.ones((3, 5), np.float32)
+    logits[1, 4] = wrong
+    loss, _, _ = run(logits, np.arange(3), np.array([1, 1, 1]), smoothing=0.1)
+    assert loss == math.inf if wrong == -np.inf else math.isnan(loss)
 
 
 @thorough

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -15,6 +16,8 @@ from layers import EPS32, Layer, Samples, assert_near, call
 from fastnet import reference
 from fastnet.config import TrainConfig
 from fastnet.kernels import update
+from fastnet.kernels.context import N_PLACES, fill
+from fastnet.kernels.memory import invoke_f64
 from fastnet.network import RULES, trial_of
 
 shapes = st.builds(LayerShape, *(st.sampled_from(SIZES),) * 3)
@@ -25,15 +28,23 @@ ROUNDINGS = 12
 """Of the settings and of the few operations of a rule, whose terms are no larger than the sizes given below."""
 
 
-def hyper_at(config: TrainConfig, step: int) -> np.ndarray:
+class Parts(NamedTuple):
+    """What the scheduler reads and writes of the bundles other than `Trial`."""
+
+    rule: int
+    hyper: np.ndarray
+
+
+def hyper_at(config: TrainConfig, step: int, n_steps: int = 7) -> np.ndarray:
     """The settings of a trial, brought to its step number `step` (from 1)."""
     trial, hyper, _ = trial_of(config, 0)
-    powers = np.ones(2)
-    for _ in range(step):
-        call(
-            update.begin_step,
-            RULES[config.optimizer], trial.learning_rate, trial.beta1, trial.beta2, powers, hyper
-        )  # fmt: skip
+    powers, context = np.ones(2), np.zeros(N_PLACES, np.int64)
+    fill(context, Parts(RULES[config.optimizer], hyper), trial)
+    for s in range(step):
+        rate = config.learning_rate
+        if trial.scheduler:
+            rate = call(invoke_f64, trial.scheduler, context.ctypes.data, s, n_steps)
+        call(update.begin_step, RULES[config.optimizer], rate, trial.beta1, trial.beta2, powers, hyper)
     return hyper
 
 
@@ -43,11 +54,13 @@ def rule_of(config: TrainConfig, *, biases: bool = False) -> reference.Rule:
     return reference.Rule(config.optimizer, **values)
 
 
-def draw_states(random: np.random.Generator, n_states: int, layer: Layer) -> tuple:
-    """Optimizer states; the second, a mean of squares, is far enough from zero for its root to be smooth."""
-    first = [random.normal(size=size) for size in ((layer.n_in, layer.n_out), layer.n_out)]
-    second = [0.5 + random.random(size) for size in ((layer.n_in, layer.n_out), layer.n_out)]
-    return tuple(tuple(a.astype(np.float32) for a in state) for state in (first, second)[:n_states])
+def draw_states(random: np.random.Generator, optimizer: str, layer: Layer) -> tuple:
+    """Optimizer states; sums and means of squares are far enough from zero for their root to be smooth."""
+    moment = [random.normal(size=size) for size in ((layer.n_in, layer.n_out), layer.n_out)]
+    squares = [0.5 + random.random(size) for size in ((layer.n_in, layer.n_out), layer.n_out)]
+    n_states = update.N_STATES[RULES[optimizer]]
+    states = (squares,) if optimizer in ("adagrad", "rmsprop") else (moment, squares)[:n_states]
+    return tuple(tuple(a.astype(np.float32) for a in state) for state in states)
 
 
 def assert_updated(actual, w, state, g, slack, step, rule) -> None:
@@ -76,7 +89,7 @@ def test_weight_and_bias_updates_are_the_reference(shape, seed, optimizer, step,
     code = RULES[optimizer]
     update.compile_rule(code)
     w, b = (random.normal(size=size).astype(np.float32) for size in ((shape.n_in, shape.n_out), shape.n_out))
-    states = draw_states(random, update.N_STATES[code], layer)
+    states = draw_states(random, optimizer, layer)
     values = (random.normal(size=(shape.batch, shape.n_in)) * (random.random((shape.batch, shape.n_in)) < 0.5)).astype(
         "f"
     )
@@ -112,7 +125,10 @@ def test_an_update_by_another_rule_is_rejected(optimizer):
     for wrong in (
         rule._replace(weight_decay=0.0),
         rule._replace(learning_rate=rule.learning_rate * 1.001),
-        *([rule._replace(momentum=0.81)] if optimizer == "momentum" else []),
+        *([rule._replace(momentum=0.81)] if optimizer in ("momentum", "nesterov") else []),
+        *([rule._replace(optimizer="momentum")] if optimizer == "nesterov" else []),
+        *([rule._replace(epsilon=0.002)] if optimizer in ("adagrad", "rmsprop") else []),
+        *([rule._replace(rho=0.91)] if optimizer == "rmsprop" else []),
         *([rule._replace(beta1=0.86), rule._replace(beta2=0.991)] if "adam" in optimizer else []),
     ):
         with pytest.raises(AssertionError, match="elements are off"):
@@ -137,3 +153,32 @@ def test_settings_reach_the_kernels_and_biases_never_decay(optimizer):
     assert weights[update.SHRINK] == (0.875 if decoupled else 1.0) and biases[update.SHRINK] == 1.0
     other = trial_of(replace(config, learning_rate=0.125), 3)
     assert other.trial.learning_rate == 0.125 and (other.hyper[:, update.LEARNING_RATE] == 0.125).all()
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize("schedule", ["constant", "step", "cosine"])
+@pytest.mark.parametrize("warmup_epochs", [0.0, 1.3])
+def test_everything_follows_the_scheduled_rate(optimizer, schedule, warmup_epochs):
+    config = TrainConfig(
+        optimizer=optimizer, learning_rate=0.5, weight_decay=0.25, schedule=schedule, warmup_epochs=warmup_epochs,
+        step_epochs=2, step_factor=0.3, epochs=6,
+    )  # fmt: skip
+    for step in (1, 2, 6, 7, 8, 20, 42):
+        factor = reference.rate_factor(step - 1, 7, 6, schedule, warmup_epochs, 2, 0.3)
+        now = trial_of(replace(config, learning_rate=0.5 * factor), 0).hyper  # what a trial of that rate begins with
+        hyper = hyper_at(config, step)
+        for place in set(range(update.N_HYPER)) - {update.STEP, update.ROOT}:
+            assert (hyper[:, place] == now[:, place]).all(), (step, place)
+        if RULES[optimizer] == update.ADAM:
+            np.testing.assert_allclose(hyper[:, update.STEP], 0.5 * factor / (1 - 0.9**step), rtol=EPS32)
+
+
+def test_a_weight_is_idle_from_the_step_on_that_its_decay_is_lost():
+    config = TrainConfig(learning_rate=2.0**-10, weight_decay=2.0**-15, schedule="step", step_epochs=1, step_factor=0.5)
+    idle = [hyper_at(config, 3 * epoch + 1, n_steps=3)[0, update.IDLE] for epoch in range(4)]
+    assert idle == [0, 0, 1, 1] and update.IDLE_LIMIT == 2.0**-26
+
+
+def test_a_constant_rate_is_left_as_it_was_given():
+    config = TrainConfig(optimizer="sgd", learning_rate=0.1, weight_decay=1e-3, schedule="constant", warmup_epochs=0)
+    assert hyper_at(config, 5).tobytes() == trial_of(config, 0).hyper.tobytes()

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from buffers import Buffers
-from cases import COURSES, NETWORKS, blobs
+from cases import COURSES, NETWORKS, blobs, course_of
 from runs import (
     DIVERGED,
     DONE,
@@ -29,9 +29,10 @@ from runs import (
 import fastnet
 from fastnet.config import TrainConfig
 from fastnet.data import take_first
-from fastnet.kernels import layout
+from fastnet.kernels import layout, update
 from fastnet.network import TrainingData, n_threads_limit
 from fastnet.packs import Member, PackRun, alike, warm_up
+from fastnet.reference import rate_factor
 
 TOLERANCE = 1e-5
 """Of losses after a few epochs, float32 against float64; measured: below 2e-7 for every course of the table."""
@@ -45,6 +46,9 @@ HYPER = {
 MORE = {
     "sgd": {},
     "momentum": {"momentum": np.array([0.0, 0.5, 0.9, 0.99, 0.1, 0.3, 0.8])},
+    "nesterov": {"momentum": np.array([0.0, 0.5, 0.9, 0.99, 0.1, 0.3, 0.8])},
+    "adagrad": {"epsilon": np.geomspace(1e-8, 1e-2, 7)},
+    "rmsprop": {"rho": np.linspace(0.9, 0.99, 7), "learning_rate": np.geomspace(1e-4, 1e-2, 7)},
     "adam": {"beta1": np.linspace(0.5, 0.9, 7), "beta2": np.linspace(0.9, 0.999, 7)},
     "adamw": {"beta1": np.linspace(0.9, 0.5, 7)},
 }
@@ -83,7 +87,7 @@ def test_curves_are_the_references(course, monkeypatch):
 
 
 def test_a_wrong_course_is_rejected():
-    course = COURSES[4]
+    course = course_of("one hidden layer", "sgd", 10)
     dataset, parts = course_data(course)
     config = course_config(course, epochs=3)
     right = curves_of(follow(dataset, parts, config))
@@ -118,17 +122,66 @@ def test_a_trial_is_the_same_bits_in_any_pack_order_and_number_of_threads(digits
 
 
 def test_trials_differ_by_stream_by_seed_and_by_every_hyperparameter(digits):
-    config = TrainConfig(hidden=(20,), optimizer="adam", learning_rate=0.01, weight_decay=1e-3, dropout=0.2, epochs=2)
-    base = {"learning_rate": 0.01, "weight_decay": 1e-3, "dropout": 0.2, "beta1": 0.9, "beta2": 0.999}
-    other = {"learning_rate": 0.011, "weight_decay": 1e-2, "dropout": 0.21, "beta1": 0.89, "beta2": 0.99}
-    columns = {name: np.array([value] * 2 + [value] * 5) for name, value in base.items()}
-    for position, name in enumerate(base, start=2):
-        columns[name][position] = other[name]
-    seen = [curve.tobytes() for curve in run_pack(digits, config, [0, 1, 0, 0, 0, 0, 0], columns).curves]
-    assert len(set(seen)) == 7
+    config = TrainConfig(
+        hidden=(20,), optimizer="adam", learning_rate=0.01, weight_decay=1e-3, dropout=0.2, epochs=2, schedule="step",
+        step_epochs=1,
+    )  # fmt: skip
+    other = {
+        "learning_rate": 0.011, "weight_decay": 1e-2, "dropout": 0.21, "beta1": 0.89, "beta2": 0.99, "epsilon": 1e-3,
+        "label_smoothing": 0.1, "warmup_epochs": 1.5, "step_factor": 0.2, "step_epochs": 2,
+    }  # fmt: skip
+    columns = {name: [getattr(config, name)] * (2 + len(other)) for name in other}
+    for position, (name, value) in enumerate(other.items(), start=2):
+        columns[name][position] = value
+    seen = [curve.tobytes() for curve in run_pack(digits, config, [0, 1] + [0] * len(other), columns).curves]
+    assert len(set(seen)) == 2 + len(other)
     reseeded = TrainConfig(**{**settings_of(config), "seed": 2**32})  # its high half is the key's other word
     assert run_pack(digits, reseeded, [0]).curves[0].tobytes() not in seen
     assert run_pack(digits, config, [0]).curves[0].tobytes() == seen[0], "settings that are not searched"
+
+
+SCHEDULES = [
+    {}, {"schedule": "cosine"}, {"schedule": "step", "step_epochs": 1}, {"warmup_epochs": 1.5},
+    {"schedule": "cosine", "warmup_epochs": 2}, {"schedule": "step", "step_factor": 0.5, "step_epochs": 2},
+    {"label_smoothing": 0.1}, {"schedule": "cosine", "label_smoothing": 0.3, "dropout": 0.2},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "rmsprop", "adamw"])
+def test_trials_of_one_pack_may_differ_by_schedule_and_smoothing(digits, optimizer):
+    rate = 0.05 if optimizer == "sgd" else 2e-3
+    config = TrainConfig(
+        hidden=(20, 13), optimizer=optimizer, learning_rate=rate, weight_decay=1e-3, batch_size=33, epochs=4
+    )
+    configs = [replace(config, **schedule) for schedule in SCHEDULES]
+    alone = [run_pack(digits, one, [5]).curves[0].tobytes() for one in configs]
+    assert len(set(alone)) == len(SCHEDULES)
+    for jobs in (1, 2):
+        members = [Member(digits, one, 5) for one in configs]
+        assert len({member.kind for member in members}) == 1
+        for ends in ([4], [1, 3, 4]):  # in one go, and with pauses as in successive halving
+            pack = PackRun(members, jobs)
+            for end in ends:
+                pack.start(end=end)
+                pack.join()
+            assert [curves.tobytes() for curves in pack.curves] == alone, (jobs, ends)
+
+
+@pytest.mark.parametrize(
+    "schedule", [{"schedule": "cosine"}, {"schedule": "step", "step_epochs": 1}, {"warmup_epochs": 3}]
+)
+def test_skipping_idle_weights_changes_no_bit_where_a_schedule_moves_the_limit(schedule):
+    dataset = blobs(NETWORKS["three hidden layers"], 83, filled=0.05)
+    limit = update.IDLE_LIMIT
+    config = TrainConfig(
+        hidden=(20, 11), learning_rate=0.05, weight_decay=40 * limit, batch_size=9, epochs=5, **schedule
+    )
+    data, dense = prepared(dataset), prepared(dataset, skip_zeros=False)
+    n_steps = -(-data.n_train // 9)
+    factors = [rate_factor(step, n_steps, 5, **{"schedule": "constant"} | schedule) for step in range(5 * n_steps)]
+    idle = {config.learning_rate * config.weight_decay * factor < limit for factor in factors}
+    assert idle == {True, False}, "the rate does not cross the limit"
+    assert run_pack(data, config, [0, 1]).curves.tobytes() == run_pack(dense, config, [0, 1]).curves.tobytes()
 
 
 @pytest.mark.parametrize("filled", [0.02, 0.2, 0.5, 1.0])

@@ -34,9 +34,10 @@ class Case(NamedTuple):
     keeps: list | None
     scale: float
     weight_decay: float
+    label_smoothing: float = 0.0
 
 
-def make_case(sizes, n_rows=4, dropout=0.0, dropout_scaling="inverted", weight_decay=0.3):
+def make_case(sizes, n_rows=4, dropout=0.0, dropout_scaling="inverted", weight_decay=0.3, label_smoothing=0.0):
     """Draw a case; draw again until every ReLU's input keeps its distance from the kink."""
     for seed in range(1000):
         generator = np.random.default_rng(seed)
@@ -46,7 +47,7 @@ def make_case(sizes, n_rows=4, dropout=0.0, dropout_scaling="inverted", weight_d
         labels = generator.integers(0, sizes[-1], n_rows)
         keeps = [reference.keep_mask(seed, 0, layer, 0, n_rows, n, dropout) for layer, n in enumerate(sizes[1:-1])]
         scale, _ = reference.scales(dropout, dropout_scaling)
-        case = Case(weights, biases, x, labels, keeps if dropout else None, scale, weight_decay)
+        case = Case(weights, biases, x, labels, keeps if dropout else None, scale, weight_decay, label_smoothing)
         if distance_to_kink(case) > KINK_MARGIN:
             return case
     raise AssertionError("no case away from the kinks")
@@ -61,14 +62,14 @@ def distance_to_kink(case):
 def total_loss(case):
     logits = reference.forward(case.weights, case.biases, case.x, case.scale, case.keeps)[-1]
     penalty = 0.5 * case.weight_decay * sum((w**2).sum() for w in case.weights)
-    return reference.cross_entropy(logits, case.labels) + penalty
+    return reference.cross_entropy(logits, case.labels, case.label_smoothing) + penalty
 
 
 def analytic_gradients(case, scale_backward=None):
     """Gradients of `total_loss`: of every weight matrix, every bias, and last of the input."""
     scale = case.scale if scale_backward is None else scale_backward
     outputs = reference.forward(case.weights, case.biases, case.x, case.scale, case.keeps)
-    dys = reference.backward(case.weights, outputs, case.labels, scale)
+    dys = reference.backward(case.weights, outputs, case.labels, scale, case.label_smoothing)
     inputs = [case.x, *outputs[:-1]]
     dws = [
         reference.weight_gradient(x, dy) + case.weight_decay * w
@@ -115,9 +116,10 @@ def test_gradients_agree_with_finite_differences(sizes, dropout, dropout_scaling
     st.integers(1, 3),
     st.sampled_from([0.0, 0.5]),
     st.sampled_from([0.0, 0.1]),
+    st.sampled_from([0.0, 0.1, 0.7]),
 )
-def test_gradients_agree_on_any_small_network(widths, n_outputs, n_rows, dropout, weight_decay):
-    case = make_case((*widths, n_outputs), n_rows, dropout, weight_decay=weight_decay)
+def test_gradients_agree_on_any_small_network(widths, n_outputs, n_rows, dropout, weight_decay, label_smoothing):
+    case = make_case((*widths, n_outputs), n_rows, dropout, weight_decay=weight_decay, label_smoothing=label_smoothing)
     assert_gradients(case, analytic_gradients(case))
 
 
@@ -139,6 +141,15 @@ def _decay_forgotten(case):
     return analytic_gradients(case._replace(weight_decay=0.0))
 
 
+def _smoothing_forgotten(case):
+    return analytic_gradients(case._replace(label_smoothing=0.0))
+
+
+def _smoothed_over_the_other_classes(case):
+    n = case.weights[-1].shape[1]
+    return analytic_gradients(case._replace(label_smoothing=case.label_smoothing * n / (n - 1)))
+
+
 def _biases_decayed(case):
     gradients = analytic_gradients(case)
     return [g + case.weight_decay * b for g, b in zip(gradients, [0, 0, *case.biases, 0], strict=True)]
@@ -155,12 +166,14 @@ def _summed_instead_of_averaged(case):
         _scale_forgotten,
         _dropout_forgotten,
         _decay_forgotten,
+        _smoothing_forgotten,
+        _smoothed_over_the_other_classes,
         _biases_decayed,
         _summed_instead_of_averaged,
     ],
 )
 def test_finite_differences_reject_a_wrong_gradient(wrong):
-    case = make_case((3, 4, 2), dropout=0.4)
+    case = make_case((3, 4, 2), dropout=0.4, label_smoothing=0.2)
     assert_gradients(case, analytic_gradients(case))
     with pytest.raises(AssertionError):
         assert_gradients(case, wrong(case))
@@ -227,6 +240,26 @@ def test_cross_entropy_is_minus_the_log_of_softmax(rows):
     labels = np.arange(len(rows)) % 3
     expected = -np.log(reference.softmax(logits)[np.arange(len(rows)), labels]).mean()
     assert reference.cross_entropy(logits, labels) == pytest.approx(expected, rel=1e-12, abs=1e-15)
+
+
+@few
+@given(LOGITS, st.floats(0, 0.99))
+def test_smoothed_cross_entropy_is_that_of_the_targets_written_out(rows, label_smoothing):
+    logits = np.array(rows) / 50
+    labels = np.arange(len(rows)) % 3
+    targets = (1 - label_smoothing) * np.eye(3)[labels] + label_smoothing / 3
+    expected = -(targets * np.log(reference.softmax(logits))).sum(axis=1).mean()
+    assert reference.cross_entropy(logits, labels, label_smoothing) == pytest.approx(expected, rel=1e-12, abs=1e-14)
+    gradient = (reference.softmax(logits) - targets) / len(rows)
+    np.testing.assert_allclose(reference.output_gradient(logits, labels, label_smoothing), gradient, atol=1e-15)
+
+
+def test_smoothed_loss_worked_by_hand():
+    # Probabilities 3/4 and 1/4; targets 0.8 and 0.2 instead of 1 and 0.
+    logits, labels = np.array([[math.log(3.0), 0.0]]), np.array([0])
+    expected = 0.8 * math.log(4 / 3) + 0.2 * math.log(4)
+    assert reference.cross_entropy(logits, labels, 0.4) == pytest.approx(expected, rel=1e-15)
+    np.testing.assert_allclose(reference.output_gradient(logits, labels, 0.4), [[-0.05, 0.05]], rtol=1e-14)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

@@ -9,7 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fastnet import reference
+from fastnet.config import OPTIMIZERS
 from fastnet.reference import Rule
+
+MOVING = ("momentum", "nesterov", "rmsprop", "adam", "adamw")
 
 few = settings(deadline=None, derandomize=True, max_examples=25)
 
@@ -52,6 +55,86 @@ def test_adam_follows_the_paper(gradients, beta1, beta2):
     assert w[0] == pytest.approx(adam_by_hand(0.5, gradients, 0.01, beta1, beta2, 1e-3), rel=1e-9, abs=1e-12)
 
 
+def nesterov_by_torch(w, gradients, rate, momentum):
+    """torch.optim.SGD as documented, nesterov=True, dampening 0."""
+    b = 0.0
+    for t, g in enumerate(gradients):
+        b = momentum * b + g if t else g
+        w -= rate * (g + momentum * b)
+    return w
+
+
+def nesterov_by_sutskever(w, gradient, n_steps, rate, momentum):
+    """Sutskever et al. 2013, equations 3 and 4, for a gradient that depends on the place; return θ + μ v."""
+    theta, v = w, 0.0
+    for _ in range(n_steps):
+        v = momentum * v - rate * gradient(theta + momentum * v)
+        theta += v
+    return theta + momentum * v
+
+
+def adagrad_by_torch(w, gradients, rate, epsilon):
+    """torch.optim.Adagrad as documented, lr_decay 0."""
+    total = 0.0
+    for g in gradients:
+        total += g**2
+        w -= rate * g / (math.sqrt(total) + epsilon)
+    return w
+
+
+def rmsprop_by_torch(w, gradients, rate, alpha, epsilon):
+    """torch.optim.RMSprop as documented, not centered and without momentum."""
+    v = 0.0
+    for g in gradients:
+        v = alpha * v + (1 - alpha) * g**2
+        w -= rate * g / (math.sqrt(v) + epsilon)
+    return w
+
+
+def walk(rule, gradients, w=0.5):
+    w = np.array([w])
+    state = reference.initial_state(w, rule.optimizer)
+    for t, g in enumerate(gradients, start=1):
+        w, state = reference.update(w, np.array([g]), state, t, rule)
+    return w[0]
+
+
+GRADIENTS = st.lists(st.floats(-10, 10), min_size=1, max_size=8)
+
+
+@few
+@given(GRADIENTS, st.floats(0, 0.99))
+def test_nesterov_is_torchs(gradients, momentum):
+    expected = nesterov_by_torch(0.5, gradients, 0.01, momentum)
+    assert walk(Rule("nesterov", 0.01, momentum=momentum), gradients) == pytest.approx(expected, rel=1e-9, abs=1e-12)
+
+
+@pytest.mark.parametrize("momentum", [0.0, 0.5, 0.9])
+def test_nesterov_looks_ahead_as_sutskever_says(momentum):
+    rule, w = Rule("nesterov", 0.1, momentum=momentum), np.array([2.0])
+    state = reference.initial_state(w, "nesterov")
+    for t in range(1, 31):
+        w, state = reference.update(w, 3.0 * w - 1.0, state, t, rule)
+        expected = nesterov_by_sutskever(2.0, lambda place: 3.0 * place - 1.0, t, 0.1, momentum)
+        assert w[0] == pytest.approx(expected, rel=1e-12)
+
+
+@few
+@given(GRADIENTS)
+def test_adagrad_is_torchs_and_the_books(gradients):
+    expected = adagrad_by_torch(0.5, gradients, 0.01, 1e-7)
+    assert walk(Rule("adagrad", 0.01, epsilon=1e-7), gradients) == pytest.approx(expected, rel=1e-9, abs=1e-12)
+
+
+@few
+@given(GRADIENTS, st.floats(0, 0.99))
+def test_rmsprop_is_torchs(gradients, alpha):
+    expected = rmsprop_by_torch(0.5, gradients, 0.01, alpha, 1e-3)
+    assert walk(Rule("rmsprop", 0.01, rho=alpha, epsilon=1e-3), gradients) == pytest.approx(
+        expected, rel=1e-9, abs=1e-12
+    )
+
+
 @few
 @given(st.lists(st.floats(-10, 10), min_size=1, max_size=8), st.floats(0, 0.5))
 def test_adamw_is_adam_on_shrunken_weights(gradients, weight_decay):
@@ -66,7 +149,7 @@ def test_adamw_is_adam_on_shrunken_weights(gradients, weight_decay):
         assert (w, state) == (expected, expected_state)
 
 
-@pytest.mark.parametrize("optimizer", ["sgd", "momentum", "adam"])
+@pytest.mark.parametrize("optimizer", [name for name in OPTIMIZERS if name != "adamw"])
 def test_weight_decay_adds_to_the_gradient(optimizer):
     w, dw = np.array([2.0, -1.0]), np.array([0.5, 3.0])
     state = tuple(0.25 + values for values in reference.initial_state(w, optimizer))
@@ -104,7 +187,7 @@ def initial_states(weights, biases, optimizer):
     ]
 
 
-@pytest.mark.parametrize("optimizer", ["sgd", "momentum", "adam", "adamw"])
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_one_step_updates_every_array_by_its_rule_and_biases_never_decay(optimizer):
     x, labels, *_ = toy_data()
     weights, biases = [np.ones((4, 2)), np.ones((2, 3))], [np.ones(2), np.ones(3)]
@@ -122,7 +205,7 @@ def test_one_step_updates_every_array_by_its_rule_and_biases_never_decay(optimiz
 
 
 @pytest.mark.parametrize(
-    ("optimizer", "learning_rate"), [("sgd", 0.1), ("momentum", 0.02), ("adam", 0.02), ("adamw", 0.02)]
+    ("optimizer", "learning_rate"), [("sgd", 0.1), ("adagrad", 0.1), *((name, 0.02) for name in MOVING)]
 )
 def test_training_learns_a_separable_toy(optimizer, learning_rate):
     options = {"optimizer": optimizer, "learning_rate": learning_rate, "weight_decay": 1e-3}
@@ -160,6 +243,35 @@ def test_training_is_the_steps_in_shuffled_order_with_a_short_last_batch(optimiz
     assert (result.validation_loss[1], result.validation_accuracy[1]) == expected
 
 
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize("schedule", ["step", "cosine"])
+def test_a_schedule_changes_the_rate_of_every_step_and_smoothing_the_loss(optimizer, schedule):
+    x, labels, train_rows, validation_rows = toy_data(n=16)  # 7 training rows: batches of 3, 3 and 1
+    moving = {"schedule": schedule, "warmup_epochs": 1.5, "step_epochs": 2, "step_factor": 0.25}
+    rule = Rule(optimizer, learning_rate=0.05, weight_decay=0.1, epsilon=1e-3)
+    weights = [reference.initial_weights(3, 0, 0, 4, 3, "he").astype(np.float64)]
+    biases = [np.zeros(3)]
+    states = initial_states(weights, biases, optimizer)
+    met, rates = [], []
+    for step, (epoch, places) in enumerate(product(range(4), ([0, 1, 2], [3, 4, 5], [6]))):
+        rows = train_rows[reference.shuffle(3, 0, epoch, 7)][places]
+        passed = max(step - 4.5, 0) / 7.5
+        later = 0.25 ** (epoch // 2) if schedule == "step" else (1 + math.cos(math.pi * passed)) / 2
+        rates.append(0.05 * min(1, (step + 1) / 4.5) * later)
+        now = rule._replace(learning_rate=rates[-1])
+        batch = (x[rows], labels[rows], None, 1.0, step + 1, now, 0.2)
+        weights, biases, states, loss = reference.train_step(weights, biases, states, *batch)
+        met.append(loss * len(rows) / 7)
+    options = {"optimizer": optimizer, "learning_rate": 0.05, "weight_decay": 0.1, "epsilon": 1e-3, **moving}
+    options |= {"label_smoothing": 0.2, "batch_size": 3, "epochs": 4, "seed": 3}
+    result = reference.train(*toy_data(n=16), [4, 3], **options)
+    for a, e in zip(result.weights + result.biases, weights + biases, strict=True):
+        np.testing.assert_allclose(a, e, rtol=1e-12)
+    np.testing.assert_allclose(result.train_loss, np.reshape(met, (4, 3)).sum(axis=1), rtol=1e-13)
+    expected = reference.evaluate(weights, biases, x[validation_rows], labels[validation_rows], 1.0)
+    np.testing.assert_allclose([result.validation_loss[-1], result.validation_accuracy[-1]], expected, rtol=1e-12)
+
+
 def test_training_loss_weighs_every_sample_alike():
     # With a step too small to matter, the loss met batch by batch is the loss of all training rows at the start.
     data = toy_data()
@@ -189,7 +301,7 @@ def test_test_time_dropout_evaluates_with_the_smaller_outputs():
     assert (result.validation_loss[-1], result.validation_accuracy[-1]) == right != wrong
 
 
-@pytest.mark.parametrize("optimizer", ["sgd", "momentum", "adam", "adamw"])
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_float32_stays_float32_and_near_float64(optimizer):
     x, labels, *rows = toy_data()
     options = {"optimizer": optimizer, "weight_decay": 1e-3, "dropout": 0.2, "batch_size": 8, "epochs": 3}

@@ -10,7 +10,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 from buffers import Buffers
-from cases import COURSES, LARGE_LAYER, NETWORKS, blobs
+from cases import COURSES, LARGE_LAYER, NETWORKS, blobs, course_of
 from runs import STOPPED, course_config, course_data, curves_of, follow, prepared, run_pack
 
 import fastnet
@@ -73,8 +73,15 @@ def test_the_padding_of_the_parameters_stays_zero(course):
     assert (training.work.params[:, inside == 0] == 0).all()
 
 
-@pytest.mark.parametrize("course", [COURSES[4], COURSES[9], COURSES[13]], ids=lambda course: course.network)
-def test_a_training_is_the_trial_of_a_pack(course):
+BEGINNINGS = (
+    *(("one hidden layer", "sgd", 10), ("three hidden layers", "momentum", 7), ("three hidden layers", "adam", 9)),
+    *(("one hidden layer", "nesterov", 9), ("narrow waist", "adamw", 12), ("three hidden layers", "sgd", 8)),
+)
+
+
+@pytest.mark.parametrize("beginning", BEGINNINGS, ids=lambda beginning: "-".join(map(str, beginning)))
+def test_a_training_is_the_trial_of_a_pack(beginning):
+    course = course_of(*beginning)
     data, config = prepared(*course_data(course)), course_config(course, epochs=4)
     pack = run_pack(data, config, [9, 4])
     assert curves_of(trained(config, data, stream=4).curves()).tobytes() == pack.curves[1].tobytes()
@@ -89,10 +96,19 @@ def large_images() -> Dataset:
     return take_first(fastnet.load("mnist5k"), 400)
 
 
-@pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
+SCHEDULED = {"schedule": "cosine", "warmup_epochs": 0.5, "label_smoothing": 0.1}
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "more"),
+    [
+        *(("sgd", {}), ("adamw", {}), ("sgd", SCHEDULED), ("nesterov", SCHEDULED), ("adagrad", {})),
+        ("rmsprop", SCHEDULED | {"learning_rate": 0.002}),
+    ],
+)
 @pytest.mark.parametrize("skip_zeros", [True, False])
-def test_two_threads_give_the_bits_of_one(large_images, optimizer, skip_zeros):
-    config = replace(LARGE, optimizer=optimizer, weight_decay=1e-3)
+def test_two_threads_give_the_bits_of_one(large_images, optimizer, more, skip_zeros):
+    config = replace(LARGE, **{"optimizer": optimizer, "weight_decay": 1e-3} | more)
     data = prepared(large_images, skip_zeros=skip_zeros)
     sizes = config.network(784, 10).sizes
     divided = [2 * config.batch_size * a * b >= affine.PARALLEL_FLOPS for a, b in pairwise(sizes)]
@@ -122,6 +138,33 @@ def test_listing_the_active_outputs_changes_no_bit(monkeypatch, optimizer, dropo
     dense = trained(config, data)
     assert not dense.assembly.net.hidden_lists and not dense.work.listed.any()
     assert bits_of(listed) == bits_of(dense)
+
+
+@pytest.mark.parametrize("schedule", ["step", "cosine"])
+def test_a_schedule_belongs_to_the_training_not_to_the_epochs_trained_so_far(schedule):
+    config = TrainConfig(
+        hidden=(8,), learning_rate=0.1, schedule=schedule, warmup_epochs=1.5, step_epochs=3, batch_size=10, epochs=8
+    )
+    dataset = blobs(NETWORKS["one hidden layer"], 90)
+    whole = trained(config, prepared(dataset))
+    part = Training(config, prepared(dataset), 1)
+    first = [part._epoch(epoch, None) for epoch in range(4)]
+    assert [epoch.train_loss for epoch in first] == [epoch.train_loss for epoch in whole.epochs[:4]]
+    shorter = trained(replace(config, epochs=4), prepared(dataset))
+    same = [a.train_loss == b.train_loss for a, b in zip(shorter.epochs, first, strict=True)]
+    assert same == [True] * 4 if schedule == "step" else same == [True] + [False] * 3
+
+
+def test_the_best_epochs_accuracy_and_validation_loss_know_nothing_of_smoothing():
+    dataset = blobs(NETWORKS["one hidden layer"], 90)
+    config = TrainConfig(hidden=(8,), learning_rate=0.1, label_smoothing=0.3, batch_size=10, epochs=30)
+    result = train(dataset, config, jobs=1)
+    parts = fastnet.split(dataset.y)
+    score = result.model.score(dataset.x[parts.validation], dataset.y[parts.validation])
+    assert score.loss == pytest.approx(result.curves.validation_loss[result.best_epoch - 1], rel=1e-5)
+    # The entropy of a target of 4 classes, the least that the loss of the smoothed targets can be.
+    least = -(0.775 * np.log(0.775) + 3 * 0.075 * np.log(0.075))
+    assert result.curves.validation_loss[-1] < least < result.curves.train_loss[-1]
 
 
 GOLDEN = (

@@ -86,9 +86,18 @@ class Trial(NamedTuple):
 
     seed: int  # 64 bits
     stream: int
-    learning_rate: float
+    learning_rate: float  # where no schedule changes it
     beta1: float
     beta2: float
+    decoupled: float = 0.0  # AdamW's weight decay, 0 for the other rules, whose decay is in `hyper`
+    scheduler: int = 0  # address of what moves the learning rate, see `update.scheduler`; 0 where it stays
+    schedule: int = 0  # see `schedule`
+    warmup_epochs: float = 0.0
+    step_epochs: int = 1
+    step_factor: float = 1.0
+    epochs: int = 1  # of the whole training, however many of them are trained at a time
+    smoother: int = 0  # address of `step.SMOOTH`; 0 where there is no label smoothing
+    label_smoothing: float = 0.0
 
 
 class Job(NamedTuple):
@@ -127,7 +136,9 @@ _SCALARS = {
     "rule": types.int64, "update": types.int64, "xavier": types.int64, "batch_size": types.int64,
     "block": types.int64, "hidden_lists": types.int64, "sparse": types.int64,
     "seed": types.uint64, "stream": types.int64, "learning_rate": types.float64, "beta1": types.float64,
-    "beta2": types.float64,
+    "beta2": types.float64, "decoupled": types.float64, "scheduler": types.int64, "schedule": types.int64,
+    "warmup_epochs": types.float64, "step_epochs": types.int64, "step_factor": types.float64, "epochs": types.int64,
+    "smoother": types.int64, "label_smoothing": types.float64,
 }  # fmt: skip
 _JOB_ARRAYS = {
     "order": (types.int64, 1), "kinds": (types.int64, 1), "trials": (types.int64, 2), "hypers": (types.float32, 3),

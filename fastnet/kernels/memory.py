@@ -206,3 +206,6 @@ invoke = _caller(types.none)
 
 invoke_i64 = _caller(types.int64)
 """Call a compiled function that returns an int64."""
+
+invoke_f64 = _caller(types.float64)
+"""Call a compiled function that returns a float64."""

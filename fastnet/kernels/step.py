@@ -64,8 +64,8 @@ from fastnet.kernels.layout import (
     TRANSPOSED,
     Y,
 )
-from fastnet.kernels.loss import softmax_loss
-from fastnet.kernels.memory import address_of, invoke, load_shared, rows_at
+from fastnet.kernels.loss import smooth_labels, softmax_loss
+from fastnet.kernels.memory import address_of, invoke, invoke_f64, load_shared, rows_at
 from fastnet.kernels.panels import LINEAR, RELU, RELU_KEPT
 from fastnet.kernels.rng import shuffle
 from fastnet.kernels.sparsity import INPUT_BLOCK, MAX_ACTIVE, list_active
@@ -80,6 +80,8 @@ DIVERGENCE = 1e3
 FORWARD, BACKWARD, TRAIN_EPOCH, EVALUATE = range(4)
 """Places in `Net.stages`."""
 N_STAGES = 4
+SMOOTH = 4
+"""One more stage, not in `Net.stages` but in `Trial.smoother`, so that who smooths no labels need not compile it."""
 
 TRAINING, VALIDATION, AHEAD = (_jit.typed(part) for part in range(3))
 """Parts that `EVALUATE` takes."""
@@ -237,12 +239,17 @@ def _train_epoch(c: int, epoch: int, stop: int) -> int:
             loss, _ = softmax_loss(
                 logits, last[LDW], last[N_OUT], rows, n_rows, data.labels, 0.0, _WITH_GRADIENT, gradient
             )
+            if trial.smoother != 0:
+                loss += invoke_f64(trial.smoother, c, address_of(rows), n_rows)
         if step == 0:
             work.state[START_LOSS] = loss / n_rows
         if not loss / n_rows <= DIVERGENCE * work.state[START_LOSS]:
             return DIVERGED
         total += loss
-        begin_step(net.rule, trial.learning_rate, trial.beta1, trial.beta2, work.state[: POWER2 + 1], work.hyper)
+        rate = trial.learning_rate
+        if trial.scheduler != 0:
+            rate = invoke_f64(trial.scheduler, c, step, n_steps)
+        begin_step(net.rule, rate, trial.beta1, trial.beta2, work.state[: POWER2 + 1], work.hyper)
         invoke(net.stages[BACKWARD], c, address_of(rows), n_rows)
     work.state[READY_EPOCH] = -1.0
     work.state[LOSS] = total / n_train
@@ -286,10 +293,25 @@ def _evaluate(c: int, part: int, stop: int) -> int:
             logits, last[LDW], last[N_OUT], rows, first, data.labels, 0.0, _WITH_GRADIENT, gradient
         )
         correct += found
-        work.state[READY_EPOCH], work.state[READY_LOSS] = np.float64(part - AHEAD), ready
         loss += ready
+        if trial.smoother != 0:
+            ready += invoke_f64(trial.smoother, c, address_of(rows), first)
+        work.state[READY_EPOCH], work.state[READY_LOSS] = np.float64(part - AHEAD), ready
     work.state[LOSS], work.state[ACCURACY] = loss / n_samples, correct / n_samples
     return DONE
+
+
+def _smooth(c: int, rows: int, n_rows: int) -> float:
+    """Turn the gradient of the logits of `n_rows` samples into that of smoothed labels; return what the loss gains."""
+    net = open_net(c)
+    data = open_data(c)
+    work = open_work(c)
+    trial = open_trial(c)
+    last = net.layers[net.layers.shape[0] - 1]
+    return smooth_labels(
+        work.floats[last[Y] :], last[LDW], last[N_OUT], rows_at(rows, n_rows), n_rows, data.labels,
+        trial.label_smoothing, work.floats[net.offsets[GRADIENT] :],
+    )  # fmt: skip
 
 
 _i = types.int64
@@ -298,6 +320,7 @@ _SOURCES: tuple[tuple[Any, Any], ...] = (
     (types.void(_i, _i, _i), _backward),
     (_i(_i, _i, _i), _train_epoch),
     (_i(_i, _i, _i), _evaluate),
+    (types.float64(_i, _i, _i), _smooth),
 )
 _PARALLEL = {
     "affine_forward": affine_forward_parallel,

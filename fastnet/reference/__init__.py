@@ -1,9 +1,9 @@
 """Pure NumPy twin of every kernel, written to be obviously right and never optimised.
 
 `rng` makes the random numbers (equal to the kernels' to the last bit), `network` holds the mathematics of one network,
-`training` the update rules and the whole course of a training run. Everything works in float32 and in float64, so that
-the mathematics can be checked by finite differences. It imports NumPy only, and nothing of the library imports it
-but the self-test of `fastnet doctor`.
+`rules` the update rules, `schedule` the learning rate's course, `training` the whole course of a training run.
+Everything works in float32 and in float64, so that the mathematics can be checked by finite differences. It imports
+NumPy only, and nothing of the library imports it but the self-test of `fastnet doctor`.
 """
 
 from fastnet.reference.network import (
@@ -37,18 +37,20 @@ from fastnet.reference.rng import (
     shuffle,
     uniform,
 )
-from fastnet.reference.training import (
+from fastnet.reference.rules import (
     Rule,
-    Trajectory,
+    adagrad_update,
     adam_update,
     adamw_update,
     initial_state,
     momentum_update,
+    nesterov_update,
+    rmsprop_update,
     sgd_update,
-    train,
-    train_step,
     update,
 )
+from fastnet.reference.schedule import half_cosine, rate_factor
+from fastnet.reference.training import Trajectory, train, train_step
 
 __all__ = [
     "DROPOUT",
@@ -58,6 +60,7 @@ __all__ = [
     "Rule",
     "Trajectory",
     "accuracy",
+    "adagrad_update",
     "adam_update",
     "adamw_update",
     "affine_forward",
@@ -67,6 +70,7 @@ __all__ = [
     "dropout",
     "evaluate",
     "forward",
+    "half_cosine",
     "hidden_forward",
     "initial_state",
     "initial_weights",
@@ -74,11 +78,14 @@ __all__ = [
     "keep_mask",
     "log_exact",
     "momentum_update",
+    "nesterov_update",
     "normal_quantile",
     "output_gradient",
     "philox4x32",
     "random_words",
+    "rate_factor",
     "relu",
+    "rmsprop_update",
     "scales",
     "sgd_update",
     "shuffle",

@@ -180,14 +180,17 @@ def softmax(logits: Floats) -> Floats:
     return probabilities
 
 
-def cross_entropy(logits: Floats, labels: Labels) -> float:
-    """Compute the mean over the batch of ``-log(softmax(logits)[label])``.
+def cross_entropy(logits: Floats, labels: Labels, label_smoothing: float = 0.0) -> float:
+    """Compute the mean over the batch of ``-sum(target * log(softmax(logits)))``.
 
     Parameters
     ----------
     logits : (B, O) array
     labels : (B,) int
         Classes, 0 to O - 1.
+    label_smoothing : float
+        s in [0, 1): the target is ``(1 - s) one-hot(label) + s / O`` (Szegedy et al., *Rethinking the Inception
+        architecture for computer vision*, CVPR 2016, section 7). With 0 the loss is ``-log(softmax(logits)[label])``.
 
     Returns
     -------
@@ -202,7 +205,10 @@ def cross_entropy(logits: Floats, labels: Labels) -> float:
     """
     shifted = logits - logits.max(axis=1, keepdims=True)
     log_total = np.log(np.exp(shifted).sum(axis=1))
-    losses = log_total - shifted[np.arange(len(labels)), labels]
+    at_targets = shifted[np.arange(len(labels)), labels]
+    if label_smoothing > 0:
+        at_targets = (1.0 - label_smoothing) * at_targets + label_smoothing * shifted.mean(axis=1)
+    losses = log_total - at_targets
     return float(losses.mean(dtype=np.float64))
 
 
@@ -244,16 +250,16 @@ def evaluate(
     return cross_entropy(logits, labels), accuracy(logits, labels)
 
 
-def output_gradient(logits: Floats, labels: Labels) -> Floats:
-    """Compute the gradient of `cross_entropy` with respect to the logits: ``(softmax - one-hot) / B``.
+def output_gradient(logits: Floats, labels: Labels, label_smoothing: float = 0.0) -> Floats:
+    """Compute the gradient of `cross_entropy` with respect to the logits: ``(softmax - target) / B``.
 
     Examples
     --------
     >>> output_gradient(np.array([[0.0, 0.0], [0.0, 0.0]]), np.array([0, 1])).tolist()
     [[-0.25, 0.25], [0.25, -0.25]]
     """
-    dlogits = softmax(logits)
-    dlogits[np.arange(len(labels)), labels] -= 1
+    dlogits = softmax(logits) - label_smoothing / logits.shape[1]
+    dlogits[np.arange(len(labels)), labels] -= 1.0 - label_smoothing
     return dlogits / len(labels)
 
 
@@ -318,7 +324,11 @@ def bias_gradient(dy: Floats) -> Floats:
 
 
 def backward(
-    weights: Sequence[Floats], outputs: Sequence[Floats], labels: Labels, scale: float | Sequence[float]
+    weights: Sequence[Floats],
+    outputs: Sequence[Floats],
+    labels: Labels,
+    scale: float | Sequence[float],
+    label_smoothing: float = 0.0,
 ) -> list[Floats]:
     """Compute the gradient of the loss with respect to the affine part of every layer.
 
@@ -330,6 +340,8 @@ def backward(
     labels : (B,) int
     scale : float or one per hidden layer
         What was given to `forward`.
+    label_smoothing : float
+        See `cross_entropy`.
 
     Returns
     -------
@@ -342,7 +354,7 @@ def backward(
     >>> backward([np.eye(2)], outputs, np.array([0]), 1.0)[0].tolist()
     [[-0.5, 0.5]]
     """
-    dys = [output_gradient(outputs[-1], labels)]
+    dys = [output_gradient(outputs[-1], labels, label_smoothing)]
     factors = _each(scale, len(weights) - 1)
     for w, y, factor in zip(reversed(weights[1:]), reversed(outputs[:-1]), reversed(factors), strict=True):
         dys.insert(0, input_gradient(dys[0], w, y, factor))
