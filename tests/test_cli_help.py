@@ -107,10 +107,23 @@ def imported_by(code: str) -> set[str]:
     return set(done.stdout.rpartition("MODULES")[2].split())
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["--version"], *([*name.split(), "--help"] for name in ALL_COMMANDS)])
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["--version"], *([*name.split(), "--help"] for name in ALL_COMMANDS)]
+)
 def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
     modules = imported_by(f"from fastnet_cli.main import cli\ncli({arguments}, standalone_mode=False)")
-    assert not modules & {"numpy", "numba", "scipy", "rich", "matplotlib", "sqlite3", "safetensors", "pooch", "pyarrow", "sklearn"}
+    assert not modules & {
+        "numpy",
+        "numba",
+        "scipy",
+        "rich",
+        "matplotlib",
+        "sqlite3",
+        "safetensors",
+        "pooch",
+        "pyarrow",
+        "sklearn",
+    }
 
 
 def test_library_imports_without_click_and_without_anything_heavy() -> None:
