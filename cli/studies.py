@@ -176,7 +176,7 @@ def list_trials(folder: Path, stage: int | None, status: str | None, sort: str, 
     from fastnet.tuning import Study
 
     with Study.read(folder) as study:
-        order = sort.replace("-", "_")
+        order = sort.replace("-", "_").replace(" ", "_")
         found = list(study.iter_trials(order=order, stage=stage, status=status, limit=limit and limit + 1))
         names = list(study.param_types())
     shown = found if limit is None else found[:limit]
