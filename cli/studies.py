@@ -82,9 +82,10 @@ def list_studies(root: Path | None) -> None:
 @study_argument
 @format_option("Lines to read, or one line of JSON.", "table", "json")
 def show(folder: Path, output_format: str) -> None:
-    """Describe a study: settings, ranges, stages, final choice, runs and their machines.
+    """Describe a study.
 
-    DIR is the folder of the study.
+    DIR is the folder of the study. Shown are settings, ranges, stages, the final choice, every use of the test set, and
+    the runs with their machines.
 
     \b
     Example:
@@ -107,7 +108,7 @@ def show(folder: Path, output_format: str) -> None:
 @format_option("The best trials as a list, or the settings of one as a file.", "table", "toml", "json")
 @verbosity_options()
 def best(folder: Path, count: int, trial: int | None, output_format: str) -> None:
-    """List the best trials of a study, or write the settings of one.
+    """List the best trials, or write the settings of one.
 
     DIR is the folder of the study. Trials that ran for more epochs come first, then the better ones. With --format toml
     or json the settings of the best trial, or of --trial, are written as fastnet train --config reads them.
@@ -175,7 +176,7 @@ def list_trials(folder: Path, stage: int | None, status: str | None, sort: str, 
     from fastnet.tuning import Study
 
     with Study.read(folder) as study:
-        order = sort.replace("-", "_")
+        order = sort.replace("-", "_").replace(" ", "_")
         found = list(study.iter_trials(order=order, stage=stage, status=status, limit=limit and limit + 1))
         names = list(study.param_types())
     shown = found if limit is None else found[:limit]
@@ -214,7 +215,7 @@ def trial_cells(trial: TrialResult, names: list[str]) -> list[str]:
 def export(
     folder: Path, output_format: str | None, no_times: bool, curves: bool, output: Path | None, overwrite: bool
 ) -> None:
-    """Write every trial of a study as CSV, JSON lines or Parquet.
+    """Write every trial as CSV, JSON lines or Parquet.
 
     DIR is the folder of the study. Trials are ordered by number. Columns are id, stage, status, each searched name,
     value, best_value, best_epoch, epochs and seconds. Whether a search ran in one go or was stopped and carried on, and

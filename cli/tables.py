@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from typing import Literal
 
 import click
 
@@ -22,11 +23,15 @@ def print_table(heads: Sequence[str], sides: Sequence[str], rows: Sequence[Seque
     from rich.text import Text
 
     console = Console()
-    table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    for head, side in zip(heads, sides, strict=True):
-        table.add_column(head, justify="right" if side == RIGHT else "left", overflow="fold")
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
+    for place, (head, side) in enumerate(zip(heads, sides, strict=True)):
+        width = max((len(row[place]) for row in rows), default=0)  # only heads are broken into lines, never a number
+        justify: Literal["left", "right"] = "right" if side == RIGHT else "left"
+        table.add_column(head.replace("_", " "), justify=justify, min_width=width, vertical="bottom")
     for row in rows:
         table.add_row(*map(Text, row))  # as text: a name may hold what rich takes for markup
+    # Where the terminal is too narrow even so, it breaks the lines itself, and nothing is lost.
+    console.width = max(console.width, sum(column.min_width or 0 for column in table.columns) + 2 * len(heads) + 2)
     if len(rows) + 4 > console.height:
         with console.pager():
             console.print(table)

@@ -6,6 +6,7 @@ Example: python scripts/build_cli_docs.py --check
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -22,13 +23,18 @@ This page is generated from `--help`: change the help, then run `python scripts/
 def build_page() -> str:
     """Put the help of the group and of each command together as Markdown."""
     context = click.Context(cli, info_name="fastnet", **{**cli.context_settings, "terminal_width": WIDTH})
-    parts = [HEAD, _section("fastnet", cli, context)]
-    for name in cli.list_commands(context):
-        command = cli.get_command(context, name)
-        assert command is not None
-        inner = click.Context(command, info_name=name, parent=context, terminal_width=WIDTH)
-        parts.append(_section(f"fastnet {name}", command, inner))
-    return "\n".join(parts)
+    return "\n".join([HEAD, *_sections("fastnet", cli, context)])
+
+
+def _sections(title: str, command: click.Command, context: click.Context) -> Iterator[str]:
+    """Yield the section of a command, then those of the commands in it."""
+    yield _section(title, command, context)
+    if isinstance(command, click.Group):
+        for name in command.list_commands(context):
+            inner = command.get_command(context, name)
+            assert inner is not None
+            below = click.Context(inner, info_name=name, parent=context, terminal_width=WIDTH)
+            yield from _sections(f"{title} {name}", inner, below)
 
 
 def _section(title: str, command: click.Command, context: click.Context) -> str:

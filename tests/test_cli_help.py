@@ -20,27 +20,41 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 def find_command(name: str) -> click.Command:
-    command = cli.get_command(click.Context(cli), name)
+    command: click.Command | None = cli
+    for word in name.split():
+        assert isinstance(command, click.Group)
+        command = command.get_command(click.Context(command), word)
     assert command is not None
     return command
 
 
-@pytest.mark.parametrize("name", ["", *COMMANDS])
+def below(name: str) -> list[str]:
+    """The commands of a group, by their whole names."""
+    command = find_command(name)
+    inner = command.list_commands(click.Context(command)) if isinstance(command, click.Group) else []
+    return [f"{name} {word}" for word in inner]
+
+
+ALL_COMMANDS = [whole for name in COMMANDS for whole in (name, *below(name))]
+
+
+@pytest.mark.parametrize("name", ["", *ALL_COMMANDS])
 def test_help_has_an_example(name: str) -> None:
     result = CliRunner().invoke(cli, [*name.split(), "--help"])
     assert result.exit_code == 0
     assert "Example:\n" in result.output and f"\n    fastnet {name}".rstrip() in result.output
 
 
-@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.parametrize("name", ALL_COMMANDS)
 def test_every_option_has_help(name: str) -> None:
     options = [param for param in find_command(name).params if isinstance(param, click.Option)]
-    assert (options or name == "completion") and all(option.help for option in options)
+    assert (options or name in ("completion", "studies")) and all(option.help for option in options)
 
 
 def test_short_help_is_not_cut() -> None:
-    _, _, commands = CliRunner().invoke(cli, ["--help"]).output.partition("Commands:\n")
-    assert commands and "..." not in commands
+    for group in ([], ["studies"]):
+        _, _, commands = CliRunner().invoke(cli, [*group, "--help"]).output.partition("Commands:\n")
+        assert commands and "..." not in commands
 
 
 @pytest.mark.parametrize("name", ["train", "search"])
@@ -95,10 +109,23 @@ def imported_by(code: str) -> set[str]:
     return set(done.stdout.rpartition("MODULES")[2].split())
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["--version"], *([name, "--help"] for name in COMMANDS)])
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["--version"], *([*name.split(), "--help"] for name in ALL_COMMANDS)]
+)
 def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
     modules = imported_by(f"from fastnet_cli.main import cli\ncli({arguments}, standalone_mode=False)")
-    assert not modules & {"numpy", "numba", "scipy", "rich", "matplotlib", "sqlite3", "safetensors", "pooch"}
+    assert not modules & {
+        "numpy",
+        "numba",
+        "scipy",
+        "rich",
+        "matplotlib",
+        "sqlite3",
+        "safetensors",
+        "pooch",
+        "pyarrow",
+        "sklearn",
+    }
 
 
 def test_library_imports_without_click_and_without_anything_heavy() -> None:

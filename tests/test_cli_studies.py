@@ -206,6 +206,13 @@ def test_tables_are_drawn_on_a_terminal(monkeypatch: pytest.MonkeyPatch, capsys:
     assert "\x1b[3" not in out, "tables have no colours of their own"
 
 
+def test_a_narrow_terminal_breaks_no_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tables, "on_terminal", lambda: True)
+    monkeypatch.setenv("COLUMNS", "50")
+    text = run("trials", str(make_study()), "--limit", "5").stdout
+    assert text.splitlines()[-2].split() == ["4", "1", "diverged", "8", "0.0005", "-", "0.04", "1", "1", "0.500"]
+
+
 # export ---------------------------------------------------------------------------------------------------------------
 
 

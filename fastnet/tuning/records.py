@@ -44,6 +44,10 @@ TRIAL_COLUMNS = "trials.id, stage, status, params, value, best_value, best_epoch
 INSERT_TRIAL = "INSERT INTO trials VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING"
 INSERT_CURVES = "INSERT INTO curves VALUES (?, ?, ?) ON CONFLICT (id) DO NOTHING"
 
+# Made once: json.dumps would make one for each of a search's trials.
+_SORTED = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False).encode
+_ORDERED = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
+
 NO_CURVES = np.empty((len(CURVES), 0), dtype=np.float32)
 NO_CURVES.flags.writeable = False
 
@@ -57,9 +61,11 @@ def trial_row(trial: TrialResult) -> tuple[Any, ...]:
 def curves_row(trial: TrialResult) -> tuple[int, int, bytes]:
     """Return what `INSERT_CURVES` takes: epochs at the end in which nothing was measured are left out."""
     curves = trial.curves
-    ran = np.flatnonzero(~np.isnan(curves).all(axis=0))
-    n = int(ran[-1]) + 1 if len(ran) else 0
-    return (trial.id, curves.shape[1], np.ascontiguousarray(curves[:, :n], dtype="<f4").tobytes())
+    n = planned = curves.shape[1]
+    if trial.epochs < planned:
+        ran = np.flatnonzero(~np.isnan(curves).all(axis=0))
+        n = int(ran[-1]) + 1 if len(ran) else 0
+    return (trial.id, planned, np.ascontiguousarray(curves[:, :n], dtype="<f4").tobytes())
 
 
 def trial_from(row: tuple[Any, ...]) -> TrialResult:
@@ -77,7 +83,7 @@ def trial_from(row: tuple[Any, ...]) -> TrialResult:
 
 def as_json(value: Mapping[str, Any], *, ordered: bool = False) -> str:
     """Write JSON without NaN and infinity: equal values as equal bytes or, if `ordered`, names in the order given."""
-    return json.dumps(value, sort_keys=not ordered, separators=(",", ":"), allow_nan=False)
+    return (_ORDERED if ordered else _SORTED)(value)
 
 
 def sha256_of(text: str) -> str:
