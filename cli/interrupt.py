@@ -9,6 +9,9 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Any, Self
 
+FINALIZER_SECONDS = 0.02
+"""Time after which an interrupt is tried again that came while Python threw an object away."""
+
 
 class StopOnInterrupt:
     """While this context is open and `careful`, Ctrl-C only makes calling it return True; a second one interrupts.
@@ -20,6 +23,7 @@ class StopOnInterrupt:
         self.careful = False
         self._wanted = False
         self._previous: Any = None
+        self._later: threading.Timer | None = None
 
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():
@@ -27,6 +31,8 @@ class StopOnInterrupt:
         return self
 
     def __exit__(self, *error: object) -> None:
+        if self._later is not None:
+            self._later.cancel()
         if self._previous is not None:
             signal.signal(signal.SIGINT, self._previous)
 
@@ -35,8 +41,21 @@ class StopOnInterrupt:
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         again, self._wanted = self._wanted, True
-        if again or not self.careful:
-            raise KeyboardInterrupt
+        if not again and self.careful:
+            return
+        if _in_finalizer(frame):  # Python would print the interrupt as a traceback there, and go on
+            self._later = threading.Timer(FINALIZER_SECONDS, signal.raise_signal, (signal.SIGINT,))
+            self._later.start()
+            return
+        raise KeyboardInterrupt
+
+
+def _in_finalizer(frame: FrameType | None) -> bool:
+    while frame is not None:
+        if frame.f_code.co_name == "__del__":
+            return True
+        frame = frame.f_back
+    return False
 
 
 class Deadline:

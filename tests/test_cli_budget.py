@@ -198,7 +198,7 @@ def test_dry_run_tells_and_writes_nothing() -> None:
         told["memory"],
     )
     assert re.fullmatch(
-        r"about [\d:]+, likely [\d:]+ to [\d:]+; [\d.e+]+ epochs/s, measured for [\d.]+ s on 2 threads", told["time"]
+        r"about [\d:]+, likely [\d:]+ to [\d:]+; [\d.,]+ epochs/s, measured for [\d.]+ s on 2 threads", told["time"]
     )
     assert list(Path().iterdir()) == []
 

@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from contextlib import redirect_stderr
 from types import SimpleNamespace
 from typing import Any
@@ -342,3 +343,21 @@ def test_interrupt_before_there_is_anything_to_keep() -> None:
     with StopOnInterrupt() as stop, pytest.raises(KeyboardInterrupt):
         signal.raise_signal(signal.SIGINT)
     assert stop()
+
+
+class InterruptedWhenThrownAway:
+    """Like the compiler's objects, which take a while to be thrown away."""
+
+    def __del__(self) -> None:
+        signal.raise_signal(signal.SIGINT)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows wakes no sleeping thread")
+def test_interrupt_while_an_object_is_thrown_away_is_not_lost(capsys: pytest.CaptureFixture[str]) -> None:
+    with StopOnInterrupt() as stop:
+        with pytest.raises(KeyboardInterrupt):
+            thrown = InterruptedWhenThrownAway()
+            del thrown
+            time.sleep(10)
+        assert stop()
+    assert capsys.readouterr().err == ""
