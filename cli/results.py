@@ -5,14 +5,16 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from .progress import accuracy
+
 if TYPE_CHECKING:
-    from fastnet.tuning import SearchResult
+    from fastnet.tuning import SearchResult, TrialResult
 
 SCHEMA_VERSION = 1
 """Raised when a field of the JSON output is renamed, removed or changes its meaning."""
@@ -54,8 +56,37 @@ def search_document(result: SearchResult, folder: Path, settings: Mapping[str, A
             "trials_per_second": round(result.trials_per_second, 3),
             "outside_share": round(result.outside_share, 6),
         },
+        "stages": list(result.stages),
+        "final": result.final,
         "trials": trial_rows(result),
     }
+
+
+def search_lines(result: SearchResult, folder: Path, best: Sequence[TrialResult], metric: str) -> Iterator[str]:
+    """What a search came to, to read: stages, the best trials in the book's form, ranges to go on with, the choice."""
+    from fastnet.report.listing import format_best
+    from fastnet.report.outcome import format_final, format_recommendation, format_stage
+
+    for stage in result.stages if len(result.stages) > 1 else ():
+        if stage["report"] is not None:
+            yield from (*format_stage({**stage["report"], "stage": stage["number"]}), "")
+    yield from format_best(best, metric)
+    if result.recommendation is not None:
+        yield from ("", *format_recommendation(result.recommendation))
+    if result.final is not None:
+        yield from ("", *format_final(result.final))
+        yield from kept_lines(result.final["kept"], folder)
+
+
+def kept_lines(kept: Mapping[str, Any] | None, folder: Path) -> Iterator[str]:
+    """The network that was kept, and the one use of the test set."""
+    if kept is None:
+        return
+    text = f"Kept: a network of the winner's settings on one more seed, val acc:{accuracy(kept['validation_accuracy'])}"
+    if kept["test_accuracy"] is not None:
+        text += f", test acc:{accuracy(kept['test_accuracy'])}"
+    yield text
+    yield f"model: {click.format_filename(folder / kept['model'])}"
 
 
 def closing_line(result: SearchResult, folder: Path) -> str:

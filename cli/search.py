@@ -32,6 +32,7 @@ from .progress import SearchDisplay
 from .strategy import search_strategy, strategy_options
 
 if TYPE_CHECKING:
+    from fastnet.data.dataset import Dataset, Split
     from fastnet.tuning.result import Progress, SearchResult
 
 BOOK_SAMPLES = 500
@@ -60,6 +61,11 @@ BEST = 20
 @data_options
 @samples_option("500 of an image set, all of a file")
 @validation_option
+@click.option(
+    "--validation",
+    metavar="NAME|FILE",
+    help="Validate with all training samples of this data set, in place of a part of --data.",
+)
 @training_options(without=("early_stopping",), searched=default_of(SearchConfig, "space"))
 @jobs_option
 @click.option(
@@ -84,6 +90,7 @@ def command(
     data_dir: Path | None,
     samples: int | None,
     validation_fraction: float,
+    validation: str | None,
     jobs: int | None,
     study: Path | None,
     fresh: bool,
@@ -134,6 +141,9 @@ def command(
     if samples is None and data in NAMES:
         samples = BOOK_SAMPLES
     dataset = load_dataset(data, data_dir, samples)
+    parts = None
+    if validation is not None:
+        dataset, parts = joined(ctx, dataset, load_dataset(validation, data_dir, None))
     if dry_run or verbosity() >= VERBOSE:
         from . import dry_run as plan  # not sooner: few searches tell so much
 
@@ -147,11 +157,25 @@ def command(
         StopOnInterrupt() as stop,
         SearchDisplay(stop, metric=config.metric, time_left=deadline.left) as display,
     ):
-        how: dict[str, Any] = {"on_progress": Preloading(display), "should_stop": lambda: stop() or deadline()}
+        how: dict[str, Any] = {
+            "split": parts,
+            "on_progress": Preloading(display),
+            "should_stop": lambda: stop() or deadline(),
+        }
         result = run_study(dataset, config, folder=folder, fresh=fresh, jobs=jobs, memory=memory, **how)
     show(result, folder, output_format, config, picture=not stop(), data=data, samples=dataset.n_samples)
     if result.interrupted:
         ctx.exit(carry_on(ctx, result, folder, trials, None if stop() else timeout))
+
+
+def joined(ctx: click.Context, dataset: Dataset, validation: Dataset) -> tuple[Dataset, Split]:
+    """Join the training samples and those of --validation."""
+    from fastnet.data.validation import with_validation
+
+    for name, option in (("validation_fraction", "--validation-fraction"), ("folds", "--cv")):
+        if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+            raise click.UsageError(f"--validation names the samples that validate; leave {option} out.")
+    return with_validation(dataset, validation)
 
 
 def print_settings(ctx: click.Context, config: SearchConfig) -> None:
@@ -201,8 +225,6 @@ def show(
     result: SearchResult, folder: Path, output_format: str, config: SearchConfig, *, picture: bool, **source: Any
 ) -> None:
     """Draw the picture and print the results; after Ctrl-C there is no picture, for it takes a second."""
-    from fastnet.report.listing import format_best
-
     best = result.best(BEST)
     try:
         if best and picture:
@@ -215,7 +237,9 @@ def show(
         elif output_format == "csv":
             click.echo(results.as_csv(results.trial_rows(result)))
         else:
-            click.echo("".join(f"{line}\n" for line in format_best(best)), nl=False)
+            click.echo(
+                "".join(f"{line}\n" for line in results.search_lines(result, folder, best, config.metric)), nl=False
+            )
         (click.echo if output_format == "table" else note)(results.closing_line(result, folder))
 
 

@@ -260,7 +260,8 @@ def output_gradient(logits: Floats, labels: Labels, label_smoothing: float = 0.0
     """
     dlogits = softmax(logits) - label_smoothing / logits.shape[1]
     dlogits[np.arange(len(labels)), labels] -= 1.0 - label_smoothing
-    return dlogits / len(labels)
+    mean: Floats = dlogits / len(labels)
+    return mean
 
 
 def input_gradient(dy: Floats, w: Floats, y: Floats, scale: float) -> Floats:

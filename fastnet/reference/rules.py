@@ -230,13 +230,13 @@ def update(w: Floats, dw: Floats, state: State, t: int, rule: Rule) -> tuple[Flo
         return sgd_update(w, g, rule.learning_rate), ()
     if rule.optimizer in ("momentum", "nesterov"):
         step = momentum_update if rule.optimizer == "momentum" else nesterov_update
-        w, v = step(w, g, *state, rule.learning_rate, rule.momentum)
+        w, v = step(w, g, state[0], rule.learning_rate, rule.momentum)
         return w, (v,)
     if rule.optimizer == "adagrad":
-        w, h = adagrad_update(w, g, *state, rule.learning_rate, rule.epsilon)
+        w, h = adagrad_update(w, g, state[0], rule.learning_rate, rule.epsilon)
         return w, (h,)
     if rule.optimizer == "rmsprop":
-        w, h = rmsprop_update(w, g, *state, rule.learning_rate, rule.rho, rule.epsilon)
+        w, h = rmsprop_update(w, g, state[0], rule.learning_rate, rule.rho, rule.epsilon)
         return w, (h,)
     m, v = state
     w, m, v = adam_update(w, g, m, v, t, rule.learning_rate, rule.beta1, rule.beta2, rule.epsilon)
