@@ -24,14 +24,13 @@ def print_table(heads: Sequence[str], sides: Sequence[str], rows: Sequence[Seque
 
     console = Console()
     table = Table(box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
-    for place, (head, side) in enumerate(zip(heads, sides, strict=True)):
-        width = max((len(row[place]) for row in rows), default=0)  # only heads are broken into lines, never a number
+    for head, side in zip(heads, sides, strict=True):
         justify: Literal["left", "right"] = "right" if side == RIGHT else "left"
-        table.add_column(head.replace("_", " "), justify=justify, min_width=width, vertical="bottom")
+        table.add_column(head.replace("_", "\n"), justify=justify, vertical="bottom")
     for row in rows:
         table.add_row(*map(Text, row))  # as text: a name may hold what rich takes for markup
-    # Where the terminal is too narrow even so, it breaks the lines itself, and nothing is lost.
-    console.width = max(console.width, sum(column.min_width or 0 for column in table.columns) + 2 * len(heads) + 2)
+    # What is wider than the terminal is broken by the terminal: rich would leave digits out.
+    console.width = max(console.width, table.__rich_measure__(console, console.options.update(width=10_000)).maximum)
     if len(rows) + 4 > console.height:
         with console.pager():
             console.print(table)
