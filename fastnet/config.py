@@ -473,7 +473,7 @@ class SearchConfig:
     levels: int = 10
     pruning: str = "none"
     eta: int = 3
-    first_epochs: int = 2
+    first_epochs: int = 5
     pack_size: int = 81
     metric: str = "accuracy"
     stages: int = 1

@@ -102,9 +102,11 @@ class Halving:
         return tuple(found)
 
     def keep(self, curves: Curves, alive: Positions, rung: int) -> Positions:
-        """Keep the best, at least one; of equals the lower numbers."""
-        measured = sign(self.metric) * curve_of(curves, self.metric)[alive, self.rungs[rung] - 1]
-        best = np.argsort(-measured, kind="stable")[: math.ceil(len(alive) / self.eta)]
+        """Keep the best, at least one; of equals, as accuracies often are, those of lower loss, then lower numbers."""
+        epoch = self.rungs[rung] - 1
+        measured = sign(self.metric) * curve_of(curves, self.metric)[alive, epoch]
+        loss = curve_of(curves, "loss")[alive, epoch]
+        best = np.lexsort((loss, -measured))[: math.ceil(len(alive) / self.eta)]
         return np.sort(alive[best])
 
 
