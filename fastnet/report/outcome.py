@@ -1,0 +1,156 @@
+"""What a search comes to, as lines to read: a table for each stage, the recommendation, the final choice.
+
+All of them take the dicts that `to_dict` gives and a study stores, so a search that has just ended and a study read
+years later are told alike. Lines are at most `WIDTH` characters wide unless a single value is wider.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from fastnet.report.listing import format_value
+
+WIDTH = 80
+
+_SPAN = 20  # characters of a range in a table; a longer one is told in full below it
+
+
+def format_stage(report: Mapping[str, Any]) -> list[str]:
+    r"""Write what came of one stage: old and new ranges, how many of the best lie at their ends, and what to beware of.
+
+    Parameters
+    ----------
+    report : mapping
+        `fastnet.tuning.stages.StageReport.to_dict`.
+
+    Returns
+    -------
+    list of str
+
+    Examples
+    --------
+    >>> low = {"best": 0, "alarm": False}
+    >>> high = {"best": 6, "alarm": True}
+    >>> rate = {"name": "learning_rate", "old": "log:1e-06:0.01", "new": "log:0.0029:0.01", "low": low, "high": high}
+    >>> words = "narrowed to where the best lie; 6 of the 10 best lie in its upper tenth, look above 0.01 too"
+    >>> report = {"stage": 1, "trials": 100, "best": 10, "ranges": [rate | {"words": words}]}
+    >>> print("\n".join(format_stage(report)))
+    Stage 1: where the 10 best of 100 trials lie
+                   old range       new range        low edge  high edge
+    learning_rate  log:1e-06:0.01  log:0.0029:0.01         0    6 ALARM
+    learning_rate: narrowed to where the best lie; 6 of the 10 best lie in its upper
+      tenth, look above 0.01 too
+    """
+    rows = [["", "old range", "new range", "low edge", "high edge"]]
+    for item in report["ranges"]:
+        new = "the same" if item["new"] == item["old"] else _shortened(item["new"])
+        rows.append([item["name"], _shortened(item["old"]), new, _count(item["low"]), _count(item["high"])])
+    lines = [f"Stage {report['stage']}: where the {report['best']:,} best of {report['trials']:,} trials lie"]
+    lines += _table(rows, "lllrr")
+    for item in report["ranges"]:
+        new = f" {item['new']}," if len(item["new"]) > _SPAN and item["new"] != item["old"] else ""
+        lines += _wrapped(f"{item['name']}:{new} {item['words']}")
+    return lines
+
+
+def format_recommendation(recommendation: Mapping[str, Any]) -> list[str]:
+    r"""Write a recommendation, wrapped.
+
+    Parameters
+    ----------
+    recommendation : mapping
+        `fastnet.tuning.advice.Recommendation.to_dict`.
+
+    Returns
+    -------
+    list of str
+
+    Examples
+    --------
+    >>> words = "Training goes smoothly down to Best-5; learning rate 0.001 to 0.01."
+    >>> print("\n".join(format_recommendation({"words": words, "space": {"learning_rate": "log:0.001:0.01"}})))
+    Training goes smoothly down to Best-5; learning rate 0.001 to 0.01.
+    """
+    return _wrapped(recommendation["words"])
+
+
+def format_final(choice: Mapping[str, Any]) -> list[str]:
+    r"""Write a final choice: each candidate with what the search had shown and what fresh seeds show, the winner first.
+
+    Parameters
+    ----------
+    choice : mapping
+        `fastnet.tuning.final.FinalChoice.to_dict`.
+
+    Returns
+    -------
+    list of str
+
+    Examples
+    --------
+    >>> score = {"trial": 7, "params": {"learning_rate": 0.01}, "search_value": 0.83, "values": [0.8, 0.82]}
+    >>> score |= {"mean": 0.81, "sd": 0.01414, "low": 0.6829, "high": 0.9371, "diverged": 0}
+    >>> choice = {"metric": "accuracy", "candidates": [score], "confidence": 0.95, "words": "trial 7 wins"}
+    >>> print("\n".join(format_final(choice)))
+    Final choice: validation accuracy of 1 candidate over 2 fresh seeds
+    trial  in search   mean      sd    95 % interval
+        7       0.83  0.810  0.0141  0.683  to 0.937  learning_rate 0.01
+    Trial 7 wins.
+    """
+    scores = choice["candidates"]
+    metric, confidence = choice["metric"], f"{100 * choice['confidence']:g} % interval"
+    rows = [["trial", "in search", "mean", "sd", confidence]]
+    for score in scores:
+        span = "-" if score["low"] is None else f"{score['low']:<6.3f} to {score['high']:.3f}"
+        sd = "-" if score["sd"] is None else f"{score['sd']:.4f}"
+        mean = "-" if score["mean"] is None else f"{score['mean']:.3f}"
+        mean += f" ({score['diverged']} diverged)" if score["diverged"] else ""
+        rows.append([str(score["trial"]), f"{score['search_value']:.4g}", mean, sd, span])
+    lines = [f"Final choice: validation {metric} of {_counted(len(scores), 'candidate')} over {_seeds(scores)}"]
+    head, *table = _table(rows, "rrrrr")
+    lines.append(head)
+    for line, score in zip(table, scores, strict=True):
+        params = ", ".join(f"{name} {format_value(value)}" for name, value in score["params"].items())
+        if len(line) + 2 + len(params) <= WIDTH:
+            lines.append(f"{line}  {params}".rstrip())
+        else:
+            lines += [line, *_wrapped(params, first="        ", rest="        ")]
+    return lines + _wrapped(choice["words"][:1].upper() + choice["words"][1:] + ".")
+
+
+def _seeds(scores: Sequence[Mapping[str, Any]]) -> str:
+    return _counted(len(scores[0]["values"]), "fresh seed")
+
+
+def _counted(count: int, word: str) -> str:
+    return f"{count:,} {word}" + ("" if count == 1 else "s")
+
+
+def _count(edge: Mapping[str, Any] | None) -> str:
+    if edge is None:
+        return "-"
+    return f"{edge['best']} ALARM" if edge["alarm"] else str(edge["best"])
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= _SPAN else text[: _SPAN - 3] + "..."
+
+
+def _table(rows: Sequence[Sequence[str]], sides: str) -> list[str]:
+    """Align columns, two spaces apart, to the left (l) or to the right (r)."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join(
+            text.ljust(width) if side == "l" else text.rjust(width)
+            for text, width, side in zip(row, widths, sides, strict=True)
+        ).rstrip()
+        for row in rows
+    ]
+
+
+def _wrapped(text: str, first: str = "", rest: str = "  ") -> list[str]:
+    return textwrap.wrap(
+        text, WIDTH, initial_indent=first, subsequent_indent=rest, break_long_words=False, break_on_hyphens=False
+    )
