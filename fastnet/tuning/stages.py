@@ -32,8 +32,11 @@ LEFT_OUT = 0.1
 MARGIN = 0.125
 """What is added at either end, as a part of the distance between the outermost of the best that count."""
 
+CHOICE_SHARE = 1 / 3
+"""Part of a stage's trials in which the values of a choice are counted; their best tenth alone is too few for that."""
+
 LEVEL = 0.01
-"""A range is narrowed, a choice loses a value, a border alarms where chance would do it in at most so many stages."""
+"""Chance narrows something in at most this part of all stages, and makes a border alarm in at most this part."""
 
 EDGES = (0.1, 0.2)
 """Outer parts of a range, on its own scale, in which the best are counted; the first is its edge in every table."""
@@ -45,8 +48,8 @@ at most this probability: then the best fall off before the border."""
 LEAST_WIDTH = 0.1
 """A new range is at least this part of the old one, on its own scale, rounding included."""
 
-LEAST_STEP = 0.25
-"""An alarming border moves out by the width of the narrowed range, and by at least this part of the old range."""
+LEAST_STEP, LONGEST_STEP = 0.25, 0.5
+"""An alarming border moves out by the width of the narrowed range, within these parts of the old one."""
 
 _SIDES, _PARTS, _BEYOND = ("lower", "upper"), ("tenth", "fifth"), ("below", "above")
 _NARROW_FACTOR = 1.1  # a log range with ends closer than this is left as it is,
@@ -94,7 +97,8 @@ class Narrowing:
     old, new : str
         The range before and after, in its text form; the same if it stays.
     chance : float
-        Probability that chance spreads the best as unevenly over the old range; 1 where that was not asked.
+        Probability that chance spreads the best over the range of one hyperparameter of the space as unevenly as they
+        lie over this one; 1 where that was not asked.
     best : int
         How many trials that is about.
     low, high : Edge or None
@@ -184,17 +188,15 @@ def narrow(
     The best are the first tenth, at least 5. All distances are on the scale that the range is drawn on. A range stays
     as it is unless the best lie more unevenly over it than the other trials (Kuiper's test). If they do, the new one
     goes from the lowest to the highest of them, a tenth left out at either end, and an eighth of that distance further
-    both ways. Of a choice, those values go that the best avoid (hypergeometric tail, divided among the values). The
-    alarm is a hypergeometric tail too.
+    both ways. Of a choice, those values go that none of the best has and the better third avoids (hypergeometric tail,
+    divided among the values). The alarm is a hypergeometric tail too.
 
     Examples
     --------
     >>> space = Space.parse({"learning_rate": "log:1e-6:1e-2"})
-    >>> values = [10 ** (-6 + 4 * i / 99) for i in range(100)]
+    >>> rates = [10 ** (-6 + 4 * i / 99) for i in range(100)]
     >>> curve = np.zeros((4, 1), np.float32)
-    >>> trials = [
-    ...     TrialResult(i, "done", {"learning_rate": rate}, rate, rate, 1, curve, 0.1) for i, rate in enumerate(values)
-    ... ]
+    >>> trials = [TrialResult(i, "done", {"learning_rate": r}, r, r, 1, curve, 0.1) for i, r in enumerate(rates)]
     >>> report = narrow(space, trials)
     >>> report.space.to_texts(), report.alarms
     ({'learning_rate': 'log:0.0039:0.01'}, ('learning_rate',))
@@ -202,19 +204,21 @@ def narrow(
     every = tuple(trials)
     ranked = [trial for trial in rank(every, metric) if math.isfinite(trial.value)]
     best = ranked[: max(LEAST_BEST, math.ceil(BEST_SHARE * len(every)))]
+    chosen = {trial.id for trial in best}
+    others = [trial for trial in every if trial.id not in chosen]
+    better = ranked[: max(len(best), math.ceil(CHOICE_SHARE * len(every)))]
+    asked = sum(len(set(distribution.extremes())) > 1 for distribution in space.distributions.values())
     made: dict[str, Distribution] = {}
     ranges = []
     for name, old in space.distributions.items():
-        chosen = [trial.params[name] for trial in best]
+        of_all, of_better, of_best = ([trial.params[name] for trial in some] for some in (every, better, best))
         if len(best) < LEAST_BEST:
             few = f"kept: {len(best)} of {len(every)} trials came to a value, and at least {LEAST_BEST} have to"
             new, item = old, Narrowing(name, str(old), str(old), 1.0, len(best), None, None, few)
         elif isinstance(old, Choice):
-            new, item = _narrow_choice(name, old, chosen, [trial.params[name] for trial in every])
+            new, item = _narrow_choice(name, old, of_best, of_better, of_all, asked)
         else:
-            rest = {trial.id for trial in best}
-            others = [trial.params[name] for trial in every if trial.id not in rest]
-            new, item = _narrow_range(name, old, chosen, others, expand)
+            new, item = _narrow_range(name, old, of_best, [trial.params[name] for trial in others], asked, expand)
         made[name] = new
         ranges.append(item)
     stage = max((trial.stage for trial in every), default=1)
@@ -222,18 +226,18 @@ def narrow(
 
 
 def _narrow_range(
-    name: str, old: Any, best: Sequence[Value], others: Sequence[Value], expand: bool
+    name: str, old: Any, best: Sequence[Value], others: Sequence[Value], asked: int, expand: bool
 ) -> tuple[Distribution, Narrowing]:
     """Narrow a range with two ends."""
     good, rest = old.position(best), old.position(others)
-    chance = chance_of_unevenness(good, rest)
+    chance = min(1.0, asked * chance_of_unevenness(good, rest))
     low, high = (_edge(name, old, side, good, rest) for side in (0, 1))
     low_u, high_u = 0.0, 1.0
     if chance <= LEVEL and not _is_narrow(old):
         low_u, high_u = _around(good)
         # What lies between the last of the best and an alarming border has not been tried often enough to be cut off.
         low_u, high_u = 0.0 if low.alarm else low_u, 1.0 if high.alarm else high_u
-    step = max(high_u - low_u, LEAST_STEP)
+    step = min(max(high_u - low_u, LEAST_STEP), LONGEST_STEP)
     wide_u = (-step if expand and low.alarm else low_u, 1.0 + step if expand and high.alarm else high_u)
     new = old if wide_u == (0.0, 1.0) else _part(name, old, *wide_u)
     low, high = (replace(edge, reached=_reaches(edge.border, old, new, side)) for side, edge in enumerate((low, high)))
@@ -242,22 +246,23 @@ def _narrow_range(
 
 
 def _narrow_choice(
-    name: str, old: Choice, best: Sequence[Value], every: Sequence[Value]
+    name: str, old: Choice, best: Sequence[Value], better: Sequence[Value], every: Sequence[Value], asked: int
 ) -> tuple[Distribution, Narrowing]:
-    """Take those values out of a choice that the best avoid; the value of the very best stays in any case."""
+    """Take those values out of a choice that the better third avoids; one that any of the best has stays."""
     n = len(old.values)
+    drawn, total = len(better), len(every)
     chances = {
-        value: n * chance_of_at_most(best.count(value), drawn=len(best), marked=every.count(value), total=len(every))
+        value: asked * n * chance_of_at_most(better.count(value), drawn=drawn, marked=every.count(value), total=total)
         for value in old.values
     }
-    gone = [value for value in old.values if chances[value] <= LEVEL and value != best[0]]
-    chance = min(1.0, min(chances.values()))
-    if not gone:
-        words = "has one value" if n == 1 else "kept: the best clearly avoid none of its values"
-        return old, Narrowing(name, str(old), str(old), chance, len(best), None, None, words)
+    gone = [value for value in old.values if chances[value] <= LEVEL and value not in best]
     new = Choice(tuple(value for value in old.values if value not in gone))
-    counts = ", ".join(f"{text_of(value)} ({best.count(value)} of the {len(best)} best)" for value in gone)
-    return new, Narrowing(name, str(old), str(new), chance, len(best), None, None, f"without {counts}")
+    words = "has one value" if n == 1 else "kept: the best clearly avoid none of its values"
+    if gone:
+        counts = (f"{text_of(value)} ({better.count(value)} of the best {drawn})" for value in gone)
+        words = f"without {', '.join(counts)}, which none of the best {len(best)} has"
+    chance = min(1.0, min(chances.values())) if gone or n > 1 else 1.0
+    return new, Narrowing(name, str(old), str(new), chance, len(best), None, None, words)
 
 
 def _around(good: Floats) -> tuple[float, float]:
