@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from fastnet.config import SearchConfig, count_threads
+from fastnet.config import SearchConfig, TrainConfig, as_settings, count_threads
 from fastnet.tuning import STUDY_FILE, Study
 from fastnet.tuning.engine import stage_ids
 from fastnet.tuning.estimate import Speed, Wave, epochs_to_train, first_wave, measure
@@ -77,15 +77,13 @@ def tell_and_measure(task: Task, output_format: str) -> None:
 
 def describe(task: Task) -> Iterator[str]:
     """Data, split, network, training, ranges, trials, schedule and study."""
-    config, train, data = task.config, task.config.train, task.dataset
+    config, data = task.config, task.dataset
     yield line(
         "data", f"{data.name}, {data.n_samples:,} samples of {data.n_features} features, {data.n_classes} classes"
     )
     yield line("split", split_text(config, task.splits))
     yield line("network", network_text(task))
-    fixed = {"optimizer": train.optimizer, "batch_size": f"batch size {train.batch_size}"}
-    kept = [text for name, text in fixed.items() if name not in config.space]
-    yield line("training", ", ".join([*kept, counted(train.epochs, "epoch"), f"seed {train.seed}"]))
+    yield line("training", training_text(config))
     ranges = [f"{name} {text}" for name, text in config.space.items()] or ["nothing: trials differ by chance alone"]
     yield from lines("space", ranges)
     yield line("sampler", f"grid of {config.levels} levels" if config.sampler == "grid" else config.sampler)
@@ -121,6 +119,15 @@ def network_text(task: Task) -> str:
         return f"{data.n_features}-(searched)-{data.n_classes}"
     network = train.network(data.n_features, data.n_classes)
     return f"{'-'.join(map(str, network.sizes))}, {network.n_parameters:,} parameters"
+
+
+def training_text(config: SearchConfig) -> str:
+    """Optimizer, batches, epochs and seed, and whatever else is not at its default; what is searched is left out."""
+    settings, default = as_settings(config.train), as_settings(TrainConfig(optimizer=config.train.optimizer))
+    told = {"optimizer": "{}", "batch_size": "batch size {}", "epochs": "{} epochs", "seed": "seed {}"}
+    others = [name for name in settings if name not in ("hidden", *told) and settings[name] != default[name]]
+    told |= {name: name.replace("_", " ") + " {}" for name in others}
+    return ", ".join(form.format(settings[name]) for name, form in told.items() if name not in config.space)
 
 
 def split_text(config: SearchConfig, splits: Sequence[Split]) -> str:

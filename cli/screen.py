@@ -159,8 +159,8 @@ def _styled(parts: Sequence[Part]) -> Text:
 def sparkline(values: Sequence[float], levels: str = BLOCKS) -> str:
     """Draw numbers as a row of blocks, the lowest of them lowest; equal numbers are all in the middle.
 
-    >>> sparkline([0.1, 0.45, 0.8]), sparkline([0.5, 0.5]), sparkline([0.1, 0.8], ASCII_BLOCKS), sparkline([])
-    ('▁▅█', '▄▄', '_#', '')
+    >>> sparkline([0.0, 0.3, 1.0]), sparkline([0.5, 0.5]), sparkline([0.1, 0.8], ASCII_BLOCKS), sparkline([])
+    ('▁▃█', '▄▄', '_#', '')
     """
     if not values:
         return ""

@@ -241,8 +241,9 @@ def test_dry_run_of_a_search_with_pruning_stages_and_folds() -> None:
 
 def test_dry_run_of_searched_architectures() -> None:
     space = ["--space", "hidden=choice:4,8x2", "--space", "optimizer=choice:sgd,adam"]
-    told = table(run("search", "--dry-run", *space, "--samples", "60", "--epochs", "2").stdout)
-    assert told["network"] == "784-(searched)-10" and told["training"] == "batch size 100, 2 epochs, seed 0"
+    told = table(run("search", "--dry-run", *space, "--samples", "60", "--epochs", "2", "--dropout", "0.5").stdout)
+    assert told["network"] == "784-(searched)-10"
+    assert told["training"] == "batch size 100, 2 epochs, seed 0, dropout 0.5"
 
 
 def test_dry_run_refuses_what_the_search_would_refuse() -> None:

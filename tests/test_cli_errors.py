@@ -48,7 +48,7 @@ SETTINGS = [
     (["train", "--step-epochs", "2.5"], USAGE, "'2.5' is not a valid integer"),
     (["search", "--label-smoothing", "-0.1"], FAILURE, "label_smoothing=-0.1: must be in [0, 1)"),
     (["search", "--epochs", "3", "--warmup-epochs", "4"], FAILURE, "choose at most 3"),
-    (["train", "--dropout", "much"], USAGE, "'much' is not a valid float"),
+    (["train", "--dropout", "much"], FAILURE, "dropout='much': write a number such as 0.2"),
     (["train", "--optimizer", "adm"], USAGE, "'adm' is not one of"),
     (["train", "--jobs", "0"], USAGE, "not in the range x>=1"),
     (["train", "--samples", "few"], USAGE, "neither a number of samples from 1 nor 'all'"),

@@ -38,7 +38,7 @@ class FakeRun:
         self.status[self.waiting :] = 0
         self.endless = until is not None
 
-    def start(self) -> None:
+    def start(self, which: NDArray[np.int64], end: int) -> None:
         pass
 
     def running(self) -> bool:
@@ -60,20 +60,20 @@ class FakeRun:
 def asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, Any]:
     """What the library was asked for, in an empty folder and with runs that pretend."""
     seen: dict[str, Any] = {"until": None}
-    search = fastnet.tuning.search
+    search = fastnet.tuning.run_study
 
     def note(dataset: Any, config: Any, **how: Any) -> Any:
         seen.update(dataset=dataset, config=config, **how)
         factory = functools.partial(make_run, seen)
         return search(dataset, config, run_factory=factory, **how)
 
-    monkeypatch.setattr("fastnet.tuning.search", note)
+    monkeypatch.setattr("fastnet.tuning.run_study", note)
     monkeypatch.setattr("fastnet.report.figures.best20_figure", lambda trials, path: path.write_bytes(b"png"))
     monkeypatch.chdir(tmp_path)
     return seen
 
 
-def make_run(seen: dict[str, Any], ids: NDArray[np.int64], hyper: dict[str, NDArray[np.float64]]) -> FakeRun:
+def make_run(seen: dict[str, Any], ids: NDArray[np.int64], params: list[dict[str, Any]]) -> FakeRun:
     return FakeRun(ids, until=seen["until"])
 
 
