@@ -1,0 +1,142 @@
+"""`fastnet.search`: the search as one function, on real networks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import fastnet
+from fastnet.errors import ConfigError, DataError, StudyError
+from fastnet.tuning import Study
+
+SPACE = {"learning_rate": "log:1e-3:1e-1", "hidden": "choice:8,6-4", "optimizer": "choice:sgd,adam"}
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return fastnet.take_first(fastnet.load("mnist5k"), 150)
+
+
+def rows(result: fastnet.SearchResult) -> bytes:
+    return (
+        b"".join(trial.curves.tobytes() for trial in result.trials)
+        + repr([(trial.id, trial.params, trial.value, trial.status) for trial in result.trials]).encode()
+    )
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        {},
+        {"sampler": "sobol"},
+        {"pruning": "halving", "pack_size": 9, "first_epochs": 1},
+        {"pruning": "median", "pack_size": 5, "first_epochs": 1},
+        {"folds": 3},
+        {"stages": 3},
+        {"stages": 2, "pruning": "halving", "pack_size": 4, "first_epochs": 1, "folds": 2, "metric": "loss"},
+    ],
+    ids=lambda how: "-".join(map(str, how.values())) or "plain",
+)
+def test_a_search_is_the_same_on_any_threads_in_any_memory_and_in_parts(digits, tmp_path, how):
+    options = {"trials": 18, "epochs": 4, "final": 0, "seed": 3, **how}
+    whole = fastnet.search(SPACE, digits, study=tmp_path / "whole", jobs=1, **options)
+    assert len(whole.trials) == 18 and not whole.interrupted
+    two = fastnet.search(SPACE, digits, study=tmp_path / "two", jobs=2, memory=8_000_000, **options)
+    assert rows(two) == rows(whole)
+    seen = []
+    stopped = fastnet.search(
+        SPACE, digits, study=tmp_path / "parts", jobs=2, timeout=0.0, on_progress=seen.append, **options
+    )
+    assert stopped.interrupted and seen
+    resumed = fastnet.search(SPACE, digits, study=tmp_path / "parts", jobs=2, **options)
+    assert rows(resumed) == rows(whole)
+    if "pruning" in how:
+        assert {trial.status for trial in whole.trials} >= {"done", "stopped"}
+        assert all(np.isnan(trial.curves[:, trial.epochs :]).all() for trial in whole.trials)
+
+
+def test_the_final_network_is_trained_tested_once_and_saved(digits, tmp_path):
+    options = {"trials": 6, "epochs": 5, "hidden": "16", "final": 2, "repeats": 2, "batch_size": 20}
+    space = {"learning_rate": "log:1e-2:1e-1"}
+    result = fastnet.search(space, digits, study=tmp_path, jobs=2, **options)
+    kept = result.final["kept"]
+    model = fastnet.Model.load(tmp_path / "model.safetensors")
+    score = model.score(digits.x_test, digits.y_test)
+    assert kept["test_accuracy"] == score.accuracy == model.metrics["test_accuracy"]
+    assert kept["settings"]["hidden"] == "16" and kept["settings"]["seed"] != 0
+    winner = next(row for row in result.final["candidates"] if row["trial"] == result.final["winner"])
+    assert kept["settings"]["learning_rate"] == winner["params"]["learning_rate"]
+    with Study.read(tmp_path) as study:
+        assert len(study.test_uses()) == 1
+    before = (tmp_path / "model.safetensors").read_bytes()
+    again = fastnet.search(space, digits, study=tmp_path, **options)
+    assert again.final == result.final and (tmp_path / "model.safetensors").read_bytes() == before
+    with Study.read(tmp_path) as study:
+        assert len(study.test_uses()) == 1, "the test set is used once"
+
+
+def test_no_choice_leaves_the_test_set_alone(digits, tmp_path):
+    result = fastnet.search(None, digits, trials=3, study=tmp_path, hidden="8", epochs=1, final=0)
+    assert result.final is None and not (tmp_path / "model.safetensors").exists()
+    with Study.read(tmp_path) as study:
+        assert study.test_uses() == []
+
+
+def test_trials_do_not_see_the_test_set(digits, tmp_path):
+    """With another test set the same trials are done; only the data's fingerprint, and so the study, differs."""
+    other = fastnet.as_dataset(
+        digits.x,
+        digits.y,
+        x_test=digits.x_test[::-1][:7],
+        y_test=digits.y_test[::-1][:7],
+        class_names=digits.class_names,
+    )
+    options = {"trials": 4, "hidden": "8", "epochs": 2, "final": 0}
+    first = fastnet.search(None, digits, study=tmp_path / "a", **options)
+    second = fastnet.search(None, other, study=tmp_path / "b", **options)
+    assert rows(first) == rows(second)
+
+
+def test_arrays_names_and_a_validation_set_are_taken(digits, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    x, y = np.asarray(digits.x), np.asarray(digits.y)
+    options = {"trials": 2, "hidden": "8", "epochs": 2, "final": 0}
+    result = fastnet.search({}, (x[:100], y[:100]), validation=(x[100:], y[100:]), **options)
+    assert result.trials[0].params == {} and Path("studies/001/study.sqlite").is_file()
+    with pytest.raises(StudyError, match="rows"):
+        fastnet.search({}, (x, y), study="studies/001", **options)
+    named = fastnet.search(None, "mnist5k", study="named", **{**options, "trials": 1})
+    assert sorted(named.trials[0].params) == ["learning_rate", "weight_decay"]
+    assert result.to_arrow().num_rows == 2
+
+
+@pytest.mark.parametrize(
+    ("space", "settings", "sentence"),
+    [
+        ({}, {"epoch": 3}, "'epoch' is no setting of a search; did you mean epochs?"),
+        (
+            {"learning_rate": "log:1e-3:1"},
+            {"learning_rate": 0.1},
+            "learning_rate is searched and has the fixed value 0.1",
+        ),
+        ({"learning_rate": "lag:1:2"}, {}, "write a range as"),
+        ({}, {"hidden": "100x"}, "write widths such as"),
+        ({}, {"folds": 1}, "folds=1: must be a whole number from 2"),
+        ({}, {"pruning": "hyperband"}, "must be one of none, halving, median"),
+        ({}, {"memory": 1000}, "memory=0.0 MB: one network at a time needs"),
+        ({}, {"early_stopping": 3}, "early_stopping: trials of a search end early by pruning only"),
+        ({}, {"stages": 5}, "stages=5: 4 trials cannot be shared"),
+    ],
+)
+def test_wrong_settings_are_refused_with_a_sentence(digits, tmp_path, space, settings, sentence):
+    with pytest.raises(ConfigError, match=sentence.replace("?", r"\?").replace("(", r"\(")):
+        fastnet.search(space, digits, trials=4, study=tmp_path, **settings)
+
+
+def test_data_of_no_known_kind_are_refused(tmp_path):
+    with pytest.raises(ConfigError, match="data is a int: give a Dataset"):
+        fastnet.search({}, 3, study=tmp_path)
+    with pytest.raises(DataError):
+        fastnet.search({}, ([[1.0]], [0, 1]), study=tmp_path)
