@@ -27,8 +27,9 @@ def command(ctx: click.Context, /, data_dir: Path | None, clean: bool, output_fo
     """Describe the machine and test the kernels on it.
 
     Shows versions, processor, threads, the cache of machine code and the data sets that are there. Then the compiled
-    kernels are compared with a reference in plain NumPy: random numbers, forward, gradients, every update rule, and a
-    whole training. That takes less than a second once they are compiled. The exit code is 1 if a comparison fails.
+    kernels are compared with a reference in plain NumPy: random numbers, forward, gradients, every update rule, every
+    activation, and a whole training. That takes about a second once they are compiled. The exit code is 1 if a
+    comparison fails.
 
     \b
     Example:

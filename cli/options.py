@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from fastnet.config import (
+    ACTIVATIONS,
     DROPOUT_SCALINGS,
+    INIT_OF,
     INITS,
     LEARNING_RATES,
     OPTIMIZERS,
@@ -40,6 +42,7 @@ DEFAULT_DATA = "mnist5k"
 
 _SETTINGS: dict[str, tuple[Any, str]] = {
     "hidden": (str, "Hidden layers: 100x6 is six of 100; 512,256 is one of each; none is softmax regression."),
+    "activation": (click.Choice(ACTIVATIONS), "Activation of the hidden layers."),
     "init": (click.Choice(INITS), "Initial weights."),
     "optimizer": (click.Choice(OPTIMIZERS), "Update rule."),
     "learning_rate": (float, "Step size, greater than 0; with a schedule or a warm-up the largest."),
@@ -111,6 +114,9 @@ def _setting(name: str, searched: str | None) -> Callable[[Command], Command]:
     shown: bool | str = default is not None
     if name == "learning_rate":  # its default depends on another option
         default, shown = None, "; ".join(f"{rate:g} with {', '.join(names)}" for rate, names in optimizers_by_rate())
+    if name == "init":  # and so does this one
+        others = " and ".join(activation for activation, init in INIT_OF.items() if init == "xavier")
+        default, shown = None, f"he, but xavier with {others}"
     metavar = {"hidden": "WIDTHS", "dropout": "RATIO"}.get(name)
     return click.option(flag(name), type=kind, default=default, help=text, show_default=shown, metavar=metavar)
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @click.command(name="warmup")
 @data_options
-@training_options(only=("hidden", "optimizer", "batch_size"))
+@training_options(only=("hidden", "activation", "optimizer", "batch_size"))
 @jobs_option
 @verbosity_options()
 @format_option("Lines to read, or one line of JSON.", "table", "json")
@@ -25,8 +25,8 @@ def command(data: str, data_dir: Path | None, jobs: int | None, output_format: s
     """Compile ahead what search, train and predict need.
 
     Machine code is made for the processor and kept in the cache; whatever is missing there is compiled when it is first
-    needed. This command does it now, for the given data, layers and optimizer: as part of an installation, or before
-    something is timed. All other settings, such as dropout and learning rates, need no code of their own.
+    needed. This command does it now, for the given data, layers, activation and optimizer: as part of an installation,
+    or before something is timed. All other settings, such as dropout and learning rates, need no code of their own.
 
     \b
     Example:
@@ -38,7 +38,7 @@ def command(data: str, data_dir: Path | None, jobs: int | None, output_format: s
     config = train_config(settings)
     dataset = load_dataset(data, data_dir, None)
     network = config.network(dataset.n_features, dataset.n_classes)
-    note(f"{dataset.name}: {'-'.join(map(str, network.sizes))}, {config.optimizer}")
+    note(f"{dataset.name}: {'-'.join(map(str, network.sizes))}, {config.activation}, {config.optimizer}")
     warmth = compile_ahead(dataset, config, jobs=jobs)
     if output_format == "json":
         click.echo(as_json(document(warmth)))

@@ -22,7 +22,11 @@ the tenth of it that their authors advise."""
 OPTIMIZERS = tuple(LEARNING_RATES)
 SCHEDULES = ("constant", "step", "cosine")
 
+ACTIVATIONS = ("relu", "leaky-relu", "tanh", "logistic", "gelu", "silu")
 INITS = ("he", "xavier")
+INIT_OF = {name: "xavier" if name in ("tanh", "logistic") else "he" for name in ACTIVATIONS}
+"""Initial values of each activation where none are given: He's for those like ReLU, Xavier's for the S-shaped ones."""
+
 DROPOUT_SCALINGS = ("inverted", "test-time")
 
 BOOK_HIDDEN = (100,) * 6
@@ -176,7 +180,7 @@ def format_dropout(dropout: float | tuple[float, ...]) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NetworkSpec:
-    """The shape of one fully connected network with ReLU hidden layers and a softmax output.
+    """The shape of one fully connected network with a softmax output.
 
     Parameters
     ----------
@@ -186,14 +190,18 @@ class NetworkSpec:
         Classes, at least 2.
     hidden : tuple of int
         Width of each hidden layer, each at least 1; empty for softmax regression.
+    activation : {"relu", "leaky-relu", "tanh", "logistic", "gelu", "silu"}
+        Of the hidden layers. ``leaky-relu`` has the slope 0.01 below zero; ``gelu`` is ``z Φ(z)`` with the normal
+        distribution itself, not its approximation; ``silu`` is z times the logistic function of z.
     init : {"he", "xavier"}
         Standard deviation of the initial weights: ``sqrt(2 / n_in)`` (He et al. 2015) or
-        ``sqrt(2 / (n_in + n_out))`` (Glorot and Bengio 2010). Biases start at zero.
+        ``sqrt(2 / (n_in + n_out))`` (Glorot and Bengio 2010); by default that of `INIT_OF` for the activation. Biases
+        start at zero.
 
     Raises
     ------
     ConfigError
-        If a size or the name of the initial values is not allowed.
+        If a size or the name of the activation or of the initial values is not allowed.
 
     Examples
     --------
@@ -204,12 +212,16 @@ class NetworkSpec:
     n_inputs: int
     n_outputs: int
     hidden: tuple[int, ...] = BOOK_HIDDEN
-    init: str = "he"
+    activation: str = "relu"
+    init: str = None  # type: ignore[assignment]  # __post_init__ chooses by activation
 
     def __post_init__(self) -> None:
         _count("n_inputs", self.n_inputs)
         _count("n_outputs", self.n_outputs, low=2, high=65_536)
         _widths("hidden", self.hidden)
+        _one_of("activation", self.activation, ACTIVATIONS)
+        if self.init is None:
+            object.__setattr__(self, "init", INIT_OF[self.activation])
         _one_of("init", self.init, INITS)
 
     @property
@@ -231,8 +243,10 @@ class TrainConfig:
     ----------
     hidden : tuple of int
         Width of each hidden layer.
+    activation : {"relu", "leaky-relu", "tanh", "logistic", "gelu", "silu"}
+        Of the hidden layers, see `NetworkSpec`.
     init : {"he", "xavier"}
-        Initial values, see `NetworkSpec`.
+        Initial values, see `NetworkSpec`; by default those of `INIT_OF` for the activation.
     optimizer : {"sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw"}
         Update rule. ``weight_decay`` enters the gradient (L2), except with ``adamw``, where it is decoupled.
     learning_rate : float
@@ -291,7 +305,8 @@ class TrainConfig:
     """
 
     hidden: tuple[int, ...] = BOOK_HIDDEN
-    init: str = "he"
+    activation: str = "relu"
+    init: str = None  # type: ignore[assignment]  # __post_init__ chooses by activation
     optimizer: str = "sgd"
     learning_rate: float = None  # type: ignore[assignment]  # __post_init__ chooses by optimizer
     schedule: str = "constant"
@@ -314,6 +329,9 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         _widths("hidden", self.hidden)
+        _one_of("activation", self.activation, ACTIVATIONS)
+        if self.init is None:
+            object.__setattr__(self, "init", INIT_OF[self.activation])
         _one_of("init", self.init, INITS)
         _one_of("optimizer", self.optimizer, OPTIMIZERS)
         if self.learning_rate is None:
@@ -347,7 +365,9 @@ class TrainConfig:
 
     def network(self, n_inputs: int, n_outputs: int) -> NetworkSpec:
         """Describe the network that this configuration builds for data of that width and number of classes."""
-        return NetworkSpec(n_inputs=n_inputs, n_outputs=n_outputs, hidden=self.hidden, init=self.init)
+        return NetworkSpec(
+            n_inputs=n_inputs, n_outputs=n_outputs, hidden=self.hidden, activation=self.activation, init=self.init
+        )
 
 
 def check_hyperparameter(name: str, value: float) -> None:

@@ -243,6 +243,7 @@ class Model:
             "n_inputs": self.spec.n_inputs,
             "n_outputs": self.spec.n_outputs,
             "hidden": format_hidden(self.spec.hidden),
+            "activation": self.spec.activation,
             "init": self.spec.init,
             "class_names": list(self.class_names),
             "eval_scales": list(self.eval_scales),
@@ -320,6 +321,7 @@ def _from_parts(header: dict[str, Any], tensors: dict[str, FloatArray]) -> Model
         n_inputs=header["n_inputs"],
         n_outputs=header["n_outputs"],
         hidden=parse_hidden(header["hidden"]),
+        activation=header.get("activation", "relu"),  # files from before there were others do not name it
         init=header["init"],
     )
     n_layers = len(spec.hidden) + 1

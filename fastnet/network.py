@@ -17,7 +17,7 @@ import numpy.typing as npt
 from fastnet.config import NetworkSpec, TrainConfig
 from fastnet.data.dataset import Dataset, Split
 from fastnet.data.preprocess import Scaler
-from fastnet.kernels import affine, host, layout, pack, packing, panels, schedule, sparsity, step, update
+from fastnet.kernels import activation, affine, host, layout, pack, packing, panels, schedule, sparsity, step, update
 from fastnet.kernels.context import (
     N_PLACES,
     N_STATE,
@@ -265,7 +265,7 @@ def plan_of(config: TrainConfig, data: TrainingData, *, parallel: bool) -> tuple
     most = max(data.n_train, len(data.validation_rows) - host.TILE_ROWS)
     block = host.round_up(min(PARALLEL_BLOCK_ROWS if parallel else BLOCK_ROWS, most), LOG_ROWS)
     spec = config.network(data.n_features, data.n_classes)
-    return batch_size, block, layout.layout(spec.sizes, max(batch_size, block))
+    return batch_size, block, layout.layout(spec.sizes, max(batch_size, block), slopes=config.activation != "relu")
 
 
 def compile_products(
@@ -274,9 +274,11 @@ def compile_products(
     """Compile the microkernels that `assemble` needs; return batch size, evaluation block and layout."""
     batch_size, block, plan = plan_of(config, data, parallel=parallel)
     wanted = layout.panels_of(
-        plan.table, listed_inputs=data.lists_pay(batch_size), listed_hidden=not parallel and skip_zeros, training=True
-    )
+        plan.table, listed_inputs=data.lists_pay(batch_size), training=True,
+        listed_hidden=config.activation == "relu" and not parallel and skip_zeros,
+    )  # fmt: skip
     panels.compile_panels(sorted(wanted))
+    activation.stages(config.activation)
     update.compile_rule(RULES[config.optimizer])
     return batch_size, block, plan
 
@@ -287,7 +289,7 @@ def assemble(config: TrainConfig, data: TrainingData, *, parallel: bool, skip_ze
     Parameters
     ----------
     config : TrainConfig
-        Its architecture, initial values, optimizer and batch size matter here.
+        Its architecture, activation, initial values, optimizer and batch size matter here.
     data : TrainingData
         From `prepare`.
     parallel : bool
@@ -302,12 +304,13 @@ def assemble(config: TrainConfig, data: TrainingData, *, parallel: bool, skip_ze
         offsets=plan.offsets,
         table=panels.TABLE,
         stages=np.array([step.stage(which, parallel) for which in range(step.N_STAGES)], np.int64),
+        activation=activation.stages(config.activation),
         rule=rule,
         update=int(update.ADDRESS[rule]),
         xavier=int(config.init == "xavier"),
         batch_size=batch_size,
         block=block,
-        hidden_lists=int(not parallel and skip_zeros),
+        hidden_lists=int(config.activation == "relu" and not parallel and skip_zeros),
     )
     return Assembly(plan, net, _bundle(data, plan.n_rows, batch_size), update.N_STATES[rule])
 
@@ -439,7 +442,7 @@ def forward(model: Model, x: npt.NDArray[Any]) -> Floats:
     wanted = layout.panels_of(plan.table, listed_inputs=False, listed_hidden=False, training=False)
     panels.compile_panels(sorted(wanted))
     stages = np.array([step.stage(step.FORWARD)], np.int64)
-    net = Net(plan.table, plan.offsets, panels.TABLE, stages, 0, 0, 0, 1, block, 0)
+    net = Net(plan.table, plan.offsets, panels.TABLE, stages, activation.stages(spec.activation), 0, 0, 0, 1, block, 0)
     [work] = share([work_shapes(plan, n_states=0, n_rows=0, batch_size=0, capacity=0, threads=1)])
     none, lists = np.zeros(1, np.int64), sparsity.non_zero_lists(np.zeros((0, spec.n_inputs), np.float32), 1)
     layout.pack_parameters(plan.table, list(model.weights), list(model.biases), work.params[0])

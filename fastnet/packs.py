@@ -59,7 +59,7 @@ class Member:
     def kind(self) -> tuple[object, ...]:
         """What members must have in common to share a context."""
         config = self.config
-        return (id(self.data), config.hidden, config.init, config.optimizer, config.batch_size)
+        return (id(self.data), config.hidden, config.activation, config.init, config.optimizer, config.batch_size)
 
     @property
     def cost(self) -> float:

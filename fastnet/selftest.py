@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fastnet import reference
-from fastnet.config import OPTIMIZERS, TrainConfig
+from fastnet.config import ACTIVATIONS, OPTIMIZERS, TrainConfig
 from fastnet.data.dataset import Dataset, Split, split, take_first
 from fastnet.data.preprocess import Scaler, fit_scaler
 from fastnet.data.registry import load
@@ -99,6 +99,7 @@ def self_test() -> list[Check]:
         ("forward", lambda: _forward(bench)),
         ("gradients", lambda: _gradients(bench)),
         *((f"{name} update", lambda name=name: _update(bench, name)) for name in OPTIMIZERS),
+        ("activations", lambda: _activations(bench)),
         ("whole training", lambda: _trajectory(bench)),
     ]
     return [_run(name, check) for name, check in checks]
@@ -191,6 +192,18 @@ def _update(bench: _Bench, optimizer: str) -> str:
     expected = _follow(bench, config)
     weights, biases = _parameters(training)
     return _near(weights + biases, expected.weights + expected.biases)
+
+
+def _activations(bench: _Bench) -> str:
+    actual, expected = [], []
+    for activation in ACTIVATIONS:
+        config = replace(CONFIG, activation=activation, dropout=0.25)
+        training = Training(config, bench.data, 1, STREAM)
+        training.run()
+        right = _follow(bench, config)
+        actual += [array for arrays in _parameters(training) for array in arrays]
+        expected += right.weights + right.biases
+    return _near(actual, expected)
 
 
 def _trajectory(bench: _Bench) -> str:

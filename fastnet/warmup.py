@@ -23,8 +23,9 @@ from fastnet.tuning.space import Space
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-KINDS = ("matrix products", "update rules", "stages of training", "other functions")
-"""What is compiled: the microkernels of `fastnet.kernels.panels` and `update`, the stages of `step`, what they call."""
+KINDS = ("matrix products", "activations", "update rules", "stages of training", "other functions")
+"""What is compiled: the microkernels of `fastnet.kernels.panels`, `activation` and `update`, the stages of `step`, what
+they call."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,15 +51,15 @@ def compile_ahead(dataset: Dataset, config: TrainConfig, *, jobs: int | None = N
     """Compile what a search, a training and a prediction need, and keep it in the cache.
 
     Machine code follows from the processor, the number of features and classes, whether most features are zero, the
-    hidden layers, the optimizer, and for a training from the batch size and the number of threads as far as they decide
-    whether threads share a product. Learning rates, dropout and all the rest change nothing.
+    hidden layers, the activation, the optimizer, and for a training from the batch size and the number of threads as
+    far as they decide whether threads share a product. Learning rates, dropout and all the rest change nothing.
 
     Parameters
     ----------
     dataset : Dataset
         Data like those to come.
     config : TrainConfig
-        Architecture, optimizer and batch size.
+        Architecture, activation, optimizer and batch size.
     jobs : int, optional
         Threads of the training to come, as for `fastnet.train`.
 
@@ -115,7 +116,9 @@ def _count(files: Iterable[str]) -> dict[str, int]:
     counts = dict.fromkeys(KINDS, 0)
     for file in files:
         folder = file.partition("/")[0]
-        if folder == "micro-update":
+        if folder.startswith("micro-activation"):
+            counts["activations"] += 1
+        elif folder == "micro-update":
             counts["update rules"] += 1
         elif folder in ("micro-stage", "micro-parallel"):
             counts["stages of training"] += 1

@@ -66,6 +66,10 @@ OPTIMIZERS: dict[str, dict[str, float]] = {
 on the sign of gradients that are nothing but rounding."""
 
 
+ACTIVATIONS = ("leaky-relu", "tanh", "logistic", "gelu", "silu")
+"""All that are no epilogue of the tile, as ReLU is."""
+
+
 class Course(NamedTuple):
     """One whole training run to be compared with the reference."""
 
@@ -80,6 +84,12 @@ class Course(NamedTuple):
     schedule: str = "constant"
     warmup_epochs: float = 0.0
     label_smoothing: float = 0.0
+    activation: str = "relu"
+
+    @property
+    def name(self) -> str:
+        """What tests call it."""
+        return "-".join(map(str, (*self[:3], self.activation)))
 
 
 COURSES = (
@@ -105,10 +115,19 @@ COURSES = (
     Course("softmax regression", "rmsprop", 1, schedule="step", warmup_epochs=1.5),
     Course("wide output", "momentum", 1000, schedule="cosine", warmup_epochs=3, label_smoothing=0.1),
     Course("three hidden layers", "sgd", 8, filled=0.3, label_smoothing=0.1),
+    *(Course("three hidden layers", "sgd", 9, "xavier", filled=0.3, activation=name) for name in ACTIVATIONS),
+    *(Course("wide layers", "adam", 13, "he", 0.3, activation=name) for name in ACTIVATIONS),
+    *(Course("wide layers", "momentum", 51, "xavier", 0.5, "test-time", activation=name) for name in ACTIVATIONS),
+    *(Course("narrow waist", "adamw", 11, "xavier", activation=name) for name in ACTIVATIONS),
+    Course("width one", "sgd", 5, activation="logistic"),
+    Course("one feature", "momentum", 1000, "xavier", 0.1, activation="logistic"),
+    Course("one hidden layer", "sgd", 1, "xavier", activation="gelu"),
+    Course("softmax regression", "sgd", 8, activation="tanh"),
 )
 """No, one and three hidden layers with every optimizer, both dropouts and both initial values, last batches that are
 short, batches of one sample and batches larger than the data, dense and sparse samples, layers narrow and wide enough
-for lists of their active outputs; every optimizer under a schedule, each schedule with and without a warm-up."""
+for lists of their active outputs; every optimizer under a schedule, each schedule with and without a warm-up; every
+activation with dropout and without."""
 
 
 def course_of(network: str, optimizer: str, batch_size: int) -> Course:

@@ -115,6 +115,11 @@ def no_lists() -> affine.Lists:
     return affine.Lists(0, 0, 0, 0, 0, 0)
 
 
+def no_curve() -> affine.Curve:
+    """Make the activation an epilogue of the tile."""
+    return affine.Curve(0, 0, 0)
+
+
 def lists_of(buffers: Buffers, mask: np.ndarray) -> affine.Lists:
     """List a hidden layer's active outputs by `list_active`; the values stay at their columns."""
     n_rows, n_columns = mask.shape
@@ -180,7 +185,7 @@ class Layer:
 
     def forward(
         self, samples: Samples, params: np.ndarray, c: np.ndarray, active: np.ndarray, keep: np.ndarray, epilogue: int,
-        scale: float = 1.0, lists: affine.Lists | None = None,
+        scale: float = 1.0, lists: affine.Lists | None = None, curve: affine.Curve | None = None,
     ) -> None:  # fmt: skip
         """Call `affine_forward`: dense, or by the lists of the samples or of a hidden layer."""
         packed = lists is not None and lists.packed == 1
@@ -188,18 +193,18 @@ class Layer:
         self._call(
             "affine_forward", panels.TABLE, self.row, self.batch, address(samples.rows), address(a), lda,
             lists or no_lists(), address(params), address(c), address(active), address(keep), epilogue,
-            np.float32(scale), self.room,
+            np.float32(scale), self.room, curve or no_curve(),
         )  # fmt: skip
 
     def input_gradient(
         self, dy: np.ndarray, transposed: np.ndarray, dx: np.ndarray, active: np.ndarray, scale: float,
-        lists: affine.Lists | None = None,
+        lists: affine.Lists | None = None, curve: affine.Curve | None = None,
     ) -> None:  # fmt: skip
         """Call `input_gradient`: dense, or by the lists of this layer's active outputs."""
         self._call(
             "input_gradient", panels.TABLE, self.row, self.batch, address(dy), lists or no_lists(),
             address(transposed), 4 * dx.shape[1], address(dx), address(active), active.shape[1], np.float32(scale),
-            self.room,
+            self.room, curve or no_curve(),
         )  # fmt: skip
 
     def weight_update(

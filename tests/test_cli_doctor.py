@@ -129,7 +129,7 @@ def test_warmup_compiles_once_and_search_and_train_need_nothing_more(tmp_path: P
     assert sum(first["compiled"].values()) == first["cache"]["functions"] > 30
     again = run_process("warmup", *settings, **own)
     assert again.stdout.startswith("nothing to compile: everything was there and loaded in ")
-    assert again.stderr == "mnist5k: 784-7-10, momentum\n"
+    assert again.stderr == "mnist5k: 784-7-10, relu, momentum\n"
     held = set((tmp_path / "cache").rglob("*.nbc"))
     short = (*settings, "--epochs", "1", "--samples", "200")
     run_process("search", "--trials", "2", "--study", str(tmp_path / "study"), *short, **own)
@@ -157,5 +157,5 @@ def test_doctor_without_a_cache(monkeypatch: pytest.MonkeyPatch, healthy: None) 
 
 def test_doctor_as_a_process() -> None:
     done = run_process("doctor")
-    assert done.stdout.count("OK ") == 9 and "FAILED" not in done.stdout
+    assert done.stdout.count("OK ") == 10 and "FAILED" not in done.stdout
     assert done.stdout.splitlines()[-1].startswith("OK: the kernels agree with the reference (")

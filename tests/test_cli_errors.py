@@ -50,6 +50,7 @@ SETTINGS = [
     (["search", "--epochs", "3", "--warmup-epochs", "4"], FAILURE, "choose at most 3"),
     (["train", "--dropout", "much"], FAILURE, "dropout='much': write a number such as 0.2"),
     (["train", "--optimizer", "adm"], USAGE, "'adm' is not one of"),
+    (["train", "--activation", "step"], USAGE, "'step' is not one of"),
     (["train", "--jobs", "0"], USAGE, "not in the range x>=1"),
     (["train", "--samples", "few"], USAGE, "neither a number of samples from 1 nor 'all'"),
     (["train", "--samples", "0"], USAGE, "neither a number of samples from 1 nor 'all'"),

@@ -70,6 +70,10 @@ def test_defaults_are_those_of_the_configuration(name: str) -> None:
             assert all(f"{rate:g} with {', '.join(names)}" in shown for rate, names in optimizers_by_rate())
             assert {name: rate for rate, names in optimizers_by_rate() for name in names} == LEARNING_RATES
             continue
+        if field.name == "init":  # and this one on the activation
+            shown = " ".join(CliRunner().invoke(cli, [name, "--help"]).output.split())
+            assert "he, but xavier with tanh and logistic" in shown and defaults["init"] is None
+            continue
         assert defaults[field.name] == expected[field.name], field.name
     if name == "search":
         assert defaults["trials"] == SearchConfig().trials

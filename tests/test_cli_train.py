@@ -93,7 +93,8 @@ def test_closing_lines(asked: dict[str, Any]) -> None:
     assert Model.load(model).spec.hidden == (3,) and picture.is_file()
     described, *progress = result.stderr.splitlines()
     assert described == (
-        "mnist5k: 3200 training, 800 validation, 1000 test samples | 784-3-10, 2,395 parameters | sgd, lr:0.01, seed:5"
+        "mnist5k: 3200 training, 800 validation, 1000 test samples | 784-3-10, 2,395 parameters | "
+        "relu, sgd, lr:0.01, seed:5"
     )
     assert progress[-1].startswith("epoch 4/4 | ") and all(line.isprintable() for line in progress)
 
@@ -116,7 +117,8 @@ def test_output_is_replaced_only_when_told(asked: dict[str, Any]) -> None:
 
 def test_every_option_reaches_the_configuration(asked: dict[str, Any]) -> None:
     run(
-        *["--hidden", "8x2,4", "--init", "xavier", "--optimizer", "adamw", "--learning-rate", "0.002"],
+        *["--hidden", "8x2,4", "--activation", "gelu", "--init", "xavier"],
+        *["--optimizer", "adamw", "--learning-rate", "0.002"],
         *["--weight-decay", "0.1", "--momentum", "0.8", "--beta1", "0.7", "--beta2", "0.99", "--epsilon", "1e-6"],
         *["--dropout", "0.25", "--dropout-scaling", "test-time", "--batch-size", "7", "--epochs", "3"],
         *["--early-stopping", "2", "--seed", "18446744073709551615", "--jobs", "1", "--samples", "50"],
@@ -124,6 +126,7 @@ def test_every_option_reaches_the_configuration(asked: dict[str, Any]) -> None:
     )
     assert asked["config"] == TrainConfig(
         hidden=(8, 8, 4),
+        activation="gelu",
         init="xavier",
         optimizer="adamw",
         learning_rate=0.002,
@@ -141,6 +144,13 @@ def test_every_option_reaches_the_configuration(asked: dict[str, Any]) -> None:
     )
     assert asked["jobs"] == 1 and asked["dataset"].n_samples == 50
     assert len(asked["split"].train) == 25 and len(asked["split"].validation) == 25
+
+
+def test_initial_values_follow_the_activation(asked: dict[str, Any]) -> None:
+    run("--activation", "tanh")
+    assert (asked["config"].activation, asked["config"].init) == ("tanh", "xavier")
+    run("--activation", "silu")
+    assert (asked["config"].activation, asked["config"].init) == ("silu", "he")
 
 
 def test_nothing_given_is_the_default_configuration(asked: dict[str, Any]) -> None:

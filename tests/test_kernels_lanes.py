@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cases import NETWORKS, blobs
+from cases import ACTIVATIONS, NETWORKS, blobs
 from layers import signatures
 from runs import DONE, curves_of, prepared, run_pack
 
 from fastnet.config import TrainConfig
-from fastnet.kernels import _jit, host, layout, panels, update
+from fastnet.kernels import _jit, activation, host, layout, panels, update
 from fastnet.packs import warm_up
 from fastnet.trainer import Training
 
@@ -38,12 +38,13 @@ if platform.machine().lower() in ("x86_64", "amd64"):
 
 
 def digest() -> str:
-    """Train with lists of zeros and without, by every kind of rule and schedule, and hash curves and parameters."""
+    """Train with lists of zeros and without, by every kind of rule, schedule and activation, and hash the outcome."""
     found = hashlib.sha256()
     moving = {"schedule": "cosine", "warmup_epochs": 1.5, "label_smoothing": 0.1}
     for filled, optimizer, dropout, more in (
         *((0.3, "sgd", 0.25, {}), (1.0, "adam", 0.0, {}), (0.3, "sgd", 0.0, moving), (1.0, "nesterov", 0.1, moving)),
         *((0.3, "adagrad", 0.0, {"schedule": "step", "step_epochs": 1}), (0.3, "rmsprop", 0.0, moving)),
+        *((0.3, "sgd", 0.25, {"activation": name}) for name in ACTIVATIONS),
     ):
         data = prepared(blobs(NETWORKS["three hidden layers"], 64, filled=filled))
         config = TrainConfig(
@@ -75,7 +76,7 @@ def report() -> str:
             Training(config, data, 1).run()
             Training(config, data, 2, stream=5).run()
         answer["end"] = signatures()
-        micro = [*panels._COMPILED.values(), *update._COMPILED.values()]
+        micro = [*panels._COMPILED.values(), *update._COMPILED.values(), *activation._COMPILED.values()]
         answer["micro"] = len(micro)
         answer["in float64"] = [compiled.__name__ for compiled in micro if "double" in compiled.inspect_llvm()]
     return json.dumps(answer)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +13,17 @@ import pytest
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
-from fastnet.config import NetworkSpec
+from fastnet import reference
+from fastnet.config import ACTIVATIONS, NetworkSpec, TrainConfig
 from fastnet.data import Dataset, Scaler, as_dataset
-from fastnet.errors import DataError, ModelError
+from fastnet.errors import ConfigError, DataError, ModelError
 from fastnet.model import Model
 
 
-def make_model(n_inputs: int = 12, hidden: tuple[int, ...] = (5, 4), n_outputs: int = 3, **changes: Any) -> Model:
-    spec = NetworkSpec(n_inputs=n_inputs, n_outputs=n_outputs, hidden=hidden)
+def make_model(
+    n_inputs: int = 12, hidden: tuple[int, ...] = (5, 4), n_outputs: int = 3, activation: str = "relu", **changes: Any
+) -> Model:
+    spec = NetworkSpec(n_inputs=n_inputs, n_outputs=n_outputs, hidden=hidden, activation=activation)
     words = np.random.Philox(key=3).random_raw(spec.n_parameters)
     values = ((words % 2001).astype(np.float32) - 1000) / 1000
     weights, biases, used = [], [], 0
@@ -41,8 +45,9 @@ def make_model(n_inputs: int = 12, hidden: tuple[int, ...] = (5, 4), n_outputs: 
 
 
 @pytest.mark.parametrize("hidden", [(), (1,), (5, 4), (7,) * 20])
-def test_load_returns_what_save_wrote(tmp_path: Path, hidden: tuple[int, ...]) -> None:
-    model = make_model(hidden=hidden)
+@pytest.mark.parametrize("activation", ["relu", "gelu"])
+def test_load_returns_what_save_wrote(tmp_path: Path, hidden: tuple[int, ...], activation: str) -> None:
+    model = make_model(hidden=hidden, activation=activation)
     model.save(tmp_path / "m.safetensors")
     loaded = Model.load(tmp_path / "m.safetensors")
     for name in ("spec", "class_names", "eval_scales", "settings", "metrics"):
@@ -130,6 +135,10 @@ def wrong_type(path: Path) -> None:
     rewrite(path, lambda header: header.update(n_inputs="twelve"))
 
 
+def unknown_activation(path: Path) -> None:
+    rewrite(path, lambda header: header.update(activation="step"))
+
+
 def double_precision(path: Path) -> None:
     rewrite(path, lambda header: None, lambda tensor: tensor.astype(np.float64))
 
@@ -160,6 +169,7 @@ def rewrite(path: Path, change: Callable[[dict[str, Any]], object], convert: Any
         (more_layers, "layers.3.weight is missing"),
         (fewer_layers, "layers.1.weight is float32"),
         (wrong_type, "n_inputs='twelve'"),
+        (unknown_activation, "activation='step': must be one of relu, leaky-relu"),
         (double_precision, "must be float32"),
         (not_finite, "not finite"),
     ],
@@ -171,6 +181,46 @@ def test_load_explains_what_is_wrong(tmp_path: Path, damage: Callable[[Path], No
     with pytest.raises(ModelError, match=message) as caught:
         Model.load(path)
     assert str(path) in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_a_file_without_an_activation_is_a_network_of_relus(tmp_path: Path) -> None:
+    path = tmp_path / "m.safetensors"
+    make_model().save(path)
+    rewrite(path, lambda header: header.pop("activation"))
+    assert Model.load(path).spec == make_model().spec and make_model().spec.activation == "relu"
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_predictions_are_the_references(tmp_path: Path, activation: str) -> None:
+    model = make_model(hidden=(5, 17), activation=activation)
+    model.save(tmp_path / "m.safetensors")
+    x = (np.random.Philox(key=4).random_raw(130 * 12) % 256).astype(np.uint8).reshape(130, 12)
+    arrays = [[array.astype(np.float64) for array in arrays] for arrays in (model.weights, model.biases)]
+    scaled = model.scaler.apply(x).astype(np.float64)
+    logits = reference.forward(*arrays, scaled, list(model.eval_scales), None, activation)[-1]
+    found = Model.load(tmp_path / "m.safetensors").predict_proba(x)
+    np.testing.assert_allclose(found, reference.softmax(logits), rtol=1e-5)
+    others = [reference.forward(*arrays, scaled, list(model.eval_scales), None, name)[-1] for name in ACTIVATIONS]
+    agree = [np.allclose(found, reference.softmax(other), rtol=1e-5) for other in others]
+    assert [name for name, same in zip(ACTIVATIONS, agree, strict=True) if same] == [activation]
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_initial_values_follow_the_activation_unless_given(activation: str) -> None:
+    expected = "xavier" if activation in ("tanh", "logistic") else "he"
+    assert TrainConfig(activation=activation).init == expected
+    assert TrainConfig(activation=activation).network(3, 2) == NetworkSpec(
+        n_inputs=3, n_outputs=2, activation=activation
+    )
+    for init in ("he", "xavier"):
+        assert TrainConfig(activation=activation, init=init).network(3, 2).init == init
+
+
+@pytest.mark.parametrize("activation", ["ReLU", "", None, 3])
+def test_an_unknown_activation_is_refused(activation: Any) -> None:
+    for build in (TrainConfig, partial(NetworkSpec, n_inputs=3, n_outputs=2)):
+        with pytest.raises(ConfigError, match=r"^activation=.*: must be one of relu, leaky-relu, tanh, logistic, gelu"):
+            build(activation=activation)
 
 
 def test_load_refuses_a_folder(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from buffers import Buffers
-from cases import COURSES, NETWORKS, blobs, course_of
+from cases import ACTIVATIONS, COURSES, NETWORKS, blobs, course_of
 from runs import (
     DIVERGED,
     DONE,
@@ -66,7 +66,7 @@ def some(hyper: dict[str, np.ndarray], positions) -> dict[str, np.ndarray]:
     return {name: values[positions] for name, values in hyper.items()}
 
 
-@pytest.mark.parametrize("course", COURSES, ids=lambda course: "-".join(map(str, course[:3])))
+@pytest.mark.parametrize("course", COURSES, ids=lambda course: course.name)
 def test_curves_are_the_references(course, monkeypatch):
     buffers = Buffers()  # everything that a pack allocates for its threads lies between canaries
     monkeypatch.setattr(layout, "aligned", lambda shape, dtype=np.float32: buffers.zeros(shape, dtype))
@@ -138,6 +138,23 @@ def test_trials_differ_by_stream_by_seed_and_by_every_hyperparameter(digits):
     reseeded = TrainConfig(**{**settings_of(config), "seed": 2**32})  # its high half is the key's other word
     assert run_pack(digits, reseeded, [0]).curves[0].tobytes() not in seen
     assert run_pack(digits, config, [0]).curves[0].tobytes() == seen[0], "settings that are not searched"
+
+
+def test_trials_of_every_activation_share_a_pack_and_are_the_bits_of_one_alone(digits):
+    config = TrainConfig(hidden=(20, 13), learning_rate=0.05, batch_size=33, epochs=3)
+    configs = [
+        replace(config, activation=name, init=None, dropout=dropout)
+        for name in ("relu", *ACTIVATIONS)
+        for dropout in (0.0, 0.3)
+    ]
+    members = [Member(digits, each, stream) for stream, each in enumerate(configs)]
+    runs = [PackRun(some, jobs) for some, jobs in ((members, 1), (members[::-1], 2), *(([m], 1) for m in members))]
+    for run in runs:
+        run.start()
+        run.join()
+    whole, backwards, *alone = (run.curves for run in runs)
+    assert (runs[0].status == DONE).all() and len({curve.tobytes() for curve in whole}) == len(members)
+    assert backwards[::-1].tobytes() == whole.tobytes() == np.concatenate(alone).tobytes()
 
 
 SCHEDULES = [

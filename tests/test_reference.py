@@ -18,7 +18,7 @@ from fastnet import reference
 from fastnet.reference import Rule
 
 STEP = 1e-6  # of the finite differences
-KINK_MARGIN = 1e-2  # no ReLU's input is nearer to 0: ten thousand steps, far more than a step can move it
+KINK_MARGIN = 1e-2  # no hidden unit's input is nearer to 0: ten thousand steps, far more than a step can move it
 TOLERANCE = 1e-7  # the differences' own error is about eps / STEP = 2e-10, the rest is room
 
 few = settings(deadline=None, derandomize=True, max_examples=25)
@@ -35,10 +35,13 @@ class Case(NamedTuple):
     scale: float
     weight_decay: float
     label_smoothing: float = 0.0
+    activation: str = "relu"
 
 
-def make_case(sizes, n_rows=4, dropout=0.0, dropout_scaling="inverted", weight_decay=0.3, label_smoothing=0.0):
-    """Draw a case; draw again until every ReLU's input keeps its distance from the kink."""
+def make_case(
+    sizes, n_rows=4, dropout=0.0, dropout_scaling="inverted", weight_decay=0.3, label_smoothing=0.0, activation="relu"
+):
+    """Draw a case; draw again until every hidden unit's input keeps its distance from ReLU's kink."""
     for seed in range(1000):
         generator = np.random.default_rng(seed)
         weights = [generator.normal(size=shape) for shape in pairwise(sizes)]
@@ -47,20 +50,25 @@ def make_case(sizes, n_rows=4, dropout=0.0, dropout_scaling="inverted", weight_d
         labels = generator.integers(0, sizes[-1], n_rows)
         keeps = [reference.keep_mask(seed, 0, layer, 0, n_rows, n, dropout) for layer, n in enumerate(sizes[1:-1])]
         scale, _ = reference.scales(dropout, dropout_scaling)
-        case = Case(weights, biases, x, labels, keeps if dropout else None, scale, weight_decay, label_smoothing)
+        kept = keeps if dropout else None
+        case = Case(weights, biases, x, labels, kept, scale, weight_decay, label_smoothing, activation)
         if distance_to_kink(case) > KINK_MARGIN:
             return case
     raise AssertionError("no case away from the kinks")
 
 
+def outputs_of(case):
+    return reference.forward(case.weights, case.biases, case.x, case.scale, case.keeps, case.activation)
+
+
 def distance_to_kink(case):
-    inputs = [case.x, *reference.forward(case.weights, case.biases, case.x, case.scale, case.keeps)[:-1]]
+    inputs = [case.x, *outputs_of(case)[:-1]]
     hidden = list(zip(inputs, case.weights, case.biases, strict=True))[:-1]
     return min((np.abs(reference.affine_forward(*layer)).min() for layer in hidden), default=math.inf)
 
 
 def total_loss(case):
-    logits = reference.forward(case.weights, case.biases, case.x, case.scale, case.keeps)[-1]
+    logits = outputs_of(case)[-1]
     penalty = 0.5 * case.weight_decay * sum((w**2).sum() for w in case.weights)
     return reference.cross_entropy(logits, case.labels, case.label_smoothing) + penalty
 
@@ -68,8 +76,13 @@ def total_loss(case):
 def analytic_gradients(case, scale_backward=None):
     """Gradients of `total_loss`: of every weight matrix, every bias, and last of the input."""
     scale = case.scale if scale_backward is None else scale_backward
-    outputs = reference.forward(case.weights, case.biases, case.x, case.scale, case.keeps)
-    dys = reference.backward(case.weights, outputs, case.labels, scale, case.label_smoothing)
+    outputs = outputs_of(case)
+    slopes = reference.hidden_slopes(case.weights, case.biases, case.x, outputs, scale, case.keeps, case.activation)
+    dys = reference.backward(case.weights, outputs, case.labels, scale, case.label_smoothing, slopes)
+    if case.activation == "relu":  # whose derivative the outputs tell as well
+        from_outputs = reference.backward(case.weights, outputs, case.labels, scale, case.label_smoothing)
+        for dy, same in zip(dys, from_outputs, strict=True):
+            np.testing.assert_allclose(same, dy, rtol=1e-15)
     inputs = [case.x, *outputs[:-1]]
     dws = [
         reference.weight_gradient(x, dy) + case.weight_decay * w
@@ -102,8 +115,9 @@ def assert_gradients(case, gradients):
 
 @pytest.mark.parametrize("sizes", [(4, 3), (5, 7, 3), (4, 6, 5, 7, 3)], ids=["no-hidden", "1-hidden", "3-hidden"])
 @pytest.mark.parametrize(("dropout", "dropout_scaling"), [(0.0, "inverted"), (0.4, "inverted"), (0.4, "test-time")])
-def test_gradients_agree_with_finite_differences(sizes, dropout, dropout_scaling):
-    case = make_case(sizes, dropout=dropout, dropout_scaling=dropout_scaling)
+@pytest.mark.parametrize("activation", reference.ACTIVATIONS)
+def test_gradients_agree_with_finite_differences(sizes, dropout, dropout_scaling, activation):
+    case = make_case(sizes, dropout=dropout, dropout_scaling=dropout_scaling, activation=activation)
     if dropout and case.keeps:
         assert not all(keep.all() for keep in case.keeps)
     assert_gradients(case, analytic_gradients(case))
@@ -159,9 +173,14 @@ def _summed_instead_of_averaged(case):
     return [len(case.x) * g for g in analytic_gradients(case)]
 
 
+def _slopes_of_another(case):
+    return analytic_gradients(case._replace(activation="tanh"))
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
+        _slopes_of_another,
         _one_element_off,
         _scale_forgotten,
         _dropout_forgotten,
@@ -275,6 +294,32 @@ def test_relu_twice_is_relu_once():
     once = reference.relu(z)
     assert (reference.relu(once) == once).all()
     assert (once >= 0).all()
+
+
+def test_activations_at_numbers_that_are_known():
+    z = np.array([-1.0, 0.0, 1.0, 2.0])
+    known = {
+        "relu": [0.0, 0.0, 1.0, 2.0],
+        "leaky-relu": [-0.01, 0.0, 1.0, 2.0],
+        "tanh": [-0.7615941560, 0.0, 0.7615941560, 0.9640275801],
+        "logistic": [0.2689414214, 0.5, 0.7310585786, 0.8807970780],
+        "gelu": [-0.1586552539, 0.0, 0.8413447461, 1.9544997361],  # from tables of the normal distribution
+        "silu": [-0.2689414214, 0.0, 0.7310585786, 1.7615941560],
+    }
+    assert known.keys() == reference.ACTIVATIONS.keys()
+    for name, values in known.items():
+        np.testing.assert_allclose(reference.activate(z, name), values, atol=1e-9)
+
+
+@pytest.mark.parametrize("activation", reference.ACTIVATIONS)
+def test_derivatives_of_activations_agree_with_finite_differences(activation):
+    z = np.concatenate([np.linspace(-9, -0.01, 400), np.linspace(0.01, 9, 400)])
+    above, below = (reference.activate(z + step, activation) for step in (STEP, -STEP))
+    slopes = reference.activation_slope(z, activation)
+    np.testing.assert_allclose(slopes, (above - below) / (2 * STEP), atol=TOLERANCE)
+    single = reference.activation_slope(z.astype(np.float32), activation)
+    assert single.dtype == reference.activate(z.astype(np.float32), activation).dtype == np.float32
+    np.testing.assert_allclose(single, slopes, atol=1e-6)
 
 
 def test_permuting_the_batch_leaves_the_gradients():

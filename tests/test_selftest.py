@@ -15,6 +15,7 @@ from fastnet.selftest import self_test
 NAMES = [
     *("kernels", "random numbers", "forward", "gradients"),
     *(f"{name} update" for name in OPTIMIZERS),
+    "activations",
     "whole training",
 ]
 
@@ -66,8 +67,19 @@ def test_a_wrong_update_is_seen(monkeypatch: pytest.MonkeyPatch, optimizer: str)
 
     monkeypatch.setattr(selftest.reference, "train", slightly_off)
     wrong = failures()
-    assert wrong.keys() == {f"{optimizer} update"} | ({"whole training"} if optimizer == "sgd" else set())
+    by_sgd = {"activations", "whole training"} if optimizer == "sgd" else set()
+    assert wrong.keys() == {f"{optimizer} update"} | by_sgd
     assert "where 1e-05 is allowed" in wrong[f"{optimizer} update"]
+
+
+def test_a_wrong_activation_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    train = reference.train
+
+    def slightly_off(*args: Any, **options: Any) -> reference.Trajectory:
+        return train(*args, **options | {"activation": {"silu": "gelu"}.get(options["activation"], "relu")})
+
+    monkeypatch.setattr(selftest.reference, "train", slightly_off)
+    assert failures().keys() == {"activations"}
 
 
 def test_numbers_that_are_none_are_seen(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -47,7 +47,7 @@ def vars_of(epoch: trainer.EpochResult) -> dict[str, float]:
     return {name: getattr(epoch, name) for name in epoch.__dataclass_fields__}
 
 
-@pytest.mark.parametrize("course", COURSES, ids=lambda course: "-".join(map(str, course[:3])))
+@pytest.mark.parametrize("course", COURSES, ids=lambda course: course.name)
 def test_parameters_are_the_references(course, monkeypatch):
     buffers = Buffers()  # everything that a run allocates lies between canaries
     monkeypatch.setattr(layout, "aligned", lambda shape, dtype=np.float32: buffers.zeros(shape, dtype))
@@ -64,7 +64,7 @@ def test_parameters_are_the_references(course, monkeypatch):
     np.testing.assert_allclose(training.curves().validation_loss, expected.validation_loss, rtol=TOLERANCE)
 
 
-@pytest.mark.parametrize("course", COURSES, ids=lambda course: "-".join(map(str, course[:3])))
+@pytest.mark.parametrize("course", COURSES, ids=lambda course: course.name)
 def test_the_padding_of_the_parameters_stays_zero(course):
     training = trained(course_config(course, epochs=3), prepared(*course_data(course)))
     inside = np.zeros(training.work.params.shape[1], np.float32)
@@ -77,11 +77,13 @@ BEGINNINGS = (
     *(("one hidden layer", "sgd", 10), ("three hidden layers", "momentum", 7), ("three hidden layers", "adam", 9)),
     *(("one hidden layer", "nesterov", 9), ("narrow waist", "adamw", 12), ("three hidden layers", "sgd", 8)),
 )
+WITHOUT_DROPOUT = [course for course in COURSES if course.activation != "relu" and not course.dropout]
 
 
-@pytest.mark.parametrize("beginning", BEGINNINGS, ids=lambda beginning: "-".join(map(str, beginning)))
-def test_a_training_is_the_trial_of_a_pack(beginning):
-    course = course_of(*beginning)
+@pytest.mark.parametrize(
+    "course", [*(course_of(*each) for each in BEGINNINGS), *WITHOUT_DROPOUT], ids=lambda course: course.name
+)
+def test_a_training_is_the_trial_of_a_pack(course):
     data, config = prepared(*course_data(course)), course_config(course, epochs=4)
     pack = run_pack(data, config, [9, 4])
     assert curves_of(trained(config, data, stream=4).curves()).tobytes() == pack.curves[1].tobytes()
@@ -119,6 +121,16 @@ def test_two_threads_give_the_bits_of_one(large_images, optimizer, more, skip_ze
     assert bits_of(one) == bits_of(two)
     if optimizer == "sgd":
         assert curves_of(two.curves()).tobytes() == run_pack(data, config, [0]).curves[0].tobytes()
+
+
+@pytest.mark.parametrize("activation", ["leaky-relu", "logistic"])
+@pytest.mark.parametrize("dropout", [0.0, 0.2])
+def test_two_threads_give_the_bits_of_one_with_any_activation(large_images, activation, dropout):
+    config, data = replace(LARGE, activation=activation, dropout=dropout), prepared(large_images)
+    one, two = (trained(config, data, threads) for threads in (1, 2))
+    assert one.assembly.net.stages.tolist() != two.assembly.net.stages.tolist(), "both runs took the same stages"
+    assert not one.assembly.net.hidden_lists and bits_of(one) == bits_of(two)
+    assert curves_of(two.curves()).tobytes() == run_pack(data, config, [0]).curves[0].tobytes()
 
 
 def test_skipping_zeros_changes_no_bit(large_images):
@@ -210,14 +222,16 @@ def test_early_stopping_counts_from_the_first_epoch():
     assert (result.best_epoch, result.epochs_done) == (1, 5)
 
 
+@pytest.mark.parametrize("activation", ["relu", "tanh"])
 @pytest.mark.parametrize("dropout", [0.0, 0.3])
 @pytest.mark.parametrize("dropout_scaling", ["inverted", "test-time"])
-def test_the_best_epochs_weights_are_restored(dropout, dropout_scaling):
+def test_the_best_epochs_weights_are_restored(activation, dropout, dropout_scaling):
     dataset = blobs(NETWORKS["three hidden layers"], 150, filled=0.7)
     parts = fastnet.split(dataset.y, seed=3)
     config = TrainConfig(
-        hidden=(16, 9), learning_rate=0.3, batch_size=8, epochs=20, dropout=dropout, dropout_scaling=dropout_scaling
-    )
+        hidden=(16, 9), activation=activation, learning_rate=0.3, batch_size=8, epochs=20, dropout=dropout,
+        dropout_scaling=dropout_scaling,
+    )  # fmt: skip
     result = train(dataset, config, split=parts, jobs=1)
     best = result.best_epoch - 1
     assert 0 < best < config.epochs - 1, "the best epoch should not be the last one"

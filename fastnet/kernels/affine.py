@@ -48,6 +48,14 @@ class Lists(NamedTuple):
     packed: int  # 1 where values are packed like the entries, 0 where they lie at their columns
 
 
+class Curve(NamedTuple):
+    """What becomes of a finished result where the activation is no epilogue of the tile; see `activation`."""
+
+    stage: int  # address of the stage that overwrites it, 0 for none
+    slopes: int  # address of the derivatives, laid out like it: written in training, then read; 0 where not wanted
+    keep: int  # address of the dropout bits, 0 where all units are kept
+
+
 class Pairs(NamedTuple):
     """The non-zero feature pairs of the inputs, and room to turn a batch of them around; see `sparsity`."""
 
@@ -83,31 +91,33 @@ def _tile_share(n: int, block: int, n_blocks: int) -> tuple[int, int]:
 @kernel
 def _forward_rows(
     table: np.ndarray, row: np.ndarray, first: int, last: int, rows: int, a: int, lda: int, lists: Lists, params: int,
-    c: int, active: int, keep: int, epilogue: int, scale: np.float32, scratch: int,
+    c: int, active: int, keep: int, epilogue: int, scale: np.float32, scratch: int, curve: Curve,
 ) -> None:  # fmt: skip
+    ldw, ld_active = 4 * row[LDW], row[LD_ACTIVE]
     if lists.n_blocks > 0:
         _forward_listed(table, row, first, last, rows, a, lda, lists, params, c, active, keep, epilogue, scale)
-        return
-    ldw, ld_active = 4 * row[LDW], row[LD_ACTIVE]
-    n_in, packed = row[N_IN], scratch + 4 * TILE_SCRATCH
-    size = k_block(n_in, last - first)
-    for k in range(0, n_in, size):
-        n_k = min(size, n_in - k)
-        end = epilogue if k + n_k == n_in else LINEAR
-        column, mask = 0, 0
-        for p in range(row[PANELS + 3 * FORWARD]):
-            vectors = _panel(row, FORWARD, p)
-            width = vectors * LANE_BYTES
-            w, ld_panel = params + 4 * row[W] + k * ldw + column, ldw
-            if size < n_in:
-                pack_panel(w, ldw, n_k, vectors, packed)
-                w, ld_panel = packed, width
-            invoke(
-                table[FORWARD, vectors], first, last, rows, a + 4 * k, lda, n_k, w, ld_panel,
-                params + 4 * row[B] + column, c + column, ldw, active + mask, ld_active, keep + mask, end,
-                np.int64(k == 0), scale,
-            )  # fmt: skip
-            column, mask = column + width, mask + vectors * MASK_BYTES
+    else:
+        n_in, packed = row[N_IN], scratch + 4 * TILE_SCRATCH
+        size = k_block(n_in, last - first)
+        for k in range(0, n_in, size):
+            n_k = min(size, n_in - k)
+            end = epilogue if k + n_k == n_in else LINEAR
+            column, mask = 0, 0
+            for p in range(row[PANELS + 3 * FORWARD]):
+                vectors = _panel(row, FORWARD, p)
+                width = vectors * LANE_BYTES
+                w, ld_panel = params + 4 * row[W] + k * ldw + column, ldw
+                if size < n_in:
+                    pack_panel(w, ldw, n_k, vectors, packed)
+                    w, ld_panel = packed, width
+                invoke(
+                    table[FORWARD, vectors], first, last, rows, a + 4 * k, lda, n_k, w, ld_panel,
+                    params + 4 * row[B] + column, c + column, ldw, active + mask, ld_active, keep + mask, end,
+                    np.int64(k == 0), scale,
+                )  # fmt: skip
+                column, mask = column + width, mask + vectors * MASK_BYTES
+    if curve.stage != 0:
+        invoke(curve.stage, first, last, row[N_OUT], c, ldw, curve.slopes, curve.keep, ld_active, scale)
 
 
 @kernel
@@ -135,9 +145,9 @@ def _forward_listed(
 @kernel
 def affine_forward(
     table: np.ndarray, row: np.ndarray, n_rows: int, rows: int, a: int, lda: int, lists: Lists, params: int, c: int,
-    active: int, keep: int, epilogue: int, scale: np.float32, scratch: np.ndarray,
+    active: int, keep: int, epilogue: int, scale: np.float32, scratch: np.ndarray, curve: Curve,
 ) -> None:  # fmt: skip
-    """Compute c = epilogue(a[rows] @ w + b) for `n_rows` samples (written in whole tiles).
+    """Compute c = epilogue(a[rows] @ w + b) for `n_rows` samples (written in whole tiles), then what `curve` says.
 
     rows    int64 sample numbers, whole tiles, read        a   (., lda) float32, read        lists   of a, read
     c       (n_rows, LDW) float32, written       active   activity bits, written       keep   dropout bits, read
@@ -147,14 +157,14 @@ def affine_forward(
     """
     _forward_rows(
         table, row, np.int64(0), n_rows, rows, a, lda, lists, params, c, active, keep, epilogue, scale,
-        address_of(scratch),
+        address_of(scratch), curve,
     )  # fmt: skip
 
 
 @parallel_kernel
 def affine_forward_parallel(
     table: np.ndarray, row: np.ndarray, n_rows: int, rows: int, a: int, lda: int, lists: Lists, params: int, c: int,
-    active: int, keep: int, epilogue: int, scale: np.float32, scratch: np.ndarray,
+    active: int, keep: int, epilogue: int, scale: np.float32, scratch: np.ndarray, curve: Curve,
 ) -> None:  # fmt: skip
     """Do as `affine_forward`, blocks of samples over threads."""
     n_blocks = _blocks(row, n_rows, scratch.shape[0])
@@ -162,23 +172,26 @@ def affine_forward_parallel(
     if n_blocks == 1:  # a prange of one would wake the threads all the same
         own = address_of(scratch)
         _forward_rows(
-            table, row, np.int64(0), n_rows, rows, a, lda, lists, params, c, active, keep, epilogue, scale, own
+            table, row, np.int64(0), n_rows, rows, a, lda, lists, params, c, active, keep, epilogue, scale, own, curve
         )
         return
     for block in prange(n_blocks):
         first, last = _tile_share(n_rows, np.int64(block), n_blocks)
         own = address_of(scratch) + np.int64(block) * ld_scratch
-        _forward_rows(table, row, first, last, rows, a, lda, lists, params, c, active, keep, epilogue, scale, own)
+        _forward_rows(
+            table, row, first, last, rows, a, lda, lists, params, c, active, keep, epilogue, scale, own, curve
+        )
 
 
 @kernel
 def _gradient_rows(
     table: np.ndarray, row: np.ndarray, first: int, last: int, dy: int, lists: Lists, transposed: int, ld: int,
-    dx: int, active: int, ld_active: int, scale: np.float32, scratch: int,
+    dx: int, active: int, ld_active: int, scale: np.float32, scratch: int, curve: Curve,
 ) -> None:  # fmt: skip
     if lists.n_blocks > 0:
         _gradient_listed(table, row, first, last, dy, lists, transposed, ld, dx, active, ld_active, scale)
         return
+    plain = curve.stage != 0
     n_out, packed = row[N_OUT], scratch + 4 * TILE_SCRATCH
     size = k_block(n_out, last - first)
     for k in range(0, n_out, size):
@@ -193,9 +206,11 @@ def _gradient_rows(
                 wt, ld_panel = packed, width
             invoke(
                 table[INPUT_GRADIENT, vectors], first, last, dy + 4 * k, 4 * row[LDW], n_k, wt, ld_panel, dx + column,
-                ld, active + mask, ld_active, np.int64(k == 0), np.int64(k + n_k == n_out), scale,
+                ld, active + mask, ld_active, np.int64(k == 0), np.int64(k + n_k == n_out and not plain), scale,
             )  # fmt: skip
             column, mask = column + width, mask + vectors * MASK_BYTES
+    if plain:
+        invoke(curve.stage, first, last, row[N_IN], dx, ld, curve.slopes)
 
 
 @kernel
@@ -220,34 +235,36 @@ def _gradient_listed(
 @kernel
 def input_gradient(
     table: np.ndarray, row: np.ndarray, n_rows: int, dy: int, lists: Lists, transposed: int, ld: int, dx: int,
-    active: int, ld_active: int, scale: np.float32, scratch: np.ndarray,
+    active: int, ld_active: int, scale: np.float32, scratch: np.ndarray, curve: Curve,
 ) -> None:  # fmt: skip
-    """Compute dx = (dy @ w.T) * active * scale.
+    """Compute dx = (dy @ w.T) * active * scale; with a `curve` dx = (dy @ w.T) * slopes, always dense.
 
     dy  (n_rows, LDW) float32, read    lists  of dy, read    transposed  w.T, rows of `ld` bytes, read
     dx  (n_rows, ld) float32, written (in whole tiles where dense)    active  bits of this layer's input, read
     scratch  (threads, .) float32, written
     """
     own = address_of(scratch)
-    _gradient_rows(table, row, np.int64(0), n_rows, dy, lists, transposed, ld, dx, active, ld_active, scale, own)
+    _gradient_rows(table, row, np.int64(0), n_rows, dy, lists, transposed, ld, dx, active, ld_active, scale, own, curve)
 
 
 @parallel_kernel
 def input_gradient_parallel(
     table: np.ndarray, row: np.ndarray, n_rows: int, dy: int, lists: Lists, transposed: int, ld: int, dx: int,
-    active: int, ld_active: int, scale: np.float32, scratch: np.ndarray,
+    active: int, ld_active: int, scale: np.float32, scratch: np.ndarray, curve: Curve,
 ) -> None:  # fmt: skip
     """Do as `input_gradient`, blocks of samples over threads."""
     n_blocks = _blocks(row, n_rows, scratch.shape[0])
     ld_scratch = 4 * scratch.shape[1]
     if n_blocks == 1:
         own = address_of(scratch)
-        _gradient_rows(table, row, np.int64(0), n_rows, dy, lists, transposed, ld, dx, active, ld_active, scale, own)
+        _gradient_rows(
+            table, row, np.int64(0), n_rows, dy, lists, transposed, ld, dx, active, ld_active, scale, own, curve
+        )
         return
     for block in prange(n_blocks):
         first, last = _tile_share(n_rows, np.int64(block), n_blocks)
         own = address_of(scratch) + np.int64(block) * ld_scratch
-        _gradient_rows(table, row, first, last, dy, lists, transposed, ld, dx, active, ld_active, scale, own)
+        _gradient_rows(table, row, first, last, dy, lists, transposed, ld, dx, active, ld_active, scale, own, curve)
 
 
 @kernel

@@ -26,6 +26,7 @@ class Net(NamedTuple):
     offsets: np.ndarray  # int64, places in the workspace, see `layout`
     table: np.ndarray  # (products, widths) int64, addresses of the microkernels, see `panels`
     stages: np.ndarray  # int64, addresses of the stages, see `step`
+    activation: np.ndarray  # (2,) int64, addresses of what ReLU does without, see `activation`
     rule: int  # update rule, see `update`
     update: int  # address of its microkernel, 0 for SGD
     xavier: int  # initial values: 1 Xavier, 0 He
@@ -122,6 +123,7 @@ class Job(NamedTuple):
 
 _ARRAYS = {
     "layers": (types.int64, 2), "offsets": (types.int64, 1), "table": (types.int64, 2), "stages": (types.int64, 1),
+    "activation": (types.int64, 1),
     "x": (types.float32, 2), "labels": (types.int64, 1), "identity": (types.int64, 1),
     "input_lists": (types.uint8, 1), "input_values": (types.float32, 2), "input_starts": (types.int64, 1),
     "pair_lists": (types.uint8, 1), "pair_values": (types.float32, 2), "pair_starts": (types.int64, 1),

@@ -63,12 +63,14 @@ class Layout:
     n_rows : int
         Rows of every activation buffer: batch or evaluation block, whichever is larger, in whole tiles.
     n_floats, n_bytes, n_lists, n_marks : int
-        Size of one thread's workspace: floats (outputs, two gradients, a transposed weight), activity bits, lists of
-        active outputs, and their begins (the ends are as many).
+        Size of one thread's workspace: floats (outputs, two gradients, a transposed weight, derivatives of the hidden
+        outputs where they are wanted), activity bits, lists of active outputs, and their begins (the ends are as many).
     gradient, gradient_size, transposed : int
         Float offsets in the workspace of the first gradient, from it to the second, and of wᵀ.
     keep : int
         Byte offset of the dropout bits in the activity buffer.
+    slopes : int
+        Floats from a hidden output to its derivatives.
     """
 
     table: np.ndarray
@@ -82,18 +84,23 @@ class Layout:
     gradient_size: int
     transposed: int
     keep: int
+    slopes: int
 
     @property
     def offsets(self) -> np.ndarray:
-        """What the kernels read beside the table, as int64 (gradient, gradient_size, transposed, keep)."""
-        return np.array([self.gradient, self.gradient_size, self.transposed, self.keep], np.int64)
+        """What the kernels read beside the table, as int64: see `GRADIENT` and the other places."""
+        return np.array([self.gradient, self.gradient_size, self.transposed, self.keep, self.slopes], np.int64)
 
 
-GRADIENT, GRADIENT_SIZE, TRANSPOSED, KEEP = range(4)
+GRADIENT, GRADIENT_SIZE, TRANSPOSED, KEEP, SLOPES = range(5)
 
 
-def layout(sizes: tuple[int, ...], n_rows: int) -> Layout:
-    """Lay out a network of these layer sizes for blocks of up to `n_rows` samples."""
+def layout(sizes: tuple[int, ...], n_rows: int, *, slopes: bool = False) -> Layout:
+    """Lay out a network of these layer sizes for blocks of up to `n_rows` samples.
+
+    With `slopes` there is room for the derivatives of the hidden outputs, which all activations but ReLU need in
+    training.
+    """
     n_rows = round_up(n_rows, TILE_ROWS)
     table = np.zeros((len(sizes) - 1, N_FIELDS), np.int64)
     parameters = floats = bits = lists = marks = 0
@@ -113,11 +120,12 @@ def layout(sizes: tuple[int, ...], n_rows: int) -> Layout:
         marks += n_rows * n_blocks
     gradient_size = round_up(n_rows * int(table[:, LDW].max()), _LINE)
     transposed = max((round_up(o, LANES) * leading(i) for i, o in pairwise(sizes[1:])), default=0)
+    n_floats = floats + 2 * gradient_size + round_up(transposed, _LINE)
     return Layout(
         table=table,
         n_parameters=parameters,
         n_rows=n_rows,
-        n_floats=floats + 2 * gradient_size + round_up(transposed, _LINE),
+        n_floats=n_floats + (int(table[-1, Y]) if slopes else 0),
         n_bytes=bits + round_up(n_rows * int(table[:, LD_ACTIVE].max()), ALIGNMENT),
         n_lists=lists,
         n_marks=marks,
@@ -125,6 +133,7 @@ def layout(sizes: tuple[int, ...], n_rows: int) -> Layout:
         gradient_size=gradient_size,
         transposed=floats + 2 * gradient_size,
         keep=bits,
+        slopes=n_floats,
     )
 
 

@@ -13,7 +13,9 @@ from numba import types
 
 from fastnet.kernels import _jit
 from fastnet.kernels._jit import kernel
+from fastnet.kernels.activation import APPLY, MULTIPLY
 from fastnet.kernels.affine import (
+    Curve,
     Lists,
     Pairs,
     affine_forward,
@@ -61,6 +63,7 @@ from fastnet.kernels.layout import (
     N_BLOCKS,
     N_IN,
     N_OUT,
+    SLOPES,
     TRANSPOSED,
     Y,
 )
@@ -115,9 +118,14 @@ def _forward(c: int, rows: int, n_rows: int, step: int) -> None:
             keep_bits(
                 trial.seed, trial.stream, layer, step, n_rows, row[N_OUT], threshold, row[LD_ACTIVE], work.bits[keep:]
             )
+        curve = Curve(np.int64(0), np.int64(0), np.int64(0))
+        if layer < last and net.activation[APPLY] != 0:
+            slopes = np.int64(0) if step == EVALUATION else base + 4 * (net.offsets[SLOPES] + row[Y])
+            curve = Curve(net.activation[APPLY], slopes, bits + keep if epilogue == RELU_KEPT else np.int64(0))
+            epilogue = LINEAR
         affine_forward(
             net.table, row, n_rows, index, a, lda, lists, address_of(work.params), base + 4 * row[Y],
-            bits + row[ACTIVE], bits + keep, epilogue, scale, work.scratch,
+            bits + row[ACTIVE], bits + keep, epilogue, scale, work.scratch, curve,
         )  # fmt: skip
         a, lda, index = base + 4 * row[Y], 4 * row[LDW], address_of(data.identity)
         if layer < last:
@@ -182,6 +190,7 @@ def _backward(c: int, rows: int, n_rows: int) -> None:
                 net.table, row, n_rows, dy, _output_lists(row, work, layer, row[N_IN]) if layer < last else _no_lists(),
                 transposed, ldx, dx, address_of(work.bits) + below[ACTIVE], below[LD_ACTIVE],
                 np.float32(work.dropout[layer - 1, TRAIN_SCALE]), work.scratch,
+                Curve(net.activation[MULTIPLY], base + 4 * (net.offsets[SLOPES] + below[Y]), np.int64(0)),
             )  # fmt: skip
         if layer > 0 or data.sparse == 0:
             weight_update(
@@ -288,7 +297,8 @@ def _evaluate(c: int, part: int, stop: int) -> int:
         )
         correct += found
     if first > 0:
-        invoke(net.stages[FORWARD], c, address_of(rows), first, EVALUATION)
+        # Taken as a step: without dropout that is an evaluation, but one that leaves the activation's derivatives too.
+        invoke(net.stages[FORWARD], c, address_of(rows), first, np.int64(0))
         ready, found = softmax_loss(
             logits, last[LDW], last[N_OUT], rows, first, data.labels, 0.0, _WITH_GRADIENT, gradient
         )

@@ -18,11 +18,17 @@ from numba.extending import intrinsic, models, register_model
 
 from fastnet.kernels.host import LANES, MASK_BYTES
 from fastnet.kernels.memory import F32, address, constant, read, row_of, write
-from fastnet.kernels.vector import VECTOR, ZERO, fill, multiply_add, read_vector, write_vector
-
-_BITS = ir.IntType(LANES)
-_MASK = ir.VectorType(ir.IntType(1), LANES)
-_STORED_MASK = ir.IntType(8 * MASK_BYTES)
+from fastnet.kernels.vector import (
+    BITS,
+    STORED_BITS,
+    VECTOR,
+    ZERO,
+    fill,
+    multiply_add,
+    read_bits,
+    read_vector,
+    write_vector,
+)
 
 
 class Tile(types.Type):  # type: ignore[misc]
@@ -115,17 +121,10 @@ def rank1_strided(typing: Any, tile: Any, first: Any, stride: Any, base: Any) ->
     return tile(tile, types.int64, types.int64, types.int64), generate
 
 
-def _load_mask(builder: Any, base: Any, v: int) -> Any:
-    """Read the activity bits of vector `v` of a row as a vector of booleans."""
-    stored = read(builder, builder.add(base, constant(MASK_BYTES * v)), _STORED_MASK, 1)
-    bits = stored if _STORED_MASK.width == LANES else builder.trunc(stored, _BITS)
-    return builder.bitcast(bits, _MASK)
-
-
 def _store_mask(builder: Any, mask: Any, base: Any, v: int) -> None:
-    bits = builder.bitcast(mask, _BITS)
-    stored = bits if _STORED_MASK.width == LANES else builder.zext(bits, _STORED_MASK)
-    write(builder, stored, builder.add(base, constant(MASK_BYTES * v)), _STORED_MASK, 1)
+    bits = builder.bitcast(mask, BITS)
+    stored = bits if STORED_BITS.width == LANES else builder.zext(bits, STORED_BITS)
+    write(builder, stored, builder.add(base, constant(MASK_BYTES * v)), STORED_BITS, 1)
 
 
 @intrinsic
@@ -182,7 +181,7 @@ def store_relu_kept(
 
         def choose(value: Any, r: int, v: int) -> Any:
             positive = builder.fcmp_ordered(">", value, ZERO)
-            kept = _load_mask(builder, row_of(builder, keep, active_stride, r), v)
+            kept = read_bits(builder, row_of(builder, keep, active_stride, r), v)
             chosen = builder.and_(positive, kept)
             _store_mask(builder, chosen, row_of(builder, active, active_stride, r), v)
             return chosen
@@ -203,7 +202,7 @@ def store_active(typing: Any, tile: Any, base: Any, stride: Any, scale: Any, act
             builder,
             tile,
             args[:4],
-            lambda value, r, v: _load_mask(builder, row_of(builder, active, active_stride, r), v),
+            lambda value, r, v: read_bits(builder, row_of(builder, active, active_stride, r), v),
         )
         return context.get_dummy_value()
 

@@ -14,11 +14,13 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic, models, overload, register_model
 
-from fastnet.kernels.host import LANES
+from fastnet.kernels.host import LANES, MASK_BYTES
 from fastnet.kernels.memory import F32, I32, I64, address, constant, read, row_of, write
 
 VECTOR = ir.VectorType(F32, LANES)
 ZERO = ir.Constant(VECTOR, None)
+BITS = ir.IntType(LANES)
+STORED_BITS = ir.IntType(8 * MASK_BYTES)
 _UNDEFINED = ir.Constant(VECTOR, ir.Undefined)
 
 
@@ -53,6 +55,13 @@ def fill(builder: Any, scalar: Any) -> Any:
     lanes = ir.Constant(ir.VectorType(I32, LANES), [0] * LANES)
     single = builder.insert_element(_UNDEFINED, scalar, ir.Constant(I32, 0))
     return builder.shuffle_vector(single, _UNDEFINED, lanes)
+
+
+def read_bits(builder: Any, base: Any, v: int = 0) -> Any:
+    """Emit a load of the bits of vector `v` (activity or dropout) as a vector of booleans."""
+    stored = read(builder, builder.add(base, constant(MASK_BYTES * v)), STORED_BITS, 1)
+    bits = stored if STORED_BITS.width == LANES else builder.trunc(stored, BITS)
+    return builder.bitcast(bits, ir.VectorType(ir.IntType(1), LANES))
 
 
 def multiply_add(builder: Any) -> Any:
@@ -126,6 +135,38 @@ for _operation, _name in (
 
 
 @intrinsic
+def fused(typing: Any, left: Any, right: Any, addend: Any) -> Any:
+    """Return ``left * right + addend`` of each lane, rounded once."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.call(multiply_add(builder), args)
+
+    return vector(vector, vector, vector), generate
+
+
+@intrinsic
+def magnitude(typing: Any, value: Any) -> Any:
+    """Return each lane without its sign."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        kind = ir.FunctionType(VECTOR, [VECTOR])
+        return builder.call(cgutils.get_or_insert_function(builder.module, kind, f"llvm.fabs.v{LANES}f32"), args)
+
+    return vector(vector), generate
+
+
+@intrinsic
+def with_sign(typing: Any, value: Any, sign: Any) -> Any:
+    """Return the size of each lane of `value` with the sign of that of `sign`."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        kind = ir.FunctionType(VECTOR, [VECTOR] * 2)
+        return builder.call(cgutils.get_or_insert_function(builder.module, kind, f"llvm.copysign.v{LANES}f32"), args)
+
+    return vector(vector, vector), generate
+
+
+@intrinsic
 def square_root(typing: Any, value: Any) -> Any:
     """Return the square root of each lane, correctly rounded."""
 
@@ -146,6 +187,39 @@ def at_least(typing: Any, value: Any, least: Any) -> Any:
         return builder.select(builder.fcmp_ordered("<", value, limit), limit, value)
 
     return vector(vector, types.float32), generate
+
+
+@intrinsic
+def at_most(typing: Any, value: Any, most: Any) -> Any:
+    """Return each lane, or `most` where it is above that; a NaN stays one."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        value, limit = args[0], fill(builder, args[1])
+        return builder.select(builder.fcmp_ordered(">", value, limit), limit, value)
+
+    return vector(vector, types.float32), generate
+
+
+@intrinsic
+def where_positive(typing: Any, value: Any, yes: Any, no: Any) -> Any:
+    """Return each lane of `yes` where that of `value` is above zero, and of `no` where it is not or is a NaN."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        value, yes, no = args
+        return builder.select(builder.fcmp_ordered(">", value, ZERO), yes, no)
+
+    return vector(vector, vector, vector), generate
+
+
+@intrinsic
+def where_bits(typing: Any, value: Any, base: Any) -> Any:
+    """Return each lane whose bit at a byte address is set, and zeros."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        value, base = args
+        return builder.select(read_bits(builder, base), value, ZERO)
+
+    return vector(vector, types.int64), generate
 
 
 @intrinsic

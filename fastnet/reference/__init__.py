@@ -1,11 +1,22 @@
 """Pure NumPy twin of every kernel, written to be obviously right and never optimised.
 
-`rng` makes the random numbers (equal to the kernels' to the last bit), `network` holds the mathematics of one network,
-`rules` the update rules, `schedule` the learning rate's course, `training` the whole course of a training run.
-Everything works in float32 and in float64, so that the mathematics can be checked by finite differences. It imports
-NumPy only, and nothing of the library imports it but the self-test of `fastnet doctor`.
+`rng` makes the random numbers (equal to the kernels' to the last bit), `activation` and `network` hold the mathematics
+of one network, `rules` the update rules, `schedule` the learning rate's course, `training` the whole course of a
+training run. Everything works in float32 and in float64, so that the mathematics can be checked by finite differences.
+It imports NumPy only, and nothing of the library imports it but the self-test of `fastnet doctor`.
 """
 
+from fastnet.reference.activation import (
+    ACTIVATIONS,
+    activate,
+    activation_slope,
+    gelu,
+    leaky_relu,
+    logistic,
+    normal_distribution,
+    relu,
+    silu,
+)
 from fastnet.reference.network import (
     accuracy,
     affine_forward,
@@ -16,9 +27,10 @@ from fastnet.reference.network import (
     evaluate,
     forward,
     hidden_forward,
+    hidden_slope,
+    hidden_slopes,
     input_gradient,
     output_gradient,
-    relu,
     scales,
     softmax,
     weight_gradient,
@@ -53,6 +65,7 @@ from fastnet.reference.schedule import half_cosine, rate_factor
 from fastnet.reference.training import Trajectory, train, train_step
 
 __all__ = [
+    "ACTIVATIONS",
     "DROPOUT",
     "INIT",
     "SHUFFLE",
@@ -60,6 +73,8 @@ __all__ = [
     "Rule",
     "Trajectory",
     "accuracy",
+    "activate",
+    "activation_slope",
     "adagrad_update",
     "adam_update",
     "adamw_update",
@@ -70,15 +85,21 @@ __all__ = [
     "dropout",
     "evaluate",
     "forward",
+    "gelu",
     "half_cosine",
     "hidden_forward",
+    "hidden_slope",
+    "hidden_slopes",
     "initial_state",
     "initial_weights",
     "input_gradient",
     "keep_mask",
+    "leaky_relu",
     "log_exact",
+    "logistic",
     "momentum_update",
     "nesterov_update",
+    "normal_distribution",
     "normal_quantile",
     "output_gradient",
     "philox4x32",
@@ -89,6 +110,7 @@ __all__ = [
     "scales",
     "sgd_update",
     "shuffle",
+    "silu",
     "softmax",
     "train",
     "train_step",

@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastnet.reference.activation import activate, activation_slope
+
 Floats = NDArray[np.floating[Any]]
 Labels = NDArray[np.integer[Any]]
 Mask = NDArray[np.bool_]
@@ -36,17 +38,6 @@ def affine_forward(x: Floats, w: Floats, b: Floats) -> Floats:
     array([[16.]])
     """
     return x @ w + b
-
-
-def relu(z: Floats) -> Floats:
-    """Compute ``max(z, 0)`` of every element.
-
-    Examples
-    --------
-    >>> relu(np.array([-2.0, 0.0, 3.0])).tolist()
-    [0.0, 0.0, 3.0]
-    """
-    return np.maximum(z, z.dtype.type(0))
 
 
 def dropout(y: Floats, keep: Mask | None, scale: float) -> Floats:
@@ -99,8 +90,10 @@ def scales(dropout: float, dropout_scaling: str) -> tuple[float, float]:
     return {"inverted": (1.0 / (1.0 - dropout), 1.0), "test-time": (1.0, 1.0 - dropout)}[dropout_scaling]
 
 
-def hidden_forward(x: Floats, w: Floats, b: Floats, keep: Mask | None, scale: float) -> Floats:
-    """Compute one hidden layer: affine, then ReLU, then dropout.
+def hidden_forward(
+    x: Floats, w: Floats, b: Floats, keep: Mask | None, scale: float, activation: str = "relu"
+) -> Floats:
+    """Compute one hidden layer: affine, then the activation, then dropout.
 
     Parameters
     ----------
@@ -108,18 +101,40 @@ def hidden_forward(x: Floats, w: Floats, b: Floats, keep: Mask | None, scale: fl
         See `affine_forward`.
     keep, scale
         See `dropout`.
+    activation : str
+        See `activation.ACTIVATIONS`.
 
     Returns
     -------
     (B, O) array
-        Zero wherever ReLU or dropout closed the unit, greater than zero elsewhere.
+        With ReLU zero wherever it or dropout closed the unit, greater than zero elsewhere.
 
     Examples
     --------
     >>> hidden_forward(np.array([[1.0]]), np.array([[2.0, -2.0]]), np.zeros(2), None, 1.0).tolist()
     [[2.0, 0.0]]
     """
-    return dropout(relu(affine_forward(x, w, b)), keep, scale)
+    return dropout(activate(affine_forward(x, w, b), activation), keep, scale)
+
+
+def hidden_slope(x: Floats, w: Floats, b: Floats, keep: Mask | None, scale: float, activation: str = "relu") -> Floats:
+    """Compute the derivative of every element of `hidden_forward` with respect to that of its affine part.
+
+    Parameters
+    ----------
+    x, w, b, keep, scale, activation
+        See `hidden_forward`.
+
+    Returns
+    -------
+    (B, O) array
+
+    Examples
+    --------
+    >>> hidden_slope(np.array([[1.0]]), np.array([[2.0, -2.0]]), np.zeros(2), None, 4.0).tolist()
+    [[4.0, 0.0]]
+    """
+    return dropout(activation_slope(affine_forward(x, w, b), activation), keep, scale)
 
 
 def _each(scale: float | Sequence[float], n_hidden: int) -> Sequence[float]:
@@ -132,6 +147,7 @@ def forward(
     x: Floats,
     scale: float | Sequence[float],
     keeps: Sequence[Mask | None] | None = None,
+    activation: str = "relu",
 ) -> list[Floats]:
     """Compute what every layer puts out.
 
@@ -144,6 +160,8 @@ def forward(
         Of the hidden layers, in training or in evaluation, see `scales`.
     keeps : one (B, O) bool per hidden layer, or None
         The masks of a training step; None in evaluation.
+    activation : str
+        Of the hidden layers, see `activation.ACTIVATIONS`.
 
     Returns
     -------
@@ -161,10 +179,47 @@ def forward(
     outputs: list[Floats] = []
     y = x
     for w, b, keep, factor in zip(weights[:-1], biases[:-1], keeps, _each(scale, len(weights) - 1), strict=True):
-        y = hidden_forward(y, w, b, keep, factor)
+        y = hidden_forward(y, w, b, keep, factor, activation)
         outputs.append(y)
     outputs.append(affine_forward(y, weights[-1], biases[-1]))
     return outputs
+
+
+def hidden_slopes(
+    weights: Sequence[Floats],
+    biases: Sequence[Floats],
+    x: Floats,
+    outputs: Sequence[Floats],
+    scale: float | Sequence[float],
+    keeps: Sequence[Mask | None] | None = None,
+    activation: str = "relu",
+) -> list[Floats]:
+    """Compute the derivative of every hidden layer's outputs with respect to its affine part.
+
+    Parameters
+    ----------
+    weights, biases, x, scale, keeps, activation
+        See `forward`.
+    outputs : one (B, O) array per layer
+        What `forward` returned.
+
+    Returns
+    -------
+    list of (B, O) arrays
+        One per hidden layer, see `hidden_slope`.
+
+    Examples
+    --------
+    >>> weights, biases, x = [np.eye(2), np.ones((2, 1))], [np.zeros(2), np.ones(1)], np.array([[3.0, -1.0]])
+    >>> [slope.tolist() for slope in hidden_slopes(weights, biases, x, forward(weights, biases, x, 1.0), 1.0)]
+    [[[1.0, 0.0]]]
+    """
+    n_hidden = len(weights) - 1
+    layers = zip(
+        [x, *outputs][:n_hidden], weights[:-1], biases[:-1], keeps or [None] * n_hidden, _each(scale, n_hidden),
+        strict=True,
+    )  # fmt: skip
+    return [hidden_slope(*layer, activation) for layer in layers]
 
 
 def softmax(logits: Floats) -> Floats:
@@ -224,7 +279,12 @@ def accuracy(logits: Floats, labels: Labels) -> float:
 
 
 def evaluate(
-    weights: Sequence[Floats], biases: Sequence[Floats], x: Floats, labels: Labels, scale: float | Sequence[float]
+    weights: Sequence[Floats],
+    biases: Sequence[Floats],
+    x: Floats,
+    labels: Labels,
+    scale: float | Sequence[float],
+    activation: str = "relu",
 ) -> tuple[float, float]:
     """Compute loss and accuracy with every unit kept.
 
@@ -235,6 +295,8 @@ def evaluate(
     labels : (B,) int
     scale : float or one per hidden layer
         In evaluation, see `scales`.
+    activation : str
+        See `forward`.
 
     Returns
     -------
@@ -246,7 +308,7 @@ def evaluate(
     >>> evaluate([np.eye(2)], [np.zeros(2)], np.array([[50.0, 0.0]]), np.array([0]), 1.0)[1]
     1.0
     """
-    logits = forward(weights, biases, x, scale)[-1]
+    logits = forward(weights, biases, x, scale, None, activation)[-1]
     return cross_entropy(logits, labels), accuracy(logits, labels)
 
 
@@ -265,7 +327,7 @@ def output_gradient(logits: Floats, labels: Labels, label_smoothing: float = 0.0
 
 
 def input_gradient(dy: Floats, w: Floats, y: Floats, scale: float) -> Floats:
-    """Carry a gradient back through the weights `w` and the hidden layer before them.
+    """Carry a gradient back through the weights `w` and the hidden layer of ReLUs before them.
 
     Parameters
     ----------
@@ -330,6 +392,7 @@ def backward(
     labels: Labels,
     scale: float | Sequence[float],
     label_smoothing: float = 0.0,
+    slopes: Sequence[Floats] | None = None,
 ) -> list[Floats]:
     """Compute the gradient of the loss with respect to the affine part of every layer.
 
@@ -343,6 +406,8 @@ def backward(
         What was given to `forward`.
     label_smoothing : float
         See `cross_entropy`.
+    slopes : one (B, O) array per hidden layer, or None
+        See `hidden_slopes`; None takes those of ReLU from the outputs.
 
     Returns
     -------
@@ -356,6 +421,10 @@ def backward(
     [[-0.5, 0.5]]
     """
     dys = [output_gradient(outputs[-1], labels, label_smoothing)]
+    if slopes is not None:
+        for w, slope in zip(reversed(weights[1:]), reversed(slopes), strict=True):
+            dys.insert(0, (dys[0] @ w.T) * slope)
+        return dys
     factors = _each(scale, len(weights) - 1)
     for w, y, factor in zip(reversed(weights[1:]), reversed(outputs[:-1]), reversed(factors), strict=True):
         dys.insert(0, input_gradient(dys[0], w, y, factor))

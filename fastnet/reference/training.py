@@ -18,6 +18,7 @@ from fastnet.reference.network import (
     cross_entropy,
     evaluate,
     forward,
+    hidden_slopes,
     scales,
     weight_gradient,
 )
@@ -52,6 +53,7 @@ def train_step(
     t: int,
     rule: Rule,
     label_smoothing: float = 0.0,
+    activation: str = "relu",
 ) -> tuple[list[Floats], list[Floats], list[tuple[State, State]], float]:
     """Take one step on one batch; all gradients are those at the weights before the step.
 
@@ -68,6 +70,8 @@ def train_step(
         The biases follow it without weight decay.
     label_smoothing : float
         See `network.cross_entropy`.
+    activation : str
+        See `network.forward`.
 
     Returns
     -------
@@ -82,10 +86,11 @@ def train_step(
     >>> train_step(w, b, [((), ())], x, y, None, 1.0, 1, Rule(learning_rate=1.0))[0]
     [array([[ 0.5, -0.5]])]
     """
-    outputs = forward(weights, biases, x, scale, keeps)
+    outputs = forward(weights, biases, x, scale, keeps, activation)
     loss = cross_entropy(outputs[-1], labels, label_smoothing)
     inputs = [x, *outputs[:-1]]
-    dys = backward(weights, outputs, labels, scale, label_smoothing)
+    slopes = hidden_slopes(weights, biases, x, outputs, scale, keeps, activation)
+    dys = backward(weights, outputs, labels, scale, label_smoothing, slopes)
     bias_rule = rule._replace(weight_decay=0.0)
     new_weights, new_biases, new_states = [], [], []
     for w, b, (w_state, b_state), x_layer, dy in zip(weights, biases, states, inputs, dys, strict=True):
@@ -104,6 +109,7 @@ def train(
     validation_rows: NDArray[np.int64],
     sizes: Sequence[int],
     *,
+    activation: str = "relu",
     init: str = "he",
     optimizer: str = "sgd",
     learning_rate: float = 0.01,
@@ -136,6 +142,8 @@ def train(
         Which samples to learn from and which to judge by.
     sizes : sequence of int
         Widths of all layers, input and output included.
+    activation : str
+        Of the hidden layers, see `activation.ACTIVATIONS`.
     init : {"he", "xavier"}
         See `rng.initial_weights`.
     optimizer : {"sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw"}
@@ -202,9 +210,12 @@ def train(
                 now = rule._replace(learning_rate=rule.learning_rate * factor)
                 step += 1
                 weights, biases, states, loss = train_step(
-                    weights, biases, states, x[rows], labels[rows], keeps, scale_train, step, now, label_smoothing
-                )
+                    weights, biases, states, x[rows], labels[rows], keeps, scale_train, step, now, label_smoothing,
+                    activation,
+                )  # fmt: skip
                 curves[0, epoch] += loss * len(rows) / len(order)
-            _, curves[1, epoch] = evaluate(weights, biases, x[train_rows], labels[train_rows], scale_eval)
-            curves[2:, epoch] = evaluate(weights, biases, x[validation_rows], labels[validation_rows], scale_eval)
+            _, curves[1, epoch] = evaluate(weights, biases, x[train_rows], labels[train_rows], scale_eval, activation)
+            curves[2:, epoch] = evaluate(
+                weights, biases, x[validation_rows], labels[validation_rows], scale_eval, activation
+            )
     return Trajectory(weights, biases, *curves)
