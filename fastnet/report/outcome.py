@@ -95,15 +95,15 @@ def format_final(choice: Mapping[str, Any]) -> list[str]:
     >>> choice = {"metric": "accuracy", "candidates": [score], "confidence": 0.95, "words": "trial 7 wins"}
     >>> print("\n".join(format_final(choice)))
     Final choice: validation accuracy of 1 candidate over 2 fresh seeds
-    trial  in search   mean      sd    95 % interval
-        7       0.83  0.810  0.0141  0.683  to 0.937  learning_rate 0.01
+    trial  in search   mean      sd   95 % interval
+        7       0.83  0.810  0.0141  0.683 to 0.937  learning_rate 0.01
     Trial 7 wins.
     """
     scores = choice["candidates"]
     metric, confidence = choice["metric"], f"{100 * choice['confidence']:g} % interval"
     rows = [["trial", "in search", "mean", "sd", confidence]]
     for score in scores:
-        span = "-" if score["low"] is None else f"{score['low']:<6.3f} to {score['high']:.3f}"
+        span = "-" if score["low"] is None else f"{score['low']:.3f} to {score['high']:.3f}"
         sd = "-" if score["sd"] is None else f"{score['sd']:.4f}"
         mean = "-" if score["mean"] is None else f"{score['mean']:.3f}"
         mean += f" ({score['diverged']} diverged)" if score["diverged"] else ""

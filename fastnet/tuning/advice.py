@@ -15,7 +15,7 @@ import numpy as np
 from fastnet.tuning.distributions import Choice, Distribution, text_of
 from fastnet.tuning.result import TrialResult, rank
 from fastnet.tuning.space import Space
-from fastnet.tuning.stages import LEVEL, Edge, Narrowing, StageReport, narrow
+from fastnet.tuning.stages import LEVEL, Narrowing, StageReport, narrow
 
 LOOKED_AT = 20
 """As many trials as the picture shows."""
@@ -138,8 +138,8 @@ def recommend(
     >>> recommendation = recommend(space, trials)
     >>> recommendation.smooth, recommendation.ranges[0].words
     (13, 'learning rate 0.0039 to 0.01')
-    >>> recommendation.warnings[0]
-    'Values of learning rate above 0.01 were not tried and may be better: 10 of the 10 best lie in its upper tenth.'
+    >>> print(recommendation.warnings[0].partition(":")[0])
+    Values of learning rate above 0.01 were not tried and may be better
     """
     every = tuple(trials)
     reports = _replayed(space, every, metric, expand)
@@ -151,12 +151,10 @@ def recommend(
         for place, (name, distribution) in enumerate(final.distributions.items())
     )
     warnings = tuple(
-        text for place in range(len(ranges)) for text in _warnings([report.ranges[place] for report in reports])
+        text for place in range(len(ranges)) for text in _warnings([(r.stage, r.ranges[place]) for r in reports])
     )
-    told = [item for item in ranges if item.effect != "fixed"]
-    clear = ", ".join(item.words for item in told if item.effect == "clear")
-    parts = [training, clear, *(item.words for item in told if item.effect != "clear")]
-    words = " ".join(["; ".join(part for part in parts if part) + ".", *warnings])
+    words = "; ".join([training, *_told(ranges)]) + "."
+    words = " ".join([words, *warnings])
     return Recommendation(final, smooth, len(shown), ranges, warnings, words)
 
 
@@ -214,28 +212,43 @@ def _recommended(name: str, final: Distribution, history: Sequence[Narrowing]) -
         return RecommendedRange(name, str(final), "fixed", f"{word} {span}")
     if any(item.alarm or item.chance <= LEVEL for item in history):
         return RecommendedRange(name, str(final), "clear", f"{word} {span}")
-    if all(item.best < ENOUGH_BEST for item in history):
-        return RecommendedRange(name, str(final), "unknown", f"too few trials to tell what {word} does ({span})")
-    if isinstance(final, Choice):
-        return RecommendedRange(name, str(final), "little", f"{word} makes little difference ({span})")
-    return RecommendedRange(name, str(final), "little", f"{word} makes little difference from {span}")
+    few = all(item.best < ENOUGH_BEST for item in history)
+    return RecommendedRange(name, str(final), "unknown" if few else "little", f"{word} ({span})")
 
 
-def _warnings(history: Sequence[Narrowing]) -> Iterable[str]:
+def _told(ranges: Sequence[RecommendedRange]) -> Iterable[str]:
+    """Join the ranges of equal effect to a part of the sentence each."""
+    clear, little, unknown = (
+        [item.words for item in ranges if item.effect == effect] for effect in ("clear", "little", "unknown")
+    )
+    if clear:
+        yield ", ".join(clear)
+    if little:
+        yield f"{_listed(little)} make{'s' if len(little) == 1 else ''} little difference"
+    if unknown:
+        yield f"too few trials to tell what {_listed(unknown)} do{'es' if len(unknown) == 1 else ''}"
+
+
+def _listed(words: Sequence[str]) -> str:
+    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
+
+
+def _warnings(history: Sequence[tuple[int, Narrowing]]) -> Iterable[str]:
     """Say beyond which borders nothing was tried although the best piled up there, in whichever stage."""
-    if not history or history[-1].low is None or history[-1].high is None:
-        return
-    word = history[-1].name.replace("_", " ")
     for side, beyond in enumerate(("below", "above")):
-        edges = [edge for item in history if (edge := (item.low, item.high)[side]) is not None]
-        outermost = (min, max)[side](edge.border for edge in edges)
-        piled: list[Edge] = [edge for edge in edges if edge.alarm and edge.border == outermost]
+        edges = [(stage, edge) for stage, item in history if (edge := (item.low, item.high)[side]) is not None]
+        if not edges:
+            continue
+        word = history[0][1].name.replace("_", " ")
+        outermost = (min, max)[side](edge.border for _, edge in edges)
+        piled = [(stage, edge) for stage, edge in edges if edge.alarm and edge.border == outermost]
+        last_stage, last = edges[-1]
         if piled:
-            yield (
-                f"Values of {word} {beyond} {text_of(outermost)} were not tried and may be better: {piled[0].crowd}."
-            )
-        elif edges[-1].alarm:
-            yield f"Look at {word} {beyond} {text_of(edges[-1].border)} again: in the last stage {edges[-1].crowd}."
+            stage, edge = piled[-1]
+            untried = f"Values of {word} {beyond} {text_of(outermost)} were not tried and may be better"
+            yield f"{untried}: in stage {stage}, {edge.crowd}."
+        elif last.alarm:
+            yield f"Look at {word} {beyond} {text_of(last.border)} again: in stage {last_stage}, {last.crowd}."
 
 
 def _span(distribution: Any) -> str:

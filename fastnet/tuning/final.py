@@ -223,18 +223,18 @@ def _words(scores: Sequence[Score], metric: str, optimism: float) -> str:
     winner = scores[0]
     if not math.isfinite(winner.mean):
         return "every repeat of every candidate diverged; search with lower learning rates"
-    words = f"trial {winner.trial.id} wins with a mean validation {metric} of {winner.mean:.4g}"
-    if math.isfinite(winner.sd):
-        words += f" ± {winner.high - winner.mean:.2g}"
     seeds = len(winner.values) - winner.diverged
+    words = f"trial {winner.trial.id} wins with a mean validation {metric} of {winner.mean:.4g}"
     words += f" over {seeds} fresh seed{'s' if seeds > 1 else ''}"
     if winner.diverged:
         words += f", {winner.diverged} more diverged"
+    if math.isfinite(winner.sd):
+        words += f" ({100 * CONFIDENCE:g} % interval {winner.low:.4g} to {winner.high:.4g})"
     rivals = sum(_overlap(winner, score) for score in scores[1:])
     if rivals:
         words += f"; the intervals of {rivals} other{'s' if rivals > 1 else ''} overlap with its own"
     side = "better" if optimism >= 0 else "worse"
-    return words + f"; the search had shown values {abs(optimism):.2g} {side} than the means"
+    return words + f"; in the search the candidates looked {abs(optimism):.2g} {side} on average"
 
 
 def _overlap(winner: Score, other: Score) -> bool:
