@@ -52,8 +52,8 @@ def course_config(course: Course, epochs: int, seed: int = 2**63 + 11) -> TrainC
         hidden=NETWORKS[course.network].hidden, activation=course.activation, init=course.init,
         optimizer=course.optimizer, weight_decay=course.weight_decay, dropout=course.dropout,
         dropout_scaling=course.dropout_scaling, schedule=course.schedule, warmup_epochs=course.warmup_epochs,
-        step_epochs=1, step_factor=0.3, label_smoothing=course.label_smoothing, batch_size=course.batch_size, epochs=epochs, seed=seed,
-        **OPTIMIZERS[course.optimizer],
+        step_epochs=1, step_factor=0.3, label_smoothing=course.label_smoothing, batch_size=course.batch_size,
+        epochs=epochs, seed=seed, **OPTIMIZERS[course.optimizer],
     )  # fmt: skip
 
 

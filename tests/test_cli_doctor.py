@@ -157,5 +157,5 @@ def test_doctor_without_a_cache(monkeypatch: pytest.MonkeyPatch, healthy: None) 
 
 def test_doctor_as_a_process() -> None:
     done = run_process("doctor")
-    assert done.stdout.count("OK ") == 10 and "FAILED" not in done.stdout
+    assert done.stdout.count("OK ") == 13 and "FAILED" not in done.stdout
     assert done.stdout.splitlines()[-1].startswith("OK: the kernels agree with the reference (")

@@ -53,7 +53,7 @@ def test_a_validation_set_is_joined_by_the_names_of_its_classes():
 @pytest.mark.parametrize(
     ("x", "y", "sentence"),
     [
-        ([[1.0, 2.0], [3.0, 4.0]], ["cat", "dog"], "have 2 features of type float32, the training data pets 1 of float32"),
+        ([[1.0, 2.0], [3.0, 4.0]], ["cat", "dog"], "have 2 features of type float32, the training data pets 1 of"),
         (np.zeros((2, 1), np.uint8), ["cat", "dog"], "1 features of type uint8"),
         ([[1.0], [2.0]], ["cat", "fox"], "have the class 'fox', which no training sample of pets has"),
     ],

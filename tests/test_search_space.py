@@ -91,7 +91,7 @@ def test_an_option_is_read():
 @pytest.mark.parametrize(
     ("space", "train", "sentence"),
     [
-        ({"momentum": "uniform:0:0.9"}, TrainConfig(), "choose optimizer momentum, or leave momentum out"),
+        ({"momentum": "uniform:0:0.9"}, TrainConfig(), "choose optimizer momentum or nesterov, or leave momentum out"),
         ({"beta1": "uniform:0:0.9"}, TrainConfig(optimizer="momentum"), "choose optimizer adam or adamw"),
         ({"dropout": "uniform:0:0.9"}, TrainConfig(hidden=()), "the network has no hidden layer"),
     ],

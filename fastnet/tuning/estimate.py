@@ -42,7 +42,7 @@ def epochs_to_train(config: SearchConfig, trials: int) -> int:
     Examples
     --------
     >>> epochs_to_train(SearchConfig(), 1000), epochs_to_train(SearchConfig(pruning="halving"), 81)
-    (50000, 468)
+    (50000, 1080)
     """
     packs, rest = divmod(trials, config.pack_size)
     total = packs * _epochs_of_pack(config, config.pack_size) + _epochs_of_pack(config, rest)

@@ -160,7 +160,7 @@ def schedule_of(config: SearchConfig) -> Schedule:
     Examples
     --------
     >>> schedule_of(SearchConfig(pruning="halving", eta=2)).rungs
-    (3, 6, 12, 25, 50)
+    (6, 12, 25, 50)
     """
     epochs = config.train.epochs
     if config.pruning == "halving":
