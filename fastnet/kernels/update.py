@@ -41,8 +41,8 @@ IDLE_LIMIT = 2.0**-26
 ADDRESS = np.zeros(len(N_STATES), np.int64)
 """Address of the microkernel of each rule; 0 for SGD, which has none, and for those not compiled yet."""
 
-_SCHEDULER = -1
 _COMPILED: dict[int, Any] = {}
+_SCHEDULER: list[Any] = []
 
 
 def _momentum(n_rows: int, n_cols: int, g: int, ldg: int, w: int, ldw: int, offset: int, hyper: int) -> None:
@@ -162,7 +162,7 @@ def scheduler() -> int:
 
     Called through it, it costs nothing where the rate stays: otherwise a third of a second of every cold start.
     """
-    if _SCHEDULER not in _COMPILED:
+    if not _SCHEDULER:
         signature = types.float64(types.int64, types.int64, types.int64)
-        _COMPILED[_SCHEDULER] = _jit.micro(signature, _follow_schedule, "update")
-    return int(_COMPILED[_SCHEDULER].address)
+        _SCHEDULER.append(_jit.micro(signature, _follow_schedule, "update"))
+    return int(_SCHEDULER[0].address)

@@ -320,7 +320,7 @@ def output_gradient(logits: Floats, labels: Labels, label_smoothing: float = 0.0
     >>> output_gradient(np.array([[0.0, 0.0], [0.0, 0.0]]), np.array([0, 1])).tolist()
     [[-0.25, 0.25], [0.25, -0.25]]
     """
-    dlogits = softmax(logits) - label_smoothing / logits.shape[1]
+    dlogits: Floats = softmax(logits) - label_smoothing / logits.shape[1]
     dlogits[np.arange(len(labels)), labels] -= 1.0 - label_smoothing
     mean: Floats = dlogits / len(labels)
     return mean
