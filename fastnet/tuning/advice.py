@@ -190,7 +190,7 @@ def _smoothness(shown: Sequence[TrialResult]) -> tuple[int, str]:
     smooth = next((place for place, reason in enumerate(reasons) if reason), len(shown))
     if not smooth:
         others = sum(reason is None for reason in reasons)
-        more = f", though {others} of the {len(shown)} best do" if others else ""
+        more = f", though {others} of the {len(shown)} best do{'es' if others == 1 else ''}" if others else ""
         return 0, f"Best-1 does not train smoothly ({reasons[0]}){more}"
     return smooth, f"Training goes smoothly down to Best-{smooth}"
 
