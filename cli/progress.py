@@ -24,6 +24,7 @@ COMPILING = (
     Part("compiling the kernels", style="bold"),
     Part(", or loading them where they are in the cache", 1, joint=""),
 )
+CHOOSING = (Part("training the best again on fresh seeds", style="bold"), Part(", then the one to keep", 1, joint=""))
 
 
 class Display:
@@ -78,13 +79,17 @@ class SearchDisplay(Display):
         self._time_left = time_left
         self._best = BestSoFar()
         self._levels = levels_for(getattr(sys.stderr, "encoding", None))
-        self._compiling = self._ended = False
+        self._compiling = self._choosing = self._ended = False
 
     def __call__(self, state: SearchState) -> None:
         self._stop.careful = not state.compiling
         if state.compiling:
             self.show(state.done, state.total, COMPILING, urgent=not self._compiling)
             self._compiling = True
+            return
+        if state.choosing:
+            self.show(state.done, state.total, CHOOSING, urgent=not self._choosing)
+            self._choosing = True
             return
         self._best.add(state.done, state.best)
         ended = state.done == state.total

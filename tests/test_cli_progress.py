@@ -361,3 +361,14 @@ def test_interrupt_while_an_object_is_thrown_away_is_not_lost(capsys: pytest.Cap
             time.sleep(10)
         assert stop()
     assert capsys.readouterr().err == ""
+
+
+def test_the_final_choice_is_announced_once(capsys: pytest.CaptureFixture[str]) -> None:
+    clock = Clock()
+    with StopOnInterrupt() as stop, SearchDisplay(stop, clock=clock) as display:
+        display(search_state(10))
+        for _ in range(3):
+            clock.now += 0.1
+            display(search_state(10, choosing=True))
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[1:] == ["trials 10/10 | training the best again on fresh seeds, then the one to keep"]
