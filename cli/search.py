@@ -226,12 +226,14 @@ def show(
     result: SearchResult, folder: Path, output_format: str, config: SearchConfig, *, picture: bool, **source: Any
 ) -> None:
     """Draw the picture and print the results; after Ctrl-C there is no picture, for it takes a second."""
+    from fastnet.tuning import PICTURE_FILE
+
     best = result.best(BEST)
     try:
         if best and picture:
             from fastnet.report.figures import best20_figure
 
-            best20_figure(best, folder / "best20.png")
+            best20_figure(best, folder / PICTURE_FILE)
     finally:
         if output_format == "json":
             click.echo(results.as_json(results.search_document(result, folder, {**source, **used_settings(config)})))

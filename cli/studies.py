@@ -257,8 +257,8 @@ def export(
 def remove(ctx: click.Context, folder: Path, yes: bool) -> None:
     """Remove a study.
 
-    DIR is the folder of the study. Only what fastnet search wrote there is removed, and the folder if nothing else is
-    in it. Nothing is removed while a search is writing to it.
+    DIR is the folder of the study. Only what fastnet search wrote there is removed, its model included, and the folder
+    if nothing else is in it. Nothing is removed while a search is writing to it.
 
     \b
     Example:

@@ -210,7 +210,8 @@ def test_whether_a_study_is_being_written_is_told(tmp_path: Path) -> None:
 
 def test_removing_a_study_removes_what_a_search_wrote_and_nothing_else(tmp_path: Path) -> None:
     folder = fill(tmp_path / "s", 3)
-    (folder / "best20.png").write_bytes(b"png")
+    for name in ("best20.png", "model.safetensors"):
+        (folder / name).write_bytes(b"it")
     (folder / "notes.txt").write_text("mine")
     assert remove_study(folder) == ["notes.txt"]
     assert [entry.name for entry in folder.iterdir()] == ["notes.txt"]
