@@ -83,7 +83,7 @@ def test_trials_are_ordered_by_any_column(tmp_path: Path, order: str) -> None:
 
 def test_trials_are_filtered_by_stage_and_status(tmp_path: Path) -> None:
     with Study.read(fill(tmp_path)) as study:
-        assert ids(study.trials_of_stage(2)) == list(range(20, 40))
+        assert ids(study.iter_trials(stage=2)) == list(range(20, 40))
         stopped = [trial.id for trial in map(make_trial, range(40)) if trial.status == "stopped"]
         assert ids(study.iter_trials(status="stopped")) == stopped
         assert ids(study.iter_trials(status="stopped", stage=1, limit=2)) == stopped[:2]
