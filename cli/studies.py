@@ -192,9 +192,9 @@ def list_trials(folder: Path, stage: int | None, status: str | None, sort: str, 
 
 def trial_cells(trial: TrialResult, names: list[str]) -> list[str]:
     """A trial as cells; what a diverged one does not have is a dash."""
-    from fastnet.report.listing import format_value
+    from fastnet.tuning.distributions import text_of
 
-    params = [format_value(trial.params[name]) if name in trial.params else "-" for name in names]
+    params = [text_of(trial.params[name]) if name in trial.params else "-" for name in names]
     values = ["-" if value != value else f"{value:.6g}" for value in (trial.value, trial.best_value)]
     epochs = [str(trial.best_epoch or "-"), str(trial.epochs)]
     return [str(trial.id), str(trial.stage), trial.status, *params, *values, *epochs, f"{trial.seconds:.3f}"]

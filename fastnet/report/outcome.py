@@ -10,7 +10,7 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from fastnet.report.listing import format_value
+from fastnet.tuning.distributions import text_of
 
 WIDTH = 80
 
@@ -112,7 +112,7 @@ def format_final(choice: Mapping[str, Any]) -> list[str]:
     head, *table = _table(rows, "rrrrr")
     lines.append(head)
     for line, score in zip(table, scores, strict=True):
-        params = ", ".join(f"{name} {format_value(value)}" for name, value in score["params"].items())
+        params = ", ".join(f"{name} {text_of(value)}" for name, value in score["params"].items())
         if len(line) + 2 + len(params) <= WIDTH:
             lines.append(f"{line}  {params}".rstrip())
         else:
