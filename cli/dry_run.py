@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 import click
 
 from fastnet.config import SearchConfig, TrainConfig, as_settings, count_threads
+from fastnet.report.text import counted
+from fastnet.settings import format_memory
 from fastnet.tuning import STUDY_FILE, Study
 from fastnet.tuning.engine import stage_ids
 from fastnet.tuning.estimate import Speed, Wave, epochs_to_train, first_wave, measure
@@ -18,7 +20,6 @@ from fastnet.tuning.schedule import schedule_of, survivors
 from fastnet.tuning.workshop import Workshop
 
 from .progress import duration
-from .units import format_memory
 
 if TYPE_CHECKING:
     from fastnet.data.dataset import Dataset, Split
@@ -99,11 +100,6 @@ def describe(task: Task) -> Iterator[str]:
 
 def line(title: str, text: str) -> str:
     return f"{title:9} {text}"
-
-
-def counted(n: int, what: str) -> str:
-    """A number of things: 1 thread, 2 threads."""
-    return f"{n:,} {what}{'' if n == 1 else 's'}"
 
 
 def lines(title: str, texts: Sequence[str]) -> Iterator[str]:

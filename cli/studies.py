@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from fastnet.errors import FastnetError, StudyError
+from fastnet.settings import format_memory
 
 from .notes import note, verbosity_options
-from .options import format_option, output_options, size
+from .options import format_option, output_options
 from .outputs import check_writable
 from .results import as_json
 from .tables import LEFT, RIGHT, print_table
@@ -273,7 +274,7 @@ def remove(ctx: click.Context, folder: Path, yes: bool) -> None:
     if not yes and (folder / STUDY_FILE).is_file():
         if not can_ask():
             raise FastnetError(f"{name}: nobody can be asked here whether to remove it; add --yes to remove it")
-        if not click.confirm(f"Remove {name}, {size(size_of(folder))}?", err=True):
+        if not click.confirm(f"Remove {name}, {format_memory(size_of(folder))}?", err=True):
             note("Nothing was removed.")
             ctx.exit(1)
     left = remove_study(folder)

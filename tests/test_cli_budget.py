@@ -12,10 +12,11 @@ from click.testing import CliRunner, Result
 from fastnet_cli.budget import ONE_TIME, without
 from fastnet_cli.main import cli
 from fastnet_cli.search import command as search_command
-from fastnet_cli.units import format_duration, format_memory, parse_duration, parse_memory
+from fastnet_cli.units import format_duration, parse_duration, parse_memory
 
 import fastnet.tuning
 from fastnet.errors import ConfigError
+from fastnet.settings import format_memory
 from fastnet.tuning import Study
 
 SMALL = ["--hidden", "4", "--epochs", "2", "--samples", "60"]
@@ -249,7 +250,7 @@ def test_dry_run_of_searched_architectures() -> None:
 def test_dry_run_refuses_what_the_search_would_refuse() -> None:
     refused = run("search", "--dry-run", "--memory", "1K", *SMALL, code=1)
     assert refused.stdout == ""
-    assert re.fullmatch(r"Error: memory=0\.0 MB: one network at a time needs [\d.]+ MB; allow .*\n", refused.stderr)
+    assert re.fullmatch(r"Error: memory=1\.00 KiB: one network at a time needs [\d.]+ KiB; allow .*\n", refused.stderr)
     assert run("search", "--memory", "1K", *SMALL, code=1).stderr.splitlines()[-1] == refused.stderr.strip()
     assert "leave --format out" in run("search", "--dry-run", "--format", "csv", *SMALL, code=2).stderr
     assert "does not use it" in run("search", "--dry-run", "--space", "beta1=uniform:0:0.9", code=1).stderr

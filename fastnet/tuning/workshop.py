@@ -14,6 +14,7 @@ from fastnet.data.dataset import Dataset, Split
 from fastnet.errors import ConfigError
 from fastnet.network import Assembly, TrainingData, assemble, n_threads_limit, prepare
 from fastnet.packs import Member, PackRun, footprint, warm_up
+from fastnet.settings import format_memory
 from fastnet.tuning.result import Value
 from fastnet.tuning.sampler import draw
 from fastnet.tuning.schedule import schedule_of, survivors
@@ -145,15 +146,11 @@ class Workshop:
             many = f"{len(members)} networks that wait for each other need"
             what = many if waiting else "one network at a time needs"
             raise ConfigError(
-                f"memory={_megabytes(self.memory)}: {what} {_megabytes(one)}; allow that much, or choose smaller "
-                "layers or batches" + (", or a smaller pack_size" if waiting else "")
+                f"memory={format_memory(self.memory)}: {what} {format_memory(one)}; allow a little more than that, or "
+                "choose smaller layers or batches" + (", or a smaller pack_size" if waiting else "")
             )
         return min(self.threads, 1 + (self.memory - one) // each)
 
 
 def _keyed(config: TrainConfig, fold: int) -> TrainConfig:
     return config if fold == 0 else replace(config, seed=derived_seed(config.seed, FOLD, fold))
-
-
-def _megabytes(n: int) -> str:
-    return f"{n / 1e6:.1f} MB"
