@@ -91,7 +91,8 @@ def cache_lines(cache: dict[str, Any] | None, removed: tuple[int, int] | None) -
     if removed is not None:
         old = f"removed {removed[0]} old folders, {format_memory(removed[1])}"
     elif cache["old_folders"]:
-        old = f"{cache['old_folders']} old folders beside it, {format_memory(cache['old_bytes'])}: remove them with --clean"
+        held_there = format_memory(cache["old_bytes"])
+        old = f"{cache['old_folders']} old folders beside it, {held_there}: remove them with --clean"
     else:
         old = "no old folders beside it"
     return [line("cache", held), line("", old)]

@@ -13,7 +13,7 @@ from fastnet.config import SearchConfig, TrainConfig, as_settings, count_threads
 from fastnet.report.text import counted
 from fastnet.settings import format_memory
 from fastnet.tuning import STUDY_FILE, Study
-from fastnet.tuning.engine import stage_ids
+from fastnet.tuning.engine import check_split, stage_ids
 from fastnet.tuning.estimate import Speed, Wave, epochs_to_train, first_wave, measure
 from fastnet.tuning.sampler import checked_space
 from fastnet.tuning.schedule import schedule_of, survivors
@@ -34,11 +34,19 @@ and their memory was between 6 % less and 6 % more than told."""
 class Task:
     """A search before it runs.
 
-    `folder` is that of a study to carry on, None for a new one.
+    `split` says which samples validate, where that is given; `folder` is that of a study to carry on, None for a new
+    one.
     """
 
     def __init__(
-        self, dataset: Dataset, config: SearchConfig, *, jobs: int | None, memory: int | None, folder: Path | None
+        self,
+        dataset: Dataset,
+        config: SearchConfig,
+        *,
+        split: Split | None,
+        jobs: int | None,
+        memory: int | None,
+        folder: Path | None,
     ) -> None:
         self.dataset = dataset
         self.config = config
@@ -46,7 +54,8 @@ class Task:
         self.memory = memory
         self.folder = folder
         checked_space(config)
-        self.splits = self._split()
+        check_split(config, split)
+        self.splits = self._split() if split is None else [split]
         self.stored = self._count_stored()
 
     def _split(self) -> list[Split]:

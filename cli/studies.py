@@ -26,6 +26,8 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 STUDIES = Path("studies")
 STATUSES = ("done", "stopped", "diverged")
 LIMIT = 100
+LARGEST = 2**32
+"""More trials than a study can have."""
 
 
 @click.group(name="studies")
@@ -104,8 +106,8 @@ def show(folder: Path, output_format: str) -> None:
 
 @command.command(name="best")
 @study_argument
-@click.option("-n", "count", type=click.IntRange(min=1), default=20, show_default=True, help="Trials in the list.")
-@click.option("--trial", type=click.IntRange(min=0), help="Whose settings to write.  [default: those of the best]")
+@click.option("-n", "count", type=click.IntRange(1, LARGEST), default=20, show_default=True, help="Trials in the list.")
+@click.option("--trial", type=click.IntRange(0, LARGEST), help="Whose settings to write.  [default: those of the best]")
 @format_option("The best trials as a list, or the settings of one as a file.", "table", "toml", "json")
 @verbosity_options()
 def best(folder: Path, count: int, trial: int | None, output_format: str) -> None:
@@ -152,14 +154,14 @@ def settings_text(study: Study, folder: Path, number: int | None, output_format:
 def _limit(ctx: click.Context, param: click.Parameter, value: str) -> int | None:
     if value == "all":
         return None
-    if not value.isdecimal() or int(value) < 1:
-        raise click.BadParameter(f"{value!r} is neither a number of trials from 1 nor 'all'.")
+    if not value.isdecimal() or not 1 <= int(value[:20]) <= LARGEST:
+        raise click.BadParameter(f"{value!r} is neither a number of trials from 1 to {LARGEST} nor 'all'.")
     return int(value)
 
 
 @command.command(name="trials")
 @study_argument
-@click.option("--stage", type=click.IntRange(min=1), help="Only trials of this stage.")
+@click.option("--stage", type=click.IntRange(1, LARGEST), help="Only trials of this stage.")
 @click.option("--status", type=click.Choice(STATUSES), help="Only trials that ended like this.")
 @click.option("--sort", default="id", show_default=True, metavar="NAME", help="Order by this column, or by best.")
 @click.option("--limit", default=str(LIMIT), show_default=True, callback=_limit, metavar="N|all", help="Most to show.")

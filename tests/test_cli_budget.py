@@ -7,6 +7,7 @@ import shlex
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 from fastnet_cli.budget import ONE_TIME, without
@@ -14,6 +15,7 @@ from fastnet_cli.main import cli
 from fastnet_cli.search import command as search_command
 from fastnet_cli.units import format_duration, parse_duration, parse_memory
 
+import fastnet
 import fastnet.tuning
 from fastnet.errors import ConfigError
 from fastnet.settings import format_memory
@@ -245,6 +247,16 @@ def test_dry_run_of_searched_architectures() -> None:
     told = table(run("search", "--dry-run", *space, "--samples", "60", "--epochs", "2", "--dropout", "0.5").stdout)
     assert told["network"] == "784-(searched)-10"
     assert told["training"] == "batch size 100, 2 epochs, seed 0, dropout 0.5"
+
+
+def test_dry_run_with_a_validation_set_of_its_own() -> None:
+    digits = fastnet.load("mnist5k")
+    np.savez("v.npz", x=digits.x[:30], y=digits.y[:30])
+    options = ["search", "--dry-run", "--validation", "v.npz", *SMALL]
+    assert table(run(*options).stdout)["split"] == "60 to train, 30 to validate"
+    assert "leave --cv out" in run(*options, "--cv", "3", code=2).stderr
+    Path("s.toml").write_text("cv = 3")
+    assert "folds=3: the samples that validate are given" in run(*options, "--config", "s.toml", code=1).stderr
 
 
 def test_dry_run_refuses_what_the_search_would_refuse() -> None:

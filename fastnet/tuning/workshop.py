@@ -16,7 +16,7 @@ from fastnet.network import Assembly, TrainingData, assemble, n_threads_limit, p
 from fastnet.packs import Member, PackRun, footprint, warm_up
 from fastnet.settings import format_memory
 from fastnet.tuning.result import Value
-from fastnet.tuning.sampler import draw
+from fastnet.tuning.sampler import draw_for
 from fastnet.tuning.schedule import schedule_of, survivors
 from fastnet.tuning.seeds import FOLD, derived_seed
 from fastnet.tuning.space import Space, configured
@@ -76,9 +76,9 @@ class Workshop:
         self._assemblies: dict[tuple[object, ...], Assembly] = {}
 
     def warm_up(self, space: Space) -> None:
-        """Compile or load what the first trials need."""
+        """Compile or load what the first trial needs."""
         clock = time.perf_counter()
-        [params] = draw(space, np.zeros(1, np.int64), seed=self.config.train.seed)
+        [params] = draw_for(self.config, space, np.zeros(1, np.int64))
         warm_up(configured(self.config.train, params), self.folds[0])
         self.compile_seconds += time.perf_counter() - clock
 
