@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .options import data_dir_option, format_option, size
+from fastnet.settings import format_memory
+
+from .options import data_dir_option, format_option
 from .results import as_json
 
 if TYPE_CHECKING:
@@ -85,11 +87,12 @@ def cache_lines(cache: dict[str, Any] | None, removed: tuple[int, int] | None) -
     """Where machine code is kept, and what of it is of no use."""
     if cache is None:
         return [line("cache", "none: FASTNET_CACHE=0, so every start compiles")]
-    held = f"{cache['folder']} | {cache['functions']} functions, {size(cache['bytes'])}"
+    held = f"{cache['folder']} | {cache['functions']} functions, {format_memory(cache['bytes'])}"
     if removed is not None:
-        old = f"removed {removed[0]} old folders, {size(removed[1])}"
+        old = f"removed {removed[0]} old folders, {format_memory(removed[1])}"
     elif cache["old_folders"]:
-        old = f"{cache['old_folders']} old folders beside it, {size(cache['old_bytes'])}: remove them with --clean"
+        held_there = format_memory(cache["old_bytes"])
+        old = f"{cache['old_folders']} old folders beside it, {held_there}: remove them with --clean"
     else:
         old = "no old folders beside it"
     return [line("cache", held), line("", old)]

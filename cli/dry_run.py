@@ -10,15 +10,16 @@ from typing import TYPE_CHECKING
 import click
 
 from fastnet.config import SearchConfig, TrainConfig, as_settings, count_threads
+from fastnet.report.text import counted
+from fastnet.settings import format_memory
 from fastnet.tuning import STUDY_FILE, Study
-from fastnet.tuning.engine import stage_ids
+from fastnet.tuning.engine import check_split, stage_ids
 from fastnet.tuning.estimate import Speed, Wave, epochs_to_train, first_wave, measure
 from fastnet.tuning.sampler import checked_space
 from fastnet.tuning.schedule import schedule_of, survivors
 from fastnet.tuning.workshop import Workshop
 
 from .progress import duration
-from .units import format_memory
 
 if TYPE_CHECKING:
     from fastnet.data.dataset import Dataset, Split
@@ -33,11 +34,19 @@ and their memory was between 6 % less and 6 % more than told."""
 class Task:
     """A search before it runs.
 
-    `folder` is that of a study to carry on, None for a new one.
+    `split` says which samples validate, where that is given; `folder` is that of a study to carry on, None for a new
+    one.
     """
 
     def __init__(
-        self, dataset: Dataset, config: SearchConfig, *, jobs: int | None, memory: int | None, folder: Path | None
+        self,
+        dataset: Dataset,
+        config: SearchConfig,
+        *,
+        split: Split | None,
+        jobs: int | None,
+        memory: int | None,
+        folder: Path | None,
     ) -> None:
         self.dataset = dataset
         self.config = config
@@ -45,7 +54,8 @@ class Task:
         self.memory = memory
         self.folder = folder
         checked_space(config)
-        self.splits = self._split()
+        check_split(config, split)
+        self.splits = self._split() if split is None else [split]
         self.stored = self._count_stored()
 
     def _split(self) -> list[Split]:
@@ -99,11 +109,6 @@ def describe(task: Task) -> Iterator[str]:
 
 def line(title: str, text: str) -> str:
     return f"{title:9} {text}"
-
-
-def counted(n: int, what: str) -> str:
-    """A number of things: 1 thread, 2 threads."""
-    return f"{n:,} {what}{'' if n == 1 else 's'}"
 
 
 def lines(title: str, texts: Sequence[str]) -> Iterator[str]:

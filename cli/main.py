@@ -14,6 +14,8 @@ import click
 from fastnet._version import __version__
 from fastnet.errors import FastnetError
 
+from .tables import printable
+
 COMMANDS = ("train", "evaluate", "predict", "search", "studies", "warmup", "doctor", "completion")
 INTERRUPTED = 130
 
@@ -42,11 +44,11 @@ def failures_as_sentences(ctx: click.Context) -> Iterator[None]:
     try:
         yield
     except FastnetError as error:
-        raise click.ClickException(_printable(str(error))) from error
+        raise click.ClickException(printable(str(error))) from error
     except BrokenPipeError:
         raise  # whoever read our output has left: Click ends quietly with exit code 1
     except OSError as error:
-        raise click.ClickException(_printable(_describe(error))) from error
+        raise click.ClickException(printable(_describe(error))) from error
     except MemoryError as error:
         raise click.ClickException("not enough memory: choose smaller layers, less data or fewer trials") from error
     except KeyboardInterrupt:
@@ -57,10 +59,6 @@ def failures_as_sentences(ctx: click.Context) -> Iterator[None]:
 def _describe(error: OSError) -> str:
     reason = error.strerror or str(error) or type(error).__name__
     return reason if error.filename is None else f"{error.filename}: {reason}"
-
-
-def _printable(text: str) -> str:
-    return "".join(char if char.isprintable() else f"\\x{ord(char):02x}" for char in text)
 
 
 @click.group(

@@ -257,8 +257,3 @@ def format_option(text: str, *choices: str) -> Callable[[Command], Command]:
     return click.option(
         "--format", "output_format", type=click.Choice(choices), default=choices[0], show_default=True, help=text
     )
-
-
-def size(n_bytes: int) -> str:
-    """A number of bytes to read."""
-    return f"{n_bytes / 1e6:.1f} MB"

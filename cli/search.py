@@ -1,4 +1,4 @@
-"""`fastnet search`: random search over hyperparameters."""
+"""`fastnet search`: many trials with hyperparameters from given ranges, and the choice of one."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def command(
     output_format: str,
     **settings: Any,
 ) -> None:
-    """Search for good hyperparameters at random.
+    """Search for good hyperparameters.
 
     Many networks train at a time. Without options this is the search of section 6.5.3 of Deep Learning from Scratch:
     learning rate and weight decay drawn on a log scale, six hidden layers of 100, 50 epochs, 500 images of which 100
@@ -148,7 +148,7 @@ def command(
     if dry_run or verbosity() >= VERBOSE:
         from . import dry_run as plan  # not sooner: few searches tell so much
 
-        task = plan.Task(dataset, config, jobs=jobs, memory=memory, folder=None if fresh else study)
+        task = plan.Task(dataset, config, split=parts, jobs=jobs, memory=memory, folder=None if fresh else study)
         if dry_run:
             plan.tell_and_measure(task, output_format)
             return
@@ -226,12 +226,14 @@ def show(
     result: SearchResult, folder: Path, output_format: str, config: SearchConfig, *, picture: bool, **source: Any
 ) -> None:
     """Draw the picture and print the results; after Ctrl-C there is no picture, for it takes a second."""
+    from fastnet.tuning import PICTURE_FILE
+
     best = result.best(BEST)
     try:
         if best and picture:
             from fastnet.report.figures import best20_figure
 
-            best20_figure(best, folder / "best20.png")
+            best20_figure(best, folder / PICTURE_FILE)
     finally:
         if output_format == "json":
             click.echo(results.as_json(results.search_document(result, folder, {**source, **used_settings(config)})))

@@ -72,6 +72,6 @@ def search_strategy(settings: Mapping[str, Any]) -> tuple[dict[str, Any], dict[s
 def _candidates(ctx: click.Context, param: click.Parameter, value: str) -> int:
     if value == "none":
         return 0
-    if not value.isdecimal() or not 1 <= int(value[:10]) <= 1000:
+    if not value.isdecimal() or len(value) > 4 or not 1 <= int(value) <= 1000:
         raise click.BadParameter(f"{value!r} is neither a number of candidates from 1 to 1000 nor 'none'.")
     return int(value)

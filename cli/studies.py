@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from fastnet.errors import FastnetError, StudyError
+from fastnet.settings import format_memory
 
 from .notes import note, verbosity_options
-from .options import format_option, output_options, size
+from .options import format_option, output_options
 from .outputs import check_writable
 from .results import as_json
 from .tables import LEFT, RIGHT, print_table
@@ -25,6 +26,8 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 STUDIES = Path("studies")
 STATUSES = ("done", "stopped", "diverged")
 LIMIT = 100
+LARGEST = 2**32
+"""More trials than a study can have."""
 
 
 @click.group(name="studies")
@@ -103,8 +106,8 @@ def show(folder: Path, output_format: str) -> None:
 
 @command.command(name="best")
 @study_argument
-@click.option("-n", "count", type=click.IntRange(min=1), default=20, show_default=True, help="Trials in the list.")
-@click.option("--trial", type=click.IntRange(min=0), help="Whose settings to write.  [default: those of the best]")
+@click.option("-n", "count", type=click.IntRange(1, LARGEST), default=20, show_default=True, help="Trials in the list.")
+@click.option("--trial", type=click.IntRange(0, LARGEST), help="Whose settings to write.  [default: those of the best]")
 @format_option("The best trials as a list, or the settings of one as a file.", "table", "toml", "json")
 @verbosity_options()
 def best(folder: Path, count: int, trial: int | None, output_format: str) -> None:
@@ -151,14 +154,14 @@ def settings_text(study: Study, folder: Path, number: int | None, output_format:
 def _limit(ctx: click.Context, param: click.Parameter, value: str) -> int | None:
     if value == "all":
         return None
-    if not value.isdecimal() or int(value) < 1:
-        raise click.BadParameter(f"{value!r} is neither a number of trials from 1 nor 'all'.")
+    if not value.isdecimal() or not 1 <= int(value[:20]) <= LARGEST:
+        raise click.BadParameter(f"{value!r} is neither a number of trials from 1 to {LARGEST} nor 'all'.")
     return int(value)
 
 
 @command.command(name="trials")
 @study_argument
-@click.option("--stage", type=click.IntRange(min=1), help="Only trials of this stage.")
+@click.option("--stage", type=click.IntRange(1, LARGEST), help="Only trials of this stage.")
 @click.option("--status", type=click.Choice(STATUSES), help="Only trials that ended like this.")
 @click.option("--sort", default="id", show_default=True, metavar="NAME", help="Order by this column, or by best.")
 @click.option("--limit", default=str(LIMIT), show_default=True, callback=_limit, metavar="N|all", help="Most to show.")
@@ -192,9 +195,9 @@ def list_trials(folder: Path, stage: int | None, status: str | None, sort: str, 
 
 def trial_cells(trial: TrialResult, names: list[str]) -> list[str]:
     """A trial as cells; what a diverged one does not have is a dash."""
-    from fastnet.report.listing import format_value
+    from fastnet.tuning.distributions import text_of
 
-    params = [format_value(trial.params[name]) if name in trial.params else "-" for name in names]
+    params = [text_of(trial.params[name]) if name in trial.params else "-" for name in names]
     values = ["-" if value != value else f"{value:.6g}" for value in (trial.value, trial.best_value)]
     epochs = [str(trial.best_epoch or "-"), str(trial.epochs)]
     return [str(trial.id), str(trial.stage), trial.status, *params, *values, *epochs, f"{trial.seconds:.3f}"]
@@ -257,8 +260,8 @@ def export(
 def remove(ctx: click.Context, folder: Path, yes: bool) -> None:
     """Remove a study.
 
-    DIR is the folder of the study. Only what fastnet search wrote there is removed, and the folder if nothing else is
-    in it. Nothing is removed while a search is writing to it.
+    DIR is the folder of the study. Only what fastnet search wrote there is removed, its model included, and the folder
+    if nothing else is in it. Nothing is removed while a search is writing to it.
 
     \b
     Example:
@@ -273,7 +276,7 @@ def remove(ctx: click.Context, folder: Path, yes: bool) -> None:
     if not yes and (folder / STUDY_FILE).is_file():
         if not can_ask():
             raise FastnetError(f"{name}: nobody can be asked here whether to remove it; add --yes to remove it")
-        if not click.confirm(f"Remove {name}, {size(size_of(folder))}?", err=True):
+        if not click.confirm(f"Remove {name}, {format_memory(size_of(folder))}?", err=True):
             note("Nothing was removed.")
             ctx.exit(1)
     left = remove_study(folder)

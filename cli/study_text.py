@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .options import size
+from fastnet.settings import format_memory
+
 from .tables import LEFT, RIGHT, printable
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def study_row(folder: Path) -> list[str]:
             "-" if best is None else f"{best:.4f}",
             study.metric,
             moment(runs[-1]["started"] if runs else study.created),
-            size(size_of(folder)),
+            format_memory(size_of(folder)),
             "being written" if is_being_written(folder) else "",
         ]
 
@@ -76,7 +77,8 @@ def study_lines(document: Mapping[str, Any]) -> list[str]:
     metric = settings.get("metric", "accuracy")
     lines = [
         *subject(
-            "study", [f"{document['study']}, {size(document['bytes'])}", f"created {moment(document['created'])}"]
+            "study",
+            [f"{document['study']}, {format_memory(document['bytes'])}", f"created {moment(document['created'])}"],
         ),
         *subject("", ["being written by a search just now"] if document["being_written"] else []),
         *subject("trials", [counts or "none yet", *([] if best is None else [f"best validation {metric} {best:g}"])]),
@@ -191,12 +193,12 @@ def trial_settings(study: Study, trial: TrialResult) -> dict[str, Any]:
 
 def trial_toml(study: Study, trial: TrialResult, folder: Path) -> str:
     """The settings of a trial as TOML, with a comment that says whose they are."""
+    from fastnet.report.text import counted
     from fastnet.settings import to_toml
 
     given = trial_settings(study, trial)
-    epochs = f"{trial.epochs} epoch{'s' * (trial.epochs != 1)}"
     name, value = click.format_filename(folder), f"{trial.value:.6g}"
-    head = [f"# trial {trial.id} of {name}: validation {study.metric} {value} after {epochs}"]
+    head = [f"# trial {trial.id} of {name}: validation {study.metric} {value} after {counted(trial.epochs, 'epoch')}"]
     if "data" not in given:
         head.append(f"# data: {study.about.get('data', 'unknown')}; give its file with --data")
     return "\n".join([*map(printable, head), to_toml(given)]).rstrip("\n")

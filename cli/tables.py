@@ -9,13 +9,16 @@ from typing import Literal
 
 import click
 
-LEFT, RIGHT = "left", "right"
+LEFT, RIGHT = "l", "r"
 
 
 def print_table(heads: Sequence[str], sides: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Print rows under their heads, each column set to its side; what is longer than a terminal goes to its pager."""
     if not on_terminal():
-        click.echo("\n".join(plain_lines(heads, sides, rows)))
+        from fastnet.report.text import aligned
+
+        printed = [[printable(cell) for cell in row] for row in (heads, *rows)]
+        click.echo("\n".join(aligned(printed, "".join(sides))))
         return
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
@@ -36,23 +39,6 @@ def print_table(heads: Sequence[str], sides: Sequence[str], rows: Sequence[Seque
             console.print(table)
     else:
         console.print(table)
-
-
-def plain_lines(heads: Sequence[str], sides: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    """Align columns with spaces alone.
-
-    >>> plain_lines(["name", "n"], [LEFT, RIGHT], [["a", "100"], ["bc", "2"]])
-    ['name    n', 'a     100', 'bc      2']
-    """
-    table = [[printable(cell) for cell in row] for row in (heads, *rows)]
-    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-    return [
-        "  ".join(
-            cell.rjust(width) if side == RIGHT else cell.ljust(width)
-            for cell, width, side in zip(row, widths, sides, strict=True)
-        ).rstrip()
-        for row in table
-    ]
 
 
 def printable(text: str) -> str:

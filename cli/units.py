@@ -73,17 +73,3 @@ def parse_memory(text: str) -> int:
     if not 1 <= size < 2**60:
         raise ValueError(f"{text!r} must be at least a byte and less than a million terabytes")
     return int(size)
-
-
-def format_memory(size: float) -> str:
-    """Write an amount of memory with about three digits, in units of 1024.
-
-    >>> format_memory(512 * 2**20), format_memory(2.25 * 2**30), format_memory(700), format_memory(1023.9 * 2**20)
-    ('512 MiB', '2.25 GiB', '700 B', '1.00 GiB')
-    """
-    for unit in ("B", "KiB", "MiB", "GiB"):
-        text = f"{size:.3g}" if size < 100 else f"{size:.0f}"
-        if float(text) < 1024 and size < 1023.5:
-            return f"{text if unit == 'B' or size >= 100 else f'{size:#.3g}'} {unit}"
-        size /= 1024
-    return f"{size:#.3g} TiB"

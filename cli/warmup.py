@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from fastnet.settings import format_memory
+
 from .notes import note, verbosity_options
-from .options import data_options, format_option, jobs_option, load_dataset, size, train_config, training_options
+from .options import data_options, format_option, jobs_option, load_dataset, train_config, training_options
 from .results import as_json
 
 if TYPE_CHECKING:
@@ -63,4 +65,4 @@ def lines(warmth: Warmth) -> list[str]:
         else f"nothing to compile: everything was there and loaded in {warmth.seconds:.1f} s"
     )
     cache = warmth.cache
-    return [first, f"cache: {cache.folder} | {len(cache.functions)} functions, {size(cache.n_bytes)}"]
+    return [first, f"cache: {cache.folder} | {len(cache.functions)} functions, {format_memory(cache.n_bytes)}"]

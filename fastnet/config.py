@@ -172,10 +172,22 @@ def format_dropout(dropout: float | tuple[float, ...]) -> str:
 
     Examples
     --------
-    >>> format_dropout((0.0, 0.5))
-    '0,0.5'
+    >>> format_dropout((0.0, 0.5)), format_dropout(0.1234567)
+    ('0,0.5', '0.1234567')
     """
-    return ",".join(f"{ratio:g}" for ratio in (dropout if isinstance(dropout, tuple) else (dropout,)))
+    return ",".join(format_number(ratio) for ratio in (dropout if isinstance(dropout, tuple) else (dropout,)))
+
+
+def format_number(value: float) -> str:
+    """Write a number as briefly as it can be read back as the same.
+
+    Examples
+    --------
+    >>> format_number(0.5), format_number(1e-8), format_number(0.123456789), format_number(100)
+    ('0.5', '1e-08', '0.123456789', '100')
+    """
+    short = f"{value:g}"
+    return short if float(short) == value else repr(float(value))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

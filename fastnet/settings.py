@@ -1,4 +1,4 @@
-"""Settings as text: TOML and JSON files that name options, and the sentence for a name that is none of them."""
+"""Settings as text: TOML and JSON files that name options, amounts of memory, and the sentence for an unknown name."""
 
 from __future__ import annotations
 
@@ -110,6 +110,22 @@ def toml_value(value: Any) -> str:
     if isinstance(value, str):
         return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
     return str(value).lower() if isinstance(value, bool) else repr(value)
+
+
+def format_memory(size: float) -> str:
+    """Write an amount of memory with about three digits, in units of 1024, as it is typed after ``--memory``.
+
+    Examples
+    --------
+    >>> format_memory(512 * 2**20), format_memory(2.25 * 2**30), format_memory(700), format_memory(1023.9 * 2**20)
+    ('512 MiB', '2.25 GiB', '700 B', '1.00 GiB')
+    """
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        text = f"{size:.3g}" if size < 100 else f"{size:.0f}"
+        if float(text) < 1024 and size < 1023.5:
+            return f"{text if unit == 'B' or size >= 100 else f'{size:#.3g}'} {unit}"
+        size /= 1024
+    return f"{size:#.3g} TiB"
 
 
 def suggestion(name: str, names: Collection[str]) -> str:

@@ -107,6 +107,8 @@ def test_arrays_names_and_a_validation_set_are_taken(digits, tmp_path, monkeypat
     assert result.trials[0].params == {} and Path("studies/001/study.sqlite").is_file()
     with pytest.raises(StudyError, match="rows"):
         fastnet.search({}, (x, y), study="studies/001", **options)
+    with pytest.raises(ConfigError, match="folds=3: the samples that validate are given"):
+        fastnet.search({}, (x[:100], y[:100]), validation=(x[100:], y[100:]), folds=3, **options)
     named = fastnet.search(None, "mnist5k", study="named", **{**options, "trials": 1})
     assert sorted(named.trials[0].params) == ["learning_rate", "weight_decay"]
     assert result.to_arrow().num_rows == 2
@@ -125,7 +127,7 @@ def test_arrays_names_and_a_validation_set_are_taken(digits, tmp_path, monkeypat
         ({}, {"hidden": "100x"}, "write widths such as"),
         ({}, {"folds": 1}, "folds=1: must be a whole number from 2"),
         ({}, {"pruning": "hyperband"}, "must be one of none, halving, median"),
-        ({}, {"memory": 1000}, "memory=0.0 MB: one network at a time needs"),
+        ({}, {"memory": 1000}, "memory=1000 B: one network at a time needs"),
         ({}, {"early_stopping": 3}, "early_stopping: trials of a search end early by pruning only"),
         ({}, {"stages": 5}, "stages=5: 4 trials cannot be shared"),
     ],

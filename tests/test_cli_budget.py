@@ -7,15 +7,18 @@ import shlex
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 from fastnet_cli.budget import ONE_TIME, without
 from fastnet_cli.main import cli
 from fastnet_cli.search import command as search_command
-from fastnet_cli.units import format_duration, format_memory, parse_duration, parse_memory
+from fastnet_cli.units import format_duration, parse_duration, parse_memory
 
+import fastnet
 import fastnet.tuning
 from fastnet.errors import ConfigError
+from fastnet.settings import format_memory
 from fastnet.tuning import Study
 
 SMALL = ["--hidden", "4", "--epochs", "2", "--samples", "60"]
@@ -246,10 +249,20 @@ def test_dry_run_of_searched_architectures() -> None:
     assert told["training"] == "batch size 100, 2 epochs, seed 0, dropout 0.5"
 
 
+def test_dry_run_with_a_validation_set_of_its_own() -> None:
+    digits = fastnet.load("mnist5k")
+    np.savez("v.npz", x=digits.x[:30], y=digits.y[:30])
+    options = ["search", "--dry-run", "--validation", "v.npz", *SMALL]
+    assert table(run(*options).stdout)["split"] == "60 to train, 30 to validate"
+    assert "leave --cv out" in run(*options, "--cv", "3", code=2).stderr
+    Path("s.toml").write_text("cv = 3")
+    assert "folds=3: the samples that validate are given" in run(*options, "--config", "s.toml", code=1).stderr
+
+
 def test_dry_run_refuses_what_the_search_would_refuse() -> None:
     refused = run("search", "--dry-run", "--memory", "1K", *SMALL, code=1)
     assert refused.stdout == ""
-    assert re.fullmatch(r"Error: memory=0\.0 MB: one network at a time needs [\d.]+ MB; allow .*\n", refused.stderr)
+    assert re.fullmatch(r"Error: memory=1\.00 KiB: one network at a time needs [\d.]+ KiB; allow .*\n", refused.stderr)
     assert run("search", "--memory", "1K", *SMALL, code=1).stderr.splitlines()[-1] == refused.stderr.strip()
     assert "leave --format out" in run("search", "--dry-run", "--format", "csv", *SMALL, code=2).stderr
     assert "does not use it" in run("search", "--dry-run", "--space", "beta1=uniform:0:0.9", code=1).stderr

@@ -77,7 +77,7 @@ def test_clean_removes_old_folders_and_nothing_else(old: Path, healthy: None) ->
     current.mkdir(parents=True)
     (current / "pack.train_pack-1.py311.1.nbc").write_bytes(b"123")
     before = {path.name for path in old.iterdir()}
-    assert "2 old folders beside it, 0.0 MB: remove them with --clean" in run("doctor").stdout
+    assert "2 old folders beside it, 12 B: remove them with --clean" in run("doctor").stdout
     document = json.loads(run("doctor", "--clean", "--format", "json").stdout)
     assert document["cleaned"] == {"folders": 2, "bytes": 12}
     assert document["cache"]["functions"] == 1 and document["cache"]["old_folders"] == 0

@@ -12,7 +12,7 @@ from fastnet.config import TrainConfig
 from fastnet.errors import ConfigError
 from fastnet.tuning.distributions import Choice, LogUniform, Uniform, parse_distribution
 from fastnet.tuning.names import SEARCHABLE, check_value, kind_of, parent_of
-from fastnet.tuning.space import Space, architecture_names, configured, limited, parse_space_option
+from fastnet.tuning.space import Space, configured, parse_space_option
 
 U = np.array([2.0**-33, 0.001, 0.25, 0.5, 0.75, 0.999, 1 - 2.0**-33])
 
@@ -268,27 +268,6 @@ def test_every_name_has_values_that_a_configuration_takes_and_ends_within_them()
             assert parent_of(name) is not None or configured(TrainConfig(epochs=10**6), {name: kind.type(kind.low)})
 
 
-@pytest.mark.parametrize(
-    ("name", "text", "low", "high", "wider"),
-    [
-        ("dropout", "uniform:0:0.5", -1.0, 2.0, "uniform:0:0.999999"),
-        ("weight_decay", "uniform:0:0.1", -1.0, 1.0, "uniform:0:0.1"),
-        ("learning_rate", "log:1e-6:1e-2", -3.0, 1.0, "log:1e-12:0.01"),
-        ("learning_rate", "log:1e-6:1e-2", -0.5, 1.5, "log:1e-08:1"),
-        ("batch_size", "int:10:20", -2.0, 1.0, "int:1:20"),
-        ("depth", "int:1:2", -2.0, 1.0, "int:1:2"),
-        ("width", "logint:1000:60000", 0.0, 2.0, "logint:1000:65536"),
-        ("momentum", "uniform:0.9:0.99", 2.0, 3.0, "choice:0.999999"),
-        ("optimizer", "choice:sgd,adam", -1.0, 2.0, "choice:sgd,adam"),
-    ],
-)
-def test_a_range_is_widened_as_far_as_values_are_allowed(name, text, low, high, wider):
-    space = Space.parse({name: text})
-    widened = limited(name, space.distributions[name].between(low, high))
-    assert str(widened) == wider
-    Space({name: widened})
-
-
 def test_a_trial_takes_the_place_of_what_was_not_searched():
     train = TrainConfig(hidden=(64, 32), optimizer="adam", epochs=7, seed=3)
     made = configured(train, {"learning_rate": 0.5, "hidden": "16-8", "optimizer": "sgd", "batch_size": 10})
@@ -299,11 +278,6 @@ def test_a_trial_takes_the_place_of_what_was_not_searched():
     assert configured(TrainConfig(hidden=()), {"width": 9, "depth": 3}).hidden == (9, 9, 9)
     with pytest.raises(ConfigError, match="learning_rate"):
         configured(train, {"learning_rate": -1.0})
-
-
-def test_what_divides_packs_is_named():
-    assert architecture_names(["dropout", "width", "learning_rate", "optimizer"]) == ("width", "optimizer")
-    assert set(architecture_names(SEARCHABLE)) >= {"hidden", "width", "depth", "init", "optimizer", "batch_size"}
 
 
 def test_dropout_of_single_layers_makes_one_ratio_for_each():

@@ -83,7 +83,7 @@ def test_trials_are_ordered_by_any_column(tmp_path: Path, order: str) -> None:
 
 def test_trials_are_filtered_by_stage_and_status(tmp_path: Path) -> None:
     with Study.read(fill(tmp_path)) as study:
-        assert ids(study.trials_of_stage(2)) == list(range(20, 40))
+        assert ids(study.iter_trials(stage=2)) == list(range(20, 40))
         stopped = [trial.id for trial in map(make_trial, range(40)) if trial.status == "stopped"]
         assert ids(study.iter_trials(status="stopped")) == stopped
         assert ids(study.iter_trials(status="stopped", stage=1, limit=2)) == stopped[:2]
@@ -210,7 +210,8 @@ def test_whether_a_study_is_being_written_is_told(tmp_path: Path) -> None:
 
 def test_removing_a_study_removes_what_a_search_wrote_and_nothing_else(tmp_path: Path) -> None:
     folder = fill(tmp_path / "s", 3)
-    (folder / "best20.png").write_bytes(b"png")
+    for name in ("best20.png", "model.safetensors"):
+        (folder / name).write_bytes(b"it")
     (folder / "notes.txt").write_text("mine")
     assert remove_study(folder) == ["notes.txt"]
     assert [entry.name for entry in folder.iterdir()] == ["notes.txt"]

@@ -6,7 +6,8 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
-from fastnet.tuning.result import TrialResult, Value
+from fastnet.tuning.distributions import text_of
+from fastnet.tuning.result import TrialResult
 
 _BOOK_WORDS = {"learning_rate": "lr", "weight_decay": "weight decay"}
 _METRIC_WORDS = {"accuracy": "val acc", "loss": "val loss"}
@@ -25,9 +26,8 @@ def format_best(trials: Iterable[TrialResult], metric: str = "accuracy") -> list
     Returns
     -------
     list of str
-        The value with at most 4 decimals, hyperparameters with at most 6 significant digits: learning rate and
-        weight decay first, by the book's names, others after them by their own. These digits are all there are, so a
-        line is enough to run its trial again.
+        The value with at most 4 decimals; hyperparameters with all their digits, so that a line is enough to run its
+        trial again: learning rate and weight decay first, by the book's names, others after them by their own.
 
     Examples
     --------
@@ -67,21 +67,10 @@ def to_rows(trials: Iterable[TrialResult]) -> list[dict[str, Any]]:
     return [_row(trial) for trial in trials]
 
 
-def format_value(value: Value) -> str:
-    """Write the value of a hyperparameter: a fraction with at most 6 significant digits, all else as it is.
-
-    Examples
-    --------
-    >>> format_value(3.859137e-7), format_value(128), format_value("100x6")
-    ('3.85914e-07', '128', '100x6')
-    """
-    return f"{value:.6g}" if isinstance(value, float) else str(value)
-
-
 def _line(place: int, trial: TrialResult, word: str) -> str:
     names = [name for name in _BOOK_WORDS if name in trial.params]
     names += [name for name in trial.params if name not in _BOOK_WORDS]
-    params = ", ".join(f"{_BOOK_WORDS.get(name, name)}:{format_value(trial.params[name])}" for name in names)
+    params = ", ".join(f"{_BOOK_WORDS.get(name, name)}:{text_of(trial.params[name])}" for name in names)
     head = f"Best-{place} ({word}:{round(trial.value, 4)})"
     return f"{head} | {params}" if params else head
 

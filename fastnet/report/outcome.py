@@ -10,7 +10,8 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from fastnet.report.listing import format_value
+from fastnet.report.text import aligned, counted
+from fastnet.tuning.distributions import text_of
 
 WIDTH = 80
 
@@ -48,7 +49,7 @@ def format_stage(report: Mapping[str, Any]) -> list[str]:
         new = "the same" if item["new"] == item["old"] else _shortened(item["new"])
         rows.append([item["name"], _shortened(item["old"]), new, _count(item["low"]), _count(item["high"])])
     lines = [f"Stage {report['stage']}: where the {report['best']:,} best of {report['trials']:,} trials lie"]
-    lines += _table(rows, "lllrr")
+    lines += aligned(rows, "lllrr")
     for item in report["ranges"]:
         new = f" {item['new']}," if len(item["new"]) > _SPAN and item["new"] != item["old"] else ""
         lines += _wrapped(f"{item['name']}:{new} {item['words']}")
@@ -108,11 +109,11 @@ def format_final(choice: Mapping[str, Any]) -> list[str]:
         mean = "-" if score["mean"] is None else f"{score['mean']:.3f}"
         mean += f" ({score['diverged']} diverged)" if score["diverged"] else ""
         rows.append([str(score["trial"]), f"{score['search_value']:.4g}", mean, sd, span])
-    lines = [f"Final choice: validation {metric} of {_counted(len(scores), 'candidate')} over {_seeds(scores)}"]
-    head, *table = _table(rows, "rrrrr")
+    lines = [f"Final choice: validation {metric} of {counted(len(scores), 'candidate')} over {_seeds(scores)}"]
+    head, *table = aligned(rows, "rrrrr")
     lines.append(head)
     for line, score in zip(table, scores, strict=True):
-        params = ", ".join(f"{name} {format_value(value)}" for name, value in score["params"].items())
+        params = ", ".join(f"{name} {text_of(value)}" for name, value in score["params"].items())
         if len(line) + 2 + len(params) <= WIDTH:
             lines.append(f"{line}  {params}".rstrip())
         else:
@@ -121,11 +122,7 @@ def format_final(choice: Mapping[str, Any]) -> list[str]:
 
 
 def _seeds(scores: Sequence[Mapping[str, Any]]) -> str:
-    return _counted(len(scores[0]["values"]), "fresh seed")
-
-
-def _counted(count: int, word: str) -> str:
-    return f"{count:,} {word}" + ("" if count == 1 else "s")
+    return counted(len(scores[0]["values"]), "fresh seed")
 
 
 def _count(edge: Mapping[str, Any] | None) -> str:
@@ -136,18 +133,6 @@ def _count(edge: Mapping[str, Any] | None) -> str:
 
 def _shortened(text: str) -> str:
     return text if len(text) <= _SPAN else text[: _SPAN - 3] + "..."
-
-
-def _table(rows: Sequence[Sequence[str]], sides: str) -> list[str]:
-    """Align columns, two spaces apart, to the left (l) or to the right (r)."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return [
-        "  ".join(
-            text.ljust(width) if side == "l" else text.rjust(width)
-            for text, width, side in zip(row, widths, sides, strict=True)
-        ).rstrip()
-        for row in rows
-    ]
 
 
 def _wrapped(text: str, first: str = "", rest: str = "  ") -> list[str]:

@@ -2,7 +2,14 @@
 
 from fastnet.tuning.distributions import parse_distribution
 from fastnet.tuning.engine import run_study
-from fastnet.tuning.folder import STUDY_FILE, find_studies, is_being_written, new_study_folder, remove_study
+from fastnet.tuning.folder import (
+    PICTURE_FILE,
+    STUDY_FILE,
+    find_studies,
+    is_being_written,
+    new_study_folder,
+    remove_study,
+)
 from fastnet.tuning.names import SEARCHABLE
 from fastnet.tuning.result import Progress, SearchResult, TrialResult, rank
 from fastnet.tuning.space import Space, configured, parse_space_option
@@ -10,6 +17,7 @@ from fastnet.tuning.stored import StoredTrials
 from fastnet.tuning.study import Study
 
 __all__ = [
+    "PICTURE_FILE",
     "SEARCHABLE",
     "STUDY_FILE",
     "Progress",

@@ -16,6 +16,7 @@ from typing import Any, Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from fastnet.config import format_number
 from fastnet.errors import ConfigError
 from fastnet.tuning.result import Value
 
@@ -454,10 +455,7 @@ def text_of(value: Value) -> str:
     >>> text_of(0.5), text_of(1e-8), text_of(100), text_of("sgd")
     ('0.5', '1e-08', '100', 'sgd')
     """
-    if not isinstance(value, float):
-        return str(value)
-    short = f"{value:g}"
-    return short if float(short) == value else repr(float(value))
+    return format_number(value) if isinstance(value, float) else str(value)
 
 
 def _rounded(values: Floats, low: float, high: float) -> Floats:

@@ -15,9 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastnet.config import SearchConfig, as_settings, count_threads
+from fastnet.errors import ConfigError
 from fastnet.tuning.environment import describe_environment
 from fastnet.tuning.result import Progress, SearchResult, TrialResult, sign
-from fastnet.tuning.sampler import checked_space, draw
+from fastnet.tuning.sampler import checked_space, draw_for
 from fastnet.tuning.schedule import schedule_of
 from fastnet.tuning.space import Space
 from fastnet.tuning.study import Study
@@ -89,7 +90,7 @@ def run_study(
     Raises
     ------
     ConfigError
-        If the space, `jobs` or `memory` is impossible.
+        If the space, `jobs` or `memory` is impossible, or there is a `split` and ``config.folds`` too.
     DataError
         If the data cannot be split.
     StudyError
@@ -117,6 +118,7 @@ def run_study(
     space = checked_space(config)
     threads = count_threads(jobs)
     seed = config.train.seed
+    check_split(config, split)
     parts = split or split_rows(dataset.y, fraction=config.validation_fraction, seed=seed)
     splits = [parts] if config.folds is None else stratified_folds(dataset.y, config.folds, seed=seed)
     settings = study_settings(config, space, dataset.fingerprint(), split)
@@ -129,6 +131,12 @@ def run_study(
             session.build_trainer = lambda: _workshop(learnt, splits, config, space, threads, memory)
         session.go()
         return session.result()
+
+
+def check_split(config: SearchConfig, split: Split | None) -> None:
+    """Raise `ConfigError` if the samples that validate are decided twice."""
+    if split is not None and config.folds is not None:
+        raise ConfigError(f"folds={config.folds}: the samples that validate are given; leave one of the two out")
 
 
 def study_settings(config: SearchConfig, space: Space, fingerprint: str, split: Split | None = None) -> dict[str, Any]:
@@ -253,11 +261,7 @@ class _Session:
             missing = _chunks((trial for trial in ids if trial not in self.stored), PACK_TRIALS)
         for chunk in missing:
             numbers = np.array(chunk, dtype=np.int64)
-            yield numbers, self._draw(numbers)
-
-    def _draw(self, ids: Ids) -> list[Params]:
-        config = self.config
-        return draw(self.space, ids, seed=config.train.seed, sampler=config.sampler, levels=config.levels)
+            yield numbers, draw_for(self.config, self.space, numbers)
 
     def _waves(self, packs: list[tuple[Ids, list[Params]]]) -> Iterator[list[tuple[Ids, list[Params]]]]:
         while packs:

@@ -12,10 +12,9 @@ import numpy as np
 
 from fastnet.config import SearchConfig
 from fastnet.tuning.engine import PACK_TRIALS, stage_ids
-from fastnet.tuning.result import Value
-from fastnet.tuning.sampler import checked_space, draw
+from fastnet.tuning.sampler import checked_space, draw_for
 from fastnet.tuning.schedule import schedule_of, survivors
-from fastnet.tuning.trials import Ids
+from fastnet.tuning.trials import Ids, Params
 
 if TYPE_CHECKING:
     from fastnet.packs import PackRun
@@ -124,9 +123,8 @@ def first_recipes(workshop: Workshop) -> list[Recipe]:
     return workshop.recipes(*_drawn(workshop.config, np.arange(min(workshop.config.trials, SAMPLE_TRIALS))))
 
 
-def _drawn(config: SearchConfig, ids: Ids) -> tuple[Ids, list[dict[str, Value]]]:
-    space, seed = checked_space(config), config.train.seed
-    return ids, draw(space, ids, seed=seed, sampler=config.sampler, levels=config.levels)
+def _drawn(config: SearchConfig, ids: Ids) -> tuple[Ids, list[Params]]:
+    return ids, draw_for(config, checked_space(config), ids)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from fastnet.config import SearchConfig, TrainConfig, as_settings
 from fastnet.tuning.final import candidates, choose, repeat_seed
+from fastnet.tuning.folder import MODEL_FILE
 from fastnet.tuning.result import TrialResult
 from fastnet.tuning.seeds import KEPT, derived_seed
 from fastnet.tuning.space import configured
@@ -16,8 +17,6 @@ from fastnet.tuning.study import Study
 
 if TYPE_CHECKING:
     from fastnet.data.dataset import Dataset, Split
-
-MODEL_FILE = "model.safetensors"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -66,10 +65,10 @@ def decide(repeats: list[Repeat], results: list[TrialResult], config: SearchConf
         for trial in found
     ]
     choice = choose(found, runs, config.metric, sizes)
-    seeds = {repeat.candidate.id: [] for repeat in repeats}  # type: dict[int, list[int]]
+    seeds: dict[str, list[int]] = {}
     for repeat in repeats:
-        seeds[repeat.candidate.id].append(repeat.seed)
-    return choice.to_dict() | {"seeds": {str(trial): of_trial for trial, of_trial in seeds.items()}}
+        seeds.setdefault(str(repeat.candidate.id), []).append(repeat.seed)
+    return choice.to_dict() | {"seeds": seeds}
 
 
 def winner_config(document: dict[str, Any], config: SearchConfig) -> TrainConfig:

@@ -12,12 +12,15 @@ from fastnet.errors import StudyError
 
 STUDY_FILE = "study.sqlite"
 LOCK_FILE = "study.lock"
+PICTURE_FILE = "best20.png"
+MODEL_FILE = "model.safetensors"
 APPLICATION_ID = 0x666E6574  # "fnet" in the file's header: how a study is told from any other SQLite file
 
 WRITTEN = (
     STUDY_FILE,
     *(f"{STUDY_FILE}-{end}" for end in ("wal", "shm", "journal")),
-    "best20.png",
+    PICTURE_FILE,
+    MODEL_FILE,
 )
 """What a search writes into the folder of its study besides `LOCK_FILE`, and what `remove_study` therefore removes."""
 

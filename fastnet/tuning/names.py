@@ -71,9 +71,6 @@ NEEDS = {
 }
 """Names that have an effect only with some values of another one."""
 
-ARCHITECTURE_NAMES = ("hidden", "width", "depth", "init", "activation", "optimizer", "batch_size", "schedule")
-"""Names that cannot differ between networks that train as one pack."""
-
 _FIRST_LAYER_STREAM = 256  # behind every name of _KINDS that may still be added
 
 

@@ -140,10 +140,6 @@ class StudyReader:
             for row in self._connection.execute(f"{statement} LIMIT ?", parameters):
                 yield trial_from(row)
 
-    def trials_of_stage(self, stage: int) -> tuple[TrialResult, ...]:
-        """Return the trials of one stage without their curves, ordered by id."""
-        return tuple(self.iter_trials(stage=stage))
-
     def trial(self, number: int) -> TrialResult:
         """Return one trial by its number, with its curves.
 

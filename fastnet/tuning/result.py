@@ -209,7 +209,7 @@ class Progress:
     total : int
         Trials the study will have.
     best : float or None
-        Highest validation accuracy after the last epoch so far; None before the first trial that did not diverge.
+        Best `TrialResult.value` so far of the trials that ran to their end; None before the first of them.
     trials_per_second : float
         Mean rate of this run, compilation left out; 0 before its first trial.
     eta_seconds : float or None

@@ -88,6 +88,11 @@ def draw(space: Space, ids: Ids, *, seed: int, sampler: str = "random", levels: 
     return [dict(zip(space.names, row, strict=True)) for row in zip(*columns, strict=True)]
 
 
+def draw_for(config: SearchConfig, space: Space, ids: Ids) -> list[dict[str, Value]]:
+    """Give some trials of a search their hyperparameters: `draw` with the search's seed, sampler and levels."""
+    return draw(space, ids, seed=config.train.seed, sampler=config.sampler, levels=config.levels)
+
+
 def grid_size(space: Space, levels: int) -> int:
     """Return how many trials a grid has.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
@@ -12,14 +12,12 @@ from fastnet.errors import ConfigError
 from fastnet.tuning.distributions import (
     Choice,
     Distribution,
-    Int,
-    LogInt,
     LogUniform,
     Uniform,
     parse_distribution,
     text_of,
 )
-from fastnet.tuning.names import ARCHITECTURE_NAMES, NEEDS, check_value, kind_of, layer_of
+from fastnet.tuning.names import NEEDS, check_value, kind_of, layer_of
 from fastnet.tuning.result import Value
 
 
@@ -202,49 +200,6 @@ def configured(train: TrainConfig, params: Mapping[str, Value]) -> TrainConfig:
         before = common if isinstance(common, tuple) else (common,) * depth
         changes["dropout"] = tuple(ratios.get(k, ratio) for k, ratio in enumerate(before, start=1))
     return replace(train, **changes)
-
-
-def architecture_names(names: Iterable[str]) -> tuple[str, ...]:
-    """Return those of the names that cannot differ between networks that train as one pack.
-
-    Examples
-    --------
-    >>> architecture_names(("activation", "dropout", "learning_rate", "width"))
-    ('activation', 'width')
-    """
-    return tuple(name for name in names if name in ARCHITECTURE_NAMES)
-
-
-def limited(name: str, distribution: Distribution) -> Distribution:
-    """Cut what a hyperparameter does not allow off a range that was widened.
-
-    Parameters
-    ----------
-    name : str
-        A name that can be searched.
-    distribution : Distribution
-        Such as `Distribution.between` gives beyond 0 and 1; part of it must be allowed.
-
-    Returns
-    -------
-    Distribution
-        The same if all of it is allowed.
-
-    Examples
-    --------
-    >>> str(limited("dropout", Uniform(0.0, 0.5).between(-0.5, 3.0)))
-    'uniform:0:0.999999'
-    """
-    if isinstance(distribution, Choice):
-        return distribution
-    low, high = distribution.extremes()
-    kind = kind_of(name)
-    whole = isinstance(distribution, (Int, LogInt))
-    ends = [min(max(end, kind.low), kind.high) for end in (float(low), float(high))]
-    first, last = (int(end) if whole else end for end in ends)
-    if (first, last) == (low, high):
-        return distribution
-    return Choice((first,)) if first == last else type(distribution)(first, last)  # type: ignore
 
 
 _hidden = lru_cache(maxsize=1024)(parse_hidden)

@@ -14,8 +14,9 @@ from fastnet.data.dataset import Dataset, Split
 from fastnet.errors import ConfigError
 from fastnet.network import Assembly, TrainingData, assemble, n_threads_limit, prepare
 from fastnet.packs import Member, PackRun, footprint, warm_up
+from fastnet.settings import format_memory
 from fastnet.tuning.result import Value
-from fastnet.tuning.sampler import draw
+from fastnet.tuning.sampler import draw_for
 from fastnet.tuning.schedule import schedule_of, survivors
 from fastnet.tuning.seeds import FOLD, derived_seed
 from fastnet.tuning.space import Space, configured
@@ -75,9 +76,9 @@ class Workshop:
         self._assemblies: dict[tuple[object, ...], Assembly] = {}
 
     def warm_up(self, space: Space) -> None:
-        """Compile or load what the first trials need."""
+        """Compile or load what the first trial needs."""
         clock = time.perf_counter()
-        [params] = draw(space, np.zeros(1, np.int64), seed=self.config.train.seed)
+        [params] = draw_for(self.config, space, np.zeros(1, np.int64))
         warm_up(configured(self.config.train, params), self.folds[0])
         self.compile_seconds += time.perf_counter() - clock
 
@@ -145,15 +146,11 @@ class Workshop:
             many = f"{len(members)} networks that wait for each other need"
             what = many if waiting else "one network at a time needs"
             raise ConfigError(
-                f"memory={_megabytes(self.memory)}: {what} {_megabytes(one)}; allow that much, or choose smaller "
-                "layers or batches" + (", or a smaller pack_size" if waiting else "")
+                f"memory={format_memory(self.memory)}: {what} {format_memory(one)}; allow a little more than that, or "
+                "choose smaller layers or batches" + (", or a smaller pack_size" if waiting else "")
             )
         return min(self.threads, 1 + (self.memory - one) // each)
 
 
 def _keyed(config: TrainConfig, fold: int) -> TrainConfig:
     return config if fold == 0 else replace(config, seed=derived_seed(config.seed, FOLD, fold))
-
-
-def _megabytes(n: int) -> str:
-    return f"{n / 1e6:.1f} MB"
