@@ -36,6 +36,9 @@ trials."""
 RESULTS_VERSION = 2
 """Raised when a release changes what the same settings compute, so that no study mixes two kinds of trials."""
 
+MOST_PACKS = 64
+"""Packs that may train at the same time: enough for 96 cores where three trials of each reach the last rung."""
+
 STORE_SECONDS = 0.25
 """Time between two transactions where trials are stored as they finish."""
 
@@ -245,7 +248,7 @@ class _Session:
         """Run the trials of a stage that are not stored, as many packs at a time as pay."""
         waiting = len(self.schedule.rungs) > 1
         packs = self._missing(ids)
-        for together in self._waves(list(packs)) if waiting else ([pack] for pack in packs):
+        for together in self._waves(packs) if waiting else ([pack] for pack in packs):
             if self.interrupted or self.should_stop():
                 self.interrupted = True
                 return
@@ -263,11 +266,13 @@ class _Session:
             numbers = np.array(chunk, dtype=np.int64)
             yield numbers, draw_for(self.config, self.space, numbers)
 
-    def _waves(self, packs: list[tuple[Ids, list[Params]]]) -> Iterator[list[tuple[Ids, list[Params]]]]:
-        while packs:
-            n = self.ready().packs_at_once(packs)
-            yield packs[:n]
-            packs = packs[n:]
+    def _waves(self, packs: Iterator[tuple[Ids, list[Params]]]) -> Iterator[list[tuple[Ids, list[Params]]]]:
+        """Put packs together that train at the same time; only the next few are drawn ahead."""
+        ahead = list(itertools.islice(packs, MOST_PACKS))
+        while ahead:
+            n = self.ready().packs_at_once(ahead)
+            yield ahead[:n]
+            ahead = ahead[n:] + list(itertools.islice(packs, n))
 
     def run_packs(self, packs: list[tuple[Ids, list[Params]]], *, waiting: bool) -> None:
         """Run some packs together to their end, or until the search is told to stop, and store what is done."""

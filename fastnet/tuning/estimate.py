@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fastnet.config import SearchConfig
-from fastnet.tuning.engine import PACK_TRIALS, stage_ids
+from fastnet.tuning.engine import MOST_PACKS, PACK_TRIALS, stage_ids
 from fastnet.tuning.sampler import checked_space, draw_for
 from fastnet.tuning.schedule import schedule_of, survivors
 from fastnet.tuning.trials import Ids, Params
@@ -24,9 +24,6 @@ MEASURE_SECONDS = 2.0
 """Time that is measured where trials are short; a trial of the book takes 0.2 s."""
 LONGEST_MEASURE = 20.0
 """Time after which an epoch that is still not over is no longer waited for."""
-
-MOST_PACKS = 64
-"""Packs that are looked at to see how many train together."""
 
 SAMPLE_TRIALS = 512
 """Trials, the first of the search, that are trained for the measurement and whose mean size stands for all."""
