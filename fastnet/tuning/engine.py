@@ -375,7 +375,10 @@ class _Session:
         known = {record["number"]: record for record in self.study.stages()}
         if self.stage + 1 not in known:
             trials = self.study.iter_trials(stage=self.stage)
-            report = narrow(self.space, trials, metric=self.config.metric, expand=self.config.expand)
+            expand = (
+                self.config.expand and self.stage < self.config.stages
+            )  # there is no stage to try it after the last
+            report = narrow(self.space, trials, metric=self.config.metric, expand=expand)
             document = report.to_dict()
             if self.stage == self.config.stages:
                 document |= {"recommendation": self.recommendation()}
