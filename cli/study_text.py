@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +11,7 @@ import click
 
 from fastnet.settings import format_memory
 
+from .results import kept_lines
 from .tables import LEFT, RIGHT, printable
 
 if TYPE_CHECKING:
@@ -87,18 +88,30 @@ def study_lines(document: Mapping[str, Any]) -> list[str]:
         *subject("search", wrapped(settings)),
         *subject("training", wrapped(train)),
     ]
-    for stage in document["stages"]:
-        last = stage["first"] + stage["count"] - 1
-        ranges = [f"{name} {text}" for name, text in stage["space"].items()]
-        report = [] if stage["report"] is None else list(nested(stage["report"]))
-        lines += subject(f"stage {stage['number']}", [f"trials {stage['first']} to {last}", *ranges, *report])
-    if document["final"] is not None:
-        lines += subject("final", list(nested(document["final"])))
+    lines += outcome_lines(document)
     for use in document["test_uses"]:
         rest = wrapped({name: value for name, value in use.items() if name != "at"})
         lines += subject("test set", [f"used {moment(use['at'])}", *rest])
     for number, run in enumerate(document["runs"], start=1):
         lines += subject(f"run {number}", run_lines(run))
+    return lines
+
+
+def outcome_lines(document: Mapping[str, Any]) -> list[str]:
+    """Stages, recommendation and final choice, as the search itself tells them."""
+    from fastnet.report.outcome import format_final, format_recommendation, format_stage
+
+    lines: list[str] = []
+    for stage in document["stages"]:
+        report, last = stage["report"], stage["first"] + stage["count"] - 1
+        ranges = [f"{name} {text}" for name, text in stage["space"].items()]
+        told = ranges if report is None else format_stage(report)
+        lines += subject(f"stage {stage['number']}", [f"trials {stage['first']} to {last}", *told])
+        if report is not None and "recommendation" in report:
+            lines += subject("advice", format_recommendation(report["recommendation"]))
+    final = document["final"]
+    if final is not None:
+        lines += subject("final", [*format_final(final), *kept_lines(final["kept"], Path(document["study"]))])
     return lines
 
 
@@ -145,20 +158,6 @@ def wrapped(settings: Mapping[str, Any]) -> list[str]:
         else:
             lines.append(text)
     return lines
-
-
-def nested(document: Mapping[str, Any], indent: str = "") -> Iterator[str]:
-    """A document of mappings and lists as indented lines."""
-    for name, value in document.items():
-        items = [item for item in value if isinstance(item, Mapping)] if isinstance(value, list) else []
-        if isinstance(value, Mapping) or (items and len(items) == len(value)):
-            yield f"{indent}{name}"
-            if isinstance(value, Mapping):
-                yield from nested(value, f"{indent}  ")
-            for item in items:
-                yield from (f"{indent}  {line}" for line in wrapped(item))
-        elif value is not None:
-            yield f"{indent}{name} {brief(value)}"
 
 
 def brief(value: Any) -> str:

@@ -21,7 +21,9 @@ from fastnet_cli import studies, tables
 from fastnet_cli.main import cli
 
 from fastnet.config import SearchConfig, TrainConfig, as_settings
-from fastnet.tuning import STUDY_FILE, Study, TrialResult
+from fastnet.tuning import STUDY_FILE, Space, Study, TrialResult
+from fastnet.tuning.final import choose
+from fastnet.tuning.stages import narrow
 
 TIMES = {"wall_seconds": 2.0, "compile_seconds": 0.5, "compiled_seconds": 1.0}
 ABOUT = {"data": "mnist5k", "n_samples": 500, "n_features": 784, "n_classes": 10, "n_train": 400, "n_validation": 100}
@@ -41,7 +43,7 @@ def make_trial(number: int, metric: str = "accuracy") -> TrialResult:
     status = "diverged" if number % 5 == 4 else "stopped" if number == 7 else "done"
     if status != "done":
         curves[:, 1:] = np.nan
-    params = {"learning_rate": 1e-4 * (number + 1), "hidden": ("8", "16x2")[number % 2]}
+    params = {"learning_rate": (number + 1) / 10_000, "hidden": ("8", "16x2")[number % 2]}
     stage = 1 + number // 10
     return TrialResult.from_curves(number, status, params, curves, seconds=0.5, stage=stage, metric=metric)
 
@@ -112,24 +114,28 @@ def test_everything_about_a_study_is_shown() -> None:
     with Study.read(folder) as study:
         settings = study.settings
     with Study.open(folder, settings) as study:
-        report = {"words": "learning rate 0.001 to 0.01", "names": [{"name": "learning_rate", "low": 3}]}
+        report = narrow(Space.parse(SPACE), map(make_trial, range(10))).to_dict()
+        report |= {"recommendation": {"words": "Learning rate 0.001 to 0.01."}}
+        kept = {"validation_accuracy": 0.9, "test_accuracy": 0.91, "model": "model.safetensors"}
+        choice = choose([make_trial(18)], [[make_trial(17), make_trial(16)]])
         study.append_stage(1, 0, 10, SPACE, report)
         study.append_stage(2, 10, 10, {"learning_rate": "log:0.001:0.01"})
-        study.set_final({"choice": 18, "test_accuracy": 0.91, "candidates": [{"trial": 18, "mean": 0.17}]})
+        study.set_final({**choice.to_dict(), "kept": kept})
         study.note_test_use({"trial": 18})
     text = run("show", str(folder)).stdout
     for part in (
         "15 done, 1 stopped, 4 diverged", "best validation accuracy 0.18", "fingerprint abababababab",
         "400 training, 100 validation samples, 784 features, 10 classes", "hidden choice:8,16x2", "sampler random",
-        "optimizer sgd", "epochs 3", "stage 1   trials 0 to 9", "learning rate 0.001 to 0.01", "stage 2   trials 10",
-        "choice 18", "test_accuracy 0.91", "trial 18, mean 0.17", "test set  used 2", "run 1",
+        "optimizer sgd", "epochs 3", "stage 1   trials 0 to 9", "where the 5 best of 10 trials lie",
+        "advice    Learning rate 0.001 to 0.01.", "stage 2   trials 10 to 19\n          learning_rate log:0.001:0.01",
+        "Trial 18 wins", "test acc:0.91", "model.safetensors", "test set  used 2", "run 1",
         "20 trials in 2.0 s, compile 0.5 s", "2 threads, Abacus 9, Linux, fastnet 0.1.0, Python 3.11, NumPy 2.0",
     ):  # fmt: skip
         assert part in text, part
     assert all(line.isprintable() and line == line.rstrip() for line in text.splitlines())
     document = json.loads(run("show", str(folder), "--format", "json").stdout)
     assert document["trials"] == {"done": 15, "stopped": 1, "diverged": 4} and document["schema_version"] == 1
-    assert document["final"]["choice"] == 18 and document["stages"][0]["report"] == report
+    assert document["final"]["winner"] == 18 and document["stages"][0]["report"] == report
     assert document["runs"][0]["environment"] == ENVIRONMENT and document["settings"] == settings
 
 
