@@ -98,9 +98,10 @@ class SearchDisplay(Display):
         self._ended, self._compiling = ended, False
 
     def _details(self, state: SearchState) -> list[Part]:
-        name = {"accuracy": "val acc", "loss": "val loss"}[self._metric]
+        from fastnet.report.listing import METRIC_WORDS  # not sooner: training and downloads are shown without it
+
         best = "-" if state.best is None else measured(self._metric, state.best)
-        parts = [Part(f"best {name}:{best}", style="bold")]
+        parts = [Part(f"best {METRIC_WORDS[self._metric]}:{best}", style="bold")]
         if self._drawing.live:
             drawn = sparkline(self._best.along(SPARKS), self._levels)
             parts += [Part(drawn, 2, "cyan", joint=" ")] if drawn else []

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from typing import Any
 
 from fastnet.tuning.distributions import text_of
-from fastnet.tuning.result import TrialResult
+from fastnet.tuning.result import TrialResult, known
 
 _BOOK_WORDS = {"learning_rate": "lr", "weight_decay": "weight decay"}
-_METRIC_WORDS = {"accuracy": "val acc", "loss": "val loss"}
+METRIC_WORDS = {"accuracy": "val acc", "loss": "val loss"}
+"""What the value of a trial is called in lines to read."""
 
 
 def format_best(trials: Iterable[TrialResult], metric: str = "accuracy") -> list[str]:
@@ -38,7 +38,7 @@ def format_best(trials: Iterable[TrialResult], metric: str = "accuracy") -> list
     >>> format_best([trial])
     ['Best-1 (val acc:0.83) | lr:0.0092, weight decay:3.86e-07']
     """
-    return [_line(place, trial, _METRIC_WORDS[metric]) for place, trial in enumerate(trials, start=1)]
+    return [_line(place, trial, METRIC_WORDS[metric]) for place, trial in enumerate(trials, start=1)]
 
 
 def to_rows(trials: Iterable[TrialResult]) -> list[dict[str, Any]]:
@@ -84,14 +84,10 @@ def _row(trial: TrialResult) -> dict[str, Any]:
     row: dict[str, Any] = {
         "id": trial.id,
         "status": trial.status,
-        "validation_accuracy": _number(trial.value),
-        "best_validation_accuracy": _number(trial.best_value),
+        "validation_accuracy": known(trial.value),
+        "best_validation_accuracy": known(trial.best_value),
         "best_epoch": trial.best_epoch or None,
     }
     epoch = trial.epochs - 1 if trial.status != "diverged" and trial.curves.size else -1
-    row |= {name: _number(float(str(curve[epoch]))) if epoch >= 0 else None for name, curve in last.items()}
+    row |= {name: known(float(str(curve[epoch]))) if epoch >= 0 else None for name, curve in last.items()}
     return row | dict(trial.params) | {"seconds": trial.seconds}
-
-
-def _number(value: float) -> float | None:
-    return value if math.isfinite(value) else None

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from fastnet.tuning.result import TrialResult, Value, rank, sign
+from fastnet.tuning.result import TrialResult, Value, known, rank, sign
 from fastnet.tuning.seeds import REPEAT, derived_seed
 
 CONFIDENCE = 0.95
@@ -56,12 +56,12 @@ class Score:
         return {
             "trial": self.trial.id,
             "params": dict(self.trial.params),
-            "search_value": _known(self.trial.value),
-            "values": [_known(value) for value in self.values],
-            "mean": _known(self.mean),
-            "sd": _known(self.sd),
-            "low": _known(self.low),
-            "high": _known(self.high),
+            "search_value": known(self.trial.value),
+            "values": [known(value) for value in self.values],
+            "mean": known(self.mean),
+            "sd": known(self.sd),
+            "low": known(self.low),
+            "high": known(self.high),
             "diverged": self.diverged,
             "parameters": self.parameters,
         }
@@ -97,7 +97,7 @@ class FinalChoice:
         return {
             "metric": self.metric,
             "winner": self.winner.trial.id,
-            "optimism": _known(self.optimism),
+            "optimism": known(self.optimism),
             "confidence": CONFIDENCE,
             "candidates": [score.to_dict() for score in self.scores],
             "words": self.words,
@@ -239,7 +239,3 @@ def _words(scores: Sequence[Score], metric: str, optimism: float) -> str:
 
 def _overlap(winner: Score, other: Score) -> bool:
     return winner.low <= other.high and other.low <= winner.high  # False where there is no interval
-
-
-def _known(value: float) -> float | None:
-    return value if math.isfinite(value) else None

@@ -262,6 +262,17 @@ def sign(metric: str) -> float:
     return 1.0 if metric == "accuracy" else -1.0
 
 
+def known(value: float) -> float | None:
+    """Return None in place of NaN and infinity, which JSON does not have.
+
+    Examples
+    --------
+    >>> known(0.5), known(math.nan)
+    (0.5, None)
+    """
+    return value if math.isfinite(value) else None
+
+
 def rank(trials: Iterable[TrialResult], metric: str = "accuracy") -> tuple[TrialResult, ...]:
     """Order the trials that did not diverge: those of more epochs first, then the better `TrialResult.value`.
 
