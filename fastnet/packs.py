@@ -13,7 +13,7 @@ import numpy.typing as npt
 from fastnet import background
 from fastnet.config import TrainConfig
 from fastnet.kernels import layout, pack, step, update, warm
-from fastnet.kernels.context import FIRST_OF_TRIAL, N_PLACES, N_STATE, Job, fill, job_row
+from fastnet.kernels.context import FIRST_OF_TRIAL, N_PLACES, N_STATE, Job, job_row
 from fastnet.kernels.step import PENDING
 from fastnet.network import (
     RULES,
@@ -131,14 +131,16 @@ class PackRun:
     ) -> None:
         n_trials = len(members)
         known = {} if assemblies is None else assemblies
-        kinds = list(dict.fromkeys(member.kind for member in members))
-        first_of = {kind: next(member for member in members if member.kind == kind) for kind in kinds}
-        for kind, member in first_of.items():
+        kinds = [member.kind for member in members]
+        first_of = dict(zip(reversed(kinds), reversed(members), strict=True))
+        places = {kind: place for place, kind in enumerate(dict.fromkeys(kinds))}
+        for kind in places:
             if kind not in known:
-                known[kind] = assemble(member.config, member.data, parallel=False)
-        self._assemblies = [known[kind] for kind in kinds]
-        self._costs = np.array([member.cost for member in members])
-        self._kinds = np.array([kinds.index(member.kind) for member in members], np.int64)
+                known[kind] = assemble(first_of[kind].config, first_of[kind].data, parallel=False)
+        self._assemblies = [known[kind] for kind in places]
+        costs = {kind: member.cost for kind, member in first_of.items()}
+        self._costs = np.array([costs[kind] for kind in kinds])
+        self._kinds = np.array([places[kind] for kind in kinds], np.int64)
         threads = max(1, min(jobs, n_threads_limit(), n_trials))
         self._contexts, self._works = contexts_of(self._assemblies, threads)
         self._control = np.zeros(2, np.int64)
@@ -155,15 +157,17 @@ class PackRun:
     def _settle(self, members: Sequence[Member]) -> None:
         """Write down the hyperparameters of every network as its context wants them."""
         n_trials, depth = len(members), max((len(member.config.hidden) + 1 for member in members), default=1)
+        settings = [trial_of(member.config, member.stream) for member in members]
         self._trials = np.zeros((n_trials, N_PLACES - FIRST_OF_TRIAL), np.int64)
+        # One assignment a field and not `fill` for each trial, which took 25 microseconds.
+        for place, values in enumerate(zip(*(of_trial.trial for of_trial in settings), strict=True)):
+            kind = np.float64 if isinstance(values[0], float) else np.uint64
+            self._trials[:, place] = np.array(values, kind).view(np.int64)
         self._hypers = np.zeros((n_trials, 2, update.N_HYPER), np.float32)
         self._dropouts = np.zeros((n_trials, depth, 3))
-        row = np.zeros(N_PLACES, np.int64)
-        for t, member in enumerate(members):
-            settings = trial_of(member.config, member.stream)
-            fill(row, settings.trial)
-            self._trials[t], self._hypers[t] = row[FIRST_OF_TRIAL:], settings.hyper
-            self._dropouts[t, : len(settings.dropout)] = settings.dropout
+        for t, of_trial in enumerate(settings):
+            self._hypers[t] = of_trial.hyper
+            self._dropouts[t, : len(of_trial.dropout)] = of_trial.dropout
         self._states = np.zeros((n_trials, N_STATE))
 
     def start(self, which: Integers | None = None, end: int | None = None) -> None:
