@@ -16,12 +16,11 @@ from fastnet.config import (
     LEARNING_RATES,
     OPTIMIZERS,
     SCHEDULES,
+    TEXT_FORMS,
     SearchConfig,
     TrainConfig,
     format_dropout,
     format_hidden,
-    parse_dropout,
-    parse_hidden,
 )
 from fastnet.errors import DataError
 
@@ -130,8 +129,8 @@ def optimizers_by_rate() -> list[tuple[float, list[str]]]:
 def train_config(settings: Mapping[str, Any]) -> TrainConfig:
     """Build the configuration from the values of `training_options`; those left at None take their default."""
     given = {name: value for name, value in settings.items() if value is not None}
-    read: dict[str, Callable[[str], Any]] = {"hidden": parse_hidden, "dropout": parse_dropout}
-    return TrainConfig(**{name: read[name](value) if name in read else value for name, value in given.items()})
+    read = {name: TEXT_FORMS[name](value) if name in TEXT_FORMS else value for name, value in given.items()}
+    return TrainConfig(**read)
 
 
 def data_dir_option(command: Command) -> Command:

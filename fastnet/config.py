@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -176,6 +177,10 @@ def format_dropout(dropout: float | tuple[float, ...]) -> str:
     ('0,0.5', '0.1234567')
     """
     return ",".join(format_number(ratio) for ratio in (dropout if isinstance(dropout, tuple) else (dropout,)))
+
+
+TEXT_FORMS: dict[str, Callable[[str], Any]] = {"hidden": parse_hidden, "dropout": parse_dropout}
+"""What reads the fields of `TrainConfig` that are written as text."""
 
 
 def format_number(value: float) -> str:

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+import re
 import sqlite3
 import subprocess
 import sys
@@ -259,7 +260,7 @@ def test_a_terminal_is_asked_first(monkeypatch: pytest.MonkeyPatch, answer: str,
     monkeypatch.setattr(studies, "can_ask", lambda: True)
     folder = make_study()
     result = run("rm", str(folder), input=answer, code=code)
-    assert result.stderr.startswith(f"Remove {folder}, 0.") and "[y/N]" in result.stderr and result.stdout == ""
+    assert re.match(rf"Remove {re.escape(str(folder))}, [\d.]+ KiB\? \[y/N\]", result.stderr) and result.stdout == ""
     assert folder.exists() == there
 
 

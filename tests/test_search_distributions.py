@@ -18,9 +18,9 @@ from fastnet.tuning.distributions import (
     LogInt,
     LogUniform,
     Uniform,
-    parse_distribution,
     round_to_six_digits,
 )
+from fastnet.tuning.parsing import parse_distribution
 
 GRID = (np.arange(1000) + 0.5) / 1000
 

@@ -20,7 +20,7 @@ from numba.np import arrayobj
 
 
 class Net(NamedTuple):
-    """An architecture laid out, and how it is trained; the same for all trials of a pack."""
+    """An architecture laid out, and how it is trained; the same for all trials of one kind, see `Job.kinds`."""
 
     layers: np.ndarray  # (L, N_FIELDS) int64, see `layout`
     offsets: np.ndarray  # int64, places in the workspace, see `layout`
@@ -204,8 +204,6 @@ def _opener(
             return builder.load(builder.inttoptr(builder.add(base, place), stored.as_pointer()), align=8)
 
         if not isinstance(kind, types.Array):
-            if kind is types.float32:
-                return builder.fptrunc(entry(0, ir.DoubleType()), ir.FloatType())
             return entry(0, ir.DoubleType() if kind is types.float64 else ir.IntType(64))
         array = context.make_array(kind)(context, builder)
         shape = [entry(1 + axis, ir.IntType(64)) for axis in range(kind.ndim)]

@@ -210,13 +210,12 @@ def _backward(c: int, rows: int, n_rows: int) -> None:
 
 
 @kernel
-def _order_epoch(data: Data, work: Work, trial: Trial, epoch: int) -> int:
-    """Put the training rows in the order of an epoch; return how many there are."""
+def _order_epoch(data: Data, work: Work, trial: Trial, epoch: int) -> None:
+    """Put the training rows in the order of an epoch."""
     n_train = data.train_rows.shape[0] - TILE_ROWS
     for r in range(work.order.shape[0]):  # a slice assignment would compile its error message: 10 s
         work.order[r] = data.train_rows[r]
     shuffle(trial.seed, trial.stream, epoch, work.order[:n_train])
-    return n_train
 
 
 def _train_epoch(c: int, epoch: int, stop: int) -> int:

@@ -1,6 +1,5 @@
 """Hyperparameter search: `run_study` runs a study, `Study` is its file, `Space` its ranges."""
 
-from fastnet.tuning.distributions import parse_distribution
 from fastnet.tuning.engine import run_study
 from fastnet.tuning.folder import (
     PICTURE_FILE,
@@ -11,6 +10,7 @@ from fastnet.tuning.folder import (
     remove_study,
 )
 from fastnet.tuning.names import SEARCHABLE
+from fastnet.tuning.parsing import parse_distribution
 from fastnet.tuning.result import Progress, SearchResult, TrialResult, rank
 from fastnet.tuning.space import Space, configured, parse_space_option
 from fastnet.tuning.stored import StoredTrials

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy.typing as npt
 
-from fastnet.config import SearchConfig, TrainConfig, parse_dropout, parse_hidden
+from fastnet.config import TEXT_FORMS, SearchConfig, TrainConfig
 from fastnet.errors import ConfigError
 from fastnet.settings import suggestion
 from fastnet.tuning.engine import run_study
@@ -18,8 +18,6 @@ from fastnet.tuning.result import Progress, SearchResult
 
 if TYPE_CHECKING:
     from fastnet.data.dataset import Dataset
-
-_TEXT_FORMS: dict[str, Callable[[str], Any]] = {"hidden": parse_hidden, "dropout": parse_dropout}
 
 
 def search(
@@ -120,7 +118,7 @@ def _config(space: Mapping[str, str] | None, trials: int, settings: Mapping[str,
         if name not in searching | training:
             raise ConfigError(f"{name!r} is no setting of a search{suggestion(name, searching | training)}")
     given = {name: value for name, value in settings.items() if name in training}
-    for name, read in _TEXT_FORMS.items():
+    for name, read in TEXT_FORMS.items():
         if isinstance(given.get(name), str):
             given[name] = read(given[name])
     both = [name for name in space or () if name in given]

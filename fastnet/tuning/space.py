@@ -14,10 +14,10 @@ from fastnet.tuning.distributions import (
     Distribution,
     LogUniform,
     Uniform,
-    parse_distribution,
     text_of,
 )
 from fastnet.tuning.names import NEEDS, check_value, kind_of, layer_of
+from fastnet.tuning.parsing import parse_distribution
 from fastnet.tuning.result import Value
 
 
