@@ -221,6 +221,7 @@ class _Session:
             self.report()
             if len(self.stored) < self.total:
                 self.run_id = self.study.begin_run(describe_environment(self.threads))
+                self.ready()  # before the first trials are drawn, which takes the kernels too
             for stage, ids in enumerate(stage_ids(self.config.trials, self.config.stages), start=1):
                 self.stage = stage
                 self.run_stage(ids)
