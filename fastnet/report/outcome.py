@@ -14,6 +14,7 @@ from fastnet.report.listing import format_value
 
 WIDTH = 80
 
+_JOINT = "\xa0"  # between a name and its value, where no line ends
 _SPAN = 20  # characters of a range in a table; a longer one is told in full below it
 
 
@@ -112,9 +113,9 @@ def format_final(choice: Mapping[str, Any]) -> list[str]:
     head, *table = _table(rows, "rrrrr")
     lines.append(head)
     for line, score in zip(table, scores, strict=True):
-        params = ", ".join(f"{name} {format_value(value)}" for name, value in score["params"].items())
+        params = ", ".join(f"{name}{_JOINT}{format_value(value)}" for name, value in score["params"].items())
         if len(line) + 2 + len(params) <= WIDTH:
-            lines.append(f"{line}  {params}".rstrip())
+            lines.append(f"{line}  {params}".replace(_JOINT, " ").rstrip())
         else:
             lines += [line, *_wrapped(params, first="        ", rest="        ")]
     return lines + _wrapped(choice["words"][:1].upper() + choice["words"][1:] + ".")
@@ -151,6 +152,7 @@ def _table(rows: Sequence[Sequence[str]], sides: str) -> list[str]:
 
 
 def _wrapped(text: str, first: str = "", rest: str = "  ") -> list[str]:
-    return textwrap.wrap(
+    lines = textwrap.wrap(
         text, WIDTH, initial_indent=first, subsequent_indent=rest, break_long_words=False, break_on_hyphens=False
     )
+    return [line.replace(_JOINT, " ") for line in lines]
