@@ -88,16 +88,36 @@ def study_lines(document: Mapping[str, Any]) -> list[str]:
     for stage in document["stages"]:
         last = stage["first"] + stage["count"] - 1
         ranges = [f"{name} {text}" for name, text in stage["space"].items()]
-        report = [] if stage["report"] is None else list(nested(stage["report"]))
+        report = [] if stage["report"] is None else report_lines(stage["number"], stage["report"])
         lines += subject(f"stage {stage['number']}", [f"trials {stage['first']} to {last}", *ranges, *report])
     if document["final"] is not None:
-        lines += subject("final", list(nested(document["final"])))
+        lines += subject("final", final_lines(document["final"]))
     for use in document["test_uses"]:
         rest = wrapped({name: value for name, value in use.items() if name != "at"})
         lines += subject("test set", [f"used {moment(use['at'])}", *rest])
     for number, run in enumerate(document["runs"], start=1):
         lines += subject(f"run {number}", run_lines(run))
     return lines
+
+
+def report_lines(number: int, report: Mapping[str, Any]) -> list[str]:
+    """What came of a stage, as a search tells it."""
+    from fastnet.report.outcome import format_recommendation, format_stage
+
+    if "ranges" not in report:  # what another program stored
+        return list(nested(report))
+    lines = format_stage({**report, "stage": number})
+    return lines + (format_recommendation(report["recommendation"]) if "recommendation" in report else [])
+
+
+def final_lines(final: Mapping[str, Any]) -> list[str]:
+    """The final choice, as a search tells it."""
+    from fastnet.report.outcome import format_final
+
+    if "confidence" not in final:
+        return list(nested(final))
+    kept = final.get("kept")
+    return format_final(final) + ([] if kept is None else [f"kept in {kept['model']}", *wrapped(kept["settings"])])
 
 
 def run_lines(run: Mapping[str, Any]) -> list[str]:
