@@ -125,7 +125,7 @@ def test_arrays_names_and_a_validation_set_are_taken(digits, tmp_path, monkeypat
         ({}, {"hidden": "100x"}, "write widths such as"),
         ({}, {"folds": 1}, "folds=1: must be a whole number from 2"),
         ({}, {"pruning": "hyperband"}, "must be one of none, halving, median"),
-        ({}, {"memory": 1000}, "memory=0.0 MB: one network at a time needs"),
+        ({}, {"memory": 1000}, "memory=0.000954 MiB: one network at a time needs"),
         ({}, {"early_stopping": 3}, "early_stopping: trials of a search end early by pruning only"),
         ({}, {"stages": 5}, "stages=5: 4 trials cannot be shared"),
     ],

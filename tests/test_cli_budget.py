@@ -249,7 +249,9 @@ def test_dry_run_of_searched_architectures() -> None:
 def test_dry_run_refuses_what_the_search_would_refuse() -> None:
     refused = run("search", "--dry-run", "--memory", "1K", *SMALL, code=1)
     assert refused.stdout == ""
-    assert re.fullmatch(r"Error: memory=0\.0 MB: one network at a time needs [\d.]+ MB; allow .*\n", refused.stderr)
+    assert re.fullmatch(
+        r"Error: memory=[\de.-]+ MiB: one network at a time needs [\d.]+ MiB; allow .*\n", refused.stderr
+    )
     assert run("search", "--memory", "1K", *SMALL, code=1).stderr.splitlines()[-1] == refused.stderr.strip()
     assert "leave --format out" in run("search", "--dry-run", "--format", "csv", *SMALL, code=2).stderr
     assert "does not use it" in run("search", "--dry-run", "--space", "beta1=uniform:0:0.9", code=1).stderr

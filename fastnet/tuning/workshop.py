@@ -145,15 +145,11 @@ class Workshop:
             many = f"{len(members)} networks that wait for each other need"
             what = many if waiting else "one network at a time needs"
             raise ConfigError(
-                f"memory={_megabytes(self.memory)}: {what} {_megabytes(one)}; allow that much, or choose smaller "
-                "layers or batches" + (", or a smaller pack_size" if waiting else "")
+                f"memory={self.memory / 2**20:.3g} MiB: {what} {one / 2**20:.3g} MiB; allow that much, or choose "
+                "smaller layers or batches" + (", or a smaller pack_size" if waiting else "")
             )
         return min(self.threads, 1 + (self.memory - one) // each)
 
 
 def _keyed(config: TrainConfig, fold: int) -> TrainConfig:
     return config if fold == 0 else replace(config, seed=derived_seed(config.seed, FOLD, fold))
-
-
-def _megabytes(n: int) -> str:
-    return f"{n / 1e6:.1f} MB"
