@@ -33,11 +33,18 @@ and their memory was between 6 % less and 6 % more than told."""
 class Task:
     """A search before it runs.
 
-    `folder` is that of a study to carry on, None for a new one.
+    `folder` is that of a study to carry on, None for a new one; `parts` are the samples of --validation and the others.
     """
 
     def __init__(
-        self, dataset: Dataset, config: SearchConfig, *, jobs: int | None, memory: int | None, folder: Path | None
+        self,
+        dataset: Dataset,
+        config: SearchConfig,
+        *,
+        parts: Split | None = None,
+        jobs: int | None,
+        memory: int | None,
+        folder: Path | None,
     ) -> None:
         self.dataset = dataset
         self.config = config
@@ -45,7 +52,7 @@ class Task:
         self.memory = memory
         self.folder = folder
         checked_space(config)
-        self.splits = self._split()
+        self.splits = self._split() if parts is None else [parts]
         self.stored = self._count_stored()
 
     def _split(self) -> list[Split]:
