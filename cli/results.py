@@ -72,7 +72,7 @@ def search_lines(result: SearchResult, folder: Path, best: Sequence[TrialResult]
             yield from (*format_stage({**stage["report"], "stage": stage["number"]}), "")
     yield from format_best(best, metric)
     if result.recommendation is not None:
-        yield from ("", *format_recommendation(result.recommendation))
+        yield from (*([""] if best else []), *format_recommendation(result.recommendation))
     if result.final is not None:
         yield from ("", *format_final(result.final))
         yield from kept_lines(result.final["kept"], folder)
@@ -86,6 +86,9 @@ def kept_lines(kept: Mapping[str, Any] | None, folder: Path) -> Iterator[str]:
     if kept["test_accuracy"] is not None:
         text += f", test acc:{accuracy(kept['test_accuracy'])}"
     yield text
+    if kept.get("test_uses", 0) > 1:
+        yield f"This study has used the test set {kept['test_uses']} times by now: choose by none of these figures,"
+        yield "  or they promise too much."
     yield f"model: {click.format_filename(folder / kept['model'])}"
 
 
@@ -93,7 +96,8 @@ def closing_line(result: SearchResult, folder: Path) -> str:
     """How much was done, how fast, and where it is kept."""
     diverged = result.count("diverged")
     counts = f"{result.new_trials} new" + (f", {diverged} diverged" if diverged else "")
-    parts = [f"{len(result.trials)} trials ({counts}) in {result.wall_seconds:.1f} s"]
+    trials = f"{len(result.trials)} trial" + ("" if len(result.trials) == 1 else "s")
+    parts = [f"{trials} ({counts}) in {result.wall_seconds:.1f} s"]
     if result.new_trials:
         parts.append(f"{result.trials_per_second:.1f} trials/s")
         parts.append(f"compile {result.compile_seconds:.1f} s")

@@ -145,6 +145,7 @@ def command(
     parts = None
     if validation is not None:
         dataset, parts = joined(ctx, dataset, load_dataset(validation, data_dir, None))
+    warn_of_idle_pruning(config)
     if dry_run or verbosity() >= VERBOSE:
         from . import dry_run as plan  # not sooner: few searches tell so much
 
@@ -165,6 +166,9 @@ def command(
         }
         result = run_study(dataset, config, folder=folder, fresh=fresh, jobs=jobs, memory=memory, **how)
     show(result, folder, output_format, config, picture=not stop(), data=data, samples=dataset.n_samples)
+    if not (result.new_trials or result.interrupted):
+        held = len(result.trials)
+        note(f"No trial is missing: the study holds {held} of them; a number of --trials above {held} adds more.")
     if result.interrupted:
         ctx.exit(carry_on(ctx, result, folder, trials, None if stop() else timeout))
 
@@ -177,6 +181,18 @@ def joined(ctx: click.Context, dataset: Dataset, validation: Dataset) -> tuple[D
         if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE:
             raise click.UsageError(f"--validation names the samples that validate; leave {option} out.")
     return with_validation(dataset, validation)
+
+
+def warn_of_idle_pruning(config: SearchConfig) -> None:
+    """Say so where trials are too short to be compared before their end."""
+    from fastnet.tuning.schedule import schedule_of
+
+    epochs = config.train.epochs
+    if config.pruning != "none" and len(schedule_of(config).rungs) == 1:
+        note(
+            f"--pruning {config.pruning} will end no trial early: with --epochs {epochs} and --first-epochs "
+            f"{config.first_epochs} there is no comparison before the end; choose fewer --first-epochs."
+        )
 
 
 def print_settings(ctx: click.Context, config: SearchConfig) -> None:

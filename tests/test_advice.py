@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from fastnet.report.outcome import WIDTH, format_recommendation, format_stage
-from fastnet.tuning.advice import ENOUGH_BEST, recommend, why_not_smooth
+from fastnet.tuning.advice import ENOUGH_BEST, _recommended, recommend, why_not_smooth
 from fastnet.tuning.result import TrialResult, rank
 from fastnet.tuning.space import Space
-from fastnet.tuning.stages import narrow
+from fastnet.tuning.stages import Edge, Narrowing, narrow
 
 BOOK = Space.parse({"learning_rate": "log:1e-6:1e-2", "weight_decay": "log:1e-8:1e-4"})
 
@@ -163,6 +163,21 @@ def test_several_that_make_little_difference_share_a_sentence():
     found = recommend(space, stage_of(space, 100, lambda learning_rate, **others: 0.9 * learning_rate))
     three = "dropout (0 to 0.5), init (he or xavier) and weight decay (1e-08 to 0.0001) make little difference"
     assert f" to 0.01; {three}. Values" in found.words
+
+
+def test_a_range_that_alarms_and_stays_is_told_by_its_end():
+    low = Edge(1e-6, 10, 0, "", 1.0, False, True)
+    high = Edge(1e-2, 10, 4, "4 of the 5 best lie in its upper fifth", 0.001, True, True)
+    text = "log:1e-06:0.01"
+    item = Narrowing("learning_rate", text, text, 0.3, 5, low, high, "")
+    found = _recommended("learning_rate", BOOK.distributions["learning_rate"], [item])
+    assert found.words == "learning rate towards the upper end of 1e-06 to 0.01"
+
+
+def test_that_every_trial_diverged_is_said():
+    curves = np.full((4, 3), np.nan, np.float32)
+    lost = [TrialResult.from_curves(0, "diverged", {"learning_rate": 1e-3, "weight_decay": 1e-6}, curves, seconds=0.1)]
+    assert recommend(BOOK, lost, best=[]).words.startswith("Every trial diverged, search with lower learning rates;")
 
 
 def test_nothing_to_recommend_is_said():

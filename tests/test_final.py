@@ -54,8 +54,8 @@ def test_the_best_mean_wins_not_the_best_of_the_search():
 
 def test_the_interval_is_students():
     # t of the table for 95 %, two-sided: 12.706, 4.303 and 2.776 for 1, 2 and 4 degrees of freedom
-    for values, t in (((1.0, 2.0), 12.706), ((1.0, 2.0, 3.0), 4.303), ((1.0, 2.0, 3.0, 4.0, 5.0), 2.776)):
-        score = choose([trial(0, 2.0)], repeats(values)).winner
+    for values, t in (((0.51, 0.52), 12.706), ((0.51, 0.52, 0.53), 4.303), ((0.5, 0.51, 0.52, 0.53, 0.54), 2.776)):
+        score = choose([trial(0, 0.5)], repeats(values)).winner
         half = t * np.std(values, ddof=1) / math.sqrt(len(values))
         assert score.high - score.mean == pytest.approx(half, rel=2e-4)
         assert score.mean - score.low == pytest.approx(half, rel=2e-4)
@@ -104,12 +104,36 @@ def test_when_every_repeat_diverges_that_is_said():
     json.dumps(choice.to_dict(), allow_nan=False)
 
 
+def test_the_interval_ends_where_the_metric_does():
+    score = choose([trial(0, 0.9)], repeats([0.95, 0.05, 0.5])).winner
+    assert (score.low, score.high) == (0.0, 1.0)
+    loss = choose([trial(0, 0.9)], repeats([0.1, 3.0, 0.2]), "loss").winner
+    assert loss.low == 0.0 and loss.high > 3.0
+
+
+def test_equal_repeats_have_no_interval():
+    choice = choose([trial(0, 0.8), trial(1, 0.8)], repeats([0.8, 0.8, 0.8], [0.7, 0.8, 0.7]))
+    assert choice.winner.sd == 0.0 and math.isnan(choice.winner.low)
+    assert "interval" not in choice.words
+    json.dumps(choice.to_dict(), allow_nan=False)
+
+
+def test_rounding_is_not_told_as_a_difference():
+    choice = choose([trial(0, 0.1 + 0.2), trial(1, 0.2)], repeats([0.3, 0.3], [0.2, 0.2]))
+    assert choice.words.endswith("in the search the candidates looked the same on average")
+
+
+def test_one_rival_is_told_in_the_singular():
+    choice = choose([trial(0, 0.9), trial(1, 0.9)], repeats([0.8, 0.9], [0.7, 0.8]))
+    assert "; the interval of 1 other overlaps with its own;" in choice.words
+
+
 def test_one_repeat_has_no_interval():
     choice = choose([trial(0, 0.9)], repeats([0.8]))
     assert math.isnan(choice.winner.sd)
     assert choice.words == (
-        "trial 0 wins with a mean validation accuracy of 0.8 over 1 fresh seed; in the search the candidates looked "
-        "0.1 better on average"
+        "trial 0 is the only candidate, with a mean validation accuracy of 0.8 over 1 fresh seed; in the search it "
+        "looked 0.1 better"
     )
 
 

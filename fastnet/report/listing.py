@@ -27,7 +27,8 @@ def format_best(trials: Iterable[TrialResult], metric: str = "accuracy") -> list
     -------
     list of str
         The value with at most 4 decimals; hyperparameters with all their digits, so that a line is enough to run its
-        trial again: learning rate and weight decay first, by the book's names, others after them by their own.
+        trial again: learning rate and weight decay first, by the book's names, others after them by their own. A trial
+        that was stopped early tells after how many epochs.
 
     Examples
     --------
@@ -71,8 +72,17 @@ def _line(place: int, trial: TrialResult, word: str) -> str:
     names = [name for name in _BOOK_WORDS if name in trial.params]
     names += [name for name in trial.params if name not in _BOOK_WORDS]
     params = ", ".join(f"{_BOOK_WORDS.get(name, name)}:{text_of(trial.params[name])}" for name in names)
-    head = f"Best-{place} ({word}:{round(trial.value, 4)})"
+    head = f"Best-{place} ({word}:{round(trial.value, 4)}{_stopped(trial)})"
     return f"{head} | {params}" if params else head
+
+
+def _stopped(trial: TrialResult) -> str:
+    """How far a trial came that did not run to its end."""
+    if trial.status != "stopped":
+        return ""
+    planned = trial.curves.shape[-1]  # no columns where the curves were not read
+    epochs = f"{trial.epochs} of {planned}" if planned else str(trial.epochs)
+    return f" after {epochs} epoch{'s' if planned or trial.epochs != 1 else ''}"
 
 
 def _row(trial: TrialResult) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from fastnet.tuning.distributions import text_of
 
 WIDTH = 80
 
+_JOINT = "\xa0"  # between a name and its value, where no line ends
 _SPAN = 20  # characters of a range in a table; a longer one is told in full below it
 
 
@@ -113,9 +114,9 @@ def format_final(choice: Mapping[str, Any]) -> list[str]:
     head, *table = aligned(rows, "rrrrr")
     lines.append(head)
     for line, score in zip(table, scores, strict=True):
-        params = ", ".join(f"{name} {text_of(value)}" for name, value in score["params"].items())
+        params = ", ".join(f"{name}{_JOINT}{text_of(value)}" for name, value in score["params"].items())
         if len(line) + 2 + len(params) <= WIDTH:
-            lines.append(f"{line}  {params}".rstrip())
+            lines.append(f"{line}  {params}".replace(_JOINT, " ").rstrip())
         else:
             lines += [line, *_wrapped(params, first="        ", rest="        ")]
     return lines + _wrapped(choice["words"][:1].upper() + choice["words"][1:] + ".")
@@ -136,6 +137,7 @@ def _shortened(text: str) -> str:
 
 
 def _wrapped(text: str, first: str = "", rest: str = "  ") -> list[str]:
-    return textwrap.wrap(
+    lines = textwrap.wrap(
         text, WIDTH, initial_indent=first, subsequent_indent=rest, break_long_words=False, break_on_hyphens=False
     )
+    return [line.replace(_JOINT, " ") for line in lines]

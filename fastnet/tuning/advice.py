@@ -145,6 +145,8 @@ def recommend(
     reports = _replayed(space, every, metric, expand)
     shown = tuple(best if best is not None else rank(every, metric))[:LOOKED_AT]
     smooth, training = _smoothness(shown)
+    if every and not shown:
+        training = "Every trial diverged, search with lower learning rates"
     final = reports[-1].space if reports else space
     ranges = tuple(
         _recommended(name, distribution, [report.ranges[place] for report in reports])
@@ -210,6 +212,10 @@ def _recommended(name: str, final: Distribution, history: Sequence[Narrowing]) -
     word, span = name.replace("_", " "), _span(final)
     if isinstance(final, Choice) and len(final.values) == 1 and all(item.old == item.new for item in history):
         return RecommendedRange(name, str(final), "fixed", f"{word} {span}")
+    ends = {side for item in history for side in ("low", "high") if (end := getattr(item, side)) and end.alarm}
+    if len(ends) == 1 and all(item.old == item.new for item in history):  # nothing to narrow to, but a direction
+        side = "upper" if ends == {"high"} else "lower"
+        return RecommendedRange(name, str(final), "clear", f"{word} towards the {side} end of {span}")
     if any(item.alarm or item.chance <= LEVEL for item in history):
         return RecommendedRange(name, str(final), "clear", f"{word} {span}")
     few = all(item.best < ENOUGH_BEST for item in history)

@@ -20,6 +20,10 @@ CONFIDENCE = 0.95
 """In this part of all choices the interval of a candidate holds its mean over all seeds."""
 
 
+LEAST_OPTIMISM = 5e-4
+"""A smaller difference between search and repeats, of either metric, is told as none."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Score:
     """What a candidate came to on fresh seeds.
@@ -33,7 +37,7 @@ class Score:
     mean, sd : float
         Mean and sample standard deviation over the repeats that did not diverge; NaN where too few are left.
     low, high : float
-        Ends of the interval of the mean, see `choose`; NaN without a standard deviation.
+        Ends of the interval of the mean, see `choose`; NaN without a standard deviation, or where it is 0.
     parameters : int or None
         Weights and biases of the network, where they are known.
     """
@@ -176,7 +180,8 @@ def choose(
     Notes
     -----
     The interval is Student's: ``mean ± t sd / sqrt(n)`` with the 97.5 % quantile t for ``n - 1`` degrees of freedom.
-    It speaks of one candidate over all seeds on these data, not of the best of several, nor of other data.
+    It speaks of one candidate over all seeds on these data, not of the best of several, nor of other data. It is cut
+    off at what the metric can be, 0 to 1 or at least 0. Equal values give none: so few do not tell how they spread.
 
     Examples
     --------
@@ -191,7 +196,7 @@ def choose(
     """
     sizes: Sequence[int | None] = [None] * len(candidates) if parameters is None else parameters
     scores = [
-        _score(trial, tuple(again.value for again in runs), size)
+        _score(trial, tuple(again.value for again in runs), metric, size)
         for trial, runs, size in zip(candidates, repeats, sizes, strict=True)
     ]
     scores.sort(key=lambda score: _order(score, metric))
@@ -200,16 +205,19 @@ def choose(
     return FinalChoice(metric, tuple(scores), optimism, _words(scores, metric, optimism))
 
 
-def _score(trial: TrialResult, values: tuple[float, ...], parameters: int | None) -> Score:
+def _score(trial: TrialResult, values: tuple[float, ...], metric: str, parameters: int | None) -> Score:
     good = np.array([value for value in values if math.isfinite(value)], dtype=np.float64)
     mean = float(good.mean()) if len(good) else math.nan
     if len(good) < 2:
         return Score(trial, values, mean, math.nan, math.nan, math.nan, parameters)
     from scipy.special import stdtrit
 
-    sd = float(good.std(ddof=1))
+    sd = float(good.std(ddof=1)) if np.ptp(good) > 0 else 0.0
+    if sd == 0.0:
+        return Score(trial, values, mean, sd, math.nan, math.nan, parameters)
     half = float(stdtrit(len(good) - 1, 0.5 + CONFIDENCE / 2)) * sd / math.sqrt(len(good))
-    return Score(trial, values, mean, sd, mean - half, mean + half, parameters)
+    most = 1.0 if metric == "accuracy" else math.inf
+    return Score(trial, values, mean, sd, max(0.0, mean - half), min(most, mean + half), parameters)
 
 
 def _order(score: Score, metric: str) -> tuple[int, float, float, int]:
@@ -224,17 +232,23 @@ def _words(scores: Sequence[Score], metric: str, optimism: float) -> str:
     if not math.isfinite(winner.mean):
         return "every repeat of every candidate diverged; search with lower learning rates"
     seeds = len(winner.values) - winner.diverged
-    words = f"trial {winner.trial.id} wins with a mean validation {metric} of {winner.mean:.4g}"
+    wins = "wins" if len(scores) > 1 else "is the only candidate,"
+    words = f"trial {winner.trial.id} {wins} with a mean validation {metric} of {winner.mean:.4g}"
     words += f" over {seeds} fresh seed{'s' if seeds > 1 else ''}"
     if winner.diverged:
         words += f", {winner.diverged} more diverged"
-    if math.isfinite(winner.sd):
+    if math.isfinite(winner.low):
         words += f" ({100 * CONFIDENCE:g} % interval {winner.low:.4g} to {winner.high:.4g})"
     rivals = sum(_overlap(winner, score) for score in scores[1:])
     if rivals:
-        words += f"; the intervals of {rivals} other{'s' if rivals > 1 else ''} overlap with its own"
-    side = "better" if optimism >= 0 else "worse"
-    return words + f"; in the search the candidates looked {abs(optimism):.2g} {side} on average"
+        words += f"; the interval{'s' if rivals > 1 else ''} of {rivals} other{'s' if rivals > 1 else ''} "
+        words += f"overlap{'' if rivals > 1 else 's'} with its own"
+    many = len(scores) > 1
+    looked = f"; in the search {'the candidates' if many else 'it'} looked"
+    if abs(optimism) < LEAST_OPTIMISM:
+        return f"{words}{looked} the same{' on average' if many else ''}"
+    side = "better" if optimism > 0 else "worse"
+    return f"{words}{looked} {abs(optimism):.2g} {side}{' on average' if many else ''}"
 
 
 def _overlap(winner: Score, other: Score) -> bool:

@@ -101,7 +101,8 @@ def keep(
     Returns
     -------
     dict or None
-        What is to be stored of it, ready for JSON; None if it was stopped.
+        What is to be stored of it, ready for JSON, ``test_uses`` being how often the study has used the test set by
+        then; None if it was stopped.
     """
     from fastnet.trainer import train
 
@@ -121,10 +122,12 @@ def keep(
         "validation_accuracy": float(result.curves.validation_accuracy[result.best_epoch - 1]),
         "test_accuracy": None,
         "test_loss": None,
+        "test_uses": 0,
         "model": MODEL_FILE,
     }
     if dataset.x_test is not None and dataset.y_test is not None:
         study.note_test_use({"of": "the network that was kept", "seed": config.seed})
+        kept["test_uses"] = len(study.test_uses())
         score = result.model.score(dataset.x_test, dataset.y_test)
         kept["test_accuracy"], kept["test_loss"] = float(score.accuracy), float(score.loss)
         result.model.metrics["test_accuracy"], result.model.metrics["test_loss"] = score.accuracy, score.loss

@@ -151,6 +151,8 @@ class SearchResult:
         What came of each stage, see `fastnet.tuning.study.Study.stages`; the last one holds the recommendation.
     final : dict or None
         The final choice, see `fastnet.tuning.finish`; None before it was made.
+    final_seconds : float
+        Part of the time spent on it in this run, what was compiled for it included; no trial ran meanwhile.
     """
 
     trials: StoredTrials
@@ -161,6 +163,7 @@ class SearchResult:
     compiled_seconds: float
     stages: tuple[dict[str, Any], ...] = ()
     final: dict[str, Any] | None = None
+    final_seconds: float = 0.0
 
     def best(self, n: int = 20) -> tuple[TrialResult, ...]:
         """Return the `n` best trials, see `rank`, with their curves."""
@@ -183,19 +186,19 @@ class SearchResult:
 
     @property
     def trials_per_second(self) -> float:
-        """New trials per second, compilation left out; 0 if there were none."""
+        """New trials per second, compilation and final choice left out; 0 if there were none."""
         return self.new_trials / self._search_seconds if self.new_trials and self._search_seconds > 0 else 0.0
 
     @property
     def outside_share(self) -> float:
-        """Share of the time, compilation left out, that was not spent in compiled code, in [0, 1]."""
+        """Share of the time, compilation and final choice left out, that was not spent in compiled code, in [0, 1]."""
         if self._search_seconds <= 0:
             return 0.0
         return min(1.0, max(0.0, 1.0 - self.compiled_seconds / self._search_seconds))
 
     @property
     def _search_seconds(self) -> float:
-        return self.wall_seconds - self.compile_seconds
+        return self.wall_seconds - self.compile_seconds - self.final_seconds
 
 
 @dataclass(frozen=True, slots=True)
