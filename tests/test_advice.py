@@ -185,7 +185,8 @@ def test_nothing_to_recommend_is_said():
     diverged = [trial(i, [0.1] * 5, status="diverged", learning_rate=0.001, weight_decay=1e-6) for i in range(50)]
     found = recommend(BOOK, diverged)
     assert found.words.startswith(
-        "No trial came to a value; too few trials to tell what learning rate (1e-06 to 0.01) and"
+        "Every trial diverged, search with lower learning rates; too few trials to tell what learning rate (1e-06 to "
+        "0.01) and"
     )
     assert found.space == BOOK
     empty = recommend(Space({}), [trial(i, GOOD) for i in range(9)])

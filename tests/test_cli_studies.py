@@ -129,7 +129,7 @@ def test_everything_about_a_study_is_shown() -> None:
         "400 training, 100 validation samples, 784 features, 10 classes", "hidden choice:8,16x2", "sampler random",
         "optimizer sgd", "epochs 3", "stage 1   trials 0 to 9", "where the 5 best of 10 trials lie",
         "advice    Learning rate 0.001 to 0.01.", "stage 2   trials 10 to 19\n          learning_rate log:0.001:0.01",
-        "Trial 18 wins", "test acc:0.91", "model.safetensors", "test set  used 2", "run 1",
+        "Trial 18 is the only candidate", "test acc:0.91", "model.safetensors", "test set  used 2", "run 1",
         "20 trials in 2.0 s, compile 0.5 s", "2 threads, Abacus 9, Linux, fastnet 0.1.0, Python 3.11, NumPy 2.0",
     ):  # fmt: skip
         assert part in text, part

@@ -122,7 +122,7 @@ def test_every_trial_runs_once_and_comes_back_in_order(run):
     assert [trial.status for trial in result.trials] == ["diverged" if i % 7 == 3 else "done" for i in range(23)]
     assert (result.interrupted, result.new_trials, result.compile_seconds) == (False, 23, 0.0)
     assert result.wall_seconds >= result.compiled_seconds > 0
-    assert result.trials_per_second == 23 / result.wall_seconds
+    assert result.trials_per_second == 23 / (result.wall_seconds - result.final_seconds)
     assert 0 <= result.outside_share <= 1
     for trial in result.trials:
         expected = curves_of(trial.id, trial.params["learning_rate"])
