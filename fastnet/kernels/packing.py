@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from fastnet.kernels._jit import kernel
 from fastnet.kernels.host import LANE_BYTES, LANES, PACKED_ROWS, PANEL_VECTORS, TILE_ROWS, TILE_VECTORS
-from fastnet.kernels.memory import load_i64, prefetch, store_i64
+from fastnet.kernels.memory import load_i64, store_i64
 from fastnet.kernels.vector import load_vector, store_vector
 
 MIN_ROWS = 24
@@ -53,11 +53,10 @@ def packs_operands(n_in: int, n_rows: int, n_panels: int) -> bool:
 
 @kernel
 def pack_panel(source: int, stride: int, n_rows: int, vectors: int, target: int) -> None:
-    """Copy a panel, `vectors` wide and rows `stride` bytes apart, to consecutive rows; ask for the panel beside it."""
+    """Copy a panel, `vectors` wide and rows `stride` bytes apart, to consecutive rows."""
     width = vectors * LANE_BYTES
     for k in range(n_rows):
         row = source + k * stride
-        prefetch(row + width)
         for v in range(0, width, LANE_BYTES):
             store_vector(load_vector(row + v), target + v)
         target += width
