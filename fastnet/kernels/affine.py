@@ -18,7 +18,7 @@ from fastnet.kernels._jit import kernel, parallel_kernel
 from fastnet.kernels.host import LANE_BYTES, LANES, MASK_BYTES, TILE_ROWS, TILE_VECTORS
 from fastnet.kernels.layout import LD_ACTIVE, LDW, N_IN, N_OUT, PANELS, B, W
 from fastnet.kernels.memory import address_of, invoke, load_f32
-from fastnet.kernels.packing import COLUMNS, TILE_SCRATCH, k_block, pack_columns, pack_panel, packs_operands
+from fastnet.kernels.packing import TILE_SCRATCH, columns_at_once, k_block, pack_columns, pack_panel, packs_operands
 from fastnet.kernels.panels import (
     FORWARD,
     FORWARD_ACTIVE,
@@ -297,7 +297,7 @@ def _update_rows(
     packs = packs_operands(row[N_IN], n_rows, n_panels)
     panel = scratch + 4 * TILE_SCRATCH
     columns = panel + n_rows * TILE_VECTORS * LANE_BYTES
-    size = np.int64(COLUMNS) if packs else last - first
+    size = columns_at_once(n_rows) if packs else last - first
     for i in range(first, last, size):
         end = min(i + size, last)
         a, lda, tile_stride, index = x + 4 * i, ldx, np.int64(4 * TILE_ROWS), rows
