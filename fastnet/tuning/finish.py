@@ -18,6 +18,10 @@ from fastnet.tuning.study import Study
 if TYPE_CHECKING:
     from fastnet.data.dataset import Dataset, Split
 
+SHORT = 1e11
+"""Operations of a training, a second or less on one core, from which on threads share its products. What lets them has
+to be compiled once, which takes 5 s, nearly half of a first search from an empty cache."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Repeat:
@@ -113,7 +117,9 @@ def keep(
         stopped = stopped or should_stop()
         return stopped
 
-    result = train(dataset.without_test(), config, split=parts, jobs=threads, should_stop=stop)
+    n_parameters = config.network(dataset.n_features, dataset.n_classes).n_parameters
+    jobs = threads if 6.0 * n_parameters * len(parts.train) * config.epochs >= SHORT else 1
+    result = train(dataset.without_test(), config, split=parts, jobs=jobs, should_stop=stop)
     if stopped:
         return None
     kept: dict[str, Any] = {
