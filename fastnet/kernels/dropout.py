@@ -16,8 +16,8 @@ def keep_bits(
 ) -> None:  # fmt: skip
     """Set the bit of every unit that is kept: where 16 random bits are not below `threshold`.
 
-    keep  (>= n_rows * ld,) uint8, a byte per `GROUP` units, written whole rows below n_rows but for their last bytes of
-          padding, which are left or cleared
+    keep  (>= n_rows * ld,) uint8, a byte per `GROUP` units, rows below n_rows written up to that of the last unit;
+          of their padding some is cleared
 
     Cost: one Philox block (20 multiplications) for eight units.
     """
@@ -28,7 +28,7 @@ def keep_bits(
     for begin in range(0, n_blocks, CHUNK):
         bits = philox_bits(begin, step, DROPOUT + 256 * layer, stream, seed, threshold)
         if whole and begin + per_row + CHUNK <= n_blocks:
-            # Eight bytes at a time; what they spill past a row's end, padding is cleared by and the next row overwrites.
+            # Eight bytes at a time; what they spill past the end of a row clears padding, or the next overwrites it.
             # Byte by byte, as below, 100 x 100 units took 3.5 microseconds in place of 2.2.
             left = per_row - q
             if left >= CHUNK:

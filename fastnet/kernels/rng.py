@@ -112,10 +112,8 @@ def philox_bits(typing: Any, first: Any, c1: Any, c2: Any, c3: Any, seed: Any, l
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         halves = ir.VectorType(I16, 4 * CHUNK)  # a pair of words side by side in each lane of 64 bits
-        limit = builder.insert_element(
-            ir.Constant(halves, ir.Undefined), builder.trunc(args[5], I16), ir.Constant(I32, 0)
-        )
-        limit = builder.shuffle_vector(limit, limit, ir.Constant(ir.VectorType(I32, 4 * CHUNK), [0] * 4 * CHUNK))
+        single = builder.insert_element(ir.Constant(halves, None), builder.trunc(args[5], I16), ir.Constant(I32, 0))
+        limit = builder.shuffle_vector(single, single, ir.Constant(ir.VectorType(I32, 4 * CHUNK), [0] * 4 * CHUNK))
         words = _philox(builder, *args[:5])
         found = constant(0)
         for n, (low, high) in enumerate((words[:2], words[2:])):
@@ -123,8 +121,7 @@ def philox_bits(typing: Any, first: Any, c1: Any, c2: Any, c3: Any, seed: Any, l
             kept = builder.icmp_unsigned(">=", builder.bitcast(pair, halves), limit)
             four = builder.zext(builder.bitcast(kept, ir.IntType(4 * CHUNK)), I64)  # bits of each counter in turn
             found = builder.or_(found, builder.shl(_spread(builder, four), constant(4 * n)))
-        none = builder.icmp_unsigned(">", args[5], constant(0xFFFF))  # a limit that no 16 bits reach
-        return builder.select(none, constant(0), found)
+        return found
 
     return types.int64(*[types.int64] * 4, types.uint64, types.int64), generate
 
