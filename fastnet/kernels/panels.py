@@ -26,11 +26,13 @@ from fastnet.kernels.host import (
     TILE_ROWS,
     TILE_VECTORS,
 )
-from fastnet.kernels.memory import invoke, load_f32, load_i64, load_u8, load_u16, prefetch
+from fastnet.kernels.memory import invoke, load_f32, load_i64, load_u8, load_u16, load_u32, prefetch
 from fastnet.kernels.tile import (
+    FOUR,
     load,
     load_row,
     rank1,
+    rank1_four,
     rank1_strided,
     store,
     store_active,
@@ -135,9 +137,14 @@ def _forward_listed(vectors: int, packed: int) -> tuple[Any, Callable[..., None]
             out = c + r * ldc
             tile = zeros(1, vectors)
             tile = load_row(tile, bias) if block == 0 else load_row(tile, out)
-            for p in range(load_i64(begins + mark), load_i64(ends + mark)):
+            p, end = load_i64(begins + mark), load_i64(ends + mark)
+            while p + FOUR <= end:
+                tile = rank1_four(tile, load_u32(lists + p), a + 4 * p if packed else values, packed, w, ldw)
+                p += FOUR
+            while p < end:
                 k = load_u8(lists + p)
                 tile = rank1_strided(tile, a + 4 * p if packed else values + 4 * k, 4, w + k * ldw)
+                p += 1
             if block < n_blocks - 1 or epilogue == LINEAR:
                 store(tile, out, ldc)
             elif epilogue == RELU:
@@ -198,9 +205,14 @@ def _input_gradient_active(vectors: int) -> tuple[Any, Callable[..., None]]:
             tile = zeros(1, vectors)
             if block > 0:
                 tile = load_row(tile, out)
-            for p in range(load_i64(begins + mark), load_i64(ends + mark)):
+            p, stop = load_i64(begins + mark), load_i64(ends + mark)
+            while p + FOUR <= stop:
+                tile = rank1_four(tile, load_u32(lists + p), values, 0, wt, ld_wt)
+                p += FOUR
+            while p < stop:
                 k = load_u8(lists + p)
                 tile = rank1_strided(tile, values + 4 * k, 4, wt + k * ld_wt)
+                p += 1
             if block < n_blocks - 1:
                 store(tile, out, ld_dx)
             else:
