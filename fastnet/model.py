@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fastnet._version import __version__
-from fastnet.config import NetworkSpec, format_hidden, parse_hidden
+from fastnet.config import NetworkSpec, TrainConfig, as_settings, format_hidden, parse_hidden
 from fastnet.data.coerce import as_features
 from fastnet.data.preprocess import Scaler
 from fastnet.errors import FastnetError, ModelError
@@ -280,6 +280,52 @@ class Model:
             raise ModelError(f"{path}: not a usable model: {error}") from error
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise ModelError(f"{path}: not a usable model: its description is incomplete ({error})") from error
+
+
+def trained_model(
+    config: TrainConfig,
+    dataset: Dataset,
+    scaler: Scaler,
+    table: npt.NDArray[np.int64],
+    parameters: FloatArray,
+    metrics: dict[str, Any],
+) -> Model:
+    """Make a model of a network that was trained.
+
+    Parameters
+    ----------
+    config : TrainConfig
+        How it was trained.
+    dataset : Dataset
+        What it was trained on.
+    scaler : Scaler
+        Learnt on the training rows.
+    table : (L, N_FIELDS) int64
+        Where its layers lie, see `fastnet.kernels.layout`.
+    parameters : (n_parameters,) float32
+        Its weights and biases there; they are copied.
+    metrics : dict
+        What was measured, ready for JSON.
+
+    Returns
+    -------
+    Model
+    """
+    from fastnet.kernels import layout
+    from fastnet.kernels.context import SCALE
+    from fastnet.network import dropout_rows
+
+    weights, biases = layout.unpack_parameters(table, parameters)
+    return Model(
+        spec=config.network(dataset.n_features, dataset.n_classes),
+        weights=tuple(weights),
+        biases=tuple(biases),
+        scaler=scaler,
+        class_names=dataset.class_names,
+        eval_scales=tuple(float(scale) for scale in dropout_rows(config)[:-1, SCALE]),
+        settings=as_settings(config) | {"data": dataset.name, "data_dtype": str(dataset.x.dtype)},
+        metrics=metrics,
+    )
 
 
 def _check_tensor(name: str, tensor: FloatArray, shape: tuple[int, ...]) -> None:
