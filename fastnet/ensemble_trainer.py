@@ -206,6 +206,8 @@ class _Training:
 
     def _train(self, which: Integers, end: int, should_stop: Callable[[], bool] | None) -> bool:
         """Train these networks up to an epoch; return whether all of them came to its end, or diverged."""
+        if should_stop and should_stop():  # an epoch may be over before the first poll
+            self.pack.stop()
         self.pack.start(which, end)
         try:
             while not self.pack.wait(POLL_SECONDS):

@@ -242,6 +242,8 @@ class Training:
 
     def _epoch(self, epoch: int, should_stop: Callable[[], bool] | None) -> EpochResult | None:
         """Train and evaluate one epoch in the background; None if it did not come to its end."""
+        if should_stop and should_stop():  # an epoch may be over before the first poll
+            self.stop[0] = 1
         future = background.submit(self.threads, lambda: self._train_and_evaluate(epoch))
         try:
             while True:
