@@ -29,7 +29,10 @@ _STRATEGY: dict[str, tuple[Any, str]] = {
     "metric": (click.Choice(METRICS), "What trials are compared by, on the validation samples."),
     "stages": (int, "Rounds that share the trials; after each the ranges shrink to where the best ones lie."),
     "repeats": (int, "Fresh seeds with which each candidate of --final is trained."),
-    "ensemble_top": (int, "At the end, put the networks of the K best trials together as one model; 0 makes none."),
+    "ensemble_top": (
+        int,
+        "At the end, put the networks of so many of the best trials together as one model; 0 makes none.",
+    ),
     "ensemble": (
         click.Choice(ENSEMBLES),
         "The mean of all of them (average), or of those that do best together on the validation samples (greedy).",

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 
 from fastnet.config import as_settings, check_networks
-from fastnet.report.text import counted
 
 from .config_file import config_options, printed, with_parts
 from .interrupt import StopOnInterrupt
@@ -72,12 +71,12 @@ def command(
     print_config: bool,
     **settings: Any,
 ) -> None:
-    """Train one network, or several, and keep the weights of the best epoch.
+    """Train one network and keep the weights of its best epoch.
 
     The best epoch is the one with the highest accuracy on the validation samples. The test set is used once, at the
     end, with the weights of that epoch. Results do not depend on the number of threads.
 
-    With --ensemble every network keeps its own best epoch and stops early by itself; they are saved as one model.
+    With --ensemble there are several networks, in one model. Each keeps its own best epoch and stops early by itself.
 
     Ctrl-C ends the training and keeps the best epoch so far.
 
@@ -186,6 +185,8 @@ def single(result: TrainResult, config: TrainConfig) -> Outcome:
 
 def several(result: EnsembleResult, config: TrainConfig) -> Outcome:
     """How the training of an ensemble ended, beside what its networks are worth on average."""
+    from fastnet.report.text import counted
+
     members = result.ensemble.members
     epochs = sorted({member.metrics["best_epoch"] for member in members})
     lines = [

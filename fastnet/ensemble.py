@@ -255,8 +255,8 @@ def greedy_selection(
     --------
     >>> first = np.array([[0.9, 0.1], [0.6, 0.4], [0.4, 0.6]], np.float32)
     >>> second = np.array([[0.4, 0.6], [0.1, 0.9], [0.3, 0.7]], np.float32)
-    >>> greedy_selection([first, second], np.array([0, 1, 1]))
-    (1, 1)
+    >>> greedy_selection([first, second, 1 - first], np.array([0, 1, 1]), rounds=2)
+    (1, 2, 0)
     """
     ranked = sorted(range(len(probabilities)), key=lambda k: (_quality(probabilities[k], 1, y, metric), k))
     best_quality, n_best = (math.inf, math.inf), 0

@@ -142,10 +142,10 @@ def format_ensemble(document: Mapping[str, Any]) -> list[str]:
     >>> document = {"members": [{"weight": 1}] * 10, "validation": validation, "method": "average"}
     >>> print("\n".join(format_ensemble(document)))
     Ensemble of the 10 best trials, on the validation samples
-                   networks  accuracy    loss
-    the best alone        1    0.8300  0.9300
-    average              10    0.8500  1.1180
-    greedy                7    0.8800  0.9510
+                    networks  accuracy    loss
+    the best alone         1    0.8300  0.9300
+    average               10    0.8500  1.1180
+    greedy                 7    0.8800  0.9510
     All three were chosen on these samples and promise too much, the greedy
       selection most. Kept: the average.
     """

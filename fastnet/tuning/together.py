@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fastnet.config import SearchConfig
+from fastnet.tuning.finish import test_and_save
 from fastnet.tuning.folder import ENSEMBLE_FILE
 from fastnet.tuning.result import TrialResult, known
 from fastnet.tuning.study import Study
@@ -66,7 +66,9 @@ def put_together(
     networks = [workshop.models(run, t) for t in range(len(trials))]
     tables = [workshop.validated(models) for models in networks]
     y = workshop.validation_labels()
-    weights = {"average": (1,) * len(trials), "greedy": greedy_selection(tables, y, config.metric)}
+    others = len(trials) - 1
+    weights = {"best": (1, *[0] * others), "average": (1, *[1] * others)}
+    weights["greedy"] = greedy_selection(tables, y, config.metric)
     scores = {name: score_of(mean_probabilities(tables, counts), y) for name, counts in weights.items()}
     chosen, score = weights[config.ensemble], scores[config.ensemble]
     ensemble = Ensemble(
@@ -80,29 +82,16 @@ def put_together(
         },
         metrics={"validation_accuracy": score.accuracy, "validation_loss": score.loss},
     )
-    document: dict[str, Any] = {
+    document = {
         "metric": config.metric,
         "members": [
             {"trial": trial.id, "params": dict(trial.params), "search_value": known(trial.value), "weight": count}
             for trial, count in zip(trials, chosen, strict=True)
         ],
         "validation": {
-            name: {"networks": sum(map(bool, counts)) * len(networks[0]), **asdict(of_all)}
-            for name, counts, of_all in (
-                ("best", (1,), score_of(tables[0], y)),
-                *((name, weights[name], scores[name]) for name in weights),
-            )
+            name: {"networks": sum(map(bool, counts)) * len(networks[0]), **asdict(scores[name])}
+            for name, counts in weights.items()
         },
-        "test_accuracy": None,
-        "test_loss": None,
-        "test_uses": 0,
-        "model": ENSEMBLE_FILE,
     }
-    if dataset.x_test is not None and dataset.y_test is not None:
-        study.note_test_use({"of": "the ensemble of the best trials", "ensemble": config.ensemble})
-        document["test_uses"] = len(study.test_uses())
-        tested = ensemble.score(dataset.x_test, dataset.y_test)
-        document["test_accuracy"], document["test_loss"] = tested.accuracy, tested.loss
-        ensemble.metrics["test_accuracy"], ensemble.metrics["test_loss"] = tested.accuracy, tested.loss
-    ensemble.save(Path(study.path).parent / ENSEMBLE_FILE)
-    return document
+    note = {"of": "the ensemble of the best trials", "ensemble": config.ensemble}
+    return document | test_and_save(study, dataset, ensemble, ENSEMBLE_FILE, note)
