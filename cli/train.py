@@ -189,8 +189,9 @@ def several(result: EnsembleResult, config: TrainConfig) -> Outcome:
 
     members = result.ensemble.members
     epochs = sorted({member.metrics["best_epoch"] for member in members})
+    span = f"{epochs[0]} to {epochs[-1]}" if len(epochs) > 1 else str(epochs[0])
     lines = [
-        f"best epochs:{epochs[0]} to {epochs[-1]} of {result.epochs_done}, seed:{config.seed}",
+        f"best epochs:{span} of {result.epochs_done}, seed:{config.seed}",
         f"val acc:{accuracy(result.validation.accuracy)}, its {counted(len(members), 'network')} alone "
         f"{accuracy(result.member_validation.accuracy)} on average",
     ]
