@@ -1,0 +1,119 @@
+"""When a claim of the chapter holds: the thresholds, and the sentences that follow from the numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from fastnet.config import TrainConfig, format_hidden
+from fastnet.experiments.lab import Group, Lab
+from fastnet.experiments.outcome import Claim
+from fastnet.experiments.summary import Spread, clearly_above, interval_text, spread
+
+FITTED = 0.995
+"""Training accuracy from which it counts as 1.00."""
+
+LEAST_GAP = 0.05
+"""A smaller distance between training and test accuracy is not called overfitting."""
+
+LEAST_GAIN = 0.05
+"""A remedy has to shrink the gap by at least so much,"""
+
+LEAST_BETTER = 0.005
+"""and a test accuracy is called better from so much on; the interval of the difference has to be above 0 too."""
+
+
+def narrowed(before: Group, after: Group) -> Spread:
+    """By how much the gap is smaller, seed by seed: networks of a seed begin with the same weights."""
+    return spread(_gap(before) - _gap(after))
+
+
+def gained(before: Group, after: Group) -> Spread:
+    """By how much test accuracy is higher, seed by seed."""
+    return spread(after.curves[:, 3, -1] - before.curves[:, 3, -1])
+
+
+def works(before: Group, after: Group) -> bool:
+    """Whether a remedy does what the chapter says: a smaller gap, and training accuracy below 1.00."""
+    return clearly_above(narrowed(before, after), LEAST_GAIN) and after.train.mean < FITTED
+
+
+def remedy_claims(groups: Mapping[str, Group], before: Group, chosen: str) -> tuple[tuple[Claim, ...], str]:
+    """Say whether a remedy does what the chapter says.
+
+    Parameters
+    ----------
+    groups : mapping of str to Group
+        The remedy in several strengths.
+    before : Group
+        The same without it.
+    chosen : str
+        The chapter's strength.
+
+    Returns
+    -------
+    claims : tuple of Claim
+    verdict : str
+        One sentence; where the chapter's strength does not do it, with one that does.
+    """
+    after = groups[chosen]
+    smaller, below = narrowed(before, after), after.train.mean < FITTED
+    shrinks = clearly_above(smaller, LEAST_GAIN)
+    claims = (
+        Claim(
+            text=f"with {chosen} the gap shrinks",
+            holds=shrinks,
+            rule=f"mean difference at least {LEAST_GAIN:g}, its interval above 0",
+        ),
+        Claim(text=f"with {chosen} training accuracy stays below 1.00", holds=below, rule=f"mean below {FITTED:g}"),
+    )
+    difference = f"the gap is smaller by {interval_text(smaller)}"
+    stays = f"training accuracy {'stays at' if below else 'reaches'} {after.train.mean:.3f}"
+    if shrinks and below:
+        return claims, f"The chapter's claim holds here: {difference} and {stays}{_price(before, after)}."
+    others = [name for name, group in groups.items() if works(before, group)]
+    verdict = f"The chapter's claim does not hold here with {chosen}: {difference} and {stays}"
+    if not others:
+        return claims, f"{verdict}, and none of the other settings tried does what it says."
+    best = max(others, key=lambda name: groups[name].test.mean)
+    there = narrowed(before, groups[best])
+    return claims, (
+        f"{verdict}; it holds with {best}, where the gap is smaller by {interval_text(there)} and training accuracy "
+        f"stays at {groups[best].train.mean:.3f}{_price(before, groups[best])}."
+    )
+
+
+def _price(before: Group, after: Group) -> str:
+    """What the smaller gap costs or gains in test accuracy."""
+    change = gained(before, after)
+    if clearly_above(change, LEAST_BETTER):
+        return f", and test accuracy is higher by {interval_text(change)}"
+    if clearly_above(spread(-np.array(change.values)), LEAST_BETTER):
+        return f", but test accuracy is lower, {after.test.mean:.3f} in place of {before.test.mean:.3f}"
+    return f", with a test accuracy of {after.test.mean:.3f} in place of {before.test.mean:.3f}"
+
+
+def tradeoff(groups: Mapping[str, Group], before: Group, plain: str = "without it") -> str:
+    """Say whether any strength of a remedy makes test accuracy higher, for a small gap alone is worth nothing."""
+    best = max(groups, key=lambda name: groups[name].test.mean)
+    change = gained(before, groups[best])
+    text = f"The highest test accuracy is {groups[best].test.mean:.3f} with {best}, {before.test.mean:.3f} {plain}"
+    if clearly_above(change, LEAST_BETTER):
+        return f"{text}: better by {interval_text(change)}."
+    return f"{text}: a difference of {interval_text(change)}, not clearly better."
+
+
+def subtitle(lab: Lab, config: TrainConfig, images: int) -> str:
+    """Say in one line how a figure was measured."""
+    sizes = f"{lab.dataset.n_features}-{format_hidden(config.hidden).replace('x', '×').replace(',', '-')}"
+    seeds = f"{lab.seeds} seeds, mean ± standard deviation" if lab.seeds > 1 else "1 seed"
+    return (
+        f"{images:,} images of {lab.dataset.name}, {sizes}-{lab.dataset.n_classes}, {config.optimizer.upper()} "
+        f"{config.learning_rate:g}, batch {config.batch_size}; {seeds}"
+    )
+
+
+def _gap(group: Group) -> np.ndarray:
+    gaps: np.ndarray = group.curves[:, 1, -1] - group.curves[:, 3, -1]
+    return gaps
