@@ -44,7 +44,7 @@ def ensemble(lab: Lab) -> Outcome:
     gain = spread(np.array(together.values) - np.array(single.values))
 
     dropped = _dropout_groups(lab)
-    plain_faster, dropout_faster = dropped["one network, rate 0.1"], dropped["one with dropout, rate 0.1"]
+    plain_faster, dropout_faster = dropped.values()
     by_dropout = spread(dropout_faster.curves[:, 3, -1] - plain_faster.curves[:, 3, -1])
     ratio = dropping.RATIO
     thin = [thinned_accuracies(model, ratio, lab, seed) for seed, model in enumerate(dropout_faster.models)]
@@ -122,7 +122,7 @@ def ensemble(lab: Lab) -> Outcome:
                 title=f"{MEMBERS} networks averaged: {together.mean:.3f}, alone {single.mean:.3f}",
                 subtitle=subtitle(lab, config, group.images),
                 panels=[
-                    _team_panel(averaged, single, teams, lab, dropout_faster.test, ratio),
+                    _team_panel(averaged, single, teams, lab, dropped),
                     _thinned_panel(thinned, all_units, ratio),
                 ],
             ),
@@ -143,8 +143,8 @@ def accuracy(output: NDArray[np.float32], lab: Lab) -> float:
 def _dropout_groups(lab: Lab) -> dict[str, Group]:
     configs = dropping.dropout_configs(lab)
     wanted = {
-        "one network, rate 0.1": configs[f"without, rate {dropping.FASTER:g}"],
-        "one with dropout, rate 0.1": configs[dropping.faster_name(dropping.RATIO)],
+        f"one network, rate {dropping.FASTER:g}": configs[f"without, rate {dropping.FASTER:g}"],
+        f"one with dropout {dropping.RATIO:g}, rate {dropping.FASTER:g}": configs[dropping.faster_name(dropping.RATIO)],
     }
     return lab.train(wanted, models=True)
 
@@ -187,11 +187,11 @@ def thinned(model: Model, ratio: float, generator: np.random.Generator) -> Model
 
 def _team_panel(
     averaged: Sequence[Spread], single: Spread, teams: Iterable[Sequence[NDArray[np.float32]]], lab: Lab,
-    dropout: Spread, ratio: float,
+    dropped: dict[str, Group],
 ) -> Panel:  # fmt: skip
     members: Floats = np.array([accuracy(output, lab) for team in teams for output in team])
     numbers = list(range(1, len(averaged) + 1))
-    lowest = min(float(members.min()), dropout.mean)
+    lowest = min(float(members.min()), *(group.test.mean for group in dropped.values()))
     return Panel(
         title="Networks trained apart",
         x_label="networks averaged",
@@ -204,7 +204,10 @@ def _team_panel(
         y_range=(max(0.0, np.floor(lowest * 50 - 1) / 50), min(1.0, np.ceil(averaged[-1].mean * 50 + 1) / 50)),
         rules=[
             Rule(y=single.mean, label="mean of the single networks", role="test"),
-            Rule(y=dropout.mean, label=f"one network, dropout {ratio:g}, rate {dropping.FASTER:g}", role="test-other"),
+            *(
+                Rule(y=group.test.mean, label=label, role=role)
+                for (label, group), role in zip(dropped.items(), ("training", "test-other"), strict=True)
+            ),
         ],
         legend="lower right",
     )

@@ -75,7 +75,7 @@ def dropout(lab: Lab) -> Outcome:
                         {"no dropout": (plain, "-before"), "dropout": (inverted, "")},
                     ),
                     _sweep(groups, "Test accuracy", "test accuracy", lambda group: group.test, "lower left"),
-                    _sweep(groups, "Gap", "training - test accuracy", lambda group: group.gap, "lower left"),
+                    _sweep(groups, "Gap", "training − test accuracy", lambda group: group.gap, "lower left"),
                 ],
             ),
             neurons(chapter),

@@ -104,13 +104,14 @@ def tradeoff(groups: Mapping[str, Group], before: Group, plain: str = "without i
     return f"{text}: a difference of {interval_text(change)}, not clearly better."
 
 
-def subtitle(lab: Lab, config: TrainConfig, images: int) -> str:
-    """Say in one line how a figure was measured."""
+def subtitle(lab: Lab, config: TrainConfig, images: int, *, rate: bool = True, spread: bool = True) -> str:
+    """Say in one line how a figure was measured; without the update rule or the spread where there is not one."""
     sizes = f"{lab.dataset.n_features}-{format_hidden(config.hidden).replace('x', '×').replace(',', '-')}"
-    seeds = f"{lab.seeds} seeds, mean ± standard deviation" if lab.seeds > 1 else "1 seed"
+    seeds = f"{lab.seeds} seeds, mean{' ± standard deviation' if spread else ''}" if lab.seeds > 1 else "1 seed"
+    rule = f", {config.optimizer.upper()} {config.learning_rate:g}" if rate else ""
     return (
-        f"{images:,} images of {lab.dataset.name}, {sizes}-{lab.dataset.n_classes}, {config.optimizer.upper()} "
-        f"{config.learning_rate:g}, batch {config.batch_size}; {seeds}"
+        f"{images:,} images of {lab.dataset.name}, {sizes}-{lab.dataset.n_classes}{rule}, batch {config.batch_size}; "
+        f"{seeds}"
     )
 
 

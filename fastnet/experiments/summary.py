@@ -49,7 +49,7 @@ class Spread:
     def __str__(self) -> str:
         if not self.n:
             return "diverged"
-        return f"{self.mean:.3f}" if math.isnan(self.sd) else f"{self.mean:.3f} ± {self.sd:.3f}"
+        return f"{self.mean:z.3f}" if math.isnan(self.sd) else f"{self.mean:z.3f} ± {self.sd:z.3f}"
 
 
 def spread(values: ArrayLike) -> Spread:
@@ -101,8 +101,8 @@ def interval_text(found: Spread) -> str:
     ('0.820 (0.770 to 0.870)', '0.500')
     """
     if math.isnan(found.low):
-        return "diverged" if math.isnan(found.mean) else f"{found.mean:.3f}"
-    return f"{found.mean:.3f} ({found.low:.3f} to {found.high:.3f})"
+        return "diverged" if math.isnan(found.mean) else f"{found.mean:z.3f}"
+    return f"{found.mean:z.3f} ({found.low:z.3f} to {found.high:z.3f})"
 
 
 def plain(value: Any) -> Any:

@@ -1,0 +1,360 @@
+"""Section 6.5.2 and 6.5.3: the search at random, what it narrows the ranges to, and a grid of the same size."""
+
+from __future__ import annotations
+
+import math
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fastnet.config import SearchConfig
+from fastnet.data.dataset import take_first
+from fastnet.experiments.lab import Lab, settings_of
+from fastnet.experiments.outcome import Claim, Outcome, Table
+from fastnet.experiments.rules import subtitle
+from fastnet.experiments.summary import Floats
+from fastnet.report.chart import Box, Chart, Panel, Series, TrialsChart
+from fastnet.tuning.engine import run_study
+from fastnet.tuning.result import Progress, TrialResult
+
+TRIALS = 100
+EPOCHS = 50
+IMAGES = 500
+
+WIDE = {"learning_rate": "log:1e-06:1", "weight_decay": "log:1e-08:0.0001"}
+"""Where random search and grid are compared: the best learning rates lie inside, not at the border as in the chapter's
+first round, where only the grid has a point."""
+
+LEVELS = 8
+SIDES = (2, 4, 8)
+"""Values of each hyperparameter in the grids that are compared."""
+
+LEAST_BETTER = 0.01
+"""A mean best that is higher by less, one image of 100, counts as the same."""
+
+LEAST_MATTER = 2.0
+"""One hyperparameter matters much more where its rank correlation with the accuracy is so many times the other's."""
+
+RATE, DECAY = "learning_rate", "weight_decay"
+
+
+def search(lab: Lab) -> Outcome:
+    """Search as the chapter does, and on a grid."""
+    base = lab.config(epochs=EPOCHS)
+    images = lab.images(IMAGES)
+    found = _study(lab, SearchConfig(trials=TRIALS, train=base, repeats=lab.seeds), images)
+    wide = SearchConfig(trials=LEVELS * LEVELS, space=WIDE, train=base, final=0)
+    random = _study(lab, wide, images).trials
+    grid = _study(lab, replace(wide, sampler="grid", levels=LEVELS), images).trials
+    advice, best, final = found.recommendation, found.best, found.final
+    matters = {
+        name: rank_correlation([trial.params[name] for trial in found.trials], accuracies(found.trials))
+        for name in (RATE, DECAY)
+    }
+    rows = budget_rows(random, grid)
+    distinct = {
+        kind: min(len({trial.params[name] for trial in trials}) for name in (RATE, DECAY))
+        for kind, trials in (("random", random), ("grid", grid))
+    }
+    ratio = abs(matters[RATE]) / max(abs(matters[DECAY]), 1e-9)
+    uneven = max(ratio, 1 / max(ratio, 1e-9)) >= LEAST_MATTER
+    signs = [_sign(row["random"] - row["grid"]) for row in rows]
+    pays = min(signs) >= 0 and max(signs) > 0
+    seen = (
+        f"Of {TRIALS} random trials the best has a validation accuracy of {best[0].value:.2f} at learning rate "
+        f"{best[0].params[RATE]:.2g}; the rank correlation of accuracy is {matters[RATE]:.2f} with the learning rate "
+        f"and {matters[DECAY]:.2f} with weight decay, and the ranges to go on with are {_ranges(advice)}."
+    )
+    verdict = (
+        f"The chapter's reason for drawing at random, that hyperparameters matter unequally, "
+        f"{'holds' if uneven else 'does not hold'} here: {len(random)} random trials try {distinct['random']} values "
+        f"of each, the grid {distinct['grid']}, and the best at random is on average {_budgets(signs)}."
+    )
+    return Outcome(
+        name="search",
+        title="Random search",
+        question="Which settings are good, and why look for them at random (sections 6.5.2 and 6.5.3)?",
+        seen=seen,
+        verdict=verdict,
+        remarks=(*([str(advice["words"])] if advice else []), *([_final(final)] if final else [])),
+        claims=(
+            Claim(
+                text="one hyperparameter matters much more than the other",
+                holds=uneven,
+                rule=f"rank correlations with the accuracy a factor of {LEAST_MATTER:g} apart",
+            ),
+            Claim(
+                text="at random more values of each are tried",
+                holds=distinct["random"] > distinct["grid"],
+                rule="more distinct values of both",
+            ),
+            Claim(
+                text="at random the best is no worse than on a grid of the same size, and sometimes better",
+                holds=pays,
+                rule=f"mean best of {_listed([side * side for side in SIDES])} trials: never lower and once higher by "
+                f"{LEAST_BETTER:g}",
+            ),
+        ),
+        tables=(
+            Table(
+                title="Random and grid at the same number of trials",
+                heads=("trials", "values of each, random", "grid", "mean best, random", "grid", "worst grid"),
+                rows=[
+                    (str(side * side), side * side, side, row["random"], row["grid"], row["worst"])
+                    for side, row in zip(SIDES, rows, strict=True)
+                ],
+            ),
+            Table(
+                title="The best trials",
+                heads=("", "validation accuracy", "learning rate", "weight decay"),
+                rows=[
+                    (f"Best-{place}", trial.value, _number(trial, RATE), _number(trial, DECAY))
+                    for place, trial in enumerate(best[:5], start=1)
+                ],
+            ),
+        ),
+        figures=(
+            Chart(
+                name="search",
+                title=f"Random search: {best[0].value:.2f} at learning rate {best[0].params[RATE]:.2g}",
+                subtitle=subtitle(lab, base, images, rate=False).partition(";")[0]
+                + f"; {TRIALS} trials each, validated on {round(0.2 * images)} of the images",
+                panels=[
+                    _scatter(f"{TRIALS} random trials in the chapter's ranges", found.trials, _boxes(advice)),
+                    _places(random, grid),
+                    _against_rate(random, grid),
+                    _best_of(rows, accuracies(random)),
+                ],
+            ),
+            TrialsChart(name="search-best20", title="Accuracy after each epoch of the 20 best", trials=best),
+        ),
+        settings={
+            "network": settings_of(base), "images": images, "space": SearchConfig().space, "trials": TRIALS,
+            "compared_in": WIDE, "levels": LEVELS,
+        },
+        results={
+            "trials": [_row(trial) for trial in found.trials], "random": [_row(trial) for trial in random], 
+            "grid": [_row(trial) for trial in grid], "rank_correlation": matters, "recommendation": advice, "final": final.get("candidates"),
+        },
+        lab=lab.describe(),
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Found:
+    """What is wanted of a study whose folder is gone."""
+
+    trials: list[TrialResult]
+    best: tuple[TrialResult, ...]
+    recommendation: dict[str, Any]
+    final: dict[str, Any]
+
+
+def _study(lab: Lab, config: SearchConfig, images: int) -> _Found:
+    """Run a search in a folder that goes away; its trials are part of the outcome."""
+
+    def tell(progress: Progress) -> None:
+        lab.report(progress.done, progress.total)
+
+    dataset = take_first(lab.dataset, images)
+    with tempfile.TemporaryDirectory(prefix="fastnet-") as folder:
+        result = run_study(
+            dataset, config, folder=Path(folder) / "study", jobs=lab.threads, on_progress=tell,
+            should_stop=lab.should_stop,
+        )  # fmt: skip
+        if result.interrupted:
+            raise KeyboardInterrupt
+        return _Found(list(result.trials), result.best(20), result.recommendation or {}, result.final or {})
+
+
+def accuracies(trials: Sequence[TrialResult]) -> Floats:
+    """Return the value of each trial, 0 for those that diverged."""
+    return np.array([trial.value if math.isfinite(trial.value) else 0.0 for trial in trials])
+
+
+def rank_correlation(x: Sequence[Any], y: Floats) -> float:
+    """Return Spearman's rank correlation, 0 where one of the two is constant.
+
+    Examples
+    --------
+    >>> round(rank_correlation([1, 2, 3], np.array([0.1, 0.2, 0.9])), 6)
+    1.0
+    """
+    from scipy.stats import spearmanr
+
+    constant = len(set(x)) < 2 or np.ptp(y) == 0
+    return 0.0 if constant else float(spearmanr(np.array(x, float), y).statistic)
+
+
+def best_of_draws(values: Floats, n: int) -> Floats:
+    """Return for each value, in ascending order, the probability that it is the best of `n` drawn out of all.
+
+    Without replacement: the best of n is the i-th smallest in C(i - 1, n - 1) of the C(N, n) draws.
+
+    Examples
+    --------
+    >>> best_of_draws(np.array([0.1, 0.5, 0.9]), 2)
+    array([0.        , 0.33333333, 0.66666667])
+    """
+    total = math.comb(len(values), n)
+    return np.array([math.comb(place, n - 1) / total for place in range(len(values))])
+
+
+def mean_best(values: Floats, n: int) -> float:
+    """Return the mean of the best of `n` trials out of all.
+
+    Examples
+    --------
+    >>> round(mean_best(np.array([0.9, 0.5, 0.1]), 2), 6)
+    0.766667
+    """
+    return float(best_of_draws(values, n) @ np.sort(values))
+
+
+def grids_within(side: int) -> list[list[int]]:
+    """Return the rows, or columns, of all evenly spaced grids of so many values within one of `LEVELS`.
+
+    Examples
+    --------
+    >>> grids_within(4)
+    [[0, 2, 4, 6], [1, 3, 5, 7]]
+    """
+    stride = LEVELS // side
+    room = LEVELS - stride * (side - 1)
+    return [[begin + stride * place for place in range(side)] for begin in range(room)]
+
+
+def budget_rows(random: Sequence[TrialResult], grid: Sequence[TrialResult]) -> list[dict[str, float]]:
+    """Return the mean best at random, on all grids of each side, and the best of the worst of these grids."""
+    drawn, square = accuracies(random), accuracies(grid).reshape(LEVELS, LEVELS)
+    rows = []
+    for side in SIDES:
+        places = grids_within(side)
+        bests = [float(square[np.ix_(rates, decays)].max()) for rates in places for decays in places]
+        rows.append({"random": mean_best(drawn, side * side), "grid": float(np.mean(bests)), "worst": min(bests)})
+    return rows
+
+
+def _scatter(title: str, trials: Sequence[TrialResult], boxes: Sequence[Box]) -> Panel:
+    return Panel(
+        title=title,
+        x_label="learning rate",
+        y_label="weight decay",
+        series=[
+            Series(
+                label="", x=[_number(t, RATE) for t in trials], y=[_number(t, DECAY) for t in trials],
+                shades=accuracies(trials), kind="points",
+            )
+        ],
+        x_scale="log",
+        y_scale="log",
+        boxes=boxes,
+        legend="upper left",
+        shade_label="validation accuracy",
+    )  # fmt: skip
+
+
+def _places(random: Sequence[TrialResult], grid: Sequence[TrialResult]) -> Panel:
+    return Panel(
+        title=f"{len(random)} trials in wider ranges, at random and on a grid",
+        x_label="learning rate",
+        y_label="weight decay",
+        series=[
+            Series(label=label, x=[_number(t, RATE) for t in trials], y=[_number(t, DECAY) for t in trials],
+                   kind="points", role=role)
+            for label, trials, role in (("random", random, 0), ("grid", grid, 1))
+        ],
+        x_scale="log",
+        y_scale="log",
+        legend="lower left",
+    )  # fmt: skip
+
+
+def _against_rate(random: Sequence[TrialResult], grid: Sequence[TrialResult]) -> Panel:
+    series = [
+        Series(label=label, x=[_number(t, RATE) for t in trials], y=accuracies(trials), kind="points", role=role)
+        for label, trials, role in (("random", random, 0), ("grid", grid, 1))
+    ]
+    return Panel(
+        title="Learning rates that they try",
+        x_label="learning rate",
+        y_label="validation accuracy",
+        series=series,
+        x_scale="log",
+        y_range=(0.0, 1.0),
+        legend="upper left",
+    )
+
+
+def _best_of(rows: Sequence[dict[str, float]], random: Floats) -> Panel:
+    numbers = [side * side for side in SIDES]
+    counts = sorted({*numbers, *(n for n in (1, 2, 3, 6, 9, 12, 20, 25, 32, 40, 50) if n <= len(random))})
+    return Panel(
+        title="The best of so many trials, on average",
+        x_label="trials",
+        y_label="validation accuracy of the best",
+        series=[
+            Series(label="random", x=counts, y=[mean_best(random, n) for n in counts], role=0),
+            Series(label="grid", x=numbers, y=[row["grid"] for row in rows], kind="both", role=1),
+        ],
+        x_scale="log",
+        x_ticks=[(1.0, "1"), *((float(n), str(n)) for n in numbers)],
+        legend="lower right",
+    )
+
+
+def _boxes(advice: dict[str, Any]) -> list[Box]:
+    """Frame the ranges that are recommended."""
+    if not advice:
+        return []
+    ends = [tuple(float(end) for end in advice["space"][name].split(":")[1:]) for name in (RATE, DECAY)]
+    return [Box(x=ends[0], y=ends[1], label="ranges to go on with")]  # type: ignore[arg-type]
+
+
+def _ranges(advice: dict[str, Any]) -> str:
+    if not advice:
+        return "unknown"
+    words = {RATE: "learning rate", DECAY: "weight decay"}
+    return " and ".join(
+        f"{word} {' to '.join(advice['space'][name].split(':')[1:])}" for name, word in words.items()
+    )
+
+
+def _sign(difference: float) -> int:
+    return 0 if abs(difference) < LEAST_BETTER else int(np.sign(difference))
+
+
+def _budgets(signs: Sequence[int]) -> str:
+    """Say with how many trials the best at random is better, the same or worse."""
+    words = {1: "better", 0: "the same", -1: "worse"}
+    parts = [
+        f"{words[sign]} with {_listed([side * side for side, own in zip(SIDES, signs, strict=True) if own == sign])}"
+        for sign in words
+        if sign in signs
+    ]
+    return f"{_listed(parts)} trials"
+
+
+def _listed(items: Sequence[object]) -> str:
+    words = list(map(str, items))
+    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
+
+
+def _final(final: dict[str, Any]) -> str:
+    kept = final.get("kept") or {}
+    text = f"Final choice over fresh seeds: {final['words']}"
+    if kept.get("test_accuracy") is not None:
+        text += f"; the network that was kept has a test accuracy of {kept['test_accuracy']:.3f}"
+    return f"{text}."
+
+
+def _number(trial: TrialResult, name: str) -> float:
+    return float(trial.params[name])
+
+
+def _row(trial: TrialResult) -> dict[str, Any]:
+    return {"trial": trial.id, "status": trial.status, **trial.params, "validation_accuracy": trial.value}
