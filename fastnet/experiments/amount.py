@@ -46,7 +46,9 @@ def data(lab: Lab) -> Outcome:
         f"{many.train.mean:.3f}."
     )
     whether = "holds here" if holds else "does not hold here"
-    also = "also with " + large if sizes[-1] in fitted else f"with none above {max(fitted):,}" if fitted else "with none"
+    also = (
+        "also with " + large if sizes[-1] in fitted else f"with none above {max(fitted):,}" if fitted else "with none"
+    )
     verdict = (
         f"That enough data hold overfitting back {whether}: the gap is smaller by {interval_text(shrinks)}; the same "
         f"network still learns its images by heart {also} of them."

@@ -108,9 +108,7 @@ def choose(right: NDArray[np.float64], part: int, seed: int) -> Choices:
     return Choices(*np.array(columns).transpose(2, 1, 0))
 
 
-def _outcome(
-    lab: Lab, base: TrainConfig, drawn: list[dict[str, Value]], found: list[Choices], part: int
-) -> Outcome:
+def _outcome(lab: Lab, base: TrainConfig, drawn: list[dict[str, Value]], found: list[Choices], part: int) -> Outcome:
     by_test, by_validation, truth_test, truth_validation = (
         [spread([getattr(choices, name)[place].mean() for choices in found]) for place in range(len(COUNTS))]
         for name in ("by_test", "by_validation", "truth_by_test", "truth_by_validation")

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastnet.config import TrainConfig, as_settings, count_threads
+from fastnet.config import ExperimentConfig, TrainConfig, as_settings, count_threads
 from fastnet.data.dataset import Dataset, as_dataset, split, take_first
 from fastnet.data.preprocess import Scaler, fit_scaler
 from fastnet.data.validation import with_validation
@@ -27,13 +27,10 @@ from fastnet.packs import Member, PackRun
 CHAPTER_IMAGES = 300
 """Training images of section 6.4.1."""
 
-TEST_IMAGES = 2000
-"""Test images, evenly spread over the test set, that are looked at after every epoch if nobody says otherwise: all
-10,000 of MNIST make the experiments three times as long."""
-
 TEST_FRACTION = 0.2
 """Part of the samples set aside as test set, the same share of every class, where the data have none."""
 
+LEAST_SAMPLES = 10
 POLL_SECONDS = 0.05
 
 Floats = NDArray[np.float64]
@@ -125,14 +122,7 @@ class Lab:
     ----------
     dataset : Dataset
         One without a test set gives a stratified fifth of its samples for it.
-    seeds : int
-        Networks of each setting.
-    epochs : int or None
-        In place of each experiment's own.
-    samples : int or None
-        Training images, in place of each experiment's own.
-    test_samples : int or None
-        Test images to look at, evenly spread over the test set; None for all.
+    config : ExperimentConfig
     jobs : int or None
         Threads; results do not depend on it.
     on_progress : callable, optional
@@ -144,22 +134,19 @@ class Lab:
     def __init__(
         self,
         dataset: Dataset,
+        config: ExperimentConfig,
         *,
-        seeds: int = 5,
-        epochs: int | None = None,
-        samples: int | None = None,
-        test_samples: int | None = TEST_IMAGES,
         jobs: int | None = None,
         on_progress: Callable[[Progress], None] | None = None,
         should_stop: Callable[[], bool] | None = None,
     ) -> None:
-        self.seeds, self.epochs, self.samples = seeds, epochs, samples
+        self.seeds, self.epochs, self.samples = config.seeds, config.epochs, config.samples
         self.threads = count_threads(jobs)
         self.on_progress = on_progress or (lambda progress: None)
         self.should_stop = should_stop or (lambda: False)
         self.notes: list[str] = []
         self.dataset = self._arranged(dataset)
-        self.test = self._test_part(test_samples)
+        self.test = self._test_part(config.test_samples)
         self.name = ""
         self._done = self._planned = 0
         self._began = time.perf_counter()
@@ -169,6 +156,10 @@ class Lab:
 
     def _arranged(self, dataset: Dataset) -> Dataset:
         """See to a test set, and to an order in which the first samples show every class."""
+        if dataset.n_samples < LEAST_SAMPLES:
+            raise DataError(
+                f"{dataset.name} has {dataset.n_samples} training samples: experiments need at least {LEAST_SAMPLES}"
+            )
         if dataset.x_test is None or dataset.y_test is None:
             parts = split(dataset.y, fraction=TEST_FRACTION, seed=0)
             dataset = _rows(dataset, parts.train, dataset.x[parts.validation], dataset.y[parts.validation])
@@ -176,13 +167,13 @@ class Lab:
                 f"{dataset.name} has no test set: a fifth of its samples, {len(parts.validation)} with the same share "
                 "of every class, is set aside for it."
             )
+        if self.samples:
+            take_first(dataset, self.samples)  # refuses more than there are
         first = min(self.samples or CHAPTER_IMAGES, dataset.n_samples)
         if len(np.unique(dataset.y[:first])) < min(dataset.n_classes, first):
             order = np.concatenate([(parts := split(dataset.y, fraction=0.5, seed=0)).train, parts.validation])
             dataset = _rows(dataset, order, dataset.x_test, dataset.y_test)
             self.notes.append(f"The first {first} samples of {dataset.name} lack a class: the samples are shuffled.")
-        if dataset.n_samples < 2:
-            raise DataError(f"{dataset.name} has {dataset.n_samples} training samples: experiments need at least 2")
         return dataset
 
     def _test_part(self, wanted: int | None) -> Dataset:

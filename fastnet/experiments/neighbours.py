@@ -85,7 +85,9 @@ def initialisation(lab: Lab) -> Outcome:
                         x_label="epoch",
                         y_label="training accuracy",
                         series=[
-                            curve_series(groups[f"{activation}, {init}"], "accuracy", "training", init.capitalize(), role)
+                            curve_series(
+                                groups[f"{activation}, {init}"], "accuracy", "training", init.capitalize(), role
+                            )
                             for role, init in enumerate(("he", "xavier"))
                         ],
                         y_range=ACCURACY_RANGE,
@@ -108,7 +110,7 @@ def optimizers(lab: Lab) -> Outcome:
     groups = lab.train(configs)
     images = lab.images()
     epochs = {rule: reached(group) for rule, group in groups.items()}
-    ranked = sorted(RULES, key=lambda rule: (np.inf if np.isnan(epochs[rule].mean) else epochs[rule].mean))
+    ranked = sorted(RULES, key=lambda rule: np.inf if np.isnan(epochs[rule].mean) else epochs[rule].mean)
     speed = {rule: _mean_accuracy(group).mean for rule, group in groups.items()}
     slowest = speed["sgd"] < min(speed[rule] for rule in RULES if rule != "sgd")
     best = max(RULES, key=lambda rule: groups[rule].test.mean)

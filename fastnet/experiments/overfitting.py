@@ -45,7 +45,10 @@ def overfit(lab: Lab) -> Outcome:
     names = ("training accuracy", "test accuracy", "gap", "training loss", "test loss", "lowest test loss")
     spreads = (train, test, gap, spread(curves[:, 0, -1]), last, lowest)
     rows = [(name, *_numbers(item)) for name, item in zip(names, spreads, strict=True)]
-    rows += [(f"epoch of training accuracy {FITTED:g}", *_numbers(fitted_at)), ("epoch of lowest test loss", *_numbers(turn))]
+    rows += [
+        (f"epoch of training accuracy {FITTED:g}", *_numbers(fitted_at)),
+        ("epoch of lowest test loss", *_numbers(turn)),
+    ]
     return Outcome(
         name="overfit",
         title="Overfitting",
@@ -106,7 +109,14 @@ def weight_decay(lab: Lab) -> Outcome:
         ),
     )
     rows = [
-        (f"λ = {format_number(decay)}", group.train, group.test, group.gap, gained(before, group), squares[decay].sum(axis=1).mean())
+        (
+            f"λ = {format_number(decay)}",
+            group.train,
+            group.test,
+            group.gap,
+            gained(before, group),
+            squares[decay].sum(axis=1).mean(),
+        )
         for decay, group in groups.items()
     ]
     return Outcome(

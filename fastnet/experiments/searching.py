@@ -122,9 +122,9 @@ def search(lab: Lab) -> Outcome:
                 name="search",
                 title=f"Random search: {best[0].value:.2f} at learning rate {best[0].params[RATE]:.2g}",
                 subtitle=subtitle(lab, base, images, rate=False).partition(";")[0]
-                + f"; {TRIALS} trials each, validated on {round(0.2 * images)} of the images",
+                + f", {base.epochs} epochs; validated on {round(0.2 * images)} of the images",
                 panels=[
-                    _scatter(f"{TRIALS} random trials in the chapter's ranges", found.trials, _boxes(advice)),
+                    _scatter(f"{TRIALS} random trials", found.trials, _boxes(advice)),
                     _places(random, grid),
                     _against_rate(random, grid),
                     _best_of(rows, accuracies(random)),
@@ -253,14 +253,14 @@ def _scatter(title: str, trials: Sequence[TrialResult], boxes: Sequence[Box]) ->
         x_scale="log",
         y_scale="log",
         boxes=boxes,
-        legend="upper left",
+        legend="above",
         shade_label="validation accuracy",
     )  # fmt: skip
 
 
 def _places(random: Sequence[TrialResult], grid: Sequence[TrialResult]) -> Panel:
     return Panel(
-        title=f"{len(random)} trials in wider ranges, at random and on a grid",
+        title=f"{len(random)} trials in wider ranges",
         x_label="learning rate",
         y_label="weight decay",
         series=[
@@ -270,7 +270,7 @@ def _places(random: Sequence[TrialResult], grid: Sequence[TrialResult]) -> Panel
         ],
         x_scale="log",
         y_scale="log",
-        legend="lower left",
+        legend="above",
     )  # fmt: skip
 
 
@@ -319,9 +319,7 @@ def _ranges(advice: dict[str, Any]) -> str:
     if not advice:
         return "unknown"
     words = {RATE: "learning rate", DECAY: "weight decay"}
-    return " and ".join(
-        f"{word} {' to '.join(advice['space'][name].split(':')[1:])}" for name, word in words.items()
-    )
+    return " and ".join(f"{word} {' to '.join(advice['space'][name].split(':')[1:])}" for name, word in words.items())
 
 
 def _sign(difference: float) -> int:

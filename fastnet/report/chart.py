@@ -80,7 +80,7 @@ class Panel:
     rules : sequence of Rule
     boxes : sequence of Box
     legend : str
-        Where Matplotlib puts the legend; empty for none.
+        Where Matplotlib puts the legend, such as "lower right"; "above" for beside the title; empty for none.
     shade_label : str
         Name of the colour scale; empty for none.
     """

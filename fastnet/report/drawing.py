@@ -160,9 +160,11 @@ def _draw(axes: Axes, panel: Panel, canvas: Canvas) -> None:
         bar.set_label(panel.shade_label, fontsize=9, color=INK)
         bar.ax.tick_params(labelsize=8, color=FRAME, width=0.7)
         bar.outline.set_visible(False)  # type: ignore[operator]
-    if panel.legend and (any(series.label for series in panel.series) or panel.rules):
-        axes.legend(loc=panel.legend, fontsize=8.5, labelcolor=INK, frameon=True, facecolor="white", framealpha=0.85,
-                    edgecolor="none", handlelength=2.8, borderaxespad=0.3)  # fmt: skip
+    if panel.legend and (panel.rules or panel.boxes or any(series.label for series in panel.series)):
+        above = {"loc": "lower right", "bbox_to_anchor": (1.0, 0.99), "ncols": 2, "columnspacing": 1.2}
+        place = above if panel.legend == "above" else {"loc": panel.legend}
+        axes.legend(**place, fontsize=8.5, labelcolor=INK, facecolor="white", framealpha=0.85, edgecolor="none",
+                    handlelength=2.4, borderaxespad=0.3)  # fmt: skip
 
 
 def _frame(axes: Axes, panel: Panel) -> None:
