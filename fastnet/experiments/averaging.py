@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fastnet.config import TrainConfig
+from fastnet.errors import FastnetError
 from fastnet.experiments import dropping
 from fastnet.experiments.lab import Group, Lab, settings_of
 from fastnet.experiments.outcome import Claim, Outcome, Table
 from fastnet.experiments.overfitting import plain_config
 from fastnet.experiments.panels import spread_series
-from fastnet.experiments.rules import subtitle
-from fastnet.experiments.summary import Floats, Spread, clearly_above, interval_text, spread
+from fastnet.experiments.rules import gained, subtitle
+from fastnet.experiments.summary import Floats, Spread, clearly_above, difference, interval_text, spread
 from fastnet.model import Model
 from fastnet.report.chart import Chart, Panel, Rule, Series
+from fastnet.report.text import counted
 
 MEMBERS = 10
 LEAST_GAIN = 0.01
@@ -31,108 +33,172 @@ SHARE = 0.5
 good."""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Measured:
+    """What averaging came to.
+
+    Parameters
+    ----------
+    members : (S, MEMBERS) float64
+        Test accuracy of each network of each team.
+    averaged : tuple of Spread
+        Of the first 1, 2, 3, ... of a team averaged; of one, the mean over all of the team.
+    plain, dropout : Group
+        Networks without and with dropout, at the higher learning rate.
+    thinned : tuple of Spread
+        Of `THINNED` networks averaged.
+    """
+
+    members: Floats
+    averaged: tuple[Spread, ...]
+    plain: Group
+    dropout: Group
+    thinned: tuple[Spread, ...]
+
+    @property
+    def gain(self) -> Spread:
+        """By how much a team is better than its networks alone."""
+        return difference(self.averaged[-1], self.averaged[0])
+
+    @property
+    def by_dropout(self) -> Spread:
+        """By how much one network is better with dropout."""
+        return gained(self.plain, self.dropout)
+
+    @property
+    def beats(self) -> bool:
+        return clearly_above(self.gain, LEAST_GAIN)
+
+    @property
+    def like_thinned(self) -> bool:
+        close = abs(difference(self.thinned[-1], self.dropout.test).mean) <= CLOSE
+        return close and self.dropout.test.mean > self.thinned[0].mean
+
+    @property
+    def like_team(self) -> bool:
+        return clearly_above(self.by_dropout, SHARE * self.gain.mean)
+
+
 def ensemble(lab: Lab) -> Outcome:
     """Average networks trained apart, and the thinned networks inside one that was trained with dropout."""
     config = plain_config(lab)
-    group = lab.train({"plain": config}, count=MEMBERS * lab.seeds, models=True)["plain"]
-    lab.report()
-    outputs = [model.predict_proba(lab.test.x) for model in group.models]
-    teams = [outputs[begin : begin + MEMBERS] for begin in range(0, len(outputs), MEMBERS)]
-    averaged = [spread([accuracy(np.mean(team[:n], axis=0), lab) for team in teams]) for n in range(1, MEMBERS + 1)]
-    single = spread([np.mean([accuracy(output, lab) for output in team]) for team in teams])
-    together = averaged[-1]
-    gain = spread(np.array(together.values) - np.array(single.values))
-
-    dropped = _dropout_groups(lab)
-    plain_faster, dropout_faster = dropped.values()
-    by_dropout = spread(dropout_faster.curves[:, 3, -1] - plain_faster.curves[:, 3, -1])
-    ratio = dropping.RATIO
-    thin = [thinned_accuracies(model, ratio, lab, seed) for seed, model in enumerate(dropout_faster.models)]
-    thinned = [spread([accuracies[n] for accuracies in thin]) for n in THINNED]
-    all_units = dropout_faster.test
-    apart = spread(np.array(thinned[-1].values) - np.array(all_units.values))
-    better = spread(np.array(all_units.values) - np.array(thinned[0].values))
-
-    beats = clearly_above(gain, LEAST_GAIN)
-    like_thinned = abs(apart.mean) <= CLOSE and better.mean > 0
-    like_team = clearly_above(by_dropout, SHARE * gain.mean)
-    size = f"{MEMBERS} networks"
-    seen = (
-        f"{size} averaged reach a test accuracy of {together.mean:.3f}, their mean alone {single.mean:.3f}: a gain of "
-        f"{interval_text(gain)}; dropout {ratio:g} changes one network's by {interval_text(by_dropout)} at learning "
-        f"rate {dropping.FASTER:g}, where it learns its images."
-    )
-    inner = (
-        f"all units of a dropout network do {'as well as' if abs(apart.mean) <= CLOSE else 'other than'} the average "
-        f"of {THINNED[-1]} of its thinned networks ({all_units.mean:.3f} and {thinned[-1].mean:.3f}; one of them alone "
-        f"{thinned[0].mean:.3f})"
-    )
-    verdict = (
-        f"Averaging {'helps' if beats else 'does not clearly help'}; that dropout is roughly an ensemble holds "
-        f"{'in this sense: ' if like_thinned else 'in neither sense: '}{inner}"
-    )
-    verdict += (
-        f", and it gains at least {SHARE:g} of what {size} gain."
-        if like_team
-        else f", but {'not in the other: ' if like_thinned else ''}it gains less than {SHARE:g} of what {size} gain."
-    )
-    rows = [("networks alone", single, None)]
-    rows += [
-        (f"{n} averaged", averaged[n - 1], spread(np.array(averaged[n - 1].values) - np.array(single.values)))
-        for n in (2, 3, 5, MEMBERS)
-    ]
-    rows += [(label, found.test, None) for label, found in dropped.items()]
-    rows += [
-        (f"{n} thinned network{'s averaged' if n > 1 else ''}", found, None)
-        for n, found in zip(THINNED, thinned, strict=True)
-    ]
+    found = _measure(lab, config)
     return Outcome(
         name="ensemble",
         title="Ensembles",
         question="Do averaged networks do better, and is dropout roughly an ensemble in one network (section 6.4.3)?",
-        seen=seen,
-        verdict=verdict,
-        claims=(
-            Claim(
-                text=f"{size} averaged beat their mean",
-                holds=beats,
-                rule=f"mean gain at least {LEAST_GAIN:g}, its interval above 0",
-            ),
-            Claim(
-                text="a dropout network does as well as the average of its thinned networks",
-                holds=like_thinned,
-                rule=f"mean accuracies at most {CLOSE:g} apart, and better than one thinned network",
-            ),
-            Claim(
-                text="one dropout network gains roughly what an ensemble gains",
-                holds=like_team,
-                rule=f"mean gain at least {SHARE:g} of the ensemble's, its interval above 0",
-            ),
-        ),
-        tables=(
-            Table(
-                title=f"Test accuracy: mean ± standard deviation over {lab.seeds} seeds",
-                heads=("", "test accuracy", "gained"),
-                rows=rows,
-            ),
-        ),
-        figures=(
-            Chart(
-                name="ensemble",
-                title=f"{MEMBERS} networks averaged: {together.mean:.3f}, alone {single.mean:.3f}",
-                subtitle=subtitle(lab, config, group.images),
-                panels=[
-                    _team_panel(averaged, single, teams, lab, dropped),
-                    _thinned_panel(thinned, all_units, ratio),
-                ],
-            ),
-        ),
+        seen=_seen(found),
+        verdict=_verdict(found),
+        claims=_claims(found),
+        tables=(_table(found, lab),),
+        figures=(_figure(found, lab, config),),
         settings={
-            "network": settings_of(config), "images": group.images, "members": MEMBERS,
-            "dropout_network": settings_of(dropout_faster.config),
+            "network": settings_of(config), "images": lab.images(), "members": MEMBERS,
+            "dropout_network": settings_of(found.dropout.config),
         },
+        results={"accuracy_of_each_network": found.members},
         lab=lab.describe(),
     )  # fmt: skip
+
+
+def _measure(lab: Lab, config: TrainConfig) -> _Measured:
+    group = lab.train({"plain": config}, count=MEMBERS * lab.seeds, models=True)["plain"]
+    configs = dropping.dropout_configs(lab)
+    names = {"plain": f"without, rate {dropping.FASTER:g}", "dropout": dropping.faster_name(dropping.RATIO)}
+    single = lab.train({part: configs[name] for part, name in names.items()}, models=True)
+    lab.report()
+    outputs = [model.predict_proba(lab.test.x) for model in _all_models(group)]
+    teams = [outputs[begin : begin + MEMBERS] for begin in range(0, len(outputs), MEMBERS)]
+    members = np.array([[accuracy(output, lab) for output in team] for team in teams])
+    averaged = [spread(members.mean(axis=1))]
+    averaged += [spread([accuracy(np.mean(team[:n], axis=0), lab) for team in teams]) for n in range(2, MEMBERS + 1)]
+    thin = [
+        thinned_accuracies(model, dropping.RATIO, lab, seed)
+        for seed, model in enumerate(_all_models(single["dropout"]))
+    ]
+    thinned = tuple(spread([accuracies[n] for accuracies in thin]) for n in THINNED)
+    return _Measured(members, tuple(averaged), single["plain"], single["dropout"], thinned)
+
+
+def _all_models(group: Group) -> list[Model]:
+    """Return the models of a group of which no network may be missing."""
+    missing = len(group.networks) - len(group.models)
+    if missing:
+        raise FastnetError(
+            f"{missing} of {len(group.networks)} networks diverged at learning rate {group.config.learning_rate:g}: "
+            "ensembles need all of them; bring the features to a smaller range"
+        )
+    return group.models
+
+
+def _seen(found: _Measured) -> str:
+    return (
+        f"{MEMBERS} networks averaged reach a test accuracy of {found.averaged[-1].mean:.3f}, their mean alone is "
+        f"{found.averaged[0].mean:.3f}: a gain of {interval_text(found.gain)}; dropout {dropping.RATIO:g} changes that "
+        f"of one network by {interval_text(found.by_dropout)}, at a learning rate of {dropping.FASTER:g}, with which "
+        "it learns its images."
+    )
+
+
+def _verdict(found: _Measured) -> str:
+    senses = {0: "in neither of two senses", 1: "in one of two senses", 2: "in two senses"}
+    close = abs(difference(found.thinned[-1], found.dropout.test).mean) <= CLOSE
+    return (
+        f"Averaging {'helps' if found.beats else 'does not clearly help'}; that dropout is roughly an ensemble holds "
+        f"here {senses[found.like_thinned + found.like_team]}: all units of a dropout network do "
+        f"{'as well as' if close else 'not as well as'} {THINNED[-1]} of its thinned networks averaged "
+        f"({found.dropout.test.mean:.3f} and {found.thinned[-1].mean:.3f}; one alone {found.thinned[0].mean:.3f}), and "
+        f"dropout gains {'at least' if found.like_team else 'less than'} half of what {MEMBERS} networks gain."
+    )
+
+
+def _claims(found: _Measured) -> tuple[Claim, ...]:
+    return (
+        Claim(
+            text=f"{MEMBERS} networks averaged beat their mean",
+            holds=found.beats,
+            rule=f"mean gain at least {LEAST_GAIN:g}, its interval above 0",
+        ),
+        Claim(
+            text="a dropout network does as well as the average of its thinned networks",
+            holds=found.like_thinned,
+            rule=f"mean accuracies at most {CLOSE:g} apart, and better than one thinned network",
+        ),
+        Claim(
+            text="one dropout network gains roughly what an ensemble gains",
+            holds=found.like_team,
+            rule=f"mean gain at least {SHARE:g} of the ensemble's, its interval above 0",
+        ),
+    )
+
+
+def _table(found: _Measured, lab: Lab) -> Table:
+    alone = found.averaged[0]
+    rows: list[tuple[str, Spread, Spread | None]] = [("networks alone", alone, None)]
+    for n in (2, 3, 5, MEMBERS):
+        rows.append((f"{n} averaged", found.averaged[n - 1], difference(found.averaged[n - 1], alone)))
+    rows.append((_rate("one network"), found.plain.test, None))
+    rows.append((_rate(f"one with dropout {dropping.RATIO:g}"), found.dropout.test, found.by_dropout))
+    one, *several = zip(THINNED, found.thinned, strict=True)
+    rows.append(("thinned networks alone", one[1], None))
+    rows += [
+        (f"{n} thinned networks averaged", accuracies, difference(accuracies, one[1])) for n, accuracies in several
+    ]
+    title = f"Test accuracy: mean ± standard deviation over {counted(lab.seeds, 'seed')}"
+    return Table(title=title, heads=("", "test accuracy", "gained"), rows=rows)
+
+
+def _rate(what: str) -> str:
+    return f"{what}, rate {dropping.FASTER:g}"
+
+
+def _figure(found: _Measured, lab: Lab, config: TrainConfig) -> Chart:
+    return Chart(
+        name="ensemble",
+        title=f"{MEMBERS} networks averaged: {found.averaged[-1].mean:.3f}, alone {found.averaged[0].mean:.3f}",
+        subtitle=subtitle(lab, config, lab.images()),
+        panels=[_team_panel(found), _thinned_panel(found)],
+    )
 
 
 def accuracy(output: NDArray[np.float32], lab: Lab) -> float:
@@ -185,42 +251,38 @@ def thinned(model: Model, ratio: float, generator: np.random.Generator) -> Model
     return replace(model, weights=(first, *scaled))
 
 
-def _team_panel(
-    averaged: Sequence[Spread], single: Spread, teams: Iterable[Sequence[NDArray[np.float32]]], lab: Lab,
-    dropped: dict[str, Group],
-) -> Panel:  # fmt: skip
-    members: Floats = np.array([accuracy(output, lab) for team in teams for output in team])
-    numbers = list(range(1, len(averaged) + 1))
-    lowest = min(float(members.min()), *(group.test.mean for group in dropped.values()))
+def _team_panel(found: _Measured) -> Panel:
+    members = found.members.ravel()
+    numbers = list(range(1, MEMBERS + 1))
+    lowest = min(float(members.min()), found.plain.test.mean, found.dropout.test.mean)
+    highest = max(found.averaged[-1].mean, found.dropout.test.mean)
     return Panel(
         title="Networks trained apart",
         x_label="networks averaged",
         y_label="test accuracy",
         series=[
             Series(label="each network", x=np.ones(len(members)), y=members, kind="points", role="test-before"),
-            spread_series(numbers, averaged, "averaged", "test"),
+            spread_series(numbers, found.averaged, "averaged", "test"),
         ],
         x_ticks=[(float(n), str(n)) for n in numbers],
-        y_range=(max(0.0, np.floor(lowest * 50 - 1) / 50), min(1.0, np.ceil(averaged[-1].mean * 50 + 1) / 50)),
+        y_range=(max(0.0, float(np.floor(lowest * 50 - 1)) / 50), min(1.0, float(np.ceil(highest * 50 + 1)) / 50)),
         rules=[
-            Rule(y=single.mean, label="mean of the single networks", role="test"),
-            *(
-                Rule(y=group.test.mean, label=label, role=role)
-                for (label, group), role in zip(dropped.items(), ("training", "test-other"), strict=True)
-            ),
+            Rule(y=found.averaged[0].mean, label="mean of the single networks", role="test"),
+            Rule(y=found.plain.test.mean, label=_rate("one network"), role="training"),
+            Rule(y=found.dropout.test.mean, label=_rate(f"one with dropout {dropping.RATIO:g}"), role="test-other"),
         ],
         legend="lower right",
     )
 
 
-def _thinned_panel(thinned: Sequence[Spread], all_units: Spread, ratio: float) -> Panel:
+def _thinned_panel(found: _Measured) -> Panel:
     places = list(range(len(THINNED)))
     return Panel(
-        title=f"Inside networks trained with dropout {ratio:g}",
+        title=f"Inside networks trained with dropout {dropping.RATIO:g}",
         x_label="thinned networks averaged",
         y_label="test accuracy",
-        series=[spread_series(places, thinned, "averaged", "test-other")],
+        series=[spread_series(places, found.thinned, "averaged", "test-other")],
         x_ticks=[(float(place), str(n)) for place, n in zip(places, THINNED, strict=True)],
-        rules=[Rule(y=all_units.mean, label="all units at work", role="training")],
+        rules=[Rule(y=found.dropout.test.mean, label="all units at work", role="training")],
         legend="lower right",
     )

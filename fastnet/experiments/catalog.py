@@ -108,9 +108,8 @@ def run_each(
             raise ConfigError(f"{name!r} is no experiment{near or '; choose one of ' + ', '.join(EXPERIMENTS)}")
     unknown = [name for name in settings if name not in ExperimentConfig.__dataclass_fields__]
     if unknown:
-        raise ConfigError(
-            f"{unknown[0]!r} is no setting of an experiment{suggestion(unknown[0], ExperimentConfig.__dataclass_fields__)}"
-        )
+        near = suggestion(unknown[0], ExperimentConfig.__dataclass_fields__)
+        raise ConfigError(f"{unknown[0]!r} is no setting of an experiment{near}")
     config = ExperimentConfig(**settings)
     dataset = as_given(data, "data")
     return _run_each(names, Lab(dataset, config, jobs=jobs, on_progress=on_progress, should_stop=should_stop))

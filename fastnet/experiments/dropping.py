@@ -8,7 +8,7 @@ from fastnet.config import TrainConfig, format_number
 from fastnet.experiments.lab import Group, Lab, settings_of
 from fastnet.experiments.outcome import Outcome, Table
 from fastnet.experiments.panels import curves_panel, spread_series
-from fastnet.experiments.rules import gained, remedy_claims, subtitle, tradeoff
+from fastnet.experiments.rules import gained, over_seeds, remedy_claims, subtitle, tradeoff
 from fastnet.experiments.summary import Spread
 from fastnet.network import kept_units
 from fastnet.report.chart import Chart, Panel, UnitsChart
@@ -26,14 +26,13 @@ BATCHES = 3
 
 def dropout(lab: Lab) -> Outcome:
     """Train the chapter's network with dropout, the chapter's and others."""
-    configs = dropout_configs(lab)
-    groups = lab.train(configs)
+    groups = lab.train(dropout_configs(lab), models=True)  # the models are for the ensembles
     plain, faster = groups["without"], groups[f"without, rate {FASTER:g}"]
     chapter, inverted = groups[_name("test-time", RATIO)], groups[_name("inverted", RATIO)]
     strengths = {label: group for label, group in groups.items() if group.config.dropout}
     usual = {label: group for label, group in strengths.items() if group.config.learning_rate != FASTER}
     claims, verdict = remedy_claims(usual, plain, _name("test-time", RATIO))
-    at_faster = {label: group for label, group in strengths.items() if group.config.learning_rate == FASTER}
+    at_faster = {label: group for label, group in strengths.items() if label not in usual}
     seen = (
         f"With a ratio of {RATIO:g} training and test accuracy end at {chapter.train.mean:.3f} and "
         f"{chapter.test.mean:.3f} in the chapter's form, at {inverted.train.mean:.3f} and {inverted.test.mean:.3f} in "
@@ -45,48 +44,50 @@ def dropout(lab: Lab) -> Outcome:
         question="Does dropping units at random hold overfitting back (section 6.4.3)?",
         seen=seen,
         verdict=verdict,
-        remarks=(
-            tradeoff(usual, plain, "without dropout"),
-            f"At learning rate {FASTER:g}: " + tradeoff(at_faster, faster, "without dropout"),
-        ),
+        remarks=(tradeoff(usual, plain, "without dropout"), tradeoff(at_faster, faster, "without dropout")),
         claims=claims,
-        tables=(
-            Table(
-                title=f"After {plain.config.epochs} epochs: mean ± standard deviation over {lab.seeds} seeds",
-                heads=("", "training", "test", "gap", "test, gained"),
-                rows=[
-                    (label, g.train, g.test, g.gap, gained(faster if g.config.learning_rate == FASTER else plain, g))
-                    for label, g in groups.items()
-                ],
-            ),
-        ),
-        figures=(
-            Chart(
-                name="dropout",
-                title=f"Dropout {RATIO:g}: the gap goes from {plain.gap.mean:.2f} to {chapter.gap.mean:.2f}",
-                subtitle=subtitle(lab, plain.config, plain.images),
-                panels=[
-                    curves_panel(
-                        f"Ratio {RATIO:g} in the chapter's form", "accuracy",
-                        {"no dropout": (plain, "-before"), "dropout": (chapter, "")},
-                    ),
-                    curves_panel(
-                        f"Ratio {RATIO:g}, inverted", "accuracy",
-                        {"no dropout": (plain, "-before"), "dropout": (inverted, "")},
-                    ),
-                    _sweep(groups, "Test accuracy", "test accuracy", lambda group: group.test, "lower left"),
-                    _sweep(groups, "Gap", "training − test accuracy", lambda group: group.gap, "lower left"),
-                ],
-            ),
-            neurons(chapter),
-        ),
+        tables=(_table(groups),),
+        figures=(_figure(lab, groups), neurons(chapter)),
         settings={
             "network": settings_of(plain.config), "images": plain.images, "dropout": list(RATIOS),
             "dropout_scaling": list(FORMS), "learning_rates": [plain.config.learning_rate, FASTER],
         },
-        results={"share_of_units_kept": [_share(chapter, step) for step in range(BATCHES)]},
+        results={"share_of_units_kept_in_the_first_batches": [_share(chapter, step) for step in range(BATCHES)]},
         lab=lab.describe(),
     )  # fmt: skip
+
+
+def _table(groups: dict[str, Group]) -> Table:
+    plain = groups["without"]
+    rows = [
+        (label, group.train, group.test, group.gap, gained(_plain_of(group, groups), group))
+        for label, group in groups.items()
+    ]
+    return Table(title=over_seeds(plain), heads=("", "training", "test", "gap", "test, gained"), rows=rows)
+
+
+def _plain_of(group: Group, groups: dict[str, Group]) -> Group:
+    """Return the networks without dropout at the same learning rate."""
+    return groups[f"without, rate {FASTER:g}" if group.config.learning_rate == FASTER else "without"]
+
+
+def _figure(lab: Lab, groups: dict[str, Group]) -> Chart:
+    plain, chapter = groups["without"], groups[_name("test-time", RATIO)]
+    titles = {"test-time": f"Ratio {RATIO:g} in the chapter's form", "inverted": f"Ratio {RATIO:g}, inverted"}
+    curves = [
+        curves_panel(title, "accuracy", {"no dropout": (plain, "-before"), "dropout": (groups[_name(form, RATIO)], "")})
+        for form, title in titles.items()
+    ]
+    return Chart(
+        name="dropout",
+        title=f"Dropout {RATIO:g}: the gap goes from {plain.gap.mean:.2f} to {chapter.gap.mean:.2f}",
+        subtitle=subtitle(lab, plain.config, plain.images),
+        panels=[
+            *curves,
+            _sweep(groups, "Test accuracy", "test accuracy", lambda group: group.test),
+            _sweep(groups, "Gap", "training − test accuracy", lambda group: group.gap),
+        ],
+    )
 
 
 def dropout_configs(lab: Lab) -> dict[str, TrainConfig]:
@@ -110,7 +111,7 @@ def _name(form: str, ratio: float) -> str:
     return f"ratio {format_number(ratio)}, {FORMS[form]}"
 
 
-def _sweep(groups: dict[str, Group], title: str, y_label: str, number: Callable[[Group], Spread], legend: str) -> Panel:
+def _sweep(groups: dict[str, Group], title: str, y_label: str, number: Callable[[Group], Spread]) -> Panel:
     lines: dict[str, Sequence[str]] = {
         "the chapter's form": ["without", *(_name("test-time", ratio) for ratio in RATIOS)],
         "inverted": ["without", *(_name("inverted", ratio) for ratio in RATIOS)],
@@ -123,7 +124,13 @@ def _sweep(groups: dict[str, Group], title: str, y_label: str, number: Callable[
     ]
     ticks = [(ratio, format_number(ratio)) for ratio in ratios]
     return Panel(
-        title=title, x_label="ratio", y_label=y_label, series=series, x_ticks=ticks, y_range=(0.0, None), legend=legend
+        title=title,
+        x_label="ratio",
+        y_label=y_label,
+        series=series,
+        x_ticks=ticks,
+        y_range=(0.0, None),
+        legend="lower left",
     )
 
 

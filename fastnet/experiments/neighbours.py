@@ -10,8 +10,8 @@ from fastnet.config import LEARNING_RATES
 from fastnet.experiments.lab import Group, Lab, settings_of
 from fastnet.experiments.outcome import Claim, Outcome, Table
 from fastnet.experiments.panels import ACCURACY_RANGE, curve_series
-from fastnet.experiments.rules import subtitle
-from fastnet.experiments.summary import Spread, clearly_above, spread
+from fastnet.experiments.rules import over_seeds, subtitle
+from fastnet.experiments.summary import Spread, clearly_above, difference, spread
 from fastnet.report.chart import Chart, Panel
 
 INIT_EPOCHS = 201
@@ -22,7 +22,7 @@ RULES = {
 }  # fmt: skip
 """AdamW without weight decay is Adam."""
 
-ACTIVATIONS = ("relu", "tanh", "logistic")
+ACTIVATIONS = {"relu": "ReLU", "tanh": "tanh", "logistic": "the logistic function"}
 SUITED = {"relu": "he", "tanh": "xavier", "logistic": "xavier"}
 LEAST_FASTER = 0.02
 """A kind of initial values suits better where the training accuracy, averaged over all epochs, is so much higher."""
@@ -39,26 +39,23 @@ def initialisation(lab: Lab) -> Outcome:
         for init in ("he", "xavier")
     }
     groups = lab.train(configs)
-    images = lab.images()
-    area = {label: _mean_accuracy(group) for label, group in groups.items()}
+    area = {label: mean_accuracy(group) for label, group in groups.items()}
     right = {
-        name: clearly_above(spread(np.subtract(area[f"{name}, {init}"].values, area[f"{name}, {_other(init)}"].values)),
-                            LEAST_FASTER)
+        name: clearly_above(difference(area[f"{name}, {init}"], area[f"{name}, {_other(init)}"]), LEAST_FASTER)
         for name, init in SUITED.items()
-    }  # fmt: skip
-    relu, small = groups["relu, he"], groups["relu, xavier"]
+    }
+    ends = {label: f"{group.train.mean:.2f}" for label, group in groups.items()}
     seen = (
-        f"ReLU comes to a training accuracy of {LEARNT:g} {_when(reached(relu))} with He's initial values and "
-        f"{_when(reached(small))} with Xavier's; the logistic function ends at {groups['logistic, xavier'].train.mean:.2f} "
-        f"and {groups['logistic, he'].train.mean:.2f} with Xavier's and He's, tanh at "
-        f"{groups['tanh, xavier'].train.mean:.2f} and {groups['tanh, he'].train.mean:.2f}."
+        f"ReLU comes to a training accuracy of {LEARNT:g} {_when(reached(groups['relu, he']))} with He's initial "
+        f"values and {_when(reached(groups['relu, xavier']))} with Xavier's; the logistic function ends at "
+        f"{ends['logistic, he']} and {ends['logistic, xavier']}, tanh at {ends['tanh, he']} and {ends['tanh, xavier']}."
     )
-    names = {"relu": "ReLU", "tanh": "tanh", "logistic": "the logistic function"}
-    good, bad = ([names[name] for name, ok in right.items() if ok == wanted] for wanted in (True, False))
+    good, bad = ([ACTIVATIONS[name] for name, ok in right.items() if ok == wanted] for wanted in (True, False))
     verdict = (
         f"That He's values suit ReLU and Xavier's the S-shaped functions holds here for {' and '.join(good) or 'none'}"
         f"{', not for ' + ' and '.join(bad) if bad else ''}, by the training accuracy averaged over all epochs."
     )
+    rule = f"training accuracy, averaged over all epochs, higher by {LEAST_FASTER:g}, the interval above 0"
     return Outcome(
         name="initialisation",
         title="Initial values",
@@ -66,41 +63,40 @@ def initialisation(lab: Lab) -> Outcome:
         seen=seen,
         verdict=verdict,
         claims=tuple(
-            Claim(
-                text=f"{SUITED[name].capitalize()}'s initial values suit {names[name]}",
-                holds=ok,
-                rule=f"training accuracy, averaged over all epochs, higher by {LEAST_FASTER:g}, the interval above 0",
-            )
+            Claim(text=f"{SUITED[name].capitalize()}'s initial values suit {ACTIVATIONS[name]}", holds=ok, rule=rule)
             for name, ok in right.items()
         ),
-        tables=(_table(groups, lab),),
+        tables=(_table(groups),),
         figures=(
             Chart(
                 name="initialisation",
                 title="Initial values: training accuracy with He's and Xavier's",
-                subtitle=subtitle(lab, relu.config, images),
-                panels=[
-                    Panel(
-                        title=names[activation].removeprefix("the ").replace("logistic function", "logistic"),
-                        x_label="epoch",
-                        y_label="training accuracy",
-                        series=[
-                            curve_series(
-                                groups[f"{activation}, {init}"], "accuracy", "training", init.capitalize(), role
-                            )
-                            for role, init in enumerate(("he", "xavier"))
-                        ],
-                        y_range=ACCURACY_RANGE,
-                        legend="upper left" if activation == "logistic" else "lower right",
-                    )
-                    for activation in ACTIVATIONS
-                ],
+                subtitle=subtitle(lab, configs["relu, he"], lab.images()),
+                panels=[_init_panel(groups, activation) for activation in ACTIVATIONS],
                 columns=3,
             ),
         ),
-        settings={"network": settings_of(relu.config), "images": images, "activation": list(ACTIVATIONS)},
+        settings={
+            "network": settings_of(configs["relu, he"]), "images": lab.images(), "activation": list(ACTIVATIONS),
+            "init": ["he", "xavier"],
+        },
         results={"mean_training_accuracy_over_epochs": area},
         lab=lab.describe(),
+    )  # fmt: skip
+
+
+def _init_panel(groups: Mapping[str, Group], activation: str) -> Panel:
+    series = [
+        curve_series(groups[f"{activation}, {init}"], "accuracy", "training", init.capitalize(), role)
+        for role, init in enumerate(("he", "xavier"))
+    ]
+    return Panel(
+        title=ACTIVATIONS[activation].removeprefix("the "),
+        x_label="epoch",
+        y_label="training accuracy",
+        series=series,
+        y_range=ACCURACY_RANGE,
+        legend="upper left" if activation == "logistic" else "lower right",
     )
 
 
@@ -111,13 +107,13 @@ def optimizers(lab: Lab) -> Outcome:
     images = lab.images()
     epochs = {rule: reached(group) for rule, group in groups.items()}
     ranked = sorted(RULES, key=lambda rule: np.inf if np.isnan(epochs[rule].mean) else epochs[rule].mean)
-    speed = {rule: _mean_accuracy(group).mean for rule, group in groups.items()}
+    speed = {rule: mean_accuracy(group).mean for rule, group in groups.items()}
     slowest = speed["sgd"] < min(speed[rule] for rule in RULES if rule != "sgd")
     best = max(RULES, key=lambda rule: groups[rule].test.mean)
     seen = (
-        f"A training accuracy of {LEARNT:g} is reached first by {RULES[ranked[0]]}, {_when(epochs[ranked[0]])}, and by SGD "
-        f"{_when(epochs['sgd'])}; after {configs['sgd'].epochs} epochs the highest test accuracy is "
-        f"{groups[best].test.mean:.3f} by {RULES[best]}, SGD's {groups['sgd'].test.mean:.3f}."
+        f"A training accuracy of {LEARNT:g} is reached first by {RULES[ranked[0]]}, {_when(epochs[ranked[0]])}, and by "
+        f"SGD {_when(epochs['sgd'])}; after {configs['sgd'].epochs} epochs the highest test accuracy is "
+        f"{groups[best].test.mean:.3f}, by {RULES[best]}; that of SGD is {groups['sgd'].test.mean:.3f}."
     )
     verdict = (
         f"That SGD is the slowest {'holds' if slowest else 'does not hold'} here, each rule with its own default "
@@ -143,7 +139,7 @@ def optimizers(lab: Lab) -> Outcome:
                 rule="lower training accuracy than each, averaged over all epochs",
             ),
         ),
-        tables=(_table(groups, lab),),
+        tables=(_table(groups),),
         figures=(
             Chart(
                 name="optimizers",
@@ -180,19 +176,19 @@ def _when(epoch: Spread) -> str:
     return f"after {epoch.mean:.0f} epochs{some}"
 
 
-def _mean_accuracy(group: Group) -> Spread:
+def mean_accuracy(group: Group) -> Spread:
     """Return the training accuracy averaged over all epochs: the higher, the faster a network learns."""
-    return spread(np.nanmean(group.curves[:, 1], axis=1))
+    curves = group.curves[:, 1]
+    return spread(np.where(np.isfinite(curves), curves, 0.0).mean(axis=1))
 
 
 def _other(init: str) -> str:
     return "he" if init == "xavier" else "xavier"
 
 
-def _table(groups: Mapping[str, Group], lab: Lab) -> Table:
-    epochs = next(iter(groups.values())).config.epochs
+def _table(groups: Mapping[str, Group]) -> Table:
     return Table(
-        title=f"After {epochs} epochs: mean ± standard deviation over {lab.seeds} seeds",
+        title=over_seeds(next(iter(groups.values()))),
         heads=("", "training", "test", "gap", f"epochs to {LEARNT:g}"),
         rows=[
             (label, g.train, g.test, g.gap, "never" if reached(g).n == 0 else round(reached(g).mean))

@@ -1,4 +1,4 @@
-"""What an experiment comes to: two sentences, claims that hold or not, tables, figures, and every number behind them."""
+"""What an experiment comes to: two sentences, claims that hold or not, tables, figures, and all numbers behind them."""
 
 from __future__ import annotations
 

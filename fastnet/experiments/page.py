@@ -7,6 +7,7 @@ from html import escape
 
 from fastnet._version import __version__
 from fastnet.experiments.outcome import Claim, Outcome, Table
+from fastnet.report.text import counted
 
 STYLE = """
 :root { color-scheme: light dark; --ink: #1c1f23; --page: #fbfbfa; --card: #fff; --soft: #5a6169; --line: #d9dcdf;
@@ -68,7 +69,7 @@ def _head(outcomes: Sequence[Outcome]) -> Iterator[str]:
     yield "<h1>Overfitting, its remedies, and the search for hyperparameters</h1>"
     yield (
         f'<p class="soft">Sections 6.4 and 6.5 of <cite>Deep Learning from Scratch</cite> as experiments on '
-        f"{escape(lab['data']['name'])}, {seeds} seed{'s' if seeds > 1 else ''} each. {escape(' '.join(lab['notes']))}</p>"
+        f"{escape(lab['data']['name'])}, {counted(seeds, 'seed')} each. {escape(' '.join(lab['notes']))}</p>"
     )
     yield '<table class="claims"><caption>What the chapter says, and whether it holds here</caption><tbody>'
     for outcome in outcomes:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import math
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from fastnet.config import SearchConfig
+from fastnet.config import SearchConfig, TrainConfig
 from fastnet.data.dataset import take_first
+from fastnet.errors import FastnetError
 from fastnet.experiments.lab import Lab, settings_of
 from fastnet.experiments.outcome import Claim, Outcome, Table
 from fastnet.experiments.rules import subtitle
@@ -43,36 +44,32 @@ RATE, DECAY = "learning_rate", "weight_decay"
 
 
 def search(lab: Lab) -> Outcome:
-    """Search as the chapter does, and on a grid."""
+    """Search as the chapter does, and at random and on a grid in wider ranges."""
     base = lab.config(epochs=EPOCHS)
     images = lab.images(IMAGES)
     found = _study(lab, SearchConfig(trials=TRIALS, train=base, repeats=lab.seeds), images)
+    if not found.best:
+        raise FastnetError("every trial of the search diverged: bring the features to a smaller range")
     wide = SearchConfig(trials=LEVELS * LEVELS, space=WIDE, train=base, final=0)
     random = _study(lab, wide, images).trials
     grid = _study(lab, replace(wide, sampler="grid", levels=LEVELS), images).trials
-    advice, best, final = found.recommendation, found.best, found.final
+    against = _Comparison(random, grid, budget_rows(random, grid))
     matters = {
         name: rank_correlation([trial.params[name] for trial in found.trials], accuracies(found.trials))
         for name in (RATE, DECAY)
     }
-    rows = budget_rows(random, grid)
-    distinct = {
-        kind: min(len({trial.params[name] for trial in trials}) for name in (RATE, DECAY))
-        for kind, trials in (("random", random), ("grid", grid))
-    }
     ratio = abs(matters[RATE]) / max(abs(matters[DECAY]), 1e-9)
     uneven = max(ratio, 1 / max(ratio, 1e-9)) >= LEAST_MATTER
-    signs = [_sign(row["random"] - row["grid"]) for row in rows]
-    pays = min(signs) >= 0 and max(signs) > 0
+    first = found.best[0]
     seen = (
-        f"Of {TRIALS} random trials the best has a validation accuracy of {best[0].value:.2f} at learning rate "
-        f"{best[0].params[RATE]:.2g}; the rank correlation of accuracy is {matters[RATE]:.2f} with the learning rate "
-        f"and {matters[DECAY]:.2f} with weight decay, and the ranges to go on with are {_ranges(advice)}."
+        f"Of {TRIALS} random trials the best has a validation accuracy of {first.value:.2f} at learning rate "
+        f"{first.params[RATE]:.2g}; the rank correlation of accuracy is {matters[RATE]:.2f} with the learning rate "
+        f"and {matters[DECAY]:.2f} with weight decay, and the ranges to go on with are {_ranges(found.recommendation)}."
     )
     verdict = (
         f"The chapter's reason for drawing at random, that hyperparameters matter unequally, "
-        f"{'holds' if uneven else 'does not hold'} here: {len(random)} random trials try {distinct['random']} values "
-        f"of each, the grid {distinct['grid']}, and the best at random is on average {_budgets(signs)}."
+        f"{'holds' if uneven else 'does not hold'} here: {len(random)} random trials try {distinct(random)} values "
+        f"of each, the grid {distinct(grid)}, and the best at random is on average {_budgets(against.signs)}."
     )
     return Outcome(
         name="search",
@@ -80,68 +77,102 @@ def search(lab: Lab) -> Outcome:
         question="Which settings are good, and why look for them at random (sections 6.5.2 and 6.5.3)?",
         seen=seen,
         verdict=verdict,
-        remarks=(*([str(advice["words"])] if advice else []), *([_final(final)] if final else [])),
-        claims=(
-            Claim(
-                text="one hyperparameter matters much more than the other",
-                holds=uneven,
-                rule=f"rank correlations with the accuracy a factor of {LEAST_MATTER:g} apart",
-            ),
-            Claim(
-                text="at random more values of each are tried",
-                holds=distinct["random"] > distinct["grid"],
-                rule="more distinct values of both",
-            ),
-            Claim(
-                text="at random the best is no worse than on a grid of the same size, and sometimes better",
-                holds=pays,
-                rule=f"mean best of {_listed([side * side for side in SIDES])} trials: never lower and once higher by "
-                f"{LEAST_BETTER:g}",
-            ),
-        ),
-        tables=(
-            Table(
-                title="Random and grid at the same number of trials",
-                heads=("trials", "values of each, random", "grid", "mean best, random", "grid", "worst grid"),
-                rows=[
-                    (str(side * side), side * side, side, row["random"], row["grid"], row["worst"])
-                    for side, row in zip(SIDES, rows, strict=True)
-                ],
-            ),
-            Table(
-                title="The best trials",
-                heads=("", "validation accuracy", "learning rate", "weight decay"),
-                rows=[
-                    (f"Best-{place}", trial.value, _number(trial, RATE), _number(trial, DECAY))
-                    for place, trial in enumerate(best[:5], start=1)
-                ],
-            ),
-        ),
+        remarks=tuple(text for text in (found.recommendation.get("words"), _final(found.final)) if text),
+        claims=_claims(uneven, against),
+        tables=_tables(found, against),
         figures=(
-            Chart(
-                name="search",
-                title=f"Random search: {best[0].value:.2f} at learning rate {best[0].params[RATE]:.2g}",
-                subtitle=subtitle(lab, base, images, rate=False).partition(";")[0]
-                + f", {base.epochs} epochs; validated on {round(0.2 * images)} of the images",
-                panels=[
-                    _scatter(f"{TRIALS} random trials", found.trials, _boxes(advice)),
-                    _places(random, grid),
-                    _against_rate(random, grid),
-                    _best_of(rows, accuracies(random)),
-                ],
-            ),
-            TrialsChart(name="search-best20", title="Accuracy after each epoch of the 20 best", trials=best),
+            _figure(lab, base, found, against),
+            TrialsChart(name="search-best20", title="Accuracy after each epoch of the 20 best", trials=found.best),
         ),
         settings={
             "network": settings_of(base), "images": images, "space": SearchConfig().space, "trials": TRIALS,
             "compared_in": WIDE, "levels": LEVELS,
         },
         results={
-            "trials": [_row(trial) for trial in found.trials], "random": [_row(trial) for trial in random], 
-            "grid": [_row(trial) for trial in grid], "rank_correlation": matters, "recommendation": advice, "final": final.get("candidates"),
+            "trials": [_row(trial) for trial in found.trials], "random": [_row(trial) for trial in random],
+            "grid": [_row(trial) for trial in grid], "rank_correlation": matters,
+            "recommendation": found.recommendation, "final": found.final.get("candidates"),
         },
         lab=lab.describe(),
     )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Comparison:
+    """Trials at random and on a grid, and what `budget_rows` makes of them."""
+
+    random: list[TrialResult]
+    grid: list[TrialResult]
+    rows: list[dict[str, float]]
+
+    @property
+    def signs(self) -> list[int]:
+        """1 for each side with which the mean best is higher at random, -1 with which it is lower, else 0."""
+        return [_sign(row["random"] - row["grid"]) for row in self.rows]
+
+
+def distinct(trials: Sequence[TrialResult]) -> int:
+    """Return how many values of each hyperparameter were tried, the fewer of the two."""
+    return min(len({trial.params[name] for trial in trials}) for name in (RATE, DECAY))
+
+
+def _claims(uneven: bool, against: _Comparison) -> tuple[Claim, ...]:
+    budgets = _listed([side * side for side in SIDES])
+    return (
+        Claim(
+            text="one hyperparameter matters much more than the other",
+            holds=uneven,
+            rule=f"rank correlations with the accuracy a factor of {LEAST_MATTER:g} apart",
+        ),
+        Claim(
+            text="at random more values of each are tried",
+            holds=distinct(against.random) > distinct(against.grid),
+            rule="more distinct values of both",
+        ),
+        Claim(
+            text="at random the best is no worse than on a grid of the same size, and sometimes better",
+            holds=min(against.signs) >= 0 and max(against.signs) > 0,
+            rule=f"mean best of {budgets} trials: never lower by {LEAST_BETTER:g}, once higher by that",
+        ),
+    )
+
+
+def _tables(found: _Found, against: _Comparison) -> tuple[Table, ...]:
+    return (
+        Table(
+            title=f"At random and on a grid: {_words(WIDE)}",
+            heads=("trials", "values of each, random", "grid", "mean best, random", "grid", "worst grid"),
+            rows=[
+                (str(side * side), side * side, side, row["random"], row["grid"], row["worst"])
+                for side, row in zip(SIDES, against.rows, strict=True)
+            ],
+        ),
+        Table(
+            title=f"The best trials: {_words(SearchConfig().space)}",
+            heads=("", "validation accuracy", "learning rate", "weight decay"),
+            rows=[
+                (f"Best-{place}", trial.value, _number(trial, RATE), _number(trial, DECAY))
+                for place, trial in enumerate(found.best[:5], start=1)
+            ],
+        ),
+    )
+
+
+def _figure(lab: Lab, base: TrainConfig, found: _Found, against: _Comparison) -> Chart:
+    images = lab.images(IMAGES)
+    best = found.best[0]
+    network = subtitle(lab, base, images, rate=False).partition(";")[0]
+    return Chart(
+        name="search",
+        title=f"Random search: {best.value:.2f} at learning rate {best.params[RATE]:.2g}",
+        subtitle=f"{network}, {base.epochs} epochs; validated on {round(0.2 * images)} of the images",
+        panels=[
+            _scatter(f"{TRIALS} random trials", found.trials, _boxes(found.recommendation)),
+            _places(against.random, against.grid),
+            _against_rate(against.random, against.grid),
+            _best_of(against.rows, accuracies(against.random)),
+        ],
+    )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -316,10 +347,17 @@ def _boxes(advice: dict[str, Any]) -> list[Box]:
 
 
 def _ranges(advice: dict[str, Any]) -> str:
-    if not advice:
-        return "unknown"
+    return _words(advice["space"]) if advice else "unknown"
+
+
+def _words(space: Mapping[str, str]) -> str:
+    """Write ranges as words.
+
+    >>> _words({"learning_rate": "log:1e-06:0.01", "weight_decay": "log:1e-08:0.0001"})
+    'learning rate 1e-06 to 0.01 and weight decay 1e-08 to 0.0001'
+    """
     words = {RATE: "learning rate", DECAY: "weight decay"}
-    return " and ".join(f"{word} {' to '.join(advice['space'][name].split(':')[1:])}" for name, word in words.items())
+    return " and ".join(f"{word} {' to '.join(space[name].split(':')[1:])}" for name, word in words.items())
 
 
 def _sign(difference: float) -> int:
@@ -343,6 +381,8 @@ def _listed(items: Sequence[object]) -> str:
 
 
 def _final(final: dict[str, Any]) -> str:
+    if not final:
+        return ""
     kept = final.get("kept") or {}
     text = f"Final choice over fresh seeds: {final['words']}"
     if kept.get("test_accuracy") is not None:

@@ -81,6 +81,17 @@ def spread(values: ArrayLike) -> Spread:
     return Spread(tuple(given.tolist()), mean, sd, low, high)
 
 
+def difference(after: Spread, before: Spread) -> Spread:
+    """Summarise what changed, seed by seed.
+
+    Examples
+    --------
+    >>> str(difference(spread([0.8, 0.9]), spread([0.7, 0.8])))
+    '0.100 ± 0.000'
+    """
+    return spread(np.subtract(after.values, before.values))
+
+
 def clearly_above(found: Spread, least: float) -> bool:
     """Whether the mean is at least `least` and, where there are two seeds or more, its interval is above 0.
 

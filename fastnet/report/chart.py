@@ -7,9 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, TypeAlias
+
+from numpy.typing import NDArray
 
 from fastnet.tuning.result import TrialResult
+
+Numbers: TypeAlias = Sequence[float] | NDArray[Any]
 
 ROLES = ("training", "test", "training-before", "test-before", "training-other", "test-other")
 """What a series shows: the two accuracies or losses of what the figure is about, of the network without the remedy
@@ -28,7 +32,7 @@ class Series:
         Places; NaN leaves a gap.
     low, high : sequence of float or None
         Ends of the spread: a band round a line, bars at points.
-    kind : {"line", "points", "both", "area", "bars"}
+    kind : {"line", "points", "both", "area"}
         Both is a line through points; an area is filled down to 0.
     role : str or int
         One of `ROLES`, or a number from 0 on.
@@ -37,13 +41,13 @@ class Series:
     """
 
     label: str
-    x: Sequence[float]
-    y: Sequence[float]
-    low: Sequence[float] | None = None
-    high: Sequence[float] | None = None
+    x: Numbers
+    y: Numbers
+    low: Numbers | None = None
+    high: Numbers | None = None
     kind: str = "line"
     role: str | int = 0
-    shades: Sequence[float] | None = None
+    shades: Numbers | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,10 +191,12 @@ class TrialsChart:
 Figure = Chart | UnitsChart | TrialsChart
 
 
-def _as_dict(item: Any) -> Any:
+def _as_dict(item: Any) -> dict[str, Any]:
     """Like `dataclasses.asdict`, which copies every number of an array."""
-    if hasattr(item, "__dataclass_fields__"):
-        return {field.name: _as_dict(getattr(item, field.name)) for field in fields(item)}
-    if isinstance(item, (list, tuple)) and item and hasattr(item[0], "__dataclass_fields__"):
-        return [_as_dict(part) for part in item]
-    return item
+    return {field.name: _plain(getattr(item, field.name)) for field in fields(item)}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, (list, tuple)) and value and hasattr(value[0], "__dataclass_fields__"):
+        return [_as_dict(part) for part in value]
+    return value

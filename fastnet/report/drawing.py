@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from io import BytesIO, StringIO
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -159,7 +160,7 @@ def _draw(axes: Axes, panel: Panel, canvas: Canvas) -> None:
         bar = canvas.colorbar(shaded, ax=axes, pad=0.02, aspect=30)
         bar.set_label(panel.shade_label, fontsize=9, color=INK)
         bar.ax.tick_params(labelsize=8, color=FRAME, width=0.7)
-        bar.outline.set_visible(False)  # type: ignore[operator]
+        bar.outline.set_visible(False)
     if panel.legend and (panel.rules or panel.boxes or any(series.label for series in panel.series)):
         above = {"loc": "lower right", "bbox_to_anchor": (1.0, 0.99), "ncols": 2, "columnspacing": 1.2}
         place = above if panel.legend == "above" else {"loc": panel.legend}
@@ -181,7 +182,8 @@ def _frame(axes: Axes, panel: Panel) -> None:
         axes.xaxis.set_minor_locator(NullLocator())
         axes.set_xticklabels([name for _, name in panel.x_ticks])
     elif panel.x_scale == "linear" and panel.x_label == "epoch":
-        axes.set_xlim(1, max((max(series.x, default=2) for series in panel.series), default=2))
+        last = max(len(series.x) for series in panel.series)
+        axes.set_xlim(*((1, last) if last > 1 else (0, 2)))
         axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
     for box in panel.boxes:
         corner, width, height = (box.x[0], box.y[0]), box.x[1] - box.x[0], box.y[1] - box.y[0]
@@ -193,21 +195,19 @@ def _plot(axes: Axes, series: Series) -> Any:
     """Draw one series; return what a colour scale is made of, if anything."""
     look = dict(LOOKS[series.role])
     marker = look.pop("marker")
-    if series.kind == "bars":
-        axes.bar(series.x, series.y, width=0.8 * _step(series.x), color=look["color"], alpha=0.85, label=series.label)
-        return None
     if series.kind == "area":
         axes.plot(series.x, series.y, label=series.label, **look)
         axes.fill_between(series.x, series.y, color=look["color"], alpha=0.12, linewidth=0)
         return None
     if series.shades is not None:
-        drawn = axes.scatter(series.x, series.y, c=series.shades, cmap=SHADES, vmin=0.0, vmax=1.0, s=26, zorder=3,
-                             edgecolors="#444444", linewidths=0.4, label=series.label or None, clip_on=False)  # fmt: skip
-        return drawn
+        return axes.scatter(
+            series.x, series.y, c=series.shades, cmap=SHADES, vmin=0.0, vmax=1.0, label=series.label or None,
+            s=26, edgecolors="#444444", linewidths=0.4, zorder=3, clip_on=False,
+        )  # fmt: skip
     if series.kind == "points":
         look |= {"linestyle": "none"}
-    points = {"marker": marker, "markersize": 5} if series.kind in ("points", "both") else {}
-    clipped = {"clip_on": False} if series.kind != "line" or series.low is None else {}
+    points: dict[str, Any] = {"marker": marker, "markersize": 5} if series.kind != "line" or len(series.x) == 1 else {}
+    clipped: dict[str, Any] = {"clip_on": False} if series.kind != "line" or series.low is None else {}
     y = np.asarray(series.y, np.float64)
     if series.low is not None and series.high is not None and series.kind == "line":
         axes.fill_between(series.x, series.low, series.high, color=look["color"], alpha=0.16, linewidth=0)
@@ -216,11 +216,6 @@ def _plot(axes: Axes, series: Series) -> Any:
         axes.errorbar(series.x, y, bars, fmt="none", ecolor=look["color"], elinewidth=1.1, capsize=2.5, zorder=2.5)
     axes.plot(series.x, y, label=series.label, **look, **points, **clipped)
     return None
-
-
-def _step(x: Any) -> float:
-    places = np.unique(np.asarray(x, np.float64))
-    return float(np.min(np.diff(places))) if len(places) > 1 else 1.0
 
 
 def _units(chart: UnitsChart) -> Canvas:
@@ -258,10 +253,9 @@ def _join(axes: Axes, layers: Any, spots: Any) -> None:
 
     lines = [
         (a, b)
-        for (left, right), (begins, ends) in zip(
-            zip(layers, layers[1:], strict=False), zip(spots, spots[1:], strict=False), strict=True
-        )
-        for works, a in zip(left, begins, strict=True) if works
-        for also, b in zip(right, ends, strict=True) if also
-    ]  # fmt: skip
+        for (left, begins), (right, ends) in pairwise(zip(layers, spots, strict=True))
+        for works, a in zip(left, begins, strict=True)
+        for also, b in zip(right, ends, strict=True)
+        if works and also
+    ]
     axes.add_collection(LineCollection(lines, colors="#9fb8c9", linewidths=0.35, zorder=1))
