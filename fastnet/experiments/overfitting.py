@@ -102,7 +102,7 @@ def weight_decay(lab: Lab) -> Outcome:
     seen = (
         f"With {_name(DECAY)} training accuracy ends at {after.train.mean:.3f} in place of {before.train.mean:.3f} and "
         f"the gap at {after.gap.mean:.3f} in place of {before.gap.mean:.3f}; all squared weights together come to "
-        f"{small:.0f} in place of {total:.0f}."
+        f"{small:,.0f} in place of {total:,.0f}."
     )
     smaller = Claim(
         text="weight decay keeps the weights small",

@@ -30,6 +30,7 @@ figure { margin: 1rem 0; }
 figure img { display: block; width: 100%; height: auto; background: #fff; border-radius: 6px; padding: .3rem; }
 figcaption { font-size: .875rem; color: var(--soft); margin-top: .3rem; }
 .scroll { overflow-x: auto; }
+.scroll img { min-width: 36rem; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: .9rem; margin: .4rem 0 1rem; }
 caption { text-align: left; color: var(--soft); padding-bottom: .3rem; }
 th, td { padding: .25rem .8rem .25rem 0; text-align: right; border-bottom: 1px solid var(--line); white-space: nowrap; }
@@ -91,7 +92,8 @@ def _section(outcome: Outcome) -> Iterator[str]:
     yield from (f'<p class="soft">{escape(remark)}</p>' for remark in outcome.remarks)
     for figure in outcome.figures:
         name = escape(figure.name)
-        yield f'<figure><a href="{name}.svg"><img src="{name}.svg" alt="{escape(figure.title)}" loading="lazy"></a>'
+        picture = f'<img src="{name}.svg" alt="{escape(figure.title)}" loading="lazy">'
+        yield f'<figure><div class="scroll"><a href="{name}.svg">{picture}</a></div>'
         yield f'<figcaption><a href="{name}.png">PNG</a> · <a href="{name}.svg">SVG</a></figcaption></figure>'
     for table in outcome.tables:
         yield from _table(table)

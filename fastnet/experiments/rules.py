@@ -70,14 +70,15 @@ def remedy_claims(groups: Mapping[str, Group], before: Group, chosen: str) -> tu
         ),
         Claim(text=f"with {chosen} training accuracy stays below 1.00", holds=below, rule=f"mean below {FITTED:g}"),
     )
-    difference = f"the gap is smaller by {interval_text(smaller)}"
+    by = f"the gap is smaller by {interval_text(smaller)}"
     stays = f"training accuracy {'stays at' if below else 'reaches'} {after.train.mean:.3f}"
     if shrinks and below:
-        return claims, f"The chapter's claim holds here: {difference} and {stays}{_price(before, after)}."
+        return claims, f"The chapter's claim holds here: {by} and {stays}{_price(before, after)}."
     others = [name for name, group in groups.items() if works(before, group) and _learns(before, group)]
-    verdict = f"The chapter's claim does not hold here with {chosen}: {difference} and {stays}"
+    clearly = "" if smaller.mean <= 0.0 else "clearly "
+    verdict = f"The chapter's claim does not {clearly}hold here with {chosen}: {by} and {stays}"
     if not others:
-        return claims, f"{verdict}; no other setting tried does what it says and still learns{_price(before, after)}."
+        return claims, f"{verdict}, and no other strength tried does what it says and still learns."
     best = max(others, key=lambda name: groups[name].test.mean)
     there = narrowed(before, groups[best])
     return claims, (
