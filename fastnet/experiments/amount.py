@@ -29,10 +29,20 @@ def epochs_for(images: int, usual: int = EPOCHS) -> int:
     return usual if images <= CHAPTER_IMAGES else max(LEAST_EPOCHS, usual * CHAPTER_IMAGES // images)
 
 
+def sizes_up_to(most: int) -> list[int]:
+    """Return the numbers of images to compare where there are `most`.
+
+    Examples
+    --------
+    >>> sizes_up_to(250), sizes_up_to(60_000)[-2:]
+    ([50, 100, 200, 250], [2000, 4000])
+    """
+    return sorted({*(size for size in SIZES if size <= most), min(most, SIZES[-1])})
+
+
 def data(lab: Lab) -> Outcome:
     """Train the chapter's network on more and more images."""
-    most = lab.images(lab.dataset.n_samples)
-    sizes = [size for size in SIZES if size < most] + [min(most, SIZES[-1])]
+    sizes = sizes_up_to(lab.images(lab.dataset.n_samples))
     configs = {size: lab.config(epochs=epochs_for(size)) for size in sizes}
     groups = {size: lab.train({size: config}, images=size)[size] for size, config in configs.items()}
     few, many = groups[sizes[0]], groups[sizes[-1]]

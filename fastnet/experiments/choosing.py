@@ -25,7 +25,7 @@ COUNTS = (1, 2, 3, 5, 10, 20, 30)
 SPACE = {"learning_rate": "log:0.01:0.2", "weight_decay": "log:1e-8:1e-2"}
 """Where nearly all settings do well, as in the later rounds of a search: then luck decides among them."""
 
-SPLITS = 400
+SPLITS = 1000
 PART = 100
 """Images of each small test set, and of each small validation set; section 6.5.3 validates with 100."""
 

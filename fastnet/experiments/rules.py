@@ -105,10 +105,9 @@ def tradeoff(groups: Mapping[str, Group], before: Group, plain: str = "without i
     """Say whether any strength of a remedy makes test accuracy higher, for a small gap alone is worth nothing."""
     best = max(groups, key=lambda name: groups[name].test.mean)
     change = gained(before, groups[best])
-    text = f"The highest test accuracy is {groups[best].test.mean:.3f} with {best}, {before.test.mean:.3f} {plain}"
-    if clearly_above(change, LEAST_BETTER):
-        return f"{text}: better by {interval_text(change)}."
-    return f"{text}: a difference of {interval_text(change)}, not clearly better."
+    text = f"The highest test accuracy is {groups[best].test.mean:.3f}, with {best}; {plain} it is "
+    text += f"{before.test.mean:.3f}, lower by {interval_text(change)}"
+    return f"{text}." if clearly_above(change, LEAST_BETTER) else f"{text}, which is not clear."
 
 
 def over_seeds(group: Group) -> str:
