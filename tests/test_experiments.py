@@ -159,9 +159,13 @@ def test_a_gap_that_shrinks_by_chance_is_no_remedy():
 
 
 def test_tradeoff_says_when_no_strength_is_clearly_better():
-    assert "which is not clear" in tradeoff(
-        {"a": make_group([1.0, 1.0], [0.77, 0.75])}, make_group([1, 1], [0.76, 0.75])
+    before = make_group([1.0, 1.0], [0.76, 0.75])
+    found = {name: make_group([1.0, 1.0], test) for name, test in (("a", [0.77, 0.75]), ("b", [0.86, 0.85]))}
+    assert "no clear difference: 0.005" in tradeoff({"a": found["a"]}, before, "with none")
+    assert tradeoff(found, before, "with none") == (
+        "The highest test accuracy is 0.855, with b; with none it is 0.755, lower by 0.100 (0.100 to 0.100)."
     )
+    assert "higher by 0.100" in tradeoff({"a": before}, found["b"], "with none")
 
 
 @pytest.mark.parametrize("ratio", [0.0, 0.2, 0.5, (0.1, 0.0, 0.9)])

@@ -115,7 +115,7 @@ def weight_decay(lab: Lab) -> Outcome:
         question="Does a penalty on large weights hold overfitting back (section 6.4.2)?",
         seen=seen,
         verdict=verdict,
-        remarks=(tradeoff(strengths, before),),
+        remarks=(tradeoff(strengths, before, "with λ = 0"),),
         claims=(*claims, smaller),
         tables=_decay_tables(groups, squares),
         figures=(_decay_figure(lab, groups, squares),),

@@ -101,13 +101,18 @@ def _price(before: Group, after: Group) -> str:
     return f", with a test accuracy of {after.test.mean:.3f} in place of {before.test.mean:.3f}"
 
 
-def tradeoff(groups: Mapping[str, Group], before: Group, plain: str = "without it") -> str:
+def tradeoff(groups: Mapping[str, Group], before: Group, plain: str) -> str:
     """Say whether any strength of a remedy makes test accuracy higher, for a small gap alone is worth nothing."""
     best = max(groups, key=lambda name: groups[name].test.mean)
-    change = gained(before, groups[best])
     text = f"The highest test accuracy is {groups[best].test.mean:.3f}, with {best}; {plain} it is "
-    text += f"{before.test.mean:.3f}, lower by {interval_text(change)}"
-    return f"{text}." if clearly_above(change, LEAST_BETTER) else f"{text}, which is not clear."
+    text += f"{before.test.mean:.3f}, "
+    change = gained(before, groups[best])
+    if clearly_above(change, LEAST_BETTER):
+        return f"{text}lower by {interval_text(change)}."
+    worse = difference(before.test, groups[best].test)
+    if clearly_above(worse, LEAST_BETTER):
+        return f"{text}higher by {interval_text(worse)}."
+    return f"{text}which is no clear difference: {interval_text(change)}."
 
 
 def over_seeds(group: Group) -> str:
