@@ -11,6 +11,7 @@ from .interrupt import StopOnInterrupt
 from .screen import Part, drawing, levels_for, sparkline
 
 if TYPE_CHECKING:
+    from fastnet.experiments.lab import Progress as ExperimentState
     from fastnet.trainer import EpochResult
     from fastnet.tuning.result import Progress as SearchState
 
@@ -172,6 +173,30 @@ class TrainDisplay(Display):
         ]
         pace = [Part(f"ETA {duration((self._epochs - epoch.epoch) * rate)}")]
         self.show(epoch.epoch, self._epochs, details, pace, urgent=epoch.epoch == self._epochs)
+
+
+class ExperimentDisplay(Display):
+    """Networks trained so far for the running experiment, and which of them all it is."""
+
+    def __init__(self, total: int, *, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__("networks", clock=clock)
+        self._total = total
+        self._begun: list[str] = []
+
+    def __call__(self, state: ExperimentState) -> None:
+        new = state.experiment not in self._begun
+        if new:
+            self._begun.append(state.experiment)
+        count = f" ({len(self._begun)} of {self._total})" if self._total > 1 else ""
+        details = [Part(state.experiment, style="bold"), Part(count, 1, joint="")]
+        if not state.done and self._drawing.live:
+            details.append(Part("the first one compiles the kernels, or loads them from the cache", 2))
+        self.show(state.done, state.total, details, [Part(duration(state.elapsed_seconds))], urgent=new)
+
+    def clear(self) -> None:
+        """Take the bar away, so that something can be printed; the next call of `show` draws it again."""
+        self._drawing.close()
+        self._drawing = drawing()
 
 
 class DownloadDisplay(Display):

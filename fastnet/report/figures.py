@@ -115,6 +115,11 @@ def best20_figure(trials: Sequence[TrialResult], path: Path) -> None:
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     best20_figure([trial], Path(folder) / "best20.png")
     """
+    _save(best20_canvas(trials), path)
+
+
+def best20_canvas(trials: Sequence[TrialResult], title: str = "Accuracy after each epoch") -> Figure:
+    """Draw what `best20_figure` saves."""
     from matplotlib.figure import Figure
 
     if not trials:
@@ -127,7 +132,7 @@ def best20_figure(trials: Sequence[TrialResult], path: Path) -> None:
     for place, trial in enumerate(shown):
         axes = figure.add_subplot(n_rows, n_columns, place + 1)
         _draw_best(axes, place + 1, trial, labelled=place % n_columns == 0)
-    _head(figure, "Accuracy after each epoch", 0.2)
+    _head(figure, title, 0.2)
     figure.subplots_adjust(
         left=0.55 / width,
         right=1 - 0.12 / width,
@@ -136,7 +141,7 @@ def best20_figure(trials: Sequence[TrialResult], path: Path) -> None:
         wspace=0.1,
         hspace=0.34,
     )
-    _save(figure, path)
+    return figure
 
 
 def learning_curve_figure(result: LearningCurves, path: Path) -> None:
