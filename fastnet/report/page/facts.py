@@ -1,0 +1,235 @@
+"""What the report says in words and tables: headline, budget, machine, the final choice, the best trials."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fastnet.report.page.columns import DIVERGED, STATUSES, STOPPED, Columns
+from fastnet.report.text import counted
+from fastnet.tuning.distributions import text_of
+from fastnet.tuning.reading import StudyReader
+from fastnet.tuning.result import TrialResult
+
+MOST_ROWS = 100
+"""Trials in the table of the best."""
+
+MOST_RUNS = 8
+"""Runs in the chart of the time; the earlier ones are added up."""
+
+Fact = tuple[str, str]
+
+
+def shown_path(folder: Path) -> str:
+    """Write a path as text, whatever bytes its name has."""
+    return os.fsencode(folder).decode("utf-8", "replace")
+
+
+def cards(columns: Columns, best: Sequence[TrialResult], final: Mapping[str, Any] | None) -> list[dict[str, str]]:
+    """Return the figures of the headline: ``title``, ``figure``, ``more`` and ``note``."""
+    if not best:
+        return []
+    first, metric = best[0], columns.metric
+    title = f"best of {counted(len(columns), 'trial')}"
+    note = "The best of many was also lucky: expect less on other data." if len(columns) > 1 else ""
+    found = [{"title": title, "figure": value_text(first.value), "more": f"validation {metric}, trial {first.id}", "note": note}]
+    if final is None:
+        return found
+    winner = final["candidates"][0]
+    seeds = counted(len(winner["values"]) - winner["diverged"], "fresh seed")
+    spread = f"{100 * final['confidence']:g} % interval {winner['low']:.3f} to {winner['high']:.3f}" if winner["low"] is not None else ""
+    found.append(
+        {"title": "final choice", "figure": value_text(winner["mean"]),
+         "more": f"mean validation {metric} of trial {winner['trial']} over {seeds}", "note": spread}
+    )  # fmt: skip
+    kept = final.get("kept") or {}
+    if kept.get("test_accuracy") is not None:
+        uses = kept.get("test_uses", 1)
+        often = "The test set was used once." if uses <= 1 else f"The study has used the test set {uses} times by now, so this promises too much."
+        found.append(
+            {"title": "test", "figure": value_text(kept["test_accuracy"]),
+             "more": f"accuracy of the network that was kept, loss {kept['test_loss']:.4g}", "note": often}
+        )  # fmt: skip
+    return found
+
+
+def budget(columns: Columns, runs: Sequence[Mapping[str, Any]], settings: Mapping[str, Any]) -> list[Fact]:
+    """Return how much was done, in which time."""
+    per_status = np.bincount(columns.status, minlength=len(STATUSES)).tolist()
+    ended = ", ".join(f"{n:,} {word}" for n, word in zip(per_status, ("to the end", "stopped early", "diverged"), strict=True) if n)
+    wall = sum(run["wall_seconds"] for run in runs)
+    compiling = sum(run["compile_seconds"] for run in runs)
+    new = sum(run["new_trials"] for run in runs)
+    facts = [("trials", f"{len(columns):,} ({ended})" if ended else "none yet")]
+    train = settings.get("train", {})
+    if "epochs" in train:
+        facts.append(("epochs", f"{int(columns.epochs.sum()):,} in all, {train['epochs']:,} at most for a trial"))
+    if wall > 0:
+        time = f"{duration_text(wall)} in {counted(len(runs), 'run')}, {duration_text(compiling)} of it compiling or loading kernels"
+        facts.append(("time", time))
+    if new and wall > compiling:
+        facts.append(("speed", f"{new / (wall - compiling):.3g} trials/s"))
+    return facts
+
+
+def setting(study: StudyReader, settings: Mapping[str, Any]) -> list[Fact]:
+    """Return what was searched with: data, network, training, strategy."""
+    about = study.about
+    sizes = [f"{about[name]:,} {word}" for name, word in (("n_train", "to train"), ("n_validation", "to validate"),
+             ("n_features", "features"), ("n_classes", "classes")) if about.get(name) is not None]  # fmt: skip
+    facts = [("data", ", ".join([str(about.get("data", "unknown")), *sizes]))]
+    if settings.get("folds"):
+        facts.append(("validation", f"{settings['folds']} stratified folds; values and curves are means over them"))
+    train = dict(settings.get("train", {}))
+    words = {name: train[name] for name in ("hidden", "activation", "optimizer", "batch_size", "learning_rate", "weight_decay", "dropout", "seed")
+             if name in train}  # fmt: skip
+    if words:
+        facts.append(("fixed", ", ".join(f"{name.replace('_', ' ')} {text_of(value)}" for name, value in words.items())))
+    strategy = [f"{name} {settings[name]}" for name in ("sampler", "pruning", "stages", "metric") if name in settings]
+    if strategy:
+        facts.append(("search", ", ".join(strategy)))
+    return facts
+
+
+def machine(runs: Sequence[Mapping[str, Any]]) -> list[Fact]:
+    """Return what the last run ran on."""
+    if not runs:
+        return []
+    found = runs[-1]["environment"]
+    place = [str(found[name]) for name in ("processor", "system", "machine") if name in found]
+    if "threads" in found:
+        place.append(counted(found["threads"], "thread"))
+    versions = [f"{word} {found[word.lower()]}" for word in ("fastnet", "Python", "NumPy", "Numba") if word.lower() in found]
+    different = len({str(run["environment"]) for run in runs}) > 1
+    return [("machine", ", ".join(place) + (" (the last run; earlier ones ran on others)" if different else "")),
+            ("versions", ", ".join(versions))]  # fmt: skip
+
+
+def state(columns: Columns, stages: Sequence[Mapping[str, Any]], final: Mapping[str, Any] | None, written: bool) -> str:
+    """Say what is missing; nothing where the search has come to its end."""
+    ended = bool(stages) and "recommendation" in (stages[-1]["report"] or {})
+    if written:
+        return "A search is writing to this study just now: the page shows what was stored when it was made."
+    if not ended:
+        return f"The search has not come to its end; {counted(len(columns), 'trial')} of it {'is' if len(columns) == 1 else 'are'} stored."
+    if final is not None and final.get("trials", len(columns)) != len(columns):
+        return f"The final choice was made when the study had {counted(final['trials'], 'trial')}."
+    return ""
+
+
+def time_rows(runs: Sequence[Mapping[str, Any]], columns: Columns) -> dict[str, Any]:
+    """Return where the time went: seconds of each run by what it did, and of the trials by how they ended."""
+    rows = [
+        {"label": f"run {number}", "compile": run["compile_seconds"], "trials": run["compiled_seconds"],
+         "rest": max(0.0, run["wall_seconds"] - run["compile_seconds"] - run["compiled_seconds"])}
+        for number, run in enumerate(runs, start=1)
+    ]  # fmt: skip
+    if len(rows) > MOST_RUNS:
+        early, rows = rows[: 1 - MOST_RUNS], rows[1 - MOST_RUNS :]
+        added = {name: sum(row[name] for row in early) for name in ("compile", "trials", "rest")}
+        rows.insert(0, {"label": f"runs 1 to {len(early)}", **added})
+    seconds = np.bincount(columns.status, weights=columns.seconds, minlength=len(STATUSES)).tolist()
+    return {
+        "runs": [{name: value if name == "label" else round(value, 3) for name, value in row.items()} for row in rows],
+        "trials": [{"status": word, "seconds": round(spent, 3)} for word, spent in zip(STATUSES, seconds, strict=True)],
+    }
+
+
+def time_words(columns: Columns) -> str:
+    """Say how long a trial took on its thread."""
+    if not len(columns):
+        return ""
+    spent = columns.seconds
+    words = f"A trial took {seconds_text(float(np.median(spent)))} on its thread (the median; {seconds_text(float(spent.max()))} at most)."
+    wasted = float(spent[columns.status == DIVERGED].sum())
+    if wasted and spent.sum() > 0:
+        words += f" Trials that diverged took {wasted / spent.sum():.1%} of the time of all."
+    saved = int((columns.status == STOPPED).sum())
+    return words + (f" {counted(saved, 'trial')} ended early because others were better." if saved else "")
+
+
+def best_table(best: Sequence[TrialResult], names: Sequence[str], *, stages: bool) -> dict[str, Any]:
+    """Return heads and rows of the table of the best trials; a cell is (text, what it is sorted by)."""
+    heads = ["place", "trial", *(["stage"] if stages else []), "value", "best value", "best epoch", "epochs", "status"]
+    heads += [name.replace("_", " ") for name in names] + ["seconds"]
+    rows = []
+    for place, trial in enumerate(best[:MOST_ROWS], start=1):
+        cells = [place, trial.id, *([trial.stage] if stages else []), trial.value, trial.best_value]
+        cells += [trial.best_epoch, trial.epochs, trial.status, *(trial.params.get(name, "") for name in names)]
+        rows.append([_cell(value) for value in cells] + [(f"{trial.seconds:.3f}", repr(trial.seconds))])
+    return {"heads": heads, "rows": rows, "texts": ["status", *(n.replace("_", " ") for n in names if any(isinstance(t.params.get(n), str) for t in best))]}
+
+
+def candidate_table(final: Mapping[str, Any]) -> dict[str, Any]:
+    """Return heads and rows of the table of the candidates, the winner first."""
+    names = sorted({name for score in final["candidates"] for name in score["params"]})
+    heads = ["trial", "in search", "mean", "sd", f"{100 * final['confidence']:g} % interval", "each seed", *(n.replace("_", " ") for n in names), "seeds"]
+    rows = []
+    for score in final["candidates"]:
+        span = "–" if score["low"] is None else f"{score['low']:.3f} to {score['high']:.3f}"
+        mean = _cell(score["mean"])
+        if score["diverged"]:
+            mean = (f"{mean[0]} ({score['diverged']} diverged)", mean[1])
+        each = ", ".join("diverged" if value is None else value_text(value) for value in score["values"])
+        seeds = ", ".join(map(str, final.get("seeds", {}).get(str(score["trial"]), ())))
+        sd = ("–", "") if score["sd"] is None else (f"{score['sd']:.4f}", repr(score["sd"]))
+        rows.append([_cell(score["trial"]), _cell(score["search_value"]), mean, sd, (span, repr(score["low"] or "")),
+                     (each, each), *(_cell(score["params"].get(name, "")) for name in names), (seeds, seeds)])  # fmt: skip
+    return {"heads": heads, "rows": rows, "texts": ["each seed", "seeds"]}
+
+
+def kept_words(final: Mapping[str, Any]) -> str:
+    """Say which network was kept and what the test set said of it."""
+    kept = final.get("kept")
+    if not kept:
+        return ""
+    words = "Kept: a network of the winner's settings, trained on one more seed"
+    if "seed" in kept.get("settings", {}):
+        words += f" ({kept['settings']['seed']})"
+    words += f", with the weights of epoch {kept['best_epoch']}" if kept.get("best_epoch") else ""
+    words += f": validation accuracy {value_text(kept['validation_accuracy'])}"
+    if kept.get("test_accuracy") is not None:
+        return f"{words}, test accuracy {value_text(kept['test_accuracy'])}, test loss {kept['test_loss']:.4g}."
+    return f"{words}. The data have no test set."
+
+
+def value_text(value: float | None) -> str:
+    """Write an accuracy or a loss with four digits.
+
+    >>> value_text(0.83), value_text(0.98125), value_text(None)
+    ('0.83', '0.9812', '–')
+    """
+    return "–" if value is None or value != value else f"{value:.4g}"
+
+
+def seconds_text(seconds: float) -> str:
+    """Write a short time.
+
+    >>> seconds_text(0.01234), seconds_text(12.34)
+    ('12.3 ms', '12.3 s')
+    """
+    return f"{1000 * seconds:.3g} ms" if seconds < 1 else f"{seconds:.3g} s"
+
+
+def duration_text(seconds: float) -> str:
+    """Write a time to read.
+
+    >>> duration_text(7.25), duration_text(75), duration_text(3700)
+    ('7.2 s', '1 min 15 s', '1 h 1 min')
+    """
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
+
+
+def _cell(value: Any) -> Fact:
+    """A value as text and as what it is sorted by."""
+    if isinstance(value, float):
+        return ("–", "") if value != value else (f"{value:.6g}", repr(value))
+    return ("–", "") if value is None else (text_of(value), str(value))
