@@ -230,6 +230,8 @@ class Progress:
         Trials so far that were ended early because others were better, and whose loss left the finite numbers.
     choosing : bool
         Whether all trials are done and the best ones are trained again on fresh seeds.
+    ended : tuple of TrialResult
+        The trials of this run that ended since the last report, in the order in which they did.
     """
 
     done: int
@@ -246,6 +248,7 @@ class Progress:
     stopped: int = 0
     diverged: int = 0
     choosing: bool = False
+    ended: tuple[TrialResult, ...] = ()
 
 
 def curve_of(curves: NDArray[np.float32], metric: str) -> NDArray[np.float32]:

@@ -56,7 +56,7 @@ def points(columns: Columns, best: Sequence[TrialResult]) -> dict[str, Any]:
 
 
 def axes(whole: Mapping[str, Distribution]) -> list[dict[str, Any]]:
-    """Describe the axis of each hyperparameter: its name, kind (``log``, ``linear`` or ``choice``) and ends or values."""
+    """Describe the axis of each hyperparameter: name, kind (``log``, ``linear`` or ``choice``), ends or values."""
     described = []
     for name, distribution in whole.items():
         ends = distribution.extremes()
@@ -130,8 +130,15 @@ def divergence(columns: Columns, whole: Mapping[str, Distribution]) -> list[dict
         place = np.minimum((distribution.position(columns.params[name]) * n).astype(np.int64), n - 1)
         trials, gone = np.bincount(place, minlength=n), np.bincount(place[diverged], minlength=n)
         edges = [distribution.between(k / n, (k + 1) / n) for k in range(n)]
-        labels = [_span(edge) for edge in edges]
-        found.append({"label": name.replace("_", " "), "parts": labels, "trials": trials.tolist(), "diverged": gone.tolist()})
+        texts = [
+            [text_of(value if isinstance(value, str) else float(f"{value:.2g}")) for value in edge.extremes()]
+            for edge in edges
+        ]
+        found.append(
+            {"label": name.replace("_", " "), "choice": isinstance(distribution, Choice),
+             "parts": [" to ".join(dict.fromkeys(ends)) for ends in texts], "starts": [ends[0] for ends in texts],
+             "trials": trials.tolist(), "diverged": gone.tolist()}
+        )  # fmt: skip
     return found
 
 
@@ -152,13 +159,8 @@ def importances(columns: Columns, space: Mapping[str, Distribution]) -> dict[str
     return found
 
 
-def _span(part: Distribution) -> str:
-    ends = [text_of(_short(value)) for value in part.extremes()]
-    return ends[0] if len(ends) == 1 else f"{ends[0]} to {ends[-1]}"
-
-
 def _short(value: Value) -> Any:
-    """A number with at most six digits, None for NaN and infinity; texts and whole numbers as they are."""
+    """Return a number with at most six digits, None for NaN and infinity; texts and whole numbers as they are."""
     if isinstance(value, float):
         return known(float(f"{value:.6g}"))
     return value

@@ -58,23 +58,17 @@ class Columns:
     @classmethod
     def read(cls, study: StudyReader) -> Columns:
         """Read all trials of an open study."""
-        numbers: dict[str, list[Any]] = {name: [] for name in ("id", "stage", "status", "epochs", "value", "seconds")}
+        rows: list[tuple[float, ...]] = []
         params: list[Any] = []
         for trial in study.iter_trials():
-            numbers["id"].append(trial.id)
-            numbers["stage"].append(trial.stage)
-            numbers["status"].append(STATUSES.index(trial.status))
-            numbers["epochs"].append(trial.epochs)
-            numbers["value"].append(trial.value)
-            numbers["seconds"].append(trial.seconds)
+            rows.append((trial.id, trial.stage, STATUSES.index(trial.status), trial.epochs, trial.value, trial.seconds))
             params.append(trial.params)
+        numbers = np.array(rows, dtype=np.float64).reshape(-1, 6).T  # whole numbers are exact up to 2**53
         names = sorted({name for values in params for name in values})
-        kinds = {name: np.float64 if name in ("value", "seconds") else np.int64 for name in numbers}
-        return cls(
-            **{name: np.array(values, dtype=kinds[name]) for name, values in numbers.items()},
-            params={name: [values[name] for values in params] for name in names},
-            metric=study.metric,
-        )
+        number, stage, status, epochs = numbers[:4].astype(np.int64)
+        value, seconds = np.ascontiguousarray(numbers[4:])
+        columns = {name: [values[name] for values in params] for name in names}
+        return cls(number, stage, status, epochs, value, seconds, columns, study.metric)
 
     def __len__(self) -> int:
         return len(self.id)
@@ -83,8 +77,8 @@ class Columns:
         """Return some of the trials: places, ascending, or a (T,) mask."""
         places = np.flatnonzero(which) if which.dtype == bool else which
         params = {name: [values[place] for place in places] for name, values in self.params.items()}
-        fields = ("id", "stage", "status", "epochs", "value", "seconds")
-        return Columns(**{name: getattr(self, name)[places] for name in fields}, params=params, metric=self.metric)
+        number, stage, status, epochs = (n[places] for n in (self.id, self.stage, self.status, self.epochs))
+        return Columns(number, stage, status, epochs, self.value[places], self.seconds[places], params, self.metric)
 
     def order(self) -> Ints:
         """Return the places of the trials from the best to the worst, as `fastnet.tuning.result.rank` orders them.
@@ -107,6 +101,6 @@ class Columns:
         return np.asarray((below + counts / 2)[level.ravel()] / len(self), dtype=np.float64)
 
     def _keys(self, fit: NDArray[np.bool_]) -> tuple[Floats, ...]:
-        """What trials are ranked by, the weightiest first, smaller being better."""
+        """Return what trials are ranked by, the weightiest first, smaller being better."""
         value = np.where(fit, -sign(self.metric) * self.value, 0.0)
         return (~fit).astype(np.float64), np.where(fit, -self.epochs, 0).astype(np.float64), value

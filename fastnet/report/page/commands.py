@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from fastnet.config import SearchConfig, TrainConfig, as_settings
 from fastnet.tuning.distributions import text_of
+from fastnet.tuning.folder import MODEL_FILE
 from fastnet.tuning.reading import StudyReader
 from fastnet.tuning.result import TrialResult
 
@@ -51,7 +53,9 @@ def search_command(study: StudyReader, trials: int) -> tuple[str, tuple[str, ...
     command = ["fastnet", "search", "--trials", str(trials)]
     source, notes = _data(settings, about)
     command += source
-    command += [part for name, value in _changed(settings, as_settings(SearchConfig())) for part in _option(name, value)]
+    command += [
+        part for name, value in _changed(settings, as_settings(SearchConfig())) for part in _option(name, value)
+    ]
     space, usual = settings.get("space", {}), SearchConfig().space
     for name, text in space.items():
         if usual.get(name) != text:
@@ -64,6 +68,32 @@ def train_command(study: StudyReader, trial: TrialResult) -> str:
     """Write the command line that trains a network of a trial's settings, all of them spelled out."""
     text = json.dumps(trial_settings(study, trial), ensure_ascii=False)
     return f"echo {shlex.quote(text)} | fastnet train --config -"
+
+
+def commands(
+    study: StudyReader, folder: str, trials: int, best: Sequence[TrialResult], final: Mapping[str, Any] | None
+) -> list[dict[str, Any]]:
+    """List the commands that the report shows: ``title``, ``text`` and ``notes``."""
+    command, notes = search_command(study, max(trials, 1))
+    shown: list[dict[str, Any]] = [{"title": "The same trials once more", "text": command, "notes": notes}]
+    if best:
+        file = f"fastnet studies best {shlex.quote(folder)} --format toml > best.toml\nfastnet train --config best.toml"
+        own = _own_file(study)
+        shown += [
+            {"title": "A network of the best trial's settings", "text": train_command(study, best[0]), "notes": own},
+            {"title": "The same, by way of a file", "text": file, "notes": own},
+        ]
+    if final is not None and final.get("kept"):
+        source, notes = _data(study.settings, study.about)
+        text = shlex.join(["fastnet", "predict", str(Path(folder) / MODEL_FILE), *source[:2]])
+        shown.append({"title": "Predictions of the network that was kept", "text": text, "notes": notes[:1]})
+    return shown
+
+
+def _own_file(study: StudyReader) -> tuple[str, ...]:
+    from fastnet.data.registry import NAMES
+
+    return () if study.about.get("data") in NAMES else ("Add --data with the file of the data.",)
 
 
 def _data(settings: Mapping[str, Any], about: Mapping[str, Any]) -> tuple[list[str], tuple[str, ...]]:

@@ -15,8 +15,8 @@ from fastnet.tuning.distributions import text_of
 from fastnet.tuning.reading import StudyReader
 from fastnet.tuning.result import TrialResult
 
-MOST_ROWS = 100
-"""Trials in the table of the best."""
+TOLD = ("hidden", "activation", "optimizer", "batch_size", "learning_rate", "weight_decay", "dropout", "seed")
+"""Settings of the training that are told where they are fixed."""
 
 MOST_RUNS = 8
 """Runs in the chart of the time; the earlier ones are added up."""
@@ -36,12 +36,23 @@ def cards(columns: Columns, best: Sequence[TrialResult], final: Mapping[str, Any
     first, metric = best[0], columns.metric
     title = f"best of {counted(len(columns), 'trial')}"
     note = "The best of many was also lucky: expect less on other data." if len(columns) > 1 else ""
-    found = [{"title": title, "figure": value_text(first.value), "more": f"validation {metric}, trial {first.id}", "note": note}]
+    found = [
+        {
+            "title": title,
+            "figure": value_text(first.value),
+            "more": f"validation {metric}, trial {first.id}",
+            "note": note,
+        }
+    ]
     if final is None:
         return found
     winner = final["candidates"][0]
     seeds = counted(len(winner["values"]) - winner["diverged"], "fresh seed")
-    spread = f"{100 * final['confidence']:g} % interval {winner['low']:.3f} to {winner['high']:.3f}" if winner["low"] is not None else ""
+    spread = (
+        f"{100 * final['confidence']:g} % interval {winner['low']:.3f} to {winner['high']:.3f}"
+        if winner["low"] is not None
+        else ""
+    )
     found.append(
         {"title": "final choice", "figure": value_text(winner["mean"]),
          "more": f"mean validation {metric} of trial {winner['trial']} over {seeds}", "note": spread}
@@ -49,7 +60,11 @@ def cards(columns: Columns, best: Sequence[TrialResult], final: Mapping[str, Any
     kept = final.get("kept") or {}
     if kept.get("test_accuracy") is not None:
         uses = kept.get("test_uses", 1)
-        often = "The test set was used once." if uses <= 1 else f"The study has used the test set {uses} times by now, so this promises too much."
+        often = (
+            "The test set was used once."
+            if uses <= 1
+            else f"The study has used the test set {uses} times by now, so this promises too much."
+        )
         found.append(
             {"title": "test", "figure": value_text(kept["test_accuracy"]),
              "more": f"accuracy of the network that was kept, loss {kept['test_loss']:.4g}", "note": often}
@@ -60,7 +75,9 @@ def cards(columns: Columns, best: Sequence[TrialResult], final: Mapping[str, Any
 def budget(columns: Columns, runs: Sequence[Mapping[str, Any]], settings: Mapping[str, Any]) -> list[Fact]:
     """Return how much was done, in which time."""
     per_status = np.bincount(columns.status, minlength=len(STATUSES)).tolist()
-    ended = ", ".join(f"{n:,} {word}" for n, word in zip(per_status, ("to the end", "stopped early", "diverged"), strict=True) if n)
+    ended = ", ".join(
+        f"{n:,} {word}" for n, word in zip(per_status, ("to the end", "stopped early", "diverged"), strict=True) if n
+    )
     wall = sum(run["wall_seconds"] for run in runs)
     compiling = sum(run["compile_seconds"] for run in runs)
     new = sum(run["new_trials"] for run in runs)
@@ -69,8 +86,8 @@ def budget(columns: Columns, runs: Sequence[Mapping[str, Any]], settings: Mappin
     if "epochs" in train:
         facts.append(("epochs", f"{int(columns.epochs.sum()):,} in all, {train['epochs']:,} at most for a trial"))
     if wall > 0:
-        time = f"{duration_text(wall)} in {counted(len(runs), 'run')}, {duration_text(compiling)} of it compiling or loading kernels"
-        facts.append(("time", time))
+        time = f"{duration_text(wall)} in {counted(len(runs), 'run')}, {duration_text(compiling)} of it"
+        facts.append(("time", f"{time} compiling or loading kernels"))
     if new and wall > compiling:
         facts.append(("speed", f"{new / (wall - compiling):.3g} trials/s"))
     return facts
@@ -84,11 +101,10 @@ def setting(study: StudyReader, settings: Mapping[str, Any]) -> list[Fact]:
     facts = [("data", ", ".join([str(about.get("data", "unknown")), *sizes]))]
     if settings.get("folds"):
         facts.append(("validation", f"{settings['folds']} stratified folds; values and curves are means over them"))
-    train = dict(settings.get("train", {}))
-    words = {name: train[name] for name in ("hidden", "activation", "optimizer", "batch_size", "learning_rate", "weight_decay", "dropout", "seed")
-             if name in train}  # fmt: skip
-    if words:
-        facts.append(("fixed", ", ".join(f"{name.replace('_', ' ')} {text_of(value)}" for name, value in words.items())))
+    train = settings.get("train", {})
+    fixed = ", ".join(f"{name.replace('_', ' ')} {text_of(train[name])}" for name in TOLD if name in train)
+    if fixed:
+        facts.append(("fixed", fixed))
     strategy = [f"{name} {settings[name]}" for name in ("sampler", "pruning", "stages", "metric") if name in settings]
     if strategy:
         facts.append(("search", ", ".join(strategy)))
@@ -103,7 +119,9 @@ def machine(runs: Sequence[Mapping[str, Any]]) -> list[Fact]:
     place = [str(found[name]) for name in ("processor", "system", "machine") if name in found]
     if "threads" in found:
         place.append(counted(found["threads"], "thread"))
-    versions = [f"{word} {found[word.lower()]}" for word in ("fastnet", "Python", "NumPy", "Numba") if word.lower() in found]
+    versions = [
+        f"{word} {found[word.lower()]}" for word in ("fastnet", "Python", "NumPy", "Numba") if word.lower() in found
+    ]
     different = len({str(run["environment"]) for run in runs}) > 1
     return [("machine", ", ".join(place) + (" (the last run; earlier ones ran on others)" if different else "")),
             ("versions", ", ".join(versions))]  # fmt: skip
@@ -115,7 +133,8 @@ def state(columns: Columns, stages: Sequence[Mapping[str, Any]], final: Mapping[
     if written:
         return "A search is writing to this study just now: the page shows what was stored when it was made."
     if not ended:
-        return f"The search has not come to its end; {counted(len(columns), 'trial')} of it {'is' if len(columns) == 1 else 'are'} stored."
+        stored = f"{counted(len(columns), 'trial')} of it {'is' if len(columns) == 1 else 'are'} stored"
+        return f"The search has not come to its end; {stored}."
     if final is not None and final.get("trials", len(columns)) != len(columns):
         return f"The final choice was made when the study had {counted(final['trials'], 'trial')}."
     return ""
@@ -144,42 +163,13 @@ def time_words(columns: Columns) -> str:
     if not len(columns):
         return ""
     spent = columns.seconds
-    words = f"A trial took {seconds_text(float(np.median(spent)))} on its thread (the median; {seconds_text(float(spent.max()))} at most)."
+    median, longest = (seconds_text(float(value)) for value in (np.median(spent), spent.max()))
+    words = f"A trial took {median} on its thread (the median; {longest} at most)."
     wasted = float(spent[columns.status == DIVERGED].sum())
     if wasted and spent.sum() > 0:
-        words += f" Trials that diverged took {wasted / spent.sum():.1%} of the time of all."
+        words += f" Trials that diverged took {100 * wasted / spent.sum():.1f} % of the time of all."
     saved = int((columns.status == STOPPED).sum())
     return words + (f" {counted(saved, 'trial')} ended early because others were better." if saved else "")
-
-
-def best_table(best: Sequence[TrialResult], names: Sequence[str], *, stages: bool) -> dict[str, Any]:
-    """Return heads and rows of the table of the best trials; a cell is (text, what it is sorted by)."""
-    heads = ["place", "trial", *(["stage"] if stages else []), "value", "best value", "best epoch", "epochs", "status"]
-    heads += [name.replace("_", " ") for name in names] + ["seconds"]
-    rows = []
-    for place, trial in enumerate(best[:MOST_ROWS], start=1):
-        cells = [place, trial.id, *([trial.stage] if stages else []), trial.value, trial.best_value]
-        cells += [trial.best_epoch, trial.epochs, trial.status, *(trial.params.get(name, "") for name in names)]
-        rows.append([_cell(value) for value in cells] + [(f"{trial.seconds:.3f}", repr(trial.seconds))])
-    return {"heads": heads, "rows": rows, "texts": ["status", *(n.replace("_", " ") for n in names if any(isinstance(t.params.get(n), str) for t in best))]}
-
-
-def candidate_table(final: Mapping[str, Any]) -> dict[str, Any]:
-    """Return heads and rows of the table of the candidates, the winner first."""
-    names = sorted({name for score in final["candidates"] for name in score["params"]})
-    heads = ["trial", "in search", "mean", "sd", f"{100 * final['confidence']:g} % interval", "each seed", *(n.replace("_", " ") for n in names), "seeds"]
-    rows = []
-    for score in final["candidates"]:
-        span = "–" if score["low"] is None else f"{score['low']:.3f} to {score['high']:.3f}"
-        mean = _cell(score["mean"])
-        if score["diverged"]:
-            mean = (f"{mean[0]} ({score['diverged']} diverged)", mean[1])
-        each = ", ".join("diverged" if value is None else value_text(value) for value in score["values"])
-        seeds = ", ".join(map(str, final.get("seeds", {}).get(str(score["trial"]), ())))
-        sd = ("–", "") if score["sd"] is None else (f"{score['sd']:.4f}", repr(score["sd"]))
-        rows.append([_cell(score["trial"]), _cell(score["search_value"]), mean, sd, (span, repr(score["low"] or "")),
-                     (each, each), *(_cell(score["params"].get(name, "")) for name in names), (seeds, seeds)])  # fmt: skip
-    return {"heads": heads, "rows": rows, "texts": ["each seed", "seeds"]}
 
 
 def kept_words(final: Mapping[str, Any]) -> str:
@@ -226,10 +216,3 @@ def duration_text(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
-
-
-def _cell(value: Any) -> Fact:
-    """A value as text and as what it is sorted by."""
-    if isinstance(value, float):
-        return ("–", "") if value != value else (f"{value:.6g}", repr(value))
-    return ("–", "") if value is None else (text_of(value), str(value))

@@ -88,9 +88,8 @@ def importance(columns: Columns, space: Mapping[str, Distribution], *, better_ha
     >>> rng = np.random.default_rng(0)
     >>> rates, drops = rng.random((2, 200))
     >>> whole = np.arange(200)
-    >>> columns = Columns(
-    ...     whole, whole * 0 + 1, whole * 0, whole * 0 + 5, rates, rates, {"dropout": drops, "momentum": rates}, "accuracy"
-    ... )
+    >>> params = {"dropout": drops, "momentum": rates}
+    >>> columns = Columns(whole, whole * 0 + 1, whole * 0, whole * 0 + 5, rates, rates, params, "accuracy")
     >>> space = Space.parse({"dropout": "uniform:0:0.99", "momentum": "uniform:0:0.99"}).distributions
     >>> found = importance(columns, space)
     >>> found.names, found.share[0] > 0.8, abs(found.share[1]) < 0.05
@@ -120,8 +119,9 @@ def importance(columns: Columns, space: Mapping[str, Distribution], *, better_ha
     mean = shares.mean(axis=0)
     order = np.argsort(-mean, kind="stable")
     low, high = shares.min(axis=0)[order], shares.max(axis=0)[order]
-    listed = (tuple(values.tolist()) for values in (mean[order], low, high))
-    return Importance(tuple(names[place] for place in order), *listed, explained, len(columns))
+    share = tuple(mean[order].tolist())
+    ordered = tuple(names[place] for place in order)
+    return Importance(ordered, share, tuple(low.tolist()), tuple(high.tolist()), explained, len(columns))
 
 
 def _over_folds(x: Floats, y: Floats, variance: float) -> tuple[float, Floats]:
@@ -133,7 +133,9 @@ def _over_folds(x: Floats, y: Floats, variance: float) -> tuple[float, Floats]:
         forest = _forest(number).fit(x[~held], y[~held])
         error = np.square(forest.predict(x[held]) - y[held])
         errors += float(error.sum())
-        shares.append([_rise(forest, x[held], y[held], name, float(error.mean())) / (2 * variance) for name in range(x.shape[1])])
+        shares.append(
+            [_rise(forest, x[held], y[held], name, float(error.mean())) / (2 * variance) for name in range(x.shape[1])]
+        )
     return 1.0 - errors / (len(y) * variance), np.array(shares)
 
 

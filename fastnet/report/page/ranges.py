@@ -98,6 +98,7 @@ def _bar(name: str, text: str, whole: Any) -> list[tuple[float, float]]:
     if isinstance(whole, Choice):
         width = 100 / len(whole.values)
         return [(width * place, width) for place, value in enumerate(whole.values) if value in part.extremes()]
-    ends = whole.position([min(part.extremes()), max(part.extremes())])
-    low, high = ends.tolist()
+    ends = [min(part.extremes()), max(part.extremes())]
+    low, high = whole.position(ends).tolist()
+    low, high = 0.0 if ends[0] == whole.low else low, 1.0 if ends[1] == whole.high else high
     return [(round(100 * low, 2), round(max(100 * (high - low), 1.0), 2))]

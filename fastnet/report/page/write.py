@@ -18,12 +18,12 @@ from typing import Any
 from fastnet._version import __version__
 from fastnet.errors import FastnetError
 from fastnet.files import replace_file
-from fastnet.report.page import charts, facts
+from fastnet.report.page import charts, facts, tables
 from fastnet.report.page.columns import DIVERGED, Columns
-from fastnet.report.page.commands import search_command, train_command
+from fastnet.report.page.commands import commands
 from fastnet.report.page.importance import LEAST_TRIALS
 from fastnet.report.page.ranges import range_cards, spans
-from fastnet.tuning.folder import MODEL_FILE, REPORT_FILE, is_being_written
+from fastnet.tuning.folder import REPORT_FILE, is_being_written
 from fastnet.tuning.result import TrialResult
 from fastnet.tuning.study import Study
 
@@ -77,7 +77,7 @@ def write_report(folder: Path, path: Path | None = None) -> Path:
 def page_of(study: Study, folder: Path) -> str:
     """Return the page of an open study."""
     columns = Columns.read(study)
-    best = study.best(facts.MOST_ROWS, curves=False)
+    best = study.best(tables.MOST_ROWS, curves=False)
     shown = study.best(SHOWN)
     context = context_of(study, folder, columns, best, shown)
     data = json.dumps(data_of(study, columns, shown), ensure_ascii=True, allow_nan=False, separators=(",", ":"))
@@ -92,9 +92,7 @@ def context_of(
     advice = next((s["report"]["recommendation"] for s in stages if "recommendation" in (s["report"] or {})), None)
     whole = spans([stage["space"] for stage in stages] or [settings.get("space", {})])
     drawn_stages = stages or [{"number": 1, "space": settings.get("space", {}), "report": None}]
-    command, notes = search_command(study, max(len(columns), 1))
     place = facts.shown_path(folder)
-    best_file = f"fastnet studies best {_quoted(place)} --format toml > best.toml"
     return {
         "version": __version__,
         "study": place,
@@ -112,22 +110,16 @@ def context_of(
         "facts": [*facts.budget(columns, runs, settings), *facts.setting(study, settings), *facts.machine(runs)],
         "ranges": range_cards(drawn_stages, whole),
         "stages": len(drawn_stages),
-        "best": facts.best_table(best, list(columns.params), stages=len(drawn_stages) > 1),
+        "best": tables.best_table(best, list(columns.params), stages=len(drawn_stages) > 1),
         "final": final,
-        "candidates": None if final is None else facts.candidate_table(final),
+        "test_uses": len(study.test_uses()),
+        "candidates": None if final is None else tables.candidate_table(final),
         "kept": "" if final is None else facts.kept_words(final),
         "time": facts.time_words(columns),
         "runs": runs,
         "params": [axis["label"] for axis in charts.axes(whole)],
-        "commands": [
-            {"title": "the same trials once more", "text": command, "notes": notes},
-            *([{"title": "a network of the best trial's settings", "text": train_command(study, best[0]), "notes": ()},
-               {"title": "the same from a file", "text": f"{best_file}\nfastnet train --config best.toml", "notes": ()}]
-              if best else []),
-            *([{"title": "the network that was kept", "text": f"fastnet predict {_quoted(str(Path(place) / MODEL_FILE))} --data {_quoted(str(study.about.get('data')))}", "notes": ()}]
-              if final is not None and final.get("kept") else []),
-        ],
-    }  # fmt: skip
+        "commands": commands(study, place, len(columns), best, final),
+    }
 
 
 def data_of(study: Study, columns: Columns, shown: tuple[TrialResult, ...]) -> dict[str, Any]:
@@ -217,9 +209,3 @@ def _inside_script(text: str) -> str:
     for character in "<>&":
         text = text.replace(character, f"\\u{ord(character):04x}")
     return text
-
-
-def _quoted(text: str) -> str:
-    import shlex
-
-    return shlex.quote(text)

@@ -9,6 +9,12 @@
   const DONE = 0, STOPPED = 1, DIVERGED = 2;
   const escapeHtml = (text) => String(text).replace(/[&<>"']/g, (c) => `&#${c.charCodeAt(0)};`);
   const brief = (value) => (value === null || value === undefined ? "–" : String(+Number(value).toPrecision(4)));
+  // A hyperparameter's value: small numbers by their power of ten.
+  function plain(value) {
+    if (typeof value !== "number") return String(value);
+    const rounded = +value.toPrecision(3);
+    return rounded !== 0 && Math.abs(rounded) < 1e-4 ? rounded.toExponential() : String(rounded);
+  }
   const percent = (share) => `${(100 * share).toFixed(share < 0.1 ? 1 : 0)} %`;
 
   // What a trial is, for whoever points at it.
@@ -38,6 +44,20 @@
   const place = (parameter, k) => parameter.kind === "choice"
     ? parameter.values.indexOf(points.params[parameter.name][k]) + spread(points.id[k]) : points.params[parameter.name][k];
 
+  // Round numbers within a range given by its logarithms: powers of ten, and in a narrow one what lies between.
+  function decades([low, high], most = 6) {
+    const width = high - low, step = Math.max(1, Math.ceil(width / most));
+    const between = width < 1.2 ? [1, 2, 3, 5, 7] : width < 2.5 ? [1, 3] : [1];
+    const ticks = [];
+    for (let power = Math.floor(low); power <= high + 1e-9; power += 1)
+      for (const digit of between) {
+        const at = power + Math.log10(digit);
+        if (at >= low - 1e-9 && at <= high + 1e-9 && (digit > 1 || (power - Math.ceil(low - 1e-9)) % step === 0)) ticks.push(at);
+      }
+    const at = ticks.length > 1 ? ticks : [low, high];
+    return { at, texts: at.map((power) => plain(10 ** power)) };
+  }
+
   function parameterAxis(parameter) {
     const title = { text: escapeHtml(parameter.label), standoff: 8 };
     if (parameter.kind === "choice")
@@ -45,9 +65,9 @@
         range: [-0.6, parameter.values.length - 0.4], showgrid: false });
     const ends = parameter.kind === "log" ? parameter.range.map(Math.log10) : parameter.range;
     const room = (ends[1] - ends[0]) * 0.03;
-    const wide = parameter.kind === "log" && ends[1] - ends[0] > 2;
+    const { at, texts } = parameter.kind === "log" ? decades(ends) : {};
     return axis({ title, type: parameter.kind, range: [ends[0] - room, ends[1] + room],
-      ...(wide ? { dtick: Math.ceil((ends[1] - ends[0]) / 6) } : {}) });
+      ...(at ? { tickvals: at.map((power) => 10 ** power), ticktext: texts } : {}) });
   }
 
   makers.slice = (div) => {
@@ -88,11 +108,8 @@
           tickvals: parameter.values.map((_, k) => k), ticktext: parameter.texts, range: [-0.2, parameter.values.length - 0.8] };
       const values = which.map((k) => points.params[parameter.name][k]);
       if (parameter.kind === "linear") return { label, values, range: parameter.range };
-      const ends = parameter.range.map(Math.log10), ticks = [];
-      for (let power = Math.ceil(ends[0] - 1e-9); power <= ends[1] + 1e-9; power++) ticks.push(power);
-      const many = ticks.length > 1;
-      return { label, values: values.map(Math.log10), range: ends, tickvals: many ? ticks : ends,
-        ticktext: (many ? ticks : ends).map((power) => brief(10 ** power)) };
+      const range = parameter.range.map(Math.log10), { at, texts } = decades(range);
+      return { label, values: values.map(Math.log10), range, tickvals: at, ticktext: texts };
     });
     dimensions.push({ label: word, values: which.map((k) => scaled(points.value[k])),
       ...(logValue ? { tickvals: [scaled(lowest), scaled(highest)], ticktext: [brief(lowest), brief(highest)] } : {}) });
@@ -153,13 +170,14 @@
         text: found.parts.map((part, k) => `${escapeHtml(part)}<br>${found.diverged[k]} of ${found.trials[k]} trials diverged`) }],
       layout: layout({ bargap: 0.15, yaxis: axis({ tickformat: ".0%", range: [0, Math.max(...share, 0.05) * 1.08] }),
         xaxis: axis({ title: { text: escapeHtml(found.label), standoff: 8 }, showgrid: false,
-          tickvals: found.parts.map((_, k) => k), ticktext: found.parts.map((part) => escapeHtml(part.split(" to ")[0])) }) }),
+          tickangle: 0, tickvals: found.starts.map((_, k) => k).filter((k) => found.choice || k % 3 === 0),
+          ticktext: found.starts.filter((_, k) => found.choice || k % 3 === 0).map((text) => escapeHtml(found.choice ? text : `${text} …`)) }) }),
     };
   };
 
   const bars = (labels, parts, title) => ({
     data: parts.map(({ name, seconds, color, shape }) => ({ type: "bar", orientation: "h", name, y: labels.map(escapeHtml), x: seconds,
-      marker: { color, pattern: { shape, fgcolor: "--ground", size: 6, solidity: 0.25 } }, hovertemplate: `${name}: %{x:.4g} s<extra></extra>` })),
+      marker: { color, pattern: { shape, fillmode: "overlay", fgcolor: "--ground", size: 6, solidity: 0.25 } }, hovertemplate: `${name}: %{x:.4g} s<extra></extra>` })),
     layout: layout({ barmode: "stack", showlegend: true, legend: { orientation: "h", x: 0, y: 1.02, yanchor: "bottom", traceorder: "normal" },
       yaxis: axis({ autorange: "reversed", showgrid: false, ticks: "", type: "category" }), xaxis: axis({ title: { text: title, standoff: 8 } }) }),
   });
@@ -205,15 +223,17 @@
     const box = document.getElementById("cells");
     if (!box) return;
     const { epochs, trials } = data.curves;
-    const margin = { l: 30, r: 6, t: 6, b: 18 };
+    const margin = { l: 30, r: 12, t: 6, b: 20 };
     const first = epochs[0], last = epochs[epochs.length - 1];
     let measure = metric, at = null;
     const cells = trials.map((trial) => {
       const cell = document.createElement("article");
       cell.className = "cell";
       const known = points.id.indexOf(trial.id);
-      cell.innerHTML = `<h3>Best-${trial.place} <span>${brief(trial.value)}</span></h3><div class="curve"></div><i class="cursor" hidden></i><p></p>`;
-      cell.title = axes.map(({ name, label }) => `${label} ${known < 0 ? "" : points.params[name][known]}`).join("\n");
+      cell.innerHTML = `<h3>Best-${trial.place} <span>${brief(trial.value)}</span></h3><div class="curve"></div><i class="cursor" hidden></i><p></p><p class="what"></p>`;
+      const short = { learning_rate: "lr", weight_decay: "wd" };
+      cell.querySelector(".what").textContent = known < 0 ? "" : axes.map(({ name, label }) => `${short[name] || label} ${plain(points.params[name][known])}`).join(", ");
+      cell.title = `trial ${trial.id}: ${cell.querySelector(".what").textContent}`;
       box.append(cell);
       return { trial, div: cell.querySelector("div"), cursor: cell.querySelector("i"), words: cell.querySelector("p") };
     });
@@ -229,8 +249,8 @@
       const ends = first === last ? [first - 1, last + 1] : [first, last];
       for (const { trial, div } of cells)
         Plotly.react(div, Plots.colored(lines(trial)), Plots.colored(layout({ margin, font: { size: 10, color: "--quiet" },
-          xaxis: { ...axis({}), automargin: false, range: ends, tickvals: [...new Set([first, last])], showgrid: false },
-          yaxis: { ...axis({}), automargin: false, range: [0, top], nticks: 5 } })), { ...Plots.config, staticPlot: true });
+          xaxis: { ...axis({}), automargin: false, range: ends, tickvals: [...new Set([first, last])], showgrid: false, ticklen: 3, tickangle: 0 },
+          yaxis: { ...axis({}), automargin: false, range: [0, top], nticks: 5, ticklen: 3 } })), { ...Plots.config, staticPlot: true });
     }
 
     function tell(k) {
