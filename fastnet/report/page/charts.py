@@ -122,7 +122,7 @@ def divergence(columns: Columns, whole: Mapping[str, Distribution]) -> list[dict
     """Return for each hyperparameter how many trials there are, and how many diverged, in each part of its range."""
     found = []
     diverged = columns.status == DIVERGED
-    for name, distribution in whole.items():
+    for name, distribution in whole.items() if len(columns) else ():
         ends = distribution.extremes()
         if len(ends) < 2 and isinstance(distribution, Choice):
             continue

@@ -121,7 +121,7 @@ def _changed(settings: Mapping[str, Any], default: Mapping[str, Any]) -> list[tu
 def _fixed(train: Mapping[str, Any], searched: Mapping[str, str]) -> list[str]:
     """Options of the training: what differs from the defaults, and what the defaults would search."""
     own = {name: train[name] for name in ("optimizer", "activation") if name in train}  # other defaults follow them
-    default = as_settings(TrainConfig(**own))
+    default = as_settings(TrainConfig(**own)) | {name: getattr(TrainConfig(), name) for name in own}
     return [
         part
         for name, value in train.items()

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastnet.report.page.columns import Columns
+from fastnet.report.text import counted
 from fastnet.tuning.distributions import Distribution
 
 LEAST_TRIALS = 60
@@ -102,7 +103,8 @@ def importance(columns: Columns, space: Mapping[str, Distribution], *, better_ha
     if len(names) < 2:
         return "No hyperparameter is searched." if not names else f"Only {names[0].replace('_', ' ')} is searched."
     if len(columns) < LEAST_TRIALS:
-        return f"{len(columns)} trials are too few to tell; {LEAST_TRIALS} are needed."
+        are = "is" if len(columns) == 1 else "are"
+        return f"{counted(len(columns), 'trial')} {are} not enough to tell: {LEAST_TRIALS} are needed."
     if len(columns) > MOST_TRIALS:
         chosen = np.linspace(0, len(columns) - 1, MOST_TRIALS).astype(np.int64)
         columns, goodness = columns.take(chosen), goodness[chosen]

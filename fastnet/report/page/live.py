@@ -102,7 +102,7 @@ class LiveView:
         """Take over how far the search is and what has ended since the last time."""
         if not self._begun:
             self._begun = True
-            if progress.done:  # of an earlier run
+            if progress.done > len(progress.ended):  # some are of an earlier run
                 with Study.read(self._folder) as study:
                     self._add(study.iter_trials())
         state = {

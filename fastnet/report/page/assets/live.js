@@ -4,7 +4,7 @@
 (() => {
   const { axis, layout, colored, config } = Plots;
   const byId = (id) => document.getElementById(id);
-  const GIVE_UP = 5; // requests without an answer
+  const GIVE_UP = 3; // requests without an answer
   const SHARE = 0.03; // of the time this page may spend drawing: the processor is needed for the search
   let generation = -1, points = [], failures = 0, names = [], latest = null, drawAt = 0;
 
