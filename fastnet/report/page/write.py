@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import json
+import re
 import threading
 from collections.abc import Mapping
 from functools import cache
@@ -192,7 +193,19 @@ def _template(name: str) -> Any:
         loader=DictLoader({each: asset(each) for each in names}), autoescape=True, undefined=StrictUndefined,
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
+    environment.filters["prose"] = prose
     return environment.get_template(name)
+
+
+def prose(text: str) -> Any:
+    """Escape a sentence and keep its numbers on one line, which browsers break at a minus: 1e-08.
+
+    >>> str(prose("weight decay (1e-08 to <b>)"))
+    'weight decay (<span class="nowrap">1e-08</span> to &lt;b&gt;)'
+    """
+    from markupsafe import Markup, escape
+
+    return Markup(re.sub(r"\d[\d.]*e-\d+", r'<span class="nowrap">\g<0></span>', str(escape(text))))
 
 
 def render(name: str, context: Mapping[str, Any]) -> str:

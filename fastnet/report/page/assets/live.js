@@ -67,7 +67,7 @@
     if (steps.length) steps.push([latest.done, steps[steps.length - 1][1]]);
     Plotly.react("best", colored([{ type: "scatter", mode: "lines", x: steps.map(([n]) => n), y: steps.map(([, v]) => v),
       line: { shape: "hv", color: "--training", width: 2.5 }, hovertemplate: "after %{x} trials: %{y:.4g}<extra></extra>" }]),
-    colored(layout({ hovermode: "closest", xaxis: axis({ title: { text: "trials" }, rangemode: "tozero" }), yaxis: axis({ title: { text: `best validation ${latest.metric}` } }) })), config);
+    colored(layout({ hovermode: "closest", xaxis: axis({ title: { text: "trials" }, rangemode: "tozero" }), yaxis: axis({ title: { text: "best so far" } }) })), config);
   }
 
   function drawSparingly() {

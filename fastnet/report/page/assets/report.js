@@ -149,15 +149,16 @@
     const title = div.dataset.index === "all" ? `all ${data.bands.length > 1 ? "trials of stage " + data.importance.stage : "trials"}` : "the better half";
     if (found.words) return `${title[0].toUpperCase()}${title.slice(1)}: ${found.words}`;
     const { share, low, high } = found;
+    div.style.height = `${7 + 2.2 * share.length}rem`;
     const labels = found.labels.map(escapeHtml);
     return {
       data: [{ type: "bar", orientation: "h", y: labels, x: share.map((s) => Math.max(0, s)), marker: { color: "--validation" },
         error_x: { type: "data", symmetric: false, array: high.map((h, k) => Math.max(0, h - Math.max(0, share[k]))),
           arrayminus: low.map((l, k) => Math.max(0, Math.max(0, share[k]) - Math.max(0, l))), color: "--ink", thickness: 1.5, width: 5 },
         hoverinfo: "text", text: share.map((s, k) => `${labels[k]}: ${percent(Math.max(0, s))}, fits ${percent(Math.max(0, low[k]))} to ${percent(Math.max(0, high[k]))}`), textposition: "none" }],
-      layout: layout({ title: { text: `${title} (${found.trials}); the forest explains ${percent(found.explained)}`, font: { size: 13 }, x: 0, xanchor: "left", y: 0.98, yanchor: "top" },
-        margin: { l: 20, r: 14, t: 34, b: 44 }, yaxis: axis({ autorange: "reversed", showgrid: false, ticks: "" }),
-        xaxis: axis({ tickformat: ".0%", range: [0, Math.max(...high, 0.2) * 1.06] }) }),
+      layout: layout({ title: { text: `${title} (${found.trials.toLocaleString("en")}); the forest explains ${percent(found.explained)}`, font: { size: 13 }, x: 0, xanchor: "left", y: 0.98, yanchor: "top" },
+        margin: { l: 20, r: 14, t: 34, b: 44 }, bargap: 0.35, yaxis: axis({ autorange: "reversed", showgrid: false, ticks: "" }),
+        xaxis: axis({ title: { text: "share of the differences", standoff: 8 }, tickformat: ".0%", range: [0, Math.max(...high, 0.2) * 1.06] }) }),
     };
   };
 
