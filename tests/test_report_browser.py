@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from studies import make_study, make_trial
+from studies import ABOUT, make_study, make_trial
 
 from fastnet.report.page import LiveView, write_report
 from fastnet.report.page.write import asset
@@ -28,6 +28,7 @@ pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here: inst
 FLAGS = ["--no-sandbox", "--disable-gpu", "--enable-unsafe-swiftshader", "--disable-quic", "--no-first-run",
          "--disable-background-networking", "--disable-component-update", "--disable-sync"]  # fmt: skip
 SPACE = {"learning_rate": "log:1e-4:1", "optimizer": "choice:sgd,adam", "batch_size": "logint:8:64"}
+EVIL = "</script><b onmouseover=alert(1)>&"
 SECTIONS = ("curves", "best", "final", "slices", "ranges", "importance", "trials", "diverged", "time", "again")
 
 
@@ -41,7 +42,8 @@ def browser() -> Iterator[Any]:
 
 @pytest.fixture(scope="module")
 def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_report(make_study(tmp_path_factory.mktemp("report") / "s", 150, SPACE))
+    folder = tmp_path_factory.mktemp("report") / "s"
+    return write_report(make_study(folder, 150, SPACE, about=ABOUT | {"data": EVIL}))
 
 
 @pytest.fixture(scope="module")
@@ -211,8 +213,7 @@ def test_commands_can_be_copied(page: Any) -> None:
     assert page.evaluate("navigator.clipboard.readText()").startswith("fastnet search --trials 150")
 
 
-def test_no_width_scrolls_sideways(show: Any, report: Path) -> None:
-    page = show(report, 390)
+def test_no_width_scrolls_sideways(page: Any) -> None:
     scroll_through(page)
     for width in (390, 320, 768, 1280):
         page.set_viewport_size({"width": width, "height": 900})
@@ -320,11 +321,8 @@ def test_what_is_printed_is_dark_on_light(page: Any) -> None:
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") != f"rgb{white}"
 
 
-def test_evil_names_are_shown_as_they_are(show: Any, tmp_path: Path) -> None:
-    evil = "</script><b onmouseover=alert(1)>&"
-    folder = make_study(tmp_path / "s", 12, about={"data": evil})
-    page = show(write_report(folder))
-    assert page.inner_text("h1") == f"Search of {evil}"
+def test_evil_names_are_shown_as_they_are(page: Any) -> None:
+    assert page.inner_text("h1") == f"Search of {EVIL}"
 
 
 def test_the_live_view_follows_a_search_and_becomes_its_report(show: Any, tmp_path: Path) -> None:

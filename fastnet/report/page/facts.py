@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from fastnet.report.page.columns import DIVERGED, STATUSES, STOPPED, Columns
+from fastnet.report.page.columns import DIVERGED, DONE, STATUSES, STOPPED, Columns
 from fastnet.report.text import counted
 from fastnet.tuning.distributions import text_of
 from fastnet.tuning.reading import StudyReader
@@ -75,9 +75,9 @@ def cards(columns: Columns, best: Sequence[TrialResult], final: Mapping[str, Any
 def budget(columns: Columns, runs: Sequence[Mapping[str, Any]], settings: Mapping[str, Any]) -> list[Fact]:
     """Return how much was done, in which time."""
     per_status = np.bincount(columns.status, minlength=len(STATUSES)).tolist()
-    ended = ", ".join(
-        f"{n:,} {word}" for n, word in zip(per_status, ("to the end", "stopped early", "diverged"), strict=True) if n
-    )
+    words = ("to the end", "stopped early", "diverged")
+    ended = ", ".join(f"{n:,} {word}" for n, word in zip(per_status, words, strict=True) if n)
+    ended = "all to the end" if per_status[DONE] == len(columns) > 0 else ended
     wall = sum(run["wall_seconds"] for run in runs)
     compiling = sum(run["compile_seconds"] for run in runs)
     new = sum(run["new_trials"] for run in runs)

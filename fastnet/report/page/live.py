@@ -120,6 +120,8 @@ class LiveView:
     def end(self, words: str, report: Path | None = None) -> None:
         """Say that the search is over, and wait a moment for a page that is being looked at to take it in.
 
+        A second call does nothing.
+
         Parameters
         ----------
         words : str
@@ -128,6 +130,8 @@ class LiveView:
             What it turns into.
         """
         with self._lock:
+            if self._phase == "ended":  # by an error or Ctrl-C while it waited
+                return
             self._phase, self._words, self._report = "ended", words, report
             self._told.clear()
             looked_at = time.monotonic() - self._asked < LOOKING_SECONDS
@@ -227,7 +231,7 @@ class _Handler(BaseHTTPRequestHandler):
                 json.dumps(view.document(*_numbers(asked.query)), allow_nan=False).encode(), "application/json"
             )
         elif asked.path == "/plotly.js":
-            self._answer(plotly_script().encode(), "text/javascript")
+            self._answer(plotly_script(), "text/javascript")
         elif asked.path == "/report.html" and (report := view.report()) is not None:
             self._answer(report, "text/html")
             view.handed_over()
