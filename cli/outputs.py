@@ -43,3 +43,17 @@ def claim_file(folder: Path, stem: str, suffix: str) -> Path:
             continue
         return path
     raise AssertionError("unreachable")
+
+
+def claim_folder(parent: Path, stem: str) -> Path:
+    """Make an empty folder with the first free number, such as experiments/overfit-1."""
+    for number in itertools.count(1):
+        folder = parent / f"{stem}-{number}"
+        try:
+            folder.mkdir(parents=True)
+        except FileExistsError:
+            if not parent.is_dir():
+                raise
+            continue
+        return folder
+    raise AssertionError("unreachable")

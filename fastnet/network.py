@@ -17,7 +17,20 @@ import numpy.typing as npt
 from fastnet.config import NetworkSpec, TrainConfig
 from fastnet.data.dataset import Dataset, Split
 from fastnet.data.preprocess import Scaler
-from fastnet.kernels import activation, affine, host, layout, pack, packing, panels, schedule, sparsity, step, update
+from fastnet.kernels import (
+    activation,
+    affine,
+    host,
+    layout,
+    masks,
+    pack,
+    packing,
+    panels,
+    schedule,
+    sparsity,
+    step,
+    update,
+)
 from fastnet.kernels.context import (
     N_PLACES,
     N_STATE,
@@ -419,6 +432,48 @@ def dropout_scales(dropout: float, scaling: str) -> tuple[float, float]:
     ((2.0, 1.0), (1.0, 0.5))
     """
     return (1.0 / (1.0 - dropout), 1.0) if scaling == "inverted" else (1.0, 1.0 - dropout)
+
+
+def kept_units(config: TrainConfig, stream: int, step: int, n_rows: int) -> list[npt.NDArray[np.bool_]]:
+    """Tell which hidden units training keeps in one step.
+
+    Parameters
+    ----------
+    config : TrainConfig
+        Its seed, hidden layers and dropout matter.
+    stream : int
+        Random stream of the network, see `fastnet.packs.Member`; 0 for a single network.
+    step : int
+        Number of the step, from 0: ``epoch * n_batches + batch``.
+    n_rows : int
+        Samples of that batch.
+
+    Returns
+    -------
+    list of (n_rows, width) bool
+        One array a hidden layer: each sample has a draw of its own. True where the unit works.
+
+    Notes
+    -----
+    They are the bits of the kernel that training calls, drawn once more: a pure function of the arguments.
+
+    Examples
+    --------
+    >>> [first, second] = kept_units(TrainConfig(hidden=(8, 4), dropout=0.5), 0, 0, 2)
+    >>> first.shape, second.shape, bool(first.all())
+    ((2, 8), (2, 4), False)
+    """
+    layers = []
+    for layer, (width, row) in enumerate(zip(config.hidden, dropout_rows(config), strict=False)):
+        packed = np.full((n_rows, -(-width // host.GROUP)), 255, np.uint8)
+        if row[THRESHOLD] > 0:
+            masks.kept(
+                np.uint64(config.seed), stream, layer, step, n_rows, width, int(row[THRESHOLD]), packed.shape[1],
+                packed.reshape(-1),
+            )  # fmt: skip
+        bits = np.unpackbits(packed[:, :, None], axis=2, bitorder="little")[:, :, : host.GROUP]
+        layers.append(bits.reshape(n_rows, -1)[:, :width].astype(np.bool_))
+    return layers
 
 
 def forward(model: Model, x: npt.NDArray[Any]) -> Floats:

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from fastnet import background
-from fastnet.config import TrainConfig
+from fastnet.config import TrainConfig, shortest
 from fastnet.kernels import layout, pack, step, update, warm
 from fastnet.kernels.context import FIRST_OF_TRIAL, N_PLACES, N_STATE, Job, job_row
-from fastnet.kernels.step import PENDING
+from fastnet.kernels.step import DONE, PAUSED, PENDING
 from fastnet.network import (
     RULES,
     Assembly,
@@ -30,6 +31,11 @@ from fastnet.network import (
     trial_of,
     work_shapes,
 )
+
+if TYPE_CHECKING:
+    from fastnet.data.dataset import Dataset
+    from fastnet.data.preprocess import Scaler
+    from fastnet.model import Model
 
 Curves = npt.NDArray[np.float32]
 
@@ -97,14 +103,15 @@ class PackRun:
         Threads, at least 1; more than Numba was started with, or than networks, count as that.
     assemblies : dict, optional
         Compiled architectures by `Member.kind`, added to; give the same one to packs that follow each other.
+    keep : bool
+        Whether the parameters of networks that trained to their last epoch are kept, for `parameters` and `model`:
+        as many floats a network as it has weights and optimizer states.
 
     Attributes
     ----------
     curves : (T, 4, epochs) float32
         Training loss and accuracy, validation loss and accuracy; NaN from the epoch on that was not finished. The
         training loss is the mean over the epoch as it was met, dropout included; the others are measured after it.
-    status : (T,) int64
-        0 pending, 1 done, 2 diverged, 3 stopped, 4 waiting for more epochs.
     epochs_done : (T,) int64
         Finished epochs of each network.
     seconds : (T,) float64
@@ -127,10 +134,17 @@ class PackRun:
     """
 
     def __init__(
-        self, members: Sequence[Member], jobs: int, assemblies: dict[tuple[object, ...], Assembly] | None = None
+        self,
+        members: Sequence[Member],
+        jobs: int,
+        assemblies: dict[tuple[object, ...], Assembly] | None = None,
+        *,
+        keep: bool = False,
     ) -> None:
         n_trials = len(members)
         known = {} if assemblies is None else assemblies
+        self._members = members
+        self._keeps = keep
         kinds = [member.kind for member in members]
         first_of = dict(zip(reversed(kinds), reversed(members), strict=True))
         places = {kind: place for place, kind in enumerate(dict.fromkeys(kinds))}
@@ -144,9 +158,12 @@ class PackRun:
         threads = max(1, min(jobs, n_threads_limit(), n_trials))
         self._contexts, self._works = contexts_of(self._assemblies, threads)
         self._control = np.zeros(2, np.int64)
-        self.curves = np.full((n_trials, 4, members[0].config.epochs if members else 0), np.nan, np.float32)
+        epochs = members[0].config.epochs if members else 0
+        # The kernels keep what has epochs left to train, so there is one more, that never is, where all is to be kept.
+        self._curves = np.full((n_trials, 4, epochs + keep), np.nan, np.float32)
+        self.curves = self._curves[:, :, :epochs]
         self.epochs_done = np.zeros(n_trials, np.int64)
-        self.status = np.full(n_trials, PENDING, np.int64)
+        self._status = np.full(n_trials, PENDING, np.int64)
         self.seconds = np.zeros(n_trials)
         self._settle(members)
         self._kept: dict[int, npt.NDArray[np.float32]] = {}
@@ -170,6 +187,13 @@ class PackRun:
             self._dropouts[t, : len(of_trial.dropout)] = of_trial.dropout
         self._states = np.zeros((n_trials, N_STATE))
 
+    @property
+    def status(self) -> Integers:
+        """(T,) int64: 0 pending, 1 done, 2 diverged, 3 stopped, 4 waiting for more epochs."""
+        status = self._status.copy()  # before the epochs, which are written first
+        status[(status == PAUSED) & (self.epochs_done == self.curves.shape[2])] = DONE
+        return status
+
     def start(self, which: Integers | None = None, end: int | None = None) -> None:
         """Begin in the background.
 
@@ -181,27 +205,27 @@ class PackRun:
             The epoch to stop before; all epochs if left out. Those that have more to train wait with status 4, and a
             second call goes on with them.
         """
-        which = np.arange(len(self.status)) if which is None else which
+        which = np.arange(len(self._status)) if which is None else which
         last = self.curves.shape[2]
         end = last if end is None else end
         first = int(self.epochs_done[which[0]]) if len(which) else 0
-        self._keep(which, again=end < last)
+        self._make_room(which, again=end < last or self._keeps)
         costliest = which[np.argsort(-self._costs[which], kind="stable")]
-        addresses = np.zeros(len(self.status), np.int64)
+        addresses = np.zeros(len(self._status), np.int64)
         for t, buffer in self._kept.items():
             addresses[t] = buffer.ctypes.data
-        self.status[which] = PENDING
+        self._status[which] = PENDING
         self._seen[which] = False
         self._control[pack.NEXT] = 0
         self._spent, self._began, self._ended = self.compiled_seconds, 0.0, 0.0
         self._job = Job(
             costliest, self._kinds, self._trials, self._hypers, self._dropouts, self._states, addresses, self._control,
-            self.curves, self.seconds, self.epochs_done, self.status, pack.initialise_stage(), first, end,
+            self._curves, self.seconds, self.epochs_done, self._status, pack.initialise_stage(), first, end,
         )  # fmt: skip
         self._future = background.submit(len(self._contexts), self._run)
 
-    def _keep(self, which: Integers, *, again: bool) -> None:
-        """Give up the parameters of the other networks, and have room for those of these if they go on `again`."""
+    def _make_room(self, which: Integers, *, again: bool) -> None:
+        """Give up the parameters of the other networks, and have room for those of these if they are wanted `again`."""
         wanted = set(which.tolist())
         self._kept = {t: buffer for t, buffer in self._kept.items() if t in wanted}
         for t in wanted - self._kept.keys() if again else ():
@@ -220,9 +244,13 @@ class PackRun:
 
     def finished(self) -> Integers:
         """Positions of the networks that ended, or came to wait, since the last call, in any order."""
-        ended = np.flatnonzero((self.status != PENDING) & ~self._seen)
+        ended = np.flatnonzero((self._status != PENDING) & ~self._seen)
         self._seen[ended] = True
         return ended
+
+    def wait(self, seconds: float) -> bool:
+        """Wait until it has ended, at most so long; return whether it has. What went wrong is left to `join`."""
+        return self._future is None or not wait([self._future], seconds).not_done
 
     def stop(self) -> None:
         """Ask every thread to end before its next step; networks under way count as stopped. Harmless at any time."""
@@ -232,6 +260,62 @@ class PackRun:
         """Wait until it has ended, and raise what went wrong in it; harmless before `start`."""
         if self._future is not None:
             self._future.result()
+
+    def parameters(self, t: int) -> npt.NDArray[np.float32]:
+        """Return the weights and biases of a network as the last call of `start` left them.
+
+        Parameters
+        ----------
+        t : int
+            Position of a network that was among those of the last call, and has status 4, or 1 in a pack that keeps.
+
+        Returns
+        -------
+        (n_parameters,) float32
+            Laid out as `fastnet.kernels.layout` says; overwritten when the network trains on.
+        """
+        return self._kept[t][: self._layout(t).n_parameters]
+
+    def model(
+        self,
+        t: int,
+        dataset: Dataset,
+        scaler: Scaler,
+        parameters: npt.NDArray[np.float32] | None = None,
+        epoch: int | None = None,
+    ) -> Model:
+        """Return a network as a model.
+
+        Parameters
+        ----------
+        t : int
+            Its position.
+        dataset : Dataset
+            What the pack's data were prepared from.
+        scaler : Scaler
+            The one they were prepared with.
+        parameters : (n_parameters,) float32, optional
+            What `parameters` gave, now or earlier; what it gives now if left out.
+        epoch : int, optional
+            After which epoch that was, from 1; the last one that was trained if left out.
+        """
+        from fastnet.model import trained_model
+
+        epochs = int(self.epochs_done[t])
+        at = (epochs if epoch is None else epoch) - 1
+        _, train_accuracy, validation_loss, validation_accuracy = map(shortest, self.curves[t, :, at])
+        metrics = {
+            "epochs_done": epochs,
+            "train_accuracy": train_accuracy,
+            "validation_accuracy": validation_accuracy,
+            "validation_loss": validation_loss,
+        }
+        flat = self.parameters(t) if parameters is None else parameters
+        return trained_model(self._members[t].config, dataset, scaler, self._layout(t).table, flat, metrics)
+
+    def _layout(self, t: int) -> layout.Layout:
+        plan: layout.Layout = self._assemblies[self._kinds[t]].layout
+        return plan
 
     @property
     def compiled_seconds(self) -> float:

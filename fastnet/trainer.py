@@ -12,12 +12,12 @@ import numpy as np
 import numpy.typing as npt
 
 from fastnet import background
-from fastnet.config import TrainConfig, as_settings, count_threads
+from fastnet.config import TrainConfig, count_threads
 from fastnet.data.dataset import Dataset, Split
 from fastnet.data.preprocess import Scaler, fit_scaler
 from fastnet.errors import FastnetError
-from fastnet.kernels import layout, pack, step
-from fastnet.kernels.context import ACCURACY, LOSS, SCALE, fill
+from fastnet.kernels import pack, step
+from fastnet.kernels.context import ACCURACY, LOSS, fill
 from fastnet.network import (
     Assembly,
     TrainingData,
@@ -173,6 +173,13 @@ def train(
     )
 
 
+def never_learnt(config: TrainConfig) -> FastnetError:
+    """Return what is raised where the loss is not finite in the first epoch."""
+    return FastnetError(
+        f"learning_rate={config.learning_rate:g}: the loss is no longer a number in the first epoch; try a tenth of it"
+    )
+
+
 class Training:
     """One network under training, epoch by epoch.
 
@@ -230,14 +237,13 @@ class Training:
         if not self.epochs and self.status == step.STOPPED:
             raise KeyboardInterrupt
         if not self.epochs:
-            raise FastnetError(
-                f"learning_rate={self.config.learning_rate:g}: the loss is no longer a number in the first epoch; "
-                "try a tenth of it"
-            )
+            raise never_learnt(self.config)
         return time.perf_counter() - clock
 
     def _epoch(self, epoch: int, should_stop: Callable[[], bool] | None) -> EpochResult | None:
         """Train and evaluate one epoch in the background; None if it did not come to its end."""
+        if should_stop and should_stop():  # an epoch may be over before the first poll
+            self.stop[0] = 1
         future = background.submit(self.threads, lambda: self._train_and_evaluate(epoch))
         try:
             while True:
@@ -278,23 +284,14 @@ class Training:
 
     def model(self, dataset: Dataset, scaler: Scaler) -> Model:
         """Return the network of the best epoch as a model."""
-        from fastnet.model import Model
+        from fastnet.model import trained_model
 
-        weights, biases = layout.unpack_parameters(self.assembly.layout.table, self.best_parameters)
         best = self.epochs[self.best_epoch - 1]
-        return Model(
-            spec=self.config.network(dataset.n_features, dataset.n_classes),
-            weights=tuple(weights),
-            biases=tuple(biases),
-            scaler=scaler,
-            class_names=dataset.class_names,
-            eval_scales=tuple(float(scale) for scale in self.work.dropout[:-1, SCALE]),
-            settings=as_settings(self.config) | {"data": dataset.name, "data_dtype": str(dataset.x.dtype)},
-            metrics={
-                "best_epoch": self.best_epoch,
-                "epochs_done": len(self.epochs),
-                "train_accuracy": best.train_accuracy,
-                "validation_accuracy": best.validation_accuracy,
-                "validation_loss": best.validation_loss,
-            },
-        )
+        metrics = {
+            "best_epoch": self.best_epoch,
+            "epochs_done": len(self.epochs),
+            "train_accuracy": best.train_accuracy,
+            "validation_accuracy": best.validation_accuracy,
+            "validation_loss": best.validation_loss,
+        }
+        return trained_model(self.config, dataset, scaler, self.assembly.layout.table, self.best_parameters, metrics)

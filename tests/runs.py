@@ -31,10 +31,16 @@ def prepared(dataset: Dataset, parts: Split | None = None, *, skip_zeros: bool =
 
 
 def run_pack(
-    data: TrainingData, config: TrainConfig, streams: Any, hyper: Hyper | None = None, jobs: int = 1
+    data: TrainingData,
+    config: TrainConfig,
+    streams: Any,
+    hyper: Hyper | None = None,
+    jobs: int = 1,
+    *,
+    keep: bool = False,
 ) -> PackRun:
     """Train a pack to its end."""
-    pack = PackRun(alike(data, config, streams, **(hyper or {})), jobs)
+    pack = PackRun(alike(data, config, streams, **(hyper or {})), jobs, keep=keep)
     pack.start()
     pack.join()
     return pack

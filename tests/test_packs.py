@@ -29,10 +29,12 @@ from runs import (
 import fastnet
 from fastnet.config import TrainConfig
 from fastnet.data import take_first
+from fastnet.data.preprocess import fit_scaler
 from fastnet.kernels import layout, update
-from fastnet.network import TrainingData, n_threads_limit
+from fastnet.network import TrainingData, n_threads_limit, prepare
 from fastnet.packs import Member, PackRun, alike, warm_up
 from fastnet.reference import rate_factor
+from fastnet.trainer import Training
 
 TOLERANCE = 1e-5
 """Of losses after a few epochs, float32 against float64; measured: below 2e-7 for every course of the table."""
@@ -285,6 +287,54 @@ def test_a_pack_in_parts_is_the_pack_in_one(digits, jobs):
         assert parts.curves[t, :, :epochs].tobytes() == whole.curves[t, :, :epochs].tobytes()
         assert np.isnan(parts.curves[t, :, epochs:]).all()
     assert not set(parts._kept) & {7, 0, 4}, "what is dropped takes no memory"
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+def test_a_pack_that_keeps_hands_out_the_networks_that_are_trained_alone(jobs, optimizer):
+    images = take_first(fastnet.load("mnist5k"), 150)
+    parts = fastnet.split(images.y)
+    scaler = fit_scaler(images.x, parts.train)
+    data = prepare(images, parts, scaler)
+    config = TrainConfig(hidden=(20, 13), optimizer=optimizer, dropout=0.2, dropout_scaling="test-time", batch_size=33,
+                         epochs=3, seed=77)  # fmt: skip
+    members = [Member(data, replace(config, hidden=hidden), stream) for stream in (0, 9) for hidden in ((20, 13), (8,))]
+    pack = PackRun(members, jobs, keep=True)
+    pack.start()
+    pack.join()
+    assert pack.status.tolist() == [DONE] * 4 and pack.curves.shape == (4, 4, 3) and np.isfinite(pack.curves).all()
+    for t, member in enumerate(members):
+        assert run_pack(data, member.config, [member.stream]).curves[0].tobytes() == pack.curves[t].tobytes()
+        alone = Training(member.config, data, threads=1, stream=member.stream)
+        alone.run()
+        last = alone.work.params[0]
+        assert pack.parameters(t).tobytes() == last.tobytes()
+        alone.best_parameters[:], alone.best_epoch = last, 3
+        expected, actual = alone.model(images, scaler), pack.model(t, images, scaler)
+        assert actual.predict_proba(images.x).tobytes() == expected.predict_proba(images.x).tobytes()
+        assert (actual.spec, actual.settings, actual.eval_scales) == (expected.spec, expected.settings,
+                                                                      (0.8,) * len(member.config.hidden))  # fmt: skip
+        score = actual.score(images.x[parts.validation], images.y[parts.validation])
+        assert score.accuracy == pytest.approx(actual.metrics["validation_accuracy"])
+
+
+def test_a_pack_that_keeps_can_be_trained_in_parts(digits):
+    config = TrainConfig(hidden=(20,), optimizer="momentum", epochs=4)
+    whole = run_pack(digits, config, range(3), keep=True)
+    parts = PackRun(alike(digits, config, range(3)), jobs=2, keep=True)
+    parts.start(end=1)
+    parts.join()
+    assert parts.status.tolist() == [PAUSED] * 3 and len(parts.finished()) == 3
+    early = parts.parameters(1).copy()
+    parts.start(np.array([0, 2]), end=3)
+    parts.join()
+    parts.start(np.array([0, 2]))
+    parts.join()
+    assert parts.status.tolist() == [DONE, PAUSED, DONE] and sorted(parts.finished()) == [0, 2]
+    for t in (0, 2):
+        assert parts.parameters(t).tobytes() == whole.parameters(t).tobytes()
+    assert (early != whole.parameters(1)).any() and set(parts._kept) == {0, 2}, "of the others nothing is kept"
+    assert not run_pack(digits, config, range(3))._kept
 
 
 def test_progress_names_every_network_once(digits):

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 from fastnet_cli.main import cli
-from studies import ABOUT, make_study, make_trial
+from studies import ABOUT, add_ensemble, make_study, make_trial
 
 from fastnet.config import SearchConfig
 from fastnet.errors import FastnetError
@@ -88,6 +88,15 @@ def test_the_page_tells_best_choice_and_test(tmp_path: Path) -> None:
     assert page.data["points"]["id"] == list(range(80))
     assert len(page.data["divergence"]) == 2 and page.data["importance"]["all"]["labels"][0] == "learning rate"
     assert sum(page.data["divergence"][0]["diverged"]) == page.data["points"]["status"].count(2) > 0
+
+
+def test_the_best_put_together_are_told_and_made_again(tmp_path: Path) -> None:
+    folder = make_study(tmp_path / "s")
+    add_ensemble(folder)
+    text = str(page_of(folder))
+    assert "the best alone" in text and "Kept: the greedy selection" in text and "test accuracy 0.861" in text
+    assert "has used the test set 2 times by now" in text and "used once" not in text
+    assert "--ensemble-top 10 --ensemble greedy" in text
 
 
 KINDS: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {

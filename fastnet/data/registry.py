@@ -8,13 +8,14 @@ import struct
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from fastnet.data.dataset import Dataset, as_dataset, split
 from fastnet.data.download import Progress, fetch
 from fastnet.data.readers import IDX_NAMES, find_idx_files, read_idx_folder, read_npz
-from fastnet.errors import DataError
+from fastnet.errors import ConfigError, DataError
 
 DATA_DIR_VARIABLE = "FASTNET_DATA_DIR"
 
@@ -135,6 +136,43 @@ def load(
     if path.suffix == ".npz" or path.is_file():
         return read_npz(path)
     raise DataError(f"{text!r}: no such data; give one of {', '.join(NAMES)}, or a path to an .npz file")
+
+
+def as_given(data: Any, name: str) -> Dataset:
+    """Take data in any form in which a caller may have them.
+
+    Parameters
+    ----------
+    data : Dataset, name, path or (x, y)
+        A data set, its name or file as `load` takes it, or (N, F) features and (N,) labels.
+    name : str
+        What a pair is called, and what an error calls the argument.
+
+    Returns
+    -------
+    Dataset
+
+    Raises
+    ------
+    ConfigError
+        If it is something else.
+    DataError
+        If the data cannot be used.
+
+    Examples
+    --------
+    >>> as_given(([[0.0], [1.0]], ["a", "b"]), "data")
+    Dataset('data': 2 samples, 1 features, 2 classes, no test set)
+    """
+    if isinstance(data, Dataset):
+        return data
+    if isinstance(data, (str, Path)):
+        return load(str(data))
+    if isinstance(data, tuple) and len(data) == 2:
+        return as_dataset(*data, name=name)
+    raise ConfigError(
+        f"{name} is a {type(data).__name__}: give a Dataset, the name or file of one, or a pair of features and labels"
+    )
 
 
 def cache_folder() -> Path:

@@ -53,7 +53,7 @@ def format_stage(report: Mapping[str, Any]) -> list[str]:
     lines += aligned(rows, "lllrr")
     for item in report["ranges"]:
         new = f" {item['new']}," if len(item["new"]) > _SPAN and item["new"] != item["old"] else ""
-        lines += _wrapped(f"{item['name']}:{new} {item['words']}")
+        lines += wrapped(f"{item['name']}:{new} {item['words']}")
     return lines
 
 
@@ -75,7 +75,7 @@ def format_recommendation(recommendation: Mapping[str, Any]) -> list[str]:
     >>> print("\n".join(format_recommendation({"words": words, "space": {"learning_rate": "log:0.001:0.01"}})))
     Training goes smoothly down to Best-5; learning rate 0.001 to 0.01.
     """
-    return _wrapped(recommendation["words"])
+    return wrapped(recommendation["words"])
 
 
 def format_final(choice: Mapping[str, Any]) -> list[str]:
@@ -118,8 +118,46 @@ def format_final(choice: Mapping[str, Any]) -> list[str]:
         if len(line) + 2 + len(params) <= WIDTH:
             lines.append(f"{line}  {params}".replace(_JOINT, " ").rstrip())
         else:
-            lines += [line, *_wrapped(params, first="        ", rest="        ")]
-    return lines + _wrapped(choice["words"][:1].upper() + choice["words"][1:] + ".")
+            lines += [line, *wrapped(params, first="        ", rest="        ")]
+    return lines + wrapped(choice["words"][:1].upper() + choice["words"][1:] + ".")
+
+
+def format_ensemble(document: Mapping[str, Any]) -> list[str]:
+    r"""Write what the best trials are worth together on the validation samples, and what was kept.
+
+    Parameters
+    ----------
+    document : mapping
+        See `fastnet.tuning.together.put_together`.
+
+    Returns
+    -------
+    list of str
+
+    Examples
+    --------
+    >>> validation = {"best": {"networks": 1, "accuracy": 0.83, "loss": 0.93}}
+    >>> validation |= {"average": {"networks": 10, "accuracy": 0.85, "loss": 1.118}}
+    >>> validation |= {"greedy": {"networks": 7, "accuracy": 0.88, "loss": 0.951}}
+    >>> document = {"members": [{"weight": 1}] * 10, "validation": validation, "method": "average"}
+    >>> print("\n".join(format_ensemble(document)))
+    Ensemble of the 10 best trials, on the validation samples
+                    networks  accuracy    loss
+    the best alone         1    0.8300  0.9300
+    average               10    0.8500  1.1180
+    greedy                 7    0.8800  0.9510
+    All three were chosen on these samples and promise too much, the greedy
+      selection most. Kept: the average.
+    """
+    rows = [["", "networks", "accuracy", "loss"]]
+    for name, score in document["validation"].items():
+        words = "the best alone" if name == "best" else name
+        rows.append([words, f"{score['networks']:,}", f"{score['accuracy']:.4f}", f"{score['loss']:.4f}"])
+    n = len(document["members"])
+    heading = f"Ensemble of the {f'{n} best trials' if n > 1 else 'best trial'}, on the validation samples"
+    kept = "the average" if document["method"] == "average" else "the greedy selection"
+    words = "All three were chosen on these samples and promise too much, the greedy selection most."
+    return [heading, *aligned(rows, "lrrr"), *wrapped(f"{words} Kept: {kept}.")]
 
 
 def _seeds(scores: Sequence[Mapping[str, Any]]) -> str:
@@ -136,7 +174,14 @@ def _shortened(text: str) -> str:
     return text if len(text) <= _SPAN else text[: _SPAN - 3] + "..."
 
 
-def _wrapped(text: str, first: str = "", rest: str = "  ") -> list[str]:
+def wrapped(text: str, first: str = "", rest: str = "  ") -> list[str]:
+    """Break a text into lines of at most `WIDTH` characters, `first` before the first and `rest` before the others.
+
+    Examples
+    --------
+    >>> len(wrapped("word " * 30))
+    2
+    """
     lines = textwrap.wrap(
         text, WIDTH, initial_indent=first, subsequent_indent=rest, break_long_words=False, break_on_hyphens=False
     )

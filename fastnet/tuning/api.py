@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy.typing as npt
 
 from fastnet.config import TEXT_FORMS, SearchConfig, TrainConfig
+from fastnet.data.registry import as_given
 from fastnet.errors import ConfigError
 from fastnet.settings import suggestion
 from fastnet.tuning.engine import run_study
@@ -90,12 +91,12 @@ def search(
     ([0, 1, 2, 3], 4)
     """
     config = _config(space, trials, settings)
-    dataset = _dataset(data, "data")
+    dataset = as_given(data, "data")
     split = None
     if validation is not None:
         from fastnet.data.validation import with_validation
 
-        dataset, split = with_validation(dataset, _dataset(validation, "validation"))
+        dataset, split = with_validation(dataset, as_given(validation, "validation"))
     ends = None if timeout is None else time.monotonic() + timeout
     return run_study(
         dataset,
@@ -130,18 +131,3 @@ def _config(space: Mapping[str, str] | None, trials: int, settings: Mapping[str,
         chosen["space"] = {name: text for name, text in default.items() if name not in given}
     chosen |= {name: value for name, value in settings.items() if name in searching}
     return SearchConfig(trials=trials, train=TrainConfig(**given), **chosen)
-
-
-def _dataset(data: Any, name: str) -> Dataset:
-    from fastnet.data.dataset import Dataset, as_dataset
-    from fastnet.data.registry import load
-
-    if isinstance(data, Dataset):
-        return data
-    if isinstance(data, (str, Path)):
-        return load(str(data))
-    if isinstance(data, tuple) and len(data) == 2:
-        return as_dataset(*data, name=name)
-    raise ConfigError(
-        f"{name} is a {type(data).__name__}: give a Dataset, the name or file of one, or a pair of features and labels"
-    )

@@ -15,6 +15,7 @@ LOCK_FILE = "study.lock"
 PICTURE_FILE = "best20.png"
 REPORT_FILE = "report.html"
 MODEL_FILE = "model.safetensors"
+ENSEMBLE_FILE = "ensemble.safetensors"
 APPLICATION_ID = 0x666E6574  # "fnet" in the file's header: how a study is told from any other SQLite file
 
 WRITTEN = (
@@ -23,6 +24,7 @@ WRITTEN = (
     PICTURE_FILE,
     REPORT_FILE,
     MODEL_FILE,
+    ENSEMBLE_FILE,
 )
 """What a search writes into the folder of its study besides `LOCK_FILE`, and what `remove_study` therefore removes."""
 

@@ -26,8 +26,11 @@ class Run(Protocol):
     With F folds, the networks t F to t F + F - 1 are those of trial t.
     """
 
-    status: NDArray[Any]
     seconds: NDArray[np.float64]
+
+    @property
+    def status(self) -> NDArray[Any]:
+        """How each network stands, see `fastnet.packs.PackRun.status`."""
 
     @property
     def curves(self) -> NDArray[np.float32]:

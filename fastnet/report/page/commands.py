@@ -61,7 +61,7 @@ def search_command(study: StudyReader, trials: int) -> tuple[str, tuple[str, ...
         if usual.get(name) != text:
             command += ["--space", f"{name}={text}"]
     command += _fixed(settings.get("train", {}), usual)
-    return shlex.join(command + _final(study)), notes
+    return shlex.join(command + _final(study) + _ensemble(study)), notes
 
 
 def train_command(study: StudyReader, trial: TrialResult) -> str:
@@ -138,6 +138,13 @@ def _final(study: StudyReader) -> list[str]:
         ended = bool(stages) and "recommendation" in (stages[-1]["report"] or {})
         return ["--final", "none"] if ended and study.count() > study.count("diverged") else []
     made = {"final": final.get("wanted", default.final), "repeats": final.get("repeats", default.repeats)}
+    return [part for name, value in made.items() if value != getattr(default, name) for part in _option(name, value)]
+
+
+def _ensemble(study: StudyReader) -> list[str]:
+    """Options of the ensemble, which is no part of a study's settings either."""
+    document, default = study.ensemble() or {}, SearchConfig()
+    made = {"ensemble_top": document.get("top", 0), "ensemble": document.get("method", default.ensemble)}
     return [part for name, value in made.items() if value != getattr(default, name) for part in _option(name, value)]
 
 

@@ -29,8 +29,10 @@ def shown_path(folder: Path) -> str:
     return os.fsencode(folder).decode("utf-8", "replace")
 
 
-def cards(columns: Columns, best: Sequence[TrialResult], final: Mapping[str, Any] | None) -> list[dict[str, str]]:
-    """Return the figures of the headline: ``title``, ``figure``, ``more`` and ``note``."""
+def cards(
+    columns: Columns, best: Sequence[TrialResult], final: Mapping[str, Any] | None, test_uses: int
+) -> list[dict[str, str]]:
+    """Return the figures of the headline: ``title``, ``figure``, ``more`` and ``note``; `test_uses` is how often."""
     if not best:
         return []
     first, metric = best[0], columns.metric
@@ -59,12 +61,9 @@ def cards(columns: Columns, best: Sequence[TrialResult], final: Mapping[str, Any
     )  # fmt: skip
     kept = final.get("kept") or {}
     if kept.get("test_accuracy") is not None:
-        uses = kept.get("test_uses", 1)
-        often = (
-            "The test set was used once."
-            if uses <= 1
-            else f"The study has used the test set {uses} times by now, so this promises too much."
-        )
+        often = "The test set was used once."
+        if test_uses > 1:
+            often = f"The study has used the test set {test_uses} times by now: choose by none of the figures."
         found.append(
             {"title": "test", "figure": value_text(kept["test_accuracy"]),
              "more": f"accuracy of the network that was kept, loss {kept['test_loss']:.4g}", "note": often}
@@ -194,6 +193,16 @@ def value_text(value: float | None) -> str:
     ('0.83', '0.9812', '–')
     """
     return "–" if value is None or value != value else f"{value:.4g}"
+
+
+def ensemble_words(document: Mapping[str, Any]) -> str:
+    """Say which ensemble was kept and what the test set said of it."""
+    kept = "average" if document["method"] == "average" else "greedy selection"
+    words = "All three were chosen on the validation samples and promise too much, the greedy selection most. "
+    words += f"Kept: the {kept}, {document['model']}"
+    if document.get("test_accuracy") is None:
+        return f"{words}."
+    return f"{words}: test accuracy {value_text(document['test_accuracy'])}, test loss {document['test_loss']:.4g}."
 
 
 def seconds_text(seconds: float) -> str:

@@ -110,6 +110,7 @@ class LiveView:
             "eta": progress.eta_seconds, "elapsed": progress.elapsed_seconds, "stage": progress.stage,
             "stages": progress.stages, "rung": progress.rung, "rungs": progress.rungs, "stopped": progress.stopped,
             "diverged": progress.diverged, "compiling": progress.compiling, "choosing": progress.choosing,
+            "ensembling": progress.ensembling,
         }  # fmt: skip
         with self._lock:
             self._add(progress.ended)

@@ -46,6 +46,16 @@ def candidate_table(final: Mapping[str, Any]) -> dict[str, Any]:
     return {"heads": heads, "rows": rows, "texts": ["each seed", "seeds"]}
 
 
+def ensemble_table(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the table of what the best trials are worth together, see `fastnet.tuning.together.put_together`."""
+    measured = ("networks", "accuracy", "loss")
+    rows = [
+        [("the best alone" if name == "best" else name, name), *(_cell(score[key]) for key in measured)]
+        for name, score in document["validation"].items()
+    ]
+    return {"heads": ["on validation", *measured], "rows": rows, "texts": ["on validation"]}
+
+
 def _mean(score: Mapping[str, Any]) -> Cell:
     if score["mean"] is None:
         return MISSING

@@ -95,6 +95,7 @@ def context_of(
 ) -> dict[str, Any]:
     """Return what the template says in words and tables."""
     settings, stages, runs, final = study.settings, study.stages(), study.runs(), study.final()
+    ensemble = study.ensemble()
     advice = next((s["report"]["recommendation"] for s in stages if "recommendation" in (s["report"] or {})), None)
     whole = spans([stage["space"] for stage in stages] or [settings.get("space", {})])
     drawn_stages = stages or [{"number": 1, "space": settings.get("space", {}), "report": None}]
@@ -110,7 +111,7 @@ def context_of(
         "n_diverged": int((columns.status == DIVERGED).sum()),
         "n_best": len(shown),
         "curve_step": (charts.curves(shown) or {}).get("step", 0),
-        "cards": facts.cards(columns, best, final),
+        "cards": facts.cards(columns, best, final, len(study.test_uses())),
         "state": facts.state(columns, stages, final, is_being_written(folder)),
         "advice": advice,
         "facts": [*facts.budget(columns, runs, settings), *facts.setting(study, settings), *facts.machine(runs)],
@@ -120,6 +121,8 @@ def context_of(
         "final": final,
         "test_uses": len(study.test_uses()),
         "candidates": None if final is None else tables.candidate_table(final),
+        "ensemble": None if ensemble is None else tables.ensemble_table(ensemble),
+        "ensemble_words": "" if ensemble is None else facts.ensemble_words(ensemble),
         "kept": "" if final is None else facts.kept_words(final),
         "time": facts.time_words(columns),
         "runs": runs,

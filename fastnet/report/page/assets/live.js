@@ -29,6 +29,7 @@
     byId("title").textContent = document.title = news.phase === "ended" ? "The search is over" : `Searching, ${Math.floor(100 * share)} %`;
     byId("state").textContent = news.phase === "ended" ? news.words
       : news.compiling ? "Compiling the kernels, or loading them from their cache."
+      : news.ensembling ? "Training the best again, to put them together."
       : news.choosing ? "Training the best again on fresh seeds, then the one to keep."
       : news.done < news.total ? "Trials are running." : "All trials are done.";
     const counts = [[news.stopped, "stopped early"], [news.diverged, "diverged"]].filter(([n]) => n).map(([n, word]) => `${n.toLocaleString("en")} ${word}`);

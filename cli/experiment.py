@@ -1,0 +1,210 @@
+"""`fastnet experiment`: the chapter run, measured and drawn."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from fastnet.config import EXPERIMENTS, ExperimentConfig
+
+from .notes import details, note, verbosity_options
+from .options import data_options, default_of, format_option, jobs_option, load_dataset
+from .outputs import check_writable, claim_folder
+from .progress import ExperimentDisplay
+
+if TYPE_CHECKING:
+    from fastnet.experiments import Outcome
+
+FOLDER = Path("experiments")
+ALL = "all"
+
+
+@click.command(name="experiment")
+@click.argument("name", metavar="NAME", type=click.Choice((*EXPERIMENTS, ALL)))
+@data_options
+@click.option(
+    "--samples",
+    type=int,
+    show_default="300; 500 for search; up to 4000 for data",
+    help="Use the first so many training samples.",
+)
+@click.option(
+    "--test-samples",
+    metavar="N|all",
+    default=str(default_of(ExperimentConfig, "test_samples")),
+    show_default=True,
+    help="Test samples that are looked at after every epoch, evenly spread over the test set.",
+)
+@click.option(
+    "--seeds",
+    type=int,
+    default=default_of(ExperimentConfig, "seeds"),
+    show_default=True,
+    help="Networks of each setting.",
+)
+@click.option("--epochs", type=int, show_default="each experiment's own", help="Passes over the training data.")
+@jobs_option
+@click.option(
+    "--output",
+    "-o",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder for figures and numbers.  [default: a new one in experiments/]",
+)
+@click.option(
+    "--overwrite", is_flag=True, allow_from_autoenv=False, help="Replace files of the same names in this folder."
+)
+@verbosity_options("Print the time that each experiment took, and every file.")
+@format_option("Sentences and tables to read, or everything as JSON.", "table", "json")
+def command(
+    name: str,
+    data: str,
+    data_dir: Path | None,
+    samples: int | None,
+    test_samples: str,
+    seeds: int,
+    epochs: int | None,
+    jobs: int | None,
+    output: Path | None,
+    overwrite: bool,
+    output_format: str,
+) -> None:
+    """Run an experiment of the chapter, or all of them.
+
+    \b
+    overfit         seven layers learn 300 images by heart (6.4.1)
+    weight-decay    a penalty on large weights against it (6.4.2)
+    dropout         units dropped at random against it (6.4.3)
+    ensemble        ten networks averaged; is dropout roughly the same? (6.4.3)
+    data            50 to 4,000 images (6.4.3)
+    validation      settings chosen by the test set, and by validation data (6.5.1)
+    search          100 random trials, and a grid of the same size (6.5.2, 6.5.3)
+    initialisation  initial values for each activation (6.2)
+    optimizers      update rules (6.1)
+    all             every one of them, and a page that shows them
+
+    Each says in two sentences what is seen and whether the chapter's claim holds here, prints its numbers with their
+    spread over the seeds, and writes its figures (PNG and SVG) and all numbers (JSON). Results do not depend on the
+    number of threads.
+
+    Data without a test set give a fifth of their samples for it.
+
+    \b
+    Example:
+      fastnet experiment overfit
+      fastnet experiment all -o chapter
+      fastnet experiment dropout --data mnist --seeds 10 --test-samples all
+      fastnet experiment weight-decay --format json > weight-decay.json
+    """
+    config = ExperimentConfig(seeds=seeds, epochs=epochs, samples=samples, test_samples=_test_samples(test_samples))
+    names = EXPERIMENTS if name == ALL else (name,)
+    if output is not None:
+        check_files(names, output, overwrite=overwrite)
+    dataset = load_dataset(data, data_dir, None)
+    with results_folder(output, name) as folder:
+        outcomes = run(names, dataset, config, folder, jobs=jobs, output_format=output_format)
+        if output_format == "json":
+            print_json(outcomes)
+        elif name == ALL:
+            click.echo("\n".join(["", *claim_lines(outcomes)]))
+        if name == ALL:
+            from fastnet.experiments import write_index
+
+            page = write_index(outcomes, folder)
+            (click.echo if output_format == "table" else note)(f"page: {click.format_filename(page)}")
+
+
+def _test_samples(text: str) -> int | None:
+    if text == "all":
+        return None
+    if not text.isdecimal():
+        raise click.BadParameter(f"{text!r} is neither a number of samples nor 'all'.", param_hint="--test-samples")
+    return int(text)
+
+
+def check_files(names: Sequence[str], folder: Path, *, overwrite: bool) -> None:
+    """Find out before the first experiment whether all results can be written."""
+    from fastnet.experiments.files import files_of, index_of
+
+    index = [index_of(folder)] if len(names) > 1 else []
+    for path in (*(path for name in names for path in files_of(name, folder)), *index):
+        check_writable(path, overwrite=overwrite)
+
+
+@contextmanager
+def results_folder(given: Path | None, name: str) -> Iterator[Path]:
+    """The folder of the results, or a new numbered one that goes away again if nothing was written into it."""
+    if given is not None:
+        yield given
+        return
+    folder = claim_folder(FOLDER, name)
+    try:
+        yield folder
+    finally:
+        if not any(folder.iterdir()):
+            folder.rmdir()
+
+
+def run(
+    names: Sequence[str], dataset: Any, config: ExperimentConfig, folder: Path, *, jobs: int | None, output_format: str
+) -> list[Outcome]:
+    """Run experiments; each is written and told as soon as it is done."""
+    from fastnet.config import as_settings, count_threads
+    from fastnet.experiments import run_each, write
+    from fastnet.tuning.environment import describe_environment
+
+    outcomes: list[Outcome] = []
+    environment = describe_environment(count_threads(jobs))
+    with ExperimentDisplay(len(names)) as display:
+        begun = time.perf_counter()
+        for outcome in run_each(names, dataset, jobs=jobs, on_progress=display, **as_settings(config)):
+            seconds = time.perf_counter() - begun
+            files = write(outcome, folder, {"seconds": round(seconds, 3), "environment": environment})
+            display.clear()
+            if not outcomes:
+                for text in outcome.lab["notes"]:
+                    note(text)
+            outcomes.append(outcome)
+            if output_format == "table":
+                click.echo("\n".join(outcome_lines(outcome, first=len(outcomes) == 1)))
+                pictures = [path for path in files if path.suffix == ".png"]
+                click.echo("\n".join(f"figure: {click.format_filename(path)}" for path in pictures))
+            details([f"{outcome.name}: {seconds:.1f} s", *map(click.format_filename, files)])
+            begun = time.perf_counter()
+    return outcomes
+
+
+def outcome_lines(outcome: Outcome, *, first: bool) -> list[str]:
+    """An outcome to read."""
+    from fastnet.report.outcome import wrapped
+
+    lines = [] if first else [""]
+    lines += [outcome.title, *wrapped(outcome.seen), *wrapped(outcome.verdict)]
+    for remark in outcome.remarks:
+        lines += wrapped(remark)
+    for table in outcome.tables:
+        lines += ["", *table.lines()]
+    return lines
+
+
+def claim_lines(outcomes: Sequence[Outcome]) -> list[str]:
+    """Which claims hold, one line each."""
+    from fastnet.report.text import aligned
+
+    claims = [(outcome, claim) for outcome in outcomes for claim in outcome.claims]
+    held = sum(claim.holds for _, claim in claims)
+    rows = [[outcome.name, "holds" if claim.holds else "does not hold", claim.text] for outcome, claim in claims]
+    return [f"{held} of {len(claims)} claims hold here:", *aligned(rows, "lll")]
+
+
+def print_json(outcomes: Sequence[Outcome]) -> None:
+    """One object for one experiment; one with a list of them for all."""
+    import json
+
+    documents = [outcome.to_dict() for outcome in outcomes]
+    document = documents[0] if len(documents) == 1 else {"schema_version": 1, "experiments": documents}
+    click.echo(json.dumps(document, ensure_ascii=False, allow_nan=False))

@@ -1,0 +1,89 @@
+"""What is kept of experiments: figures as PNG and SVG, all numbers as JSON, and a page that shows them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from fastnet.errors import FastnetError
+from fastnet.experiments.outcome import Outcome
+from fastnet.experiments.page import page
+from fastnet.files import replace_file
+from fastnet.report.drawing import save_figure
+
+INDEX = "index.html"
+FIGURES = {
+    "overfit": ("overfit",), "weight-decay": ("weight-decay",), "dropout": ("dropout", "dropout-neurons"),
+    "ensemble": ("ensemble",), "data": ("data",), "validation": ("validation",),
+    "search": ("search", "search-best20"), "initialisation": ("initialisation",), "optimizers": ("optimizers",),
+}  # fmt: skip
+"""Figures of each experiment: what it will write is known before it runs."""
+
+
+def files_of(name: str, folder: Path) -> list[Path]:
+    """Return the files that an experiment is kept in.
+
+    Examples
+    --------
+    >>> [path.name for path in files_of("overfit", Path("a"))]
+    ['overfit.png', 'overfit.svg', 'overfit.json']
+    """
+    figures = [folder / f"{figure}.{kind}" for figure in FIGURES[name] for kind in ("png", "svg")]
+    return [*figures, folder / f"{name}.json"]
+
+
+def index_of(folder: Path) -> Path:
+    """Return the page that shows all experiments of a folder."""
+    return folder / INDEX
+
+
+def write(outcome: Outcome, folder: Path, run: Mapping[str, Any] | None = None) -> list[Path]:
+    """Write an outcome.
+
+    Parameters
+    ----------
+    outcome : Outcome
+    folder : Path
+        Made if it does not exist; files of the same names are replaced.
+    run : mapping, optional
+        What to note of the machine and the time, ready for JSON.
+
+    Returns
+    -------
+    list of Path
+        The files, see `files_of`.
+
+    Raises
+    ------
+    FastnetError
+        If a file cannot be written.
+    """
+    for figure in outcome.figures:
+        for kind in ("png", "svg"):
+            save_figure(figure, folder / f"{figure.name}.{kind}")
+    document = outcome.to_dict() | ({"run": dict(run)} if run else {})
+    text = json.dumps(document, ensure_ascii=False, allow_nan=False) + "\n"
+    _write(folder / f"{outcome.name}.json", text)
+    return files_of(outcome.name, folder)
+
+
+def write_index(outcomes: Sequence[Outcome], folder: Path) -> Path:
+    """Write the page that shows some outcomes, whose files are in the same folder.
+
+    Raises
+    ------
+    FastnetError
+        If it cannot be written.
+    """
+    _write(index_of(folder), page(outcomes))
+    return index_of(folder)
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        replace_file(path, text.encode())
+    except OSError as error:
+        raise FastnetError(f"{path}: cannot be written ({error.strerror or error})") from error

@@ -1,0 +1,315 @@
+"""Where experiments train: many networks side by side, measured on the test samples after every epoch.
+
+The test samples stand where a search has its validation samples: an experiment shows how a network does on images it
+has not seen, and keeps none.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastnet.config import ExperimentConfig, TrainConfig, as_settings, count_threads
+from fastnet.data.dataset import Dataset, as_dataset, split, take_first
+from fastnet.data.preprocess import Scaler, fit_scaler
+from fastnet.data.validation import with_validation
+from fastnet.errors import DataError
+from fastnet.experiments.summary import Spread, spread
+from fastnet.model import Model
+from fastnet.network import Assembly, TrainingData, prepare
+from fastnet.packs import Member, PackRun
+
+CHAPTER_IMAGES = 300
+"""Training images of section 6.4.1."""
+
+TEST_FRACTION = 0.2
+"""Part of the samples set aside as test set, the same share of every class, where the data have none."""
+
+LEAST_SAMPLES = 10
+POLL_SECONDS = 0.05
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far the experiments have come.
+
+    Parameters
+    ----------
+    experiment : str
+        Name of the running one.
+    done, total : int
+        Networks of the packs trained so far for it, and of all its packs so far.
+    elapsed_seconds : float
+        Since the first experiment began.
+    """
+
+    experiment: str
+    done: int
+    total: int
+    elapsed_seconds: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Network:
+    """One trained network.
+
+    Parameters
+    ----------
+    curves : (4, epochs) float32
+        Training loss and accuracy, test loss and accuracy after each epoch; NaN from where it diverged.
+    model : Model or None
+        With the weights of the last epoch, where they were asked for and the training did not diverge.
+    """
+
+    curves: NDArray[np.float32]
+    model: Model | None
+
+
+@dataclass(frozen=True, eq=False)
+class Group:
+    """The same settings on several seeds.
+
+    Parameters
+    ----------
+    config : TrainConfig
+    images : int
+        Training images.
+    networks : tuple of Network
+        One for each seed.
+    """
+
+    config: TrainConfig
+    images: int
+    networks: tuple[Network, ...]
+
+    @cached_property
+    def curves(self) -> Floats:
+        """(S, 4, epochs): those of all networks."""
+        return np.stack([network.curves for network in self.networks]).astype(np.float64)
+
+    @property
+    def train(self) -> Spread:
+        """Training accuracy after the last epoch."""
+        return spread(self.curves[:, 1, -1])
+
+    @property
+    def test(self) -> Spread:
+        """Test accuracy after the last epoch."""
+        return spread(self.curves[:, 3, -1])
+
+    @property
+    def gap(self) -> Spread:
+        """Training minus test accuracy after the last epoch."""
+        return spread(self.curves[:, 1, -1] - self.curves[:, 3, -1])
+
+    @property
+    def models(self) -> list[Model]:
+        """The networks as models, those that diverged left out."""
+        return [network.model for network in self.networks if network.model is not None]
+
+
+class Lab:
+    """Data made ready, and every network trained so far, so that experiments share what they have in common.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        One without a test set gives a stratified fifth of its samples for it.
+    config : ExperimentConfig
+    jobs : int or None
+        Threads; results do not depend on it.
+    on_progress : callable, optional
+        Called with a `Progress` several times a second.
+    should_stop : callable, optional
+        Asked as often; once it returns True `KeyboardInterrupt` is raised.
+    """
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        config: ExperimentConfig,
+        *,
+        jobs: int | None = None,
+        on_progress: Callable[[Progress], None] | None = None,
+        should_stop: Callable[[], bool] | None = None,
+    ) -> None:
+        self.seeds, self.epochs, self.samples = config.seeds, config.epochs, config.samples
+        self.threads = count_threads(jobs)
+        self.on_progress = on_progress or (lambda progress: None)
+        self.should_stop = should_stop or (lambda: False)
+        self.notes: list[str] = []
+        self.dataset = self._arranged(dataset)
+        self.test = self._test_part(config.test_samples)
+        self.name = ""
+        self._done = self._planned = 0
+        self._began = time.perf_counter()
+        self._prepared: dict[int, tuple[Dataset, Scaler, TrainingData]] = {}
+        self._assemblies: dict[tuple[object, ...], Assembly] = {}
+        self._networks: dict[tuple[TrainConfig, int, int], Network] = {}
+
+    def _arranged(self, dataset: Dataset) -> Dataset:
+        """See to a test set, and to an order in which the first samples show every class."""
+        if dataset.n_samples < LEAST_SAMPLES:
+            raise DataError(
+                f"{dataset.name} has {dataset.n_samples} training samples: experiments need at least {LEAST_SAMPLES}"
+            )
+        if dataset.x_test is None or dataset.y_test is None:
+            parts = split(dataset.y, fraction=TEST_FRACTION, seed=0)
+            dataset = _rows(dataset, parts.train, dataset.x[parts.validation], dataset.y[parts.validation])
+            self.notes.append(
+                f"{dataset.name} has no test set: a fifth of its samples, {len(parts.validation)} with the same share "
+                "of every class, is set aside for it."
+            )
+        if self.samples:
+            take_first(dataset, self.samples)  # refuses more than there are
+        first = min(self.samples or CHAPTER_IMAGES, dataset.n_samples)
+        if len(np.unique(dataset.y[:first])) < min(dataset.n_classes, first):
+            order = np.concatenate([(parts := split(dataset.y, fraction=0.5, seed=0)).train, parts.validation])
+            dataset = _rows(dataset, order, dataset.x_test, dataset.y_test)
+            self.notes.append(f"The first {first} samples of {dataset.name} lack a class: the samples are shuffled.")
+        return dataset
+
+    def _test_part(self, wanted: int | None) -> Dataset:
+        x, y = self.dataset.x_test, self.dataset.y_test
+        assert x is not None and y is not None
+        if wanted is not None and wanted < len(y):
+            rows = np.arange(wanted) * len(y) // wanted
+            self.notes.append(f"Tested on {wanted:,} of the {len(y):,} test samples, evenly spread over them.")
+            x, y = x[rows], y[rows]
+        return as_dataset(x, y, class_names=self.dataset.class_names, name=f"test set of {self.dataset.name}")
+
+    def begin(self, name: str) -> None:
+        """Begin an experiment of that name."""
+        self.name = name
+        self._done = self._planned = 0
+
+    def images(self, usual: int = CHAPTER_IMAGES) -> int:
+        """Training images of an experiment that usually has so many."""
+        return min(self.samples or usual, self.dataset.n_samples)
+
+    def config(self, *, epochs: int, **settings: Any) -> TrainConfig:
+        """Return the chapter's network with other settings; `epochs` gives way to the lab's."""
+        return TrainConfig(epochs=self.epochs or epochs, **settings)
+
+    def train(
+        self,
+        configs: Mapping[Any, TrainConfig],
+        *,
+        images: int | None = None,
+        count: int | None = None,
+        models: bool = False,
+    ) -> dict[Any, Group]:
+        """Train settings on all seeds, side by side.
+
+        Parameters
+        ----------
+        configs : mapping of label to TrainConfig
+        images : int, optional
+            Training images; those of `images()` if left out.
+        count : int, optional
+            Seeds, in place of the lab's.
+        models : bool
+            Whether the weights are wanted.
+
+        Returns
+        -------
+        dict of label to Group
+            In the order of `configs`. Seed s is random stream s of the configuration's seed, so a network is the same
+            whatever it is trained beside, and networks of equal shape and seed begin with the same weights.
+        """
+        n_images, streams = images or self.images(), range(count or self.seeds)
+        wanted = [(config, n_images, stream) for config in dict.fromkeys(configs.values()) for stream in streams]
+        missing = [key for key in wanted if self._lacks(key, models)]
+        by_epochs: dict[int, list[tuple[TrainConfig, int, int]]] = {}
+        for key in missing:
+            by_epochs.setdefault(key[0].epochs, []).append(key)
+        self._planned += len(missing)
+        for keys in by_epochs.values():
+            self._networks |= zip(keys, self._run(keys, models), strict=True)
+        return {
+            label: Group(config, n_images, tuple(self._networks[config, n_images, stream] for stream in streams))
+            for label, config in configs.items()
+        }
+
+    def _lacks(self, key: tuple[TrainConfig, int, int], models: bool) -> bool:
+        network = self._networks.get(key)
+        return network is None or (models and network.model is None and bool(np.isfinite(network.curves).all()))
+
+    def _run(self, keys: Sequence[tuple[TrainConfig, int, int]], models: bool) -> Iterable[Network]:
+        """Train the networks of one pack."""
+        prepared = [self._data(images) for _, images, _ in keys]
+        members = [
+            Member(data, config, stream) for (config, _, stream), (_, _, data) in zip(keys, prepared, strict=True)
+        ]
+        self.report()
+        pack = PackRun(members, self.threads, self._assemblies, keep=models)
+        pack.start()
+        try:
+            while pack.running():
+                time.sleep(POLL_SECONDS)
+                self._done += len(pack.finished())
+                self.report()
+                if self.should_stop():
+                    raise KeyboardInterrupt
+        finally:
+            pack.stop()
+            pack.join()
+        self._done += len(pack.finished())
+        self.report()
+        for t, (dataset, scaler, _) in enumerate(prepared):
+            whole = bool(np.isfinite(pack.curves[t]).all())
+            yield Network(pack.curves[t], pack.model(t, dataset, scaler) if models and whole else None)
+
+    def report(self, done: int | None = None, total: int | None = None) -> None:
+        """Tell how far it is; raises `KeyboardInterrupt` where it is to stop."""
+        elapsed = time.perf_counter() - self._began
+        counts = (self._done, self._planned) if done is None or total is None else (done, total)
+        self.on_progress(Progress(self.name, *counts, elapsed))
+
+    def _data(self, images: int) -> tuple[Dataset, Scaler, TrainingData]:
+        """Prepare the first images and the test samples for the kernels, once."""
+        if images not in self._prepared:
+            learnt = take_first(self.dataset, images).without_test()
+            joined, parts = with_validation(learnt, self.test)
+            scaler = fit_scaler(joined.x, parts.train)
+            self._prepared[images] = joined, scaler, prepare(joined, parts, scaler)
+        return self._prepared[images]
+
+    def forget(self) -> None:
+        """Give the memory of weights back that are not wanted again."""
+        self._networks = {key: replace(network, model=None) for key, network in self._networks.items()}
+
+    def describe(self) -> dict[str, Any]:
+        """Describe data and seeds, ready for JSON."""
+        data = {
+            "name": self.dataset.name,
+            "training_samples": self.dataset.n_samples,
+            "test_samples": self.test.n_samples,
+            "features": self.dataset.n_features,
+            "classes": self.dataset.n_classes,
+            "fingerprint": self.dataset.fingerprint(),
+        }
+        return {"data": data, "seeds": list(range(self.seeds)), "notes": list(self.notes)}
+
+
+def settings_of(config: TrainConfig) -> dict[str, Any]:
+    """Return the settings of a network that have an effect, ready for JSON."""
+    names = ("hidden", "activation", "init", "optimizer", "learning_rate", "weight_decay", "dropout")
+    settings = as_settings(config)
+    chosen = {name: settings[name] for name in (*names, "batch_size", "epochs", "seed")}
+    return chosen | ({"dropout_scaling": config.dropout_scaling} if config.dropout else {})
+
+
+def _rows(dataset: Dataset, rows: NDArray[np.int64], x_test: Any, y_test: Any) -> Dataset:
+    return as_dataset(
+        dataset.x[rows], dataset.y[rows], x_test=x_test, y_test=y_test, class_names=dataset.class_names,
+        name=dataset.name,
+    )  # fmt: skip

@@ -1,0 +1,261 @@
+"""Figures drawn from data: `fastnet.report.chart` says what, this says how.
+
+In SVG files text is drawn as outlines, so that a figure looks the same wherever it is opened: with text as text the
+reader's own font is taken, which is wider or narrower, and labels run into curves. The numbers are in the JSON.
+"""
+
+from __future__ import annotations
+
+import re
+from io import BytesIO, StringIO
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fastnet.errors import FastnetError
+from fastnet.files import replace_file
+from fastnet.report.chart import Chart, Figure, Panel, Series, TrialsChart, UnitsChart
+from fastnet.report.figures import DPI, best20_canvas
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure as Canvas
+
+INK, GREY, FRAME, LINES = "#222222", "#555555", "#8a8a8a", "#e4e4e4"
+BLUE, VERMILION = "#0072B2", "#D55E00"
+WIDTH = 10.5
+_HEAD = 0.95  # inches of title, subtitle and the space below them
+_ROW = 3.45
+
+_DASHED, _DOTTED = (0, (4, 2)), (0, (1, 1.5))
+LOOKS: dict[str | int, dict[str, Any]] = {
+    "test": {"color": BLUE, "linestyle": "-", "linewidth": 1.8, "marker": "o", "zorder": 4},
+    "training": {"color": VERMILION, "linestyle": _DASHED, "linewidth": 1.5, "marker": "s", "zorder": 3},
+    "test-before": {"color": "#86b9dc", "linestyle": "-", "linewidth": 1.2, "marker": "o", "zorder": 2.2},
+    "training-before": {"color": "#eeb48d", "linestyle": _DASHED, "linewidth": 1.2, "marker": "s", "zorder": 2.1},
+    "test-other": {"color": "#007a5c", "linestyle": "-", "linewidth": 1.5, "marker": "^", "zorder": 3.5},
+    "training-other": {"color": "#b8579a", "linestyle": _DASHED, "linewidth": 1.3, "marker": "D", "zorder": 3.2},
+    0: {"color": BLUE, "linestyle": "-", "linewidth": 1.7, "marker": "o", "zorder": 3},
+    1: {"color": VERMILION, "linestyle": _DASHED, "linewidth": 1.7, "marker": "s", "zorder": 3},
+    2: {"color": "#007a5c", "linestyle": (0, (6, 1.5, 1.5, 1.5)), "linewidth": 1.7, "marker": "^", "zorder": 3},
+    3: {"color": "#b8579a", "linestyle": _DOTTED, "linewidth": 1.9, "marker": "D", "zorder": 3},
+    4: {"color": "#222222", "linestyle": (0, (8, 2)), "linewidth": 1.4, "marker": "v", "zorder": 3},
+    5: {"color": "#c98a00", "linestyle": (0, (3, 1, 1, 1, 1, 1)), "linewidth": 1.6, "marker": "P", "zorder": 3},
+    6: {"color": "#56B4E9", "linestyle": "-", "linewidth": 1.3, "marker": "X", "zorder": 3},
+}  # fmt: skip
+"""Okabe and Ito's colours, which stay apart in every common colour blindness; dashes and marks tell the series apart
+without any colour."""
+
+SHADES = "viridis"
+
+
+def save_figure(figure: Figure, path: Path) -> None:
+    """Draw a figure and write it; the ending, .png or .svg, says in which form.
+
+    Parameters
+    ----------
+    figure : Chart, UnitsChart or TrialsChart
+    path : Path
+        The file to write; it is replaced in one step.
+
+    Raises
+    ------
+    FastnetError
+        If the file cannot be written.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> panel = Panel(title="", x_label="x", y_label="y", series=[Series(label="a", x=[0, 1], y=[1, 0])])
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "a.svg"
+    ...     save_figure(Chart(name="a", title="A", subtitle="", panels=[panel], columns=1), path)
+    ...     path.read_text(encoding="utf-8").startswith("<?xml")
+    True
+    """
+    from matplotlib import rc_context
+
+    kind = path.suffix.removeprefix(".")
+    with rc_context({"svg.hashsalt": "fastnet", "svg.fonttype": "path"}):
+        canvas = _canvas(figure)
+        content = _svg(canvas) if kind == "svg" else _png(canvas)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        replace_file(path, content)
+    except OSError as error:
+        raise FastnetError(f"{path}: the picture cannot be written ({error.strerror or error})") from error
+
+
+def _svg(canvas: Canvas) -> bytes:
+    """Write a drawing with places to a hundredth of a point: a third of the file is digits that nobody sees."""
+    page = StringIO()
+    canvas.savefig(page, format="svg", metadata={"Date": None, "Creator": None})
+    text = re.sub(r' d="[^"]*"', lambda path: re.sub(r"(\.\d\d)\d+", r"\1", path.group()), page.getvalue())
+    return text.encode()
+
+
+def _png(canvas: Canvas) -> bytes:
+    """Write a picture of 256 colours, a third of the bytes of one of 16 million."""
+    from PIL import Image
+
+    page, picture = BytesIO(), BytesIO()
+    canvas.savefig(page, format="png", dpi=DPI)
+    Image.open(page).convert("RGB").quantize(256, dither=Image.Dither.NONE).save(picture, "PNG", optimize=True)
+    return picture.getvalue()
+
+
+def _canvas(figure: Figure) -> Canvas:
+    if isinstance(figure, TrialsChart):
+        return best20_canvas(figure.trials, figure.title)
+    return _units(figure) if isinstance(figure, UnitsChart) else _chart(figure)
+
+
+def _chart(chart: Chart) -> Canvas:
+    rows = -(-len(chart.panels) // chart.columns)
+    canvas = _headed(chart.title, chart.subtitle, _HEAD + _ROW * rows)
+    for place, panel in enumerate(chart.panels):
+        axes = canvas.add_subplot(rows, chart.columns, place + 1)
+        _draw(axes, panel, canvas)
+    return canvas
+
+
+def _headed(title: str, subtitle: str, height: float) -> Canvas:
+    """Make a white page with its head."""
+    from matplotlib.figure import Figure as Page
+
+    canvas = Page(figsize=(WIDTH, height), dpi=DPI, facecolor="white", layout="constrained")
+    engine = canvas.get_layout_engine()
+    assert engine is not None
+    engine.set(rect=(0.0, 0.0, 1.0, 1 - 0.68 / height), w_pad=0.09, h_pad=0.07, wspace=0.02)  # type: ignore[call-arg]
+    left = 0.12 / WIDTH
+    canvas.text(left, 1 - 0.24 / height, title, fontsize=13, va="center", weight="bold", color=INK)
+    canvas.text(left, 1 - 0.52 / height, subtitle, fontsize=9.5, va="center", color=GREY)
+    return canvas
+
+
+def _draw(axes: Axes, panel: Panel, canvas: Canvas) -> None:
+    axes.set_title(panel.title, fontsize=11, loc="left", color=INK)
+    axes.set_xlabel(panel.x_label, fontsize=10, color=INK)
+    axes.set_ylabel(panel.y_label, fontsize=10, color=INK)
+    axes.set_xscale(panel.x_scale)
+    axes.set_yscale(panel.y_scale)
+    axes.grid(axis="y", color=LINES, linewidth=0.6)
+    axes.set_axisbelow(True)
+    axes.tick_params(colors=INK, labelsize=9, color=FRAME, width=0.7)
+    axes.tick_params(which="minor", color=LINES)
+    for side, spine in axes.spines.items():
+        spine.set_visible(side in ("left", "bottom"))
+        spine.set_color(FRAME)
+        spine.set_linewidth(0.7)
+    shaded = None
+    for series in panel.series:
+        shaded = _plot(axes, series) or shaded
+    for rule, dashes in zip(panel.rules, (_DOTTED, (0, (5, 1.5)), (0, (5, 1.5, 1, 1.5))), strict=False):
+        color = LOOKS[rule.role]["color"]
+        axes.axhline(rule.y, color=color, linestyle=dashes, linewidth=1.3, label=rule.label, zorder=2)
+    _frame(axes, panel)
+    if shaded is not None:
+        bar = canvas.colorbar(shaded, ax=axes, pad=0.02, aspect=30)
+        bar.set_label(panel.shade_label, fontsize=9, color=INK)
+        bar.ax.tick_params(labelsize=8, color=FRAME, width=0.7)
+        bar.outline.set_visible(False)
+    if panel.legend and (panel.rules or panel.boxes or any(series.label for series in panel.series)):
+        above = {"loc": "lower right", "bbox_to_anchor": (1.0, 0.99), "ncols": 2, "columnspacing": 1.2}
+        place = above if panel.legend == "above" else {"loc": panel.legend}
+        axes.legend(**place, fontsize=8.5, labelcolor=INK, facecolor="white", framealpha=0.85, edgecolor="none",
+                    handlelength=2.4, borderaxespad=0.3)  # fmt: skip
+
+
+def _frame(axes: Axes, panel: Panel) -> None:
+    """Set ends and ticks of the axes, and draw the boxes."""
+    from matplotlib.patches import Rectangle
+    from matplotlib.ticker import FixedLocator, MaxNLocator, NullLocator
+
+    if panel.x_range:
+        axes.set_xlim(*panel.x_range)
+    if panel.y_range:
+        axes.set_ylim(*panel.y_range)
+    if panel.x_ticks is not None:
+        axes.xaxis.set_major_locator(FixedLocator([place for place, _ in panel.x_ticks]))
+        axes.xaxis.set_minor_locator(NullLocator())
+        axes.set_xticklabels([name for _, name in panel.x_ticks])
+    elif panel.x_scale == "linear" and panel.x_label == "epoch":
+        last = max(len(series.x) for series in panel.series)
+        axes.set_xlim(*((1, last) if last > 1 else (0, 2)))
+        axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
+    for box in panel.boxes:
+        corner, width, height = (box.x[0], box.y[0]), box.x[1] - box.x[0], box.y[1] - box.y[0]
+        axes.add_patch(Rectangle(corner, width, height, fill=False, edgecolor=VERMILION, linewidth=1.8, zorder=5,
+                                 label=box.label, clip_on=False))  # fmt: skip
+
+
+def _plot(axes: Axes, series: Series) -> Any:
+    """Draw one series; return what a colour scale is made of, if anything."""
+    look = dict(LOOKS[series.role])
+    marker = look.pop("marker")
+    if series.kind == "area":
+        axes.plot(series.x, series.y, label=series.label, **look)
+        axes.fill_between(series.x, series.y, color=look["color"], alpha=0.12, linewidth=0)
+        return None
+    if series.shades is not None:
+        return axes.scatter(
+            series.x, series.y, c=series.shades, cmap=SHADES, vmin=0.0, vmax=1.0, label=series.label or None,
+            s=26, edgecolors="#444444", linewidths=0.4, zorder=3, clip_on=False,
+        )  # fmt: skip
+    if series.kind == "points":
+        look |= {"linestyle": "none"}
+    points: dict[str, Any] = {"marker": marker, "markersize": 5} if series.kind != "line" or len(series.x) == 1 else {}
+    clipped: dict[str, Any] = {"clip_on": False} if series.kind != "line" or series.low is None else {}
+    y = np.asarray(series.y, np.float64)
+    if series.low is not None and series.high is not None and series.kind == "line":
+        axes.fill_between(series.x, series.low, series.high, color=look["color"], alpha=0.16, linewidth=0)
+    elif series.low is not None and series.high is not None:
+        bars = np.maximum(np.array([y - series.low, np.asarray(series.high) - y]), 0.0)
+        axes.errorbar(series.x, y, bars, fmt="none", ecolor=look["color"], elinewidth=1.1, capsize=2.5, zorder=2.5)
+    axes.plot(series.x, y, label=series.label, **look, **points, **clipped)
+    return None
+
+
+def _units(chart: UnitsChart) -> Canvas:
+    """Draw each picture as a network: units as circles, those that are dropped crossed out and without lines."""
+    height = _HEAD + 3.3
+    canvas = _headed(chart.title, chart.subtitle, height)
+    for place, (head, layers) in enumerate(zip(chart.heads, chart.pictures, strict=True)):
+        axes = canvas.add_subplot(1, len(chart.pictures), place + 1)
+        axes.set_title(head, fontsize=11, color=INK)
+        axes.set_axis_off()
+        most = max(map(len, layers))
+        spots = [[(x, most - 1 - y) for y in range(len(layer))] for x, layer in enumerate(layers)]
+        _join(axes, layers, spots)
+        for kept in (True, False):
+            at = [spot for layer, column in zip(layers, spots, strict=True)
+                  for works, spot in zip(layer, column, strict=True) if works == kept]  # fmt: skip
+            xs, ys = [spot[0] for spot in at], [spot[1] for spot in at]
+            edge, fill = (BLUE, BLUE) if kept else (FRAME, "white")
+            axes.scatter(xs, ys, s=70, facecolors=fill, edgecolors=edge, linewidths=1.0, zorder=3)
+            if not kept:
+                axes.scatter(xs, ys, s=34, marker="x", color=VERMILION, linewidths=1.5, zorder=4)
+        for x, width in enumerate(chart.widths):
+            axes.text(x, -0.95, f"{x + 1}", ha="center", va="center", fontsize=9, color=GREY)
+            if width > len(layers[x]):
+                axes.text(x, -0.42, "⋮", ha="center", va="center", fontsize=9, color=GREY)
+        axes.text((len(layers) - 1) / 2, -1.45, "hidden layer", ha="center", va="center", fontsize=9, color=GREY)
+        axes.set_xlim(-0.5, len(layers) - 0.5)
+        axes.set_ylim(-1.75, most - 0.4)
+    return canvas
+
+
+def _join(axes: Axes, layers: Any, spots: Any) -> None:
+    """Draw lines between the units that work."""
+    from matplotlib.collections import LineCollection
+
+    lines = [
+        (a, b)
+        for (left, begins), (right, ends) in pairwise(zip(layers, spots, strict=True))
+        for works, a in zip(left, begins, strict=True)
+        for also, b in zip(right, ends, strict=True)
+        if works and also
+    ]
+    axes.add_collection(LineCollection(lines, colors="#9fb8c9", linewidths=0.35, zorder=1))
