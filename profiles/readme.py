@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterable, Mapping
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -33,9 +34,13 @@ def build(results: Mapping[str, Result]) -> str:
     if rows:
         parts.append(table(("what", "figure"), rows))
     if "peers" in results:
+        parts.append(RATIOS)
         parts.extend(peers_tables(results["peers"]))
     return "\n\n".join([*parts, RERUN, END])
 
+
+RATIOS = """The same work by others, each in the best settings that were found for it (where it says "as shipped", its
+libraries choose their instructions by themselves); in brackets, how many times as fast fastnet is:"""
 
 RERUN = """Each figure is the median of repeated runs. Before a script times anything, it compares it with the reference
 in plain NumPy. To measure your own machine and write this section anew:
@@ -124,15 +129,31 @@ ROWS = {
 
 
 def peers_tables(result: Result) -> Iterable[str]:
-    """One table for each comparison, fastest first; `ratio` is how many times as fast this project is."""
-    for section in dict.fromkeys(figure["section"] for figure in result["figures"]):
-        figures = [figure for figure in result["figures"] if figure["section"] == section]
-        figures.sort(key=lambda figure: figure["value"], reverse=figures[0]["better"] == "higher")
-        rows = [
-            (figure["name"], digits(figure["value"]), f"{digits(figure['ratio'])}×" if figure.get("ratio") else "")
-            for figure in figures
-        ]
-        yield table((section, figures[0]["unit"], "fastnet is so many times as fast"), rows)
+    """One table for the comparisons of one unit that follow each other; `ratio` is how many times as fast this is."""
+    sections = dict.fromkeys(figure["section"] for figure in result["figures"])
+    for unit, titles in groupby(sections, lambda title: first_of(result, title)["unit"]):
+        columns = list(titles)
+        order = [figure for figure in result["figures"] if figure["section"] == columns[0]]
+        order.sort(key=lambda figure: figure["value"], reverse=order[0]["better"] == "higher")
+        names = list(dict.fromkeys(f["name"] for f in (*order, *result["figures"]) if f["section"] in columns))
+        cells = {(f["name"], f["section"]): rate(f) for f in result["figures"]}
+        rows = [(name, *(cells.get((name, title), "") for title in columns)) for name in names]
+        yield table((unit, *columns), rows)
+
+
+def first_of(result: Result, section: str) -> Mapping[str, Any]:
+    """Return the first figure of a section."""
+    return next(figure for figure in result["figures"] if figure["section"] == section)
+
+
+def rate(figure: Mapping[str, Any]) -> str:
+    """Write a figure, and for a peer how many times as fast this project is.
+
+    >>> rate({"value": 8.6612, "ratio": 1.81}), rate({"value": 15.65, "ratio": 1.0})
+    ('8.66 (1.81×)', '15.7')
+    """
+    ratio = figure.get("ratio", 1)
+    return digits(figure["value"]) + (f" ({digits(ratio)}×)" if ratio != 1 else "")
 
 
 # Words ----------------------------------------------------------------------------------------------------------------

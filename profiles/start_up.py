@@ -33,9 +33,12 @@ mark("the command line: Click, settings")
 import fastnet.packs
 mark("NumPy, Numba and the kernels' sources")
 spent = 0.0
+begun = False
 class Watched(fastnet.packs.PackRun):
     def start(self, *which):
-        if len(self.status):
+        global begun
+        if len(self.status) and not begun:  # not those of the final choice, which follow
+            begun = True
             mark("data, study, and what else comes before the trial")
         super().start(*which)
 def warm_up(*args, load=fastnet.packs.warm_up):

@@ -28,7 +28,7 @@ def target() -> str:
 
 _VECTOR_FEATURES = (
     *("sse2", "sse4.1", "avx", "avx2", "fma", "f16c", "avx512f", "avx512bw", "avx512dq", "avx512vl", "avx512vnni"),
-    *("avx512bf16", "neon", "sve", "sve2"),
+    *("avx512bf16", "avx512vbmi2", "neon", "sve", "sve2"),
 )
 
 
@@ -80,6 +80,12 @@ GROUP = min(LANES, 8)
 
 MASK_BYTES = LANES // GROUP
 """Bytes of the activity bits of one vector."""
+
+COMPRESSES = GROUP == 8 and "avx512vbmi2" in _features()
+"""Whether one instruction lists the set bits of 64."""
+
+LIST_ROOM = 64 if COMPRESSES else 8
+"""Entries that are written at once to a list of active units, of which only some may count."""
 
 LINE_BYTES = 64
 """Bytes of a cache line."""

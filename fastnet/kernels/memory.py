@@ -139,6 +139,40 @@ def load_u32(typing: Any, base: Any) -> Any:
 
 
 @intrinsic
+def list_set_bits(typing: Any, bits: Any, first: Any, target: Any) -> Any:
+    """Write the numbers of the bits that are set in 64, counted from `first`, a byte each, ascending.
+
+    64 bytes are written, of which as many count as bits are set. Only where `host.COMPRESSES`.
+    """
+    numbers, chosen = ir.VectorType(I8, 64), ir.VectorType(ir.IntType(1), 64)
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        bits, first, target = args
+        kind = ir.FunctionType(numbers, [numbers, numbers, chosen])
+        compress = cgutils.get_or_insert_function(builder.module, kind, "llvm.x86.avx512.mask.compress.v64i8")
+        single = builder.insert_element(ir.Constant(numbers, None), builder.trunc(first, I8), ir.Constant(I32, 0))
+        begin = builder.shuffle_vector(single, single, ir.Constant(ir.VectorType(I32, 64), [0] * 64))
+        all_numbers = builder.add(begin, ir.Constant(numbers, list(range(64))))
+        none = ir.Constant(numbers, None)
+        write(builder, builder.call(compress, [all_numbers, none, builder.bitcast(bits, chosen)]), target, numbers, 1)
+        return context.get_dummy_value()
+
+    return types.none(types.int64, types.int64, types.int64), generate
+
+
+@intrinsic
+def count_bits(typing: Any, bits: Any) -> Any:
+    """How many of 64 bits are set."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.call(
+            cgutils.get_or_insert_function(builder.module, ir.FunctionType(I64, [I64]), "llvm.ctpop.i64"), args
+        )
+
+    return types.int64(types.int64), generate
+
+
+@intrinsic
 def clock(typing: Any) -> Any:
     """Seconds on the system's monotonic clock as float64; NaN where there is no POSIX clock."""
     monotonic = {"linux": 1, "darwin": 6}.get(sys.platform)

@@ -48,7 +48,7 @@ from fastnet.kernels.context import (
     open_work,
 )
 from fastnet.kernels.dropout import keep_bits
-from fastnet.kernels.host import GROUP, TILE_ROWS
+from fastnet.kernels.host import GROUP, LIST_ROOM, TILE_ROWS
 from fastnet.kernels.layout import (
     ACTIVE,
     GRADIENT,
@@ -159,7 +159,7 @@ def _output_lists(row: np.ndarray, work: Work, layer: int, n_columns: int) -> Li
 @kernel
 def _list_outputs(row: np.ndarray, n_rows: int, work: Work) -> bool:
     """List a hidden layer's active outputs; return whether they are few enough for the lists to pay."""
-    capacity = row[LD_ACTIVE] * GROUP + 8
+    capacity = row[LD_ACTIVE] * GROUP + LIST_ROOM
     n_active = list_active(
         work.bits[row[ACTIVE] :], row[LD_ACTIVE], n_rows, capacity, row[N_BLOCKS], work.lists[row[LISTS] :],
         work.begins[row[MARKS] :], work.ends[row[MARKS] :],
