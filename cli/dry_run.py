@@ -103,6 +103,8 @@ def describe(task: Task) -> Iterator[str]:
         yield line("stages", f"{config.stages}, of {config.trials // config.stages:,} trials each")
     if config.final:
         yield line("final", f"the {config.final} best again, {counted(config.repeats, 'fresh seed')} each")
+    if config.ensemble_top:
+        yield line("ensemble", f"the {config.ensemble_top} best put together, {config.ensemble}")
     yield line("study", "a new folder in studies" if task.folder is None else click.format_filename(task.folder))
     yield line("threads", str(task.threads))
 
@@ -193,7 +195,8 @@ def time_text(task: Task, speed: Speed, threads: int) -> str:
     if not missing:
         return "none: every trial is stored"
     epochs = trial_epochs(config) * missing / config.trials
-    epochs += config.final * config.repeats * config.train.epochs
+    again = config.final * config.repeats + config.ensemble_top
+    epochs += again * config.train.epochs * (config.folds or 1)
     seconds = START_SECONDS + epochs / speed.epochs_per_second
     how = f"measured for {speed.seconds:.1f} s on {counted(threads, 'thread')}"
     if not speed.finished:

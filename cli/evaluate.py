@@ -21,16 +21,17 @@ from .results import as_json
 def command(model: Path, data: str, data_dir: Path | None, part: str | None, output_format: str) -> None:
     """Measure the accuracy and the loss of a saved model.
 
-    MODEL is a file that fastnet train wrote. Without --part the test set of the data is used, if there is one.
+    MODEL is a file that fastnet train or fastnet search wrote, one network or an ensemble. Without --part the test set
+    of the data is used, if there is one.
 
     \b
     Example:
       fastnet evaluate models/mnist5k-1.safetensors
       fastnet evaluate models/mnist-1.safetensors --data mnist --format json
     """
-    from fastnet.model import Model
+    from fastnet.ensemble import load_model
 
-    trained = Model.load(model)
+    trained = load_model(model)
     dataset = load_dataset(data, data_dir, None)
     trained.check_fits(dataset)
     name, x, y = choose_part(dataset, part)

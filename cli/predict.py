@@ -17,7 +17,7 @@ from .outputs import check_writable
 from .results import as_csv
 
 if TYPE_CHECKING:
-    from fastnet.model import FloatArray
+    from fastnet.predictor import FloatArray
 
 
 @click.command(name="predict")
@@ -40,18 +40,19 @@ def command(
 ) -> None:
     """Print the most probable class of every sample.
 
-    MODEL is a file that fastnet train wrote. Without --part the test set of the data is used, if there is one.
+    MODEL is a file that fastnet train or fastnet search wrote, one network or an ensemble. Without --part the test set
+    of the data is used, if there is one.
 
     \b
     Example:
       fastnet predict models/mnist5k-1.safetensors > labels.csv
       fastnet predict models/mnist-1.safetensors --data mnist --probabilities --format json -o digits.jsonl
     """
-    from fastnet.model import Model
+    from fastnet.ensemble import load_model
 
     if output is not None:
         check_writable(output, overwrite=overwrite)
-    trained = Model.load(model)
+    trained = load_model(model)
     dataset = load_dataset(data, data_dir, None)
     trained.check_fits(dataset)
     _, x, _ = choose_part(dataset, part)

@@ -26,6 +26,7 @@ COMPILING = (
     Part(", or loading them where they are in the cache", 1, joint=""),
 )
 CHOOSING = (Part("training the best again on fresh seeds", style="bold"), Part(", then the one to keep", 1, joint=""))
+ENSEMBLING = (Part("training the best again to put them together", style="bold"),)
 
 
 class Display:
@@ -80,7 +81,8 @@ class SearchDisplay(Display):
         self._time_left = time_left
         self._best = BestSoFar()
         self._levels = levels_for(getattr(sys.stderr, "encoding", None))
-        self._compiling = self._choosing = self._ended = False
+        self._compiling = self._ended = False
+        self._ending: tuple[Part, ...] = ()
 
     def __call__(self, state: SearchState) -> None:
         self._stop.careful = not state.compiling
@@ -88,9 +90,10 @@ class SearchDisplay(Display):
             self.show(state.done, state.total, COMPILING, urgent=not self._compiling)
             self._compiling = True
             return
-        if state.choosing:
-            self.show(state.done, state.total, CHOOSING, urgent=not self._choosing)
-            self._choosing = True
+        if state.choosing or state.ensembling:
+            ending = CHOOSING if state.choosing else ENSEMBLING
+            self.show(state.done, state.total, ending, urgent=ending != self._ending)
+            self._ending = ending
             return
         self._best.add(state.done, state.best)
         ended = state.done == state.total
@@ -147,10 +150,13 @@ class BestSoFar:
 
 
 class TrainDisplay(Display):
-    """Epochs done, how the last one went and the time left."""
+    """Epochs done, how the last one went, on average over several networks, and the time left."""
 
-    def __init__(self, epochs: int, stop: StopOnInterrupt, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, epochs: int, stop: StopOnInterrupt, *, networks: int = 1, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         super().__init__("epoch", clock=clock)
+        self._mean = "mean " if networks > 1 else ""
         self._stop = stop
         self._epochs = epochs
         self._started = clock()
@@ -162,8 +168,8 @@ class TrainDisplay(Display):
         first, since = self._first = self._first or (epoch.epoch, now)
         rate = (now - since) / (epoch.epoch - first) if epoch.epoch > first else (now - self._started) / epoch.epoch
         details = [
-            Part(f"train acc:{accuracy(epoch.train_accuracy)}, loss:{epoch.train_loss:.4f}", 1),
-            Part(f"val acc:{accuracy(epoch.validation_accuracy)}, loss:{epoch.validation_loss:.4f}"),
+            Part(f"{self._mean}train acc:{accuracy(epoch.train_accuracy)}, loss:{epoch.train_loss:.4f}", 1),
+            Part(f"{self._mean}val acc:{accuracy(epoch.validation_accuracy)}, loss:{epoch.validation_loss:.4f}"),
         ]
         pace = [Part(f"ETA {duration((self._epochs - epoch.epoch) * rate)}")]
         self.show(epoch.epoch, self._epochs, details, pace, urgent=epoch.epoch == self._epochs)

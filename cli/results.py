@@ -58,6 +58,7 @@ def search_document(result: SearchResult, folder: Path, settings: Mapping[str, A
         },
         "stages": list(result.stages),
         "final": result.final,
+        "ensemble": result.ensemble_report,
         "trials": trial_rows(result),
     }
 
@@ -65,7 +66,7 @@ def search_document(result: SearchResult, folder: Path, settings: Mapping[str, A
 def search_lines(result: SearchResult, folder: Path, best: Sequence[TrialResult], metric: str) -> Iterator[str]:
     """What a search came to, to read: stages, the best trials in the book's form, ranges to go on with, the choice."""
     from fastnet.report.listing import format_best
-    from fastnet.report.outcome import format_final, format_recommendation, format_stage
+    from fastnet.report.outcome import format_ensemble, format_final, format_recommendation, format_stage
 
     for stage in result.stages if len(result.stages) > 1 else ():
         if stage["report"] is not None:
@@ -76,6 +77,8 @@ def search_lines(result: SearchResult, folder: Path, best: Sequence[TrialResult]
     if result.final is not None:
         yield from ("", *format_final(result.final))
         yield from kept_lines(result.final["kept"], folder)
+    if result.ensemble_report is not None:
+        yield from ("", *format_ensemble(result.ensemble_report), *ensemble_lines(result.ensemble_report, folder))
 
 
 def kept_lines(kept: Mapping[str, Any] | None, folder: Path) -> Iterator[str]:
@@ -86,10 +89,23 @@ def kept_lines(kept: Mapping[str, Any] | None, folder: Path) -> Iterator[str]:
     if kept["test_accuracy"] is not None:
         text += f", test acc:{accuracy(kept['test_accuracy'])}"
     yield text
-    if kept.get("test_uses", 0) > 1:
-        yield f"This study has used the test set {kept['test_uses']} times by now: choose by none of these figures,"
-        yield "  or they promise too much."
+    yield from test_use_lines(kept)
     yield f"model: {click.format_filename(folder / kept['model'])}"
+
+
+def ensemble_lines(document: Mapping[str, Any], folder: Path) -> Iterator[str]:
+    """What the ensemble came to on the test set, and where it is."""
+    if document["test_accuracy"] is not None:
+        yield f"test acc:{accuracy(document['test_accuracy'])}, test loss:{document['test_loss']:.4f}"
+    yield from test_use_lines(document)
+    yield f"ensemble: {click.format_filename(folder / document['model'])}"
+
+
+def test_use_lines(document: Mapping[str, Any]) -> Iterator[str]:
+    """A warning where the test set was used more than once."""
+    if document.get("test_uses", 0) > 1:
+        yield f"This study has used the test set {document['test_uses']} times by now: choose by none of these figures,"
+        yield "  or they promise too much."
 
 
 def closing_line(result: SearchResult, folder: Path) -> str:

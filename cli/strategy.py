@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import click
 
-from fastnet.config import METRICS, PRUNINGS, SAMPLERS, SearchConfig
+from fastnet.config import ENSEMBLES, METRICS, PRUNINGS, SAMPLERS, SearchConfig
 
 from .options import default_of, flag
 
@@ -29,6 +29,14 @@ _STRATEGY: dict[str, tuple[Any, str]] = {
     "metric": (click.Choice(METRICS), "What trials are compared by, on the validation samples."),
     "stages": (int, "Rounds that share the trials; after each the ranges shrink to where the best ones lie."),
     "repeats": (int, "Fresh seeds with which each candidate of --final is trained."),
+    "ensemble_top": (
+        int,
+        "At the end, put the networks of so many of the best trials together as one model; 0 makes none.",
+    ),
+    "ensemble": (
+        click.Choice(ENSEMBLES),
+        "The mean of all of them (average), or of those that do best together on the validation samples (greedy).",
+    ),
 }
 
 

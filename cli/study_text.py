@@ -11,7 +11,7 @@ import click
 
 from fastnet.settings import format_memory
 
-from .results import kept_lines
+from .results import ensemble_lines, kept_lines
 from .tables import LEFT, RIGHT, printable
 
 if TYPE_CHECKING:
@@ -63,6 +63,7 @@ def study_document(study: Study, folder: Path) -> dict[str, Any]:
         "being_written": is_being_written(folder),
         "stages": study.stages(),
         "final": study.final(),
+        "ensemble": study.ensemble(),
         "test_uses": study.test_uses(),
         "runs": study.runs(),
     }
@@ -98,8 +99,8 @@ def study_lines(document: Mapping[str, Any]) -> list[str]:
 
 
 def outcome_lines(document: Mapping[str, Any]) -> list[str]:
-    """Stages, recommendation and final choice, as the search itself tells them."""
-    from fastnet.report.outcome import format_final, format_recommendation, format_stage
+    """Stages, recommendation, final choice and ensemble, as the search itself tells them."""
+    from fastnet.report.outcome import format_ensemble, format_final, format_recommendation, format_stage
 
     lines: list[str] = []
     for stage in document["stages"]:
@@ -109,9 +110,12 @@ def outcome_lines(document: Mapping[str, Any]) -> list[str]:
         lines += subject(f"stage {stage['number']}", [f"trials {stage['first']} to {last}", *told])
         if report is not None and "recommendation" in report:
             lines += subject("advice", format_recommendation(report["recommendation"]))
-    final = document["final"]
+    final, ensemble, folder = document["final"], document["ensemble"], Path(document["study"])
     if final is not None:
-        lines += subject("final", [*format_final(final), *kept_lines(final["kept"], Path(document["study"]))])
+        lines += subject("final", [*format_final(final), *kept_lines(final["kept"], folder)])
+    if ensemble is not None:
+        lines += subject("ensemble", [*format_ensemble(ensemble), *ensemble_lines(ensemble, folder)])
+        lines += subject("", wrapped({f"trial {row['trial']}": f"× {row['weight']}" for row in ensemble["members"]}))
     return lines
 
 

@@ -1,13 +1,14 @@
-"""`fastnet train`: one network on one data set."""
+"""`fastnet train`: one network, or an ensemble of several, on one data set."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from fastnet.config import as_settings
+from fastnet.config import as_settings, check_networks
 
 from .config_file import config_options, printed, with_parts
 from .interrupt import StopOnInterrupt
@@ -29,6 +30,8 @@ from .progress import TrainDisplay, accuracy
 if TYPE_CHECKING:
     from fastnet.config import TrainConfig
     from fastnet.data.dataset import Dataset, Split
+    from fastnet.ensemble_trainer import EnsembleResult
+    from fastnet.predictor import Predictor
     from fastnet.trainer import TrainResult
 
 MODELS = Path("models")
@@ -40,6 +43,15 @@ SUFFIX = ".safetensors"
 @samples_option("all")
 @validation_option
 @training_options()
+@click.option(
+    "--ensemble",
+    "networks",
+    type=int,
+    default=1,
+    show_default=True,
+    metavar="N",
+    help="Train N networks that differ by chance alone, side by side, and keep the average of their probabilities.",
+)
 @jobs_option
 @config_options
 @verbosity_options("Print all settings before the training.")
@@ -52,6 +64,7 @@ def command(
     data_dir: Path | None,
     samples: int | None,
     validation_fraction: float,
+    networks: int,
     jobs: int | None,
     output: Path | None,
     overwrite: bool,
@@ -63,6 +76,8 @@ def command(
     The best epoch is the one with the highest accuracy on the validation samples. The test set is used once, at the
     end, with the weights of that epoch. Results do not depend on the number of threads.
 
+    With --ensemble there are several networks, in one model. Each keeps its own best epoch and stops early by itself.
+
     Ctrl-C ends the training and keeps the best epoch so far.
 
     An option that is not given is looked for in the environment (FASTNET_TRAIN_EPOCHS for --epochs), then in the file
@@ -72,6 +87,7 @@ def command(
     Example:
       fastnet train
       fastnet train --data mnist --hidden 512x2 --optimizer adam --dropout 0.2 --epochs 10
+      fastnet train --data mnist --samples 1000 --hidden 100x2 --ensemble 10
       fastnet train --config trial.json --epochs 100
       fastnet train --data flowers.npz --hidden 64,32 --early-stopping 10 -o flowers.safetensors
     """
@@ -79,26 +95,41 @@ def command(
     if print_config:
         click.echo(printed(ctx, {**as_settings(config), **shown_samples(ctx)}), nl=False)
         return
+    check_networks(networks)
     prepare(output, overwrite=overwrite)
     dataset = load_dataset(data, data_dir, samples)
-    with StopOnInterrupt() as stop, TrainDisplay(config.epochs, stop) as display:
-        result = run(dataset, config, validation_fraction, on_epoch=display, jobs=jobs, should_stop=stop)
-    show(result, config)
-    save(result, output, dataset.name)
+    with StopOnInterrupt() as stop, TrainDisplay(config.epochs, stop, networks=networks) as display:
+        outcome = run(dataset, config, networks, validation_fraction, on_epoch=display, jobs=jobs, should_stop=stop)
+    show(outcome)
+    save(outcome, output, dataset.name)
     if stop():
         ctx.exit(130)
 
 
-def run(dataset: Dataset, config: TrainConfig, validation_fraction: float, **how: Any) -> TrainResult:
+class Outcome(NamedTuple):
+    """What a training came to: lines to print, the model, what draws its picture, a warning."""
+
+    lines: list[str]
+    model: Predictor
+    draw: Callable[[Path], None]
+    warning: str
+
+
+def run(dataset: Dataset, config: TrainConfig, networks: int, validation_fraction: float, **how: Any) -> Outcome:
     """Set the validation samples aside, say what is about to be trained, and train it."""
     from fastnet.data.dataset import split
 
     parts = split(dataset.y, fraction=validation_fraction, seed=config.seed)
-    note(description(dataset, parts, config))
+    note(description(dataset, parts, config) + (f" | {networks} networks" if networks > 1 else ""))
     details(settings_lines(config))
-    from fastnet.trainer import train  # not sooner: compiled code takes longer to load than bad data to be refused
+    # Not sooner: compiled code takes longer to load than bad data to be refused.
+    if networks > 1:
+        from fastnet.ensemble_trainer import train_ensemble
 
-    return train(dataset, config, split=parts, **how)
+        return several(train_ensemble(dataset, config, networks=networks, split=parts, **how), config)
+    from fastnet.trainer import train
+
+    return single(train(dataset, config, split=parts, **how), config)
 
 
 def prepare(output: Path | None, *, overwrite: bool) -> None:
@@ -131,33 +162,79 @@ def settings_lines(config: TrainConfig) -> list[str]:
     return [f"  {name} {value}" for name, value in as_settings(config).items() if value is not None]
 
 
-def save(result: TrainResult, output: Path | None, name: str) -> None:
-    """Write the model, under a new name unless one is given, then the picture beside it, and say where they are."""
-    from fastnet.report.figures import learning_curve_figure
+def single(result: TrainResult, config: TrainConfig) -> Outcome:
+    """How the training of one network ended."""
+    best = result.best_epoch - 1
+    curves = result.curves
+    lines = [
+        f"best epoch:{result.best_epoch} of {result.epochs_done}, train acc:{accuracy(curves.train_accuracy[best])}, "
+        f"val acc:{accuracy(curves.validation_accuracy[best])}, seed:{config.seed}"
+    ]
+    if result.test_accuracy is not None:
+        lines.append(f"test acc:{accuracy(result.test_accuracy)}, test loss:{result.test_loss:.4f}")
+    lines.append(time_line(result))
 
+    def draw(path: Path) -> None:
+        from fastnet.report.figures import learning_curve_figure
+
+        learning_curve_figure(curves, path)
+
+    warning = "The training diverged and ended early: try a lower --learning-rate." if result.diverged else ""
+    return Outcome(lines, result.model, draw, warning)
+
+
+def several(result: EnsembleResult, config: TrainConfig) -> Outcome:
+    """How the training of an ensemble ended, beside what its networks are worth on average."""
+    from fastnet.report.text import counted
+
+    members = result.ensemble.members
+    epochs = sorted({member.metrics["best_epoch"] for member in members})
+    span = f"{epochs[0]} to {epochs[-1]}" if len(epochs) > 1 else str(epochs[0])
+    lines = [
+        f"best epochs:{span} of {result.epochs_done}, seed:{config.seed}",
+        f"val acc:{accuracy(result.validation.accuracy)}, its {counted(len(members), 'network')} alone "
+        f"{accuracy(result.member_validation.accuracy)} on average",
+    ]
+    if result.test is not None and result.member_test is not None:
+        lines.append(
+            f"test acc:{accuracy(result.test.accuracy)}, test loss:{result.test.loss:.4f}, alone "
+            f"{accuracy(result.member_test.accuracy)}, {result.member_test.loss:.4f}"
+        )
+    lines.append(time_line(result))
+
+    def draw(path: Path) -> None:
+        from fastnet.report.figures import ensemble_curve_figure
+
+        ensemble_curve_figure(result.curves, result.validation, path)
+
+    warning = ""
+    if result.diverged:
+        warning = f"{counted(result.diverged, 'network')} diverged and ended early: try a lower --learning-rate."
+    return Outcome(lines, result.ensemble, draw, warning)
+
+
+def time_line(result: TrainResult | EnsembleResult) -> str:
+    """How long a training took."""
+    return f"{result.epochs_done} epochs in {result.seconds:.1f} s, compile {result.compile_seconds:.1f} s"
+
+
+def show(outcome: Outcome) -> None:
+    """Print how the training ended."""
+    click.echo("\n".join(outcome.lines))
+    if outcome.warning:
+        click.echo(outcome.warning, err=True)
+
+
+def save(outcome: Outcome, output: Path | None, name: str) -> None:
+    """Write the model, under a new name unless one is given, then the picture beside it, and say where they are."""
     path = output or claim_file(MODELS, name, SUFFIX)
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        result.model.save(path)
+        outcome.model.save(path)
     except BaseException:
         if output is None:
             path.unlink(missing_ok=True)  # the claimed name; it is still empty
         raise
     click.echo(f"model: {click.format_filename(path)}")
-    learning_curve_figure(result.curves, picture_of(path))
+    outcome.draw(picture_of(path))
     click.echo(f"curve: {click.format_filename(picture_of(path))}")
-
-
-def show(result: TrainResult, config: TrainConfig) -> None:
-    """Print how the training ended."""
-    best = result.best_epoch - 1
-    curves = result.curves
-    click.echo(
-        f"best epoch:{result.best_epoch} of {result.epochs_done}, train acc:{accuracy(curves.train_accuracy[best])}, "
-        f"val acc:{accuracy(curves.validation_accuracy[best])}, seed:{config.seed}"
-    )
-    if result.test_accuracy is not None:
-        click.echo(f"test acc:{accuracy(result.test_accuracy)}, test loss:{result.test_loss:.4f}")
-    click.echo(f"{result.epochs_done} epochs in {result.seconds:.1f} s, compile {result.compile_seconds:.1f} s")
-    if result.diverged:
-        click.echo("The training diverged and ended early: try a lower --learning-rate.", err=True)

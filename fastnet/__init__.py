@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from fastnet.data.dataset import split as split
     from fastnet.data.dataset import take_first as take_first
     from fastnet.data.registry import load as load
+    from fastnet.ensemble import Ensemble as Ensemble
+    from fastnet.ensemble import load_model as load_model
+    from fastnet.ensemble_trainer import train_ensemble as train_ensemble
     from fastnet.errors import ConfigError as ConfigError
     from fastnet.errors import DataError as DataError
     from fastnet.errors import FastnetError as FastnetError
@@ -45,6 +48,9 @@ _HOMES = {
     "split": "fastnet.data.dataset",
     "take_first": "fastnet.data.dataset",
     "load": "fastnet.data.registry",
+    "Ensemble": "fastnet.ensemble",
+    "load_model": "fastnet.ensemble",
+    "train_ensemble": "fastnet.ensemble_trainer",
     "ConfigError": "fastnet.errors",
     "DataError": "fastnet.errors",
     "FastnetError": "fastnet.errors",

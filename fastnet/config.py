@@ -195,6 +195,11 @@ def format_number(value: float) -> str:
     return short if float(short) == value else repr(float(value))
 
 
+def shortest(value: object) -> float:
+    """Return the double that prints as briefly as a float32 does: 0.83, not 0.8299999833106995."""
+    return float(str(value))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NetworkSpec:
     """The shape of one fully connected network with a softmax output.
@@ -414,6 +419,10 @@ def check_hyperparameter(name: str, value: float) -> None:
         _in_range(name, value, 0.0, 1.0)
 
 
+MAX_NETWORKS = 1000
+"""Most networks of an ensemble."""
+
+
 def count_threads(jobs: int | None) -> int:
     """Return how many threads to use: `jobs`, or with None as many as there are cores for this process.
 
@@ -434,6 +443,11 @@ def count_threads(jobs: int | None) -> int:
     return jobs
 
 
+def check_networks(networks: object) -> None:
+    """Raise `ConfigError` unless an ensemble of so many networks can be trained."""
+    _count("networks", networks, high=MAX_NETWORKS)
+
+
 def usable_cores() -> int:
     """Return how many cores this process may use."""
     if hasattr(os, "sched_getaffinity"):
@@ -443,6 +457,7 @@ def usable_cores() -> int:
 
 SAMPLERS = ("random", "sobol", "grid")
 PRUNINGS = ("none", "halving", "median")
+ENSEMBLES = ("average", "greedy")
 METRICS = ("accuracy", "loss")
 """What trials are compared by, measured on the validation data: more accuracy is better, less loss is."""
 
@@ -487,6 +502,10 @@ class SearchConfig:
         Candidates that are trained again on fresh seeds at the end, to choose one; 0 for no choice.
     repeats : int
         Fresh seeds of each candidate.
+    ensemble_top : int
+        Networks of the best trials that are put together as one model at the end, up to 1000; 0 for no such model.
+    ensemble : {"average", "greedy"}
+        How: each of them once, or those, as often as it helps, that are good together on the validation data.
 
     Raises
     ------
@@ -517,6 +536,8 @@ class SearchConfig:
     expand: bool = False
     final: int = 5
     repeats: int = 3
+    ensemble_top: int = 0
+    ensemble: str = "average"
 
     def __post_init__(self) -> None:
         _count("trials", self.trials, high=2**32 - 1)
@@ -537,6 +558,8 @@ class SearchConfig:
             raise ConfigError(f"expand={self.expand!r}: must be true or false")
         _count("final", self.final, low=0, high=1000)
         _count("repeats", self.repeats, high=1000)
+        _count("ensemble_top", self.ensemble_top, low=0, high=MAX_NETWORKS)
+        _one_of("ensemble", self.ensemble, ENSEMBLES)
         if self.train.early_stopping is not None:
             raise ConfigError(
                 "early_stopping: trials of a search end early by pruning only; leave it out and choose a pruning"

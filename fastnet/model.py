@@ -9,6 +9,8 @@ from __future__ import annotations
 import itertools
 import json
 import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,10 +20,10 @@ import numpy.typing as npt
 
 from fastnet._version import __version__
 from fastnet.config import NetworkSpec, TrainConfig, as_settings, format_hidden, parse_hidden
-from fastnet.data.coerce import as_features
 from fastnet.data.preprocess import Scaler
 from fastnet.errors import FastnetError, ModelError
 from fastnet.files import replace_file
+from fastnet.predictor import FloatArray, Predictor
 
 if TYPE_CHECKING:
     from fastnet.data.dataset import Dataset
@@ -29,27 +31,9 @@ if TYPE_CHECKING:
 FORMAT_VERSION = 1
 METADATA_KEY = "fastnet"
 
-FloatArray = npt.NDArray[np.float32]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Score:
-    """How well a model predicts some samples.
-
-    Parameters
-    ----------
-    accuracy : float
-        Share of the samples whose most probable class is the true one, in [0, 1].
-    loss : float
-        Mean cross-entropy in nats; a probability below 1e-38 counts as that.
-    """
-
-    accuracy: float
-    loss: float
-
 
 @dataclass(frozen=True, eq=False, slots=True, kw_only=True)
-class Model:
+class Model(Predictor):
     """A trained fully connected network, ready to predict.
 
     Parameters
@@ -127,100 +111,15 @@ class Model:
         tensors |= {f"layers.{i}.bias": b for i, b in enumerate(self.biases)}
         return tensors
 
-    def predict_proba(self, x: npt.ArrayLike) -> FloatArray:
-        """Compute the probability of each class.
+    @property
+    def n_inputs(self) -> int:
+        """Features of a sample."""
+        return self.spec.n_inputs
 
-        Parameters
-        ----------
-        x : array_like
-            (N, I) features in the units of the training data: any numeric type, finite.
-
-        Returns
-        -------
-        ndarray
-            (N, O) float32, rows sum to 1.
-
-        Raises
-        ------
-        DataError
-            If `x` is not a table of finite numbers.
-        ModelError
-            If `x` has another number of features.
-        """
-        features = self._features(x)
+    def _probabilities(self, features: npt.NDArray[Any]) -> FloatArray:
         from fastnet.network import forward
 
         return forward(self, features)
-
-    def predict(self, x: npt.ArrayLike) -> npt.NDArray[np.int64]:
-        """Choose the most probable class of each row of `x`.
-
-        Returns
-        -------
-        ndarray
-            (N,) int64, indices into `class_names`; on a tie the first.
-
-        Raises
-        ------
-        DataError
-            If `x` is not a table of finite numbers.
-        ModelError
-            If `x` has another number of features.
-        """
-        labels: npt.NDArray[np.int64] = np.argmax(self.predict_proba(x), axis=1).astype(np.int64)
-        return labels
-
-    def score(self, x: npt.ArrayLike, y: npt.NDArray[np.int64]) -> Score:
-        """Measure how well the model predicts known classes.
-
-        Parameters
-        ----------
-        x : array_like
-            (N, I) features, as `predict_proba` takes them.
-        y : ndarray
-            (N,) int64, the true classes as indices into `class_names`.
-
-        Returns
-        -------
-        Score
-            Accuracy and mean cross-entropy.
-
-        Raises
-        ------
-        DataError
-            If `x` is not a table of finite numbers.
-        ModelError
-            If `x` has another number of features.
-        """
-        probabilities = self.predict_proba(x)
-        accuracy = float(np.mean(np.argmax(probabilities, axis=1) == y))
-        of_truth = np.maximum(probabilities[np.arange(len(y)), y].astype(np.float64), np.finfo(np.float32).tiny)
-        return Score(accuracy=accuracy, loss=float(-np.log(of_truth).mean()))
-
-    def _features(self, x: npt.ArrayLike) -> npt.NDArray[Any]:
-        features = as_features(x, "x")
-        if features.shape[1] != self.spec.n_inputs:
-            raise ModelError(f"x has {features.shape[1]} features: this model reads {self.spec.n_inputs}")
-        return features
-
-    def check_fits(self, dataset: Dataset) -> None:
-        """Raise `ModelError` unless the data set has this model's features and classes.
-
-        Parameters
-        ----------
-        dataset : Dataset
-            The data that the model is about to be asked about.
-        """
-        if dataset.n_features != self.spec.n_inputs:
-            raise ModelError(
-                f"{dataset.name} has {dataset.n_features} features: this model reads {self.spec.n_inputs}; "
-                "give the kind of data that it was trained on"
-            )
-        if tuple(dataset.class_names) != tuple(self.class_names):
-            raise ModelError(
-                f"{dataset.name} has the classes {_some(dataset.class_names)}: "
-                f"this model knows {_some(self.class_names)}; give the kind of data that it was trained on"
-            )
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the model as safetensors; a file of that name is replaced whole or not at all.
@@ -235,11 +134,11 @@ class Model:
         OSError
             If the folder is missing, read-only or full.
         """
-        from safetensors.numpy import save
+        write_file(Path(path), *self.to_parts())
 
+    def to_parts(self) -> tuple[dict[str, Any], dict[str, FloatArray]]:
+        """Return what is written of it: the description, ready for JSON, and the tensors by name."""
         header = {
-            "format": FORMAT_VERSION,
-            "fastnet_version": __version__,
             "n_inputs": self.spec.n_inputs,
             "n_outputs": self.spec.n_outputs,
             "hidden": format_hidden(self.spec.hidden),
@@ -250,9 +149,7 @@ class Model:
             "settings": self.settings,
             "metrics": self.metrics,
         }
-        tensors = {name: np.ascontiguousarray(tensor) for name, tensor in self._tensors().items()}
-        payload = save(tensors, metadata={METADATA_KEY: json.dumps(header, sort_keys=True)})
-        replace_file(Path(path), payload)
+        return header, self._tensors()
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Model:
@@ -271,15 +168,45 @@ class Model:
         Raises
         ------
         ModelError
-            If the file is missing, damaged, or not one of fastnet's models.
+            If the file is missing, damaged, or not one of fastnet's models; an ensemble is read by
+            `fastnet.load_model`.
         """
-        header, tensors = _read_file(Path(path))
-        try:
-            return _from_parts(header, tensors)
-        except FastnetError as error:
-            raise ModelError(f"{path}: not a usable model: {error}") from error
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise ModelError(f"{path}: not a usable model: its description is incomplete ({error})") from error
+        header, tensors = read_file(Path(path))
+        if "members" in header:
+            raise ModelError(f"{path}: an ensemble of several networks, not a single one; fastnet.load_model reads it")
+        with telling(Path(path)):
+            return cls.from_parts(header, tensors)
+
+    @classmethod
+    def from_parts(cls, header: Mapping[str, Any], tensors: Mapping[str, FloatArray]) -> Model:
+        """Make it of what `to_parts` returned.
+
+        Raises
+        ------
+        FastnetError, KeyError, TypeError, ValueError, AttributeError
+            If something is missing or does not fit.
+        """
+        spec = NetworkSpec(
+            n_inputs=header["n_inputs"],
+            n_outputs=header["n_outputs"],
+            hidden=parse_hidden(header["hidden"]),
+            activation=header.get("activation", "relu"),  # files from before there were others do not name it
+            init=header["init"],
+        )
+        n_layers = len(spec.hidden) + 1
+        missing = [name for i in range(n_layers) for name in _layer_names(i) if name not in tensors]
+        if missing:
+            raise ModelError(f"{missing[0]} is missing")
+        return cls(
+            spec=spec,
+            weights=tuple(tensors[f"layers.{i}.weight"] for i in range(n_layers)),
+            biases=tuple(tensors[f"layers.{i}.bias"] for i in range(n_layers)),
+            scaler=Scaler(offset=tensors["scaler.offset"], scale=tensors["scaler.scale"]),
+            class_names=tuple(str(name) for name in header["class_names"]),
+            eval_scales=_eval_scales(header, len(spec.hidden)),
+            settings=dict(header["settings"]),
+            metrics=dict(header["metrics"]),
+        )
 
 
 def trained_model(
@@ -335,12 +262,23 @@ def _check_tensor(name: str, tensor: FloatArray, shape: tuple[int, ...]) -> None
         raise ModelError(f"{name} holds values that are not finite: the training diverged")
 
 
-def _some(names: tuple[str, ...]) -> str:
-    shown = ", ".join(names[:5])
-    return f"{shown}, ... ({len(names)} in all)" if len(names) > 5 else shown
+def write_file(path: Path, header: Mapping[str, Any], tensors: Mapping[str, FloatArray]) -> None:
+    """Write a model's description and tensors as safetensors; a file of that name is replaced whole or not at all."""
+    from safetensors.numpy import save
+
+    described = {"format": FORMAT_VERSION, "fastnet_version": __version__, **header}
+    packed = {name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}
+    replace_file(path, save(packed, metadata={METADATA_KEY: json.dumps(described, sort_keys=True)}))
 
 
-def _read_file(path: Path) -> tuple[dict[str, Any], dict[str, FloatArray]]:
+def read_file(path: Path) -> tuple[dict[str, Any], dict[str, FloatArray]]:
+    """Read what `write_file` wrote.
+
+    Raises
+    ------
+    ModelError
+        If the file is missing, damaged, of another program or another version.
+    """
     from safetensors import SafetensorError, safe_open
 
     if not path.is_file():
@@ -362,31 +300,18 @@ def _read_file(path: Path) -> tuple[dict[str, Any], dict[str, FloatArray]]:
     return header, tensors
 
 
-def _from_parts(header: dict[str, Any], tensors: dict[str, FloatArray]) -> Model:
-    spec = NetworkSpec(
-        n_inputs=header["n_inputs"],
-        n_outputs=header["n_outputs"],
-        hidden=parse_hidden(header["hidden"]),
-        activation=header.get("activation", "relu"),  # files from before there were others do not name it
-        init=header["init"],
-    )
-    n_layers = len(spec.hidden) + 1
-    missing = [name for i in range(n_layers) for name in _layer_names(i) if name not in tensors]
-    if missing:
-        raise ModelError(f"{missing[0]} is missing")
-    return Model(
-        spec=spec,
-        weights=tuple(tensors[f"layers.{i}.weight"] for i in range(n_layers)),
-        biases=tuple(tensors[f"layers.{i}.bias"] for i in range(n_layers)),
-        scaler=Scaler(offset=tensors["scaler.offset"], scale=tensors["scaler.scale"]),
-        class_names=tuple(str(name) for name in header["class_names"]),
-        eval_scales=_eval_scales(header, len(spec.hidden)),
-        settings=dict(header["settings"]),
-        metrics=dict(header["metrics"]),
-    )
+@contextmanager
+def telling(path: Path) -> Iterator[None]:
+    """Turn what is wrong with the content of a model's file into a `ModelError` that names the file."""
+    try:
+        yield
+    except FastnetError as error:
+        raise ModelError(f"{path}: not a usable model: {error}") from error
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise ModelError(f"{path}: not a usable model: its description is incomplete ({error})") from error
 
 
-def _eval_scales(header: dict[str, Any], n_hidden: int) -> tuple[float, ...]:
+def _eval_scales(header: Mapping[str, Any], n_hidden: int) -> tuple[float, ...]:
     """Read the factors of evaluation; before dropout could differ between layers there was one for all."""
     if "eval_scales" not in header:
         return (float(header["eval_scale"]),) * n_hidden

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fastnet import background
-from fastnet.config import TrainConfig
+from fastnet.config import TrainConfig, shortest
 from fastnet.kernels import layout, pack, step, update, warm
 from fastnet.kernels.context import FIRST_OF_TRIAL, N_PLACES, N_STATE, Job, job_row
 from fastnet.kernels.step import DONE, PAUSED, PENDING
@@ -248,6 +248,10 @@ class PackRun:
         self._seen[ended] = True
         return ended
 
+    def wait(self, seconds: float) -> bool:
+        """Wait until it has ended, at most so long; return whether it has. What went wrong is left to `join`."""
+        return self._future is None or not wait([self._future], seconds).not_done
+
     def stop(self) -> None:
         """Ask every thread to end before its next step; networks under way count as stopped. Harmless at any time."""
         self._control[pack.STOP] = 1
@@ -272,30 +276,42 @@ class PackRun:
         """
         return self._kept[t][: self._layout(t).n_parameters]
 
-    def model(self, t: int, dataset: Dataset, scaler: Scaler) -> Model:
-        """Return a network with the weights that `parameters` has, as a model.
+    def model(
+        self,
+        t: int,
+        dataset: Dataset,
+        scaler: Scaler,
+        parameters: npt.NDArray[np.float32] | None = None,
+        epoch: int | None = None,
+    ) -> Model:
+        """Return a network as a model.
 
         Parameters
         ----------
         t : int
-            See `parameters`.
+            Its position.
         dataset : Dataset
             What the pack's data were prepared from.
         scaler : Scaler
             The one they were prepared with.
+        parameters : (n_parameters,) float32, optional
+            What `parameters` gave, now or earlier; what it gives now if left out.
+        epoch : int, optional
+            After which epoch that was, from 1; the last one that was trained if left out.
         """
         from fastnet.model import trained_model
 
         epochs = int(self.epochs_done[t])
-        _, train_accuracy, validation_loss, validation_accuracy = self.curves[t, :, epochs - 1].tolist()
+        at = (epochs if epoch is None else epoch) - 1
+        _, train_accuracy, validation_loss, validation_accuracy = map(shortest, self.curves[t, :, at])
         metrics = {
             "epochs_done": epochs,
             "train_accuracy": train_accuracy,
             "validation_accuracy": validation_accuracy,
             "validation_loss": validation_loss,
         }
-        table = self._layout(t).table
-        return trained_model(self._members[t].config, dataset, scaler, table, self.parameters(t), metrics)
+        flat = self.parameters(t) if parameters is None else parameters
+        return trained_model(self._members[t].config, dataset, scaler, self._layout(t).table, flat, metrics)
 
     def _layout(self, t: int) -> layout.Layout:
         plan: layout.Layout = self._assemblies[self._kinds[t]].layout

@@ -173,6 +173,13 @@ def train(
     )
 
 
+def never_learnt(config: TrainConfig) -> FastnetError:
+    """Return what is raised where the loss is not finite in the first epoch."""
+    return FastnetError(
+        f"learning_rate={config.learning_rate:g}: the loss is no longer a number in the first epoch; try a tenth of it"
+    )
+
+
 class Training:
     """One network under training, epoch by epoch.
 
@@ -230,14 +237,13 @@ class Training:
         if not self.epochs and self.status == step.STOPPED:
             raise KeyboardInterrupt
         if not self.epochs:
-            raise FastnetError(
-                f"learning_rate={self.config.learning_rate:g}: the loss is no longer a number in the first epoch; "
-                "try a tenth of it"
-            )
+            raise never_learnt(self.config)
         return time.perf_counter() - clock
 
     def _epoch(self, epoch: int, should_stop: Callable[[], bool] | None) -> EpochResult | None:
         """Train and evaluate one epoch in the background; None if it did not come to its end."""
+        if should_stop and should_stop():  # an epoch may be over before the first poll
+            self.stop[0] = 1
         future = background.submit(self.threads, lambda: self._train_and_evaluate(epoch))
         try:
             while True:

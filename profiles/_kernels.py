@@ -245,10 +245,11 @@ class Bench:
         batch, _, n_out = self.shape
         ld = active_bytes(n_out)
         bits = self.buffers.zeros((batch, ld), np.uint8)
-        zero = np.int64(0)
-        work = repeated(
-            dropout.keep_bits, np.uint64(7), zero, zero, zero, batch, n_out, np.int64(32768), ld, bits.reshape(-1)
-        )
+        out = bits.reshape(-1)
+
+        def work(n: int) -> None:
+            _keep_bits(n, batch, n_out, ld, out)
+
         work(1)
         if not np.array_equal(unpack_bits(bits)[:, :n_out], reference.keep_mask(7, 0, 0, 0, batch, n_out, 0.5)):
             sys.exit(f"dropout bits {self.shape}: not those of fastnet.reference")
@@ -274,6 +275,14 @@ class Bench:
         if not np.array_equal(weights.reshape(n_in, -1)[:, :n_out], expected):
             sys.exit(f"initial weights {self.shape}: not those of fastnet.reference")
         return self._case("initial weights", work, n_bytes=4.0 * n_in * n_out)
+
+
+@numba.njit(nogil=True, error_model="numpy")
+def _keep_bits(n, batch, n_out, ld, bits):  # type: ignore[no-untyped-def]
+    """Draw the bits of `n` steps, for of the same step again and again LLVM draws them once."""
+    zero = np.int64(0)
+    for step in range(n):
+        dropout.keep_bits(np.uint64(7), zero, zero, step, batch, n_out, np.int64(32768), ld, bits)
 
 
 def first_step(config: TrainConfig) -> np.ndarray:

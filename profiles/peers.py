@@ -3,8 +3,8 @@
 Four sections: `trial` trains the networks of a search, on one core and on all; `network` one network at a time;
 `search` runs whole random searches on all cores; `cold` runs a search of 100 trials on one core from the start of the
 process to its end, first with nothing cached. Every peer runs in processes of its own, in the settings in which it came
-out fastest (`_peers/` says which), and has to learn as plain NumPy does before it is timed. All peers take turns in
-every round, so that a slow moment of the machine meets them alike.
+out fastest (`_peers/` says which), two of them also as they are shipped, and has to learn as plain NumPy does before it
+is timed. All peers take turns in every round, so that a slow moment of the machine meets them alike.
 
     python profiles/peers.py --quick
     python profiles/peers.py --data-dir DATA --json peers.json --png peers.png
@@ -31,8 +31,8 @@ from typing import Any
 import _bench
 import numpy as np
 from _peers import task
-from _peers.catalog import CHECK_ALIAS, OURS, PEERS, SLOW, environment, missing
-from _peers.process import PROFILES, PeerError, Process, Team
+from _peers.catalog import CHECK_ALIAS, OURS, PEERS, SLOW, environment, missing, tuned
+from _peers.process import PROFILES, PeerError, Process, Team, changed
 
 SECTIONS = ("trial", "network", "search", "cold")
 
@@ -92,6 +92,8 @@ class Bench:
     def chosen(self, kind: str) -> list[str]:
         """Return the peers of a kind that were asked for and are installed; what is missing is noted."""
         names = [name for name, entry in PEERS.items() if getattr(entry, kind) and name in self.arguments.peers]
+        if not tuned(self.report.machine["features"], self.report.machine["processor"]):
+            names = [name for name in names if not PEERS[name].as_shipped]
         for name in names:
             if missing(name):
                 self.note(f"{PEERS[name].label}: {missing(name)}")
@@ -356,7 +358,7 @@ def whole(bench: Bench, name: str, n_trials: int, caches: Path, study: str) -> f
     with _bench.pinned([_bench.cores() - 1]):
         started = time.perf_counter()
         done = subprocess.run(
-            [sys.executable, *command], cwd=PROFILES, env={**os.environ, **variables}, capture_output=True, text=True
+            [sys.executable, *command], cwd=PROFILES, env=changed(variables), capture_output=True, text=True
         )
         seconds = time.perf_counter() - started
     if done.returncode != 0:

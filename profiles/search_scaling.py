@@ -89,10 +89,11 @@ def profile(report: Report, network: Network, counts: list[int], repeats: int) -
 def run(network: Network, dataset: Any, threads: int, folder: Path) -> Any:
     """Search once, in a study of its own."""
     import fastnet
-    from fastnet.tuning import search
+    from fastnet.tuning import run_study
 
     train = fastnet.TrainConfig(hidden=network.hidden, batch_size=BATCH, epochs=network.epochs)
-    return search(dataset, fastnet.SearchConfig(trials=network.trials, train=train), folder=folder, jobs=threads)
+    config = fastnet.SearchConfig(trials=network.trials, train=train, final=0)
+    return run_study(dataset, config, folder=folder, jobs=threads)
 
 
 def verify(report: Report, network: Network, dataset: Any, results: list[Any]) -> None:

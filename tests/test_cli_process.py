@@ -108,6 +108,17 @@ def test_train_evaluate_and_predict_agree() -> None:
     assert Path("m.png").read_bytes().startswith(b"\x89PNG") and Model.load("m.safetensors").spec.hidden == (4,)
 
 
+def test_an_ensemble_is_trained_evaluated_and_the_same_on_any_number_of_threads() -> None:
+    for jobs in "12":
+        told = run(
+            "train", *SMALL, "--learning-rate", "0.1", "--ensemble", "3", "-j", jobs, "-o", f"e{jobs}.safetensors"
+        )
+    assert Path("e1.safetensors").read_bytes() == Path("e2.safetensors").read_bytes()
+    document = json.loads(run("evaluate", "e2.safetensors", "--format", "json").stdout)
+    found = re.search(r"^test acc:([\d.]+), test loss:", told.stdout, flags=re.MULTILINE)
+    assert found is not None and document["accuracy"] == pytest.approx(float(found[1]), abs=1e-4)
+
+
 @pytest.fixture
 def endless() -> Iterator[subprocess.Popen[str]]:
     """A search that would take hours, in a folder named s, with its first trials stored."""

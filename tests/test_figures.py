@@ -10,7 +10,8 @@ import pytest
 
 from fastnet import files
 from fastnet.errors import FastnetError
-from fastnet.report import best20_figure, figures, format_best, learning_curve_figure, to_rows
+from fastnet.predictor import Score
+from fastnet.report import best20_figure, ensemble_curve_figure, figures, format_best, learning_curve_figure, to_rows
 from fastnet.tuning.result import TrialResult
 
 
@@ -125,6 +126,33 @@ def test_learning_curve_figure_draws_a_training_that_diverged(tmp_path, first_ba
     trial = TrialResult.from_curves(0, "diverged", {}, curves, seconds=0.0)
     learning_curve_figure(trial, tmp_path / "curve.png")
     best20_figure([trial], tmp_path / "best20.png")
+    assert png_size(tmp_path / "curve.png") == (1500, 630)
+
+
+def test_ensemble_curve_figure_draws_every_member_their_mean_and_all_together(drawn):
+    members = [make_trial(0, 0.7, epochs=4), make_trial(1, 0.9, epochs=6)]
+    ensemble_curve_figure(members, Score(accuracy=0.95, loss=0.25), Path("unused.png"))
+    accuracy, loss = drawn[0].axes
+    validation, training, *thin, together = accuracy.get_lines()
+    np.testing.assert_allclose(
+        validation.get_ydata(), (members[0].validation_accuracy + members[1].validation_accuracy[:4]) / 2
+    )
+    assert len(training.get_ydata()) == 4 and len(thin) == 4
+    assert [len(line.get_ydata()) for line in thin] == [4, 4, 6, 6]
+    assert all(line.get_linewidth() < 1 < validation.get_linewidth() and line.get_alpha() < 0.5 for line in thin)
+    assert list(together.get_ydata()) == [0.95, 0.95] and list(loss.get_lines()[-1].get_ydata()) == [0.25, 0.25]
+    assert accuracy.get_xlim() == loss.get_xlim() == (1, 6)
+    assert [text.get_text() for text in drawn[0].legends[0].get_texts()] == [
+        "validation",
+        "training",
+        "validation, together: 0.95",
+    ]
+    assert drawn[0].texts[0].get_text() == "2 networks, thin, and their mean"
+
+
+def test_ensemble_curve_figure_takes_one_epoch(tmp_path):
+    members = [make_trial(i, epochs=1) for i in range(3)]
+    ensemble_curve_figure(members, Score(accuracy=0.5, loss=1.0), tmp_path / "curve.png")
     assert png_size(tmp_path / "curve.png") == (1500, 630)
 
 

@@ -294,6 +294,18 @@ def test_a_stop_ends_training_mid_epoch_and_keeps_what_is_done(monkeypatch):
     assert training.best_parameters.tobytes() == first.work.params[0].tobytes()
 
 
+def test_a_stop_is_heard_where_epochs_are_shorter_than_the_time_between_two_looks():
+    seen = []
+    dataset = take_first(fastnet.load("mnist5k"), 100)
+    result = train(
+        dataset,
+        TrainConfig(hidden=(8,), epochs=2000),
+        on_epoch=seen.append,
+        should_stop=lambda: len(seen) >= 3,
+    )
+    assert result.epochs_done == len(seen) == 3
+
+
 def test_a_stop_before_the_first_epoch_ends_is_an_interrupt(monkeypatch):
     dataset, config = slow_training(monkeypatch)
     began = time.perf_counter()

@@ -18,7 +18,7 @@ from fastnet.kernels._jit import kernel, parallel_kernel
 from fastnet.kernels.host import LANE_BYTES, LANES, MASK_BYTES, TILE_ROWS, TILE_VECTORS
 from fastnet.kernels.layout import LD_ACTIVE, LDW, N_IN, N_OUT, PANELS, B, W
 from fastnet.kernels.memory import address_of, invoke, load_f32
-from fastnet.kernels.packing import COLUMNS, TILE_SCRATCH, k_block, pack_columns, pack_panel, packs_operands
+from fastnet.kernels.packing import TILE_SCRATCH, columns_at_once, k_block, pack_columns, pack_panel, packs_operands
 from fastnet.kernels.panels import (
     FORWARD,
     FORWARD_ACTIVE,
@@ -89,6 +89,20 @@ def _tile_share(n: int, block: int, n_blocks: int) -> tuple[int, int]:
 
 
 @kernel
+def _ahead(panel: int, stride: int, n_k: int, width: int, last: bool, n_rows: int) -> tuple[int, int]:
+    """Tell where the panel lies that is copied after `panel`, and how many of its rows each tile should ask for.
+
+    Copied without having been asked for, a panel waits line by line for the third-level cache: 1024 x 1024 at batch 128
+    then reached 0.70 of the peak on 16 lanes, asked for in one go 0.80, and a few rows a tile 0.87.
+    """
+    n_tiles = (n_rows + TILE_ROWS - 1) // TILE_ROWS
+    beside = panel + width
+    if last:  # the first panel of the next block of k: a row ends where its last panel does
+        beside += (n_k - 1) * stride
+    return beside, (n_k + n_tiles - 1) // n_tiles
+
+
+@kernel
 def _forward_rows(
     table: np.ndarray, row: np.ndarray, first: int, last: int, rows: int, a: int, lda: int, lists: Lists, params: int,
     c: int, active: int, keep: int, epilogue: int, scale: np.float32, scratch: int, curve: Curve,
@@ -103,17 +117,20 @@ def _forward_rows(
             n_k = min(size, n_in - k)
             end = epilogue if k + n_k == n_in else LINEAR
             column, mask = 0, 0
-            for p in range(row[PANELS + 3 * FORWARD]):
+            n_panels = row[PANELS + 3 * FORWARD]
+            for p in range(n_panels):
                 vectors = _panel(row, FORWARD, p)
                 width = vectors * LANE_BYTES
                 w, ld_panel = params + 4 * row[W] + k * ldw + column, ldw
+                ahead, n_ahead = w, np.int64(0)
                 if size < n_in:
+                    ahead, n_ahead = _ahead(w, ldw, n_k, width, p + 1 == n_panels, last - first)
                     pack_panel(w, ldw, n_k, vectors, packed)
                     w, ld_panel = packed, width
                 invoke(
                     table[FORWARD, vectors], first, last, rows, a + 4 * k, lda, n_k, w, ld_panel,
                     params + 4 * row[B] + column, c + column, ldw, active + mask, ld_active, keep + mask, end,
-                    np.int64(k == 0), scale,
+                    np.int64(k == 0), ahead, n_ahead, scale,
                 )  # fmt: skip
                 column, mask = column + width, mask + vectors * MASK_BYTES
     if curve.stage != 0:
@@ -197,16 +214,20 @@ def _gradient_rows(
     for k in range(0, n_out, size):
         n_k = min(size, n_out - k)
         column, mask = 0, 0
-        for p in range(row[PANELS + 3 * INPUT_GRADIENT]):
+        n_panels = row[PANELS + 3 * INPUT_GRADIENT]
+        for p in range(n_panels):
             vectors = _panel(row, INPUT_GRADIENT, p)
             width = vectors * LANE_BYTES
             wt, ld_panel = transposed + k * ld + column, ld
+            ahead, n_ahead = wt, np.int64(0)
             if size < n_out:
+                ahead, n_ahead = _ahead(wt, ld, n_k, width, p + 1 == n_panels, last - first)
                 pack_panel(wt, ld, n_k, vectors, packed)
                 wt, ld_panel = packed, width
             invoke(
                 table[INPUT_GRADIENT, vectors], first, last, dy + 4 * k, 4 * row[LDW], n_k, wt, ld_panel, dx + column,
-                ld, active + mask, ld_active, np.int64(k == 0), np.int64(k + n_k == n_out and not plain), scale,
+                ld, active + mask, ld_active, np.int64(k == 0), np.int64(k + n_k == n_out and not plain), ahead,
+                n_ahead, scale,
             )  # fmt: skip
             column, mask = column + width, mask + vectors * MASK_BYTES
     if plain:
@@ -276,7 +297,7 @@ def _update_rows(
     packs = packs_operands(row[N_IN], n_rows, n_panels)
     panel = scratch + 4 * TILE_SCRATCH
     columns = panel + n_rows * TILE_VECTORS * LANE_BYTES
-    size = np.int64(COLUMNS) if packs else last - first
+    size = columns_at_once(n_rows) if packs else last - first
     for i in range(first, last, size):
         end = min(i + size, last)
         a, lda, tile_stride, index = x + 4 * i, ldx, np.int64(4 * TILE_ROWS), rows

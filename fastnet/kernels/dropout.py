@@ -16,21 +16,34 @@ def keep_bits(
 ) -> None:  # fmt: skip
     """Set the bit of every unit that is kept: where 16 random bits are not below `threshold`.
 
-    keep  (>= n_rows * ld,) uint8, a byte per `GROUP` units, rows below n_rows written up to that of the last unit
+    keep  (>= n_rows * ld,) uint8, a byte per `GROUP` units, rows below n_rows written up to that of the last unit;
+          of their padding some is cleared
 
     Cost: one Philox block (20 multiplications) for eight units.
     """
     per_row = (n_units + 7) // 8
     n_blocks = n_rows * per_row
-    row = address_of(keep)
+    whole = GROUP == 8 and per_row >= CHUNK
+    place, q = address_of(keep), np.int64(0)  # of the first block of a chunk: its row, and its byte there
     for begin in range(0, n_blocks, CHUNK):
         bits = philox_bits(begin, step, DROPOUT + 256 * layer, stream, seed, threshold)
-        if GROUP == 8 and ld == per_row and begin + CHUNK <= n_blocks:
-            store_i64(row + begin, bits)
+        if whole and begin + per_row + CHUNK <= n_blocks:
+            # Eight bytes at a time; what they spill past the end of a row clears padding, or the next overwrites it.
+            # Byte by byte, as below, 100 x 100 units took 3.5 microseconds in place of 2.2.
+            left = per_row - q
+            if left >= CHUNK:
+                store_i64(place + q, bits)
+                q += CHUNK
+            else:
+                store_i64(place + q, bits & ((1 << 8 * left) - 1))
+                place, q = place + ld, CHUNK - left
+                store_i64(place, bits >> 8 * left & ((1 << 8 * q) - 1))
+            if q == per_row:
+                place, q = place + ld, np.int64(0)
             continue
         for block in range(begin, min(begin + CHUNK, n_blocks)):
-            place = row + block // per_row * ld
-            q = block % per_row
+            if q == per_row:
+                place, q = place + ld, np.int64(0)
             byte = bits >> 8 * (block - begin) & 255
             if GROUP == 8:
                 store_u8(place + q, byte)
@@ -38,3 +51,4 @@ def keep_bits(
                 store_u8(place + 2 * q, byte & 15)
                 if 2 * q + 1 < ld:
                     store_u8(place + 2 * q + 1, byte >> 4)
+            q += 1

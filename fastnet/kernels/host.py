@@ -81,8 +81,11 @@ GROUP = min(LANES, 8)
 MASK_BYTES = LANES // GROUP
 """Bytes of the activity bits of one vector."""
 
-ALIGNMENT = 64
-"""Bytes: one cache line. NumPy alone aligns to 16, and then AVX2 loads that cross lines cost a quarter of the speed."""
+LINE_BYTES = 64
+"""Bytes of a cache line."""
+
+ALIGNMENT = LINE_BYTES
+"""Of buffers, in bytes. NumPy alone aligns to 16, and then AVX2 loads that cross lines cost a quarter of the speed."""
 
 
 def round_up(value: int, multiple: int) -> int:

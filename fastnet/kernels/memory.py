@@ -129,6 +129,16 @@ load_u16, store_u16 = _unsigned(I16)
 
 
 @intrinsic
+def load_u32(typing: Any, base: Any) -> Any:
+    """Unsigned 32-bit number at a byte address, whatever its alignment, widened to int64."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.zext(read(builder, args[0], I32, 1), I64)
+
+    return types.int64(types.int64), generate
+
+
+@intrinsic
 def clock(typing: Any) -> Any:
     """Seconds on the system's monotonic clock as float64; NaN where there is no POSIX clock."""
     monotonic = {"linux": 1, "darwin": 6}.get(sys.platform)

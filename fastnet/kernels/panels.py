@@ -17,12 +17,22 @@ import numpy as np
 from numba import types
 
 from fastnet.kernels import _jit
-from fastnet.kernels.host import LANE_BYTES, LIST_VECTORS, PAIR_VECTORS, PANEL_VECTORS, TILE_ROWS, TILE_VECTORS
-from fastnet.kernels.memory import invoke, load_f32, load_i64, load_u8, load_u16, prefetch
+from fastnet.kernels.host import (
+    LANE_BYTES,
+    LINE_BYTES,
+    LIST_VECTORS,
+    PAIR_VECTORS,
+    PANEL_VECTORS,
+    TILE_ROWS,
+    TILE_VECTORS,
+)
+from fastnet.kernels.memory import invoke, load_f32, load_i64, load_u8, load_u16, load_u32, prefetch
 from fastnet.kernels.tile import (
+    FOUR,
     load,
     load_row,
     rank1,
+    rank1_four,
     rank1_strided,
     store,
     store_active,
@@ -58,17 +68,30 @@ _i = types.int64
 _f = types.float32
 
 
+@_jit.kernel
+def _ask(source: int, stride: int, n_rows: int, width: int) -> int:
+    """Ask for `width` bytes in each of some rows; return the row after them."""
+    for _ in range(n_rows):
+        for byte in range(0, width, LINE_BYTES):
+            prefetch(source + byte)
+        source += stride
+    return source
+
+
 def _forward(vectors: int) -> tuple[Any, Callable[..., None]]:
     """Return signature and source of: c = epilogue(a[rows] @ w + bias), tiles of six rows, every k.
 
     Where k comes in blocks, all but the first (`begin` 0) go on from what is in c, and all but the last are `LINEAR`.
+    Each tile asks for `n_ahead` rows of the panel at `ahead`, which is copied next.
     """
+    row_bytes = _jit.typed(vectors * LANE_BYTES)
 
     def forward(
         first: int, last: int, rows: int, a: int, lda: int, n_in: int, w: int, ldw: int, bias: int, c: int, ldc: int,
-        active: int, ld_active: int, keep: int, epilogue: int, begin: int, scale: float,
+        active: int, ld_active: int, keep: int, epilogue: int, begin: int, ahead: int, n_ahead: int, scale: float,
     ) -> None:  # fmt: skip
         for r in range(first, last, TILE_ROWS):
+            ahead = _ask(ahead, ldc, n_ahead, row_bytes)
             a0 = a + load_i64(rows + 8 * r) * lda
             a1 = a + load_i64(rows + 8 * r + 8) * lda
             a2 = a + load_i64(rows + 8 * r + 16) * lda
@@ -91,7 +114,7 @@ def _forward(vectors: int) -> tuple[Any, Callable[..., None]]:
             else:
                 store_relu_kept(tile, c + r * ldc, ldc, scale, active + r * ld_active, ld_active, keep + r * ld_active)
 
-    return types.void(*[_i] * 16, _f), forward
+    return types.void(*[_i] * 18, _f), forward
 
 
 def _forward_listed(vectors: int, packed: int) -> tuple[Any, Callable[..., None]]:
@@ -114,9 +137,14 @@ def _forward_listed(vectors: int, packed: int) -> tuple[Any, Callable[..., None]
             out = c + r * ldc
             tile = zeros(1, vectors)
             tile = load_row(tile, bias) if block == 0 else load_row(tile, out)
-            for p in range(load_i64(begins + mark), load_i64(ends + mark)):
+            p, end = load_i64(begins + mark), load_i64(ends + mark)
+            while p + FOUR <= end:
+                tile = rank1_four(tile, load_u32(lists + p), a + 4 * p if packed else values, packed, w, ldw)
+                p += FOUR
+            while p < end:
                 k = load_u8(lists + p)
                 tile = rank1_strided(tile, a + 4 * p if packed else values + 4 * k, 4, w + k * ldw)
+                p += 1
             if block < n_blocks - 1 or epilogue == LINEAR:
                 store(tile, out, ldc)
             elif epilogue == RELU:
@@ -138,14 +166,17 @@ def _forward_active(vectors: int) -> tuple[Any, Callable[..., None]]:
 def _input_gradient(vectors: int) -> tuple[Any, Callable[..., None]]:
     """Return signature and source of: dx = (dy @ wt) * active * scale.
 
-    Where k comes in blocks, the first has `begin` 1 and the last `end` 1; sums between them wait in dx.
+    Where k comes in blocks, the first has `begin` 1 and the last `end` 1; sums between them wait in dx. Each tile asks
+    for what is copied next, as in the forward product.
     """
+    row_bytes = _jit.typed(vectors * LANE_BYTES)
 
     def input_gradient(
         first: int, last: int, dy: int, ld_dy: int, n_out: int, wt: int, ld_wt: int, dx: int, ld_dx: int, active: int,
-        ld_active: int, begin: int, end: int, scale: float,
+        ld_active: int, begin: int, end: int, ahead: int, n_ahead: int, scale: float,
     ) -> None:  # fmt: skip
         for r in range(first, last, TILE_ROWS):
+            ahead = _ask(ahead, ld_dx, n_ahead, row_bytes)
             row = dy + r * ld_dy
             tile = zeros(TILE_ROWS, vectors)
             if begin == 0:
@@ -157,7 +188,7 @@ def _input_gradient(vectors: int) -> tuple[Any, Callable[..., None]]:
             else:
                 store_active(tile, dx + r * ld_dx, ld_dx, scale, active + r * ld_active, ld_active)
 
-    return types.void(*[_i] * 13, _f), input_gradient
+    return types.void(*[_i] * 15, _f), input_gradient
 
 
 def _input_gradient_active(vectors: int) -> tuple[Any, Callable[..., None]]:
@@ -174,9 +205,14 @@ def _input_gradient_active(vectors: int) -> tuple[Any, Callable[..., None]]:
             tile = zeros(1, vectors)
             if block > 0:
                 tile = load_row(tile, out)
-            for p in range(load_i64(begins + mark), load_i64(ends + mark)):
+            p, stop = load_i64(begins + mark), load_i64(ends + mark)
+            while p + FOUR <= stop:
+                tile = rank1_four(tile, load_u32(lists + p), values, 0, wt, ld_wt)
+                p += FOUR
+            while p < stop:
                 k = load_u8(lists + p)
                 tile = rank1_strided(tile, values + 4 * k, 4, wt + k * ld_wt)
+                p += 1
             if block < n_blocks - 1:
                 store(tile, out, ld_dx)
             else:
@@ -191,7 +227,7 @@ def _weight_gradient(vectors: int) -> tuple[Any, Callable[..., None]]:
     The first row of every tile is `tile_stride` bytes from that of the one before. The weights are asked for before the
     sum that updates them: they come from the third-level cache where layers are wide.
     """
-    row_bytes = vectors * LANE_BYTES
+    row_bytes, tile_rows = _jit.typed(vectors * LANE_BYTES), _jit.typed(TILE_ROWS)
 
     def weight_gradient(
         n_columns: int, rows: int, x: int, ldx: int, tile_stride: int, n_rows: int, dy: int, ld_dy: int, w: int,
@@ -200,13 +236,10 @@ def _weight_gradient(vectors: int) -> tuple[Any, Callable[..., None]]:
         column = x
         for i in range(0, n_columns, TILE_ROWS):
             tile = zeros(TILE_ROWS, vectors)
-            for r in range(TILE_ROWS):
-                ask = w + (i + r) * ldw
-                prefetch(ask)
-                prefetch(ask + row_bytes - 4)
-                if update != 0:
-                    prefetch(ask + offset)
-                    prefetch(ask + 2 * offset)
+            _ask(w + i * ldw, ldw, tile_rows, row_bytes)
+            if update != 0:
+                _ask(w + i * ldw + offset, ldw, tile_rows, row_bytes)
+                _ask(w + i * ldw + 2 * offset, ldw, tile_rows, row_bytes)
             for k in range(n_rows):
                 tile = rank1_strided(tile, column + load_i64(rows + 8 * k) * ldx, 4, dy + k * ld_dy)
             if update == 0:
@@ -224,7 +257,7 @@ def _weight_gradient_listed(vectors: int) -> tuple[Any, Callable[..., None]]:
 
     The samples of pair q are entries q * capacity and on of `samples`, their two values those of `values`.
     """
-    row_bytes = vectors * LANE_BYTES
+    row_bytes = _jit.typed(vectors * LANE_BYTES)
 
     def weight_gradient_listed(
         n_pairs: int, samples: int, values: int, capacity: int, counts: int, dy: int, ld_dy: int, w: int, ldw: int,

@@ -17,7 +17,7 @@ from numba import types
 from numba.extending import intrinsic
 
 from fastnet.kernels._jit import entry, kernel, typed
-from fastnet.kernels.memory import I8, I32, I64, address_of, constant, write
+from fastnet.kernels.memory import I16, I32, I64, address_of, constant, write
 
 INIT, SHUFFLE, DROPOUT, SPACE = (typed(purpose) for purpose in range(1, 5))
 """Purposes; layer number times 256 is added."""
@@ -61,24 +61,25 @@ def _number(value: Any) -> ir.Constant:
 
 
 def _philox(builder: Any, first: Any, c1: Any, c2: Any, c3: Any, seed: Any) -> tuple[Any, Any, Any, Any]:
-    """Emit `philox` of `CHUNK` counters at once and return its four words as vectors of 64-bit integers.
+    """Emit `philox` of `CHUNK` counters at once; its four words are the lower halves of vectors of 64-bit integers.
 
     A loop over `philox` compiles to scalar code, which waits for its chain of ten multiplications: the bits of
-    100 x 100 units took 26 microseconds, as long as the layer's forward product.
+    100 x 100 units took 26 microseconds, as long as the layer's forward product. Upper halves are cleared only where
+    something reads them, which the multiplication of lower halves does not.
     """
     low, half = _number(_LOW), _number(_HALF)
     counters = ir.Constant(ir.VectorType(I64, CHUNK), list(range(CHUNK)))
-    a = builder.and_(builder.add(_all_lanes(builder, first), counters), low)
-    b, c, d = (builder.and_(_all_lanes(builder, value), low) for value in (c1, c2, c3))
+    a = builder.add(_all_lanes(builder, first), counters)
+    b, c, d = (_all_lanes(builder, value) for value in (c1, c2, c3))
     key = _all_lanes(builder, seed)
-    k0, k1 = builder.and_(key, low), builder.lshr(key, half)
+    k0, k1 = key, builder.lshr(key, half)
     for _ in range(10):
-        p, q = builder.mul(_number(_M0), a), builder.mul(_number(_M1), c)
+        p = builder.mul(_number(_M0), builder.and_(a, low))
+        q = builder.mul(_number(_M1), builder.and_(c, low))
         a = builder.xor(builder.xor(builder.lshr(q, half), b), k0)
         c = builder.xor(builder.xor(builder.lshr(p, half), d), k1)
-        b, d = builder.and_(q, low), builder.and_(p, low)
-        k0 = builder.and_(builder.add(k0, _number(_W0)), low)
-        k1 = builder.and_(builder.add(k1, _number(_W1)), low)
+        b, d = q, p
+        k0, k1 = builder.add(k0, _number(_W0)), builder.add(k1, _number(_W1))
     return a, b, c, d
 
 
@@ -95,6 +96,13 @@ def philox_words(typing: Any, first: Any, c1: Any, c2: Any, c3: Any, seed: Any, 
     return types.none(*[types.int64] * 4, types.uint64, types.int64), generate
 
 
+def _spread(builder: Any, nibbles: Any) -> Any:
+    """Emit eight groups of four bits as the lower halves of eight bytes."""
+    for shift, mask in ((16, 0x0000FFFF0000FFFF), (8, 0x00FF00FF00FF00FF), (4, 0x0F0F0F0F0F0F0F0F)):
+        nibbles = builder.and_(builder.or_(nibbles, builder.shl(nibbles, constant(shift))), constant(mask))
+    return nibbles
+
+
 @intrinsic
 def philox_bits(typing: Any, first: Any, c1: Any, c2: Any, c3: Any, seed: Any, limit: Any) -> Any:
     """Return eight bits for each of the `CHUNK` counters from `first` on, a byte each, the first in the lowest.
@@ -103,13 +111,17 @@ def philox_bits(typing: Any, first: Any, c1: Any, c2: Any, c3: Any, seed: Any, l
     """
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        limit, low16 = _all_lanes(builder, args[5]), _number(0xFFFF)
-        found = _number(0)
-        for n, word in enumerate(_philox(builder, *args[:5])):
-            for place, half in enumerate((builder.and_(word, low16), builder.lshr(word, _number(16)))):
-                kept = builder.icmp_unsigned(">=", half, limit)
-                found = builder.or_(found, builder.select(kept, _number(1 << (2 * n + place)), _number(0)))
-        return builder.bitcast(builder.trunc(found, ir.VectorType(I8, CHUNK)), I64)
+        halves = ir.VectorType(I16, 4 * CHUNK)  # a pair of words side by side in each lane of 64 bits
+        single = builder.insert_element(ir.Constant(halves, None), builder.trunc(args[5], I16), ir.Constant(I32, 0))
+        limit = builder.shuffle_vector(single, single, ir.Constant(ir.VectorType(I32, 4 * CHUNK), [0] * 4 * CHUNK))
+        words = _philox(builder, *args[:5])
+        found = constant(0)
+        for n, (low, high) in enumerate((words[:2], words[2:])):
+            pair = builder.or_(builder.and_(low, _number(_LOW)), builder.shl(high, _number(_HALF)))
+            kept = builder.icmp_unsigned(">=", builder.bitcast(pair, halves), limit)
+            four = builder.zext(builder.bitcast(kept, ir.IntType(4 * CHUNK)), I64)  # bits of each counter in turn
+            found = builder.or_(found, builder.shl(_spread(builder, four), constant(4 * n)))
+        return found
 
     return types.int64(*[types.int64] * 4, types.uint64, types.int64), generate
 

@@ -12,7 +12,7 @@ import threading
 from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from fastnet.predictor import Score
+
 DPI = 150
 GRID_COLUMNS, GRID_ROWS = 5, 4
 
@@ -32,7 +34,9 @@ GRID_COLUMNS, GRID_ROWS = 5, 4
 # dashes tell the curves apart without any colour.
 VALIDATION: dict[str, Any] = {"color": "#0072B2", "linestyle": "-", "linewidth": 1.6, "zorder": 3}
 TRAINING: dict[str, Any] = {"color": "#D55E00", "linestyle": (0, (4, 2)), "linewidth": 1.3, "zorder": 2}
+FAINT: dict[str, Any] = {"linewidth": 0.7, "alpha": 0.35, "zorder": 1}
 _INK, _FRAME, _LINES = "#222222", "#8a8a8a", "#e4e4e4"
+TOGETHER: dict[str, Any] = {"color": _INK, "linestyle": (0, (1, 1.5)), "linewidth": 1.2, "zorder": 4}
 
 
 class LearningCurves(Protocol):
@@ -168,13 +172,8 @@ def learning_curve_figure(result: LearningCurves, path: Path) -> None:
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(10.0, 4.2), dpi=DPI, facecolor="white")
-    accuracy, loss = figure.subplots(1, 2)
-    _draw_curves(accuracy, "Accuracy", result.validation_accuracy, result.train_accuracy)
-    _draw_curves(loss, "Loss (mean cross-entropy)", result.validation_loss, result.train_loss)
-    lowest = np.min(_finite(result.validation_accuracy, result.train_accuracy), initial=1.0)
-    accuracy.set_ylim(0.0 if lowest < 0.55 else np.floor(lowest * 20 - 0.5) / 20, 1.0)
-    highest = np.max(_finite(result.validation_loss, result.train_loss), initial=0.0)
-    loss.set_ylim(0.0, 1.08 * float(highest) or 1.0)
+    accuracy, loss = _draw_training(figure, result)
+    _set_heights(accuracy, loss, [result])
     title = "No epoch ended with finite numbers"
     finite = np.isfinite(result.validation_accuracy)
     if finite.any():
@@ -183,8 +182,87 @@ def learning_curve_figure(result: LearningCurves, path: Path) -> None:
         _mark(loss, best + 1, result.validation_loss[best])
         title = f"Best epoch {best + 1}: validation accuracy {float(result.validation_accuracy[best]):.4g}"
     _head(figure, title, 0.25)
-    figure.subplots_adjust(left=0.05, right=0.985, top=0.82, bottom=0.13, wspace=0.13)
     _save(figure, path)
+
+
+def ensemble_curve_figure(members: Sequence[LearningCurves], together: Score, path: Path) -> None:
+    """Draw accuracy and loss of the networks of an ensemble, faint, and their mean, strong, and save it as PNG.
+
+    Parameters
+    ----------
+    members : sequence of LearningCurves
+        At least one, each of at least one epoch; the mean ends where the first of them does.
+    together : Score
+        What the ensemble comes to on the validation samples; a line of its own.
+    path : Path
+        The file to write; it is replaced in one step.
+
+    Raises
+    ------
+    FastnetError
+        If the file cannot be written.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import numpy as np
+    >>> from fastnet.predictor import Score
+    >>> members = [
+    ...     TrialResult.from_curves(i, "done", {}, np.full((4, 5), 0.5 + i / 10, np.float32), seconds=0.1)
+    ...     for i in range(3)
+    ... ]
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     ensemble_curve_figure(members, Score(accuracy=0.75, loss=0.4), Path(folder) / "learning.png")
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(10.0, 4.2), dpi=DPI, facecolor="white")
+    mean = _mean_curves(members)
+    accuracy, loss = _draw_training(figure, mean)
+    longest = max(len(member.validation_loss) for member in members)
+    for member in members:
+        _plot(accuracy, member.validation_accuracy, member.train_accuracy, faint=True)
+        _plot(loss, member.validation_loss, member.train_loss, faint=True)
+    for axes, value in ((accuracy, together.accuracy), (loss, together.loss)):
+        _set_epochs(axes, longest)
+        axes.axhline(value, label=f"validation, together: {value:.4g}", **TOGETHER)
+    _set_heights(accuracy, loss, members)
+    _head(figure, f"{len(members)} networks, thin, and their mean", 0.25)
+    _save(figure, path)
+
+
+def _draw_training(figure: Figure, result: LearningCurves) -> tuple[Axes, Axes]:
+    """Draw accuracy and loss side by side."""
+    accuracy, loss = figure.subplots(1, 2)
+    _draw_curves(accuracy, "Accuracy", result.validation_accuracy, result.train_accuracy)
+    _draw_curves(loss, "Loss (mean cross-entropy)", result.validation_loss, result.train_loss)
+    figure.subplots_adjust(left=0.05, right=0.985, top=0.82, bottom=0.13, wspace=0.13)
+    return accuracy, loss
+
+
+class _Curves(NamedTuple):
+    """Four curves of one length."""
+
+    train_loss: NDArray[np.float32]
+    train_accuracy: NDArray[np.float32]
+    validation_loss: NDArray[np.float32]
+    validation_accuracy: NDArray[np.float32]
+
+
+def _mean_curves(members: Sequence[LearningCurves]) -> _Curves:
+    """Average curves as far as all of them go."""
+    n = min(len(member.validation_loss) for member in members)
+    return _Curves(*(np.mean([getattr(member, name)[:n] for member in members], axis=0) for name in _Curves._fields))
+
+
+def _set_heights(accuracy: Axes, loss: Axes, results: Sequence[LearningCurves]) -> None:
+    """Let the axes end where all curves have room."""
+    accuracies = _finite(*(curve for each in results for curve in (each.validation_accuracy, each.train_accuracy)))
+    lowest = np.min(accuracies, initial=1.0)
+    accuracy.set_ylim(0.0 if lowest < 0.55 else np.floor(lowest * 20 - 0.5) / 20, 1.0)
+    losses = _finite(*(curve for each in results for curve in (each.validation_loss, each.train_loss)))
+    loss.set_ylim(0.0, 1.08 * float(np.max(losses, initial=0.0)) or 1.0)
 
 
 def _head(figure: Figure, title: str, inches: float) -> None:
@@ -193,11 +271,12 @@ def _head(figure: Figure, title: str, inches: float) -> None:
     figure.text(
         0.12 / figure.get_figwidth(), 1 - inches / height, title, fontsize=12, va="center", weight="bold", color=_INK
     )
+    named = [line for line in figure.axes[0].get_lines() if not str(line.get_label()).startswith("_")]
     figure.legend(
-        handles=figure.axes[0].get_lines()[:2],
+        handles=named,
         loc="center right",
         bbox_to_anchor=(1.0, 1 - inches / height),
-        ncols=2,
+        ncols=len(named),
         frameon=False,
         fontsize=10,
         labelcolor=_INK,
@@ -242,18 +321,22 @@ def _draw_curves(axes: Axes, title: str, validation: NDArray[np.float32], train:
     _plot(axes, validation, train)
     axes.set_title(title, fontsize=11, loc="left", color=_INK)
     axes.set_xlabel("epoch", fontsize=10, color=_INK)
-    last = len(validation)
-    axes.set_xlim(1, last) if last > 1 else axes.set_xlim(0, 2)
+    _set_epochs(axes, len(validation))
     axes.xaxis.set_major_locator(MaxNLocator(nbins=10, integer=True))
 
 
-def _plot(axes: Axes, validation: NDArray[np.float32], train: NDArray[np.float32]) -> None:
+def _set_epochs(axes: Axes, last: int) -> None:
+    axes.set_xlim(1, last) if last > 1 else axes.set_xlim(0, 2)
+
+
+def _plot(axes: Axes, validation: NDArray[np.float32], train: NDArray[np.float32], *, faint: bool = False) -> None:
     epochs = np.arange(1, len(validation) + 1)
     marker = "." if len(epochs) == 1 else ""
     for curve, label, look in ((validation, "validation", VALIDATION), (train, "training", TRAINING)):
         drawn = np.where(np.isfinite(curve), curve, np.float32(np.nan))
         # Not clipped at the frame, or an accuracy of 1 would be drawn at half its width.
-        axes.plot(epochs, drawn, label=label, marker=marker, clip_on=False, **look)
+        look = {**look, **FAINT} if faint else {**look, "label": label}
+        axes.plot(epochs, drawn, marker=marker, clip_on=False, **look)
 
 
 def _mark(axes: Axes, epoch: int, value: np.float32) -> None:

@@ -122,6 +122,44 @@ def format_final(choice: Mapping[str, Any]) -> list[str]:
     return lines + wrapped(choice["words"][:1].upper() + choice["words"][1:] + ".")
 
 
+def format_ensemble(document: Mapping[str, Any]) -> list[str]:
+    r"""Write what the best trials are worth together on the validation samples, and what was kept.
+
+    Parameters
+    ----------
+    document : mapping
+        See `fastnet.tuning.together.put_together`.
+
+    Returns
+    -------
+    list of str
+
+    Examples
+    --------
+    >>> validation = {"best": {"networks": 1, "accuracy": 0.83, "loss": 0.93}}
+    >>> validation |= {"average": {"networks": 10, "accuracy": 0.85, "loss": 1.118}}
+    >>> validation |= {"greedy": {"networks": 7, "accuracy": 0.88, "loss": 0.951}}
+    >>> document = {"members": [{"weight": 1}] * 10, "validation": validation, "method": "average"}
+    >>> print("\n".join(format_ensemble(document)))
+    Ensemble of the 10 best trials, on the validation samples
+                    networks  accuracy    loss
+    the best alone         1    0.8300  0.9300
+    average               10    0.8500  1.1180
+    greedy                 7    0.8800  0.9510
+    All three were chosen on these samples and promise too much, the greedy
+      selection most. Kept: the average.
+    """
+    rows = [["", "networks", "accuracy", "loss"]]
+    for name, score in document["validation"].items():
+        words = "the best alone" if name == "best" else name
+        rows.append([words, f"{score['networks']:,}", f"{score['accuracy']:.4f}", f"{score['loss']:.4f}"])
+    n = len(document["members"])
+    heading = f"Ensemble of the {f'{n} best trials' if n > 1 else 'best trial'}, on the validation samples"
+    kept = "the average" if document["method"] == "average" else "the greedy selection"
+    words = "All three were chosen on these samples and promise too much, the greedy selection most."
+    return [heading, *aligned(rows, "lrrr"), *_wrapped(f"{words} Kept: {kept}.")]
+
+
 def _seeds(scores: Sequence[Mapping[str, Any]]) -> str:
     return counted(len(scores[0]["values"]), "fresh seed")
 

@@ -9,7 +9,7 @@ import itertools
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,11 +22,11 @@ from fastnet.tuning.sampler import checked_space, draw_for
 from fastnet.tuning.schedule import schedule_of
 from fastnet.tuning.space import Space
 from fastnet.tuning.study import Study
-from fastnet.tuning.trials import Given, Ids, Params, RunFactory, Trainer, Trials
+from fastnet.tuning.trials import Given, Ids, Params, Run, RunFactory, Trainer, Trials
 
 if TYPE_CHECKING:
     from fastnet.data.dataset import Dataset, Split
-    from fastnet.tuning.finish import Repeat
+    from fastnet.tuning.workshop import Workshop
 
 PACK_TRIALS = 512
 """Trials of one pack where none is compared with others: enough that starting it and waiting for its last trial cost
@@ -158,7 +158,7 @@ def study_settings(config: SearchConfig, space: Space, fingerprint: str, split: 
     (False, True)
     """
     settings = as_settings(config)
-    left_out = {"final", "repeats"}  # they change no trial
+    left_out = {"final", "repeats", "ensemble_top", "ensemble"}  # they change no trial
     if config.pruning == "none":
         left_out |= {"eta", "first_epochs", "pack_size"}
         left_out |= {"trials"} if config.stages == 1 else set()
@@ -212,7 +212,7 @@ class _Session:
         self.interrupted = False
         self.run_id = 0
         self.stage = self.rung = 1
-        self.choosing = False
+        self.choosing = self.ensembling = False
         self.final_seconds = 0.0
         self.trainer_keeps = True
 
@@ -345,7 +345,7 @@ class _Session:
 
     def count(self, ended: list[TrialResult]) -> None:
         """Keep count of trials that ended; candidates that are trained again are no trials of the study."""
-        if self.choosing:
+        if self.choosing or self.ensembling:
             return
         better = sign(self.config.metric)
         for trial in ended:
@@ -403,10 +403,12 @@ class _Session:
         return recommend(space, self.study.iter_trials(), metric, expand=expand, best=best).to_dict()
 
     def finish(self) -> None:
-        """Choose; what that takes is kept apart from the times of the trials."""
+        """Choose and put together; what that takes is kept apart from the times of the trials."""
         clock, compiling, compiled = time.perf_counter(), self.compile_seconds, self.compiled_seconds
         try:
             self.choose()
+            if not self.interrupted:
+                self.put_together()
         finally:
             self.final_seconds = time.perf_counter() - clock - (self.compile_seconds - compiling)
             self.compiled_seconds = compiled
@@ -424,7 +426,10 @@ class _Session:
         if not repeats:
             return
         self.choosing = True
-        results = self.again(repeats)
+        ids = np.array([repeat.candidate.id for repeat in repeats], dtype=np.int64)
+        params = [dict(repeat.candidate.params) for repeat in repeats]
+        run = self.ready().run(ids, params, waiting=False, seeds=[repeat.seed for repeat in repeats])
+        results = self.again(run, ids, params)
         if self.interrupted:
             return
         document = decide(repeats, results, self.config, self.dataset)
@@ -436,11 +441,30 @@ class _Session:
         if not self.interrupted:
             self.study.set_final({**document, **same, "kept": kept})
 
-    def again(self, repeats: list[Repeat]) -> list[TrialResult]:
-        """Train candidates to the end on fresh seeds."""
-        ids = np.array([repeat.candidate.id for repeat in repeats], dtype=np.int64)
-        params = [dict(repeat.candidate.params) for repeat in repeats]
-        run = self.ready().run(ids, params, waiting=False, seeds=[repeat.seed for repeat in repeats])
+    def put_together(self) -> None:
+        """Train the best trials again as they were, put their networks together, and use the test set once."""
+        config = self.config
+        before = self.study.ensemble()
+        same = {"trials": self.study.count(), "top": config.ensemble_top, "method": config.ensemble}
+        if config.ensemble_top == 0 or (before is not None and same.items() <= before.items()):
+            return
+        from fastnet.tuning.together import best_finished, put_together
+
+        found = best_finished(self.study, config.ensemble_top)
+        if not found or not self.trainer_keeps:
+            return
+        self.choosing, self.ensembling = False, True
+        ids = np.array([trial.id for trial in found], dtype=np.int64)
+        params = [dict(trial.params) for trial in found]
+        workshop = cast("Workshop", self.ready())
+        run = workshop.run(ids, params, waiting=False, keep=True)
+        self.again(run, ids, params)
+        if not self.interrupted:
+            document = put_together(self.study, self.dataset, workshop, run, found, config)
+            self.study.set_ensemble({**document, **same})
+
+    def again(self, run: Run, ids: Ids, params: list[Params]) -> list[TrialResult]:
+        """Train trials of the study to the end that are not to be stored."""
         trials = Trials(run, ids, params, self.stage, self.config)
         self.train(trials, np.arange(len(ids)), self.config.train.epochs, store=False)
         return trials.in_order()
@@ -460,6 +484,7 @@ class _Session:
                 elapsed_seconds=elapsed,
                 compiling=compiling,
                 choosing=self.choosing,
+                ensembling=self.ensembling,
                 stage=self.stage,
                 stages=self.config.stages,
                 rung=self.rung,
@@ -475,7 +500,14 @@ class _Session:
         new = self.study.count() - self.done_before
         times = (wall, self.compile_seconds, self.compiled_seconds)
         return SearchResult(
-            trials, self.interrupted, new, *times, tuple(self.study.stages()), self.study.final(), self.final_seconds
+            trials,
+            self.interrupted,
+            new,
+            *times,
+            stages=tuple(self.study.stages()),
+            final=self.study.final(),
+            final_seconds=self.final_seconds,
+            ensemble_report=self.study.ensemble(),
         )
 
 

@@ -17,6 +17,11 @@ from fastnet.tuning.study import Study
 
 if TYPE_CHECKING:
     from fastnet.data.dataset import Dataset, Split
+    from fastnet.predictor import Predictor
+
+SHORT = 1e11
+"""Operations of a training, a second or less on one core, from which on threads share its products. What lets them has
+to be compiled once, which takes 5 s, nearly half of a first search from an empty cache."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -113,23 +118,46 @@ def keep(
         stopped = stopped or should_stop()
         return stopped
 
-    result = train(dataset.without_test(), config, split=parts, jobs=threads, should_stop=stop)
+    n_parameters = config.network(dataset.n_features, dataset.n_classes).n_parameters
+    jobs = threads if 6.0 * n_parameters * len(parts.train) * config.epochs >= SHORT else 1
+    result = train(dataset.without_test(), config, split=parts, jobs=jobs, should_stop=stop)
     if stopped:
         return None
     kept: dict[str, Any] = {
         "settings": as_settings(config),
         "best_epoch": result.best_epoch,
         "validation_accuracy": float(result.curves.validation_accuracy[result.best_epoch - 1]),
-        "test_accuracy": None,
-        "test_loss": None,
-        "test_uses": 0,
-        "model": MODEL_FILE,
     }
+    note = {"of": "the network that was kept", "seed": config.seed}
+    return kept | test_and_save(study, dataset, result.model, MODEL_FILE, note)
+
+
+def test_and_save(study: Study, dataset: Dataset, model: Predictor, name: str, note: dict[str, Any]) -> dict[str, Any]:
+    """Use the test set once, if there is one, and save a model beside the study.
+
+    Parameters
+    ----------
+    study : Study
+        Keeps the note before the test set is used.
+    dataset : Dataset
+        With its test part, if it has one.
+    model : Predictor
+        Takes what it came to into its metrics.
+    name : str
+        Of its file.
+    note : dict
+        See `Study.note_test_use`.
+
+    Returns
+    -------
+    dict
+        ``test_accuracy`` and ``test_loss``, None without a test set, ``test_uses`` and ``model``, ready for JSON.
+    """
+    tested: dict[str, Any] = {"test_accuracy": None, "test_loss": None, "test_uses": 0, "model": name}
     if dataset.x_test is not None and dataset.y_test is not None:
-        study.note_test_use({"of": "the network that was kept", "seed": config.seed})
-        kept["test_uses"] = len(study.test_uses())
-        score = result.model.score(dataset.x_test, dataset.y_test)
-        kept["test_accuracy"], kept["test_loss"] = float(score.accuracy), float(score.loss)
-        result.model.metrics["test_accuracy"], result.model.metrics["test_loss"] = score.accuracy, score.loss
-    result.model.save(Path(study.path).parent / MODEL_FILE)
-    return kept
+        study.note_test_use(note)
+        score = model.score(dataset.x_test, dataset.y_test)
+        model.metrics["test_accuracy"], model.metrics["test_loss"] = score.accuracy, score.loss
+        tested |= {"test_accuracy": score.accuracy, "test_loss": score.loss, "test_uses": len(study.test_uses())}
+    model.save(Path(study.path).parent / name)
+    return tested

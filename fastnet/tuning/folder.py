@@ -14,6 +14,7 @@ STUDY_FILE = "study.sqlite"
 LOCK_FILE = "study.lock"
 PICTURE_FILE = "best20.png"
 MODEL_FILE = "model.safetensors"
+ENSEMBLE_FILE = "ensemble.safetensors"
 APPLICATION_ID = 0x666E6574  # "fnet" in the file's header: how a study is told from any other SQLite file
 
 WRITTEN = (
@@ -21,6 +22,7 @@ WRITTEN = (
     *(f"{STUDY_FILE}-{end}" for end in ("wal", "shm", "journal")),
     PICTURE_FILE,
     MODEL_FILE,
+    ENSEMBLE_FILE,
 )
 """What a search writes into the folder of its study besides `LOCK_FILE`, and what `remove_study` therefore removes."""
 

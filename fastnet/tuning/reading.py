@@ -202,6 +202,11 @@ class StudyReader:
         document = self._one("SELECT document FROM final")
         return None if document is None else dict(json.loads(document))
 
+    def ensemble(self) -> dict[str, Any] | None:
+        """Return the document of `Study.set_ensemble`, with ``made`` for when it was stored, or None."""
+        document = self._one("SELECT value FROM meta WHERE key = 'ensemble'")
+        return None if document is None else dict(json.loads(document))
+
     def test_uses(self) -> list[dict[str, Any]]:
         """Return what was noted at each use of the test set, with ``at`` for when, the first use first."""
         with telling(self.path):

@@ -10,9 +10,12 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from fastnet.config import shortest
+
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from fastnet.ensemble import Ensemble
     from fastnet.tuning.stored import StoredTrials
 
 CURVES = ("train_loss", "train_accuracy", "validation_loss", "validation_accuracy")
@@ -98,9 +101,9 @@ class TrialResult:
         best_epoch = 0
         if len(ran):
             best = int(ran[np.argmax(sign(metric) * measured[ran])])
-            best_value, best_epoch = _shortest(measured[best]), best + 1
+            best_value, best_epoch = shortest(measured[best]), best + 1
             if status != "diverged":
-                value = _shortest(measured[ran[-1]])
+                value = shortest(measured[ran[-1]])
         return cls(id, status, dict(sorted(params.items())), value, best_value, best_epoch, curves, seconds, stage)
 
     @property
@@ -152,7 +155,10 @@ class SearchResult:
     final : dict or None
         The final choice, see `fastnet.tuning.finish`; None before it was made.
     final_seconds : float
-        Part of the time spent on it in this run, what was compiled for it included; no trial ran meanwhile.
+        Part of the time spent on it and on the ensemble in this run, what was compiled for it included; no trial ran
+        meanwhile.
+    ensemble_report : dict or None
+        What came of putting the best trials together, see `fastnet.tuning.together`; None before it was done.
     """
 
     trials: StoredTrials
@@ -164,6 +170,7 @@ class SearchResult:
     stages: tuple[dict[str, Any], ...] = ()
     final: dict[str, Any] | None = None
     final_seconds: float = 0.0
+    ensemble_report: dict[str, Any] | None = None
 
     def best(self, n: int = 20) -> tuple[TrialResult, ...]:
         """Return the `n` best trials, see `rank`, with their curves."""
@@ -183,6 +190,21 @@ class SearchResult:
         report = self.stages[-1]["report"] if self.stages else None
         found: dict[str, Any] | None = report.get("recommendation") if report else None
         return found
+
+    @property
+    def ensemble(self) -> Ensemble | None:
+        """The best trials as one model, read from the study's folder; None where ``ensemble_top`` asked for none.
+
+        Raises
+        ------
+        ModelError
+            If its file is no longer there.
+        """
+        if self.ensemble_report is None:
+            return None
+        from fastnet.ensemble import Ensemble
+
+        return Ensemble.load(self.trials.folder / self.ensemble_report["model"])
 
     @property
     def trials_per_second(self) -> float:
@@ -230,6 +252,8 @@ class Progress:
         Trials so far that were ended early because others were better, and whose loss left the finite numbers.
     choosing : bool
         Whether all trials are done and the best ones are trained again on fresh seeds.
+    ensembling : bool
+        Whether they are trained again to be put together.
     """
 
     done: int
@@ -246,6 +270,7 @@ class Progress:
     stopped: int = 0
     diverged: int = 0
     choosing: bool = False
+    ensembling: bool = False
 
 
 def curve_of(curves: NDArray[np.float32], metric: str) -> NDArray[np.float32]:
@@ -283,8 +308,3 @@ def rank(trials: Iterable[TrialResult], metric: str = "accuracy") -> tuple[Trial
     """
     fit = [trial for trial in trials if trial.status != "diverged"]
     return tuple(sorted(fit, key=lambda trial: (-trial.epochs, -sign(metric) * trial.value, trial.id)))
-
-
-def _shortest(value: np.float32) -> float:
-    """Return the double that prints as briefly as the float32 does: 0.83, not 0.8299999833106995."""
-    return float(str(value))

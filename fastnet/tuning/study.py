@@ -234,6 +234,18 @@ class Study(StudyReader):
         with telling(self.path), self._transaction() as connection:
             connection.execute("INSERT OR REPLACE INTO final VALUES (1, ?)", (text,))
 
+    def set_ensemble(self, document: Mapping[str, Any]) -> None:
+        """Store what came of putting the best trials together, in place of an earlier time.
+
+        Parameters
+        ----------
+        document : mapping
+            Ready for JSON, see `fastnet.tuning.together`. The time is added as ``made``.
+        """
+        text = as_json({**document, "made": now()}, ordered=True)
+        with telling(self.path), self._transaction() as connection:
+            connection.execute("INSERT OR REPLACE INTO meta VALUES ('ensemble', ?)", (text,))
+
     def note_test_use(self, document: Mapping[str, Any]) -> None:
         """Note that the test set is used now, and what for; earlier notes stay.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,9 @@ from fastnet.tuning.sampler import draw_for
 from fastnet.tuning.schedule import schedule_of, survivors
 from fastnet.tuning.seeds import FOLD, derived_seed
 from fastnet.tuning.space import Space, configured
+
+if TYPE_CHECKING:
+    from fastnet.model import Model
 
 KEPT_BYTES = 2**31
 """Memory of packs that train together where no limit is given."""
@@ -67,10 +71,13 @@ class Workshop:
         from fastnet.data.preprocess import fit_scaler
 
         self.config = config
+        self.dataset = dataset
+        self.splits = splits
         self.threads = min(threads, n_threads_limit())
         self.memory = memory
+        self.scalers = [fit_scaler(dataset.x, parts.train) for parts in splits]
         self.folds: list[TrainingData] = [
-            prepare(dataset, parts, fit_scaler(dataset.x, parts.train)) for parts in splits
+            prepare(dataset, parts, scaler) for parts, scaler in zip(splits, self.scalers, strict=True)
         ]
         self.compile_seconds = 0.0
         self._assemblies: dict[tuple[object, ...], Assembly] = {}
@@ -82,13 +89,21 @@ class Workshop:
         warm_up(configured(self.config.train, params), self.folds[0])
         self.compile_seconds += time.perf_counter() - clock
 
-    def run(self, ids: Ids, params: Sequence[Params], *, waiting: bool, seeds: Sequence[int] | None = None) -> PackRun:
+    def run(
+        self,
+        ids: Ids,
+        params: Sequence[Params],
+        *,
+        waiting: bool,
+        seeds: Sequence[int] | None = None,
+        keep: bool = False,
+    ) -> PackRun:
         """Build the pack of some trials, on seeds of their own if any are given; see `pack`."""
         recipes = self.recipes(ids, params)
         if seeds is not None:
             pairs = zip(recipes, seeds, strict=True)
             recipes = [replace(recipe, config=replace(recipe.config, seed=seed)) for recipe, seed in pairs]
-        return self.pack(recipes, waiting=waiting)
+        return self.pack(recipes, waiting=waiting, keep=keep)
 
     def recipes(self, ids: Ids, params: Sequence[Params]) -> list[Recipe]:
         """Turn trials into networks to be trained, one each."""
@@ -103,8 +118,8 @@ class Workshop:
             for fold, data in enumerate(self.folds)
         ]
 
-    def pack(self, recipes: Sequence[Recipe], *, waiting: bool = False) -> PackRun:
-        """Build a pack, on as many threads as the memory allows.
+    def pack(self, recipes: Sequence[Recipe], *, waiting: bool = False, keep: bool = False) -> PackRun:
+        """Build a pack, on as many threads as the memory allows; `keep` is that of `PackRun`.
 
         Raises
         ------
@@ -112,13 +127,28 @@ class Workshop:
             If not even one thread's workspace fits into the memory.
         """
         members = self.members(recipes)
-        threads = self.threads_for(members, waiting=waiting)
+        threads = self.threads_for(members, waiting=waiting, keep=keep)
         clock = time.perf_counter()
         for member in members:
             if member.kind not in self._assemblies:
                 self._assemblies[member.kind] = assemble(member.config, member.data, parallel=False)
         self.compile_seconds += time.perf_counter() - clock
-        return PackRun(members, threads, self._assemblies)
+        return PackRun(members, threads, self._assemblies, keep=keep)
+
+    def models(self, run: PackRun, t: int) -> list[Model]:
+        """Return the networks of trial `t` of a pack that keeps, one for each fold."""
+        first = t * len(self.scalers)
+        return [run.model(first + fold, self.dataset, scaler) for fold, scaler in enumerate(self.scalers)]
+
+    def validated(self, models: Sequence[Model]) -> NDArray[np.float32]:
+        """Compute the probabilities of all validation samples, each by the network of its fold, (N, O) float32."""
+        x = self.dataset.x
+        pairs = zip(models, self.splits, strict=True)
+        return np.concatenate([model.predict_proba(x[parts.validation]) for model, parts in pairs])
+
+    def validation_labels(self) -> NDArray[np.int64]:
+        """Return the classes of the samples that `validated` has, (N,) int64."""
+        return np.concatenate([self.dataset.y[parts.validation] for parts in self.splits])
 
     def packs_at_once(self, packs: Sequence[tuple[Ids, Sequence[Params]]]) -> int:
         """Tell how many packs, from the first on, should train together, at least one.
@@ -136,18 +166,21 @@ class Workshop:
         members = [member for ids, params in packs for member in self.members(self.recipes(ids, params))]
         return footprint(members, 1 if self.memory else self.threads, waiting=True) <= limit
 
-    def threads_for(self, members: list[Member], *, waiting: bool) -> int:
+    def threads_for(self, members: list[Member], *, waiting: bool, keep: bool = False) -> int:
         """Tell how many of these networks can train at a time; raises as `pack` does."""
         if self.memory is None or not members:
             return self.threads
-        one = footprint(members, 1, waiting=waiting)
-        each = footprint(members, 2, waiting=waiting) - one
+        one = footprint(members, 1, waiting=waiting or keep)
+        each = footprint(members, 2, waiting=waiting or keep) - one
         if one > self.memory:
-            many = f"{len(members)} networks that wait for each other need"
-            what = many if waiting else "one network at a time needs"
+            what, fewer = "one network at a time needs", ""
+            if waiting:
+                what, fewer = f"{len(members)} networks that wait for each other need", ", or a smaller pack_size"
+            if keep:
+                what, fewer = f"{len(members)} networks that are kept need", ", or a smaller ensemble_top"
             raise ConfigError(
                 f"memory={format_memory(self.memory)}: {what} {format_memory(one)}; allow a little more than that, or "
-                "choose smaller layers or batches" + (", or a smaller pack_size" if waiting else "")
+                f"choose smaller layers or batches{fewer}"
             )
         return min(self.threads, 1 + (self.memory - one) // each)
 

@@ -32,6 +32,8 @@ class Entry:
         Whether it runs the cold search.
     caches : bool
         Whether something compiled survives on disk.
+    as_shipped : bool
+        Whether its libraries choose their instruction sets by themselves, see `environment`.
     """
 
     label: str
@@ -43,6 +45,7 @@ class Entry:
     process_per_core: bool = True
     whole: bool = False
     caches: bool = False
+    as_shipped: bool = False
 
 
 OURS = "fastnet"
@@ -59,6 +62,13 @@ PEERS = {
         "scikit-learn partial_fit", "with_sklearn:SklearnPeer", ("sklearn", "optuna"), trials=True, network=True
     ),
     "torch": Entry("PyTorch eager", "with_torch:EagerPeer", ("torch",), trials=True, network=True, whole=True),
+    "sklearn-shipped": Entry(
+        "scikit-learn partial_fit, as shipped", "with_sklearn:SklearnPeer", ("sklearn", "optuna"), trials=True,
+        as_shipped=True,
+    ),
+    "torch-shipped": Entry(
+        "PyTorch eager, as shipped", "with_torch:EagerPeer", ("torch",), trials=True, as_shipped=True
+    ),
     "torch-compile": Entry(
         "PyTorch compiled", "with_torch:CompiledPeer", ("torch",), trials=True, network=True, whole=True, caches=True
     ),
@@ -78,7 +88,7 @@ PEERS = {
     ),
 }  # fmt: skip
 
-CHECK_ALIAS = {"sklearn": "with_sklearn:HePeer"}
+CHECK_ALIAS = dict.fromkeys(("sklearn", "sklearn-shipped"), "with_sklearn:HePeer")
 """What is verified in a peer's place, where as shipped it starts from other weights than the book."""
 
 
@@ -98,20 +108,27 @@ def compiler() -> str | None:
     return next((path for path in map(shutil.which, (named or "g++", "c++", "clang++")) if path), None)
 
 
-def environment(name: str, threads: int, folder: Path, features: list[str], processor: str) -> dict[str, str]:
-    """Return the environment variables under which a peer's process runs.
+def tuned(features: list[str], processor: str) -> bool:
+    """Whether peers can be made faster than they are as shipped, on such a processor."""
+    return "AMD" in processor and "avx512f" in features
+
+
+def environment(name: str, threads: int, folder: Path, features: list[str], processor: str) -> dict[str, str | None]:
+    """Return the environment variables under which a peer's process runs; None takes one away.
 
     On AMD processors with AVX-512 both OpenBLAS and MKL (inside PyTorch) choose AVX2 kernels, at half the rate. A
     person who tunes can have the others, so the peers do: OpenBLAS by a variable, MKL by answering its question for it.
+    Those that are measured as shipped too choose for themselves.
     On AMD processors without AVX-512 the latter changed nothing (0.36 s a stacked trial either way): it is left alone.
     """
     count = str(threads if name not in ("randomized", "optuna-threads") else 1)
     libraries = ("OMP", "OPENBLAS", "MKL", "NUMEXPR")
-    values = {f"{library}_NUM_THREADS": count for library in libraries} | {"VECLIB_MAXIMUM_THREADS": count}
-    values |= {"NUMBA_NUM_THREADS": str(threads), "NPROC": str(threads), "JAX_PLATFORMS": "cpu"}
+    values: dict[str, str | None] = dict.fromkeys((f"{library}_NUM_THREADS" for library in libraries), count)
+    values |= {"VECLIB_MAXIMUM_THREADS": count, "NUMBA_NUM_THREADS": str(threads), "NPROC": str(threads)}
+    values |= {"JAX_PLATFORMS": "cpu", "OPENBLAS_CORETYPE": None, "OPENBLAS_L2_SIZE": None}
     if name.startswith("jax") and threads == 1:
         values["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false"
-    if "AMD" in processor and "avx512f" in features:
+    if tuned(features, processor) and not PEERS[name].as_shipped:
         values["OPENBLAS_CORETYPE"] = "SkylakeX"
         library = _intel_answer(folder) if name.startswith("torch") else None
         if library:

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,17 @@ PROFILES = Path(__file__).resolve().parents[1]
 
 class PeerError(RuntimeError):
     """A peer's process failed; the text is the last line it wrote."""
+
+
+def changed(environment: Mapping[str, str | None]) -> dict[str, str]:
+    """Return our environment with some variables set, and those that are None taken away.
+
+    >>> os.environ["A_PEER"] = "yes"
+    >>> changed({"A_PEER": None, "OMP_NUM_THREADS": "1"}).keys() & {"A_PEER", "OMP_NUM_THREADS"}
+    {'OMP_NUM_THREADS'}
+    """
+    merged: dict[str, str | None] = {**os.environ, **environment}
+    return {name: value for name, value in merged.items() if value is not None}
 
 
 class Process:
@@ -33,15 +44,15 @@ class Process:
     cores : sequence of int
         Which of our cores it is kept on, counted from 0, where the system allows.
     environment : dict
-        Environment variables added to ours.
+        Environment variables added to ours; None takes one away.
     """
 
-    def __init__(self, home: str, threads: int, cores: Sequence[int], environment: dict[str, str]) -> None:
+    def __init__(self, home: str, threads: int, cores: Sequence[int], environment: Mapping[str, str | None]) -> None:
         self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115  # closed with the process
         with _bench.pinned(cores):
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "_peers.process", home, str(threads)], cwd=PROFILES,
-                env={**os.environ, **environment}, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._errors,
+                env=changed(environment), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._errors,
                 text=True,
             )  # fmt: skip
 

@@ -17,7 +17,7 @@ from fastnet.kernels.context import ACCURACY
 from fastnet.network import prepare
 from fastnet.packs import PackRun, alike, warm_up
 from fastnet.trainer import Training
-from fastnet.tuning import search
+from fastnet.tuning import run_study
 
 from .task import BATCH, EPOCHS, SIZES, Floats, Peer, Samples
 
@@ -83,9 +83,9 @@ class FastnetPeer(Peer):
         )
 
     def search(self, trials: int, seed: int) -> float:
-        config = fastnet.SearchConfig(trials=trials, train=fastnet.TrainConfig(seed=seed))
+        config = fastnet.SearchConfig(trials=trials, train=fastnet.TrainConfig(seed=seed), final=0)
         with tempfile.TemporaryDirectory() as folder:
-            result = search(self.dataset, config, folder=Path(folder) / "study", jobs=self.threads)
+            result = run_study(self.dataset, config, folder=Path(folder) / "study", jobs=self.threads)
             return float(result.best(1)[0].value)
 
 
