@@ -106,6 +106,13 @@ def test_korean_shows_the_same_pictures_and_describes_them_in_korean(page: str) 
 
 
 @pytest.mark.parametrize("page", PAGES)
+def test_korean_links_to_the_same_files(page: str) -> None:
+    for english, translated in pairs(page)[1:]:
+        there = set(LINK.findall(translated.prose))
+        assert [link for link in LINK.findall(english.prose) if not {link, korean(link)} & there] == []
+
+
+@pytest.mark.parametrize("page", PAGES)
 def test_korean_tables_hold_the_same_numbers(page: str) -> None:
     for english, translated in pairs(page):
         rows = [[NUMBER.findall(line) for line in s.lines if line.startswith("|")] for s in (english, translated)]
@@ -116,7 +123,7 @@ def test_korean_tables_hold_the_same_numbers(page: str) -> None:
 def test_korean_tells_the_same_numbers(page: str) -> None:
     for english, translated in pairs(page):
         assert english.numbers <= translated.numbers, english.heading
-        # Korean writes in digits what English writes as words, but no number of several digits, such as 0.759 or 1,243.
+        # Korean writes some words of English in digits, such as 7층 for seven layers, but nothing like 0.759 or 1,243.
         measured = {number for number in translated.numbers if re.search(r"[.,]", number)}
         assert measured <= english.numbers, english.heading
 
