@@ -340,7 +340,10 @@ def cold_section(bench: Bench) -> None:
 
 
 def whole(bench: Bench, name: str, n_trials: int, caches: Path, study: str) -> float:
-    """Run one process from start to end on one core; return its seconds. Ours also stores its study and a picture."""
+    """Run one process from start to end on one core; return its seconds.
+
+    Ours stores its study and draws a picture besides, but trains no final choice, for the others have none.
+    """
     machine = bench.report.machine
     variables = environment(name, 1, bench.folder, machine["features"], machine["processor"])
     variables |= {
@@ -351,7 +354,7 @@ def whole(bench: Bench, name: str, n_trials: int, caches: Path, study: str) -> f
     }
     if name == OURS:
         command = ["-m", "fastnet_cli", "search", "--trials", str(n_trials), "--jobs", "1", "--data", bench.data]
-        command += ["--samples", "500", "--study", str(caches / study)]
+        command += ["--samples", "500", "--study", str(caches / study), "--final", "none"]
         command += ["--data-dir", bench.arguments.data_dir] if bench.arguments.data_dir else []
     else:
         command = ["-m", "_peers.whole", PEERS[name].home, str(bench.small), str(n_trials)]

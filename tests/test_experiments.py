@@ -298,3 +298,12 @@ def test_what_the_chapter_shows_is_seen_on_the_first_300_images_of_mnist(shared_
     team = lab.train({"a": plain}, count=10, models=True)["a"]
     averaged = np.mean([model.predict_proba(lab.test.x) for model in team.models], axis=0)
     assert averaging.accuracy(averaged, lab) - team.test.mean >= 0.01
+
+
+def test_the_guide_shows_every_figure_and_names_every_command():
+    docs = Path(__file__).resolve().parents[1] / "docs"
+    text = (docs / "chapter-6.md").read_text(encoding="utf-8")
+    pictures = {name for names in FIGURES.values() for name in names}
+    assert {path.stem for path in (docs / "chapter-6").glob("*.png")} == pictures
+    assert all(f"(chapter-6/{name}.png)" in text for name in pictures)
+    assert all(f"fastnet experiment {name} --data mnist" in text for name in EXPERIMENTS)

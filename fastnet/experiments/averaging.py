@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastnet.config import TrainConfig
+from fastnet.ensemble import mean_probabilities
 from fastnet.errors import FastnetError
 from fastnet.experiments import dropping
 from fastnet.experiments.lab import Group, Lab, settings_of
@@ -17,6 +18,7 @@ from fastnet.experiments.panels import spread_series
 from fastnet.experiments.rules import gained, subtitle
 from fastnet.experiments.summary import Floats, Spread, clearly_above, difference, interval_text, spread
 from fastnet.model import Model
+from fastnet.predictor import score_of
 from fastnet.report.chart import Chart, Panel, Rule, Series
 from fastnet.report.text import counted
 
@@ -111,7 +113,7 @@ def _measure(lab: Lab, config: TrainConfig) -> _Measured:
     teams = [outputs[begin : begin + MEMBERS] for begin in range(0, len(outputs), MEMBERS)]
     members = np.array([[accuracy(output, lab) for output in team] for team in teams])
     averaged = [spread(members.mean(axis=1))]
-    averaged += [spread([accuracy(np.mean(team[:n], axis=0), lab) for team in teams]) for n in range(2, MEMBERS + 1)]
+    averaged += [spread([accuracy(mean_probabilities(team[:n]), lab) for team in teams]) for n in range(2, MEMBERS + 1)]
     thin = [
         thinned_accuracies(model, dropping.RATIO, lab, seed)
         for seed, model in enumerate(_all_models(single["dropout"]))
@@ -203,7 +205,7 @@ def _figure(found: _Measured, lab: Lab, config: TrainConfig) -> Chart:
 
 def accuracy(output: NDArray[np.float32], lab: Lab) -> float:
     """Return the share of the test samples whose most probable class is the true one."""
-    return float(np.mean(np.argmax(output, axis=1) == lab.test.y))
+    return score_of(output, lab.test.y).accuracy
 
 
 def _dropout_groups(lab: Lab) -> dict[str, Group]:
@@ -237,7 +239,7 @@ def thinned_accuracies(model: Model, ratio: float, lab: Lab, seed: int) -> dict[
     generator = np.random.Generator(np.random.Philox(key=seed))
     outputs = [thinned(model, ratio, generator).predict_proba(lab.test.x) for _ in range(max(THINNED))]
     alone = float(np.mean([accuracy(output, lab) for output in outputs]))
-    return {1: alone} | {n: accuracy(np.mean(outputs[:n], axis=0), lab) for n in THINNED[1:]}
+    return {1: alone} | {n: accuracy(mean_probabilities(outputs[:n]), lab) for n in THINNED[1:]}
 
 
 def thinned(model: Model, ratio: float, generator: np.random.Generator) -> Model:

@@ -1,6 +1,7 @@
 """Where experiments train: many networks side by side, measured on the test samples after every epoch.
 
-An experiment tells the test set from nothing: it shows what happens to it, and chooses nothing that is kept.
+The test samples stand where a search has its validation samples: an experiment shows how a network does on images it
+has not seen, and keeps none.
 """
 
 from __future__ import annotations

@@ -157,7 +157,7 @@ def format_ensemble(document: Mapping[str, Any]) -> list[str]:
     heading = f"Ensemble of the {f'{n} best trials' if n > 1 else 'best trial'}, on the validation samples"
     kept = "the average" if document["method"] == "average" else "the greedy selection"
     words = "All three were chosen on these samples and promise too much, the greedy selection most."
-    return [heading, *aligned(rows, "lrrr"), *_wrapped(f"{words} Kept: {kept}.")]
+    return [heading, *aligned(rows, "lrrr"), *wrapped(f"{words} Kept: {kept}.")]
 
 
 def _seeds(scores: Sequence[Mapping[str, Any]]) -> str:
