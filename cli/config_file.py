@@ -22,7 +22,7 @@ from .options import default_of, flag
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 _META = "fastnet.config_file"
-_ONLY_FLAGS = ("config", "print_config", "dry_run", "quiet", "verbose", "fresh", "overwrite", "help")
+_ONLY_FLAGS = ("config", "print_config", "dry_run", "live", "quiet", "verbose", "fresh", "overwrite", "help")
 """Options that say what to do once, and would do harm or nonsense when a file said it every time."""
 
 _MEASURED = (

@@ -168,9 +168,10 @@ def trial_epochs(config: SearchConfig) -> int:
 
 def measured(task: Task, workshop: Workshop, wave: Wave) -> Iterator[str]:
     """Memory and time, from training the first trials for a moment."""
-    from fastnet.report.figures import preload
+    from fastnet.report import figures, page
 
-    preload()  # the picture's libraries belong to the memory of a search
+    figures.preload()  # what draws belongs to the memory of a search
+    page.preload(task.config.trials)
     workshop.warm_up(checked_space(task.config))
     speed = measure(workshop)
     yield from lines("memory", list(memory_text(wave, speed)))

@@ -16,7 +16,10 @@ from fastnet.errors import FastnetError
 
 from .tables import printable
 
-COMMANDS = ("train", "evaluate", "predict", "search", "studies", "experiment", "warmup", "doctor", "completion")
+COMMANDS = (
+    *("train", "evaluate", "predict", "search", "studies", "report", "experiment"),
+    *("warmup", "doctor", "completion"),
+)
 INTERRUPTED = 130
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +16,7 @@ from . import results
 from .budget import ResumableCommand, budget_options, carry_on
 from .config_file import config_options, printed, search_space
 from .interrupt import Deadline, StopOnInterrupt
+from .live import live_view
 from .notes import VERBOSE, details, note, verbosity, verbosity_options
 from .options import (
     data_options,
@@ -34,7 +35,7 @@ from .strategy import search_strategy, strategy_options
 
 if TYPE_CHECKING:
     from fastnet.data.dataset import Dataset, Split
-    from fastnet.tuning.result import Progress, SearchResult
+    from fastnet.tuning.result import Progress, SearchResult, TrialResult
 
 BOOK_SAMPLES = 500
 """Images that the book searches with: 400 to train, 100 to validate."""
@@ -78,6 +79,12 @@ BEST = 20
     "--fresh", is_flag=True, allow_from_autoenv=False, help="Forget the trials that the study holds and start over."
 )
 @budget_options
+@click.option(
+    "--live",
+    is_flag=True,
+    allow_from_autoenv=False,
+    help="Serve a page on 127.0.0.1 that shows the search while it runs; its address is printed on standard error.",
+)
 @verbosity_options("Print data, split, ranges and schedule before the search.")
 @format_option("The 20 best trials as a list, or all trials as JSON or CSV.", "table", "json", "csv")
 @click.pass_context
@@ -98,6 +105,7 @@ def command(
     timeout: float | None,
     memory: int | None,
     dry_run: bool,
+    live: bool,
     output_format: str,
     **settings: Any,
 ) -> None:
@@ -111,9 +119,9 @@ def command(
     An option that is not given is looked for in the environment (FASTNET_SEARCH_TRIALS for --trials), then in the file
     of --config, where ranges stand under [space].
 
-    The 20 best trials are printed. Every trial and its curves are kept in study.sqlite and the curves of the 20 best
-    are drawn in best20.png, both in the folder of the study. Ctrl-C stops the search and keeps what is done, as does
-    the end of the time that --timeout gives; the command that carries it on is printed.
+    The 20 best trials are printed. Every trial and its curves are kept in study.sqlite, the curves of the 20 best are
+    drawn in best20.png, and report.html shows everything, all in the folder of the study. Ctrl-C stops the search and
+    keeps what is done, as does the end of the time that --timeout gives; the command that carries it on is printed.
 
     \b
     Example:
@@ -125,7 +133,7 @@ def command(
       fastnet search --trials 100000 --study studies/night --timeout 8h
     """
     from fastnet.data.registry import NAMES
-    from fastnet.tuning import run_study
+    from fastnet.tuning import REPORT_FILE, run_study
 
     deadline = Deadline(timeout)
     strategy, training = search_strategy(settings)
@@ -154,18 +162,21 @@ def command(
             plan.tell_and_measure(task, output_format)
             return
         details(plan.describe(task))
-    with (
-        study_folder(study) as folder,
-        StopOnInterrupt() as stop,
-        SearchDisplay(stop, metric=config.metric, time_left=deadline.left) as display,
-    ):
-        how: dict[str, Any] = {
-            "split": parts,
-            "on_progress": Preloading(display),
-            "should_stop": lambda: stop() or deadline(),
-        }
-        result = run_study(dataset, config, folder=folder, fresh=fresh, jobs=jobs, memory=memory, **how)
-    show(result, folder, output_format, config, picture=not stop(), data=data, samples=dataset.n_samples)
+    with study_folder(study) as folder, live_view(live, folder, config.metric) as view:
+        with (
+            StopOnInterrupt() as stop,
+            SearchDisplay(stop, metric=config.metric, time_left=deadline.left) as display,
+        ):
+            how: dict[str, Any] = {
+                "split": parts,
+                "on_progress": Preloading(trials, display, *([view] if view else [])),
+                "should_stop": lambda: stop() or deadline(),
+            }
+            result = run_study(dataset, config, folder=folder, fresh=fresh, jobs=jobs, memory=memory, **how)
+        show(result, folder, output_format, config, pictures=not stop(), data=data, samples=dataset.n_samples)
+        if view is not None:
+            done = results.closing_line(result, folder)
+            view.end(f"Stopped: {done}" if result.interrupted else done, None if stop() else folder / REPORT_FILE)
     if not (result.new_trials or result.interrupted):
         held = len(result.trials)
         note(f"No trial is missing: the study holds {held} of them; a number of --trials above {held} adds more.")
@@ -205,19 +216,22 @@ def print_settings(ctx: click.Context, config: SearchConfig) -> None:
 
 
 class Preloading:
-    """Hands progress on, and imports what the picture needs once the first trials run: they leave Python idle."""
+    """Hands progress on, and imports what picture and report need once the first trials run: they leave Python idle."""
 
-    def __init__(self, display: Callable[[Progress], None]) -> None:
-        self._display = display
+    def __init__(self, trials: int, *displays: Callable[[Progress], None]) -> None:
+        self._trials = trials
+        self._displays = displays
         self._compiling = self._begun = False
 
     def __call__(self, progress: Progress) -> None:
-        self._display(progress)
+        for display in self._displays:
+            display(progress)
         if self._compiling and not progress.compiling and not self._begun:
-            from fastnet.report.figures import preload
+            from fastnet.report import figures, page
 
             self._begun = True
-            preload()
+            figures.preload()
+            page.preload(self._trials)
         self._compiling = progress.compiling
 
 
@@ -239,17 +253,13 @@ def study_folder(given: Path | None) -> Iterator[Path]:
 
 
 def show(
-    result: SearchResult, folder: Path, output_format: str, config: SearchConfig, *, picture: bool, **source: Any
+    result: SearchResult, folder: Path, output_format: str, config: SearchConfig, *, pictures: bool, **source: Any
 ) -> None:
-    """Draw the picture and print the results; after Ctrl-C there is no picture, for it takes a second."""
-    from fastnet.tuning import PICTURE_FILE
-
+    """Draw the picture and the report and print the results; after Ctrl-C there are none, for they take a second."""
     best = result.best(BEST)
     try:
-        if best and picture:
-            from fastnet.report.figures import best20_figure
-
-            best20_figure(best, folder / PICTURE_FILE)
+        if pictures:
+            draw(best, folder)
     finally:
         if output_format == "json":
             click.echo(results.as_json(results.search_document(result, folder, {**source, **used_settings(config)})))
@@ -260,6 +270,19 @@ def show(
                 "".join(f"{line}\n" for line in results.search_lines(result, folder, best, config.metric)), nl=False
             )
         (click.echo if output_format == "table" else note)(results.closing_line(result, folder))
+
+
+def draw(best: Sequence[TrialResult], folder: Path) -> None:
+    """Write the picture of the best trials, where there are any, and the report."""
+    from fastnet.report.figures import best20_figure
+    from fastnet.report.page import write_report
+    from fastnet.tuning import PICTURE_FILE
+
+    try:
+        if best:
+            best20_figure(best, folder / PICTURE_FILE)
+    finally:
+        write_report(folder)
 
 
 def used_settings(config: SearchConfig) -> dict[str, Any]:

@@ -180,22 +180,9 @@ def moment(text: str) -> str:
     return text.replace("T", " ").replace("+00:00", " UTC")
 
 
-def trial_settings(study: Study, trial: TrialResult) -> dict[str, Any]:
-    """The settings of a trial, by the names of the options of `fastnet train`, for its `--config`."""
-    from fastnet.data.registry import NAMES
-
-    settings, about = study.settings, study.about
-    given: dict[str, Any] = {}
-    if about.get("data") in NAMES:  # a file's place is not known
-        given = {"data": about["data"], "samples": about["n_samples"]}
-    if "validation_fraction" in settings:
-        given["validation_fraction"] = settings["validation_fraction"]
-    given |= settings.get("train", {}) | dict(trial.params)
-    return {name: value for name, value in given.items() if value is not None}
-
-
 def trial_toml(study: Study, trial: TrialResult, folder: Path) -> str:
     """The settings of a trial as TOML, with a comment that says whose they are."""
+    from fastnet.report.page.commands import trial_settings
     from fastnet.report.text import counted
     from fastnet.settings import to_toml
 

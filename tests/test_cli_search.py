@@ -99,12 +99,13 @@ def test_table_is_the_list_of_the_book(asked: dict[str, Any]) -> None:
     assert all(line.isprintable() for line in result.output.splitlines())
 
 
-def test_study_folder_holds_trials_and_picture(asked: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_study_folder_holds_trials_picture_and_report(asked: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("fastnet.report.figures.best20_figure", best20_figure)
     run("--trials", "4")
     run("--trials", "4", "--seed", "1")
     assert sorted(path.name for path in Path("studies").iterdir()) == ["001", "002"]
     assert Path("studies/001/best20.png").read_bytes().startswith(b"\x89PNG")
+    assert "best of 4 trials" in Path("studies/001/report.html").read_text(encoding="utf-8")
     with Study.read(Path("studies/001")) as study:
         assert study.stored_ids().tolist() == [0, 1, 2, 3]
 
@@ -195,12 +196,14 @@ def test_all_diverged_is_told_and_not_drawn(asked: dict[str, Any], monkeypatch: 
     monkeypatch.setattr(FakeRun, "__init__", diverge)
     result = run("--trials", "2", "--study", "s")
     assert "Best-" not in result.stdout and not Path("s/best20.png").exists()
+    assert "All trials diverged" in Path("s/report.html").read_text(encoding="utf-8")
     assert result.stdout.splitlines()[-1].startswith("2 trials (2 new, 2 diverged)")
 
 
 def test_interrupt_keeps_what_is_done_and_says_how_to_go_on(asked: dict[str, Any]) -> None:
     asked["until"] = 3
     result = run("--trials", "9", "--samples", "100", code=130)
+    assert not list(Path("studies/001").glob("*.html")) and not list(Path("studies/001").glob("*.png"))
     assert "3 trials (3 new, 1 diverged)" in result.stdout
     assert result.stderr.splitlines()[-2:] == [
         "Stopped with 3 of 9 trials; carry on with:",
@@ -216,6 +219,13 @@ def test_interrupted_fresh_study_is_not_started_over_by_the_printed_command(aske
     asked["until"] = 2
     result = run("--trials", "9", "--study", "a folder", "--fresh", code=130)
     assert result.stderr.splitlines()[-1] == "  fastnet search --epochs 3 --trials 9 --study 'a folder'"
+
+
+def test_report_that_cannot_be_written_does_not_lose_the_list(asked: dict[str, Any]) -> None:
+    Path("s/report.html").mkdir(parents=True)
+    result = run("--trials", "3", "--study", "s", code=1)
+    assert result.stdout.startswith("Best-1 (val acc:0.02)")
+    assert re.search(r"Error: s.report\.html: the report cannot be written \(Is a directory\)\n$", result.stderr)
 
 
 def test_picture_that_cannot_be_written_does_not_lose_the_list(

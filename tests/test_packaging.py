@@ -74,6 +74,8 @@ def test_wheel_holds_the_two_packages_and_nothing_else(tmp_path: Path) -> None:
     expected = {f"{package}/{path}" for package, paths in sources.items() for path in paths}
     assert expected <= set(names)
     assert {"fastnet/py.typed", "fastnet/data/mnist5k.npz", "fastnet/data/mnist5k.md"} <= set(names)
+    assets = {path.relative_to(ROOT).as_posix() for path in (ROOT / "fastnet/report/page/assets").iterdir()}
+    assert len(assets) >= 5 and assets <= set(names)
     assert any(name.endswith("licenses/LICENSE") for name in names)
     assert wheel.stat().st_size < 2_000_000
 

@@ -360,6 +360,15 @@ def test_halving_lets_the_best_of_every_pack_train_on(run):
     assert len(result.trials) == 23 and all(trial.stage == 1 for trial in result.trials)
 
 
+@pytest.mark.parametrize("config", [CONFIG, HALVING], ids=["plain", "halving"])
+def test_progress_hands_over_each_trial_that_ended_once(run, config):
+    seen: list[Progress] = []
+    result = run(config, run_factory=Ranked, on_progress=seen.append)
+    ended = [trial for progress in seen for trial in progress.ended]
+    assert sorted(trial.id for trial in ended) == [trial.id for trial in result.trials]
+    assert {trial.id: trial.value for trial in ended} == {trial.id: trial.value for trial in result.trials}
+
+
 @pytest.mark.parametrize("pruning", ["halving", "median"])
 @pytest.mark.parametrize("stop", [0, 1, 9, 20])
 def test_a_pruned_search_that_was_stopped_keeps_whole_packs_and_resumes_to_the_same(run, pruning, stop):

@@ -3,6 +3,7 @@
 from fastnet.tuning.engine import run_study
 from fastnet.tuning.folder import (
     PICTURE_FILE,
+    REPORT_FILE,
     STUDY_FILE,
     find_studies,
     is_being_written,
@@ -18,6 +19,7 @@ from fastnet.tuning.study import Study
 
 __all__ = [
     "PICTURE_FILE",
+    "REPORT_FILE",
     "SEARCHABLE",
     "STUDY_FILE",
     "Progress",

@@ -203,6 +203,7 @@ class _Session:
         self.stored = set(study.stored_ids().tolist())
         self.total = config.trials + sum(trial >= config.trials for trial in self.stored)
         self.best = study.best_value(config.metric)
+        self.ended: list[TrialResult] = []
         self.counts = {status: study.count(status) for status in ("stopped", "diverged")}
         self.on_progress = on_progress or (lambda progress: None)
         self.should_stop = should_stop or (lambda: False)
@@ -347,6 +348,7 @@ class _Session:
         """Keep count of trials that ended; candidates that are trained again are no trials of the study."""
         if self.choosing or self.ensembling:
             return
+        self.ended += ended
         better = sign(self.config.metric)
         for trial in ended:
             self.done += 1
@@ -474,6 +476,7 @@ class _Session:
         elapsed = time.perf_counter() - self.clock
         searching = elapsed - self.compile_seconds
         rate = (self.done - self.done_before) / searching if searching > 0 else 0.0
+        ended, self.ended = tuple(self.ended), []
         self.on_progress(
             Progress(
                 done=self.done,
@@ -489,6 +492,7 @@ class _Session:
                 stages=self.config.stages,
                 rung=self.rung,
                 rungs=len(self.schedule.rungs),
+                ended=ended,
                 **self.counts,
             )
         )

@@ -13,6 +13,7 @@ from fastnet.errors import StudyError
 STUDY_FILE = "study.sqlite"
 LOCK_FILE = "study.lock"
 PICTURE_FILE = "best20.png"
+REPORT_FILE = "report.html"
 MODEL_FILE = "model.safetensors"
 ENSEMBLE_FILE = "ensemble.safetensors"
 APPLICATION_ID = 0x666E6574  # "fnet" in the file's header: how a study is told from any other SQLite file
@@ -21,6 +22,7 @@ WRITTEN = (
     STUDY_FILE,
     *(f"{STUDY_FILE}-{end}" for end in ("wal", "shm", "journal")),
     PICTURE_FILE,
+    REPORT_FILE,
     MODEL_FILE,
     ENSEMBLE_FILE,
 )

@@ -254,6 +254,8 @@ class Progress:
         Whether all trials are done and the best ones are trained again on fresh seeds.
     ensembling : bool
         Whether they are trained again to be put together.
+    ended : tuple of TrialResult
+        The trials of this run that ended since the last report, in the order in which they did.
     """
 
     done: int
@@ -271,6 +273,7 @@ class Progress:
     diverged: int = 0
     choosing: bool = False
     ensembling: bool = False
+    ended: tuple[TrialResult, ...] = ()
 
 
 def curve_of(curves: NDArray[np.float32], metric: str) -> NDArray[np.float32]:

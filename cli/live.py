@@ -1,0 +1,39 @@
+"""`fastnet search --live`: the address of the page, and what it says at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from .notes import note
+
+if TYPE_CHECKING:
+    from fastnet.report.page import LiveView
+
+
+@contextmanager
+def live_view(wanted: bool, folder: Path, metric: str) -> Iterator[LiveView | None]:
+    """Serve the page while the block runs and tell where it is; without a port the search goes on alone."""
+    if not wanted:
+        yield None
+        return
+    from fastnet.report.page import LiveView
+
+    try:
+        view = LiveView(folder, metric)
+    except OSError as error:
+        note(f"Note: there is no live view, for no port of 127.0.0.1 can be had: {error.strerror or error}.")
+        yield None
+        return
+    click.echo(f"Live view: {view.url}", err=True)  # also with --quiet: it was asked for
+    try:
+        yield view
+    except BaseException as error:
+        view.end(f"The search failed: {error}" if isinstance(error, Exception) else "The search was interrupted.")
+        raise
+    finally:
+        view.close()

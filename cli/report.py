@@ -1,0 +1,47 @@
+"""`fastnet report`: the report of a study, written anew."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from .notes import note, verbosity_options
+from .options import output_options
+from .outputs import check_writable
+from .studies import study_argument
+
+
+@click.command(name="report")
+@study_argument
+@click.option("--open", "show", is_flag=True, allow_from_autoenv=False, help="Show it in the browser.")
+@output_options("Write to this file instead of report.html in the folder of the study.")
+@verbosity_options()
+def command(folder: Path, show: bool, output: Path | None, overwrite: bool) -> None:
+    """Write the report of a study.
+
+    DIR is the folder of the study. The report is one page of HTML for any browser, with everything in it: it loads
+    nothing from a network. Each search writes it at its end, in the folder of the study; this writes it again, also
+    while a search runs or after one was stopped.
+
+    \b
+    Example:
+      fastnet report studies/001 --open
+      fastnet report studies/001 -o report-of-monday.html
+    """
+    from fastnet.report.page import write_report
+
+    if output is not None:
+        check_writable(output, overwrite=overwrite)
+    path = write_report(folder, output)
+    note(f"report: {click.format_filename(path)}")
+    if show:
+        open_in_browser(path)
+
+
+def open_in_browser(path: Path) -> None:
+    """Show a file in the user's browser, or say that there is none."""
+    import webbrowser
+
+    if not webbrowser.open(path.resolve().as_uri()):
+        note(f"No browser could be started; open {click.format_filename(path)} in one.")

@@ -1,0 +1,155 @@
+"""The commands that make a study, or train one of its trials, again."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from fastnet.config import SearchConfig, TrainConfig, as_settings
+from fastnet.tuning.distributions import text_of
+from fastnet.tuning.folder import MODEL_FILE
+from fastnet.tuning.reading import StudyReader
+from fastnet.tuning.result import TrialResult
+
+_SPECIAL = {"folds": "--cv"}
+_NOT_OPTIONS = {"data", "rows", "results_version", "space", "train", "trials"}
+
+
+def trial_settings(study: StudyReader, trial: TrialResult) -> dict[str, Any]:
+    """Return the settings of a trial, by the names of the options of `fastnet train`, for its ``--config``."""
+    from fastnet.data.registry import NAMES
+
+    settings, about = study.settings, study.about
+    given: dict[str, Any] = {}
+    if about.get("data") in NAMES:  # a file's place is not known
+        given = {"data": about["data"], "samples": about["n_samples"]}
+    if "validation_fraction" in settings:
+        given["validation_fraction"] = settings["validation_fraction"]
+    given |= settings.get("train", {}) | dict(trial.params)
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def search_command(study: StudyReader, trials: int) -> tuple[str, tuple[str, ...]]:
+    """Write the command line that makes a study again.
+
+    Parameters
+    ----------
+    study : StudyReader
+        An open study.
+    trials : int
+        How many trials it is to have.
+
+    Returns
+    -------
+    command : str
+        ``fastnet search`` with every setting that is not the default.
+    notes : tuple of str
+        What the study does not know, in sentences, where the command stands for it with a word in capitals.
+    """
+    settings, about = study.settings, study.about
+    command = ["fastnet", "search", "--trials", str(trials)]
+    source, notes = _data(settings, about)
+    command += source
+    command += [
+        part for name, value in _changed(settings, as_settings(SearchConfig())) for part in _option(name, value)
+    ]
+    space, usual = settings.get("space", {}), SearchConfig().space
+    for name, text in space.items():
+        if usual.get(name) != text:
+            command += ["--space", f"{name}={text}"]
+    command += _fixed(settings.get("train", {}), usual)
+    return shlex.join(command + _final(study) + _ensemble(study)), notes
+
+
+def train_command(study: StudyReader, trial: TrialResult) -> str:
+    """Write the command line that trains a network of a trial's settings, all of them spelled out."""
+    text = json.dumps(trial_settings(study, trial), ensure_ascii=False)
+    return f"echo {shlex.quote(text)} | fastnet train --config -"
+
+
+def commands(
+    study: StudyReader, folder: str, trials: int, best: Sequence[TrialResult], final: Mapping[str, Any] | None
+) -> list[dict[str, Any]]:
+    """List the commands that the report shows: ``title``, ``text`` and ``notes``."""
+    command, notes = search_command(study, max(trials, 1))
+    shown: list[dict[str, Any]] = [{"title": "The same trials once more", "text": command, "notes": notes}]
+    if best:
+        file = f"fastnet studies best {shlex.quote(folder)} --format toml > best.toml\nfastnet train --config best.toml"
+        own = _own_file(study)
+        shown += [
+            {"title": "A network of the best trial's settings", "text": train_command(study, best[0]), "notes": own},
+            {"title": "The same, by way of a file", "text": file, "notes": own},
+        ]
+    if final is not None and final.get("kept"):
+        source, notes = _data(study.settings, study.about)
+        text = shlex.join(["fastnet", "predict", str(Path(folder) / MODEL_FILE), *source[:2]])
+        shown.append({"title": "Predictions of the network that was kept", "text": text, "notes": notes[:1]})
+    return shown
+
+
+def _own_file(study: StudyReader) -> tuple[str, ...]:
+    from fastnet.data.registry import NAMES
+
+    return () if study.about.get("data") in NAMES else ("Add --data with the file of the data.",)
+
+
+def _data(settings: Mapping[str, Any], about: Mapping[str, Any]) -> tuple[list[str], tuple[str, ...]]:
+    from fastnet.data.registry import NAMES
+
+    name = str(about.get("data", "DATA"))
+    validated_apart = "rows" in settings
+    notes = []
+    if name in NAMES:
+        samples = about.get("n_train" if validated_apart else "n_samples")
+        words = ["--data", name, *([] if samples is None else ["--samples", str(samples)])]
+    else:
+        words = ["--data", "FILE.npz"]
+        notes.append(f"FILE.npz stands for the file of the data {name}: a study does not know its place.")
+    if validated_apart:
+        words += ["--validation", "OTHER.npz"]
+        notes.append("OTHER.npz stands for the samples that validated.")
+    return words, tuple(notes)
+
+
+def _changed(settings: Mapping[str, Any], default: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    return [(k, v) for k, v in settings.items() if k not in _NOT_OPTIONS and k in default and v != default[k]]
+
+
+def _fixed(train: Mapping[str, Any], searched: Mapping[str, str]) -> list[str]:
+    """Options of the training: what differs from the defaults, and what the defaults would search."""
+    own = {name: train[name] for name in ("optimizer", "activation") if name in train}  # other defaults follow them
+    default = as_settings(TrainConfig(**own)) | {name: getattr(TrainConfig(), name) for name in own}
+    return [
+        part
+        for name, value in train.items()
+        if value is not None and (name in searched or value != default.get(name))
+        for part in _option(name, value)
+    ]
+
+
+def _final(study: StudyReader) -> list[str]:
+    """Options of the final choice, which is no part of a study's settings; nothing before it was due."""
+    final, default = study.final(), SearchConfig()
+    if final is None:
+        stages = study.stages()
+        ended = bool(stages) and "recommendation" in (stages[-1]["report"] or {})
+        return ["--final", "none"] if ended and study.count() > study.count("diverged") else []
+    made = {"final": final.get("wanted", default.final), "repeats": final.get("repeats", default.repeats)}
+    return [part for name, value in made.items() if value != getattr(default, name) for part in _option(name, value)]
+
+
+def _ensemble(study: StudyReader) -> list[str]:
+    """Options of the ensemble, which is no part of a study's settings either."""
+    document, default = study.ensemble() or {}, SearchConfig()
+    made = {"ensemble_top": document.get("top", 0), "ensemble": document.get("method", default.ensemble)}
+    return [part for name, value in made.items() if value != getattr(default, name) for part in _option(name, value)]
+
+
+def _option(name: str, value: Any) -> list[str]:
+    flag = _SPECIAL.get(name, "--" + name.replace("_", "-"))
+    if isinstance(value, bool):
+        return [flag] if value else []
+    return [flag, text_of(value)]

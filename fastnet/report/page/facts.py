@@ -1,0 +1,227 @@
+"""What the report says in words and tables: headline, budget, machine, the final choice, the best trials."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fastnet.report.page.columns import DIVERGED, DONE, STATUSES, STOPPED, Columns
+from fastnet.report.text import counted
+from fastnet.tuning.distributions import text_of
+from fastnet.tuning.reading import StudyReader
+from fastnet.tuning.result import TrialResult
+
+TOLD = ("hidden", "activation", "optimizer", "batch_size", "learning_rate", "weight_decay", "dropout", "seed")
+"""Settings of the training that are told where they are fixed."""
+
+MOST_RUNS = 8
+"""Runs in the chart of the time; the earlier ones are added up."""
+
+Fact = tuple[str, str]
+
+
+def shown_path(folder: Path) -> str:
+    """Write a path as text, whatever bytes its name has."""
+    return os.fsencode(folder).decode("utf-8", "replace")
+
+
+def cards(
+    columns: Columns, best: Sequence[TrialResult], final: Mapping[str, Any] | None, test_uses: int
+) -> list[dict[str, str]]:
+    """Return the figures of the headline: ``title``, ``figure``, ``more`` and ``note``; `test_uses` is how often."""
+    if not best:
+        return []
+    first, metric = best[0], columns.metric
+    title = f"best of {counted(len(columns), 'trial')}"
+    note = "The best of many was also lucky: expect less on other data." if len(columns) > 1 else ""
+    found = [
+        {
+            "title": title,
+            "figure": value_text(first.value),
+            "more": f"validation {metric}, trial {first.id}",
+            "note": note,
+        }
+    ]
+    if final is None:
+        return found
+    winner = final["candidates"][0]
+    seeds = counted(len(winner["values"]) - winner["diverged"], "fresh seed")
+    spread = (
+        f"{100 * final['confidence']:g} % interval {winner['low']:.3f} to {winner['high']:.3f}"
+        if winner["low"] is not None
+        else ""
+    )
+    found.append(
+        {"title": "final choice", "figure": value_text(winner["mean"]),
+         "more": f"mean validation {metric} of trial {winner['trial']} over {seeds}", "note": spread}
+    )  # fmt: skip
+    kept = final.get("kept") or {}
+    if kept.get("test_accuracy") is not None:
+        often = "The test set was used once."
+        if test_uses > 1:
+            often = f"The study has used the test set {test_uses} times by now: choose by none of the figures."
+        found.append(
+            {"title": "test", "figure": value_text(kept["test_accuracy"]),
+             "more": f"accuracy of the network that was kept, loss {kept['test_loss']:.4g}", "note": often}
+        )  # fmt: skip
+    return found
+
+
+def budget(columns: Columns, runs: Sequence[Mapping[str, Any]], settings: Mapping[str, Any]) -> list[Fact]:
+    """Return how much was done, in which time."""
+    per_status = np.bincount(columns.status, minlength=len(STATUSES)).tolist()
+    words = ("to the end", "stopped early", "diverged")
+    ended = ", ".join(f"{n:,} {word}" for n, word in zip(per_status, words, strict=True) if n)
+    ended = "all to the end" if per_status[DONE] == len(columns) > 0 else ended
+    wall = sum(run["wall_seconds"] for run in runs)
+    compiling = sum(run["compile_seconds"] for run in runs)
+    new = sum(run["new_trials"] for run in runs)
+    facts = [("trials", f"{len(columns):,} ({ended})" if ended else "none yet")]
+    train = settings.get("train", {})
+    if "epochs" in train:
+        facts.append(("epochs", f"{int(columns.epochs.sum()):,} in all, {train['epochs']:,} at most for a trial"))
+    if wall > 0:
+        time = f"{duration_text(wall)} in {counted(len(runs), 'run')}, {duration_text(compiling)} of it"
+        facts.append(("time", f"{time} compiling or loading kernels"))
+    if new and wall > compiling:
+        facts.append(("speed", f"{new / (wall - compiling):.3g} trials/s"))
+    return facts
+
+
+def setting(study: StudyReader, settings: Mapping[str, Any]) -> list[Fact]:
+    """Return what was searched with: data, network, training, strategy."""
+    about = study.about
+    sizes = [f"{about[name]:,} {word}" for name, word in (("n_train", "to train"), ("n_validation", "to validate"),
+             ("n_features", "features"), ("n_classes", "classes")) if about.get(name) is not None]  # fmt: skip
+    facts = [("data", ", ".join([str(about.get("data", "unknown")), *sizes]))]
+    if settings.get("folds"):
+        facts.append(("validation", f"{settings['folds']} stratified folds; values and curves are means over them"))
+    train = settings.get("train", {})
+    fixed = ", ".join(f"{name.replace('_', ' ')} {text_of(train[name])}" for name in TOLD if name in train)
+    if fixed:
+        facts.append(("fixed", fixed))
+    strategy = [f"{name} {settings[name]}" for name in ("sampler", "pruning", "stages", "metric") if name in settings]
+    if strategy:
+        facts.append(("search", ", ".join(strategy)))
+    return facts
+
+
+def machine(runs: Sequence[Mapping[str, Any]]) -> list[Fact]:
+    """Return what the last run ran on."""
+    if not runs:
+        return []
+    found = runs[-1]["environment"]
+    place = [str(found[name]) for name in ("processor", "system", "machine") if name in found]
+    if "threads" in found:
+        place.append(counted(found["threads"], "thread"))
+    versions = [
+        f"{word} {found[word.lower()]}" for word in ("fastnet", "Python", "NumPy", "Numba") if word.lower() in found
+    ]
+    different = len({str(run["environment"]) for run in runs}) > 1
+    return [("machine", ", ".join(place) + (" (the last run; earlier ones ran on others)" if different else "")),
+            ("versions", ", ".join(versions))]  # fmt: skip
+
+
+def state(columns: Columns, stages: Sequence[Mapping[str, Any]], final: Mapping[str, Any] | None, written: bool) -> str:
+    """Say what is missing; nothing where the search has come to its end."""
+    ended = bool(stages) and "recommendation" in (stages[-1]["report"] or {})
+    if written:
+        return "A search is writing to this study just now: the page shows what was stored when it was made."
+    if not ended:
+        stored = f"{counted(len(columns), 'trial')} of it {'is' if len(columns) == 1 else 'are'} stored"
+        return f"The search has not come to its end; {stored}."
+    if final is not None and final.get("trials", len(columns)) != len(columns):
+        return f"The final choice was made when the study had {counted(final['trials'], 'trial')}."
+    return ""
+
+
+def time_rows(runs: Sequence[Mapping[str, Any]], columns: Columns) -> dict[str, Any]:
+    """Return where the time went: seconds of each run by what it did, and of the trials by how they ended."""
+    rows = [
+        {"label": f"run {number}", "compile": run["compile_seconds"], "trials": run["compiled_seconds"],
+         "rest": max(0.0, run["wall_seconds"] - run["compile_seconds"] - run["compiled_seconds"])}
+        for number, run in enumerate(runs, start=1)
+    ]  # fmt: skip
+    if len(rows) > MOST_RUNS:
+        early, rows = rows[: 1 - MOST_RUNS], rows[1 - MOST_RUNS :]
+        added = {name: sum(row[name] for row in early) for name in ("compile", "trials", "rest")}
+        rows.insert(0, {"label": f"runs 1 to {len(early)}", **added})
+    seconds = np.bincount(columns.status, weights=columns.seconds, minlength=len(STATUSES)).tolist()
+    return {
+        "runs": [{name: value if name == "label" else round(value, 3) for name, value in row.items()} for row in rows],
+        "trials": [{"status": word, "seconds": round(spent, 3)} for word, spent in zip(STATUSES, seconds, strict=True)],
+    }
+
+
+def time_words(columns: Columns) -> str:
+    """Say how long a trial took on its thread."""
+    if not len(columns):
+        return ""
+    spent = columns.seconds
+    median, longest = (seconds_text(float(value)) for value in (np.median(spent), spent.max()))
+    words = f"A trial took {median} on its thread (the median; {longest} at most)."
+    wasted = float(spent[columns.status == DIVERGED].sum())
+    if wasted and spent.sum() > 0:
+        words += f" Trials that diverged took {100 * wasted / spent.sum():.1f} % of the time of all."
+    saved = int((columns.status == STOPPED).sum())
+    return words + (f" {counted(saved, 'trial')} ended early because others were better." if saved else "")
+
+
+def kept_words(final: Mapping[str, Any]) -> str:
+    """Say which network was kept and what the test set said of it."""
+    kept = final.get("kept")
+    if not kept:
+        return ""
+    words = "Kept: a network of the winner's settings, trained on one more seed"
+    if "seed" in kept.get("settings", {}):
+        words += f" ({kept['settings']['seed']})"
+    words += f", with the weights of epoch {kept['best_epoch']}" if kept.get("best_epoch") else ""
+    words += f": validation accuracy {value_text(kept['validation_accuracy'])}"
+    if kept.get("test_accuracy") is not None:
+        return f"{words}, test accuracy {value_text(kept['test_accuracy'])}, test loss {kept['test_loss']:.4g}."
+    return f"{words}. The data have no test set."
+
+
+def value_text(value: float | None) -> str:
+    """Write an accuracy or a loss with four digits.
+
+    >>> value_text(0.83), value_text(0.98125), value_text(None)
+    ('0.83', '0.9812', '–')
+    """
+    return "–" if value is None or value != value else f"{value:.4g}"
+
+
+def ensemble_words(document: Mapping[str, Any]) -> str:
+    """Say which ensemble was kept and what the test set said of it."""
+    kept = "average" if document["method"] == "average" else "greedy selection"
+    words = "All three were chosen on the validation samples and promise too much, the greedy selection most. "
+    words += f"Kept: the {kept}, {document['model']}"
+    if document.get("test_accuracy") is None:
+        return f"{words}."
+    return f"{words}: test accuracy {value_text(document['test_accuracy'])}, test loss {document['test_loss']:.4g}."
+
+
+def seconds_text(seconds: float) -> str:
+    """Write a short time.
+
+    >>> seconds_text(0.01234), seconds_text(12.34)
+    ('12.3 ms', '12.3 s')
+    """
+    return f"{1000 * seconds:.3g} ms" if seconds < 1 else f"{seconds:.3g} s"
+
+
+def duration_text(seconds: float) -> str:
+    """Write a time to read.
+
+    >>> duration_text(7.25), duration_text(75), duration_text(3700)
+    ('7.2 s', '1 min 15 s', '1 h 1 min')
+    """
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"

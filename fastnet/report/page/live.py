@@ -1,0 +1,262 @@
+"""A page that shows a search while it runs, served to this machine alone by the standard library's server.
+
+The search hands over what it tells anyway; nothing is read from the study while it runs, and with nobody looking the
+server waits for a connection and does nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import socketserver
+import threading
+import time
+from collections.abc import Iterable
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any, Self
+from urllib.parse import parse_qs, urlsplit
+
+from fastnet._version import __version__
+from fastnet.report.page.columns import STATUSES
+from fastnet.report.page.facts import shown_path
+from fastnet.report.page.write import plotly_script, render
+from fastnet.tuning.result import Progress, TrialResult, known
+from fastnet.tuning.study import Study
+
+HOST = "127.0.0.1"
+MOST_POINTS = 2000
+"""Trials that the page draws; beyond, every second one is left out, again and again."""
+
+LOOKING_SECONDS = 3.0
+"""Somebody is looking if the page has asked so recently; it asks every second."""
+
+FAREWELL_SECONDS = 5.0
+"""Longest time to wait at the end until the page has what it becomes."""
+
+_HEADERS = {
+    "Cache-Control": "no-store",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Content-Security-Policy": "default-src 'none'; connect-src 'self'; style-src 'unsafe-inline'; "
+    "script-src 'self' 'unsafe-inline' 'unsafe-eval'; img-src data: blob:; frame-ancestors 'none'; base-uri 'none'",
+}
+
+
+class LiveView:
+    """Serves the page from its making until `close`; give it to a search as `on_progress`.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the study; the trials that it holds already are shown too.
+    metric : {"accuracy", "loss"}
+        What trials are compared by.
+
+    Attributes
+    ----------
+    url : str
+        Where the page is, on a free port of 127.0.0.1.
+
+    Raises
+    ------
+    OSError
+        If no port can be had.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> with LiveView(Path("studies/001")) as view:
+    ...     view.url.startswith("http://127.0.0.1:")
+    True
+    """
+
+    def __init__(self, folder: Path, metric: str = "accuracy") -> None:
+        self._folder, self._metric = folder, metric
+        self._lock = threading.Lock()
+        self._points: list[tuple[int, int, float | None, list[Any]]] = []
+        self._names: list[str] = []
+        self._stride, self._generation = 1, 0
+        self._steps: list[tuple[int, float]] = []
+        self._state: dict[str, Any] = {"done": 0, "total": 0}
+        self._phase, self._words = "running", ""
+        self._report: Path | None = None
+        self._asked = -float("inf")
+        self._told = threading.Event()
+        self._begun = False
+        self._server = _Server((HOST, 0), self)
+        self.port: int = self._server.server_address[1]
+        self.url = f"http://{HOST}:{self.port}/"
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, kwargs={"poll_interval": 0.2}, name="fastnet-live", daemon=True
+        )
+        self._thread.start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def __call__(self, progress: Progress) -> None:
+        """Take over how far the search is and what has ended since the last time."""
+        if not self._begun:
+            self._begun = True
+            if progress.done > len(progress.ended):  # some are of an earlier run
+                with Study.read(self._folder) as study:
+                    self._add(study.iter_trials())
+        state = {
+            "done": progress.done, "total": progress.total, "best": progress.best, "rate": progress.trials_per_second,
+            "eta": progress.eta_seconds, "elapsed": progress.elapsed_seconds, "stage": progress.stage,
+            "stages": progress.stages, "rung": progress.rung, "rungs": progress.rungs, "stopped": progress.stopped,
+            "diverged": progress.diverged, "compiling": progress.compiling, "choosing": progress.choosing,
+            "ensembling": progress.ensembling,
+        }  # fmt: skip
+        with self._lock:
+            self._add(progress.ended)
+            self._state = state
+            if progress.best is not None and (not self._steps or self._steps[-1][1] != progress.best):
+                self._steps.append((progress.done, progress.best))
+
+    def end(self, words: str, report: Path | None = None) -> None:
+        """Say that the search is over, and wait a moment for a page that is being looked at to take it in.
+
+        A second call does nothing.
+
+        Parameters
+        ----------
+        words : str
+            What the page says.
+        report : Path, optional
+            What it turns into.
+        """
+        with self._lock:
+            if self._phase == "ended":  # by an error or Ctrl-C while it waited
+                return
+            self._phase, self._words, self._report = "ended", words, report
+            self._told.clear()
+            looked_at = time.monotonic() - self._asked < LOOKING_SECONDS
+        if looked_at:
+            self._told.wait(FAREWELL_SECONDS)
+
+    def close(self) -> None:
+        """Stop serving; a second call does nothing."""
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+    def document(self, generation: int, known_points: int) -> dict[str, Any]:
+        """Return what the page asks for: the state, and the points that it does not have."""
+        with self._lock:
+            self._asked = time.monotonic()
+            same = generation == self._generation
+            begin = known_points if same and 0 <= known_points <= len(self._points) else 0
+            found = self._state | {
+                "phase": self._phase, "words": self._words, "report": self._report is not None, "metric": self._metric,
+                "generation": self._generation, "from": begin, "points": self._points[begin:], "names": self._names,
+                "steps": list(self._steps), "stride": self._stride,
+            }  # fmt: skip
+            if self._phase == "ended" and self._report is None:
+                self._told.set()
+        return found
+
+    def report(self) -> bytes | None:
+        """Return the report once it is written."""
+        with self._lock:
+            path = self._report
+        try:
+            return None if path is None else path.read_bytes()
+        except OSError:
+            return None
+
+    def page(self) -> str:
+        """Return the page itself."""
+        return render("live.html", {"study": shown_path(self._folder), "version": __version__})
+
+    def handed_over(self) -> None:
+        """Note that the page has the report."""
+        self._told.set()
+
+    def _add(self, trials: Iterable[TrialResult]) -> None:
+        for trial in trials:
+            if trial.id % self._stride:
+                continue
+            self._names = self._names or list(trial.params)
+            values = [trial.params.get(name) for name in self._names]
+            self._points.append((trial.id, STATUSES.index(trial.status), known(trial.value), values))
+            if len(self._points) > MOST_POINTS:
+                self._stride *= 2
+                self._points = [point for point in self._points if point[0] % self._stride == 0]
+                self._generation += 1
+
+
+class _Server(ThreadingHTTPServer):
+    """Knows its view, asks no name server for its own name, and prints nothing."""
+
+    daemon_threads = True
+
+    def __init__(self, address: tuple[str, int], view: LiveView) -> None:
+        self.view = view
+        super().__init__(address, _Handler)
+
+    def server_bind(self) -> None:
+        socketserver.TCPServer.server_bind(self)  # HTTPServer looks the name of the host up, which can take seconds
+        self.server_name, self.server_port = self.server_address[:2]  # type: ignore[assignment]
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        pass  # a browser that went away
+
+
+class _Handler(BaseHTTPRequestHandler):
+    """Answers GET for four paths, and only to who asks for this machine by name.
+
+    A page of another site can make a browser ask 127.0.0.1, under a name that it made point there; the header Host
+    tells (DNS rebinding).
+    """
+
+    server: _Server
+    server_version = "fastnet"
+    sys_version = ""
+    timeout = 10
+
+    def do_GET(self) -> None:
+        view = self.server.view
+        if self.headers.get("Host") not in (f"{HOST}:{view.port}", f"localhost:{view.port}"):
+            self._answer(b"This page is for this machine only.\n", "text/plain", HTTPStatus.FORBIDDEN)
+            return
+        asked = urlsplit(self.path)
+        if asked.path == "/":
+            self._answer(view.page().encode("utf-8", "replace"), "text/html")
+        elif asked.path == "/data":
+            self._answer(
+                json.dumps(view.document(*_numbers(asked.query)), allow_nan=False).encode(), "application/json"
+            )
+        elif asked.path == "/plotly.js":
+            self._answer(plotly_script(), "text/javascript")
+        elif asked.path == "/report.html" and (report := view.report()) is not None:
+            self._answer(report, "text/html")
+            view.handed_over()
+        else:
+            self._answer(b"There is nothing here.\n", "text/plain", HTTPStatus.NOT_FOUND)
+
+    def _answer(self, content: bytes, kind: str, status: HTTPStatus = HTTPStatus.OK) -> None:
+        self.send_response(status)
+        for name, value in {
+            "Content-Type": f"{kind}; charset=utf-8",
+            "Content-Length": str(len(content)),
+            **_HEADERS,
+        }.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        pass
+
+
+def _numbers(query: str) -> tuple[int, int]:
+    """Read which points a page has; none where it does not say."""
+    given = parse_qs(query)
+    values = [given.get(name, [""])[0][:9] for name in ("generation", "known")]
+    first, second = (int(text) if text.isdecimal() else -1 for text in values)
+    return first, second

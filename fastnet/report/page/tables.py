@@ -1,0 +1,81 @@
+"""The tables of the report: heads, and rows of cells that know what they are sorted by."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from fastnet.report.page.facts import value_text
+from fastnet.tuning.distributions import text_of
+from fastnet.tuning.result import TrialResult
+
+MOST_ROWS = 100
+"""Trials in the table of the best."""
+
+Cell = tuple[str, str]
+"""What is read, and what it is sorted by: a number, or nothing for what does not exist."""
+
+MISSING: Cell = ("–", "")
+
+
+def best_table(best: Sequence[TrialResult], names: Sequence[str], *, stages: bool) -> dict[str, Any]:
+    """Return the table of the best trials: ``heads``, ``rows`` of `Cell`, and which heads are over ``texts``."""
+    stage = ["stage"] if stages else []
+    heads = ["place", "trial", *stage, "value", "best value", "best epoch", "epochs", "status", *map(_head, names)]
+    rows = []
+    for place, trial in enumerate(best[:MOST_ROWS], start=1):
+        values: list[Any] = [place, trial.id, *([trial.stage] if stages else []), trial.value, trial.best_value]
+        values += [trial.best_epoch, trial.epochs, trial.status, *(trial.params.get(name) for name in names)]
+        rows.append([*map(_cell, values), (f"{trial.seconds:.3f}", repr(trial.seconds))])
+    texts = [_head(name) for name in names if any(isinstance(trial.params.get(name), str) for trial in best)]
+    return {"heads": [*heads, "seconds"], "rows": rows, "texts": ["status", *texts]}
+
+
+def candidate_table(final: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the table of the candidates of a final choice, the winner first, as `best_table` does."""
+    names = sorted({name for score in final["candidates"] for name in score["params"]})
+    interval = f"{100 * final['confidence']:g} % interval"
+    heads = ["trial", "in search", "mean", "sd", interval, "each seed", *map(_head, names), "seeds"]
+    rows = []
+    for score in final["candidates"]:
+        each = ", ".join("diverged" if value is None else value_text(value) for value in score["values"])
+        seeds = ", ".join(map(str, final.get("seeds", {}).get(str(score["trial"]), ())))
+        row = [_cell(score["trial"]), _cell(score["search_value"]), _mean(score), _deviation(score), _interval(score)]
+        row += [(each, each), *(_cell(score["params"].get(name)) for name in names), (seeds, seeds)]
+        rows.append(row)
+    return {"heads": heads, "rows": rows, "texts": ["each seed", "seeds"]}
+
+
+def ensemble_table(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the table of what the best trials are worth together, see `fastnet.tuning.together.put_together`."""
+    measured = ("networks", "accuracy", "loss")
+    rows = [
+        [("the best alone" if name == "best" else name, name), *(_cell(score[key]) for key in measured)]
+        for name, score in document["validation"].items()
+    ]
+    return {"heads": ["on validation", *measured], "rows": rows, "texts": ["on validation"]}
+
+
+def _mean(score: Mapping[str, Any]) -> Cell:
+    if score["mean"] is None:
+        return MISSING
+    gone = f" ({score['diverged']} diverged)" if score["diverged"] else ""
+    return value_text(score["mean"]) + gone, repr(score["mean"])
+
+
+def _deviation(score: Mapping[str, Any]) -> Cell:
+    return MISSING if score["sd"] is None else (f"{score['sd']:.4f}", repr(score["sd"]))
+
+
+def _interval(score: Mapping[str, Any]) -> Cell:
+    return MISSING if score["low"] is None else (f"{score['low']:.3f} to {score['high']:.3f}", repr(score["low"]))
+
+
+def _cell(value: Any) -> Cell:
+    if value is None or value != value:
+        return MISSING
+    return (f"{value:.6g}", repr(value)) if isinstance(value, float) else (text_of(value), str(value))
+
+
+def _head(name: str) -> str:
+    return name.replace("_", " ")

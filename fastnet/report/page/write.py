@@ -1,0 +1,232 @@
+"""Writing the report: everything a study holds, put into one file of HTML that needs nothing else.
+
+Jinja's templates escape whatever comes from a study: names of folders, of data, of choices. The figures are drawn in
+the browser by Plotly, whose program is a part of the file.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import json
+import re
+import threading
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from fastnet._version import __version__
+from fastnet.errors import FastnetError
+from fastnet.files import replace_file
+from fastnet.report.page import charts, facts, tables
+from fastnet.report.page.columns import DIVERGED, Columns
+from fastnet.report.page.commands import commands
+from fastnet.report.page.importance import LEAST_TRIALS
+from fastnet.report.page.ranges import range_cards, spans
+from fastnet.tuning.folder import REPORT_FILE, is_being_written
+from fastnet.tuning.result import TrialResult
+from fastnet.tuning.study import Study
+
+_PLACE_OF_PLOTLY = b"<plotly>"
+
+SHOWN = 20
+"""Best trials whose learning curves are drawn."""
+
+
+def write_report(folder: Path, path: Path | None = None) -> Path:
+    """Write the report of a study: one page of HTML with everything in it, for any browser, without a network.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the study, which may still be written to.
+    path : Path, optional
+        The file to write, in place of `REPORT_FILE` in the folder; it is replaced in one step.
+
+    Returns
+    -------
+    Path
+        The file.
+
+    Raises
+    ------
+    StudyError
+        If the study cannot be read.
+    FastnetError
+        If the file cannot be written; the study is not touched.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> with tempfile.TemporaryDirectory() as name:
+    ...     with Study.open(Path(name) / "s", {"seed": 0}):
+    ...         pass
+    ...     6_000_000 > len(write_report(Path(name) / "s").read_bytes()) > 1_000_000
+    True
+    """
+    path = path or folder / REPORT_FILE
+    with Study.read(folder) as study:
+        content = page_of(study, folder)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        replace_file(path, content)
+    except OSError as error:
+        raise FastnetError(f"{path}: the report cannot be written ({error.strerror or error})") from error
+    return path
+
+
+def page_of(study: Study, folder: Path) -> bytes:
+    """Return the page of an open study, UTF-8."""
+    columns = Columns.read(study)
+    best = study.best(tables.MOST_ROWS, curves=False)
+    shown = study.best(SHOWN)
+    context = context_of(study, folder, columns, best, shown)
+    data = json.dumps(data_of(study, columns, shown), ensure_ascii=True, allow_nan=False, separators=(",", ":"))
+    page = render("report.html", {**context, "data": _inside_script(data)})
+    # As bytes: Plotly's program as text takes four times as much memory. What comes from a study has no "<" left.
+    head, tail = page.encode("utf-8", "replace").split(_PLACE_OF_PLOTLY)
+    return b"".join((head, plotly_script(), tail))
+
+
+def context_of(
+    study: Study, folder: Path, columns: Columns, best: tuple[TrialResult, ...], shown: tuple[TrialResult, ...]
+) -> dict[str, Any]:
+    """Return what the template says in words and tables."""
+    settings, stages, runs, final = study.settings, study.stages(), study.runs(), study.final()
+    ensemble = study.ensemble()
+    advice = next((s["report"]["recommendation"] for s in stages if "recommendation" in (s["report"] or {})), None)
+    whole = spans([stage["space"] for stage in stages] or [settings.get("space", {})])
+    drawn_stages = stages or [{"number": 1, "space": settings.get("space", {}), "report": None}]
+    place = facts.shown_path(folder)
+    return {
+        "version": __version__,
+        "study": place,
+        "name": study.about.get("data", "a study"),
+        "created": study.created.replace("T", " ").replace("+00:00", " UTC"),
+        "metric": columns.metric,
+        "n_trials": len(columns),
+        "n_drawn": len(charts.drawn(columns, columns.order())),
+        "n_diverged": int((columns.status == DIVERGED).sum()),
+        "n_best": len(shown),
+        "curve_step": (charts.curves(shown) or {}).get("step", 0),
+        "cards": facts.cards(columns, best, final, len(study.test_uses())),
+        "state": facts.state(columns, stages, final, is_being_written(folder)),
+        "advice": advice,
+        "facts": [*facts.budget(columns, runs, settings), *facts.setting(study, settings), *facts.machine(runs)],
+        "ranges": range_cards(drawn_stages, whole),
+        "stages": len(drawn_stages),
+        "best": tables.best_table(best, list(columns.params), stages=len(drawn_stages) > 1),
+        "final": final,
+        "test_uses": len(study.test_uses()),
+        "candidates": None if final is None else tables.candidate_table(final),
+        "ensemble": None if ensemble is None else tables.ensemble_table(ensemble),
+        "ensemble_words": "" if ensemble is None else facts.ensemble_words(ensemble),
+        "kept": "" if final is None else facts.kept_words(final),
+        "time": facts.time_words(columns),
+        "runs": runs,
+        "params": [axis["label"] for axis in charts.axes(whole)],
+        "commands": commands(study, place, len(columns), best, final),
+    }
+
+
+def data_of(study: Study, columns: Columns, shown: tuple[TrialResult, ...]) -> dict[str, Any]:
+    """Return what report.js draws from."""
+    spaces = [stage["space"] for stage in study.stages()] or [study.settings.get("space", {})]
+    whole = spans(spaces)
+    first = spans(spaces[:1])
+    some = columns.take(charts.drawn(columns, columns.order()))
+    final = study.final()
+    return {
+        "metric": columns.metric,
+        "trials": len(columns),
+        "points": charts.points(some, shown),
+        "axes": charts.axes(whole),
+        "curves": charts.curves(shown),
+        "soFar": charts.best_so_far(columns),
+        "bands": charts.bands(columns),
+        "divergence": charts.divergence(columns, whole),
+        "importance": charts.importances(columns, first),
+        "time": facts.time_rows(study.runs(), columns),
+        "candidates": [] if final is None else [
+            {name: score.get(name) for name in ("trial", "search_value", "values", "mean", "low", "high")}
+            for score in final["candidates"]
+        ],
+    }  # fmt: skip
+
+
+def preload(trials: int) -> threading.Thread:
+    """Import what the report of so many trials needs in a thread of its own; whoever writes sooner waits for it.
+
+    Examples
+    --------
+    >>> preload(10).join()
+    """
+    thread = threading.Thread(target=_import, args=(trials,), name="fastnet-report")
+    thread.start()
+    return thread
+
+
+def _import(trials: int) -> None:
+    with contextlib.suppress(Exception):  # what is broken is told by whoever writes
+        _template("report.html")
+        plotly_script()
+        if trials >= LEAST_TRIALS:
+            importlib.import_module("sklearn.ensemble")
+
+
+@cache
+def plotly_script() -> bytes:
+    """Return the program of Plotly, 4.8 MB of JavaScript in UTF-8; of the package only its head is imported."""
+    from importlib.resources import files
+
+    return files("plotly").joinpath("package_data", "plotly.min.js").read_bytes()
+
+
+@cache
+def asset(name: str) -> str:
+    """Return a style sheet or program of our own."""
+    from importlib.resources import files
+
+    return files("fastnet.report.page").joinpath("assets", name).read_text(encoding="utf-8")
+
+
+@cache
+def _template(name: str) -> Any:
+    from jinja2 import DictLoader, Environment, StrictUndefined
+
+    names = ("report.html", "live.html")
+    environment = Environment(
+        loader=DictLoader({each: asset(each) for each in names}), autoescape=True, undefined=StrictUndefined,
+        trim_blocks=True, lstrip_blocks=True,
+    )  # fmt: skip
+    environment.filters["prose"] = prose
+    return environment.get_template(name)
+
+
+def prose(text: str) -> Any:
+    """Escape a sentence and keep its numbers on one line, which browsers break at a minus: 1e-08.
+
+    >>> str(prose("weight decay (1e-08 to <b>)"))
+    'weight decay (<span class="nowrap">1e-08</span> to &lt;b&gt;)'
+    """
+    from markupsafe import Markup, escape
+
+    return Markup(re.sub(r"\d[\d.]*e-\d+", r'<span class="nowrap">\g<0></span>', str(escape(text))))
+
+
+def render(name: str, context: Mapping[str, Any]) -> str:
+    """Fill a template."""
+    return str(_template(name).render(context, asset=asset))
+
+
+def _inside_script(text: str) -> str:
+    r"""Write JSON so that nothing in it can end the element it stands in.
+
+    >>> _inside_script('{"name":"</script><b>"}')
+    '{"name":"\\u003c/script\\u003e\\u003cb\\u003e"}'
+    """
+    for character in "<>&":
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return text

@@ -1,0 +1,114 @@
+"""Studies written without training: curves by formula, stages and final choices by the rules of the library."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fastnet.config import SearchConfig, TrainConfig, as_settings
+from fastnet.tuning import Space, Study, TrialResult
+from fastnet.tuning.advice import recommend
+from fastnet.tuning.engine import study_settings
+from fastnet.tuning.final import candidates, choose
+from fastnet.tuning.sampler import draw_for
+from fastnet.tuning.stages import narrow
+
+EPOCHS = 6
+ENVIRONMENT = {"fastnet": "0.1.0", "python": "3.11", "numpy": "2.0", "numba": "0.68", "processor": "Abacus 9",
+               "system": "Linux", "cores": 4, "threads": 2}  # fmt: skip
+ABOUT = {"data": "mnist5k", "n_samples": 500, "n_features": 784, "n_classes": 10, "n_train": 400, "n_validation": 100}
+SPACE = {"learning_rate": "log:1e-4:1", "weight_decay": "log:1e-8:1e-4"}
+
+
+def make_study(
+    folder: Path,
+    trials: int = 80,
+    space: Mapping[str, str] = SPACE,
+    *,
+    stages: int = 1,
+    metric: str = "accuracy",
+    curves: bool = True,
+    ended: bool = True,
+    final: bool = True,
+    diverge: float = 0.3,
+    about: Mapping[str, Any] = ABOUT,
+    **settings: Any,
+) -> Path:
+    """Write a study where learning rates near 0.03 do best and those above `diverge` diverge.
+
+    Every eleventh trial is stopped.
+
+    Without `ended` the last stage has no report, and there is no final choice.
+    """
+    train = TrainConfig(epochs=EPOCHS)
+    config = SearchConfig(
+        trials=max(trials, stages), space=dict(space), stages=stages, metric=metric, train=train, **settings
+    )
+    parsed = first = Space.parse(space)
+    with Study.open(folder, study_settings(config, parsed, "ab" * 32), about=about, curves=curves) as study:
+        for stage in range(1, stages + 1):
+            ids = np.arange((stage - 1) * trials // stages, stage * trials // stages)
+            drawn = draw_for(config, parsed, ids)
+            found = [make_trial(int(i), params, stage, metric, diverge) for i, params in zip(ids, drawn, strict=True)]
+            if found:
+                times = {"wall_seconds": 3.0, "compile_seconds": 0.5, "compiled_seconds": 2.0}
+                study.append(found, run=study.begin_run(ENVIRONMENT), **times)
+            if stage == stages and not ended:  # a stage is noted when the one before it has ended
+                break
+            report = narrow(parsed, study.iter_trials(stage=stage), metric=metric)
+            document = report.to_dict()
+            if stage == stages:
+                best = study.best(20, metric)
+                document |= {"recommendation": recommend(first, study.iter_trials(), metric, best=best).to_dict()}
+            study.append_stage(stage, int(ids[0]), len(ids), parsed.to_texts(), document)
+            parsed = report.space
+            if stage < stages:
+                after = np.arange(stage * trials // stages, (stage + 1) * trials // stages)
+                study.append_stage(stage + 1, int(after[0]), len(after), parsed.to_texts())
+        if ended and final:
+            _choose(study, metric)
+    return folder
+
+
+def make_trial(number: int, params: Mapping[str, Any], stage: int, metric: str, diverge: float) -> TrialResult:
+    """Return a trial whose curves rise to a height that its learning rate decides."""
+    rate = float(params.get("learning_rate", 0.03))
+    height = max(0.1, 0.9 - 0.25 * abs(np.log10(rate / 0.03))) + 0.02 * np.sin(number)
+    rise = np.float32(height) * np.linspace(0.3, 1.0, EPOCHS, dtype=np.float32)
+    curves = np.stack([2.3 - 2 * rise, np.minimum(1.1 * rise, 1.0), 2.3 - 1.8 * rise, rise]).astype(np.float32)
+    status = "diverged" if rate > diverge else "stopped" if number % 11 == 10 else "done"
+    if status != "done":
+        curves[:, 2:] = np.nan
+    return TrialResult.from_curves(number, status, params, curves, seconds=0.25, stage=stage, metric=metric)
+
+
+def _choose(study: Study, metric: str) -> None:
+    found = candidates(study.best(20, metric, curves=False), 5, metric)
+    if not found:
+        return
+    again = [[replace(trial, value=trial.value - 0.01 * (k + 1)) for k in range(3)] for trial in found]
+    document = choose(found, again, metric, [89_610] * len(found)).to_dict()
+    kept = {"settings": as_settings(TrainConfig(seed=77)), "best_epoch": 5, "validation_accuracy": 0.86,
+            "test_accuracy": 0.853, "test_loss": 0.51, "test_uses": 1, "model": "model.safetensors"}  # fmt: skip
+    seeds = {str(trial.id): [11, 12, 13] for trial in found}
+    same = {"trials": study.count(), "wanted": 5, "repeats": 3, "seeds": seeds, "kept": kept}
+    study.note_test_use({"of": "the network that was kept", "seed": 77})
+    study.set_final(document | same)
+
+
+def add_ensemble(folder: Path) -> None:
+    """Put the best ten of a study together, as if they had been trained again."""
+    scores = {"best": (1, 0.83, 0.93), "average": (10, 0.85, 1.118), "greedy": (7, 0.88, 0.951)}
+    names = ("networks", "accuracy", "loss")
+    document = {"top": 10, "method": "greedy", "members": [{"weight": 1}] * 10, "model": "ensemble.safetensors",
+                "validation": {name: dict(zip(names, score, strict=True)) for name, score in scores.items()},
+                "test_accuracy": 0.861, "test_loss": 0.48, "test_uses": 2}  # fmt: skip
+    with Study.read(folder) as study:
+        settings = study.settings
+    with Study.open(folder, settings) as study:
+        study.note_test_use({"of": "the ensemble"})
+        study.set_ensemble(document)

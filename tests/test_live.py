@@ -1,0 +1,232 @@
+"""The page that shows a search while it runs: what the server gives, to whom, and how it ends."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from studies import make_study, make_trial
+
+from fastnet.report.page import LiveView, live, write_report
+from fastnet.tuning import Progress, TrialResult
+
+
+@pytest.fixture
+def view(tmp_path: Path) -> Iterator[LiveView]:
+    with LiveView(tmp_path / "s") as made:
+        yield made
+
+
+def ask(view: LiveView, path: str, method: str = "GET", host: str | None = None) -> tuple[int, bytes, dict[str, str]]:
+    connection = http.client.HTTPConnection("127.0.0.1", view.port, timeout=10)
+    try:
+        connection.request(method, path, headers={"Host": host or f"127.0.0.1:{view.port}"})
+        answer = connection.getresponse()
+        return answer.status, answer.read(), dict(answer.getheaders())
+    finally:
+        connection.close()
+
+
+def news(view: LiveView, generation: int = -1, known: int = 0) -> dict[str, Any]:
+    status, content, _ = ask(view, f"/data?generation={generation}&known={known}")
+    assert status == 200
+    return dict(json.loads(content))
+
+
+def progress(done: int, total: int = 100, ended: tuple[TrialResult, ...] = (), **more: Any) -> Progress:
+    return Progress(done, total, more.pop("best", None), 20.0, 4.0, 1.5, False, ended=ended, **more)
+
+
+def trial(number: int, rate: float = 0.03) -> TrialResult:
+    return make_trial(number, {"learning_rate": rate}, 1, "accuracy", 0.3)
+
+
+def test_the_page_is_whole_and_brings_plotly_along(view: LiveView) -> None:
+    status, content, headers = ask(view, "/")
+    assert status == 200 and b"/plotly.js" in content and headers["Content-Type"] == "text/html; charset=utf-8"
+    assert "default-src 'none'" in headers["Content-Security-Policy"] and headers["Cache-Control"] == "no-store"
+    assert len(ask(view, "/plotly.js")[1]) > 1_000_000
+    assert not re.search(rb"https?://", content)
+
+
+def test_only_new_trials_are_sent(view: LiveView) -> None:
+    view(progress(2, ended=(trial(0), trial(1, 0.9)), best=0.8))
+    first = news(view)
+    assert [point[:2] for point in first["points"]] == [[0, 0], [1, 2]] and first["points"][1][2] is None
+    assert first["names"] == ["learning_rate"] and first["points"][0][3] == [0.03] and first["steps"] == [[2, 0.8]]
+    view(progress(3, ended=(trial(2),), best=0.8, stage=2, stages=3, diverged=1))
+    second = news(view, first["generation"], 2)
+    assert second["from"] == 2 and [point[0] for point in second["points"]] == [2]
+    assert (second["done"], second["stage"], second["diverged"], second["steps"]) == (3, 2, 1, [[2, 0.8]])
+    assert len(news(view, first["generation"], 99)["points"]) == 3, "who asks for nonsense gets everything"
+
+
+def test_many_trials_are_thinned_and_then_sent_anew(view: LiveView, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live, "MOST_POINTS", 10)
+    view(progress(40, ended=tuple(map(trial, range(40)))))
+    found = news(view, 0, 5)
+    assert found["from"] == 0 and [point[0] for point in found["points"]] == list(range(0, 40, found["stride"]))
+    assert len(found["points"]) <= 10 and found["generation"] > 0
+
+
+def test_trials_of_an_earlier_run_are_there(tmp_path: Path) -> None:
+    with LiveView(make_study(tmp_path / "s", 8)) as view:
+        view(progress(8, best=0.5))
+        assert len(news(view)["points"]) == 8
+
+
+@pytest.mark.parametrize("host", ["evil.example", "127.0.0.1", "127.0.0.1:1", "localhost.evil.example:80"])
+def test_who_asks_for_another_host_gets_nothing(view: LiveView, host: str) -> None:
+    for path in ("/", "/data", "/plotly.js", "/report.html"):
+        status, content, _ = ask(view, path, host=host)
+        assert status == 403 and len(content) < 100
+
+
+def test_localhost_is_this_machine_too(view: LiveView) -> None:
+    assert ask(view, "/data", host=f"localhost:{view.port}")[0] == 200
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "OPTIONS", "HEAD"])
+def test_nothing_but_get_is_served(view: LiveView, method: str) -> None:
+    assert ask(view, "/data", method)[0] == 501
+
+
+@pytest.mark.parametrize("path", ["/study.sqlite", "/../../etc/passwd", "/report.html", "/data/", "/%2e%2e"])
+def test_no_other_file_is_served(view: LiveView, path: str) -> None:
+    assert ask(view, path)[0] == 404
+
+
+def test_the_server_listens_on_this_machine_only(view: LiveView) -> None:
+    with socket.create_connection(("127.0.0.1", view.port), timeout=5) as connection:
+        assert connection.getpeername()[0] == "127.0.0.1"
+    assert view._server.socket.getsockname()[0] == "127.0.0.1"
+
+
+def test_a_client_that_says_nothing_or_goes_away_blocks_nobody(
+    view: LiveView, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with socket.create_connection(("127.0.0.1", view.port)):
+        gone = socket.create_connection(("127.0.0.1", view.port))
+        gone.sendall(b"GET /plotly.js HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n\r\n" % view.port)
+        gone.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0")
+        gone.close()
+        assert news(view)["phase"] == "running"
+    assert capfd.readouterr() == ("", "")
+
+
+def test_at_the_end_a_page_that_is_looked_at_gets_the_report(view: LiveView, tmp_path: Path) -> None:
+    report = write_report(make_study(tmp_path / "s", 3))
+    news(view)
+    ending = threading.Thread(target=view.end, args=("3 trials", report))
+    ending.start()
+    while news(view)["phase"] != "ended":
+        time.sleep(0.01)
+    assert news(view)["report"] and ending.is_alive()
+    assert ask(view, "/report.html")[1] == report.read_bytes()
+    ending.join(timeout=2)
+    assert not ending.is_alive()
+
+
+@pytest.mark.parametrize("looked_at", [False, True])
+def test_nobody_waits_for_long(view: LiveView, monkeypatch: pytest.MonkeyPatch, looked_at: bool) -> None:
+    monkeypatch.setattr(live, "FAREWELL_SECONDS", 0.05)
+    if looked_at:
+        news(view)
+    view.end("over")
+    assert (news(view)["phase"], news(view)["words"], news(view)["report"]) == ("ended", "over", False)
+
+
+def test_a_closed_view_leaves_neither_thread_nor_port(tmp_path: Path) -> None:
+    view = LiveView(tmp_path)
+    view.close()
+    assert not [thread for thread in threading.enumerate() if thread.name == "fastnet-live"]
+    with pytest.raises(ConnectionRefusedError):
+        ask(view, "/")
+
+
+# As a process of its own ----------------------------------------------------------------------------------------------
+
+SMALL = ["--hidden", "4", "--epochs", "2", "--samples", "60"]
+
+
+def begin(*arguments: str) -> tuple[subprocess.Popen[str], str]:
+    command = [sys.executable, "-m", "fastnet_cli", "search", "--live", "--study", "s", *arguments, *SMALL]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stderr is not None
+    found = re.fullmatch(r"Live view: (http://127\.0\.0\.1:(\d+)/)\n", process.stderr.readline())
+    assert found is not None
+    return process, found[2]
+
+
+def get(port: str, path: str) -> bytes:
+    connection = http.client.HTTPConnection("127.0.0.1", int(port), timeout=10)
+    try:
+        connection.request("GET", path)
+        return connection.getresponse().read()
+    finally:
+        connection.close()
+
+
+def test_a_search_is_shown_until_its_report_takes_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    process, port = begin("--trials", "40", "--final", "none")
+    with process:
+        deadline = time.monotonic() + 200
+        while (state := json.loads(get(port, "/data")))["phase"] != "ended" and time.monotonic() < deadline:
+            time.sleep(0.1)
+        assert len({point[0] for point in state["points"]}) == state["done"] == 40 and state["report"]
+        assert get(port, "/report.html") == Path("s/report.html").read_bytes()
+        stdout, stderr = process.communicate(timeout=30)
+    assert process.returncode == 0 and "Traceback" not in stderr and stdout.startswith("Best-1")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT for one process")
+def test_ctrl_c_ends_search_and_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    process, port = begin("--trials", "10000000")
+    with process:
+        deadline = time.monotonic() + 200
+        while not json.loads(get(port, "/data"))["points"] and time.monotonic() < deadline:
+            time.sleep(0.1)
+        process.send_signal(signal.SIGINT)
+        words = ""
+        while process.poll() is None and not words:
+            try:
+                words = json.loads(get(port, "/data"))["words"]
+            except OSError:
+                break
+        _, stderr = process.communicate(timeout=30)
+    assert process.returncode == 130 and "Traceback" not in stderr and words.startswith("Stopped: ")
+    assert not Path("s/report.html").exists() and "carry on with" in stderr
+
+
+def test_without_a_port_the_search_goes_on(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    from fastnet_cli.live import live_view
+
+    def refused(folder: Path, metric: str) -> None:
+        raise OSError(98, "Address already in use")
+
+    monkeypatch.setattr("fastnet.report.page.LiveView", refused)
+    with live_view(True, tmp_path, "accuracy") as view:
+        assert view is None
+
+
+def test_a_search_that_fails_says_so_on_the_page(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    from fastnet_cli.live import live_view
+
+    with pytest.raises(ZeroDivisionError), live_view(True, tmp_path, "accuracy") as view:
+        assert view is not None
+        told = view
+        raise ZeroDivisionError("no")
+    assert told.document(-1, 0)["words"] == "The search failed: no"

@@ -1,0 +1,302 @@
+"""`fastnet report` and the page that it writes: what it says of every kind of study, and what is refused."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import webbrowser
+from collections.abc import Callable
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+from fastnet_cli.main import cli
+from studies import ABOUT, add_ensemble, make_study, make_trial
+
+from fastnet.config import SearchConfig
+from fastnet.errors import FastnetError
+from fastnet.report.page import write_report
+from fastnet.report.page.commands import search_command, train_command
+from fastnet.report.page.write import plotly_script
+from fastnet.tuning import REPORT_FILE, Study
+from fastnet.tuning.engine import study_settings
+from fastnet.tuning.sampler import checked_space, draw_for
+
+MANY = {"hidden": "choice:8,16x2", "optimizer": "choice:sgd,adam", "batch_size": "logint:8:64",
+        "dropout": "uniform:0:0.5", "warmup_epochs": "uniform:0:2", "learning_rate": "log:1e-4:1"}  # fmt: skip
+
+
+class Text(HTMLParser):
+    """The words of a page and the data of its charts; fails on a tag that is not closed."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.words: list[str] = []
+        self.data: dict[str, Any] = {}
+        self.tags: list[str] = []
+        self.inside: list[tuple[str, str | None]] = []
+        self.feed(page)
+        assert self.inside == []
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        if tag not in ("meta", "link", "progress", "br"):
+            self.inside.append((tag, dict(attributes).get("id")))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.inside.pop()[0] == tag
+
+    def handle_data(self, text: str) -> None:
+        if self.inside and self.inside[-1] == ("script", "data"):
+            self.data = json.loads(text)
+        elif not self.inside or self.inside[-1][0] not in ("script", "style"):
+            self.words.append(text)
+
+    def __str__(self) -> str:
+        return re.sub(r"\s+", " ", " ".join(self.words))
+
+
+def page_of(folder: Path) -> Text:
+    return Text(write_report(folder).read_text(encoding="utf-8"))
+
+
+def run(*arguments: str, code: int = 0) -> Result:
+    result = CliRunner().invoke(cli, ["report", *arguments])
+    assert result.exit_code == code, (result.output, result.exception)
+    assert "Traceback" not in result.output and result.stdout == ""
+    return result
+
+
+# What the page says ---------------------------------------------------------------------------------------------------
+
+
+def test_the_page_tells_best_choice_and_test(tmp_path: Path) -> None:
+    page = page_of(make_study(tmp_path / "s"))
+    with Study.read(tmp_path / "s") as study:
+        best = study.best(1)[0]
+    text = str(page)
+    assert f"best of 80 trials {best.value:.4g} validation accuracy, trial {best.id}" in text
+    assert "The best of many was also lucky" in text and "over 3 fresh seeds" in text
+    assert "0.853 accuracy of the network that was kept, loss 0.51 The test set was used once." in text
+    assert "Abacus 9, Linux, 2 threads" in text and "11, 12, 13" in text and "on one more seed (77)" in text
+    assert [len(trial["validation_loss"]) for trial in page.data["curves"]["trials"]] == [6] * 20
+    assert page.data["points"]["id"] == list(range(80))
+    assert len(page.data["divergence"]) == 2 and page.data["importance"]["all"]["labels"][0] == "learning rate"
+    assert sum(page.data["divergence"][0]["diverged"]) == page.data["points"]["status"].count(2) > 0
+
+
+def test_the_best_put_together_are_told_and_made_again(tmp_path: Path) -> None:
+    folder = make_study(tmp_path / "s")
+    add_ensemble(folder)
+    text = str(page_of(folder))
+    assert "the best alone" in text and "Kept: the greedy selection" in text and "test accuracy 0.861" in text
+    assert "has used the test set 2 times by now" in text and "used once" not in text
+    assert "--ensemble-top 10 --ensemble greedy" in text
+
+
+KINDS: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
+    "one trial": ({"trials": 1, "diverge": 9.0}, ("best of 1 trial ", "No trial diverged")),
+    "all diverged": (
+        {"trials": 12, "diverge": 0.0}, ("All trials diverged", "No final choice", "12 of 12 trials diverged, 100.0 %")
+    ),
+    "no trial": ({"trials": 0, "ended": False}, ("to its end; 0 trials", "No trial is stored yet", "none yet")),
+    "unfinished": ({"ended": False}, ("to its end; 80 trials of it are stored", "this stage has not ended")),
+    "no curves": ({"curves": False}, ("This study keeps no learning curves.",)),
+    "no choice": ({"final": False}, ("No final choice was made", "The test set was not used.", "--final none")),
+    "stages": ({"trials": 120, "stages": 3}, ("stage 3", "go on with", "--stages 3")),
+    "loss": ({"metric": "loss"}, ("validation loss", "--metric loss")),
+    "names": ({"space": MANY}, ("hidden", "16x2", "adam", "choice:8,16x2")),
+    "nothing searched": ({"space": {}, "learning_rate": None}, ("Nothing was searched",)),
+    "folds": ({"folds": 5}, ("5 stratified folds", "--cv 5")),
+    "halving": ({"pruning": "halving"}, ("ended early because others were better", "--pruning halving")),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_of_study_has_an_honest_page(tmp_path: Path, kind: str) -> None:
+    settings, words = KINDS[kind]
+    settings = {name: value for name, value in settings.items() if value is not None}
+    page = page_of(make_study(tmp_path / "s", **settings))
+    for word in words:
+        assert word in str(page), str(page)
+    assert json.dumps(page.data, allow_nan=False)
+    assert not re.search(r"\bnan\b|\binf\b|None|undefined", str(page)), str(page)
+
+
+def test_the_same_study_gives_the_same_page(tmp_path: Path) -> None:
+    folder = make_study(tmp_path / "s")
+    assert write_report(folder).read_bytes() == write_report(folder, tmp_path / "again.html").read_bytes()
+
+
+def test_a_page_of_many_trials_is_small_and_says_that_it_is_a_choice(tmp_path: Path) -> None:
+    page = write_report(make_study(tmp_path / "s", 5000, space=MANY))
+    assert page.stat().st_size < 6_000_000
+    text = Text(page.read_text(encoding="utf-8"))
+    assert "Drawn are 2,000 of 5,000 trials: the 200 best and an even choice of the others." in str(text)
+    assert len(text.data["points"]["id"]) == 2000
+
+
+def test_whatever_comes_from_a_study_is_escaped(tmp_path: Path) -> None:
+    evil = "</script><b>&\"'"
+    folder = tmp_path / "<b>&'"
+    make_study(folder, about=ABOUT | {"data": evil})
+    content = write_report(folder).read_text(encoding="utf-8")
+    page = Text(content)
+    assert page.tags.count("b") == content.count('<b class="')
+    assert evil in str(page) and "<b>&'" in str(page)
+
+
+def test_choices_are_escaped_where_javascript_reads_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from fastnet.report.page import write
+
+    evil = {"name": "</script><b>&", "line": "\u2028"}
+    monkeypatch.setattr(write, "data_of", lambda *a: {"metric": "accuracy", **evil})
+    page = page_of(make_study(tmp_path / "s", 3))
+    assert {name: page.data[name] for name in evil} == evil
+
+
+def test_a_folder_whose_name_is_no_text_has_a_report(tmp_path: Path) -> None:
+    folder = Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff"))
+    try:
+        folder.mkdir()
+    except OSError:
+        pytest.skip("this file system takes names of text only")
+    assert "\ufffd" in str(page_of(make_study(folder, 3)))
+
+
+def test_the_page_holds_plotly_and_asks_for_nothing(tmp_path: Path) -> None:
+    content = write_report(make_study(tmp_path / "s", 3)).read_bytes()
+    own = content.replace(plotly_script(), b"").decode()
+    assert len(content) - len(own.encode()) == len(plotly_script()) and b"</script" not in plotly_script().lower()
+    assert "default-src 'none'" in own and not re.search(r"(src|href)=\"(?!#|data:,)", own)
+
+
+# The commands on it ---------------------------------------------------------------------------------------------------
+
+SEARCHES = [
+    [],
+    ["--trials", "7", "--samples", "60", "--seed", "5", "--hidden", "8,4", "--dropout", "0,0.5", "--metric", "loss"],
+    ["--optimizer", "adam", "--weight-decay", "0", "--space", "learning_rate=log:1e-3:1e-1", "--sampler", "sobol"],
+    ["--learning-rate", "0.01", "--pruning", "halving", "--eta", "2", "--cv", "3", "--final", "none", "--stages", "2"],
+    ["--space", "hidden=choice:4,4-4", "--sampler", "grid", "--trials", "8", "--levels", "3", "--activation", "tanh"],
+    ["--expand", "--stages", "2", "--validation-fraction", "0.3", "--pruning", "median", "--first-epochs", "1"],
+    ["--data", "digits", "--samples", "200", "--final", "2", "--repeats", "1", "--batch-size", "10"],
+]  # fmt: skip
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> Callable[[list[str]], tuple[Any, SearchConfig]]:
+    """Return what a command line of `fastnet search` asks the library for."""
+    seen: list[tuple[Any, SearchConfig]] = []
+
+    def note(dataset: Any, config: SearchConfig, **how: Any) -> None:
+        seen.append((dataset, config))
+        raise FastnetError("asked")
+
+    monkeypatch.setattr("fastnet.tuning.run_study", note)
+
+    def ask(arguments: list[str]) -> tuple[Any, SearchConfig]:
+        result = CliRunner().invoke(cli, arguments)
+        assert "Error: asked" in result.stderr, result.output
+        return seen.pop()
+
+    return ask
+
+
+@pytest.mark.parametrize("arguments", SEARCHES, ids=" ".join)
+def test_the_command_on_the_page_makes_the_same_study(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asked: Callable[[list[str]], Any], arguments: list[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    dataset, config = asked(["search", "--epochs", "6", *arguments])
+    settings = study_settings(config, checked_space(config), dataset.fingerprint())
+    params = draw_for(config, checked_space(config), np.arange(1))[0]
+    with Study.open(Path("a"), settings, about={"data": dataset.name, "n_samples": dataset.n_samples}) as study:
+        trial = make_trial(0, params, 1, config.metric, 9.0)
+        study.append([trial], run=study.begin_run({}), wall_seconds=1, compile_seconds=0, compiled_seconds=1)
+        study.append_stage(1, 0, 1, settings["space"], {"ranges": [], "recommendation": {}})
+        if config.final:
+            study.set_final({"wanted": config.final, "repeats": config.repeats})
+        command, notes = search_command(study, config.trials)
+        text = shlex.split(train_command(study, trial))[1]
+    assert notes == ()
+    assert asked(shlex.split(command)[1:])[1] == config, command
+    assert asked(shlex.split(command)[1:])[0].fingerprint() == dataset.fingerprint(), command
+    trained = CliRunner().invoke(cli, ["train", "--config", "-", "--print-config"], input=text)
+    assert trained.exit_code == 0, trained.output
+
+
+def test_what_a_study_does_not_know_stands_in_capitals(tmp_path: Path) -> None:
+    with Study.read(make_study(tmp_path / "s", 3, about=ABOUT | {"data": "flowers"})) as study:
+        command, notes = search_command(study, 3)
+    assert "--data FILE.npz" in command and notes == (
+        "FILE.npz stands for the file of the data flowers: a study does not know its place.",
+    )
+
+
+# The command that writes it -------------------------------------------------------------------------------------------
+
+
+def test_report_is_written_into_the_folder_again_and_again(tmp_path: Path) -> None:
+    folder = make_study(tmp_path / "s", 5)
+    for _ in range(2):
+        assert run(str(folder)).stderr == f"report: {folder / REPORT_FILE}\n"
+    assert (folder / REPORT_FILE).is_file()
+    assert [path.name for path in folder.iterdir() if path.name.endswith(".part")] == []
+    result = CliRunner().invoke(cli, ["studies", "rm", str(folder), "--yes"])
+    assert result.exit_code == 0 and not folder.exists(), "the report is removed with its study"
+
+
+def test_report_goes_where_it_is_told_and_replaces_nothing_unasked(tmp_path: Path) -> None:
+    folder, target = make_study(tmp_path / "s", 5), tmp_path / "new" / "r.html"
+    run(str(folder), "-o", str(target))
+    target.write_text("mine")
+    assert "add --overwrite" in run(str(folder), "-o", str(target), code=1).stderr
+    assert target.read_text() == "mine"
+    run(str(folder), "-o", str(target), "--overwrite")
+    assert target.stat().st_size > 1_000_000 and not (folder / REPORT_FILE).exists()
+
+
+def test_report_opens_the_browser_or_says_that_there_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = make_study(tmp_path / "s", 5)
+    asked: list[str] = []
+    monkeypatch.setattr(webbrowser, "open", lambda url: bool(asked.append(url)) or True)
+    assert "No browser" not in run(str(folder), "--open").stderr
+    assert asked == [(folder / REPORT_FILE).resolve().as_uri()]
+    monkeypatch.setattr(webbrowser, "open", lambda url: False)
+    assert "No browser could be started" in run(str(folder), "--open").stderr
+
+
+@pytest.mark.parametrize("what", ["nothing", "a file"])
+def test_report_of_no_study_is_one_sentence(tmp_path: Path, what: str) -> None:
+    if what == "a file":
+        (tmp_path / "s").write_text("")
+    error = run(str(tmp_path / "s"), code=1).stderr
+    assert error.startswith("Error: ") and "there is no study here" in error and len(error.splitlines()) == 1
+
+
+def test_report_that_cannot_be_written_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = make_study(tmp_path / "s", 5)
+    (folder / REPORT_FILE).write_text("old")
+
+    def full(source: Any, target: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("fastnet.files.os.replace", full)
+    error = run(str(folder), code=1).stderr
+    assert error == f"Error: {folder / REPORT_FILE}: the report cannot be written (No space left on device)\n"
+    assert (folder / REPORT_FILE).read_text() == "old"
+
+
+def test_report_can_be_written_while_a_search_goes_on(tmp_path: Path) -> None:
+    folder = make_study(tmp_path / "s", 5)
+    with Study.read(folder) as study:
+        settings = study.settings
+    with Study.open(folder, settings):
+        run(str(folder))
+    assert "A search is writing to this study just now" in str(Text((folder / REPORT_FILE).read_text(encoding="utf-8")))
