@@ -259,7 +259,7 @@ def show(
     best = result.best(BEST)
     try:
         if pictures:
-            draw(best, folder)
+            note(f"report: {click.format_filename(draw(best, folder))}")
     finally:
         if output_format == "json":
             click.echo(results.as_json(results.search_document(result, folder, {**source, **used_settings(config)})))
@@ -272,8 +272,8 @@ def show(
         (click.echo if output_format == "table" else note)(results.closing_line(result, folder))
 
 
-def draw(best: Sequence[TrialResult], folder: Path) -> None:
-    """Write the picture of the best trials, where there are any, and the report."""
+def draw(best: Sequence[TrialResult], folder: Path) -> Path:
+    """Write the picture of the best trials, where there are any, and the report; return where that is."""
     from fastnet.report.figures import best20_figure
     from fastnet.report.page import write_report
     from fastnet.tuning import PICTURE_FILE
@@ -282,7 +282,8 @@ def draw(best: Sequence[TrialResult], folder: Path) -> None:
         if best:
             best20_figure(best, folder / PICTURE_FILE)
     finally:
-        write_report(folder)
+        report = write_report(folder)
+    return report
 
 
 def used_settings(config: SearchConfig) -> dict[str, Any]:
