@@ -14,7 +14,7 @@ from fastnet.config import EXPERIMENTS, ExperimentConfig
 
 from .notes import details, note, verbosity_options
 from .options import data_options, default_of, format_option, jobs_option, load_dataset
-from .outputs import check_writable, claim_folder
+from .outputs import check_writable, claim_folder, gone_if_empty
 from .progress import ExperimentDisplay
 
 if TYPE_CHECKING:
@@ -87,9 +87,9 @@ def command(
     optimizers      update rules (6.1)
     all             every one of them, and a page that shows them
 
-    Each says in two sentences what is seen and whether the chapter's claim holds here, prints its numbers with their
-    spread over the seeds, and writes its figures (PNG and SVG) and all numbers (JSON). Results do not depend on the
-    number of threads.
+    Each says in two or three sentences what is seen and whether the chapter's claim holds here, prints its numbers
+    with their spread over the seeds, and writes its figures (PNG and SVG) and all numbers (JSON). Results do not depend
+    on the number of threads.
 
     Data without a test set give a fifth of their samples for it.
 
@@ -141,12 +141,8 @@ def results_folder(given: Path | None, name: str) -> Iterator[Path]:
     if given is not None:
         yield given
         return
-    folder = claim_folder(FOLDER, name)
-    try:
+    with gone_if_empty(claim_folder(FOLDER, name)) as folder:
         yield folder
-    finally:
-        if not any(folder.iterdir()):
-            folder.rmdir()
 
 
 def run(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from fastnet.errors import FastnetError
@@ -43,6 +45,16 @@ def claim_file(folder: Path, stem: str, suffix: str) -> Path:
             continue
         return path
     raise AssertionError("unreachable")
+
+
+@contextmanager
+def gone_if_empty(folder: Path) -> Iterator[Path]:
+    """Take a new folder away again after the block if nothing was written into it."""
+    try:
+        yield folder
+    finally:
+        if not any(folder.iterdir()):
+            folder.rmdir()
 
 
 def claim_folder(parent: Path, stem: str) -> Path:

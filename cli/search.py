@@ -30,6 +30,7 @@ from .options import (
     training_options,
     validation_option,
 )
+from .outputs import gone_if_empty
 from .progress import SearchDisplay
 from .strategy import search_strategy, strategy_options
 
@@ -238,18 +239,13 @@ class Preloading:
 @contextmanager
 def study_folder(given: Path | None) -> Iterator[Path]:
     """The folder of the study, or a new numbered one that goes away again if nothing could be written into it."""
-    from fastnet.tuning import new_study_folder
-
     if given is not None:
         yield given
         return
-    folder = new_study_folder(Path("studies"))
-    try:
+    from fastnet.tuning import new_study_folder
+
+    with gone_if_empty(new_study_folder(Path("studies"))) as folder:
         yield folder
-    except BaseException:
-        if not any(folder.iterdir()):
-            folder.rmdir()
-        raise
 
 
 def show(

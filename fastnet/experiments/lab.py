@@ -253,8 +253,7 @@ class Lab:
         pack = PackRun(members, self.threads, self._assemblies, keep=models)
         pack.start()
         try:
-            while pack.running():
-                time.sleep(POLL_SECONDS)
+            while not pack.wait(POLL_SECONDS):
                 self._done += len(pack.finished())
                 self.report()
                 if self.should_stop():
