@@ -17,7 +17,7 @@ from .outputs import check_writable
 from .results import as_csv
 
 if TYPE_CHECKING:
-    from fastnet.predictor import FloatArray
+    from fastnet.model_file import FloatArray
 
 
 @click.command(name="predict")

@@ -17,8 +17,9 @@ import numpy as np
 import numpy.typing as npt
 
 from fastnet.errors import ModelError
-from fastnet.model import Model, read_file, telling, write_file
-from fastnet.predictor import FloatArray, Predictor, Score, score_of
+from fastnet.model import Model
+from fastnet.model_file import FloatArray, read_file, telling
+from fastnet.predictor import Predictor, Score, score_of
 
 ROUNDS = 50
 """Additions of greedy selection beyond the networks it begins with."""
@@ -93,21 +94,9 @@ class Ensemble(Predictor):
     def _probabilities(self, features: npt.NDArray[Any]) -> FloatArray:
         return mean_probabilities([member._probabilities(features) for member in self.members], self.weights)
 
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the ensemble as one safetensors file; a file of that name is replaced whole or not at all.
+    def to_parts(self) -> tuple[dict[str, Any], dict[str, FloatArray]]:
+        """Return what is written of it: the description, ready for JSON, and the tensors by name.
 
-        Parameters
-        ----------
-        path : path-like
-            Where to; its folder must exist.
-
-        Raises
-        ------
-        OSError
-            If the folder is missing, read-only or full.
-
-        Notes
-        -----
         The tensors of member i are those of its own file, named ``members.i.`` in front; the description has the
         members', their weights, and once for all of them the class names.
         """
@@ -125,7 +114,7 @@ class Ensemble(Predictor):
             "settings": self.settings,
             "metrics": self.metrics,
         }
-        write_file(Path(path), header, tensors)
+        return header, tensors
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Ensemble:

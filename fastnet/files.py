@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+from fastnet.errors import FastnetError
+
 
 def replace_file(path: Path, content: bytes) -> None:
     """Write a file beside its final place, then move it there: readers see the old content or the new, never a part.
@@ -35,6 +37,39 @@ def replace_file(path: Path, content: bytes) -> None:
     """
     with replacing_file(path) as stream:
         stream.write(content)
+
+
+def write_result(path: Path, content: bytes, failure: str) -> None:
+    """Write a file as `replace_file` does, in a folder that is made if it does not exist.
+
+    Parameters
+    ----------
+    path : Path
+        Where to.
+    content : bytes
+        What to write.
+    failure : str
+        What to say where that fails, such as "the picture cannot be written".
+
+    Raises
+    ------
+    FastnetError
+        If the file cannot be written, with the reason; nothing is left behind.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write_result(Path(folder) / "new" / "a.txt", b"new", "the text cannot be written")
+    ...     (Path(folder) / "new" / "a.txt").read_bytes()
+    b'new'
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        replace_file(path, content)
+    except OSError as error:
+        raise FastnetError(f"{path}: {failure} ({error.strerror or error})") from error
 
 
 @contextmanager

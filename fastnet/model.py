@@ -7,10 +7,8 @@ that any safetensors reader can open it and nothing in it is ever executed.
 from __future__ import annotations
 
 import itertools
-import json
 import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,18 +16,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from fastnet._version import __version__
 from fastnet.config import NetworkSpec, TrainConfig, as_settings, format_hidden, parse_hidden
 from fastnet.data.preprocess import Scaler
-from fastnet.errors import FastnetError, ModelError
-from fastnet.files import replace_file
-from fastnet.predictor import FloatArray, Predictor
+from fastnet.errors import ModelError
+from fastnet.model_file import FloatArray, read_file, telling
+from fastnet.predictor import Predictor
 
 if TYPE_CHECKING:
     from fastnet.data.dataset import Dataset
-
-FORMAT_VERSION = 1
-METADATA_KEY = "fastnet"
 
 
 @dataclass(frozen=True, eq=False, slots=True, kw_only=True)
@@ -120,21 +114,6 @@ class Model(Predictor):
         from fastnet.network import forward
 
         return forward(self, features)
-
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the model as safetensors; a file of that name is replaced whole or not at all.
-
-        Parameters
-        ----------
-        path : path-like
-            Where to; its folder must exist.
-
-        Raises
-        ------
-        OSError
-            If the folder is missing, read-only or full.
-        """
-        write_file(Path(path), *self.to_parts())
 
     def to_parts(self) -> tuple[dict[str, Any], dict[str, FloatArray]]:
         """Return what is written of it: the description, ready for JSON, and the tensors by name."""
@@ -260,55 +239,6 @@ def _check_tensor(name: str, tensor: FloatArray, shape: tuple[int, ...]) -> None
         raise ModelError(f"{name} is {tensor.dtype} {tensor.shape}: must be float32 {shape}")
     if not np.isfinite(tensor).all():
         raise ModelError(f"{name} holds values that are not finite: the training diverged")
-
-
-def write_file(path: Path, header: Mapping[str, Any], tensors: Mapping[str, FloatArray]) -> None:
-    """Write a model's description and tensors as safetensors; a file of that name is replaced whole or not at all."""
-    from safetensors.numpy import save
-
-    described = {"format": FORMAT_VERSION, "fastnet_version": __version__, **header}
-    packed = {name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}
-    replace_file(path, save(packed, metadata={METADATA_KEY: json.dumps(described, sort_keys=True)}))
-
-
-def read_file(path: Path) -> tuple[dict[str, Any], dict[str, FloatArray]]:
-    """Read what `write_file` wrote.
-
-    Raises
-    ------
-    ModelError
-        If the file is missing, damaged, of another program or another version.
-    """
-    from safetensors import SafetensorError, safe_open
-
-    if not path.is_file():
-        raise ModelError(f"{path}: no such model file")
-    try:
-        with safe_open(path, framework="numpy") as file:
-            metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except SafetensorError as error:
-        raise ModelError(f"{path}: not a safetensors file, or a damaged one ({error})") from error
-    except OSError as error:
-        raise ModelError(f"{path}: cannot be read ({error.strerror or error})") from error
-    try:
-        header = json.loads(metadata[METADATA_KEY])
-    except (KeyError, ValueError) as error:
-        raise ModelError(f"{path}: a safetensors file, but not one that fastnet wrote") from error
-    if not isinstance(header, dict) or header.get("format") != FORMAT_VERSION:
-        raise ModelError(f"{path}: written by another version of fastnet; this one reads format {FORMAT_VERSION}")
-    return header, tensors
-
-
-@contextmanager
-def telling(path: Path) -> Iterator[None]:
-    """Turn what is wrong with the content of a model's file into a `ModelError` that names the file."""
-    try:
-        yield
-    except FastnetError as error:
-        raise ModelError(f"{path}: not a usable model: {error}") from error
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise ModelError(f"{path}: not a usable model: its description is incomplete ({error})") from error
 
 
 def _eval_scales(header: Mapping[str, Any], n_hidden: int) -> tuple[float, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,11 +13,10 @@ import numpy.typing as npt
 
 from fastnet.data.coerce import as_features
 from fastnet.errors import ModelError
+from fastnet.model_file import FloatArray, write_file
 
 if TYPE_CHECKING:
     from fastnet.data.dataset import Dataset
-
-FloatArray = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,8 +84,23 @@ class Predictor(ABC):
         """Features of a sample."""
 
     @abstractmethod
+    def to_parts(self) -> tuple[dict[str, Any], dict[str, FloatArray]]:
+        """Return what is written of it: the description, ready for JSON, and the tensors by name."""
+
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write it as one safetensors file, which `fastnet.load_model` reads."""
+        """Write it as one safetensors file, which `fastnet.load_model` reads; it is replaced whole or not at all.
+
+        Parameters
+        ----------
+        path : path-like
+            Where to; its folder must exist.
+
+        Raises
+        ------
+        OSError
+            If the folder is missing, read-only or full.
+        """
+        write_file(Path(path), *self.to_parts())
 
     @abstractmethod
     def _probabilities(self, features: npt.NDArray[Any]) -> FloatArray:

@@ -7,10 +7,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from fastnet.errors import FastnetError
 from fastnet.experiments.outcome import Outcome
 from fastnet.experiments.page import page
-from fastnet.files import replace_file
+from fastnet.files import write_result
 from fastnet.report.drawing import save_figure
 
 INDEX = "index.html"
@@ -65,7 +64,7 @@ def write(outcome: Outcome, folder: Path, run: Mapping[str, Any] | None = None) 
             save_figure(figure, folder / f"{figure.name}.{kind}")
     document = outcome.to_dict() | ({"run": dict(run)} if run else {})
     text = json.dumps(document, ensure_ascii=False, allow_nan=False) + "\n"
-    _write(folder / f"{outcome.name}.json", text)
+    write_result(folder / f"{outcome.name}.json", text.encode(), "cannot be written")
     return files_of(outcome.name, folder)
 
 
@@ -77,13 +76,5 @@ def write_index(outcomes: Sequence[Outcome], folder: Path) -> Path:
     FastnetError
         If it cannot be written.
     """
-    _write(index_of(folder), page(outcomes))
+    write_result(index_of(folder), page(outcomes).encode(), "cannot be written")
     return index_of(folder)
-
-
-def _write(path: Path, text: str) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        replace_file(path, text.encode())
-    except OSError as error:
-        raise FastnetError(f"{path}: cannot be written ({error.strerror or error})") from error

@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fastnet.errors import FastnetError
-from fastnet.files import replace_file
+from fastnet.files import write_result
 from fastnet.report.chart import Chart, Figure, Panel, Series, TrialsChart, UnitsChart
 from fastnet.report.figures import DPI, best20_canvas
 
@@ -81,11 +80,7 @@ def save_figure(figure: Figure, path: Path) -> None:
     with rc_context({"svg.hashsalt": "fastnet", "svg.fonttype": "path"}):
         canvas = _canvas(figure)
         content = _svg(canvas) if kind == "svg" else _png(canvas)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        replace_file(path, content)
-    except OSError as error:
-        raise FastnetError(f"{path}: the picture cannot be written ({error.strerror or error})") from error
+    write_result(path, content, "the picture cannot be written")
 
 
 def _svg(canvas: Canvas) -> bytes:

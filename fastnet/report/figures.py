@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastnet.errors import FastnetError
-from fastnet.files import replace_file
+from fastnet.files import write_result
 from fastnet.tuning.result import TrialResult
 
 if TYPE_CHECKING:
@@ -372,8 +372,4 @@ def _save(figure: Figure, path: Path) -> None:
     """Render in memory, write beside the target, then rename over it."""
     picture = BytesIO()
     figure.savefig(picture, format="png", dpi=DPI, metadata={"Software": None})
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        replace_file(path, picture.getvalue())
-    except OSError as error:
-        raise FastnetError(f"{path}: the picture cannot be written ({error.strerror or error})") from error
+    write_result(path, picture.getvalue(), "the picture cannot be written")

@@ -17,8 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from fastnet._version import __version__
-from fastnet.errors import FastnetError
-from fastnet.files import replace_file
+from fastnet.files import write_result
 from fastnet.report.page import charts, facts, tables
 from fastnet.report.page.columns import DIVERGED, Columns
 from fastnet.report.page.commands import commands
@@ -69,11 +68,7 @@ def write_report(folder: Path, path: Path | None = None) -> Path:
     path = path or folder / REPORT_FILE
     with Study.read(folder) as study:
         content = page_of(study, folder)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        replace_file(path, content)
-    except OSError as error:
-        raise FastnetError(f"{path}: the report cannot be written ({error.strerror or error})") from error
+    write_result(path, content, "the report cannot be written")
     return path
 
 
