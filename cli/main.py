@@ -14,6 +14,7 @@ import click
 from fastnet._version import __version__
 from fastnet.errors import FastnetError
 
+from .notes import warnings_as_notes
 from .tables import printable
 
 COMMANDS = (
@@ -37,7 +38,7 @@ class FastnetGroup(click.Group):
         return command
 
     def invoke(self, ctx: click.Context) -> Any:
-        with failures_as_sentences(ctx):
+        with failures_as_sentences(ctx), warnings_as_notes():
             return super().invoke(ctx)
 
 

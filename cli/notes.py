@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import warnings
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import click
+
+from fastnet.errors import FastnetWarning
+
+from .tables import printable
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -52,3 +58,22 @@ def details(lines: Iterable[str]) -> None:
     if verbosity() >= VERBOSE:
         for line in lines:
             click.echo(line, err=True)
+
+
+@contextmanager
+def warnings_as_notes() -> Iterator[None]:
+    """Print each different `FastnetWarning` of the block once, as a note; other warnings are left to Python."""
+    seen: set[str] = set()
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", FastnetWarning)
+        before = warnings.showwarning
+
+        def show(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
+            if not issubclass(category, FastnetWarning):
+                before(message, category, *place, **more)
+            elif str(message) not in seen:
+                seen.add(str(message))
+                note(f"Note: {printable(str(message))}")
+
+        warnings.showwarning = show
+        yield

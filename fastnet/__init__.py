@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from fastnet.errors import ConfigError as ConfigError
     from fastnet.errors import DataError as DataError
     from fastnet.errors import FastnetError as FastnetError
+    from fastnet.errors import FastnetWarning as FastnetWarning
     from fastnet.errors import ModelError as ModelError
     from fastnet.errors import StudyError as StudyError
     from fastnet.model import Model as Model
@@ -54,6 +55,7 @@ _HOMES = {
     "ConfigError": "fastnet.errors",
     "DataError": "fastnet.errors",
     "FastnetError": "fastnet.errors",
+    "FastnetWarning": "fastnet.errors",
     "ModelError": "fastnet.errors",
     "StudyError": "fastnet.errors",
     "Model": "fastnet.model",

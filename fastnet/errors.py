@@ -26,3 +26,11 @@ class StudyError(FastnetError):
 
 class ModelError(FastnetError):
     """A model file cannot be read, written, or does not fit the data it is asked about."""
+
+
+class FastnetWarning(UserWarning):
+    """What went on, and may not be what the user meant: a note in one sentence, with the way out.
+
+    Issued by `warnings.warn`, so that Python shows it, filters it or turns it into an error as the user likes; the
+    command line prints it as a note on standard error.
+    """
