@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from fastnet.config import SearchConfig, as_settings, count_threads
 from fastnet.errors import ConfigError
+from fastnet.tuning.backlog import Backlog
 from fastnet.tuning.environment import describe_environment
 from fastnet.tuning.result import Progress, SearchResult, TrialResult, sign
 from fastnet.tuning.sampler import checked_space, draw_for
@@ -216,6 +217,7 @@ class _Session:
         self.choosing = self.ensembling = False
         self.final_seconds = 0.0
         self.trainer_keeps = True
+        self.backlog = Backlog(study, self.report, lambda: self.interrupted or self.should_stop())
 
     def go(self) -> None:
         """Run what is missing, stage by stage; Ctrl-C ends it early and is not passed on."""
@@ -227,12 +229,14 @@ class _Session:
             for stage, ids in enumerate(stage_ids(self.config.trials, self.config.stages), start=1):
                 self.stage = stage
                 self.run_stage(ids)
+                self.backlog.flush(**self.so_far())
                 if self.interrupted:
                     return
                 self.narrow(ids)
             self.finish()
         except KeyboardInterrupt:
             self.interrupted = True
+            self.backlog.flush(**self.so_far())
 
     @property
     def compile_seconds(self) -> float:
@@ -359,18 +363,16 @@ class _Session:
 
     def store(self, waiting: list[TrialResult], wait: float = 0.0) -> None:
         """Store trials, all or none of them, unless the last time was less than `wait` seconds ago."""
-        now = time.perf_counter()
-        if now - self.last_store < wait:
+        if time.perf_counter() - self.last_store < wait:
             return
-        self.study.append(
-            waiting,
-            run=self.run_id,
-            wall_seconds=now - self.clock,
-            compile_seconds=self.compile_seconds,
-            compiled_seconds=self.compiled_seconds,
-        )
-        waiting.clear()
-        self.last_store = now
+        self.backlog.store(waiting, **self.so_far())
+        self.last_store = time.perf_counter()
+
+    def so_far(self) -> dict[str, Any]:
+        """Return which run this is and the times that are stored with its trials."""
+        wall = time.perf_counter() - self.clock
+        times = {"compile_seconds": self.compile_seconds, "compiled_seconds": self.compiled_seconds}
+        return {"run": self.run_id, "wall_seconds": wall, **times}
 
     def narrow(self, ids: range) -> None:
         """Store what the stage that has ended came to, and take the ranges of the next one from it."""

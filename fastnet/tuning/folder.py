@@ -43,6 +43,10 @@ _REASONS = (
 )
 
 
+class StudyLockedError(StudyError):
+    """Another program holds the file of a study locked, so that nothing can be written to it just now."""
+
+
 class WriterLock:
     """The right to write to the study in a folder, held until `release` or the end of the process.
 
@@ -242,6 +246,8 @@ def telling(path: Path) -> Iterator[None]:
         if isinstance(error, sqlite3.Error):
             said = str(error).lower()
             reason = next((text for words, text in _REASONS if words in said), f"SQLite says: {error}")
+            if "locked" in said:
+                raise StudyLockedError(f"{path}: {reason}") from error
         else:
             reason = f"{error.strerror or error}; choose a folder you may read and write"
         raise StudyError(f"{path}: {reason}") from error

@@ -10,7 +10,8 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -35,9 +36,23 @@ from fastnet.tuning.records import (
 from fastnet.tuning.result import TrialResult
 from fastnet.tuning.stored import StoredTrials
 
+PATIENCE_SECONDS = 300.0
+"""How long a writer waits while another program holds the file locked: a backup or a virus scanner takes minutes."""
+
+BUSY_SECONDS = 10.0
+"""How long SQLite itself waits for the short locks of readers; nothing else can be done meanwhile."""
+
+RETRY_SECONDS = 0.1
+
 
 class Study(StudyReader):
     """An open study; make one with `Study.open` to write or `Study.read` to look.
+
+    Attributes
+    ----------
+    while_locked : callable
+        Called several times a second while a transaction waits for another program that holds the file locked, with
+        the seconds that it has waited; returning True ends the wait with an error.
 
     Examples
     --------
@@ -54,6 +69,7 @@ class Study(StudyReader):
         super().__init__(path, connection)
         self._lock = lock
         self._curves = curves
+        self.while_locked: Callable[[float], bool] = lambda seconds: False
 
     @classmethod
     def open(
@@ -98,7 +114,9 @@ class Study(StudyReader):
             lock = WriterLock(folder)
         try:
             with telling(path):
-                study = cls(path, sqlite3.connect(path, timeout=10, isolation_level=None), lock, curves=curves)
+                study = cls(
+                    path, sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None), lock, curves=curves
+                )
         except BaseException:
             lock.release()
             raise
@@ -129,7 +147,7 @@ class Study(StudyReader):
             mode = "mode=ro" if Path(f"{path}-wal").exists() else "mode=ro&immutable=1"
         with telling(path):
             uri = f"{path.resolve().as_uri()}?{mode}"
-            study = cls(path, sqlite3.connect(uri, uri=True, timeout=10, isolation_level=None), None)
+            study = cls(path, sqlite3.connect(uri, uri=True, timeout=BUSY_SECONDS, isolation_level=None), None)
             study._connection.execute("PRAGMA query_only = ON")
         try:
             if study._is_empty():
@@ -165,6 +183,7 @@ class Study(StudyReader):
         wall_seconds: float,
         compile_seconds: float,
         compiled_seconds: float,
+        patience: float = PATIENCE_SECONDS,
     ) -> None:
         """Store a batch of trials and how long their run has taken so far, all or nothing.
 
@@ -176,14 +195,18 @@ class Study(StudyReader):
             From `begin_run`.
         wall_seconds, compile_seconds, compiled_seconds : float
             As in `fastnet.tuning.result.SearchResult`, up to now.
+        patience : float
+            Seconds to wait while another program holds the file locked; 0 to try once.
 
         Raises
         ------
+        StudyLockedError
+            If it is locked for longer; nothing of the batch is stored.
         StudyError
             If the file cannot be written; what was stored before stays stored.
         """
         batch = list(trials)
-        with telling(self.path), self._transaction() as connection:
+        with telling(self.path), self._transaction(patience) as connection:
             before = connection.total_changes
             connection.executemany(INSERT_TRIAL, map(trial_row, batch))
             added = connection.total_changes - before
@@ -322,9 +345,9 @@ class Study(StudyReader):
         )
 
     @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
+    def _transaction(self, patience: float = PATIENCE_SECONDS) -> Iterator[sqlite3.Connection]:
         connection = self._connection
-        connection.execute("BEGIN IMMEDIATE")
+        self._begin(patience)
         try:
             yield connection
             connection.execute("COMMIT")
@@ -332,3 +355,20 @@ class Study(StudyReader):
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
             raise
+
+    def _begin(self, patience: float) -> None:
+        """Begin a transaction; a lock of another program is waited for in Python, where Ctrl-C ends the wait."""
+        connection, began = self._connection, time.monotonic()
+        connection.execute("PRAGMA busy_timeout = 0")
+        try:
+            while True:
+                try:
+                    connection.execute("BEGIN IMMEDIATE")
+                    return
+                except sqlite3.OperationalError as error:
+                    waited = time.monotonic() - began
+                    if "locked" not in str(error) or waited >= patience or self.while_locked(waited):
+                        raise
+                time.sleep(RETRY_SECONDS)
+        finally:
+            connection.execute(f"PRAGMA busy_timeout = {1000 * BUSY_SECONDS:.0f}")

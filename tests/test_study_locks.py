@@ -1,0 +1,173 @@
+"""A study whose file another program holds locked: trials go on, and what is done is stored later."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from test_search_engine import CONFIG, HALVING, FakeRun, content
+
+from fastnet.config import SearchConfig
+from fastnet.data.dataset import Dataset
+from fastnet.errors import FastnetWarning, StudyError
+from fastnet.tuning import STUDY_FILE, Progress, SearchResult, Study, backlog, engine, run_study, study, trials
+from fastnet.tuning.folder import StudyLockedError
+
+TIMES = {"wall_seconds": 0.0, "compile_seconds": 0.0, "compiled_seconds": 0.0}
+
+
+class Locker:
+    """Another program that locks a study once so many trials have ended, until others have."""
+
+    def __init__(self, folder: Path, begin: int, end: float) -> None:
+        self.path, self.begin, self.end = folder / STUDY_FILE, begin, end
+        self.held: list[int] = []
+        self.connection: sqlite3.Connection | None = None
+
+    def __call__(self, progress: Progress) -> None:
+        if self.connection is None and not self.held and progress.done >= self.begin:
+            self.connection = sqlite3.connect(self.path, isolation_level=None)
+            self.connection.execute("BEGIN IMMEDIATE")
+        if self.connection is not None:
+            self.held.append(progress.done)
+            if progress.done >= self.end:
+                self.release()
+
+    def release(self) -> None:
+        if self.connection is not None:
+            self.connection.close()
+            self.connection = None
+
+
+@pytest.fixture
+def search(
+    tiny_dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[..., SearchResult]]:
+    monkeypatch.setattr(trials, "POLL_SECONDS", 0.001)
+    monkeypatch.setattr(engine, "STORE_SECONDS", 0.0)
+    monkeypatch.setattr(study, "RETRY_SECONDS", 0.001)
+    lockers = []
+
+    def go(config: SearchConfig = CONFIG, folder: str = "s", **options: object) -> SearchResult:
+        if isinstance(options.get("on_progress"), Locker):
+            lockers.append(options["on_progress"])
+        return run_study(tiny_dataset, config, folder=tmp_path / folder, run_factory=FakeRun, **options)  # type: ignore[arg-type]
+
+    yield go
+    for locker in lockers:
+        locker.release()
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    connection = sqlite3.connect(folder / STUDY_FILE, isolation_level=None)
+    connection.execute("BEGIN IMMEDIATE")
+    yield
+    connection.close()
+
+
+@pytest.mark.parametrize("config", [CONFIG, HALVING], ids=["alone", "compared"])
+def test_trials_go_on_while_the_study_is_locked_and_are_stored_later(
+    search: Callable[..., SearchResult], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, config: SearchConfig
+) -> None:
+    monkeypatch.setattr(engine, "PACK_TRIALS", 6)
+    locker = Locker(tmp_path / "s", 3, 18)
+    result = search(config, on_progress=locker)
+    assert locker.connection is None and len(set(locker.held)) > 1, "no trial ended while the study was locked"
+    assert (result.interrupted, len(result.trials)) == (False, config.trials)
+    with Study.read(tmp_path / "s") as stored:
+        assert sum(run["new_trials"] for run in stored.runs()) == config.trials
+    assert content(result) == content(search(config, folder="whole"))
+
+
+def test_a_lock_that_lasts_is_noted_once(
+    search: Callable[..., SearchResult], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(backlog, "NOTED_SECONDS", 0.0)
+    with pytest.warns(FastnetWarning, match="another program holds the file locked; the search goes on") as caught:
+        search(on_progress=Locker(tmp_path / "s", 3, 18))
+    assert len(caught) == 1
+
+
+def test_a_lock_without_end_ends_the_search_in_a_sentence_and_loses_nothing_that_was_stored(
+    search: Callable[..., SearchResult], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(backlog, "PATIENCE_SECONDS", 0.3)
+    monkeypatch.setattr(backlog, "STOPPED_SECONDS", 0.1)
+    locker = Locker(tmp_path / "s", 3, float("inf"))
+    with pytest.raises(StudyError, match=r"another program holds the file locked; close it .*; \d+ trials? could not"):
+        search(on_progress=locker)
+    locker.release()
+    with Study.read(tmp_path / "s") as stored:
+        before = stored.count()
+    resumed = search()
+    assert 0 < before < 23 and resumed.new_trials == 23 - before
+    assert content(resumed) == content(search(folder="whole"))
+
+
+def test_a_search_told_to_stop_waits_for_the_lock_only_a_little(
+    search: Callable[..., SearchResult], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(backlog, "STOPPED_SECONDS", 0.2)
+    locker = Locker(tmp_path / "s", 3, float("inf"))
+    with pytest.raises(StudyLockedError, match="could not be stored"):
+        search(on_progress=locker, should_stop=lambda: len(locker.held) > 1)
+
+
+def test_ctrl_c_ends_the_wait_for_a_lock(tmp_path: Path) -> None:
+    def interrupt(seconds: float) -> bool:
+        raise KeyboardInterrupt
+
+    with Study.open(tmp_path, {"seed": 0}) as stored:
+        stored.while_locked = interrupt
+        with locked(tmp_path), pytest.raises(KeyboardInterrupt):
+            stored.begin_run({})
+        assert stored.runs() == []
+        stored.begin_run({})
+        assert len(stored.runs()) == 1
+
+
+def test_many_curves_are_not_kept_in_memory(
+    search: Callable[..., SearchResult], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "PACK_TRIALS", 6)
+    monkeypatch.setattr(backlog, "MOST_BYTES", 0)
+    waits = []
+
+    def wait(self: backlog.Backlog, seconds: float) -> bool:
+        waits.append(len(self))
+        if len(waits) == 5:
+            locker.release()
+        return False
+
+    monkeypatch.setattr(backlog.Backlog, "_while_locked", wait)
+    locker = Locker(tmp_path / "s", 3, float("inf"))
+    assert len(search(on_progress=locker).trials) == 23
+    assert len(waits) >= 5
+
+
+@pytest.mark.parametrize("what", ["run", "stage", "final", "ensemble", "use"])
+def test_whatever_is_stored_waits_for_the_lock(tmp_path: Path, what: str) -> None:
+    with Study.open(tmp_path, {"seed": 0}) as stored:
+        store = {
+            "run": lambda: stored.begin_run({}),
+            "stage": lambda: stored.append_stage(1, 0, 1, {}),
+            "final": lambda: stored.set_final({}),
+            "ensemble": lambda: stored.set_ensemble({}),
+            "use": lambda: stored.note_test_use({}),
+        }[what]
+        other = sqlite3.connect(tmp_path / STUDY_FILE, isolation_level=None, check_same_thread=False)
+        other.execute("BEGIN IMMEDIATE")
+        timer = threading.Timer(0.3, other.close)
+        timer.start()
+        try:
+            store()
+        finally:
+            timer.join()
+        count = "SELECT (SELECT count(*) FROM runs) + (SELECT count(*) FROM stages) + (SELECT count(*) FROM final) + "
+        count += "(SELECT count(*) FROM test_uses) + (SELECT count(*) FROM meta WHERE key = 'ensemble')"
+        assert stored._connection.execute(count).fetchone() == (1,)
