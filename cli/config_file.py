@@ -18,6 +18,7 @@ from fastnet.config import SearchConfig, TrainConfig
 from fastnet.errors import ConfigError
 
 from .options import default_of, flag
+from .paths import PathType
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -56,7 +57,7 @@ def config_options(command: Command) -> Command:
     )(command)
     return click.option(
         "--config",
-        type=click.Path(path_type=Path, allow_dash=True),
+        type=PathType(allow_dash=True),
         metavar="FILE",
         is_eager=True,
         expose_value=False,

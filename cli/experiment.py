@@ -15,6 +15,7 @@ from fastnet.config import EXPERIMENTS, ExperimentConfig
 from .notes import details, note, verbosity_options
 from .options import data_options, default_of, format_option, jobs_option, load_dataset
 from .outputs import check_writable, claim_folder, gone_if_empty
+from .paths import PathType
 from .progress import ExperimentDisplay
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ ALL = "all"
 @click.option(
     "--output",
     "-o",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=PathType(file_okay=False),
     help="Folder for figures and numbers.  [default: a new one in experiments/]",
 )
 @click.option(

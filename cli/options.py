@@ -25,6 +25,7 @@ from fastnet.config import (
 from fastnet.errors import DataError
 
 from .completion import complete_data
+from .paths import PathType
 
 if TYPE_CHECKING:
     import numpy as np
@@ -137,7 +138,7 @@ def data_dir_option(command: Command) -> Command:
     """Where image sets are: `--data-dir`."""
     return click.option(
         "--data-dir",
-        type=click.Path(path_type=Path),
+        type=PathType(),
         envvar="FASTNET_DATA_DIR",
         show_envvar=True,
         help="Folder with the files of mnist or fashion-mnist.  [default: the cache, else a download]",
@@ -218,7 +219,7 @@ def load_dataset(data: str, data_dir: Path | None, samples: int | None) -> Datas
 
 def model_argument(command: Command) -> Command:
     """The model file that a command reads."""
-    return click.argument("model", type=click.Path(path_type=Path))(command)
+    return click.argument("model", type=PathType())(command)
 
 
 def part_option(command: Command) -> Command:
@@ -246,7 +247,7 @@ def output_options(text: str) -> Callable[[Command], Command]:
         command = click.option(
             "--overwrite", is_flag=True, allow_from_autoenv=False, help="Replace the file that --output names."
         )(command)
-        return click.option("--output", "-o", type=click.Path(path_type=Path), help=text)(command)
+        return click.option("--output", "-o", type=PathType(), help=text)(command)
 
     return decorate
 

@@ -9,11 +9,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from fastnet.errors import FastnetError
+from fastnet.files import as_path
 
 
 def check_folder(folder: Path) -> None:
     """Raise `OSError` if the folder, or the one in which it would be made, does not take files."""
-    existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    folder = as_path(folder, "folder").absolute()
+    existing = next(path for path in (folder, *folder.parents) if path.exists())
     try:
         tempfile.TemporaryFile(dir=existing).close()
     except OSError as error:

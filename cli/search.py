@@ -31,6 +31,7 @@ from .options import (
     validation_option,
 )
 from .outputs import gone_if_empty
+from .paths import PathType
 from .progress import SearchDisplay
 from .strategy import search_strategy, strategy_options
 
@@ -73,7 +74,7 @@ BEST = 20
 @jobs_option
 @click.option(
     "--study",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=PathType(file_okay=False),
     help="Folder of the study; the same command again carries it on.  [default: a new one in studies/]",
 )
 @click.option(

@@ -15,6 +15,7 @@ from fastnet.settings import format_memory
 from .notes import note, verbosity_options
 from .options import format_option, output_options
 from .outputs import check_writable
+from .paths import PathType
 from .results import as_json
 from .tables import LEFT, RIGHT, print_table
 
@@ -47,11 +48,11 @@ def command() -> None:
 
 def study_argument(command: Command) -> Command:
     """The folder of the study."""
-    return click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))(command)
+    return click.argument("folder", metavar="DIR", type=PathType())(command)
 
 
 @command.command(name="ls")
-@click.argument("root", required=False, type=click.Path(path_type=Path))
+@click.argument("root", required=False, type=PathType())
 @verbosity_options()
 def list_studies(root: Path | None) -> None:
     """List the studies in a folder.

@@ -10,13 +10,13 @@ import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from fastnet.errors import ModelError
+from fastnet.files import as_path
 from fastnet.model import Model
 from fastnet.model_file import FloatArray, read_file, telling
 from fastnet.predictor import Predictor, Score, score_of
@@ -178,9 +178,10 @@ def load_model(path: str | os.PathLike[str]) -> Model | Ensemble:
     >>> load_model("models/mnist5k-1.safetensors").predict(x)  # doctest: +SKIP
     array([7, 2, 1])
     """
-    header, tensors = read_file(Path(path))
+    file = as_path(path, "path")
+    header, tensors = read_file(file)
     kind = Ensemble._from_parts if "members" in header else Model.from_parts
-    with telling(Path(path)):
+    with telling(file):
         return kind(header, tensors)
 
 

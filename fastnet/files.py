@@ -1,4 +1,4 @@
-"""Writing a file whole or not at all."""
+"""Paths as users write them, and files written whole or not at all."""
 
 from __future__ import annotations
 
@@ -8,7 +8,77 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from fastnet.errors import FastnetError
+from fastnet.errors import ConfigError, FastnetError
+
+NO_CURRENT_FOLDER = "the current folder does not exist any more; change to another one, or give absolute paths"
+
+
+def as_path(given: str | bytes | os.PathLike[str] | os.PathLike[bytes], name: str) -> Path:
+    """Read a path as a user gives it: ``~`` and ``~user`` at its beginning are home folders.
+
+    Parameters
+    ----------
+    given : str, bytes or path-like
+        Where the user or the home folder is unknown, a name such as ``~notes`` is taken literally if a file of that
+        name exists.
+    name : str
+        What errors call it: the argument or the setting.
+
+    Returns
+    -------
+    Path
+        Relative where `given` is.
+
+    Raises
+    ------
+    ConfigError
+        If it is no path, empty, has a null character, or begins with a ``~`` that means nothing here.
+    FastnetError
+        If it is relative and the current folder does not exist any more.
+
+    Examples
+    --------
+    >>> as_path("models/first.safetensors", "path").name
+    'first.safetensors'
+    >>> as_path("~/first.safetensors", "path").parent == Path.home()
+    True
+    >>> as_path("", "study")
+    Traceback (most recent call last):
+    ...
+    fastnet.errors.ConfigError: study is empty: give the path of a file or folder
+    """
+    if not isinstance(given, (str, bytes, os.PathLike)):
+        raise ConfigError(f"{name}={given!r}: must be a path, as text or as pathlib.Path")
+    text = os.fsdecode(given)
+    if not text:
+        raise ConfigError(f"{name} is empty: give the path of a file or folder")
+    if "\0" in text:
+        raise ConfigError(f"{name}={text!r}: a path cannot have a null character")
+    if text.startswith("~") and (expanded := os.path.expanduser(text)) != text:
+        text = expanded
+    elif text.startswith("~") and not os.path.lexists(text):
+        user = text[1:].partition("/")[0]
+        unknown = f"there is no user {user!r}" if user else "the home folder is unknown here, for HOME is not set"
+        raise ConfigError(f"{name}={text}: {unknown}; write the path in full, or ./{text} for a file of that name")
+    path = Path(text)
+    if not path.is_absolute() and not current_folder_exists():
+        raise FastnetError(f"{path}: {NO_CURRENT_FOLDER}")
+    return path
+
+
+def current_folder_exists() -> bool:
+    """Return whether the folder exists that relative paths start from.
+
+    Examples
+    --------
+    >>> current_folder_exists()
+    True
+    """
+    try:
+        os.getcwd()
+    except OSError:
+        return False
+    return True
 
 
 def replace_file(path: Path, content: bytes) -> None:
@@ -65,6 +135,7 @@ def write_result(path: Path, content: bytes, failure: str) -> None:
     ...     (Path(folder) / "new" / "a.txt").read_bytes()
     b'new'
     """
+    path = as_path(path, "path")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         replace_file(path, content)
@@ -87,7 +158,8 @@ def replacing_file(path: Path) -> Iterator[BinaryIO]:
     ...     (Path(folder) / "a.txt").read_bytes()
     b'bit by bit'
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    # Short, so that any name works that the file system allows; random, for the threads of a process may meet here.
+    temporary = path.with_name(f".{os.getpid()}-{os.urandom(4).hex()}.part")
     try:
         with temporary.open("wb") as stream:
             yield stream

@@ -10,7 +10,6 @@ import itertools
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,6 +18,7 @@ import numpy.typing as npt
 from fastnet.config import NetworkSpec, TrainConfig, as_settings, format_hidden, parse_hidden
 from fastnet.data.preprocess import Scaler
 from fastnet.errors import ModelError
+from fastnet.files import as_path
 from fastnet.model_file import FloatArray, read_file, telling
 from fastnet.predictor import Predictor
 
@@ -150,10 +150,11 @@ class Model(Predictor):
             If the file is missing, damaged, or not one of fastnet's models; an ensemble is read by
             `fastnet.load_model`.
         """
-        header, tensors = read_file(Path(path))
+        file = as_path(path, "path")
+        header, tensors = read_file(file)
         if "members" in header:
             raise ModelError(f"{path}: an ensemble of several networks, not a single one; fastnet.load_model reads it")
-        with telling(Path(path)):
+        with telling(file):
             return cls.from_parts(header, tensors)
 
     @classmethod

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +12,7 @@ import numpy.typing as npt
 
 from fastnet.data.coerce import as_features
 from fastnet.errors import ModelError
+from fastnet.files import as_path
 from fastnet.model_file import FloatArray, write_file
 
 if TYPE_CHECKING:
@@ -93,14 +93,16 @@ class Predictor(ABC):
         Parameters
         ----------
         path : path-like
-            Where to; its folder must exist.
+            Where to, ``~`` being the home folder; its folder must exist.
 
         Raises
         ------
+        ConfigError
+            If the path is empty.
         OSError
             If the folder is missing, read-only or full.
         """
-        write_file(Path(path), *self.to_parts())
+        write_file(as_path(path, "path"), *self.to_parts())
 
     @abstractmethod
     def _probabilities(self, features: npt.NDArray[Any]) -> FloatArray:

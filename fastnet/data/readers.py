@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from fastnet.data.dataset import Dataset, as_dataset
 from fastnet.errors import DataError
+from fastnet.files import as_path
 
 IDX_NAMES = (
     "train-images-idx3-ubyte",
@@ -77,7 +78,7 @@ def read_idx(path: str | os.PathLike[str], *, dimensions: int | None = None) -> 
     An IDX file is two zero bytes, a type code, the number of dimensions, each size as a big-endian 32-bit integer,
     and the values in row-major order (http://yann.lecun.com/exdb/mnist/, "the IDX file format").
     """
-    path = Path(path)
+    path = as_path(path, "path")
     try:
         with open_gzip_or_plain(path) as file:
             dtype, shape = _idx_header(file, path, dimensions)
@@ -134,7 +135,7 @@ def read_idx_folder(folder: str | os.PathLike[str], *, name: str, class_names: S
     DataError
         If one of the four is missing or cannot be read, or if images and labels do not belong together.
     """
-    folder = Path(folder)
+    folder = as_path(folder, "folder")
     files = find_idx_files(folder)
     missing = [file for file in IDX_NAMES if file not in files]
     if missing:
@@ -170,7 +171,7 @@ def read_npz(path: str | os.PathLike[str]) -> Dataset:
     DataError
         If the file is missing or damaged, lacks those arrays, or they do not make a data set (see `as_dataset`).
     """
-    path = Path(path)
+    path = as_path(path, "path")
     arrays = _npz_arrays(path)
     suffix = "_train" if "x_train" in arrays else ""
     class_names = None if "class_names" not in arrays else np.ravel(arrays["class_names"]).tolist()

@@ -16,6 +16,7 @@ from fastnet.data.dataset import Dataset, as_dataset, split
 from fastnet.data.download import Progress, fetch
 from fastnet.data.readers import IDX_NAMES, find_idx_files, read_idx_folder, read_npz
 from fastnet.errors import ConfigError, DataError
+from fastnet.files import as_path
 
 DATA_DIR_VARIABLE = "FASTNET_DATA_DIR"
 
@@ -121,14 +122,14 @@ def load(
     >>> load("mnist5k")
     Dataset('mnist5k': 4000 samples, 784 features, 10 classes, 1000 test samples)
     """
-    text = os.fspath(name_or_path)
+    text = os.fsdecode(name_or_path)
     if text == "mnist5k":
         return read_npz(Path(__file__).with_name(f"{text}.npz"))
     if text == "digits":
         return _load_digits()
     if text in IMAGE_SETS:
         return _load_images(text, data_dir, progress)
-    path = Path(text).expanduser()
+    path = as_path(text, "data") if text else Path()
     if text and path.is_dir():
         raise DataError(
             f"{text}: is a folder; give a file, or one of {', '.join(IMAGE_SETS)} with the folder as --data-dir"
@@ -219,9 +220,9 @@ def find(name: str, *, data_dir: str | os.PathLike[str] | None = None) -> Path |
 
 def _folder_of(name: str, data_dir: str | os.PathLike[str] | None) -> Path:
     """Folder in which `load` looks for an image set: the named one where it has any of the files, else the cache."""
-    named_folder = data_dir or os.environ.get(DATA_DIR_VARIABLE)
-    if named_folder:
-        folder = Path(named_folder).expanduser()
+    named_folder = os.environ.get(DATA_DIR_VARIABLE) or None if data_dir is None else data_dir
+    if named_folder is not None:
+        folder = as_path(named_folder, "data_dir")
         if not folder.is_dir():
             raise DataError(
                 f"{folder}: there is no such folder; --data-dir and {DATA_DIR_VARIABLE} name a folder of data"

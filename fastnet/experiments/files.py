@@ -9,7 +9,7 @@ from typing import Any
 
 from fastnet.experiments.outcome import Outcome
 from fastnet.experiments.page import page
-from fastnet.files import write_result
+from fastnet.files import as_path, write_result
 from fastnet.report.drawing import save_figure
 
 INDEX = "index.html"
@@ -59,6 +59,7 @@ def write(outcome: Outcome, folder: Path, run: Mapping[str, Any] | None = None) 
     FastnetError
         If a file cannot be written.
     """
+    folder = as_path(folder, "folder")
     for figure in outcome.figures:
         for kind in ("png", "svg"):
             save_figure(figure, folder / f"{figure.name}.{kind}")

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from fastnet.config import TEXT_FORMS, SearchConfig, TrainConfig
 from fastnet.data.registry import as_given
 from fastnet.errors import ConfigError
+from fastnet.files import as_path
 from fastnet.settings import suggestion
 from fastnet.tuning.engine import run_study
 from fastnet.tuning.folder import new_study_folder
@@ -48,7 +49,8 @@ def search(
     trials : int
         Total number of trials, those that the study holds included.
     study : path, optional
-        Folder of the study; the same call again carries it on. A new numbered one in ``studies/`` if left out.
+        Folder of the study, ``~`` being the home folder; the same call again carries it on. A new numbered one in
+        ``studies/`` if left out.
     fresh : bool
         Forget the trials that the study holds and start over.
     validation : Dataset or (x, y), optional
@@ -73,7 +75,7 @@ def search(
     Raises
     ------
     ConfigError
-        If a setting is unknown or outside its range.
+        If a setting is unknown or outside its range, or `study` is empty.
     DataError
         If the data cannot be used.
     StudyError
@@ -91,6 +93,7 @@ def search(
     ([0, 1, 2, 3], 4)
     """
     config = _config(space, trials, settings)
+    folder = None if study is None else as_path(study, "study")
     dataset = as_given(data, "data")
     split = None
     if validation is not None:
@@ -101,7 +104,7 @@ def search(
     return run_study(
         dataset,
         config,
-        folder=new_study_folder(Path("studies")) if study is None else Path(study),
+        folder=folder or new_study_folder(Path("studies")),
         split=split,
         fresh=fresh,
         jobs=jobs,

@@ -9,6 +9,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from fastnet.errors import StudyError
+from fastnet.files import as_path
 
 STUDY_FILE = "study.sqlite"
 LOCK_FILE = "study.lock"
@@ -122,6 +123,7 @@ def new_study_folder(root: Path) -> Path:
     ...     [new_study_folder(Path(root)).name, new_study_folder(Path(root)).name]
     ['001', '002']
     """
+    root = as_path(root, "root")
     with telling(root):
         root.mkdir(parents=True, exist_ok=True)
         while True:
@@ -174,6 +176,7 @@ def find_studies(root: Path) -> list[Path]:
     ...     [folder.name for folder in find_studies(Path(root))]
     ['001']
     """
+    root = as_path(root, "root")
     if not root.is_dir():
         raise StudyError(f"{root}: there is no such folder; give the folder that holds studies, or one of them")
     with telling(root):
@@ -200,6 +203,7 @@ def remove_study(folder: Path) -> list[str]:
     StudyError
         If there is no study, another process is writing to it, or a file cannot be removed.
     """
+    folder = as_path(folder, "folder")
     path = folder / STUDY_FILE
     if not path.is_file() or path.is_symlink() or folder.is_symlink():
         raise StudyError(f"{folder}: there is no study here (no file {STUDY_FILE}); nothing was removed")

@@ -18,6 +18,7 @@ from types import TracebackType
 from typing import Any, Literal
 
 from fastnet.errors import StudyError
+from fastnet.files import as_path
 from fastnet.tuning.folder import APPLICATION_ID, STUDY_FILE, WriterLock, telling
 from fastnet.tuning.reading import StudyReader
 from fastnet.tuning.records import (
@@ -107,6 +108,7 @@ class Study(StudyReader):
             If the folder cannot be written, holds a file that is not a study, a study with other settings, or one
             that another process is writing to.
         """
+        folder = as_path(folder, "folder")
         path = folder / STUDY_FILE
         lock = None
         with telling(path):
@@ -136,6 +138,7 @@ class Study(StudyReader):
         StudyError
             If there is no study, or it cannot be read.
         """
+        folder = as_path(folder, "folder")
         path = folder / STUDY_FILE
         if not path.is_file():
             raise StudyError(f"{folder}: there is no study here (no file {STUDY_FILE}); check the folder's name")

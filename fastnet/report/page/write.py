@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from fastnet._version import __version__
-from fastnet.files import write_result
+from fastnet.files import as_path, write_result
 from fastnet.report.page import charts, facts, tables
 from fastnet.report.page.columns import DIVERGED, Columns
 from fastnet.report.page.commands import commands
@@ -65,7 +65,8 @@ def write_report(folder: Path, path: Path | None = None) -> Path:
     ...     6_000_000 > len(write_report(Path(name) / "s").read_bytes()) > 1_000_000
     True
     """
-    path = path or folder / REPORT_FILE
+    folder = as_path(folder, "folder")
+    path = folder / REPORT_FILE if path is None else as_path(path, "path")
     with Study.read(folder) as study:
         content = page_of(study, folder)
     write_result(path, content, "the report cannot be written")
