@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from fastnet.config import SearchConfig, TrainConfig, as_settings, count_threads
+from fastnet.limits import usable_memory
 from fastnet.report.text import counted
 from fastnet.settings import format_memory
 from fastnet.tuning import STUDY_FILE, Study
@@ -186,7 +187,9 @@ def memory_text(wave: Wave, speed: Speed) -> Iterator[str]:
         text += f" in {counted(wave.packs, 'pack')}" if wave.packs > 1 else ""
     yield text
     if speed.memory is not None:
-        yield f"about {format_memory(speed.memory + wave.kept)} for the whole program with data, kernels and pictures"
+        needed, limit = speed.memory + wave.kept, usable_memory()
+        most = "" if limit is None or needed < limit / 2 else f", of {format_memory(limit)} that it may use"
+        yield f"about {format_memory(needed)} for the whole program with data, kernels and pictures{most}"
 
 
 def time_text(task: Task, speed: Speed, threads: int) -> str:

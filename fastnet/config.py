@@ -6,12 +6,12 @@ Names and defaults live here and nowhere else: the command line reads its defaul
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 from fastnet.errors import ConfigError
+from fastnet.limits import usable_cores
 
 LEARNING_RATES = {
     **dict.fromkeys(("sgd", "momentum", "nesterov", "adagrad"), 0.01),
@@ -424,7 +424,7 @@ MAX_NETWORKS = 1000
 
 
 def count_threads(jobs: int | None) -> int:
-    """Return how many threads to use: `jobs`, or with None as many as there are cores for this process.
+    """Return how many threads to use: `jobs`, or with None as many as `fastnet.limits.usable_cores` returns.
 
     Raises
     ------
@@ -446,13 +446,6 @@ def count_threads(jobs: int | None) -> int:
 def check_networks(networks: object) -> None:
     """Raise `ConfigError` unless an ensemble of so many networks can be trained."""
     _count("networks", networks, high=MAX_NETWORKS)
-
-
-def usable_cores() -> int:
-    """Return how many cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 SAMPLERS = ("random", "sobol", "grid")

@@ -7,10 +7,10 @@ from importlib import metadata
 from typing import Any
 
 from fastnet import cache
-from fastnet.config import usable_cores
 from fastnet.data import registry
 from fastnet.errors import DataError
 from fastnet.kernels import _jit, host
+from fastnet.limits import usable_cores
 from fastnet.network import n_threads_limit
 from fastnet.tuning.environment import describe_environment
 

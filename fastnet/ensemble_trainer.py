@@ -15,8 +15,9 @@ from fastnet.config import TrainConfig, as_settings, check_networks, count_threa
 from fastnet.data.dataset import Dataset, Split
 from fastnet.data.preprocess import Scaler, fit_scaler
 from fastnet.kernels import step
-from fastnet.network import TrainingData, prepare
-from fastnet.packs import PackRun, alike, warm_up
+from fastnet.limits import free_memory
+from fastnet.network import TrainingData, does_not_fit, prepare
+from fastnet.packs import Member, PackRun, alike, threads_within, warm_up
 from fastnet.trainer import POLL_SECONDS, EpochResult, LearningCurves, never_learnt
 
 if TYPE_CHECKING:
@@ -157,6 +158,17 @@ def train_ensemble(
     )
 
 
+def threads_that_fit(members: Sequence[Member], threads: int) -> int:
+    """Return on how many threads networks that are kept can train; `ConfigError` if not even on one."""
+    room = free_memory()
+    if room is None:
+        return threads
+    fitting, needed = threads_within(members, min(threads, len(members)), room, waiting=True)
+    if not fitting:
+        raise does_not_fit(f"{len(members)} networks need", needed, room, "choose fewer of them, or smaller layers")
+    return fitting
+
+
 class _Training:
     """Networks under training, epoch by epoch, so that each can keep its best and stop when it gets no better.
 
@@ -166,7 +178,8 @@ class _Training:
 
     def __init__(self, config: TrainConfig, data: TrainingData, networks: int, threads: int) -> None:
         self.config = config
-        self.pack = PackRun(alike(data, config, range(networks)), threads, keep=True)
+        members = alike(data, config, range(networks))
+        self.pack = PackRun(members, threads_that_fit(members, threads), keep=True)
         self.best_epoch = np.zeros(networks, np.int64)
         self.best: dict[int, npt.NDArray[np.float32]] = {}
         self.epochs_done = np.zeros(networks, np.int64)  # without an epoch that was cut short

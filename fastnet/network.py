@@ -17,6 +17,7 @@ import numpy.typing as npt
 from fastnet.config import NetworkSpec, TrainConfig
 from fastnet.data.dataset import Dataset, Split
 from fastnet.data.preprocess import Scaler
+from fastnet.errors import ConfigError
 from fastnet.kernels import (
     activation,
     affine,
@@ -44,6 +45,7 @@ from fastnet.kernels.context import (
     fill,
 )  # fmt: skip
 from fastnet.kernels.loss import LOG_ROWS
+from fastnet.settings import format_memory
 
 if TYPE_CHECKING:
     from fastnet.model import Model
@@ -279,6 +281,32 @@ def plan_of(config: TrainConfig, data: TrainingData, *, parallel: bool) -> tuple
     block = host.round_up(min(PARALLEL_BLOCK_ROWS if parallel else BLOCK_ROWS, most), LOG_ROWS)
     spec = config.network(data.n_features, data.n_classes)
     return batch_size, block, layout.layout(spec.sizes, max(batch_size, block), slopes=config.activation != "relu")
+
+
+def shapes_of(config: TrainConfig, data: TrainingData, *, parallel: bool, threads: int = 1) -> Shapes:
+    """Return what the network that `config` describes writes on, without compiling anything; see `work_shapes`."""
+    batch_size, _, plan = plan_of(config, data, parallel=parallel)
+    return work_shapes(
+        plan,
+        n_states=update.N_STATES[RULES[config.optimizer]],
+        n_rows=len(data.train_rows),
+        batch_size=batch_size,
+        capacity=batch_size if data.lists_pay(batch_size) else 0,
+        threads=threads,
+    )
+
+
+def does_not_fit(what: str, needed: int, room: int, smaller: str = "choose smaller layers or batches") -> ConfigError:
+    """Return what is raised where more memory would be needed than the process may use.
+
+    Examples
+    --------
+    >>> does_not_fit("the network needs", 2**34, 2**33)
+    ConfigError('the network needs 16.0 GiB, and this process may use 8.00 GiB more: choose smaller layers or batches')
+    """
+    return ConfigError(
+        f"{what} {format_memory(needed)}, and this process may use {format_memory(room)} more: {smaller}"
+    )
 
 
 def compile_products(

@@ -17,19 +17,16 @@ from fastnet.kernels import layout, pack, step, update, warm
 from fastnet.kernels.context import FIRST_OF_TRIAL, N_PLACES, N_STATE, Job, job_row
 from fastnet.kernels.step import DONE, PAUSED, PENDING
 from fastnet.network import (
-    RULES,
     Assembly,
     Integers,
-    Shapes,
     TrainingData,
     assemble,
     compile_products,
     contexts_of,
     n_bytes,
     n_threads_limit,
-    plan_of,
+    shapes_of,
     trial_of,
-    work_shapes,
 )
 
 if TYPE_CHECKING:
@@ -340,24 +337,41 @@ def footprint(members: Sequence[Member], threads: int, *, waiting: bool) -> int:
     counts: dict[tuple[object, ...], tuple[Member, int]] = {}
     for member in members:
         counts[member.kind] = (member, counts.get(member.kind, (member, 0))[1] + 1)
-    shapes = [(_shapes(member), count) for member, count in counts.values()]
+    shapes = [(shapes_of(member.config, member.data, parallel=False), count) for member, count in counts.values()]
     largest = {name: max(n_bytes(*needs[name]) for needs, _ in shapes) for name in shapes[0][0]}
     kept = sum(count * n_bytes(*needs["params"]) for needs, count in shapes) if waiting else 0
     epochs = members[0].config.epochs
     return threads * sum(largest.values()) + kept + len(members) * (16 * epochs + _SETTINGS_BYTES)
 
 
-def _shapes(member: Member) -> Shapes:
-    """Tell what a network writes on, without compiling anything."""
-    batch_size, _, plan = plan_of(member.config, member.data, parallel=False)
-    return work_shapes(
-        plan,
-        n_states=update.N_STATES[RULES[member.config.optimizer]],
-        n_rows=len(member.data.train_rows),
-        batch_size=batch_size,
-        capacity=batch_size if member.data.lists_pay(batch_size) else 0,
-        threads=1,
-    )
+def threads_within(members: Sequence[Member], threads: int, memory: int, *, waiting: bool) -> tuple[int, int]:
+    """Return how many of some networks can train at a time in so much memory.
+
+    Parameters
+    ----------
+    members : sequence of Member
+        At least one.
+    threads : int
+        More than these are not wanted.
+    memory : int
+        Bytes.
+    waiting : bool
+        As for `footprint`.
+
+    Returns
+    -------
+    threads, needed : int
+        0 threads where not even one network at a time fits; the bytes that the threads, or that one, would need.
+    """
+    needed = footprint(members, threads, waiting=waiting)
+    if needed <= memory:
+        return threads, needed
+    one = footprint(members, 1, waiting=waiting)
+    if one > memory:
+        return 0, one
+    each = footprint(members, 2, waiting=waiting) - one
+    threads = min(threads, 1 + (memory - one) // each)
+    return threads, one + (threads - 1) * each
 
 
 def warm_up(config: TrainConfig, data: TrainingData) -> float:

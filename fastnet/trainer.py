@@ -18,13 +18,17 @@ from fastnet.data.preprocess import Scaler, fit_scaler
 from fastnet.errors import FastnetError
 from fastnet.kernels import pack, step
 from fastnet.kernels.context import ACCURACY, LOSS, fill
+from fastnet.limits import free_memory
 from fastnet.network import (
     Assembly,
     TrainingData,
     assemble,
+    does_not_fit,
     initialise,
+    n_bytes,
     n_threads_limit,
     prepare,
+    shapes_of,
     trial_of,
     worth_sharing,
 )
@@ -180,6 +184,15 @@ def never_learnt(config: TrainConfig) -> FastnetError:
     )
 
 
+def check_room(config: TrainConfig, data: TrainingData, threads: int) -> None:
+    """Raise `ConfigError` if the network cannot fit into the memory that the process may use."""
+    shapes = shapes_of(config, data, parallel=threads > 1, threads=threads)
+    best = n_bytes((shapes["params"][0][1],), np.float32)
+    needed, room = sum(n_bytes(*shape) for shape in shapes.values()) + best, free_memory()
+    if room is not None and needed > room:
+        raise does_not_fit("training this network needs", needed, room)
+
+
 class Training:
     """One network under training, epoch by epoch.
 
@@ -198,6 +211,7 @@ class Training:
     def __init__(self, config: TrainConfig, data: TrainingData, threads: int, stream: int = 0) -> None:
         self.config = config
         self.threads = threads if worth_sharing(config, data) else 1
+        check_room(config, data, self.threads)
         self.assembly: Assembly = assemble(config, data, parallel=self.threads > 1)
         contexts, works = self.assembly.contexts(1, self.threads)
         self.context, self.work = contexts[0], works[0]

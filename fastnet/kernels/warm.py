@@ -15,9 +15,9 @@ from pathlib import Path
 
 import numpy as np
 
-from fastnet.config import usable_cores
 from fastnet.kernels import _jit, pack, step
 from fastnet.kernels.context import N_PLACES
+from fastnet.limits import usable_cores
 
 
 def compile_second_half() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from fastnet._version import __version__
-from fastnet.config import usable_cores
+from fastnet.limits import usable_cores
 
 
 def describe_environment(threads: int) -> dict[str, Any]:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from fastnet.config import SearchConfig
+from fastnet.limits import resident_memory
 from fastnet.tuning.engine import MOST_PACKS, PACK_TRIALS, stage_ids
 from fastnet.tuning.sampler import checked_space, draw_for
 from fastnet.tuning.schedule import schedule_of, survivors
@@ -64,7 +64,7 @@ class Speed:
     seconds : float
         Time that was measured.
     memory : int or None
-        Bytes that the process had in use meanwhile, see `resident_memory`.
+        Bytes that the process had in use meanwhile, see `fastnet.limits.resident_memory`.
     """
 
     epochs_per_second: float
@@ -178,26 +178,3 @@ def first_wave(workshop: Workshop) -> Wave:
 def _trained(run: PackRun) -> np.ndarray:
     """Epochs of each network that are over; one that diverged is over with all of its epochs."""
     return np.where(run.status == _PENDING, run.epochs_done, run.curves.shape[2])
-
-
-def resident_memory() -> int | None:
-    """Bytes of memory that this process has in use; what it had at most where the system tells no better, else None.
-
-    Examples
-    --------
-    >>> used = resident_memory()
-    >>> used is None or used > 1_000_000
-    True
-    """
-    try:
-        import resource
-    except ImportError:  # Windows
-        return None
-    try:
-        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
-    except (OSError, ValueError, IndexError):
-        import sys
-
-        most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        return most if sys.platform == "darwin" else most * 1024
-    return pages * resource.getpagesize()

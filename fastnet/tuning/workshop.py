@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from fastnet.config import SearchConfig, TrainConfig
 from fastnet.data.dataset import Dataset, Split
 from fastnet.errors import ConfigError
-from fastnet.network import Assembly, TrainingData, assemble, n_threads_limit, prepare
-from fastnet.packs import Member, PackRun, footprint, warm_up
+from fastnet.limits import free_memory
+from fastnet.network import Assembly, TrainingData, assemble, does_not_fit, n_threads_limit, prepare
+from fastnet.packs import Member, PackRun, footprint, threads_within, warm_up
 from fastnet.settings import format_memory
 from fastnet.tuning.result import Value
 from fastnet.tuning.sampler import draw_for
@@ -62,7 +63,7 @@ class Workshop:
     threads : int
         Networks that train at a time.
     memory : int or None
-        Bytes that a pack may take; None for no limit of its own.
+        Bytes that a pack may take; None for what the process may still use, see `fastnet.limits`.
     """
 
     def __init__(
@@ -80,6 +81,8 @@ class Workshop:
             prepare(dataset, parts, scaler) for parts, scaler in zip(splits, self.scalers, strict=True)
         ]
         self.compile_seconds = 0.0
+        self.room = free_memory()  # beside the data
+        self._fitting, self._largest = self.threads, 0  # threads that fit, in packs of at most so many networks
         self._assemblies: dict[tuple[object, ...], Assembly] = {}
 
     def warm_up(self, space: Space) -> None:
@@ -127,11 +130,15 @@ class Workshop:
             If not even one thread's workspace fits into the memory.
         """
         members = self.members(recipes)
-        threads = self.threads_for(members, waiting=waiting, keep=keep)
+        fresh = {member.kind: member for member in members if member.kind not in self._assemblies}
+        if self.memory is not None or fresh or waiting or keep or len(members) > self._largest:
+            threads = self.threads_for(members, waiting=waiting, keep=keep)
+            self._fitting, self._largest = min(self._fitting, threads), max(self._largest, len(members))
+        else:  # known kinds, in a pack no larger than those before
+            threads = self._fitting
         clock = time.perf_counter()
-        for member in members:
-            if member.kind not in self._assemblies:
-                self._assemblies[member.kind] = assemble(member.config, member.data, parallel=False)
+        for kind, member in fresh.items():
+            self._assemblies[kind] = assemble(member.config, member.data, parallel=False)
         self.compile_seconds += time.perf_counter() - clock
         return PackRun(members, threads, self._assemblies, keep=keep)
 
@@ -162,27 +169,32 @@ class Workshop:
         return n
 
     def _fits(self, packs: Sequence[tuple[Ids, Sequence[Params]]]) -> bool:
-        limit = KEPT_BYTES if self.memory is None else self.memory
+        limits = (KEPT_BYTES if self.memory is None else self.memory, self.room)
         members = [member for ids, params in packs for member in self.members(self.recipes(ids, params))]
-        return footprint(members, 1 if self.memory else self.threads, waiting=True) <= limit
+        needed = footprint(members, 1 if self.memory else self.threads, waiting=True)
+        return all(limit is None or needed <= limit for limit in limits)
 
     def threads_for(self, members: list[Member], *, waiting: bool, keep: bool = False) -> int:
-        """Tell how many of these networks can train at a time; raises as `pack` does."""
-        if self.memory is None or not members:
+        """Return how many of these networks can train at a time; raises as `pack` does."""
+        known = [limit for limit in (self.memory, self.room) if limit is not None]
+        if not known or not members:
             return self.threads
-        one = footprint(members, 1, waiting=waiting or keep)
-        each = footprint(members, 2, waiting=waiting or keep) - one
-        if one > self.memory:
-            what, fewer = "one network at a time needs", ""
-            if waiting:
-                what, fewer = f"{len(members)} networks that wait for each other need", ", or a smaller pack_size"
-            if keep:
-                what, fewer = f"{len(members)} networks that are kept need", ", or a smaller ensemble_top"
+        memory = min(known)
+        threads, needed = threads_within(members, self.threads, memory, waiting=waiting or keep)
+        if threads:
+            return threads
+        what, fewer = "one network at a time needs", ""
+        if waiting:
+            what, fewer = f"{len(members)} networks that wait for each other need", ", or a smaller pack_size"
+        if keep:
+            what, fewer = f"{len(members)} networks that are kept need", ", or a smaller ensemble_top"
+        smaller = f"choose smaller layers or batches{fewer}"
+        if memory == self.memory:
             raise ConfigError(
-                f"memory={format_memory(self.memory)}: {what} {format_memory(one)}; allow a little more than that, or "
-                f"choose smaller layers or batches{fewer}"
+                f"memory={format_memory(memory)}: {what} {format_memory(needed)}; allow a little more than that, or "
+                f"{smaller}"
             )
-        return min(self.threads, 1 + (self.memory - one) // each)
+        raise does_not_fit(what, needed, memory, smaller)
 
 
 def _keyed(config: TrainConfig, fold: int) -> TrainConfig:
