@@ -13,6 +13,7 @@ from .options import data_dir_option, format_option
 from .results import as_json
 
 if TYPE_CHECKING:
+    from fastnet.cache import Cleaned
     from fastnet.selftest import Check
 
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 @click.option(
     "--clean",
     is_flag=True,
-    help="Remove machine code of other versions, other processors and changed sources from the cache.",
+    help="Remove machine code of other versions, processors and sources, and damaged files, from the cache.",
 )
 @format_option("Lines to read, or one line of JSON.", "table", "json")
 @click.pass_context
@@ -39,34 +40,37 @@ def command(ctx: click.Context, /, data_dir: Path | None, clean: bool, output_fo
       fastnet doctor --clean
       fastnet doctor --format json
     """
-    from fastnet.cache import look, remove_old
+    from fastnet.cache import clean as clean_cache
+    from fastnet.cache import look
     from fastnet.doctor import describe
     from fastnet.selftest import self_test
 
-    removed = remove_old() if clean else None
+    cleaned = clean_cache() if clean else None
     if not look().functions:
         click.echo("Compiling the kernels first, which takes some seconds.", err=True)
     checks = self_test()
     found = describe(data_dir)
     if output_format == "json":
-        click.echo(as_json(document(found, checks, removed)))
+        click.echo(as_json(document(found, checks, cleaned)))
     else:
-        click.echo("\n".join(lines(found, removed) + verdict(checks)))
+        click.echo("\n".join(lines(found, cleaned) + verdict(checks)))
     if not all(check.passed for check in checks):
         ctx.exit(1)
 
 
-def document(found: dict[str, Any], checks: list[Check], removed: tuple[int, int] | None) -> dict[str, Any]:
+def document(found: dict[str, Any], checks: list[Check], cleaned: Cleaned | None) -> dict[str, Any]:
     """Everything the command has to say, for JSON."""
     tests = [
         {"name": check.name, "passed": check.passed, "detail": check.detail, "seconds": round(check.seconds, 6)}
         for check in checks
     ]
-    cleaned = None if removed is None else {"folders": removed[0], "bytes": removed[1]}
-    return {**found, "cleaned": cleaned, "passed": all(check.passed for check in checks), "tests": tests}
+    removed = None
+    if cleaned is not None:
+        removed = {"folders": cleaned.folders, "damaged": cleaned.damaged, "bytes": cleaned.n_bytes}
+    return {**found, "cleaned": removed, "passed": all(check.passed for check in checks), "tests": tests}
 
 
-def lines(found: dict[str, Any], removed: tuple[int, int] | None) -> list[str]:
+def lines(found: dict[str, Any], cleaned: Cleaned | None) -> list[str]:
     """What was found, one line a subject."""
     rows, vectors = found["tile"]
     versions = [f"{word} {found[word.lower()]}" for word in ("Python", "NumPy", "Numba", "llvmlite")]
@@ -75,7 +79,7 @@ def lines(found: dict[str, Any], removed: tuple[int, int] | None) -> list[str]:
         line("processor", f"{found['processor']} | {found['system']}, {found['machine']}"),
         line("vectors", f"{found['lanes']} lanes of float32, tile {rows} x {vectors} | {' '.join(found['features'])}"),
         line("threads", f"{found['threads']} on {found['cores']} usable cores | {found['threading_layer']}"),
-        *cache_lines(found["cache"], removed),
+        *cache_lines(found, cleaned),
         *(
             line("data" if number == 0 else "", f"{name}: {path or 'not here; it would be downloaded'}")
             for number, (name, path) in enumerate(found["data"].items())
@@ -83,19 +87,22 @@ def lines(found: dict[str, Any], removed: tuple[int, int] | None) -> list[str]:
     ]
 
 
-def cache_lines(cache: dict[str, Any] | None, removed: tuple[int, int] | None) -> list[str]:
-    """Where machine code is kept, and what of it is of no use."""
+def cache_lines(found: dict[str, Any], cleaned: Cleaned | None) -> list[str]:
+    """Where machine code is kept, what is wrong with that place, and what of it is of no use."""
+    cache = found["cache"]
     if cache is None:
-        return [line("cache", "none: FASTNET_CACHE=0, so every start compiles")]
+        return [line("cache", f"none: {found['no_cache']}, so every start compiles")]
     held = f"{cache['folder']} | {cache['functions']} functions, {format_memory(cache['bytes'])}"
-    if removed is not None:
-        old = f"removed {removed[0]} old folders, {format_memory(removed[1])}"
+    if cleaned is not None:
+        old = f"removed {cleaned.folders} old folders and {cleaned.damaged} damaged files"
+        old += f", {format_memory(cleaned.n_bytes)}"
     elif cache["old_folders"]:
         held_there = format_memory(cache["old_bytes"])
-        old = f"{cache['old_folders']} old folders beside it, {held_there}: remove them with --clean"
+        old = f"{cache['old_folders']} old folders next to it, {held_there}: remove them with --clean"
     else:
-        old = "no old folders beside it"
-    return [line("cache", held), line("", old)]
+        old = "no old folders next to it"
+    problem = [] if cache["problem"] is None else [line("", f"Problem: {cache['problem']}")]
+    return [line("cache", held), *problem, line("", old)]
 
 
 def verdict(checks: list[Check]) -> list[str]:

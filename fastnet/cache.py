@@ -1,34 +1,39 @@
-"""The folder of compiled kernels: what it holds, and which folders beside it are of no use any more."""
+"""The folder of compiled kernels: what it holds, what is wrong with it, and which folders next to it are of no use."""
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from fastnet.kernels import _jit
+from fastnet.kernels import _store
 
 _FOLDER = re.compile(r"[0-9a-f]{16}")
 _FILE = re.compile(r".+\.nb[ic](\.tmp\.[0-9a-f]+)?")
+_BEING_WRITTEN = 600.0  # seconds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cache:
-    """What is kept on disk of the compiled kernels.
+    """What is kept on disk of the compiled kernels, and what the folder is good for.
 
     Attributes
     ----------
     folder : Path or None
-        Of these kernel sources, this Numba and this processor; None where nothing is kept (``FASTNET_CACHE=0``).
+        Of these kernel sources, this Numba and this processor; None where nothing is kept.
     functions : frozenset of str
-        Files of machine code in it, one for each function.
+        Files of machine code in it, one for each function and its types.
     n_bytes : int
         Size of the folder.
     old : tuple of Path
-        Folders beside it that belong to other kernel sources, another Numba or another processor.
+        Folders next to it that belong to other kernel sources, another Numba or another processor.
     old_bytes : int
         Their size.
+    problem : str
+        What is wrong with the folder and what to do, as one sentence; empty where it can be read and written.
     """
 
     folder: Path | None
@@ -36,10 +41,30 @@ class Cache:
     n_bytes: int
     old: tuple[Path, ...]
     old_bytes: int
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
+class Cleaned:
+    """What `clean` removed.
+
+    Attributes
+    ----------
+    folders : int
+        Folders of other kernel sources, another Numba or another processor.
+    damaged : int
+        Files of the present folder that could not be used.
+    n_bytes : int
+        Size of all of them.
+    """
+
+    folders: int
+    damaged: int
+    n_bytes: int
 
 
 def look() -> Cache:
-    """Look at what the cache holds now.
+    """Look at what the cache holds now, and whether it can be used.
 
     Examples
     --------
@@ -47,39 +72,84 @@ def look() -> Cache:
     >>> cache.folder is None or cache.folder not in cache.old
     True
     """
-    folder = _jit.cache_folder()
+    folder = _store.cache_folder()
     if folder is None:
-        return Cache(folder=None, functions=frozenset(), n_bytes=0, old=(), old_bytes=0)
+        return Cache(folder=None, functions=frozenset(), n_bytes=0, old=(), old_bytes=0, problem=_store.why_none())
     old = tuple(sorted(path for path in _folders(folder.parent) if path != folder))
     return Cache(
         folder=folder,
-        functions=frozenset(path.relative_to(folder).as_posix() for path in folder.rglob("*.nbc")),
+        functions=frozenset(path.relative_to(folder).as_posix() for path in _files(folder) if path.suffix == ".nbc"),
         n_bytes=_size(folder),
         old=old,
         old_bytes=sum(map(_size, old)),
+        problem=_problem(folder),
     )
 
 
-def remove_old() -> tuple[int, int]:
-    """Remove the folders of other kernel sources, another Numba or another processor; return their number and size.
+def _problem(folder: Path) -> str:
+    distrusted = _store.distrust(folder)
+    if distrusted:
+        return distrusted
+    if os.path.isdir(folder) and not os.access(folder, os.R_OK | os.X_OK):
+        return f"{folder}: cannot be read; make it readable or set FASTNET_CACHE to another folder"
+    damaged = len(_damaged(folder))
+    if damaged:
+        return (
+            f"{folder}: holds {damaged} damaged file{'s' if damaged > 1 else ''}; fastnet doctor --clean removes them"
+        )
+    reason = _store.writable(folder)
+    if reason:
+        return f"{folder}: cannot be written ({reason}); what is in it is used, the rest is compiled at every start"
+    return ""
 
-    What does not look like Numba's files is left alone. A process that is compiling into such a folder at this moment
+
+def clean() -> Cleaned:
+    """Remove the folders of other kernel sources, Numbas or processors, and damaged files from the present one.
+
+    What does not look like machine code is left alone. A process that is compiling into such a folder at this moment
     would fail to store what it compiles; one that has loaded from it goes on.
 
     Raises
     ------
     OSError
-        If a folder cannot be removed.
+        If something cannot be removed.
     """
     cache = look()
+    damaged = [] if cache.folder is None else _damaged(cache.folder)
+    n_bytes = cache.old_bytes + sum(path.stat().st_size for path in damaged)
     for folder in cache.old:
         shutil.rmtree(folder)
-    return len(cache.old), cache.old_bytes
+    for path in damaged:
+        path.unlink()
+    return Cleaned(len(cache.old), len(damaged), n_bytes)
+
+
+def _damaged(folder: Path) -> list[Path]:
+    """Files of the present folder that hold no machine code that can be loaded, left over temporary ones included.
+
+    A temporary file of the last minutes may be one that another process is writing.
+    """
+    found = []
+    for path in _files(folder):
+        try:
+            if path.suffix == ".nbc":
+                useless = _store.content_of(path.read_bytes()) is None
+            else:
+                useless = time.time() - path.stat().st_mtime > _BEING_WRITTEN
+        except OSError:
+            continue
+        if useless:
+            found.append(path)
+    return found
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.is_file()) if os.path.isdir(folder) else []
 
 
 def _folders(base: Path) -> list[Path]:
     """Folders named after a hash that hold nothing but what Numba writes; `base` may be anybody's."""
-    if not base.is_dir():
+    if not os.path.isdir(base):  # which is false, not an error, for a name that no file can have
         return []
     named = [path for path in base.iterdir() if _FOLDER.fullmatch(path.name) and not path.is_symlink()]
     return [path for path in named if path.is_dir() and all(_is_numbas(file) for file in path.rglob("*"))]
@@ -90,4 +160,4 @@ def _is_numbas(path: Path) -> bool:
 
 
 def _size(folder: Path) -> int:
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    return sum(path.stat().st_size for path in _files(folder))

@@ -9,7 +9,7 @@ from typing import Any
 from fastnet import cache
 from fastnet.data import registry
 from fastnet.errors import DataError
-from fastnet.kernels import _jit, host
+from fastnet.kernels import _jit, _store, host
 from fastnet.limits import usable_cores
 from fastnet.network import n_threads_limit
 from fastnet.tuning.environment import describe_environment
@@ -29,8 +29,9 @@ def describe(data_dir: str | os.PathLike[str] | None = None) -> dict[str, Any]:
         ``fastnet, python, numpy, numba, llvmlite`` versions; ``system, machine, processor``; ``cores`` that the process
         may use and ``threads`` that a search takes; ``threading_layer``; ``lanes`` of a vector of float32, its
         instruction sets as ``features``, ``tile`` as rows and vectors; ``cache`` with its ``folder``, ``functions`` and
-        ``bytes``, and ``old_folders`` with ``old_bytes``, or None where nothing is kept; ``data`` with the path of each
-        named set, None where it would be downloaded.
+        ``bytes``, ``old_folders`` with ``old_bytes``, and ``problem``, a sentence or None; or None where nothing is
+        kept, and then ``no_cache`` says why; ``data`` with the path of each named set, None where it would be
+        downloaded.
 
     Examples
     --------
@@ -48,6 +49,7 @@ def describe(data_dir: str | os.PathLike[str] | None = None) -> dict[str, Any]:
         "features": host.vector_features(),
         "tile": [host.TILE_ROWS, host.TILE_VECTORS],
         "cache": _describe_cache(),
+        "no_cache": _store.why_none() or None,
         "data": {name: _describe_set(name, data_dir) for name in registry.NAMES},
     }
 
@@ -62,6 +64,7 @@ def _describe_cache() -> dict[str, Any] | None:
         "bytes": found.n_bytes,
         "old_folders": len(found.old),
         "old_bytes": found.old_bytes,
+        "problem": found.problem or None,
     }
 
 

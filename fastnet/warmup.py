@@ -13,7 +13,7 @@ from fastnet.config import SearchConfig, TrainConfig, count_threads
 from fastnet.data.dataset import Dataset, split
 from fastnet.data.preprocess import fit_scaler
 from fastnet.errors import FastnetError
-from fastnet.kernels import layout
+from fastnet.kernels import _store, layout
 from fastnet.model import Model
 from fastnet.network import n_threads_limit, prepare
 from fastnet.trainer import Training
@@ -85,14 +85,14 @@ def compile_ahead(dataset: Dataset, config: TrainConfig, *, jobs: int | None = N
     threads = min(count_threads(jobs), n_threads_limit())
     before = cache.look()
     if before.folder is None:
-        raise FastnetError("FASTNET_CACHE=0 keeps nothing that is compiled: unset it, or give it the name of a folder")
-    try:
-        before.folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
+        raise FastnetError(f"nothing that is compiled would be kept: {before.problem}")
+    if before.problem and _store.distrust(before.folder):
+        raise FastnetError(f"nothing that is compiled would be kept: {before.problem}")
+    reason = _store.writable(before.folder)
+    if reason:
         raise FastnetError(
-            f"{before.folder}: the cache cannot be written ({error.strerror or error}); "
-            "give another folder as FASTNET_CACHE"
-        ) from error
+            f"{before.folder}: the cache cannot be written ({reason}); give another folder as FASTNET_CACHE"
+        )
     parts = split(dataset.y, seed=config.seed)
     scaler = fit_scaler(dataset.x, parts.train)
     data = prepare(dataset, parts, scaler)

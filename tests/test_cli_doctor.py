@@ -14,7 +14,7 @@ from click.testing import CliRunner, Result
 from fastnet_cli.main import cli
 
 from fastnet import __version__, cache
-from fastnet.kernels import _jit, host
+from fastnet.kernels import _store, host
 from fastnet.selftest import Check
 
 FIRST, SECOND = "0123456789abcdef", "fedcba9876543210"
@@ -67,24 +67,46 @@ def healthy(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_old_folders_are_those_that_numba_alone_has_written(old: Path) -> None:
     found = cache.look()
-    assert found.folder == _jit.cache_folder() and found.folder is not None and found.folder.parent == old
+    assert found.folder == _store.cache_folder() and found.folder is not None and found.folder.parent == old
     assert [path.name for path in found.old] == [FIRST, SECOND]
     assert (found.functions, found.n_bytes, found.old_bytes) == (frozenset(), 0, 12)
 
 
 def test_clean_removes_old_folders_and_nothing_else(old: Path, healthy: None) -> None:
-    current = old / (_jit.cache_folder() or old).name / "parallel" / "kernels_1"
+    current = old / (_store.cache_folder() or old).name / "parallel" / "kernels_1"
     current.mkdir(parents=True)
-    (current / "pack.train_pack-1.py311.1.nbc").write_bytes(b"123")
+    _store._write(current / "pack.train_pack-1.0011.nbc", b"code")
+    (current / "pack.train_pack-1.0022.nbc").write_bytes(b"123")
+    (current / "pack.train_pack-1.0033.nbc.tmp.00ff").write_bytes(b"12345")
+    os.utime(current / "pack.train_pack-1.0033.nbc.tmp.00ff", (0, 0))
+    (current / "pack.train_pack-1.0044.nbc.tmp.00ff").write_bytes(b"being written")
     before = {path.name for path in old.iterdir()}
-    assert "2 old folders beside it, 12 B: remove them with --clean" in run("doctor").stdout
+    text = run("doctor").stdout
+    assert "2 old folders next to it, 12 B: remove them with --clean" in text
+    assert "Problem: " in text and "holds 2 damaged files" in text
     document = json.loads(run("doctor", "--clean", "--format", "json").stdout)
-    assert document["cleaned"] == {"folders": 2, "bytes": 12}
+    assert document["cleaned"] == {"folders": 2, "damaged": 2, "bytes": 20}
     assert document["cache"]["functions"] == 1 and document["cache"]["old_folders"] == 0
+    assert document["cache"]["problem"] is None
     assert {path.name for path in old.iterdir()} == before - {FIRST, SECOND}
-    assert (old / "aaaaaaaaaaaaaaaa" / "thesis.txt").exists() and list(current.iterdir())
-    assert "removed 0 old folders" in run("doctor", "--clean").stdout
-    assert "no old folders beside it" in run("doctor").stdout
+    assert (old / "aaaaaaaaaaaaaaaa" / "thesis.txt").exists()
+    assert {path.name.split(".")[2] for path in current.iterdir()} == {"0011", "0044"}
+    assert "removed 0 old folders and 0 damaged files, 0 B" in run("doctor", "--clean").stdout
+    assert "no old folders next to it" in run("doctor").stdout
+
+
+def test_doctor_says_what_the_cache_cannot_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, healthy: None) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("FASTNET_CACHE", str(tmp_path / "file"))
+    found = json.loads(run("doctor", "--format", "json").stdout)["cache"]
+    assert found["functions"] == 0 and "cannot be written (" in found["problem"]
+    assert f"Problem: {found['folder']}: cannot be written (" in run("doctor", "--clean").stdout
+    if os.name != "nt":
+        (tmp_path / "loose").mkdir()
+        (tmp_path / "loose").chmod(0o777)
+        monkeypatch.setenv("FASTNET_CACHE", str(tmp_path / "loose"))
+        assert "other users may write to it; run: chmod go-w" in run("doctor").stdout
+        assert "nothing that is compiled would be kept" in run("warmup", code=1).stderr
 
 
 def test_doctor_describes_the_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, healthy: None) -> None:
@@ -136,12 +158,15 @@ def test_warmup_compiles_once_and_search_and_train_need_nothing_more(tmp_path: P
     run_process("train", "-o", str(tmp_path / "m.safetensors"), *short, "--dropout", "0.2", **own)
     run_process("evaluate", str(tmp_path / "m.safetensors"), **own)
     assert set((tmp_path / "cache").rglob("*.nbc")) == held
-    assert not [path for path in (tmp_path / "cache").rglob("*.nbi") if path.with_suffix(".1.nbc") not in held]
 
 
 def test_warmup_without_a_cache_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FASTNET_CACHE", "0")
-    assert run("warmup", code=1).stderr.splitlines()[-1].startswith("Error: FASTNET_CACHE=0 keeps nothing")
+    assert (
+        run("warmup", code=1)
+        .stderr.splitlines()[-1]
+        .startswith("Error: nothing that is compiled would be kept: FASTNET_CACHE=0 switches")
+    )
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("FASTNET_CACHE", str(tmp_path / "file"))
     assert "the cache cannot be written (" in run("warmup", code=1).stderr
@@ -150,7 +175,7 @@ def test_warmup_without_a_cache_is_one_sentence(tmp_path: Path, monkeypatch: pyt
 def test_doctor_without_a_cache(monkeypatch: pytest.MonkeyPatch, healthy: None) -> None:
     monkeypatch.setenv("FASTNET_CACHE", "0")
     result = run("doctor")
-    assert "cache      none: FASTNET_CACHE=0" in result.stdout
+    assert "cache      none: FASTNET_CACHE=0 switches" in result.stdout
     assert result.stderr == "Compiling the kernels first, which takes some seconds.\n"
     assert json.loads(run("doctor", "--clean", "--format", "json").stdout)["cache"] is None
 

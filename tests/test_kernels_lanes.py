@@ -20,7 +20,7 @@ from layers import signatures
 from runs import DONE, curves_of, prepared, run_pack
 
 from fastnet.config import TrainConfig
-from fastnet.kernels import _jit, activation, host, layout, panels, update
+from fastnet.kernels import _store, activation, host, layout, panels, update
 from fastnet.packs import warm_up
 from fastnet.trainer import Training
 
@@ -62,7 +62,7 @@ def digest() -> str:
 def report() -> str:
     """Answer for a machine; without a cache also how often the kernels were compiled, and which in float64."""
     answer: dict[str, Any] = {"lanes": host.LANES, "digest": digest()}
-    if _jit.cache_folder() is None:
+    if _store.cache_folder() is None:
         sparse, dense = (prepared(blobs(NETWORKS["three hidden layers"], 64, filled=filled)) for filled in (0.3, 1.0))
         warm_up(TrainConfig(hidden=(33, 33), optimizer="adam"), sparse)
         for data in (sparse, dense):  # large enough to be divided over threads

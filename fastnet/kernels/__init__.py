@@ -13,3 +13,7 @@ rows     sample numbers; `n_rows` how many of them a batch or block has
 Arrays that are read come first, then scalars, then what is written. Outputs are overwritten whole, never added to.
 Everything is C-contiguous float32 with int64 sizes; nothing here allocates inside a step, raises, or prints.
 """
+
+from fastnet.kernels._numba import check_settings
+
+check_settings()

@@ -3,76 +3,50 @@
 `kernel` compiles serial code, `entry` the same for Python to call, `parallel_kernel` the same kind of source with
 `prange` over threads, `micro` what is called through its address and therefore compiled once, whoever calls it.
 
-No `fastmath`: reassociation would break bit-identity, and assuming finite values makes `isnan` lie. Results are cached
-on disk in a folder named after a hash of all kernel sources, since Numba's own check does not see a change in a callee
-of another file; old folders may be deleted at any time.
+No `fastmath`: reassociation would break bit-identity, and assuming finite values makes `isnan` lie. `_store` keeps the
+machine code on disk, in a folder named after a hash of all kernel sources, since a kernel changes with its callees in
+other files; old folders may be deleted at any time. What is compiled more than once from one source, with other
+options, has a folder for each.
 """
 
 from __future__ import annotations
 
-import hashlib
 import os
-import sys
 import types
+import warnings
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numba
 import numpy as np
 from numba import config
+from numba.core.ccallback import CFunc
+from numba.core.sigutils import normalize_signature
 from numba.np.ufunc import parallel as numba_threads
 
-from fastnet.kernels import host
+from fastnet.errors import FastnetWarning
+from fastnet.kernels import _store
 
 _OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
 _INNER: dict[str, Any] = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 
 
-def _user_cache() -> Path:
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches"
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local"))
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+_CACHE = _store.cache_folder()
 
 
-def _source_hash() -> str:
-    digest = hashlib.sha256(f"{numba.__version__} {host.LANES} {host.target()}".encode())
-    for source in sorted(Path(__file__).parent.glob("*.py")):
-        digest.update(source.read_bytes())
-    return digest.hexdigest()[:16]
+def _kept(compiled: Any, function: Callable[..., Any], folder: str) -> Any:
+    """Keep what is compiled on disk, where there is a folder for it.
 
-
-def cache_folder() -> Path | None:
-    """Folder of the compiled kernels: ``FASTNET_CACHE`` or the user's cache; None when ``FASTNET_CACHE=0``."""
-    chosen = os.environ.get("FASTNET_CACHE", "")
-    if chosen == "0":
-        return None
-    base = Path(chosen) if chosen else _user_cache() / "fastnet"
-    return base / _source_hash()
-
-
-_CACHE = cache_folder()
-
-
-def _cached(decorate: Callable[..., Any], folder: str = "") -> Any:
-    """Run a Numba decorator with its cache pointed at our folder, and put the setting back.
-
-    Numba's cache tells functions apart by file, name and line, not by options, and numbers what it stores of one
-    function; two processes that add different things at the same time may choose the same number, and a third then
-    loads the wrong code. So whatever is compiled more than once from one source needs a `folder` for each.
+    Numba has no public way to say where one function's code is kept. Should another version do it otherwise, its
+    functions compile in memory.
     """
     if _CACHE is None:
-        return decorate(cache=False)
-    before = config.CACHE_DIR
-    config.CACHE_DIR = str(_CACHE / folder)
-    try:
-        return decorate(cache=True)
-    except (RuntimeError, OSError):  # the folder cannot be written: compile in memory
-        return decorate(cache=False)
-    finally:
-        config.CACHE_DIR = before
+        if os.environ.get("FASTNET_CACHE") != "0":
+            _store.say("none", f"{_store.why_none()}; kernels are compiled in memory, at every start")
+        return compiled
+    if hasattr(compiled, "_cache"):
+        compiled._cache = _store.KernelCache(function, _CACHE / folder)
+    return compiled
 
 
 def typed(number: int) -> Any:
@@ -85,19 +59,17 @@ def kernel(function: Callable[..., Any]) -> Any:
 
     It cannot be called from Python: leaving out what that needs saves a quarter of the compile time.
     """
-    return _cached(lambda cache: numba.njit(cache=cache, **_OPTIONS, **_INNER)(function))
+    return _kept(numba.njit(**_OPTIONS, **_INNER)(function), function, "serial")
 
 
 def entry(function: Callable[..., Any]) -> Any:
     """Compile a serial kernel that Python calls."""
-    return _cached(lambda cache: numba.njit(cache=cache, **_OPTIONS)(function))
+    return _kept(numba.njit(**_OPTIONS)(function), function, "entry")
 
 
 def parallel_kernel(function: Callable[..., Any]) -> Any:
     """Compile a kernel whose `prange` loops are divided over threads."""
-    return _cached(
-        lambda cache: numba.njit(cache=cache, parallel=True, nogil=True, error_model="numpy")(function), "parallel"
-    )
+    return _kept(numba.njit(parallel=True, **_OPTIONS)(function), function, "parallel")
 
 
 def with_names(source: Callable[..., Any], names: dict[str, Any]) -> Callable[..., Any]:
@@ -115,15 +87,30 @@ def micro(signature: Any, function: Callable[..., Any], variant: str) -> Any:
 
     `variant` tells apart what is compiled from one source.
     """
-    return _cached(lambda cache: numba.cfunc(signature, cache=cache, **_OPTIONS)(function), f"micro-{variant}")
+    compiled = _kept(CFunc(function, normalize_signature(signature), {}, _OPTIONS), function, f"micro-{variant}")
+    compiled.compile()
+    return compiled
 
 
 def start_threads() -> None:
     """Start Numba's threads, to be called before code that uses them is loaded from the cache.
 
-    Such code would otherwise end the process over symbols that Numba defines only then.
+    Such code would otherwise end the process over symbols that Numba defines only then. A threading layer that was
+    asked for and is not there is replaced by one that is.
     """
-    numba_threads._launch_threads()
+    try:
+        numba_threads._launch_threads()
+    except ValueError:
+        asked = f"NUMBA_THREADING_LAYER={config.THREADING_LAYER}"
+        if config.THREADING_LAYER == "default":
+            asked = f"NUMBA_THREADING_LAYER_PRIORITY={' '.join(config.THREADING_LAYER_PRIORITY)}"
+        warnings.warn(
+            f"{asked}: this threading layer is not available here, so another one is used; correct or unset it",
+            FastnetWarning,
+            stacklevel=2,
+        )
+        config.THREADING_LAYER, config.THREADING_LAYER_PRIORITY = "default", ["tbb", "omp", "workqueue"]
+        numba_threads._launch_threads()
 
 
 def threading_layer() -> str:

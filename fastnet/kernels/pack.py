@@ -236,4 +236,5 @@ def thread_limit() -> int:
 
 def use_threads(threads: int) -> None:
     """Let parallel kernels that are called from this Python thread use so many threads."""
+    _jit.start_threads()
     set_num_threads(min(threads, thread_limit()))

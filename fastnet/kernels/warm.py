@@ -7,21 +7,39 @@ first search from 14 seconds of compiling to 8.
 from __future__ import annotations
 
 import os
+import re
+import signal
 import subprocess
 import sys
+import tempfile
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 
-from fastnet.kernels import _jit, pack, step
+from fastnet.kernels import _store, pack, step
 from fastnet.kernels.context import N_PLACES
 from fastnet.limits import usable_cores
+
+STAGES = "micro-stage"
+"""Folder of the cache with the stages of training, see `step.stage`."""
+
+LEAST_WAIT = 5.0
+"""Seconds for which a process that has begun to compile is waited for at the least."""
+
+_PYTHON = re.compile(r"(python|pypy)w?[\d.]*[a-z]?(\.exe)?")
 
 
 def compile_second_half() -> None:
     """Compile the epoch, the evaluation, the initial values and the pack; the rest is left to the first process."""
+    folder = _store.cache_folder()
+    if folder is None:
+        return
+    sys.stdout.buffer.write(_hello(folder))
+    sys.stdout.flush()
     step.stage(step.TRAIN_EPOCH)
     step.stage(step.EVALUATE)
     pack.initialise_stage()
@@ -32,27 +50,67 @@ def compile_second_half() -> None:
 def second_half() -> Iterator[None]:
     """Run `compile_second_half` in another process while the body runs, where that can help.
 
-    That is where there is a second core, and a cache that holds no stages yet.
-
-    Whatever becomes of that process, the result is right: what it has not stored is compiled here when it is needed.
+    That is where there is a second core, a Python that certainly is one, and a cache that can be written but holds no
+    stages yet. Whatever becomes of that process, the result is right: what it has not stored is compiled here when it
+    is needed. It is waited for no longer than the body took, and not at all if it has not said by then that it is
+    this fastnet.
     """
-    folder = _jit.cache_folder()
-    if folder is None or (folder / "micro-stage").exists() or not sys.executable or usable_cores() == 1:
+    folder = _store.cache_folder()
+    if folder is None or not _is_python() or usable_cores() == 1 or os.path.exists(folder / STAGES):
         yield
         return
+    if _store.distrust(folder) or _store.writable(folder):
+        yield
+        return
+    with tempfile.TemporaryFile() as said, _compiling(folder, said) as process:
+        clock = time.perf_counter()
+        yield
+        said.seek(0)
+        if said.read() == _hello(folder):
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(LEAST_WAIT + time.perf_counter() - clock)
+
+
+@contextmanager
+def _compiling(folder: Path, output: IO[bytes]) -> Iterator[subprocess.Popen[bytes]]:
+    """Start the other process, and end it, with all that it may have started, when the block ends."""
     package = str(Path(__file__).parents[2])
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, [package, os.environ.get("PYTHONPATH")]))}
+    environment = os.environ | {
+        "PYTHONPATH": os.pathsep.join(filter(None, [package, os.environ.get("PYTHONPATH")])),
+        "FASTNET_CACHE": str(folder.parent.absolute()),
+    }
     process = subprocess.Popen(
         [sys.executable, "-P", "-c", "from fastnet.kernels import warm; warm.compile_second_half()"],
         env=environment,
         stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
+        stdout=output,
         stderr=subprocess.DEVNULL,
         start_new_session=True,  # Ctrl-C is for this process, which then ends that one
     )
     try:
-        yield
-        process.wait()
+        yield process
     finally:
         process.kill()
+        if os.name != "nt":
+            with suppress(OSError):  # it is gone already
+                os.killpg(process.pid, signal.SIGKILL)
         process.wait()
+
+
+def _is_python() -> bool:
+    """Whether `sys.executable` is a Python interpreter, and not a program in which Python is embedded.
+
+    Such a program would start a second time. It is told by its name; on Linux it must also be what runs here.
+    """
+    if not sys.executable or getattr(sys, "frozen", False):
+        return False
+    try:
+        program = Path(sys.executable).resolve(strict=True)
+        running = Path("/proc/self/exe").resolve() if Path("/proc/self/exe").exists() else program
+        return _PYTHON.fullmatch(program.name.lower()) is not None and program.samefile(running)
+    except OSError:
+        return False
+
+
+def _hello(folder: Path) -> bytes:
+    return f"fastnet {folder.name}\n".encode()

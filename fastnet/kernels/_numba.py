@@ -1,0 +1,49 @@
+"""Numba's own settings, checked before anything is compiled: from its environment variables or its configuration file.
+
+With some of them Numba cannot compile the kernels, and says so in a traceback or by ending the process.
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+from typing import Any
+
+from fastnet.errors import FastnetError, FastnetWarning
+
+
+def check_settings() -> None:
+    """Raise `FastnetError` where Numba's settings leave no way to run compiled kernels.
+
+    Examples
+    --------
+    >>> check_settings()
+    """
+    config = _read()
+    if config.DISABLE_JIT:
+        raise FastnetError(
+            "NUMBA_DISABLE_JIT=1 switches the compiler off, without which there are no kernels; unset it"
+        )
+    features = [name.strip() for name in (config.CPU_FEATURES or "").split(",")]
+    wrong = [name for name in features if name and name[0] not in "+-"]
+    if wrong:
+        raise FastnetError(
+            f"NUMBA_CPU_FEATURES={config.CPU_FEATURES}: {wrong[0]!r} must begin with + or -; correct or unset it"
+        )
+
+
+def _read() -> Any:
+    """Import Numba's settings; what it cannot read of them it ignores, which becomes a warning of one sentence."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            from numba import config
+        except (ValueError, RuntimeError) as error:  # NUMBA_NUM_THREADS=0 gets no further
+            given = ", ".join(f"{name}={value}" for name, value in os.environ.items() if name.startswith("NUMBA_"))
+            raise FastnetError(
+                f"Numba cannot be loaded with {given or 'its settings'}: {error} Correct or unset them"
+            ) from error
+    unread = [name for name in os.environ if any(f"'{name}'" in str(each.message) for each in caught)]
+    for name in unread:
+        warnings.warn(f"{name}={os.environ[name]}: Numba cannot read this and ignores it", FastnetWarning, stacklevel=2)
+    return config

@@ -1,0 +1,290 @@
+"""Machine code on disk: one folder of our own, one checked file for each compiled function and its types.
+
+Numba's own cache is not used. Where its folder cannot be written it silently takes another one (next to the sources, or
+the user's), in which what is compiled from one source shares an index, and then loads the wrong code; and a damaged
+file ends the process. Here a file is named after what it holds, repeats that inside together with a digest, and is
+replaced whole. Whatever cannot be read, trusted or stored is compiled in memory instead, and one `FastnetWarning` names
+the folder.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import pickle
+import stat
+import sys
+import uuid
+import warnings
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import llvmlite
+import numba
+from numba import config
+from numba.core.caching import FunctionCache
+from numba.core.compiler import CompileResult
+from numba.core.serialize import dumps
+
+from fastnet.errors import FastnetWarning
+from fastnet.kernels import host
+
+SUFFIX = ".nbc"
+_BEGIN = b"fastnet kernel 1\n"
+_DIGEST_BYTES = 32
+
+_COMPILER_SETTINGS = ("OPT", "BOUNDSCHECK", "DEBUGINFO_DEFAULT", "LOOP_VECTORIZE", "SLP_VECTORIZE", "ENABLE_AVX")
+"""Settings of Numba that change the machine code, and that Numba's own key does not name."""
+
+_said: set[str] = set()
+
+
+def _user_cache() -> Path:
+    """Folder for caches of this user; raises `RuntimeError` where there is no home folder."""
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches"
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+
+
+def _source_hash() -> str:
+    versions = (numba.__version__, llvmlite.__version__, sys.implementation.cache_tag)
+    settings = [getattr(config, name, None) for name in _COMPILER_SETTINGS]
+    digest = hashlib.sha256(f"{versions} {settings} {host.LANES} {host.target()}".encode())
+    for source in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(source.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def cache_folder() -> Path | None:
+    """Folder of the compiled kernels: in ``FASTNET_CACHE`` or the user's cache; None where there can be none.
+
+    That is with ``FASTNET_CACHE=0``, and for a user without a home folder, see `why_none`.
+    """
+    base = _base()
+    return base / _source_hash() if isinstance(base, Path) else None
+
+
+def why_none() -> str:
+    """Say why `cache_folder` is None; empty where it is a folder.
+
+    Examples
+    --------
+    >>> cache_folder() is not None or bool(why_none())
+    True
+    """
+    base = _base()
+    return "" if isinstance(base, Path) else base
+
+
+def _base() -> Path | str:
+    """Return the folder that holds `cache_folder`, or why there is none."""
+    chosen = os.environ.get("FASTNET_CACHE", "")
+    if chosen == "0":
+        return "FASTNET_CACHE=0 switches the cache of compiled kernels off"
+    try:
+        return Path(chosen).expanduser() if chosen else _user_cache() / "fastnet"
+    except RuntimeError:
+        what = f"FASTNET_CACHE={chosen}" if chosen else "the folder of the compiled kernels"
+        return f"{what}: no home folder was found for this user; set FASTNET_CACHE to the name of a folder"
+
+
+def say(kind: str, text: str) -> None:
+    """Warn once of each kind in a process."""
+    if kind not in _said:
+        _said.add(kind)
+        warnings.warn(text, FastnetWarning, stacklevel=2)
+
+
+def distrust(folder: Path) -> str:
+    """Say why machine code in a folder may not be loaded: because somebody else could have put it there.
+
+    Parameters
+    ----------
+    folder : Path
+        It need not exist.
+
+    Returns
+    -------
+    str
+        A sentence, empty where only this user, the owner of the installed package, or root can write into `folder`.
+
+    Notes
+    -----
+    Code is trusted from whoever could also change the package itself. A folder that a group may write to is trusted
+    where the group is the user's private one, as many systems make them.
+    """
+    if os.name == "nt":
+        return ""
+    for place in (folder, folder.parent):
+        try:
+            found = place.stat()
+        except OSError:
+            continue
+        if found.st_uid not in _trusted():
+            return f"{place}: belongs to another user"
+        loose = stat.S_IWOTH if _is_private(found.st_gid) else stat.S_IWOTH | stat.S_IWGRP
+        # Where the sticky bit is set, as in /tmp, nobody can replace what belongs to another user.
+        if found.st_mode & loose and not (found.st_mode & stat.S_ISVTX and place != folder):
+            return f"{place}: other users may write to it; run: chmod go-w {place}"
+    return ""
+
+
+@cache
+def _trusted() -> frozenset[int]:
+    return frozenset((0, os.getuid(), os.geteuid(), Path(__file__).stat().st_uid))
+
+
+@cache
+def _is_private(group: int) -> bool:
+    """Whether a group is root's, or has no member but this user: by convention it then has the user's name."""
+    import grp
+    import pwd
+
+    if group == 0:
+        return True
+    try:
+        return group == os.getegid() and grp.getgrgid(group).gr_name == pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:
+        return False
+
+
+@cache
+def _usable(folder: Path) -> bool:
+    """Whether machine code may be loaded from a folder and stored there; if not, say so."""
+    reason = distrust(folder)
+    if reason:
+        say("refused", f"the kernel cache is not used, kernels are compiled in memory ({reason})")
+    return not reason
+
+
+def writable(folder: Path) -> str:
+    """Try to make and write a folder; return why it cannot be, empty where it can.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     writable(Path(folder) / "a")
+    ''
+    """
+    try:
+        _make(folder)
+        probe = folder / f"probe{SUFFIX}.tmp.{uuid.uuid4().hex[:16]}"
+        probe.write_bytes(b"")
+        probe.unlink()
+    except OSError as error:
+        return error.strerror or str(error)
+    return ""
+
+
+def _make(folder: Path) -> None:
+    """Make a folder, never one that others may write to, whatever the user's mask allows."""
+    for place in (folder.parent.parent, folder.parent, folder):
+        if not place.is_dir():
+            place.mkdir(mode=0o755, parents=True, exist_ok=True)
+
+
+def content_of(data: bytes) -> bytes | None:
+    """Return what a file of machine code holds; None where it is damaged or none of ours."""
+    head = len(_BEGIN) + _DIGEST_BYTES
+    body = data[head:]
+    right = _BEGIN + hashlib.blake2b(body, digest_size=_DIGEST_BYTES).digest()
+    return body if data[:head] == right else None
+
+
+class KernelCache(FunctionCache):  # type: ignore[misc]
+    """Keeps the machine code of one function, for each combination of argument types that it is compiled for.
+
+    Parameters
+    ----------
+    function : callable
+        The Python function.
+    folder : Path
+        Where its files go. What is compiled more than once from one source, with other options, needs a folder each.
+    """
+
+    def __init__(self, function: Callable[..., Any], folder: Path) -> None:
+        self._py_func = function
+        self._folder = folder
+        code = function.__code__
+        name = f"{Path(code.co_filename).stem}.{function.__qualname__}".replace("<", "").replace(">", "")
+        self._name = f"{name}-{code.co_firstlineno}"
+        # Variants of one source differ by their folder alone: not in their bytecode, which is what Numba's key names.
+        self._identity = (folder.parent.name, folder.name, self._name)
+        self.enable()
+
+    @property
+    def cache_path(self) -> str:
+        """The folder."""
+        return str(self._folder)
+
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        """Return the stored machine code for these types, None where there is none that can be used."""
+        target_context.refresh()
+        key = self._index_key(sig, target_context.codegen())
+        path = self._path(key)
+        if not _usable(self._folder.parent):
+            return None
+        try:
+            data = _read(path)
+            if data is None:
+                return None
+            stored, reduced = pickle.loads(content_of(data) or b"")
+            return CompileResult._rebuild(target_context, *reduced) if stored == (*self._identity, key) else None
+        except OSError as error:
+            say("unusable", f"{self._folder.parent}: the kernel cache cannot be read ({error.strerror}); kernels are "
+                "compiled in memory, at every start")  # fmt: skip
+        except Exception:
+            say(
+                "damaged",
+                f"{self._folder.parent}: the kernel cache holds damaged files; what they held is compiled anew",
+            )
+        return None
+
+    def save_overload(self, sig: Any, data: Any) -> None:
+        """Store machine code; where that fails it is only used, and one warning says so."""
+        if data.library.has_dynamic_globals or not _usable(self._folder.parent):
+            return
+        key = self._index_key(sig, data.codegen)
+        body = dumps(((*self._identity, key), data._reduce()))
+        try:
+            _make(self._folder)
+            _write(self._path(key), body)
+        except OSError as error:
+            say("unusable", f"{self._folder.parent}: the kernel cache cannot be written ({error.strerror or error}); "
+                "kernels are compiled in memory, at every start")  # fmt: skip
+
+    def flush(self) -> None:
+        """Forget nothing: files are named after what they hold."""
+
+    def _path(self, key: Any) -> Path:
+        return self._folder / f"{self._name}.{hashlib.sha256(str(key).encode()).hexdigest()[:16]}{SUFFIX}"
+
+
+def _read(path: Path) -> bytes | None:
+    """Read a file, None where it does not exist or belongs to somebody whose code is not trusted."""
+    try:
+        with path.open("rb") as stream:
+            if os.name != "nt" and os.fstat(stream.fileno()).st_uid not in _trusted():
+                say("refused", f"{path}: belongs to another user; the kernel is compiled in memory")
+                return None
+            return stream.read()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+
+
+def _write(path: Path, body: bytes) -> None:
+    temporary = path.with_name(f"{path.name}.tmp.{uuid.uuid4().hex[:16]}")
+    try:
+        with temporary.open("xb") as stream:
+            stream.write(_BEGIN + hashlib.blake2b(body, digest_size=_DIGEST_BYTES).digest() + body)
+        os.replace(temporary, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise

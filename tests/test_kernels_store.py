@@ -1,0 +1,410 @@
+"""The cache of compiled kernels on other people's machines: only ever our folder, and never the wrong code.
+
+The programs that guard it compile variants of one source. A single kernel would not notice a cache in which they share
+an index, and in which one activation is then loaded for another.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import shutil
+import stat
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fastnet import FastnetError, FastnetWarning, cache, reference
+from fastnet.kernels import _jit, _numba, _store, activation, warm
+
+NAMES = ("leaky-relu", "tanh", "gelu")
+
+VARIANTS = f"""
+import ctypes
+import numpy as np
+from fastnet.kernels import activation, layout
+
+print("notes begin")
+for name in {NAMES!r}:
+    stage = int(activation.stages(name)[activation.APPLY])
+    y, slopes = layout.aligned((1, 32)), layout.aligned((1, 32))
+    y[0, :5] = np.linspace(-2, 2, 5)
+    call = ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * 8, ctypes.c_float)(stage)
+    call(0, 1, 5, y.ctypes.data, 128, slopes.ctypes.data, 0, 0, 1.0)
+    print(name, *y[0, :5].tolist())
+"""
+
+
+def as_user(command: list[str]) -> list[str]:
+    """Put a command so that it may write only what its user may: root writes everywhere."""
+    if os.name == "nt":
+        pytest.skip("Windows keeps no permissions that os.chmod could take away")
+    if os.geteuid() != 0:
+        return command
+    if shutil.which("setpriv") is None:
+        pytest.skip("runs as root, and there is no setpriv to give its privileges up")
+    return ["setpriv", "--inh-caps=-all", "--bounding-set=-all", *command]
+
+
+def run(code: str = VARIANTS, *, user: bool = False, **settings: str | None) -> tuple[list[str], list[str]]:
+    """Run a program in a process of its own; return the lines it prints, and the notes in one line each."""
+    command = [sys.executable, "-P", "-c", code]
+    environment = {**os.environ, **{name: value for name, value in settings.items() if value is not None}}
+    for name in (name for name, value in settings.items() if value is None):
+        environment.pop(name, None)
+    done = subprocess.run(
+        as_user(command) if user else command, env=environment, text=True, timeout=280, capture_output=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr
+    return done.stdout.splitlines(), [line for line in done.stderr.splitlines() if "FastnetWarning" in line]
+
+
+@pytest.fixture(scope="module")
+def right(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[str], Path]:
+    """What the variants print, and a cache that holds all of them."""
+    folder = tmp_path_factory.mktemp("right") / "cache"
+    lines, notes = run(FASTNET_CACHE=str(folder))
+    assert notes == []
+    return lines, folder
+
+
+def stored(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.is_file())
+
+
+@pytest.fixture
+def filled(right: tuple[list[str], Path], tmp_path: Path) -> Path:
+    """A copy of that cache."""
+    shutil.copytree(right[1], tmp_path / "cache")
+    return tmp_path / "cache"
+
+
+def test_the_program_tells_variants_apart(right: tuple[list[str], Path]) -> None:
+    z = np.linspace(-2, 2, 5)
+    for name, line in zip(NAMES, right[0][1:], strict=True):
+        assert [float(word) for word in line.split()[1:]] == pytest.approx(reference.activate(z, name), rel=1e-5)
+    assert len(stored(right[1])) > 5 and {path.suffix for path in stored(right[1])} == {".nbc"}
+
+
+def test_a_full_cache_is_loaded_from_without_a_word_and_left_alone(right: tuple[list[str], Path], filled: Path) -> None:
+    before = {path: path.stat().st_mtime_ns for path in stored(filled)}
+    assert run(FASTNET_CACHE=str(filled)) == (right[0], [])
+    assert {path: path.stat().st_mtime_ns for path in stored(filled)} == before
+
+
+@pytest.mark.parametrize(
+    "kind", ["file", "below a file", "empty", "read-only", "closed", "link to nowhere", "too long"]
+)
+def test_a_folder_that_cannot_be_used_is_done_without(right: tuple[list[str], Path], tmp_path: Path, kind: str) -> None:
+    home, place = tmp_path / "home", tmp_path / "place"
+    home.mkdir()
+    match kind:
+        case "file" | "below a file":
+            place.write_text("mine")
+        case "empty" | "read-only":
+            place.mkdir()
+            place.chmod(0o555)
+        case "closed":
+            place.mkdir()
+            place.chmod(0o000)
+        case "link to nowhere":
+            place.symlink_to(tmp_path / "gone" / "place")
+        case "too long":
+            place = tmp_path / ("n" * 300)
+    chosen = place / "below" if kind in ("below a file", "read-only") else place
+    package = Path(_store.__file__).parent
+    before = set(package.rglob("*"))
+    lines, notes = run(user=True, FASTNET_CACHE=str(chosen), HOME=str(home), XDG_CACHE_HOME=None)
+    assert lines == right[0]
+    assert len(notes) == 1 and str(chosen) in notes[0] and "compiled in memory" in notes[0]
+    new = {path for path in package.rglob("*") if path.suffix in (".nbi", ".nbc")} - before
+    assert not new and not [path for path in home.rglob("*") if path.is_file()]
+    if kind == "file":
+        assert place.read_text() == "mine"
+    if kind in ("empty", "read-only", "closed"):
+        place.chmod(0o755)
+
+
+def test_a_folder_that_may_only_be_read_is_read(right: tuple[list[str], Path], filled: Path) -> None:
+    stored(filled)[0].unlink()
+    for path in (filled, *filled.rglob("*")):
+        path.chmod(0o555 if path.is_dir() else 0o444)
+    lines, notes = run(user=True, FASTNET_CACHE=str(filled))
+    assert lines == right[0] and len(notes) == 1 and "cannot be written" in notes[0] and str(filled) in notes[0]
+    for path in filled.rglob("*"):
+        path.chmod(0o755 if path.is_dir() else 0o644)
+    assert run(FASTNET_CACHE=str(filled))[1] == []
+    for path in filled.rglob("*"):
+        path.chmod(0o555 if path.is_dir() else 0o444)
+    assert run(user=True, FASTNET_CACHE=str(filled)) == (right[0], []), "nothing had to be stored"
+
+
+def damage(path: Path, kind: str) -> None:
+    content = path.read_bytes()
+    match kind:
+        case "empty":
+            path.write_bytes(b"")
+        case "cut":
+            path.write_bytes(content[:-100])
+        case "head alone":
+            path.write_bytes(content[:10])
+        case "longer":
+            path.write_bytes(content + b"more")
+        case "bit":
+            place = len(content) // 2
+            path.write_bytes(content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :])
+        case "of another function":
+            others = [other for other in stored(path.parent.parent) if other != path and other.stat().st_size]
+            path.write_bytes(others[0].read_bytes())
+        case "folder":
+            path.unlink()
+            path.mkdir()
+
+
+def test_damaged_files_are_compiled_anew_and_replaced(right: tuple[list[str], Path], filled: Path) -> None:
+    for path, kind in zip(
+        stored(filled), itertools.cycle(["empty", "cut", "head alone", "longer", "bit"]), strict=False
+    ):
+        damage(path, kind)
+    lines, notes = run(FASTNET_CACHE=str(filled))
+    assert lines == right[0] and len(notes) == 1 and "damaged" in notes[0] and str(filled) in notes[0]
+    assert all(_store.content_of(path.read_bytes()) is not None for path in stored(filled))
+    assert run(FASTNET_CACHE=str(filled)) == (right[0], [])
+
+
+def test_a_file_with_the_code_of_another_function_is_not_loaded(right: tuple[list[str], Path], filled: Path) -> None:
+    for path in stored(filled):
+        damage(path, "of another function")
+    assert run(FASTNET_CACHE=str(filled))[0] == right[0]
+    assert run(FASTNET_CACHE=str(filled)) == (right[0], [])
+
+
+def test_a_folder_in_the_place_of_a_file_is_no_reason_to_fail(right: tuple[list[str], Path], filled: Path) -> None:
+    damage(stored(filled)[0], "folder")
+    assert run(FASTNET_CACHE=str(filled))[0] == right[0]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no limit for the size of a file")
+def test_a_full_disk_costs_the_cache_and_nothing_else(right: tuple[list[str], Path], tmp_path: Path) -> None:
+    # What the system says of a file that grows beyond its limit is said like a full disk's, and in the same place.
+    limited = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (9000, 9000))\n" + VARIANTS
+    lines, notes = run(limited, FASTNET_CACHE=str(tmp_path / "cache"))
+    assert lines == right[0] and len(notes) == 1 and "cannot be written (" in notes[0]
+    assert {path.suffix for path in stored(tmp_path / "cache")} <= {".nbc"}, "a temporary file was left"
+    assert all(_store.content_of(path.read_bytes()) is not None for path in stored(tmp_path / "cache"))
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows keeps no permissions that os.chmod could give")
+@pytest.mark.parametrize(("loose", "inner"), [(0o777, False), (0o757, True)])
+def test_a_folder_that_others_may_write_to_is_refused(
+    right: tuple[list[str], Path], filled: Path, loose: int, inner: bool
+) -> None:
+    [code] = filled.iterdir()
+    place = code if inner else filled
+    place.chmod(loose)
+    lines, notes = run(FASTNET_CACHE=str(filled))
+    assert lines == right[0] and len(notes) == 1
+    assert f"{place}: other users may write to it; run: chmod go-w {place}" in notes[0]
+    place.chmod(loose & ~0o022)
+    assert run(FASTNET_CACHE=str(filled)) == (right[0], [])
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no owners that os.chown could set")
+def test_whose_folders_are_trusted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    base, code = tmp_path / "base", tmp_path / "base" / "0123456789abcdef"
+    assert _store.distrust(code) == ""
+    code.mkdir(parents=True)
+    base.chmod(0o1777)
+    assert _store.distrust(code) == "", "with the sticky bit nobody can replace what is ours"
+    code.chmod(0o1777)
+    assert "other users may write" in _store.distrust(code)
+    code.chmod(0o775)
+    monkeypatch.setattr(_store, "_is_private", lambda group: True)
+    assert _store.distrust(code) == ""
+    monkeypatch.setattr(_store, "_is_private", lambda group: False)
+    assert "other users may write" in _store.distrust(code)
+    code.chmod(0o755)
+    monkeypatch.setattr(_store, "_trusted", lambda: frozenset({code.stat().st_uid + 1}))
+    assert _store.distrust(code) == f"{code}: belongs to another user"
+
+
+def test_folders_are_made_so_that_nobody_else_may_write_to_them(tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        assert _store.writable(tmp_path / "new" / "base" / "code") == ""
+    finally:
+        os.umask(before)
+    for place in ("new/base", "new/base/code"):
+        assert os.name == "nt" or stat.S_IMODE((tmp_path / place).stat().st_mode) & 0o022 == 0
+    assert stored(tmp_path) == []
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the home folder of other systems is found otherwise")
+def test_without_a_home_folder_there_is_no_cache(monkeypatch: pytest.MonkeyPatch) -> None:
+    def nowhere() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "home", nowhere)
+    monkeypatch.delenv("FASTNET_CACHE", raising=False)
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    assert _store.cache_folder() is None and "no home folder was found" in _store.why_none()
+    assert cache.look().folder is None and cache.clean() == cache.Cleaned(0, 0, 0)
+    monkeypatch.setattr(_store, "_said", set())
+    monkeypatch.setattr(_jit, "_CACHE", None)
+    with pytest.warns(FastnetWarning, match="kernels are compiled in memory, at every start"):
+        _jit.kernel(lambda: None)
+
+
+def test_the_tilde_stands_for_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    monkeypatch.setenv("FASTNET_CACHE", "~/kernels")
+    folder = _store.cache_folder()
+    assert folder is not None and folder.parent == tmp_path / "kernels"
+    monkeypatch.setenv("FASTNET_CACHE", "~nobody-of-that-name/kernels")
+    assert _store.cache_folder() is None and "FASTNET_CACHE=~nobody-of-that-name/kernels" in _store.why_none()
+
+
+def test_settings_that_change_the_code_have_folders_of_their_own(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("FASTNET_CACHE", str(tmp_path))
+    seen = {_store.cache_folder()}
+    for name in _store._COMPILER_SETTINGS:
+        with monkeypatch.context() as patch:
+            patch.setattr(_store.config, name, "another")
+            seen.add(_store.cache_folder())
+    assert len(seen) == 1 + len(_store._COMPILER_SETTINGS)
+
+
+def test_what_is_compiled_from_one_source_never_shares_a_file() -> None:
+    folder = _store.cache_folder()
+    if folder is None:
+        pytest.skip("the cache is switched off")
+    for name in activation.FORMULAS:
+        activation.stages(name)
+    files = {path.parent.name for path in folder.glob("micro-activation-*/activation._apply-*.nbc")}
+    assert files == {f"micro-activation-{name}" for name in activation.FORMULAS}
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        ({"NUMBA_DISABLE_JIT": "1"}, "NUMBA_DISABLE_JIT=1 switches the compiler off"),
+        ({"NUMBA_NUM_THREADS": "0"}, "with NUMBA_NUM_THREADS=0"),
+        ({"NUMBA_NUM_THREADS": "-2"}, "with NUMBA_NUM_THREADS=-2"),
+        ({"NUMBA_CPU_FEATURES": "avx2"}, "'avx2' must begin with + or -"),
+    ],
+)
+def test_settings_of_numba_without_which_nothing_runs_are_one_sentence(settings: dict[str, str], says: str) -> None:
+    program = (
+        "from fastnet import FastnetError\ntry:\n    import fastnet.kernels\nexcept FastnetError as e:\n    print(e)"
+    )
+    lines, notes = run(program, **settings)
+    assert len(lines) == 1 and says in lines[0] and "unset" in lines[0] and notes == []
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        ({"NUMBA_NUM_THREADS": "two"}, "NUMBA_NUM_THREADS=two: Numba cannot read this and ignores it"),
+        ({"NUMBA_THREADING_LAYER": "none"}, "NUMBA_THREADING_LAYER=none: this threading layer is not available here"),
+        ({"NUMBA_THREADING_LAYER_PRIORITY": "omp"}, "NUMBA_THREADING_LAYER_PRIORITY=omp: this threading layer"),
+    ],
+)
+def test_settings_of_numba_that_mean_nothing_are_ignored_with_a_note(settings: dict[str, str], says: str) -> None:
+    lines, notes = run("from fastnet.kernels import _jit; print(_jit.threading_layer())", **settings)
+    assert lines[0] in ("tbb", "omp", "workqueue") and len(notes) == 1 and says in notes[0]
+
+
+def test_numba_settings_are_read_once_more_without_harm() -> None:
+    _numba.check_settings()
+
+
+def alive(group: int) -> bool:
+    """Whether a process of a group still runs; one that ended and that nobody has asked about is no longer running."""
+    listed = subprocess.run(["ps", "-A", "-o", "pgid=,stat="], capture_output=True, text=True, check=True).stdout
+    return any(line.split()[0] == str(group) and "Z" not in line.split()[1] for line in listed.splitlines())
+
+
+class TestSecondProcess:
+    """The process that compiles half of a cold start."""
+
+    @pytest.fixture(autouse=True)
+    def _cold(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("FASTNET_CACHE", str(tmp_path / "cache"))
+        monkeypatch.setattr(warm, "usable_cores", lambda: 2)
+
+    def program(self, tmp_path: Path, name: str, script: str) -> Path:
+        path = tmp_path / name
+        path.write_text(f"#!/bin/sh\necho $$ >> {tmp_path / 'calls'}\n{script}\n")
+        path.chmod(0o755)
+        return path
+
+    @pytest.mark.parametrize("name", ["app", "uwsgi", "python3", "python"])
+    def test_another_program_is_not_started(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+        monkeypatch.setattr(sys, "executable", str(self.program(tmp_path, name, "exec sleep 60")))
+        assert not warm._is_python() or not Path("/proc/self/exe").exists()
+        if Path("/proc/self/exe").exists():
+            with warm.second_half():
+                pass
+            assert not (tmp_path / "calls").exists()
+
+    @pytest.mark.parametrize("value", ["", None, "/nowhere/python3"])
+    def test_without_an_executable_nothing_is_started(self, monkeypatch: pytest.MonkeyPatch, value: str | None) -> None:
+        monkeypatch.setattr(sys, "executable", value)
+        assert not warm._is_python()
+        with warm.second_half():
+            pass
+
+    def test_a_frozen_program_is_not_started(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        assert warm._is_python()
+        monkeypatch.setattr(sys, "frozen", True, raising=False)
+        assert not warm._is_python()
+
+    @pytest.mark.skipif(os.name == "nt", reason="needs a shell")
+    @pytest.mark.parametrize("script", ["sleep 60", "sleep 60 & exit 0", "echo hello; exec sleep 60", "exit 3"])
+    def test_one_that_does_not_answer_is_not_waited_for(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str
+    ) -> None:
+        monkeypatch.setattr(warm, "_is_python", lambda: True)
+        monkeypatch.setattr(sys, "executable", str(self.program(tmp_path, "python3", script)))
+        clock = time.monotonic()
+        with warm.second_half():
+            while not (tmp_path / "calls").exists():
+                time.sleep(0.01)
+        assert time.monotonic() - clock < 50
+        assert not alive(int((tmp_path / "calls").read_text()))
+
+    @pytest.mark.skipif(os.name == "nt", reason="needs a shell")
+    def test_one_that_answers_and_hangs_is_waited_for_no_longer_than_the_work_took(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        folder = _store.cache_folder()
+        assert folder is not None
+        monkeypatch.setattr(warm, "_is_python", lambda: True)
+        monkeypatch.setattr(warm, "LEAST_WAIT", 0.1)
+        script = f"echo {warm._hello(folder).decode().strip()}; exec sleep 60"
+        monkeypatch.setattr(sys, "executable", str(self.program(tmp_path, "python3", script)))
+        clock = time.monotonic()
+        with warm.second_half():
+            while not (tmp_path / "calls").exists():
+                time.sleep(0.01)
+            time.sleep(0.2)
+        assert time.monotonic() - clock < 50
+
+    def test_a_folder_that_cannot_be_written_needs_none(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        (tmp_path / "file").write_text("")
+        monkeypatch.setenv("FASTNET_CACHE", str(tmp_path / "file"))
+        monkeypatch.setattr(warm, "_compiling", None)
+        with warm.second_half():
+            pass
+
+
+def test_a_failure_that_is_raised_leaves_no_doubt_what_it_is() -> None:
+    assert issubclass(FastnetWarning, UserWarning) and not issubclass(FastnetWarning, FastnetError)
