@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from .notes import verbosity_options
-from .options import choose_part, data_options, format_option, load_dataset, model_argument, part_option
+from .options import data_options, format_option, load_part, model_argument, part_option
 from .progress import accuracy
 from .results import as_json
 
@@ -22,7 +22,7 @@ def command(model: Path, data: str, data_dir: Path | None, part: str | None, out
     """Measure the accuracy and the loss of a saved model.
 
     MODEL is a file that fastnet train or fastnet search wrote, one network or an ensemble. Without --part the test set
-    of the data is used, if there is one.
+    of the data is used, if there is one. The data need not have all classes of the model, nor their order.
 
     \b
     Example:
@@ -32,12 +32,13 @@ def command(model: Path, data: str, data_dir: Path | None, part: str | None, out
     from fastnet.ensemble import load_model
 
     trained = load_model(model)
-    dataset = load_dataset(data, data_dir, None)
-    trained.check_fits(dataset)
-    name, x, y = choose_part(dataset, part)
-    score = trained.score(x, y)
-    source = {"model": click.format_filename(model), "data": dataset.name, "part": name, "samples": len(y)}
+    samples = load_part(data, data_dir, part, labels=True)
+    trained.check_fits(samples)
+    assert samples.labels is not None
+    score = trained.score(samples.x, samples.labels)
+    name, n = samples.part, len(samples.labels)
+    source = {"model": click.format_filename(model), "data": samples.name, "part": name, "samples": n}
     if output_format == "json":
         click.echo(as_json({**source, "accuracy": score.accuracy, "loss": score.loss}))
     else:
-        click.echo(f"{name} acc:{accuracy(score.accuracy)}, {name} loss:{score.loss:.4f}, samples:{len(y)}")
+        click.echo(f"{name} acc:{accuracy(score.accuracy)}, {name} loss:{score.loss:.4f}, samples:{n}")

@@ -22,19 +22,13 @@ from fastnet.config import (
     format_dropout,
     format_hidden,
 )
-from fastnet.errors import DataError
 
 from .completion import complete_data
 from .paths import PathType
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from fastnet.data.dataset import Dataset
-
-    Features = NDArray[Any]
-    Labels = NDArray[np.int64]
+    from fastnet.data.samples import Samples
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -217,6 +211,16 @@ def load_dataset(data: str, data_dir: Path | None, samples: int | None) -> Datas
     return take_first(dataset, samples) if samples else dataset
 
 
+def load_part(data: str, data_dir: Path | None, part: str | None, *, labels: bool) -> Samples:
+    """Load the samples that `data_options` and `part_option` mean, as `load_dataset` does; with labels if needed."""
+    from fastnet.data.registry import load_samples
+
+    from .progress import DownloadDisplay
+
+    with DownloadDisplay() as progress:
+        return load_samples(data, part=part, labels=labels, data_dir=data_dir, progress=progress)
+
+
 def model_argument(command: Command) -> Command:
     """The model file that a command reads."""
     return click.argument("model", type=PathType())(command)
@@ -229,15 +233,6 @@ def part_option(command: Command) -> Command:
         type=click.Choice(("test", "train")),
         help="Which samples of the data.  [default: the test set, or all where there is none]",
     )(command)
-
-
-def choose_part(dataset: Dataset, part: str | None) -> tuple[str, Features, Labels]:
-    """The samples that `part_option` means, with the name of the part: features, then labels."""
-    if part == "train" or (part is None and dataset.x_test is None):
-        return "train" if part else "all", dataset.x, dataset.y
-    if dataset.x_test is None or dataset.y_test is None:
-        raise DataError(f"{dataset.name} has no test set: leave --part out, or give --part train")
-    return "test", dataset.x_test, dataset.y_test
 
 
 def output_options(text: str) -> Callable[[Command], Command]:

@@ -12,7 +12,7 @@ import click
 from fastnet.files import replace_file
 
 from .notes import verbosity_options
-from .options import choose_part, data_options, format_option, load_dataset, model_argument, output_options, part_option
+from .options import data_options, format_option, load_part, model_argument, output_options, part_option
 from .outputs import check_writable
 from .results import as_csv
 
@@ -41,7 +41,7 @@ def command(
     """Print the most probable class of every sample.
 
     MODEL is a file that fastnet train or fastnet search wrote, one network or an ensemble. Without --part the test set
-    of the data is used, if there is one.
+    of the data is used, if there is one. The data need no labels.
 
     \b
     Example:
@@ -53,10 +53,9 @@ def command(
     if output is not None:
         check_writable(output, overwrite=overwrite)
     trained = load_model(model)
-    dataset = load_dataset(data, data_dir, None)
-    trained.check_fits(dataset)
-    _, x, _ = choose_part(dataset, part)
-    rows = list(prediction_rows(trained.predict_proba(x), trained.class_names, probabilities=probabilities))
+    samples = load_part(data, data_dir, part, labels=False)
+    trained.check_fits(samples)
+    rows = list(prediction_rows(trained.predict_proba(samples.x), trained.class_names, probabilities=probabilities))
     text = as_csv(map(flat, rows)) if output_format == "csv" else as_json_lines(rows)
     if output is None:
         click.echo(text)

@@ -24,6 +24,7 @@ from .options import (
     format_option,
     jobs_option,
     load_dataset,
+    load_part,
     samples_option,
     shown_samples,
     train_config,
@@ -37,6 +38,7 @@ from .strategy import search_strategy, strategy_options
 
 if TYPE_CHECKING:
     from fastnet.data.dataset import Dataset, Split
+    from fastnet.data.samples import Samples
     from fastnet.tuning.result import Progress, SearchResult, TrialResult
 
 BOOK_SAMPLES = 500
@@ -154,7 +156,7 @@ def command(
     dataset = load_dataset(data, data_dir, samples)
     parts = None
     if validation is not None:
-        dataset, parts = joined(ctx, dataset, load_dataset(validation, data_dir, None))
+        dataset, parts = joined(ctx, dataset, load_part(validation, data_dir, "train", labels=True))
     warn_of_idle_pruning(config)
     if dry_run or verbosity() >= VERBOSE:
         from . import dry_run as plan  # not sooner: few searches tell so much
@@ -186,7 +188,7 @@ def command(
         ctx.exit(carry_on(ctx, result, folder, trials, None if stop() else timeout))
 
 
-def joined(ctx: click.Context, dataset: Dataset, validation: Dataset) -> tuple[Dataset, Split]:
+def joined(ctx: click.Context, dataset: Dataset, validation: Samples) -> tuple[Dataset, Split]:
     """Join the training samples and those of --validation."""
     from fastnet.data.validation import with_validation
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from fastnet.config import as_settings, check_networks
+from fastnet.config import as_settings, count_networks
 
 from .config_file import config_options, printed, with_parts
 from .interrupt import StopOnInterrupt
@@ -95,7 +95,7 @@ def command(
     if print_config:
         click.echo(printed(ctx, {**as_settings(config), **shown_samples(ctx)}), nl=False)
         return
-    check_networks(networks)
+    networks = count_networks(networks)
     prepare(output, overwrite=overwrite)
     dataset = load_dataset(data, data_dir, samples)
     with StopOnInterrupt() as stop, TrainDisplay(config.epochs, stop, networks=networks) as display:

@@ -6,12 +6,13 @@ Names and defaults live here and nowhere else: the command line reads its defaul
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from fastnet.errors import ConfigError
 from fastnet.limits import usable_cores
+from fastnet.scalars import make_plain, plain
 
 LEARNING_RATES = {
     **dict.fromkeys(("sgd", "momentum", "nesterov", "adagrad"), 0.01),
@@ -195,11 +196,6 @@ def format_number(value: float) -> str:
     return short if float(short) == value else repr(float(value))
 
 
-def shortest(value: object) -> float:
-    """Return the double that prints as briefly as a float32 does: 0.83, not 0.8299999833106995."""
-    return float(str(value))
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NetworkSpec:
     """The shape of one fully connected network with a softmax output.
@@ -238,6 +234,7 @@ class NetworkSpec:
     init: str = None  # type: ignore[assignment]  # __post_init__ chooses by activation
 
     def __post_init__(self) -> None:
+        make_plain(self)
         _count("n_inputs", self.n_inputs)
         _count("n_outputs", self.n_outputs, low=2, high=65_536)
         _widths("hidden", self.hidden)
@@ -350,6 +347,7 @@ class TrainConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        make_plain(self)
         _widths("hidden", self.hidden)
         _one_of("activation", self.activation, ACTIVATIONS)
         if self.init is None:
@@ -390,6 +388,26 @@ class TrainConfig:
         return NetworkSpec(
             n_inputs=n_inputs, n_outputs=n_outputs, hidden=self.hidden, activation=self.activation, init=self.init
         )
+
+
+def as_train_config(config: TrainConfig | None) -> TrainConfig:
+    """Return a configuration, with None that of the defaults.
+
+    Raises
+    ------
+    ConfigError
+        If it is something else.
+
+    Examples
+    --------
+    >>> as_train_config(None).epochs
+    50
+    """
+    if config is not None and not isinstance(config, TrainConfig):
+        raise ConfigError(
+            f"config is a {type(config).__name__}: give a fastnet.TrainConfig, such as TrainConfig(hidden=(64, 64))"
+        )
+    return TrainConfig() if config is None else config
 
 
 def check_hyperparameter(name: str, value: float) -> None:
@@ -438,14 +456,44 @@ def count_threads(jobs: int | None) -> int:
     """
     if jobs is None:
         return usable_cores()
-    if isinstance(jobs, bool) or not isinstance(jobs, int) or not 1 <= jobs <= 4096:
-        raise ConfigError(f"jobs={jobs!r}: must be a whole number from 1 to 4096")
+    jobs = plain(jobs)
+    _count("jobs", jobs, high=4096)
     return jobs
 
 
-def check_networks(networks: object) -> None:
-    """Raise `ConfigError` unless an ensemble of so many networks can be trained."""
+def count_networks(networks: int) -> int:
+    """Return how many networks an ensemble is to have; raise `ConfigError` unless so many can be trained."""
+    networks = plain(networks)
     _count("networks", networks, high=MAX_NETWORKS)
+    return networks
+
+
+def seconds(timeout: float) -> float:
+    """Return the seconds of a timeout; raise `ConfigError` unless it is a number from 0, infinity included.
+
+    Examples
+    --------
+    >>> seconds(0.5)
+    0.5
+    """
+    timeout = plain(timeout)
+    if isinstance(timeout, bool) or not isinstance(timeout, (int, float)) or not timeout >= 0:
+        raise ConfigError(f"timeout={timeout!r}: must be a number of seconds, at least 0")
+    return float(timeout)
+
+
+def whole_bytes(memory: int) -> int:
+    """Return a number of bytes; raise `ConfigError` unless it is a whole number from 1.
+
+    Examples
+    --------
+    >>> whole_bytes(2**30)
+    1073741824
+    """
+    given = plain(memory)
+    whole = int(given) if isinstance(given, float) and given.is_integer() else given  # 2e9
+    _count("memory", whole, high=2**63 - 1)
+    return int(whole)
 
 
 SAMPLERS = ("random", "sobol", "grid")
@@ -533,6 +581,9 @@ class SearchConfig:
     ensemble: str = "average"
 
     def __post_init__(self) -> None:
+        make_plain(self)
+        if isinstance(self.space, Mapping):
+            object.__setattr__(self, "space", {plain(name): plain(text) for name, text in self.space.items()})
         _count("trials", self.trials, high=2**32 - 1)
         _in_range("validation_fraction", self.validation_fraction, 0.0, 1.0, open_low=True)
         if self.folds is not None:
@@ -599,6 +650,7 @@ class ExperimentConfig:
     test_samples: int | None = 2000
 
     def __post_init__(self) -> None:
+        make_plain(self)
         _count("seeds", self.seeds, high=1000)
         if self.epochs is not None:
             _count("epochs", self.epochs, high=MAX_EPOCHS)

@@ -15,6 +15,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from fastnet.data.extent import Extent
+from fastnet.data.preprocess import Scaler
 from fastnet.errors import ModelError
 from fastnet.files import as_path
 from fastnet.model import Model
@@ -71,7 +73,8 @@ class Ensemble(Predictor):
             raise ModelError("an ensemble needs at least one network")
         first = self.members[0]
         for number, member in enumerate(self.members):
-            if member.n_inputs != first.n_inputs or member.class_names != first.class_names:
+            same = member.class_names == first.class_names and np.array_equal(member.classes, first.classes)
+            if member.n_inputs != first.n_inputs or not same:
                 raise ModelError(f"network {number} of the ensemble has other features or classes than network 0")
         if len(self.weights) != len(self.members):
             raise ModelError(
@@ -82,9 +85,25 @@ class Ensemble(Predictor):
                 raise ModelError(f"weight {weight!r} of a network: must be a whole number from 1")
 
     @property
+    def classes(self) -> npt.NDArray[Any]:  # type: ignore[override]
+        """The values of the classes."""
+        return self.members[0].classes
+
+    @property
     def class_names(self) -> tuple[str, ...]:  # type: ignore[override]
-        """The name of class 0, 1, ..."""
+        """The names of the classes, in the same order."""
         return self.members[0].class_names
+
+    @property
+    def scaler(self) -> Scaler:  # type: ignore[override]
+        """That of a network which scales in float64, if there is one: others round what it needs by themselves."""
+        scalers = [member.scaler for member in self.members]
+        return next((scaler for scaler in scalers if scaler.dtype == np.float64), scalers[0])
+
+    @property
+    def extent(self) -> Extent | None:  # type: ignore[override]
+        """How far the features of the first network's training samples reach; None where that is not known."""
+        return self.members[0].extent
 
     @property
     def n_inputs(self) -> int:
@@ -98,19 +117,20 @@ class Ensemble(Predictor):
         """Return what is written of it: the description, ready for JSON, and the tensors by name.
 
         The tensors of member i are those of its own file, named ``members.i.`` in front; the description has the
-        members', their weights, and once for all of them the class names.
+        members', their weights, and once for all of them the classes.
         """
         headers: list[dict[str, Any]] = []
         tensors: dict[str, FloatArray] = {}
         for number, member in enumerate(self.members):
             header, own = member.to_parts()
-            del header["class_names"]
+            del header["class_names"], header["classes"]
             headers.append(header)
             tensors |= {_prefix(number) + name: tensor for name, tensor in own.items()}
         header = {
             "members": headers,
             "weights": list(self.weights),
             "class_names": list(self.class_names),
+            "classes": self.classes.tolist(),
             "settings": self.settings,
             "metrics": self.metrics,
         }
@@ -146,7 +166,8 @@ class Ensemble(Predictor):
         for number, described in enumerate(header["members"]):
             begin = _prefix(number)
             own = {name.removeprefix(begin): tensor for name, tensor in tensors.items() if name.startswith(begin)}
-            members.append(Model.from_parts({**described, "class_names": header["class_names"]}, own))
+            shared = {name: header[name] for name in ("class_names", "classes") if name in header}
+            members.append(Model.from_parts({**described, **shared}, own))
         return cls(
             members=tuple(members),
             weights=tuple(header["weights"]),

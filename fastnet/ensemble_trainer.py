@@ -5,15 +5,18 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from fastnet.config import TrainConfig, as_settings, check_networks, count_threads
+from fastnet.config import TrainConfig, as_settings, as_train_config, count_networks, count_threads
 from fastnet.data.dataset import Dataset, Split
+from fastnet.data.dataset import split as split_rows
 from fastnet.data.preprocess import Scaler, fit_scaler
+from fastnet.data.registry import as_given
 from fastnet.kernels import step
 from fastnet.limits import free_memory
 from fastnet.network import TrainingData, does_not_fit, prepare
@@ -66,8 +69,8 @@ class EnsembleResult:
 
 
 def train_ensemble(
-    dataset: Dataset,
-    config: TrainConfig,
+    dataset: Dataset | str | Path | tuple[npt.ArrayLike, npt.ArrayLike],
+    config: TrainConfig | None = None,
     *,
     networks: int = 10,
     split: Split | None = None,
@@ -82,10 +85,11 @@ def train_ensemble(
 
     Parameters
     ----------
-    dataset : Dataset
-        Scaling is learnt on its training rows only; its test set is used once, after the training.
-    config : TrainConfig
-        Architecture and hyperparameters of every network.
+    dataset : Dataset, name, path or (x, y)
+        What they learn, as for `fastnet.train`. Scaling is learnt on its training rows only; its test set is used once,
+        after the training.
+    config : TrainConfig, optional
+        Architecture and hyperparameters of every network; the defaults if left out.
     networks : int
         How many, 1 to 1000.
     split : Split, optional
@@ -107,7 +111,9 @@ def train_ensemble(
     Raises
     ------
     ConfigError
-        If `networks` is not a whole number from 1 to 1000, or `jobs` from 1 to 4096.
+        If `networks` is not a whole number from 1 to 1000, or `jobs` from 1 to 4096, or an argument is of another kind.
+    DataError
+        If the data cannot be used.
     FastnetError
         If no loss is finite in the first epoch, so that there is no network to keep.
     KeyboardInterrupt
@@ -121,10 +127,9 @@ def train_ensemble(
     >>> len(result.ensemble.members), result.test.loss < result.member_test.loss
     (4, True)
     """
-    from fastnet.data.dataset import split as split_rows
     from fastnet.ensemble import Ensemble
 
-    check_networks(networks)
+    dataset, config, networks = as_given(dataset, "dataset"), as_train_config(config), count_networks(networks)
     threads = count_threads(jobs)
     parts = split or split_rows(dataset.y, seed=config.seed)
     scaler = fit_scaler(dataset.x, parts.train)
@@ -262,7 +267,7 @@ def _scores(members: Sequence[Model], x: npt.NDArray[Any], y: npt.NDArray[np.int
     from fastnet.ensemble import mean_probabilities
     from fastnet.predictor import Score, score_of
 
-    probabilities = [member.predict_proba(x) for member in members]
+    probabilities = [member._probabilities(x) for member in members]
     alone = [score_of(of_one, y) for of_one in probabilities]
     mean = Score(accuracy=fmean(score.accuracy for score in alone), loss=fmean(score.loss for score in alone))
     return score_of(mean_probabilities(probabilities), y), mean

@@ -7,6 +7,9 @@ do. Below the edge nothing is checked again.
 
 from __future__ import annotations
 
+import sys
+import warnings
+
 
 class FastnetError(ValueError):
     """Base class: a mistake in what the user gave, told in one sentence."""
@@ -34,3 +37,11 @@ class FastnetWarning(UserWarning):
     Issued by `warnings.warn`, so that Python shows it, filters it or turns it into an error as the user likes; the
     command line prints it as a note on standard error.
     """
+
+
+def warn(sentence: str) -> None:
+    """Issue a `FastnetWarning` that points at the caller's line, however deep in the library it arises."""
+    level, frame = 1, sys._getframe()
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == "fastnet":
+        level, frame = level + 1, frame.f_back
+    warnings.warn(sentence, FastnetWarning, stacklevel=level)

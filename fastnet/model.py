@@ -1,12 +1,13 @@
 """A trained network as a value and as a file: weights, scaling, class names and how it was trained.
 
-The file is safetensors: the tensors are float32, everything else is one JSON text under the metadata key `fastnet`, so
-that any safetensors reader can open it and nothing in it is ever executed.
+The file is safetensors: the tensors are float32, and float64 where features are scaled in it; everything else is one
+JSON text under the metadata key `fastnet`, so that any safetensors reader can open it and nothing in it is executed.
 """
 
 from __future__ import annotations
 
 import itertools
+import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -16,6 +17,8 @@ import numpy as np
 import numpy.typing as npt
 
 from fastnet.config import NetworkSpec, TrainConfig, as_settings, format_hidden, parse_hidden
+from fastnet.data.extent import Extent
+from fastnet.data.labels import classes_from, label_values
 from fastnet.data.preprocess import Scaler
 from fastnet.errors import ModelError
 from fastnet.files import as_path
@@ -41,7 +44,12 @@ class Model(Predictor):
     scaler : Scaler
         How features are scaled before the first layer, learnt on the training rows.
     class_names : tuple of str
-        The name of class 0, 1, ...
+        The names of the classes, in the order of the outputs.
+    classes : ndarray, optional
+        Their values, (O,) int64, float64, bool or str; if left out, the names as numbers if all are whole numbers, as
+        text otherwise.
+    extent : Extent, optional
+        How far the features of the training samples reach.
     eval_scales : tuple of float
         Factor on the outputs of each hidden layer in evaluation: 1, which is the default, or ``1 - dropout`` with
         ``dropout_scaling="test-time"``.
@@ -67,6 +75,8 @@ class Model(Predictor):
     biases: tuple[FloatArray, ...]
     scaler: Scaler
     class_names: tuple[str, ...]
+    classes: npt.NDArray[Any] = None  # type: ignore[assignment]  # __post_init__ takes them from the names
+    extent: Extent | None = None
     eval_scales: tuple[float, ...] = ()
     settings: dict[str, Any] = field(default_factory=dict)
     metrics: dict[str, Any] = field(default_factory=dict)
@@ -75,6 +85,7 @@ class Model(Predictor):
         object.__setattr__(self, "weights", tuple(self.weights))
         object.__setattr__(self, "biases", tuple(self.biases))
         object.__setattr__(self, "eval_scales", tuple(self.eval_scales) or (1.0,) * len(self.spec.hidden))
+        object.__setattr__(self, "classes", _frozen_classes(self.classes, self.class_names))
         sizes = self.spec.sizes
         expected: dict[str, tuple[int, ...]] = {
             "scaler.offset": (sizes[0],),
@@ -88,11 +99,15 @@ class Model(Predictor):
                 f"the model has {len(self.weights)} layers of weights: its sizes {sizes} need {len(sizes) - 1}"
             )
         for name, shape in expected.items():
-            _check_tensor(name, tensors[name], shape)
+            _check_tensor(name, tensors[name], shape, self.scaler.dtype if name.startswith("scaler.") else np.float32)
         if len(self.class_names) != sizes[-1]:
             raise ModelError(
                 f"the model has {len(self.class_names)} class names: its {sizes[-1]} outputs need one each"
             )
+        if len(self.classes) != sizes[-1]:
+            raise ModelError(f"the model has {len(self.classes)} classes: its {sizes[-1]} outputs need one each")
+        if self.extent is not None:
+            _check_extent(self.extent, sizes[0])
         if len(self.eval_scales) != len(sizes) - 2:
             raise ModelError(
                 f"the model has {len(self.eval_scales)} factors of evaluation: its {len(sizes) - 2} hidden layers need "
@@ -124,11 +139,16 @@ class Model(Predictor):
             "activation": self.spec.activation,
             "init": self.spec.init,
             "class_names": list(self.class_names),
+            "classes": self.classes.tolist(),
             "eval_scales": list(self.eval_scales),
             "settings": self.settings,
             "metrics": self.metrics,
         }
-        return header, self._tensors()
+        tensors = self._tensors()
+        if self.extent is not None:
+            header["reach"] = self.extent.reach
+            tensors |= {"extent.low": self.extent.low, "extent.high": self.extent.high}
+        return header, tensors
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Model:
@@ -183,6 +203,8 @@ class Model(Predictor):
             biases=tuple(tensors[f"layers.{i}.bias"] for i in range(n_layers)),
             scaler=Scaler(offset=tensors["scaler.offset"], scale=tensors["scaler.scale"]),
             class_names=tuple(str(name) for name in header["class_names"]),
+            classes=_classes_of(header),
+            extent=_extent_of(header, tensors),
             eval_scales=_eval_scales(header, len(spec.hidden)),
             settings=dict(header["settings"]),
             metrics=dict(header["metrics"]),
@@ -229,17 +251,49 @@ def trained_model(
         biases=tuple(biases),
         scaler=scaler,
         class_names=dataset.class_names,
+        classes=dataset.classes,
+        extent=dataset.extent(),
         eval_scales=tuple(float(scale) for scale in dropout_rows(config)[:-1, SCALE]),
         settings=as_settings(config) | {"data": dataset.name, "data_dtype": str(dataset.x.dtype)},
         metrics=metrics,
     )
 
 
-def _check_tensor(name: str, tensor: FloatArray, shape: tuple[int, ...]) -> None:
-    if tensor.shape != shape or tensor.dtype != np.float32:
-        raise ModelError(f"{name} is {tensor.dtype} {tensor.shape}: must be float32 {shape}")
+def _check_tensor(name: str, tensor: npt.NDArray[Any], shape: tuple[int, ...], dtype: npt.DTypeLike) -> None:
+    wanted = np.dtype(dtype if dtype == np.float64 else np.float32)
+    if tensor.shape != shape or tensor.dtype != wanted:
+        raise ModelError(f"{name} is {tensor.dtype} {tensor.shape}: must be {wanted} {shape}")
     if not np.isfinite(tensor).all():
         raise ModelError(f"{name} holds values that are not finite: the training diverged")
+
+
+def _check_extent(extent: Extent, n_inputs: int) -> None:
+    for name, tensor in (("extent.low", extent.low), ("extent.high", extent.high)):
+        _check_tensor(name, tensor, (1,) if len(tensor) == 1 else (n_inputs,), tensor.dtype)
+    if not math.isfinite(extent.reach):
+        raise ModelError(f"reach={extent.reach!r}: must be a finite number")
+
+
+def _frozen_classes(classes: npt.NDArray[Any] | None, names: tuple[str, ...]) -> npt.NDArray[Any]:
+    frozen = (classes_from(names) if classes is None else classes).view()
+    frozen.flags.writeable = False
+    return frozen
+
+
+def _classes_of(header: Mapping[str, Any]) -> npt.NDArray[Any]:
+    """Read the values of the classes; files from before they were written have the names only."""
+    if "classes" not in header:
+        return classes_from([str(name) for name in header["class_names"]])
+    values = header["classes"]
+    if len({type(value) for value in values}) != 1 or len(set(values)) < len(values):
+        raise ModelError("its classes are not different values of one kind")
+    return label_values(values, "classes")
+
+
+def _extent_of(header: Mapping[str, Any], tensors: Mapping[str, npt.NDArray[Any]]) -> Extent | None:
+    if "reach" not in header:
+        return None
+    return Extent(tensors["extent.low"], tensors["extent.high"], float(header["reach"]))
 
 
 def _eval_scales(header: Mapping[str, Any], n_hidden: int) -> tuple[float, ...]:

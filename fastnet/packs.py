@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fastnet import background
-from fastnet.config import TrainConfig, shortest
+from fastnet.config import TrainConfig
 from fastnet.kernels import layout, pack, step, update, warm
 from fastnet.kernels.context import FIRST_OF_TRIAL, N_PLACES, N_STATE, Job, job_row
 from fastnet.kernels.step import DONE, PAUSED, PENDING
@@ -28,6 +28,7 @@ from fastnet.network import (
     shapes_of,
     trial_of,
 )
+from fastnet.scalars import shortest
 
 if TYPE_CHECKING:
     from fastnet.data.dataset import Dataset

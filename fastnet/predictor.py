@@ -1,7 +1,8 @@
-"""What everything that was trained can do: tell probabilities and classes, be measured, be saved."""
+"""What everything that was trained can do: predict probabilities and classes, be measured, be saved."""
 
 from __future__ import annotations
 
+import math
 import os
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
@@ -10,13 +11,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from fastnet.data.coerce import as_features
-from fastnet.errors import ModelError
+from fastnet.data.coerce import as_array, as_features
+from fastnet.data.extent import Extent, other_units
+from fastnet.data.labels import positions_of
+from fastnet.errors import ModelError, warn
 from fastnet.files import as_path
 from fastnet.model_file import FloatArray, write_file
 
 if TYPE_CHECKING:
     from fastnet.data.dataset import Dataset
+    from fastnet.data.preprocess import Scaler
+    from fastnet.data.samples import Samples
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,8 +69,14 @@ class Predictor(ABC):
 
     Attributes
     ----------
+    classes : ndarray
+        (O,) int64, float64, bool or str: the values of the classes, which are the labels that it was trained on.
     class_names : tuple of str
-        The name of class 0, 1, ...
+        Their names, in the same order.
+    scaler : Scaler
+        How features are scaled before the first layer.
+    extent : Extent or None
+        How far the features of the training samples reach; None where that is not known.
     settings : dict
         How it was trained, ready for JSON.
     metrics : dict
@@ -74,7 +85,10 @@ class Predictor(ABC):
 
     __slots__ = ()
 
+    classes: npt.NDArray[Any]
     class_names: tuple[str, ...]
+    scaler: Scaler
+    extent: Extent | None
     settings: dict[str, Any]
     metrics: dict[str, Any]
 
@@ -114,12 +128,13 @@ class Predictor(ABC):
         Parameters
         ----------
         x : array_like
-            (N, I) features in the units of the training data: any numeric type, finite.
+            (N, I) features in the units of the training data: any numeric type, finite; further axes are flattened. One
+            sample may come without its first axis, as (I,), or as a square image of I pixels.
 
         Returns
         -------
         ndarray
-            (N, O) float32, rows sum to 1.
+            (N, O) float32, rows sum to 1, in the order of `classes`.
 
         Raises
         ------
@@ -127,39 +142,76 @@ class Predictor(ABC):
             If `x` is not a table of finite numbers.
         ModelError
             If `x` has another number of features.
-        """
-        features = as_features(x, "x")
-        if features.shape[1] != self.n_inputs:
-            raise ModelError(f"x has {features.shape[1]} features: this model reads {self.n_inputs}")
-        return self._probabilities(features)
 
-    def predict(self, x: npt.ArrayLike) -> npt.NDArray[np.int64]:
-        """Choose the most probable class of each row of `x`.
+        Warns
+        -----
+        FastnetWarning
+            If `x` must be in other units than the training samples, such as images divided by 255.
+        """
+        return self._probabilities(self._features(x))
+
+    def predict_index(self, x: npt.ArrayLike) -> npt.NDArray[np.int64]:
+        """Choose the most probable class of each sample, by its position.
+
+        Parameters
+        ----------
+        x : array_like
+            (N, I) features, as `predict_proba` takes them.
 
         Returns
         -------
         ndarray
-            (N,) int64, indices into `class_names`; on a tie the first.
+            (N,) int64, positions in `classes` and `class_names`; on a tie the first.
 
         Raises
         ------
-        DataError
-            If `x` is not a table of finite numbers.
-        ModelError
-            If `x` has another number of features.
+        DataError, ModelError
+            As `predict_proba` does.
         """
-        labels: npt.NDArray[np.int64] = np.argmax(self.predict_proba(x), axis=1).astype(np.int64)
+        positions: npt.NDArray[np.int64] = np.argmax(self.predict_proba(x), axis=1).astype(np.int64)
+        return positions
+
+    def predict(self, x: npt.ArrayLike) -> npt.NDArray[Any]:
+        """Choose the most probable class of each sample.
+
+        Parameters
+        ----------
+        x : array_like
+            (N, I) features, as `predict_proba` takes them.
+
+        Returns
+        -------
+        ndarray
+            (N,) labels, values of `classes` in their type: int64, float64, bool or str; on a tie the first.
+
+        Raises
+        ------
+        DataError, ModelError
+            As `predict_proba` does.
+
+        Examples
+        --------
+        >>> import fastnet
+        >>> data = ([[0.0], [0.1], [0.9], [1.0]] * 5, ["low", "low", "high", "high"] * 5)
+        >>> model = fastnet.train(data, fastnet.TrainConfig(hidden=(), learning_rate=1.0)).model
+        >>> model.predict([[0.05], [0.95]]).tolist(), model.predict_index([[0.05]]).tolist()
+        (['low', 'high'], [1])
+        >>> model.score([[0.05], [0.95]], ["low", "low"]).accuracy
+        0.5
+        """
+        labels: npt.NDArray[Any] = self.classes[self.predict_index(x)]
         return labels
 
-    def score(self, x: npt.ArrayLike, y: npt.NDArray[np.int64]) -> Score:
+    def score(self, x: npt.ArrayLike, y: npt.ArrayLike) -> Score:
         """Measure how well known classes are predicted.
 
         Parameters
         ----------
         x : array_like
             (N, I) features, as `predict_proba` takes them.
-        y : ndarray
-            (N,) int64, the true classes as indices into `class_names`.
+        y : array_like
+            (N,) or (N, 1) labels: the true classes as values of `classes`. Labels of another kind are matched by what
+            they look like, 1 and 1.0 and "1" and True, or by the name of the class. They need not have all classes.
 
         Returns
         -------
@@ -169,32 +221,51 @@ class Predictor(ABC):
         Raises
         ------
         DataError
-            If `x` is not a table of finite numbers.
+            If `x` is not a table of finite numbers, `y` has not one label for each sample, or one of a class that the
+            model does not know.
         ModelError
             If `x` has another number of features.
         """
-        return score_of(self.predict_proba(x), y)
+        features = self._features(x)
+        return self._measure(features, positions_of(y, self.classes, self.class_names, n=len(features)))
 
-    def check_fits(self, dataset: Dataset) -> None:
-        """Raise `ModelError` unless the data set has this model's features and classes.
+    def _measure(self, features: npt.NDArray[Any], positions: npt.NDArray[np.int64]) -> Score:
+        """Measure on the checked features of a data set and its positions of classes."""
+        return score_of(self._probabilities(features), positions)
+
+    def _features(self, x: npt.ArrayLike) -> npt.NDArray[Any]:
+        """Check features and bring them to (N, I); warn if they must be in other units than those of the training."""
+        array = as_array(x, "x")
+        if _is_one_sample(array.shape, self.n_inputs):
+            array = array.reshape(1, -1)
+        if array.ndim < 2:
+            raise ModelError(f"x has shape {array.shape}: this model reads samples of {self.n_inputs} features, (N, F)")
+        features = as_features(array, "x", self.scaler.dtype)
+        if features.shape[1] != self.n_inputs:
+            raise ModelError(f"x has {features.shape[1]} features: this model reads {self.n_inputs}")
+        strange = other_units(features, self.extent, images=self.scaler.of_images)
+        if strange:
+            warn(f"x {strange}")
+        return features
+
+    def check_fits(self, data: Dataset | Samples) -> None:
+        """Raise `ModelError` unless data have this model's number of features.
 
         Parameters
         ----------
-        dataset : Dataset
+        data : Dataset or Samples
             The data that the model is about to be asked about.
         """
-        if dataset.n_features != self.n_inputs:
+        if data.n_features != self.n_inputs:
             raise ModelError(
-                f"{dataset.name} has {dataset.n_features} features: this model reads {self.n_inputs}; "
+                f"{data.name} has {data.n_features} features: this model reads {self.n_inputs}; "
                 "give the kind of data that it was trained on"
             )
-        if tuple(dataset.class_names) != tuple(self.class_names):
-            raise ModelError(
-                f"{dataset.name} has the classes {_some(dataset.class_names)}: "
-                f"this model knows {_some(self.class_names)}; give the kind of data that it was trained on"
-            )
 
 
-def _some(names: tuple[str, ...]) -> str:
-    shown = ", ".join(names[:5])
-    return f"{shown}, ... ({len(names)} in all)" if len(names) > 5 else shown
+def _is_one_sample(shape: tuple[int, ...], n_inputs: int) -> bool:
+    """Whether an array is one sample without its first axis: a row, or a square image, with or without channels."""
+    if len(shape) == 1:
+        return shape[0] == n_inputs
+    image = len(shape) in (2, 3) and shape[0] == shape[1] and math.prod(shape) == n_inputs
+    return image and math.prod(shape[1:]) != n_inputs

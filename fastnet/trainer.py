@@ -6,15 +6,18 @@ import time
 from collections.abc import Callable
 from concurrent.futures import TimeoutError as NotYet
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from fastnet import background
-from fastnet.config import TrainConfig, count_threads
+from fastnet.config import TrainConfig, as_train_config, count_threads
 from fastnet.data.dataset import Dataset, Split
+from fastnet.data.dataset import split as split_rows
 from fastnet.data.preprocess import Scaler, fit_scaler
+from fastnet.data.registry import as_given
 from fastnet.errors import FastnetError
 from fastnet.kernels import pack, step
 from fastnet.kernels.context import ACCURACY, LOSS, fill
@@ -102,8 +105,8 @@ class TrainResult:
 
 
 def train(
-    dataset: Dataset,
-    config: TrainConfig,
+    dataset: Dataset | str | Path | tuple[npt.ArrayLike, npt.ArrayLike],
+    config: TrainConfig | None = None,
     *,
     split: Split | None = None,
     jobs: int | None = None,
@@ -114,10 +117,11 @@ def train(
 
     Parameters
     ----------
-    dataset : Dataset
+    dataset : Dataset, name, path or (x, y)
+        What it learns: a data set, its name or file as `fastnet.load` takes it, or (N, F) features and (N,) labels.
         Scaling is learnt on its training rows only; its test set is used once, after the training.
-    config : TrainConfig
-        Architecture and hyperparameters.
+    config : TrainConfig, optional
+        Architecture and hyperparameters; the defaults if left out.
     split : Split, optional
         Training and validation rows; 20 % stratified validation by the configuration's seed if left out.
     jobs : int, optional
@@ -135,7 +139,9 @@ def train(
     Raises
     ------
     ConfigError
-        If `jobs` is not a whole number from 1 to 4096.
+        If `jobs` is not a whole number from 1 to 4096, or an argument is of another kind.
+    DataError
+        If the data cannot be used.
     FastnetError
         If the loss is not finite in the first epoch, so that there is no network to keep.
     KeyboardInterrupt
@@ -149,10 +155,22 @@ def train(
     >>> result.epochs_done, result.test_accuracy > 0.5
     (3, True)
     """
-    from fastnet.data.dataset import split as split_rows
+    given, chosen = as_given(dataset, "dataset"), as_train_config(config)
+    parts = split or split_rows(given.y, seed=chosen.seed)
+    return train_network(given, chosen, parts, jobs=jobs, on_epoch=on_epoch, should_stop=should_stop)
 
+
+def train_network(
+    dataset: Dataset,
+    config: TrainConfig,
+    parts: Split,
+    *,
+    jobs: int | None = None,
+    on_epoch: Callable[[EpochResult], None] | None = None,
+    should_stop: Callable[[], bool] | None = None,
+) -> TrainResult:
+    """Train one network as `train` does, on data that were looked at before."""
     threads = min(count_threads(jobs), n_threads_limit())
-    parts = split or split_rows(dataset.y, seed=config.seed)
     scaler = fit_scaler(dataset.x, parts.train)
     data = prepare(dataset, parts, scaler)
     clock = time.perf_counter()
@@ -162,7 +180,7 @@ def train(
     model = training.model(dataset, scaler)
     score = None
     if dataset.x_test is not None and dataset.y_test is not None:
-        score = model.score(dataset.x_test, dataset.y_test)
+        score = model._measure(dataset.x_test, dataset.y_test)
         model.metrics["test_accuracy"], model.metrics["test_loss"] = score.accuracy, score.loss
     return TrainResult(
         model=model,

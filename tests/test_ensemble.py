@@ -44,9 +44,11 @@ def test_probabilities_are_the_weighted_mean() -> None:
     ensemble = make_ensemble()
     actual = ensemble.predict_proba(X)
     assert actual.dtype == np.float32 and actual.tobytes() == expected.astype(np.float32).tobytes()
-    assert (ensemble.predict(X) == expected.argmax(axis=1)).all()
+    assert (ensemble.predict_index(X) == expected.argmax(axis=1)).all()
+    names = np.array(ensemble.class_names)
+    assert (ensemble.predict(X) == names[expected.argmax(axis=1)]).all()
     y = np.arange(50) % 3
-    score = ensemble.score(X, y)
+    score = ensemble.score(X, names[y])
     assert score.accuracy == np.mean(expected.argmax(axis=1) == y)
     assert score.loss == pytest.approx(-np.log(expected[np.arange(50), y]).mean(), rel=1e-6)
     equal = make_ensemble(weights=()).predict_proba(X)

@@ -5,15 +5,18 @@ from __future__ import annotations
 import hashlib
 import operator
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastnet.config import MAX_SEED
-from fastnet.data.coerce import as_features, as_labels
+from fastnet.data.coerce import as_features
+from fastnet.data.extent import Extent, extent_of
+from fastnet.data.labels import as_labels
 from fastnet.errors import ConfigError, DataError
+from fastnet.scalars import plain
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -24,12 +27,14 @@ class Dataset:
 
     Attributes
     ----------
-    x : ndarray, shape (N, F), uint8 or float32, C-contiguous, finite
+    x : ndarray, shape (N, F), uint8, float32 or float64, C-contiguous, finite
         Features of the training samples; uint8 holds images in 0..255.
     y : ndarray, shape (N,), int64 in [0, n_classes)
-        Classes of the training samples.
+        Positions of the training samples' classes in `classes`.
+    classes : ndarray, shape (n_classes,), int64, float64, bool or str
+        Values of the classes: the labels as they were given, each once.
     class_names : tuple of str
-        Names of the classes, in the order of their indices.
+        Names of the classes, in the same order.
     name : str
         What the data set is called.
     x_test, y_test : ndarray or None
@@ -38,11 +43,13 @@ class Dataset:
 
     x: NDArray[Any]
     y: NDArray[np.int64]
+    classes: NDArray[Any]
     class_names: tuple[str, ...]
     name: str
     x_test: NDArray[Any] | None
     y_test: NDArray[np.int64] | None
     _fingerprint: str = field(default="", init=False)
+    _extent: Extent | None = field(default=None, init=False)
 
     @property
     def n_samples(self) -> int:
@@ -58,6 +65,17 @@ class Dataset:
     def n_classes(self) -> int:
         """Number of classes."""
         return len(self.class_names)
+
+    @property
+    def labels(self) -> NDArray[Any]:
+        """Labels of the training samples, (N,): `y` as values of `classes`, such as a model predicts and scores."""
+        labels: NDArray[Any] = self.classes[self.y]
+        return labels
+
+    @property
+    def labels_test(self) -> NDArray[Any] | None:
+        """Labels of the test samples in the same form; None where there is no test set."""
+        return None if self.y_test is None else self.classes[self.y_test]
 
     def fingerprint(self) -> str:
         """Identify the content: SHA-256 over form and bytes of the four arrays, 64 hexadecimal digits.
@@ -82,6 +100,19 @@ class Dataset:
             object.__setattr__(self, "_fingerprint", digest.hexdigest())
         return self._fingerprint
 
+    def extent(self) -> Extent:
+        """Measure how far the features of the training samples reach. It is computed once and kept.
+
+        Examples
+        --------
+        >>> as_dataset([[0.0], [1.5]], [0, 1]).extent().high.tolist()
+        [1.5]
+        """
+        if self._extent is None:
+            object.__setattr__(self, "_extent", extent_of(self.x))
+        assert self._extent is not None
+        return self._extent
+
     def without_test(self) -> Dataset:
         """Return the same training samples without a test set, for whoever must not see it.
 
@@ -90,7 +121,7 @@ class Dataset:
         >>> as_dataset([[0.0], [1.0]], [0, 1], x_test=[[0.5]], y_test=[1]).without_test()
         Dataset('data': 2 samples, 1 features, 2 classes, no test set)
         """
-        return Dataset(self.x, self.y, self.class_names, self.name, x_test=None, y_test=None)
+        return replace(self, x_test=None, y_test=None)
 
     def __repr__(self) -> str:
         test = "no test set" if self.x_test is None else f"{len(self.x_test)} test samples"
@@ -142,13 +173,16 @@ def as_dataset(
     ----------
     x : array_like of numbers, shape (N, F) or (N, ...)
         Features; further axes are flattened. uint8 is kept and means images in 0..255; every other numeric type
-        becomes float32. An array that already has the right form is not copied: leave it alone afterwards.
-    y : array_like of int or str, shape (N,)
-        Labels. Their distinct values, sorted, become the classes.
+        becomes float32, or float64 where rounding to float32 would lose what tells the samples apart, as it would with
+        Unix times (see `fastnet.data.coerce.as_features`). An array that already has the right form is not copied:
+        leave it alone afterwards.
+    y : array_like, shape (N,) or (N, 1)
+        Labels: whole numbers of any type, truth values, or text, also as Python objects or a column of pandas. Their
+        distinct values, sorted, become the classes.
     x_test, y_test : array_like, optional
         A test set in the same form.
     class_names : sequence of str, optional
-        Names of the classes in order; integer labels are then indices into it.
+        Names of the classes in order; labels that are numbers are then positions in it.
     name : str
         What the data set is called.
 
@@ -159,8 +193,8 @@ def as_dataset(
     Raises
     ------
     DataError
-        If a value is missing, not finite, too large for float32, not a number or not a class, or if the sizes of the
-        arrays disagree; the first offending place is named.
+        If a value is missing, not finite, not a number or not a class, or if the sizes of the arrays disagree; the
+        first offending place is named.
 
     Examples
     --------
@@ -171,8 +205,9 @@ def as_dataset(
         given, missing = ("y_test", "x_test") if x_test is None else ("x_test", "y_test")
         raise DataError(f"{given} is given without {missing}: a test set needs both")
     features = as_features(x, "x")
-    test_features = None if x_test is None else as_features(x_test, "x_test")
-    labels, test_labels, names = as_labels(y, y_test, class_names)
+    in_floats = None if features.dtype == np.uint8 else features.dtype
+    test_features = None if x_test is None else as_features(x_test, "x_test", in_floats)
+    labels, test_labels, classes, names = as_labels(y, y_test, class_names)
     _check_lengths(features, labels, "x", "y")
     if test_features is not None and test_labels is not None:
         _check_lengths(test_features, test_labels, "x_test", "y_test")
@@ -180,6 +215,7 @@ def as_dataset(
     return Dataset(
         x=_frozen(features),
         y=_frozen(labels),
+        classes=_frozen(classes),
         class_names=names,
         name=name,
         x_test=None if test_features is None else _frozen(test_features),
@@ -219,14 +255,7 @@ def take_first(dataset: Dataset, n: int) -> Dataset:
         )
     if n == dataset.n_samples:
         return dataset
-    return Dataset(
-        x=dataset.x[:n],
-        y=dataset.y[:n],
-        class_names=dataset.class_names,
-        name=dataset.name,
-        x_test=dataset.x_test,
-        y_test=dataset.y_test,
-    )
+    return replace(dataset, x=dataset.x[:n], y=dataset.y[:n])
 
 
 def split(y: ArrayLike, *, fraction: float = 0.2, seed: int = 0) -> Split:
@@ -268,6 +297,7 @@ def split(y: ArrayLike, *, fraction: float = 0.2, seed: int = 0) -> Split:
     >>> len(parts.train), len(parts.validation)
     (3, 3)
     """
+    fraction, seed = plain(fraction), plain(seed)
     if isinstance(fraction, bool) or not isinstance(fraction, (int, float)) or not 0.0 < fraction < 1.0:
         raise ConfigError(f"fraction={fraction!r}: must be in (0, 1)")
     if isinstance(seed, bool) or not hasattr(seed, "__index__") or not 0 <= seed <= MAX_SEED:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastnet.data.coerce import BLOCK_VALUES
+from fastnet.data.coerce import BLOCK_VALUES, nearly_equal
 from fastnet.errors import DataError
 
 
@@ -18,19 +18,30 @@ class Scaler:
 
     Attributes
     ----------
-    offset, scale : ndarray, shape (F,), float32
-        0 and 1/255 for images, mean and 1/standard deviation for everything else.
+    offset, scale : ndarray, shape (F,), float32 or float64
+        0 and 1/255 for images, mean and 1/standard deviation for everything else. In float64, which they have for
+        features of that type, samples are scaled in float64 and rounded to float32 after it.
     """
 
-    offset: NDArray[np.float32]
-    scale: NDArray[np.float32]
+    offset: NDArray[np.floating[Any]]
+    scale: NDArray[np.floating[Any]]
+
+    @property
+    def dtype(self) -> np.dtype[np.floating[Any]]:
+        """What features other than uint8 are to be before they are scaled, float32 or float64."""
+        return self.offset.dtype
+
+    @property
+    def of_images(self) -> bool:
+        """Whether it was learnt on images of bytes."""
+        return bool((self.offset == 0).all() and (self.scale == np.float32(1 / 255)).all())
 
     def apply(self, x: NDArray[Any]) -> NDArray[np.float32]:
         """Scale samples.
 
         Parameters
         ----------
-        x : ndarray, shape (N, F), uint8 or float32
+        x : ndarray, shape (N, F), uint8, float32 or float64
             Features of a `Dataset`, in the units that the scaler was fitted on.
 
         Returns
@@ -56,8 +67,11 @@ class Scaler:
         for start in range(0, len(x), rows):
             block = out[start : start + rows]
             with np.errstate(over="ignore", under="ignore", invalid="ignore"):
-                np.subtract(x[start : start + rows], self.offset, out=block, dtype=np.float32, casting="same_kind")
-                block *= self.scale
+                if self.dtype == np.float64:
+                    block[...] = (x[start : start + rows] - self.offset) * self.scale
+                else:
+                    np.subtract(x[start : start + rows], self.offset, out=block, dtype=np.float32, casting="same_kind")
+                    block *= self.scale
             if x.dtype != np.uint8 and not np.isfinite(block).all():
                 row, column = divmod(int((~np.isfinite(block)).argmax()), x.shape[1])
                 raise DataError(
@@ -72,7 +86,7 @@ def fit_scaler(x: NDArray[Any], train_indices: NDArray[np.int64]) -> Scaler:
 
     Parameters
     ----------
-    x : ndarray, shape (N, F), uint8 or float32
+    x : ndarray, shape (N, F), uint8, float32 or float64
         Features of a `Dataset`.
     train_indices : ndarray, int64
         Rows to learn from, at least one; the other rows have no influence.
@@ -80,14 +94,14 @@ def fit_scaler(x: NDArray[Any], train_indices: NDArray[np.int64]) -> Scaler:
     Returns
     -------
     Scaler
-        For uint8 (images) offset 0 and scale 1/255, whatever the rows hold. For float32 the mean and the inverse of
-        the (population) standard deviation of each feature, summed in float64 in the order of `train_indices`; a
-        feature that is constant gets scale 1.
+        For uint8 (images) offset 0 and scale 1/255, whatever the rows hold. Else the mean and the inverse of the
+        (population) standard deviation of each feature, summed in float64 in the order of `train_indices`, in the type
+        of `x`; a feature that is constant, in float64 but for rounding, gets scale 1.
 
     Raises
     ------
     DataError
-        If a feature varies too little or too much for its scale to be a float32.
+        If a feature varies too little or too much for its scale to be a number of that type.
 
     Examples
     --------
@@ -105,24 +119,28 @@ def fit_scaler(x: NDArray[Any], train_indices: NDArray[np.int64]) -> Scaler:
         low, high = np.minimum(low, x[rows].min(axis=0)), np.maximum(high, x[rows].max(axis=0))
         total += x[rows].sum(axis=0, dtype=np.float64)
     mean = total / len(train_indices)
+    constant, unit = low == high, np.ones(n_features)
+    if x.dtype == np.float64:
+        constant = nearly_equal(low, high)
+        unit = np.where(constant, 1.0, np.maximum(high - mean, mean - low))  # squares stay within float64
     for rows in blocks:
-        squares += np.square(x[rows] - mean).sum(axis=0)
-    deviation = np.where(low == high, 1.0, np.sqrt(squares / len(train_indices)))
-    return Scaler(mean.astype(np.float32), _inverse(deviation))
+        squares += np.square((x[rows] - mean) / unit).sum(axis=0)
+    deviation = np.where(constant, 1.0, unit * np.sqrt(squares / len(train_indices)))
+    return Scaler(mean.astype(x.dtype), _inverse(deviation, x.dtype))
 
 
-def _inverse(deviation: NDArray[np.float64]) -> NDArray[np.float32]:
-    limits = np.finfo(np.float32)
+def _inverse(deviation: NDArray[np.float64], dtype: np.dtype[Any]) -> NDArray[np.floating[Any]]:
+    limits = np.finfo(dtype)
     with np.errstate(divide="ignore"):
         inverse = 1.0 / deviation
     bad = ~((inverse >= limits.tiny) & (inverse <= limits.max))
     if bad.any():
         column = int(bad.argmax())
         raise DataError(
-            f"feature {column} of x has a standard deviation of {deviation[column]:g}: float32 cannot hold its "
+            f"feature {column} of x has a standard deviation of {deviation[column]:g}: {dtype} cannot hold its "
             "inverse; give that feature in another unit or leave it out"
         )
-    return inverse.astype(np.float32)
+    return inverse.astype(dtype)
 
 
 def _rows_per_block(x: NDArray[Any]) -> int:

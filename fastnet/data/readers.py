@@ -8,7 +8,8 @@ import os
 import struct
 import zipfile
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from io import BufferedIOBase
 from pathlib import Path
 from tokenize import TokenError
@@ -18,6 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastnet.data.dataset import Dataset, as_dataset
+from fastnet.data.labels import label_values, positions_of
+from fastnet.data.samples import Samples, no_test_set
 from fastnet.errors import DataError
 from fastnet.files import as_path
 
@@ -172,7 +175,7 @@ def read_npz(path: str | os.PathLike[str]) -> Dataset:
         If the file is missing or damaged, lacks those arrays, or they do not make a data set (see `as_dataset`).
     """
     path = as_path(path, "path")
-    arrays = _npz_arrays(path)
+    arrays = _npz_arrays(path, _npz_keys)
     suffix = "_train" if "x_train" in arrays else ""
     class_names = None if "class_names" not in arrays else np.ravel(arrays["class_names"]).tolist()
     try:
@@ -188,15 +191,52 @@ def read_npz(path: str | os.PathLike[str]) -> Dataset:
         raise DataError(f"{path}: {error}") from None
 
 
-def _npz_arrays(path: Path) -> dict[str, NDArray[Any]]:
+def read_samples(path: str | os.PathLike[str], part: str | None = None, *, labels: bool = True) -> Samples:
+    """Read samples for a model that is there already from a NumPy archive.
+
+    Parameters
+    ----------
+    path : path
+        Holds the array x, x_train or x_test and, where they are needed, labels under the name with y in front;
+        optionally class_names, in which labels that are numbers are positions.
+    part : {"test", "train"}, optional
+        The test set if there is one, otherwise all samples, if left out.
+    labels : bool
+        Whether labels are needed.
+
+    Returns
+    -------
+    Samples
+        Named after the file, without its suffix; labels are None if they are not needed.
+
+    Raises
+    ------
+    DataError
+        If the file is missing or damaged, or lacks the arrays.
+    """
+    path = as_path(path, "path")
+    arrays = _npz_arrays(path, partial(_sample_keys, part=part, labels=labels))
+    (x_name, x), *others = arrays.items()
+    given, chosen = None, "test" if x_name == "x_test" else "train" if part else "all"
+    try:
+        if labels:
+            given = label_values(others[0][1], others[0][0])
+            if "class_names" in arrays and given.dtype.kind != "U":
+                names = np.ravel(arrays["class_names"]).tolist()
+                given = np.asarray(names)[positions_of(given, np.arange(len(names)), (), name=others[0][0])]
+    except DataError as error:
+        raise DataError(f"{path}: {error}") from None
+    return Samples(x, given, path.stem, chosen)
+
+
+def _npz_arrays(path: Path, choose: Callable[[Path, Sequence[str]], list[str]]) -> dict[str, NDArray[Any]]:
     try:
         with path.open("rb") as file:
             if file.read(4) != b"PK\x03\x04":
                 raise DataError(f"{path}: not an .npz file; write one with numpy.savez(path, x=..., y=...)")
             file.seek(0)
             with np.load(file, allow_pickle=False) as archive:
-                keys = _npz_keys(path, archive.files)
-                return {key: archive[key] for key in keys}
+                return {key: archive[key] for key in choose(path, archive.files)}
     except DataError:
         raise
     except MemoryError:
@@ -228,6 +268,25 @@ def _npz_keys(path: Path, files: Sequence[str]) -> list[str]:
     if not set(needed) <= set(files):
         raise DataError(f"{path}: holds {', '.join(files) or 'nothing'}; the arrays {NPZ_KEYS} are needed")
     return needed + [key for key in ("x_test", "y_test", "class_names") if key in files]
+
+
+def _sample_keys(path: Path, files: Sequence[str], *, part: str | None, labels: bool) -> list[str]:
+    """Name the arrays of one part: features first, then labels and the names of the classes if they are needed."""
+    suffix = "_test" if part == "test" or (part is None and "x_test" in files) else ""
+    if not suffix and "x_train" in files:
+        suffix = "_train"
+    if part == "test" and "x_test" not in files and {"x", "x_train"} & set(files):
+        raise no_test_set(path.stem)
+    if f"x{suffix}" not in files:
+        raise DataError(f"{path}: holds {', '.join(files) or 'nothing'}; the array x, x_train or x_test is needed")
+    if not labels:
+        return [f"x{suffix}"]
+    if f"y{suffix}" not in files:
+        raise DataError(
+            f"{path}: its samples x{suffix} have no labels y{suffix}, so nothing can be measured on them; add the "
+            "labels, or predict them"
+        )
+    return [f"x{suffix}", f"y{suffix}", *(["class_names"] if "class_names" in files else [])]
 
 
 def _idx_header(file: BufferedIOBase, path: Path, dimensions: int | None) -> tuple[np.dtype[Any], tuple[int, ...]]:

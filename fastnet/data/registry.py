@@ -12,9 +12,11 @@ from typing import Any
 
 import numpy as np
 
+from fastnet.data.coerce import as_array
 from fastnet.data.dataset import Dataset, as_dataset, split
 from fastnet.data.download import Progress, fetch
-from fastnet.data.readers import IDX_NAMES, find_idx_files, read_idx_folder, read_npz
+from fastnet.data.readers import IDX_NAMES, find_idx_files, read_idx_folder, read_npz, read_samples
+from fastnet.data.samples import Samples, samples_of
 from fastnet.errors import ConfigError, DataError
 from fastnet.files import as_path
 
@@ -129,14 +131,64 @@ def load(
         return _load_digits()
     if text in IMAGE_SETS:
         return _load_images(text, data_dir, progress)
+    path = _file_of(text)
+    if path is None:
+        raise DataError(f"{text!r}: no such data; give one of {', '.join(NAMES)}, or a path to an .npz file")
+    return read_npz(path)
+
+
+def _file_of(text: str) -> Path | None:
+    """Return the file of data that have no name; None where neither a suffix nor a file says that it is one."""
+    if text in NAMES:
+        return None
     path = as_path(text, "data") if text else Path()
     if text and path.is_dir():
         raise DataError(
             f"{text}: is a folder; give a file, or one of {', '.join(IMAGE_SETS)} with the folder as --data-dir"
         )
-    if path.suffix == ".npz" or path.is_file():
-        return read_npz(path)
-    raise DataError(f"{text!r}: no such data; give one of {', '.join(NAMES)}, or a path to an .npz file")
+    return path if path.suffix == ".npz" or path.is_file() else None
+
+
+def load_samples(
+    name_or_path: str | os.PathLike[str],
+    *,
+    part: str | None = None,
+    labels: bool = True,
+    data_dir: str | os.PathLike[str] | None = None,
+    progress: Progress | None = None,
+) -> Samples:
+    """Load samples for a model that is there already; unlike a data set they may have one class, or no labels.
+
+    Parameters
+    ----------
+    name_or_path : str or path
+        As for `load`.
+    part : {"test", "train"}, optional
+        The test set if there is one, otherwise all samples, if left out.
+    labels : bool
+        Whether labels are needed. Where they are not, those of a file are not looked at.
+    data_dir, progress
+        As for `load`.
+
+    Returns
+    -------
+    Samples
+
+    Raises
+    ------
+    DataError
+        If there is no such name, file or part, labels are needed and missing, or the data are damaged.
+
+    Examples
+    --------
+    >>> samples = load_samples("mnist5k")
+    >>> samples.part, samples.x.shape
+    ('test', (1000, 784))
+    """
+    path = _file_of(os.fsdecode(name_or_path))
+    if path is not None:
+        return read_samples(path, part, labels=labels)
+    return samples_of(load(name_or_path, data_dir=data_dir, progress=progress), part)
 
 
 def as_given(data: Any, name: str) -> Dataset:
@@ -174,6 +226,21 @@ def as_given(data: Any, name: str) -> Dataset:
     raise ConfigError(
         f"{name} is a {type(data).__name__}: give a Dataset, the name or file of one, or a pair of features and labels"
     )
+
+
+def samples_given(data: Any, name: str) -> Samples:
+    """Take validation samples in any form in which a caller may have them; see `as_given`.
+
+    Examples
+    --------
+    >>> samples_given(([[0.0], [1.0]], ["a", "a"]), "validation").labels.tolist()
+    ['a', 'a']
+    """
+    if isinstance(data, tuple) and len(data) == 2:
+        return Samples(as_array(data[0], "x"), as_array(data[1], "y"), name, "all")
+    if isinstance(data, (str, Path)):
+        return load_samples(data, part="train")
+    return samples_of(as_given(data, name), "train")
 
 
 def cache_folder() -> Path:

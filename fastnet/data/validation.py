@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
-from fastnet.data.dataset import Dataset, Split, as_dataset
+from fastnet.data.coerce import as_features
+from fastnet.data.dataset import Dataset, Split
+from fastnet.data.labels import positions_of
+from fastnet.data.samples import Samples, samples_of
 from fastnet.errors import DataError
 
 
@@ -58,15 +63,16 @@ def stratified_folds(y: NDArray[np.int64], n_folds: int, *, seed: int = 0) -> li
     return [Split(train=shuffled.permutation(train), validation=validation) for train, validation in parts]
 
 
-def with_validation(dataset: Dataset, validation: Dataset) -> tuple[Dataset, Split]:
+def with_validation(dataset: Dataset, validation: Dataset | Samples) -> tuple[Dataset, Split]:
     """Join training samples with a validation set of their own.
 
     Parameters
     ----------
     dataset : Dataset
         Its training part is learnt from; its test part is kept.
-    validation : Dataset
-        All its samples validate; a test part is left out.
+    validation : Dataset or Samples
+        Of a data set the training samples validate. Its labels are matched to the classes of `dataset`, of which it
+        need not have all.
 
     Returns
     -------
@@ -83,30 +89,26 @@ def with_validation(dataset: Dataset, validation: Dataset) -> tuple[Dataset, Spl
 
     Examples
     --------
+    >>> from fastnet.data import as_dataset
     >>> joined, parts = with_validation(as_dataset([[0.0], [1.0]], ["a", "b"]), as_dataset([[2.0], [0.5]], ["b", "a"]))
     >>> joined.y.tolist(), parts.train.tolist(), parts.validation.tolist()
     ([0, 1, 1, 0], [0, 1], [2, 3])
     """
-    if validation.n_features != dataset.n_features or validation.x.dtype != dataset.x.dtype:
+    samples = samples_of(validation, "train") if isinstance(validation, Dataset) else validation
+    images = samples.x.dtype == np.uint8
+    if samples.n_features != dataset.n_features or images != (dataset.x.dtype == np.uint8):
         raise DataError(
-            f"the validation data {validation.name} have {validation.n_features} features of type "
-            f"{validation.x.dtype}, the training data {dataset.name} {dataset.n_features} of {dataset.x.dtype}: both "
-            "must be the same"
+            f"the validation data {samples.name} have {samples.n_features} features of type {samples.x.dtype}, the "
+            f"training data {dataset.name} {dataset.n_features} of {dataset.x.dtype}: both must be the same"
         )
-    strange = [name for name in validation.class_names if name not in dataset.class_names]
-    if strange:
-        raise DataError(
-            f"the validation data {validation.name} have the class {strange[0]!r}, which no training sample of "
-            f"{dataset.name} has; correct the label or add training samples"
-        )
-    renamed = np.array([dataset.class_names.index(name) for name in validation.class_names], np.int64)
+    assert samples.labels is not None
+    try:
+        x = as_features(samples.x, "x", None if images else dataset.x.dtype)
+        y = positions_of(samples.labels, dataset.classes, dataset.class_names, n=len(x))
+    except DataError as error:
+        raise DataError(f"the validation data {samples.name}: {error}") from None
     n = dataset.n_samples
-    joined = as_dataset(
-        np.concatenate([dataset.x, validation.x]),
-        np.concatenate([dataset.y, renamed[validation.y]]),
-        x_test=dataset.x_test,
-        y_test=dataset.y_test,
-        class_names=dataset.class_names,
-        name=dataset.name,
-    )
-    return joined, Split(train=np.arange(n), validation=np.arange(n, n + validation.n_samples))
+    joined_x, joined_y = np.concatenate([dataset.x, x]), np.concatenate([dataset.y, y])
+    joined_x.flags.writeable = joined_y.flags.writeable = False
+    joined = replace(dataset, x=joined_x, y=joined_y)
+    return joined, Split(train=np.arange(n), validation=np.arange(n, n + len(x)))

@@ -71,7 +71,7 @@ def validation(lab: Lab) -> Outcome:
         for number, group in groups.items():
             model = group.networks[seed].model
             if model is not None:
-                right[number] = model.predict(lab.test.x) == lab.test.y
+                right[number] = model.predict_index(lab.test.x) == lab.test.y
         found.append(choose(right, part, seed))
     lab.forget()
     return _outcome(lab, base, drawn, found, part)

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastnet.config import ExperimentConfig, TrainConfig, as_settings, count_threads
-from fastnet.data.dataset import Dataset, as_dataset, split, take_first
+from fastnet.data.dataset import Dataset, split, take_first
 from fastnet.data.preprocess import Scaler, fit_scaler
 from fastnet.data.validation import with_validation
 from fastnet.errors import DataError
@@ -184,7 +184,7 @@ class Lab:
             rows = np.arange(wanted) * len(y) // wanted
             self.notes.append(f"Tested on {wanted:,} of the {len(y):,} test samples, evenly spread over them.")
             x, y = x[rows], y[rows]
-        return as_dataset(x, y, class_names=self.dataset.class_names, name=f"test set of {self.dataset.name}")
+        return replace(self.dataset, x=x, y=y, name=f"test set of {self.dataset.name}", x_test=None, y_test=None)
 
     def begin(self, name: str) -> None:
         """Begin an experiment of that name."""
@@ -308,7 +308,4 @@ def settings_of(config: TrainConfig) -> dict[str, Any]:
 
 
 def _rows(dataset: Dataset, rows: NDArray[np.int64], x_test: Any, y_test: Any) -> Dataset:
-    return as_dataset(
-        dataset.x[rows], dataset.y[rows], x_test=x_test, y_test=y_test, class_names=dataset.class_names,
-        name=dataset.name,
-    )  # fmt: skip
+    return replace(dataset, x=dataset.x[rows], y=dataset.y[rows], x_test=x_test, y_test=y_test)

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy.typing as npt
 
-from fastnet.config import TEXT_FORMS, SearchConfig, TrainConfig
-from fastnet.data.registry import as_given
+from fastnet.config import TEXT_FORMS, SearchConfig, TrainConfig, seconds, whole_bytes
+from fastnet.data.registry import as_given, samples_given
 from fastnet.errors import ConfigError
 from fastnet.files import as_path
 from fastnet.settings import suggestion
@@ -29,7 +29,7 @@ def search(
     trials: int = 100,
     study: str | Path | None = None,
     fresh: bool = False,
-    validation: Dataset | tuple[npt.ArrayLike, npt.ArrayLike] | None = None,
+    validation: Dataset | str | Path | tuple[npt.ArrayLike, npt.ArrayLike] | None = None,
     jobs: int | None = None,
     memory: int | None = None,
     timeout: float | None = None,
@@ -53,8 +53,8 @@ def search(
         ``studies/`` if left out.
     fresh : bool
         Forget the trials that the study holds and start over.
-    validation : Dataset or (x, y), optional
-        Samples to validate with, in place of a part of `data`.
+    validation : Dataset, name, path or (x, y), optional
+        Samples to validate with, in place of a part of `data`; they need not have all classes.
     jobs : int, optional
         Threads; as many as the process may use if left out. Results do not depend on it.
     memory : int, optional
@@ -99,8 +99,8 @@ def search(
     if validation is not None:
         from fastnet.data.validation import with_validation
 
-        dataset, split = with_validation(dataset, as_given(validation, "validation"))
-    ends = None if timeout is None else time.monotonic() + timeout
+        dataset, split = with_validation(dataset, samples_given(validation, "validation"))
+    ends = None if timeout is None else time.monotonic() + seconds(timeout)
     return run_study(
         dataset,
         config,
@@ -108,7 +108,7 @@ def search(
         split=split,
         fresh=fresh,
         jobs=jobs,
-        memory=memory,
+        memory=None if memory is None else whole_bytes(memory),
         on_progress=on_progress,
         should_stop=None if ends is None else lambda: time.monotonic() >= ends,
     )

@@ -109,7 +109,7 @@ def keep(
         What is to be stored of it, ready for JSON, ``test_uses`` being how often the study has used the test set by
         then; None if it was stopped.
     """
-    from fastnet.trainer import train
+    from fastnet.trainer import train_network
 
     stopped = False
 
@@ -120,7 +120,7 @@ def keep(
 
     n_parameters = config.network(dataset.n_features, dataset.n_classes).n_parameters
     jobs = threads if 6.0 * n_parameters * len(parts.train) * config.epochs >= SHORT else 1
-    result = train(dataset.without_test(), config, split=parts, jobs=jobs, should_stop=stop)
+    result = train_network(dataset.without_test(), config, parts, jobs=jobs, should_stop=stop)
     if stopped:
         return None
     kept: dict[str, Any] = {
@@ -156,7 +156,7 @@ def test_and_save(study: Study, dataset: Dataset, model: Predictor, name: str, n
     tested: dict[str, Any] = {"test_accuracy": None, "test_loss": None, "test_uses": 0, "model": name}
     if dataset.x_test is not None and dataset.y_test is not None:
         study.note_test_use(note)
-        score = model.score(dataset.x_test, dataset.y_test)
+        score = model._measure(dataset.x_test, dataset.y_test)
         model.metrics["test_accuracy"], model.metrics["test_loss"] = score.accuracy, score.loss
         tested |= {"test_accuracy": score.accuracy, "test_loss": score.loss, "test_uses": len(study.test_uses())}
     model.save(Path(study.path).parent / name)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from fastnet.config import shortest
+from fastnet.scalars import shortest
 
 if TYPE_CHECKING:
     import pyarrow as pa

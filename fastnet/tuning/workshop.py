@@ -151,7 +151,7 @@ class Workshop:
         """Compute the probabilities of all validation samples, each by the network of its fold, (N, O) float32."""
         x = self.dataset.x
         pairs = zip(models, self.splits, strict=True)
-        return np.concatenate([model.predict_proba(x[parts.validation]) for model, parts in pairs])
+        return np.concatenate([model._probabilities(x[parts.validation]) for model, parts in pairs])
 
     def validation_labels(self) -> NDArray[np.int64]:
         """Return the classes of the samples that `validated` has, (N,) int64."""

@@ -1,0 +1,152 @@
+"""How far the features of the training samples reach, and whether other samples can be of the same kind.
+
+What is asked here has to stay silent on ordinary data: on single samples, on samples that lie outside of what the
+training has seen, on pixels that were nearly always dark. It is meant for other units: bytes and fractions of 255,
+metres and kilometres, seconds and milliseconds, standardised or not.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastnet.data.coerce import BLOCK_VALUES, nearly_equal
+
+LOOKED_AT = 1000
+"""Samples that are looked at, evenly spread over those given."""
+
+SMALLER = 32
+"""How many times smaller than in any training sample the largest value of all samples has to be to be noticed."""
+
+FEW, FAR_OF_FEW = 5, 10.0
+"""Below this number of samples a feature has to lie this many times its range outside of it, else once."""
+
+SHARE = 0.05
+"""Share of the features that vary, at least one, that have to lie outside in more than half of the samples."""
+
+_BYTE = 255
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Extent:
+    """How far features reach.
+
+    Attributes
+    ----------
+    low, high : ndarray, shape (F,), or (1,) for images
+        Least and largest value of each feature, of images those of all pixels.
+    reach : float
+        The largest absolute value of a sample, of the sample where it is smallest.
+    """
+
+    low: NDArray[np.floating[Any]]
+    high: NDArray[np.floating[Any]]
+    reach: float
+
+
+def extent_of(x: NDArray[Any]) -> Extent:
+    """Measure samples.
+
+    Parameters
+    ----------
+    x : ndarray, shape (N, F), uint8, float32 or float64
+        Features of a `Dataset`.
+
+    Examples
+    --------
+    >>> extent = extent_of(np.float32([[-1, 5], [3, 0]]))
+    >>> extent.low.tolist(), extent.high.tolist(), extent.reach
+    ([-1.0, 0.0], [3.0, 5.0], 3.0)
+    """
+    rows = max(1, BLOCK_VALUES // x.shape[1])
+    low, high, reach = x[0], x[0], np.inf
+    for start in range(0, len(x), rows):
+        block = x[start : start + rows]
+        low, high = np.minimum(low, block.min(axis=0)), np.maximum(high, block.max(axis=0))
+        largest = block.max(axis=1) if x.dtype == np.uint8 else np.abs(block).max(axis=1)
+        reach = min(reach, float(largest.min()))
+    if x.dtype == np.uint8:
+        low, high = np.array([low.min()], np.float32), np.array([high.max()], np.float32)
+    return Extent(low, high, reach)
+
+
+def other_units(x: NDArray[Any], extent: Extent | None, *, images: bool) -> str | None:
+    """Say in what samples differ so much from those of the training that they must be in other units.
+
+    Parameters
+    ----------
+    x : ndarray, shape (N, F), uint8, float32 or float64
+        The samples.
+    extent : Extent or None
+        Of the training samples; None where it is not known.
+    images : bool
+        Whether the training samples were images of bytes.
+
+    Returns
+    -------
+    str or None
+        The first half of a sentence about x and the way out, always the same for the same fault; None if there is
+        nothing to say.
+
+    Examples
+    --------
+    >>> print(other_units(np.array([[0.0, 0.25], [0.5, 1.0]]), None, images=True))
+    holds values from 0 to 1, where the training samples are images of 0 to 255; if it was divided by 255, ...
+    >>> other_units(np.array([[0.0, 128.0]]), None, images=True) is None
+    True
+    """
+    some = x[np.arange(min(len(x), LOOKED_AT)) * len(x) // min(len(x), LOOKED_AT)]
+    size = float(np.abs(some.astype(np.float64)).max())
+    small = extent is not None and 0 < size * SMALLER <= extent.reach
+    if images:
+        return _unlike_images(some, size, small, _BYTE if extent is None else float(extent.high[0]))
+    if extent is None:
+        return None
+    if small:
+        return (
+            f"holds no value as large as {size_of(extent.reach)}, where every training sample has one; give it in the "
+            "units of the training samples"
+        )
+    return _far_outside(some, extent)
+
+
+def size_of(value: float) -> str:
+    """Write a size to three digits."""
+    return f"{value:.3g}"
+
+
+def _unlike_images(x: NDArray[Any], size: float, small: bool, brightest: float) -> str | None:
+    bytes_ = f"where the training samples are images of 0 to {_BYTE}"
+    least = float(x.min())
+    fractions = x.dtype.kind == "f" and 0 < size <= 1 < brightest and bool((np.floor(x) != x).any())
+    if (small or fractions) and least < 0:
+        return f"holds values around 0, {bytes_}; give the images as they were before they were scaled"
+    if fractions or (small and size <= 1):
+        return f"holds values from 0 to 1, {bytes_}; if it was divided by {_BYTE}, multiply it by {_BYTE}"
+    if small:
+        return f"holds small values only, {bytes_}; give the images as they were before they were scaled"
+    if least < -1 and least < -size / 4:
+        return f"holds negative values, {bytes_}; add what was subtracted from them, or read them as uint8"
+    if size > 2 * _BYTE:
+        return f"holds values beyond {2 * _BYTE}, {bytes_}; bring them to that range"
+    return None
+
+
+def _far_outside(x: NDArray[Any], extent: Extent) -> str | None:
+    """Find features that mostly lie far outside of their range in the training."""
+    low, high = extent.low.astype(np.float64), extent.high.astype(np.float64)
+    margin = (high - low) * (FAR_OF_FEW if len(x) < FEW else 1.0)
+    varies = ~nearly_equal(low, high)
+    outside = ((x < low - margin) | (x > high + margin)).mean(axis=0) > 0.5
+    off = np.flatnonzero(outside & varies)
+    if len(off) < max(1.0, SHARE * np.count_nonzero(varies)):
+        return None
+    first = int(off[0])
+    more = f" (and of {len(off) - 1} more)" if len(off) > 1 else ""
+    return (
+        f"has values of feature {first}{more} far outside of the training samples', which are {size_of(low[first])} to "
+        f"{size_of(high[first])}; give it in the units of the training samples, or expect little of the predictions"
+    )

@@ -1,0 +1,82 @@
+"""Samples for a model that is there already: features, and labels where there are any.
+
+Unlike a `Dataset` they need not have two classes, all classes, or labels at all; their features stay in the type in
+which they are given, for it is the model that knows what they are to become.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from numpy.typing import NDArray
+
+from fastnet.data.dataset import Dataset
+from fastnet.data.labels import named_labels
+from fastnet.errors import DataError
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Samples:
+    """Samples to be predicted, or to be measured on.
+
+    Attributes
+    ----------
+    x : ndarray, shape (N, ...)
+        Features as they were given.
+    labels : ndarray or None
+        Labels as they were given, by name where the classes have names; None where there are none.
+    name : str
+        What they are called.
+    part : {"test", "train", "all"}
+        Which samples of their source they are; ``all`` where it has no test set.
+    """
+
+    x: NDArray[Any]
+    labels: NDArray[Any] | None
+    name: str
+    part: str
+
+    @property
+    def n_features(self) -> int:
+        """Number of features of a sample."""
+        return math.prod(self.x.shape[1:])
+
+
+def samples_of(dataset: Dataset, part: str | None = None) -> Samples:
+    """Take a part of a data set.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    part : {"test", "train"}, optional
+        The test set if there is one, otherwise all samples, if left out.
+
+    Returns
+    -------
+    Samples
+
+    Raises
+    ------
+    DataError
+        If the test set is wanted and there is none.
+
+    Examples
+    --------
+    >>> from fastnet.data import as_dataset
+    >>> samples = samples_of(as_dataset([[0.0], [1.0]], [0, 1], class_names=["left", "right"]))
+    >>> samples.part, samples.labels.tolist()
+    ('all', ['left', 'right'])
+    """
+    x, y, chosen = dataset.x, dataset.y, "train" if part == "train" else "all"
+    if part == "test" or (part is None and dataset.x_test is not None):
+        if dataset.x_test is None or dataset.y_test is None:
+            raise no_test_set(dataset.name)
+        x, y, chosen = dataset.x_test, dataset.y_test, "test"
+    return Samples(x, named_labels(y, dataset.classes, dataset.class_names), dataset.name, chosen)
+
+
+def no_test_set(name: str) -> DataError:
+    """Return what is raised where a test set is asked for and there is none."""
+    return DataError(f"{name} has no test set: leave part out, or choose the part train")
