@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from .streams import output_is_the_result
+
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
@@ -32,6 +34,7 @@ def command(ctx: click.Context, /, shell: str | None) -> None:
     """
     from click.shell_completion import get_completion_class
 
+    output_is_the_result()
     shell = shell or Path(os.environ.get("SHELL", "")).name
     completer = get_completion_class(shell) if shell in SHELLS else None
     if completer is None:

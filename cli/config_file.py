@@ -6,7 +6,6 @@ option would, and settles by the same precedence whether a hyperparameter is fix
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -19,6 +18,7 @@ from fastnet.errors import ConfigError
 
 from .options import default_of, flag
 from .paths import PathType
+from .streams import input_bytes
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -69,10 +69,10 @@ def config_options(command: Command) -> Command:
 def _load(ctx: click.Context, param: click.Parameter, path: Path | None) -> None:
     if path is None or ctx.resilient_parsing:
         return
-    from fastnet.settings import parse_settings, read_settings
+    from fastnet.settings import MAX_BYTES, parse_settings, read_settings
 
     if str(path) == "-":
-        source, content = "standard input", parse_settings(sys.stdin.buffer.read(), "standard input")
+        source, content = "standard input", parse_settings(input_bytes(MAX_BYTES + 1), "standard input")
     else:
         source, content = str(path), read_settings(path)
     if not _takes_space(ctx.command):

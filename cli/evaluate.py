@@ -10,6 +10,7 @@ from .notes import verbosity_options
 from .options import data_options, format_option, load_part, model_argument, part_option
 from .progress import accuracy
 from .results import as_json
+from .streams import output_is_the_result
 
 
 @click.command(name="evaluate")
@@ -31,6 +32,7 @@ def command(model: Path, data: str, data_dir: Path | None, part: str | None, out
     """
     from fastnet.ensemble import load_model
 
+    output_is_the_result()
     trained = load_model(model)
     samples = load_part(data, data_dir, part, labels=True)
     trained.check_fits(samples)

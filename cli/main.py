@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +13,8 @@ import click
 from fastnet._version import __version__
 from fastnet.errors import FastnetError
 
-from .notes import warnings_as_notes
+from . import streams
+from .notes import described, warnings_as_notes
 from .tables import printable
 
 COMMANDS = (
@@ -52,17 +52,12 @@ def failures_as_sentences(ctx: click.Context) -> Iterator[None]:
     except BrokenPipeError:
         raise  # whoever read our output has left: Click ends quietly with exit code 1
     except OSError as error:
-        raise click.ClickException(printable(_describe(error))) from error
+        raise click.ClickException(printable(described(error))) from error
     except MemoryError as error:
         raise click.ClickException("not enough memory: choose smaller layers, less data or fewer trials") from error
     except KeyboardInterrupt:
         click.echo("Interrupted.", err=True)
         ctx.exit(INTERRUPTED)
-
-
-def _describe(error: OSError) -> str:
-    reason = error.strerror or str(error) or type(error).__name__
-    return reason if error.filename is None else f"{error.filename}: {reason}"
 
 
 @click.group(
@@ -92,7 +87,8 @@ def cli() -> None:
 
 def main() -> None:
     """Run the command line; the entry point of the `fastnet` script."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # a name that the terminal cannot show is no reason to fail
-            stream.reconfigure(errors="backslashreplace")
-    cli(prog_name="fastnet")
+    streams.prepare()
+    try:
+        cli(prog_name="fastnet")
+    except SystemExit as end:
+        sys.exit(streams.finish(end.code) if isinstance(end.code, int) else end.code)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -10,6 +11,7 @@ from typing import Any, TypeVar
 import click
 
 from fastnet.errors import FastnetWarning
+from fastnet.files import NO_CURRENT_FOLDER, current_folder_exists
 
 from .tables import printable
 
@@ -77,3 +79,14 @@ def warnings_as_notes() -> Iterator[None]:
 
         warnings.showwarning = show
         yield
+
+
+def described(error: OSError) -> str:
+    """A failure of the file system as a sentence."""
+    reason = error.strerror or str(error) or type(error).__name__
+    if isinstance(error, FileNotFoundError) and not current_folder_exists():
+        reason = NO_CURRENT_FOLDER
+    if error.filename is None:
+        return reason
+    name = os.fsdecode(error.filename) if isinstance(error.filename, bytes) else error.filename
+    return f"{name}: {reason}"

@@ -15,6 +15,7 @@ from .notes import verbosity_options
 from .options import data_options, format_option, load_part, model_argument, output_options, part_option
 from .outputs import check_writable
 from .results import as_csv
+from .streams import output_is_the_result
 
 if TYPE_CHECKING:
     from fastnet.model_file import FloatArray
@@ -50,7 +51,9 @@ def command(
     """
     from fastnet.ensemble import load_model
 
-    if output is not None:
+    if output is None:
+        output_is_the_result()
+    else:
         check_writable(output, overwrite=overwrite)
     trained = load_model(model)
     samples = load_part(data, data_dir, part, labels=False)

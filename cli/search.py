@@ -11,6 +11,7 @@ import click
 from click.core import ParameterSource
 
 from fastnet.config import SearchConfig, as_settings
+from fastnet.errors import failure_as_warning
 
 from . import results
 from .budget import ResumableCommand, budget_options, carry_on
@@ -35,6 +36,7 @@ from .outputs import gone_if_empty
 from .paths import PathType
 from .progress import SearchDisplay
 from .strategy import search_strategy, strategy_options
+from .streams import output_is_the_result
 
 if TYPE_CHECKING:
     from fastnet.data.dataset import Dataset, Split
@@ -137,7 +139,7 @@ def command(
       fastnet search --trials 100000 --study studies/night --timeout 8h
     """
     from fastnet.data.registry import NAMES
-    from fastnet.tuning import REPORT_FILE, run_study
+    from fastnet.tuning import run_study
 
     deadline = Deadline(timeout)
     strategy, training = search_strategy(settings)
@@ -148,6 +150,8 @@ def command(
         validation_fraction=validation_fraction,
         **strategy,
     )
+    if print_config or dry_run:
+        output_is_the_result()
     if print_config:
         print_settings(ctx, config)
         return
@@ -177,10 +181,14 @@ def command(
                 "should_stop": lambda: stop() or deadline(),
             }
             result = run_study(dataset, config, folder=folder, fresh=fresh, jobs=jobs, memory=memory, **how)
-        show(result, folder, output_format, config, pictures=not stop(), data=data, samples=dataset.n_samples)
+        best, report = result.best(BEST), None
+        try:
+            report = None if stop() else draw(best, folder)  # after Ctrl-C there is none, for it takes a second
+        finally:
+            show(result, folder, output_format, config, best, data=data, samples=dataset.n_samples)
         if view is not None:
             done = results.closing_line(result, folder)
-            view.end(f"Stopped: {done}" if result.interrupted else done, None if stop() else folder / REPORT_FILE)
+            view.end(f"Stopped: {done}" if result.interrupted else done, report)
     if not (result.new_trials or result.interrupted):
         held = len(result.trials)
         note(f"No trial is missing: the study holds {held} of them; a number of --trials above {held} adds more.")
@@ -251,38 +259,39 @@ def study_folder(given: Path | None) -> Iterator[Path]:
         yield folder
 
 
-def show(
-    result: SearchResult, folder: Path, output_format: str, config: SearchConfig, *, pictures: bool, **source: Any
-) -> None:
-    """Draw the picture and the report and print the results; after Ctrl-C there are none, for they take a second."""
-    best = result.best(BEST)
-    try:
-        if pictures:
-            note(f"report: {click.format_filename(draw(best, folder))}")
-    finally:
-        if output_format == "json":
-            click.echo(results.as_json(results.search_document(result, folder, {**source, **used_settings(config)})))
-        elif output_format == "csv":
-            click.echo(results.as_csv(results.trial_rows(result)))
-        else:
-            click.echo(
-                "".join(f"{line}\n" for line in results.search_lines(result, folder, best, config.metric)), nl=False
-            )
-        (click.echo if output_format == "table" else note)(results.closing_line(result, folder))
-
-
-def draw(best: Sequence[TrialResult], folder: Path) -> Path:
-    """Write the picture of the best trials, where there are any, and the report; return where that is."""
+def draw(best: Sequence[TrialResult], folder: Path) -> Path | None:
+    """Write the picture of the best trials, where there are any, and the report; return where that is, if it is."""
     from fastnet.report.figures import best20_figure
     from fastnet.report.page import write_report
     from fastnet.tuning import PICTURE_FILE
 
-    try:
+    picture = folder / PICTURE_FILE
+    with failure_as_warning(f"{picture}: the picture cannot be drawn"):
         if best:
-            best20_figure(best, folder / PICTURE_FILE)
-    finally:
+            best20_figure(best, picture)
+    with failure_as_warning(f"{folder}: the report cannot be made"):
         report = write_report(folder)
-    return report
+        note(f"report: {click.format_filename(report)}")
+        return report
+    return None
+
+
+def show(
+    result: SearchResult,
+    folder: Path,
+    output_format: str,
+    config: SearchConfig,
+    best: Sequence[TrialResult],
+    **source: Any,
+) -> None:
+    """Print the results."""
+    if output_format == "json":
+        click.echo(results.as_json(results.search_document(result, folder, {**source, **used_settings(config)})))
+    elif output_format == "csv":
+        click.echo(results.as_csv(results.trial_rows(result)))
+    else:
+        click.echo("".join(f"{line}\n" for line in results.search_lines(result, folder, best, config.metric)), nl=False)
+    (click.echo if output_format == "table" else note)(results.closing_line(result, folder))
 
 
 def used_settings(config: SearchConfig) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from fastnet.errors import FastnetError, StudyError
+from fastnet.files import as_path
 from fastnet.settings import format_memory
 
 from .notes import note, verbosity_options
@@ -17,6 +18,7 @@ from .options import format_option, output_options
 from .outputs import check_writable
 from .paths import PathType
 from .results import as_json
+from .streams import output_is_the_result, result_stream
 from .tables import LEFT, RIGHT, print_table
 
 if TYPE_CHECKING:
@@ -67,9 +69,11 @@ def list_studies(root: Path | None) -> None:
     """
     from fastnet.tuning import find_studies
 
+    output_is_the_result()
     from .study_text import STUDY_HEADS, STUDY_SIDES, study_row
 
-    folders = [] if root is None and not STUDIES.exists() else find_studies(root or STUDIES)
+    place = root or as_path(STUDIES, "folder")
+    folders = [] if root is None and not place.exists() else find_studies(place)
     rows = []
     for folder in folders:
         try:
@@ -79,7 +83,7 @@ def list_studies(root: Path | None) -> None:
     if rows:
         print_table(STUDY_HEADS, STUDY_SIDES, rows)
     elif not folders:
-        note(f"No studies in {click.format_filename(root or STUDIES)}: fastnet search makes one.")
+        note(f"No studies in {click.format_filename(place)}: fastnet search makes one.")
 
 
 @command.command(name="show")
@@ -100,6 +104,7 @@ def show(folder: Path, output_format: str) -> None:
 
     from .study_text import study_document, study_lines
 
+    output_is_the_result()
     with Study.read(folder) as study:
         document = study_document(study, folder)
     click.echo(as_json(document) if output_format == "json" else "\n".join(study_lines(document)))
@@ -126,6 +131,7 @@ def best(folder: Path, count: int, trial: int | None, output_format: str) -> Non
     from fastnet.report.listing import format_best
     from fastnet.tuning import Study
 
+    output_is_the_result()
     if trial is not None and output_format == "table":
         raise FastnetError("--trial says whose settings to write: add --format toml or --format json")
     with Study.read(folder) as study:
@@ -181,6 +187,7 @@ def list_trials(folder: Path, stage: int | None, status: str | None, sort: str, 
     """
     from fastnet.tuning import Study
 
+    output_is_the_result()
     with Study.read(folder) as study:
         order = sort.replace("-", "_").replace(" ", "_")
         found = list(study.iter_trials(order=order, stage=stage, status=status, limit=limit and limit + 1))
@@ -247,7 +254,7 @@ def export(
         raise FastnetError("Parquet is not for a terminal: name a file with --output, or redirect standard output")
     with Study.read(folder) as study:
         if output is None:
-            write_trials(study, sys.stdout.buffer, **how)
+            write_trials(study, result_stream(), **how)
             return
         output.parent.mkdir(parents=True, exist_ok=True)
         with replacing_file(output) as stream:
@@ -289,4 +296,4 @@ def remove(ctx: click.Context, folder: Path, yes: bool) -> None:
 
 def can_ask() -> bool:
     """Whether somebody sits at a terminal."""
-    return sys.stdin.isatty() and sys.stderr.isatty()
+    return sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty()

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 
 from fastnet.config import as_settings, count_networks
+from fastnet.errors import FastnetError, failure_as_warning
 
 from .config_file import config_options, printed, with_parts
 from .interrupt import StopOnInterrupt
-from .notes import details, note, verbosity_options
+from .notes import described, details, note, verbosity_options
 from .options import (
     data_options,
     jobs_option,
@@ -24,8 +25,9 @@ from .options import (
     training_options,
     validation_option,
 )
-from .outputs import check_folder, check_writable, claim_file
+from .outputs import check_folder, check_writable, claim_file, rescue
 from .progress import TrainDisplay, accuracy
+from .streams import output_is_the_result
 
 if TYPE_CHECKING:
     from fastnet.config import TrainConfig
@@ -93,6 +95,7 @@ def command(
     """
     config = with_parts(ctx, train_config(settings))
     if print_config:
+        output_is_the_result()
         click.echo(printed(ctx, {**as_settings(config), **shown_samples(ctx)}), nl=False)
         return
     networks = count_networks(networks)
@@ -100,7 +103,6 @@ def command(
     dataset = load_dataset(data, data_dir, samples)
     with StopOnInterrupt() as stop, TrainDisplay(config.epochs, stop, networks=networks) as display:
         outcome = run(dataset, config, networks, validation_fraction, on_epoch=display, jobs=jobs, should_stop=stop)
-    show(outcome)
     save(outcome, output, dataset.name)
     if stop():
         ctx.exit(130)
@@ -226,15 +228,31 @@ def show(outcome: Outcome) -> None:
 
 
 def save(outcome: Outcome, output: Path | None, name: str) -> None:
-    """Write the model, under a new name unless one is given, then the picture beside it, and say where they are."""
+    """Keep the model before anything is printed, and draw the picture last: nothing but the disk can cost the model."""
+    try:
+        path = write_model(outcome.model, output, name)
+    except (OSError, FastnetError) as error:
+        show(outcome)
+        reason = described(error) if isinstance(error, OSError) else str(error)
+        kept = rescue(f"model{SUFFIX}", outcome.model.save)
+        rescued = "lost, for the folder for temporary files takes no file either" if kept is None else f"kept as {kept}"
+        raise FastnetError(f"{reason}; the model is {rescued}") from error
+    show(outcome)
+    click.echo(f"model: {click.format_filename(path)}")
+    picture = picture_of(path)
+    with failure_as_warning(f"{picture}: the picture cannot be drawn"):
+        outcome.draw(picture)
+        click.echo(f"curve: {click.format_filename(picture)}")
+
+
+def write_model(model: Predictor, output: Path | None, name: str) -> Path:
+    """Write the model, under a new name unless one is given."""
     path = output or claim_file(MODELS, name, SUFFIX)
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        outcome.model.save(path)
+        model.save(path)
     except BaseException:
         if output is None:
             path.unlink(missing_ok=True)  # the claimed name; it is still empty
         raise
-    click.echo(f"model: {click.format_filename(path)}")
-    outcome.draw(picture_of(path))
-    click.echo(f"curve: {click.format_filename(picture_of(path))}")
+    return path

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import sys
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 
 class FastnetError(ValueError):
@@ -45,3 +47,57 @@ def warn(sentence: str) -> None:
     while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == "fastnet":
         level, frame = level + 1, frame.f_back
     warnings.warn(sentence, FastnetWarning, stacklevel=level)
+
+
+@contextmanager
+def failure_as_sentence(what: str) -> Iterator[None]:
+    """Turn whatever goes wrong inside the block into a `FastnetError`: for libraries that may raise anything.
+
+    Parameters
+    ----------
+    what : str
+        What cannot be done, such as "a.png: the picture cannot be drawn"; the reason follows in parentheses.
+
+    Examples
+    --------
+    >>> with failure_as_sentence("a.png: the picture cannot be drawn"):
+    ...     import no_such_library
+    Traceback (most recent call last):
+    ...
+    fastnet.errors.FastnetError: a.png: the picture cannot be drawn (No module named 'no_such_library')
+    """
+    try:
+        yield
+    except FastnetError:
+        raise
+    except Exception as error:
+        said = error.strerror if isinstance(error, OSError) else next(iter(str(error).strip().splitlines()), "")
+        kind = "" if said and isinstance(error, (OSError, ImportError)) else type(error).__name__
+        raise FastnetError(f"{what} ({': '.join(filter(None, (kind, said)))})") from error
+
+
+@contextmanager
+def failure_as_warning(what: str) -> Iterator[None]:
+    """Turn whatever goes wrong inside the block into a `FastnetWarning`: for what comes on top of a result.
+
+    A picture or a report that fails must not cost the model or the study that it shows.
+
+    Parameters
+    ----------
+    what : str
+        As for `failure_as_sentence`.
+
+    Examples
+    --------
+    >>> with warnings.catch_warnings(record=True) as caught:
+    ...     warnings.simplefilter("always")
+    ...     with failure_as_warning("the picture cannot be drawn"):
+    ...         1 / 0
+    >>> print(caught[0].message)
+    the picture cannot be drawn (ZeroDivisionError: division by zero)
+    """
+    try:
+        with failure_as_sentence(what):
+            yield
+    except FastnetError as error:
+        warnings.warn(str(error), FastnetWarning, stacklevel=3)

@@ -37,8 +37,6 @@ def read_settings(path: Path) -> dict[str, Any]:
     """
     with path.open("rb") as file:
         content = file.read(MAX_BYTES + 1)
-    if len(content) > MAX_BYTES:
-        raise ConfigError(f"{path}: larger than {MAX_BYTES // 1_000_000} MB, which no list of settings is")
     return parse_settings(content, str(path))
 
 
@@ -52,6 +50,8 @@ def parse_settings(content: bytes, source: str) -> dict[str, Any]:
     >>> parse_settings(b'{"learning_rate": 0.01, "hidden": "100x6"}', "trial.json")
     {'learning_rate': 0.01, 'hidden': '100x6'}
     """
+    if len(content) > MAX_BYTES:
+        raise ConfigError(f"{source}: larger than {MAX_BYTES // 1_000_000} MB, which no list of settings is")
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError:

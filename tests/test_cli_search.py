@@ -223,21 +223,22 @@ def test_interrupted_fresh_study_is_not_started_over_by_the_printed_command(aske
 
 def test_report_that_cannot_be_written_does_not_lose_the_list(asked: dict[str, Any]) -> None:
     Path("s/report.html").mkdir(parents=True)
-    result = run("--trials", "3", "--study", "s", code=1)
+    result = run("--trials", "3", "--study", "s")
     assert result.stdout.startswith("Best-1 (val acc:0.02)")
-    assert re.search(r"Error: s.report\.html: the report cannot be written \(Is a directory\)\n$", result.stderr)
+    assert re.search(r"\nNote: s.report\.html: the report cannot be written \(Is a directory\)\n$", result.stderr)
 
 
 def test_picture_that_cannot_be_written_does_not_lose_the_list(
     asked: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*arguments: object) -> None:
-        raise OSError(28, "No space left on device", "best20.png")
+        raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("fastnet.report.figures.best20_figure", fail)
-    result = run("--trials", "3", code=1)
+    result = run("--trials", "3")
     assert result.stdout.startswith("Best-1 (val acc:0.02)")
-    assert result.stderr.endswith("Error: best20.png: No space left on device\n")
+    assert "best20.png: the picture cannot be drawn (No space left on device)\n" in result.stderr
+    assert "\nreport: " in result.stderr and Path("studies/001/report.html").is_file()
 
 
 def test_jobs_and_data_folder_are_passed_on(

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from fastnet.errors import failure_as_warning
 from fastnet.experiments.outcome import Outcome
 from fastnet.experiments.page import page
 from fastnet.files import as_path, write_result
@@ -39,7 +40,7 @@ def index_of(folder: Path) -> Path:
 
 
 def write(outcome: Outcome, folder: Path, run: Mapping[str, Any] | None = None) -> list[Path]:
-    """Write an outcome.
+    """Write an outcome: its numbers first, then its figures, of which one that fails is a `FastnetWarning`.
 
     Parameters
     ----------
@@ -52,21 +53,26 @@ def write(outcome: Outcome, folder: Path, run: Mapping[str, Any] | None = None) 
     Returns
     -------
     list of Path
-        The files, see `files_of`.
+        Those of `files_of` that could be written.
 
     Raises
     ------
     FastnetError
-        If a file cannot be written.
+        If the numbers cannot be written.
     """
     folder = as_path(folder, "folder")
-    for figure in outcome.figures:
-        for kind in ("png", "svg"):
-            save_figure(figure, folder / f"{figure.name}.{kind}")
     document = outcome.to_dict() | ({"run": dict(run)} if run else {})
     text = json.dumps(document, ensure_ascii=False, allow_nan=False) + "\n"
-    write_result(folder / f"{outcome.name}.json", text.encode(), "cannot be written")
-    return files_of(outcome.name, folder)
+    numbers = folder / f"{outcome.name}.json"
+    write_result(numbers, text.encode(), "cannot be written")
+    pictures = []
+    for figure in outcome.figures:
+        for kind in ("png", "svg"):
+            path = folder / f"{figure.name}.{kind}"
+            with failure_as_warning(f"{path}: the picture cannot be drawn"):
+                save_figure(figure, path)
+                pictures.append(path)
+    return [*pictures, numbers]
 
 
 def write_index(outcomes: Sequence[Outcome], folder: Path) -> Path:

@@ -20,6 +20,7 @@ from typing import Any
 import numba
 import numpy as np
 from numba import config
+from numba.core import ir
 from numba.core.ccallback import CFunc
 from numba.core.sigutils import normalize_signature
 from numba.np.ufunc import parallel as numba_threads
@@ -117,3 +118,12 @@ def threading_layer() -> str:
     """Name what divides parallel kernels over threads, after starting it: tbb, omp or workqueue."""
     start_threads()
     return str(numba.threading_layer())
+
+
+def _file_of(place: ir.Loc) -> str:
+    """Name the source of a message, which Numba writes even where nobody reads it, as when it tries for a constant."""
+    return str(place.filename)
+
+
+# Numba would name it relative to the current folder, and fail to compile where that does not exist any more.
+ir.Loc._get_path = _file_of

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fastnet.files import write_result
+from fastnet.files import as_path, write_result
+from fastnet.report.canvas import drawing
 from fastnet.report.chart import Chart, Figure, Panel, Series, TrialsChart, UnitsChart
 from fastnet.report.figures import DPI, best20_canvas
 
@@ -62,7 +63,7 @@ def save_figure(figure: Figure, path: Path) -> None:
     Raises
     ------
     FastnetError
-        If the file cannot be written.
+        If the picture cannot be drawn, or the file cannot be written.
 
     Examples
     --------
@@ -74,12 +75,10 @@ def save_figure(figure: Figure, path: Path) -> None:
     ...     path.read_text(encoding="utf-8").startswith("<?xml")
     True
     """
-    from matplotlib import rc_context
-
-    kind = path.suffix.removeprefix(".")
-    with rc_context({"svg.hashsalt": "fastnet", "svg.fonttype": "path"}):
+    path = as_path(path, "path")
+    with drawing(path, {"svg.hashsalt": "fastnet", "svg.fonttype": "path"}):
         canvas = _canvas(figure)
-        content = _svg(canvas) if kind == "svg" else _png(canvas)
+        content = _svg(canvas) if path.suffix == ".svg" else _png(canvas)
     write_result(path, content, "the picture cannot be written")
 
 

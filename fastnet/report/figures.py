@@ -7,7 +7,6 @@ see `preload`.
 from __future__ import annotations
 
 import contextlib
-import importlib
 import threading
 from collections.abc import Sequence
 from io import BytesIO
@@ -19,6 +18,7 @@ from numpy.typing import NDArray
 
 from fastnet.errors import FastnetError
 from fastnet.files import write_result
+from fastnet.report import canvas
 from fastnet.tuning.result import TrialResult
 
 if TYPE_CHECKING:
@@ -77,11 +77,8 @@ def preload() -> threading.Thread:
 
 
 def _import_matplotlib() -> None:
-    # A broken Matplotlib is told by whoever draws.
-    with contextlib.suppress(Exception):
-        importlib.import_module("matplotlib.figure")
-        importlib.import_module("matplotlib.backends.backend_agg")
-        importlib.import_module("PIL.Image").preinit()
+    with contextlib.suppress(Exception):  # whoever draws reports a broken Matplotlib
+        canvas.load()
 
 
 def best20_figure(trials: Sequence[TrialResult], path: Path) -> None:
@@ -98,7 +95,7 @@ def best20_figure(trials: Sequence[TrialResult], path: Path) -> None:
     Raises
     ------
     FastnetError
-        If there is no trial, or the file cannot be written.
+        If there is no trial, the picture cannot be drawn, or the file cannot be written.
 
     Notes
     -----
@@ -115,7 +112,8 @@ def best20_figure(trials: Sequence[TrialResult], path: Path) -> None:
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     best20_figure([trial], Path(folder) / "best20.png")
     """
-    _save(best20_canvas(trials), path)
+    with canvas.drawing(path):
+        _save(best20_canvas(trials), path)
 
 
 def best20_canvas(trials: Sequence[TrialResult], title: str = "Accuracy after each epoch") -> Figure:
@@ -157,7 +155,7 @@ def learning_curve_figure(result: LearningCurves, path: Path) -> None:
     Raises
     ------
     FastnetError
-        If the file cannot be written.
+        If the picture cannot be drawn, or the file cannot be written.
 
     Examples
     --------
@@ -169,20 +167,8 @@ def learning_curve_figure(result: LearningCurves, path: Path) -> None:
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     learning_curve_figure(trial, Path(folder) / "learning.png")
     """
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(10.0, 4.2), dpi=DPI, facecolor="white")
-    accuracy, loss = _draw_training(figure, result)
-    _set_heights(accuracy, loss, [result])
-    title = "No epoch ended with finite numbers"
-    finite = np.isfinite(result.validation_accuracy)
-    if finite.any():
-        best = int(np.argmax(np.where(finite, result.validation_accuracy, -1.0)))
-        _mark(accuracy, best + 1, result.validation_accuracy[best])
-        _mark(loss, best + 1, result.validation_loss[best])
-        title = f"Best epoch {best + 1}: validation accuracy {float(result.validation_accuracy[best]):.4g}"
-    _head(figure, title, 0.25)
-    _save(figure, path)
+    with canvas.drawing(path):
+        _save(_learning_curve(result), path)
 
 
 def ensemble_curve_figure(members: Sequence[LearningCurves], together: Score, path: Path) -> None:
@@ -200,7 +186,7 @@ def ensemble_curve_figure(members: Sequence[LearningCurves], together: Score, pa
     Raises
     ------
     FastnetError
-        If the file cannot be written.
+        If the picture cannot be drawn, or the file cannot be written.
 
     Examples
     --------
@@ -215,6 +201,30 @@ def ensemble_curve_figure(members: Sequence[LearningCurves], together: Score, pa
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     ensemble_curve_figure(members, Score(accuracy=0.75, loss=0.4), Path(folder) / "learning.png")
     """
+    with canvas.drawing(path):
+        _save(_ensemble_curve(members, together), path)
+
+
+def _learning_curve(result: LearningCurves) -> Figure:
+    """Draw what `learning_curve_figure` saves."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(10.0, 4.2), dpi=DPI, facecolor="white")
+    accuracy, loss = _draw_training(figure, result)
+    _set_heights(accuracy, loss, [result])
+    title = "No epoch ended with finite numbers"
+    finite = np.isfinite(result.validation_accuracy)
+    if finite.any():
+        best = int(np.argmax(np.where(finite, result.validation_accuracy, -1.0)))
+        _mark(accuracy, best + 1, result.validation_accuracy[best])
+        _mark(loss, best + 1, result.validation_loss[best])
+        title = f"Best epoch {best + 1}: validation accuracy {float(result.validation_accuracy[best]):.4g}"
+    _head(figure, title, 0.25)
+    return figure
+
+
+def _ensemble_curve(members: Sequence[LearningCurves], together: Score) -> Figure:
+    """Draw what `ensemble_curve_figure` saves."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(10.0, 4.2), dpi=DPI, facecolor="white")
@@ -229,7 +239,7 @@ def ensemble_curve_figure(members: Sequence[LearningCurves], together: Score, pa
         axes.axhline(value, label=f"validation, together: {value:.4g}", **TOGETHER)
     _set_heights(accuracy, loss, members)
     _head(figure, f"{len(members)} networks, thin, and their mean", 0.25)
-    _save(figure, path)
+    return figure
 
 
 def _draw_training(figure: Figure, result: LearningCurves) -> tuple[Axes, Axes]:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from fastnet._version import __version__
+from fastnet.errors import failure_as_sentence
 from fastnet.files import as_path, write_result
 from fastnet.report.page import charts, facts, tables
 from fastnet.report.page.columns import DIVERGED, Columns
@@ -53,7 +54,7 @@ def write_report(folder: Path, path: Path | None = None) -> Path:
     StudyError
         If the study cannot be read.
     FastnetError
-        If the file cannot be written; the study is not touched.
+        If the report cannot be made, or the file cannot be written; the study is not touched.
 
     Examples
     --------
@@ -67,7 +68,7 @@ def write_report(folder: Path, path: Path | None = None) -> Path:
     """
     folder = as_path(folder, "folder")
     path = folder / REPORT_FILE if path is None else as_path(path, "path")
-    with Study.read(folder) as study:
+    with failure_as_sentence(f"{path}: the report cannot be made"), Study.read(folder) as study:
         content = page_of(study, folder)
     write_result(path, content, "the report cannot be written")
     return path
