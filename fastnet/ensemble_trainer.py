@@ -15,6 +15,7 @@ import numpy.typing as npt
 from fastnet.config import TrainConfig, as_settings, as_train_config, count_networks, count_threads
 from fastnet.data.dataset import Dataset, Split
 from fastnet.data.dataset import split as split_rows
+from fastnet.data.doubts import warn_of_doubts
 from fastnet.data.preprocess import Scaler, fit_scaler
 from fastnet.data.registry import as_given
 from fastnet.kernels import step
@@ -132,6 +133,7 @@ def train_ensemble(
     dataset, config, networks = as_given(dataset, "dataset"), as_train_config(config), count_networks(networks)
     threads = count_threads(jobs)
     parts = split or split_rows(dataset.y, seed=config.seed)
+    warn_of_doubts(dataset, parts)
     scaler = fit_scaler(dataset.x, parts.train)
     data = prepare(dataset, parts, scaler)
     clock = time.perf_counter()

@@ -16,6 +16,7 @@ from fastnet import background
 from fastnet.config import TrainConfig, as_train_config, count_threads
 from fastnet.data.dataset import Dataset, Split
 from fastnet.data.dataset import split as split_rows
+from fastnet.data.doubts import warn_of_doubts
 from fastnet.data.preprocess import Scaler, fit_scaler
 from fastnet.data.registry import as_given
 from fastnet.errors import FastnetError
@@ -147,6 +148,11 @@ def train(
     KeyboardInterrupt
         If it was stopped before the first epoch ended.
 
+    Warns
+    -----
+    FastnetWarning
+        If classes have no training sample, the labels look like a quantity, or the test set is in other units.
+
     Examples
     --------
     >>> import fastnet
@@ -157,6 +163,7 @@ def train(
     """
     given, chosen = as_given(dataset, "dataset"), as_train_config(config)
     parts = split or split_rows(given.y, seed=chosen.seed)
+    warn_of_doubts(given, parts)
     return train_network(given, chosen, parts, jobs=jobs, on_epoch=on_epoch, should_stop=should_stop)
 
 

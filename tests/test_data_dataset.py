@@ -104,7 +104,7 @@ def test_as_dataset_follows_given_class_names() -> None:
         (table(p21=math.nan), r"x\[2, 1\] is nan"),
         (table(p30=math.inf, p31=math.nan), r"x\[3, 0\] is inf"),
         (table(p01=-math.inf).astype(np.float32), r"x\[0, 1\] is -inf"),
-        (table(p01=1e39).astype("g") * np.longdouble(1e300), r"x\[0, 1\] is 1e\+339: too large for float64"),
+        (table(p01=1e39).astype("g") * np.longdouble(1e300), r"x\[0, 1\] is .*e\+338: too large for float64"),
         (np.array([[1, 2], [3, None], [1, 2], [1, 2]], dtype=object), r"x\[1, 1\] is nan"),
         (np.array([[1, 2], [3, "red"], [1, 2], [1, 2]], dtype=object), r"x\[1, 1\] is 'red': features must be numbers"),
         (np.array([["1", "2"]] * 4), "features must be numbers"),

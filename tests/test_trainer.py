@@ -250,14 +250,14 @@ def test_the_test_set_is_used_once_at_the_end_and_only_for_the_result(monkeypatc
     other = as_dataset(dataset.x, dataset.y, x_test=dataset.x_test[:5][::-1], y_test=dataset.y_test[:5])
     without = as_dataset(dataset.x, dataset.y)
     calls, events = [], []
-    score = model.Model.score
+    score = model.Model._measure
 
     def counted(self, x, y):
         events.append("test")
         calls.append((x is dataset.x_test, y is dataset.y_test))
         return score(self, x, y)
 
-    monkeypatch.setattr(model.Model, "score", counted)
+    monkeypatch.setattr(model.Model, "_measure", counted)
     config = TrainConfig(hidden=(8,), learning_rate=0.1, epochs=3)
     result = train(dataset, config, jobs=1, on_epoch=lambda epoch: events.append("epoch"))
     assert events == ["epoch"] * 3 + ["test"] and calls == [(True, True)]

@@ -145,8 +145,8 @@ def _far_outside(x: NDArray[Any], extent: Extent) -> str | None:
     if len(off) < max(1.0, SHARE * np.count_nonzero(varies)):
         return None
     first = int(off[0])
-    more = f" (and of {len(off) - 1} more)" if len(off) > 1 else ""
+    others = " and others" if len(off) > 1 else ""
     return (
-        f"has values of feature {first}{more} far outside of the training samples', which are {size_of(low[first])} to "
-        f"{size_of(high[first])}; give it in the units of the training samples, or expect little of the predictions"
+        f"has values of feature {first}{others} far outside of the training samples', which are {size_of(low[first])} "
+        f"to {size_of(high[first])}; give it in the units of the training samples, or expect little of the predictions"
     )

@@ -116,6 +116,7 @@ def run_study(
     {'learning_rate': 0.00921764, 'weight_decay': 3.85914e-07}
     """
     from fastnet.data.dataset import split as split_rows
+    from fastnet.data.doubts import warn_of_doubts
     from fastnet.data.validation import stratified_folds
 
     clock = time.perf_counter()
@@ -125,6 +126,7 @@ def run_study(
     check_split(config, split)
     parts = split or split_rows(dataset.y, fraction=config.validation_fraction, seed=seed)
     splits = [parts] if config.folds is None else stratified_folds(dataset.y, config.folds, seed=seed)
+    warn_of_doubts(dataset, parts)
     settings = study_settings(config, space, dataset.fingerprint(), split)
     with Study.open(folder, settings, about=_about(dataset, splits), fresh=fresh, curves=curves) as study:
         session = _Session(study, config, space, dataset, parts, threads, clock, on_progress, should_stop)

@@ -1,0 +1,94 @@
+"""What is odd about a data set and its split before a training, though it can be trained on: said in warnings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastnet.data.dataset import Dataset, Split
+from fastnet.data.extent import other_units
+from fastnet.data.labels import names_of
+from fastnet.errors import warn
+
+MANY, PER_CLASS = 20, 3.0
+"""More classes than this, with fewer samples of each on average than that, are hardly classes."""
+
+NUMBERS, PER_NUMBER, ALONE = 50, 20.0, 0.1
+"""The same for numbers that do not count up from 0 or 1; or that share of the classes has a single sample."""
+
+FEW_NUMBERS, PER_FEW = 10, 2.0
+"""The same for few samples of such numbers."""
+
+
+def warn_of_doubts(dataset: Dataset, parts: Split) -> None:
+    """Issue a `FastnetWarning` for everything that is odd about a data set and its split.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        That is about to be trained on.
+    parts : Split
+        Its training and validation rows.
+    """
+    for sentence in doubts(dataset, parts):
+        warn(sentence)
+
+
+def doubts(dataset: Dataset, parts: Split) -> Iterator[str]:
+    """Say what is odd, each in a sentence with the way out; see `warn_of_doubts`.
+
+    Examples
+    --------
+    >>> from fastnet.data import as_dataset, split, take_first
+    >>> data = take_first(as_dataset([[0.0]] * 6, ["a", "a", "a", "b", "b", "b"]), 3)
+    >>> [sentence] = doubts(data, split(data.y))
+    >>> print(sentence)
+    data has no training sample of 1 of its 2 classes (b), so the network cannot learn them; take more samples, ...
+    """
+    counts = np.bincount(dataset.y, minlength=dataset.n_classes)
+    absent = counts == 0
+    unlearnt = ~absent & (np.bincount(dataset.y[parts.train], minlength=dataset.n_classes) == 0)
+    if absent.any():
+        tested = dataset.y_test is not None and bool(absent[dataset.y_test].any())
+        yield (
+            f"{dataset.name} has no training sample of {_which(dataset, absent)}, so the network cannot learn them"
+            f"{', though the test set has some' if tested else ''}; take more samples, or shuffle them first if they "
+            "are sorted by class"
+        )
+    if _looks_like_a_quantity(dataset, counts[~absent]):
+        yield (
+            f"{dataset.name} has {np.count_nonzero(counts)} different labels for {dataset.n_samples} samples, as if "
+            "they were a quantity to be estimated, and fastnet does classification only; group the values into few "
+            "classes, or choose other labels"
+        )
+    elif unlearnt.any():
+        yield (
+            f"{dataset.name} has samples of {_which(dataset, unlearnt)} in the validation part only, so the network "
+            "cannot learn them; split the samples in another way, or take more of them"
+        )
+    if dataset.x_test is not None:
+        strange = other_units(dataset.x_test, dataset.extent(), images=dataset.x.dtype == np.uint8)
+        if strange:
+            yield f"{dataset.name}: x_test {strange}"
+
+
+def _which(dataset: Dataset, classes: NDArray[np.bool_]) -> str:
+    names = [dataset.class_names[k] for k in np.flatnonzero(classes)]
+    more = ", ..." if len(names) > 5 else ""
+    return f"{len(names)} of its {dataset.n_classes} classes ({', '.join(names[:5])}{more})"
+
+
+def _looks_like_a_quantity(dataset: Dataset, counts: NDArray[np.int64]) -> bool:
+    """Whether labels, of whose values `counts` tells how often each occurs, are too many to be classes."""
+    n, k = int(counts.sum()), len(counts)
+    if k > MANY and n < PER_CLASS * k:
+        return True
+    values = dataset.classes
+    if values.dtype.kind not in "if" or dataset.class_names != names_of(values):
+        return False
+    counted = values[0] in (0, 1) and values[-1] - values[0] == len(values) - 1
+    alone = np.count_nonzero(counts == 1)
+    many = k > NUMBERS and (n < PER_NUMBER * k or alone > ALONE * k)
+    return bool(not counted and (many or (k >= FEW_NUMBERS and n < PER_FEW * k)))
