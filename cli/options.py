@@ -16,7 +16,6 @@ from fastnet.config import (
     LEARNING_RATES,
     OPTIMIZERS,
     SCHEDULES,
-    TEXT_FORMS,
     SearchConfig,
     TrainConfig,
     format_dropout,
@@ -119,13 +118,6 @@ def optimizers_by_rate() -> list[tuple[float, list[str]]]:
     """Each default learning rate with the optimizers that have it."""
     rates = sorted(set(LEARNING_RATES.values()), reverse=True)
     return [(rate, [name for name, own in LEARNING_RATES.items() if own == rate]) for rate in rates]
-
-
-def train_config(settings: Mapping[str, Any]) -> TrainConfig:
-    """Build the configuration from the values of `training_options`; those left at None take their default."""
-    given = {name: value for name, value in settings.items() if value is not None}
-    read = {name: TEXT_FORMS[name](value) if name in TEXT_FORMS else value for name, value in given.items()}
-    return TrainConfig(**read)
 
 
 def data_dir_option(command: Command) -> Command:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from fastnet.config import SearchConfig, as_settings
+from fastnet.config import SearchConfig, as_settings, train_config_from
 from fastnet.errors import failure_as_warning
 
 from . import results
@@ -28,7 +28,6 @@ from .options import (
     load_part,
     samples_option,
     shown_samples,
-    train_config,
     training_options,
     validation_option,
 )
@@ -146,7 +145,7 @@ def command(
     config = SearchConfig(
         trials=trials,
         space=search_space(ctx),
-        train=train_config(training),
+        train=train_config_from(training),
         validation_fraction=validation_fraction,
         **strategy,
     )

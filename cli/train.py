@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from fastnet.config import as_settings, count_networks
+from fastnet.config import as_settings, count_networks, train_config_from
 from fastnet.errors import FastnetError, failure_as_warning
 
 from .config_file import config_options, printed, with_parts
@@ -21,7 +21,6 @@ from .options import (
     output_options,
     samples_option,
     shown_samples,
-    train_config,
     training_options,
     validation_option,
 )
@@ -93,7 +92,7 @@ def command(
       fastnet train --config trial.json --epochs 100
       fastnet train --data flowers.npz --hidden 64,32 --early-stopping 10 -o flowers.safetensors
     """
-    config = with_parts(ctx, train_config(settings))
+    config = with_parts(ctx, train_config_from(settings))
     if print_config:
         output_is_the_result()
         click.echo(printed(ctx, {**as_settings(config), **shown_samples(ctx)}), nl=False)

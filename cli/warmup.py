@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from fastnet.config import train_config_from
 from fastnet.settings import format_memory
 
 from .notes import note, verbosity_options
-from .options import data_options, format_option, jobs_option, load_dataset, train_config, training_options
+from .options import data_options, format_option, jobs_option, load_dataset, training_options
 from .results import as_json
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def command(data: str, data_dir: Path | None, jobs: int | None, output_format: s
     """
     from fastnet.warmup import compile_ahead
 
-    config = train_config(settings)
+    config = train_config_from(settings)
     dataset = load_dataset(data, data_dir, None)
     network = config.network(dataset.n_features, dataset.n_classes)
     note(f"{dataset.name}: {'-'.join(map(str, network.sizes))}, {config.activation}, {config.optimizer}")

@@ -675,3 +675,21 @@ def as_settings(config: Any) -> dict[str, Any]:
     if isinstance(values.get("train"), TrainConfig):
         values["train"] = as_settings(values["train"])
     return values
+
+
+def train_config_from(settings: Mapping[str, Any]) -> TrainConfig:
+    """Build a configuration from names and values, of which those of `TEXT_FORMS` may be text and None is left out.
+
+    Raises
+    ------
+    ConfigError
+        If a value is outside its range.
+
+    Examples
+    --------
+    >>> train_config_from({"hidden": "64x2", "dropout": "0,0.5", "learning_rate": None}).dropout
+    (0.0, 0.5)
+    """
+    given = {name: value for name, value in settings.items() if value is not None}
+    texts = {name: read(given[name]) for name, read in TEXT_FORMS.items() if isinstance(given.get(name), str)}
+    return TrainConfig(**{**given, **texts})

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy.typing as npt
 
-from fastnet.config import TEXT_FORMS, SearchConfig, TrainConfig, seconds, whole_bytes
+from fastnet.config import SearchConfig, TrainConfig, seconds, train_config_from, whole_bytes
 from fastnet.data.registry import as_given, samples_given
 from fastnet.errors import ConfigError
 from fastnet.files import as_path
@@ -122,9 +122,6 @@ def _config(space: Mapping[str, str] | None, trials: int, settings: Mapping[str,
         if name not in searching | training:
             raise ConfigError(f"{name!r} is no setting of a search{suggestion(name, searching | training)}")
     given = {name: value for name, value in settings.items() if name in training}
-    for name, read in TEXT_FORMS.items():
-        if isinstance(given.get(name), str):
-            given[name] = read(given[name])
     both = [name for name in space or () if name in given]
     if both:
         raise ConfigError(f"{both[0]} is searched and has the fixed value {given[both[0]]!r}; leave one of the two out")
@@ -133,4 +130,4 @@ def _config(space: Mapping[str, str] | None, trials: int, settings: Mapping[str,
         default = SearchConfig().space
         chosen["space"] = {name: text for name, text in default.items() if name not in given}
     chosen |= {name: value for name, value in settings.items() if name in searching}
-    return SearchConfig(trials=trials, train=TrainConfig(**given), **chosen)
+    return SearchConfig(trials=trials, train=train_config_from(given), **chosen)

@@ -91,7 +91,8 @@ class StudyReader:
         """
         with telling(self.path):
             statement = _select(curves, "WHERE status != 'diverged'", self._order("best", metric))
-            return tuple(map(trial_from, self._connection.execute(f"{statement} LIMIT ?", (n,))))
+            rows = self._connection.execute(f"{statement} LIMIT ?", (n,))
+            return tuple(trial_from(row, self.path.parent) for row in rows)
 
     def iter_trials(
         self,
@@ -138,7 +139,7 @@ class StudyReader:
             statement = _select(curves, f"WHERE {where}" if where else "", ordering)
             parameters = (*asked.values(), -1 if limit is None else limit)
             for row in self._connection.execute(f"{statement} LIMIT ?", parameters):
-                yield trial_from(row)
+                yield trial_from(row, self.path.parent)
 
     def trial(self, number: int) -> TrialResult:
         """Return one trial by its number, with its curves.
@@ -152,7 +153,7 @@ class StudyReader:
             row = self._connection.execute(_select(True, "WHERE trials.id = ?", ""), (number,)).fetchone()
         if row is None:
             raise StudyError(f"{self.path}: there is no trial {number}; it holds {self.count()} trials, from 0")
-        return trial_from(row)
+        return trial_from(row, self.path.parent)
 
     def trial_at(self, position: int) -> TrialResult:
         """Return the trial at a place among all, 0 for that of the lowest number, with its curves."""
@@ -161,7 +162,7 @@ class StudyReader:
             row = self._connection.execute(statement, (position,)).fetchone()
         if row is None:
             raise IndexError(position)
-        return trial_from(row)
+        return trial_from(row, self.path.parent)
 
     def param_types(self) -> dict[str, str]:
         """Return each searched name, sorted, with the kind of its values: ``real``, ``integer`` or ``text``.

@@ -7,6 +7,7 @@ import json
 import math
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -68,7 +69,7 @@ def curves_row(trial: TrialResult) -> tuple[int, int, bytes]:
     return (trial.id, planned, np.ascontiguousarray(curves[:, :n], dtype="<f4").tobytes())
 
 
-def trial_from(row: tuple[Any, ...]) -> TrialResult:
+def trial_from(row: tuple[Any, ...], folder: Path) -> TrialResult:
     """Return the trial of a row of `TRIAL_COLUMNS`, followed by planned and curves where they are wanted."""
     trial, stage, status, params, value, best_value, best_epoch, epochs, seconds, *stored = row
     curves = NO_CURVES
@@ -78,7 +79,8 @@ def trial_from(row: tuple[Any, ...]) -> TrialResult:
         curves = np.full((len(CURVES), planned), np.nan, dtype=np.float32)
         curves[:, : ran.shape[1]] = ran
     value, best_value = (math.nan if number is None else number for number in (value, best_value))
-    return TrialResult(trial, status, json.loads(params), value, best_value, best_epoch, curves, seconds, stage, epochs)
+    values = (value, best_value, best_epoch, curves, seconds, stage, epochs)
+    return TrialResult(trial, status, json.loads(params), *values, folder=folder)
 
 
 def as_json(value: Mapping[str, Any], *, ordered: bool = False) -> str:

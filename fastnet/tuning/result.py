@@ -5,11 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fastnet.config import TrainConfig, train_config_from
+from fastnet.errors import StudyError
 from fastnet.scalars import shortest
 
 if TYPE_CHECKING:
@@ -56,6 +59,8 @@ class TrialResult:
         Stage of the study that the trial belongs to, from 1.
     epochs : int
         Epochs that ran to their end; counted in the curves if left out.
+    folder : Path, optional
+        The folder of the study that it was read from.
 
     Examples
     --------
@@ -76,6 +81,7 @@ class TrialResult:
     seconds: float
     stage: int = 1
     epochs: int = None  # type: ignore[assignment]  # __post_init__ counts them
+    folder: Path | None = None
 
     def __post_init__(self) -> None:
         if self.epochs is None:
@@ -105,6 +111,36 @@ class TrialResult:
             if status != "diverged":
                 value = shortest(measured[ran[-1]])
         return cls(id, status, dict(sorted(params.items())), value, best_value, best_epoch, curves, seconds, stage)
+
+    @property
+    def config(self) -> TrainConfig:
+        """What the network was built and trained with: the settings of its study, read now, and the values of `params`.
+
+        Its ``seed`` is the study's. From it `fastnet.train` draws the random numbers of trial 0; the other trials have
+        their own, so a network trained with their configuration resembles theirs and is not the same.
+
+        Raises
+        ------
+        StudyError
+            If the trial was not read from a study, or its study is no longer there or damaged.
+
+        Examples
+        --------
+        >>> import dataclasses
+        >>> dataclasses.replace(result.best(1)[0].config, epochs=100)  # doctest: +SKIP
+        TrainConfig(hidden=(100, 100, 100, 100, 100, 100), activation='relu', init='he', optimizer='sgd', ...)
+        """
+        from fastnet.tuning.space import configured
+        from fastnet.tuning.study import Study
+
+        if self.folder is None:
+            raise StudyError(f"trial {self.id} was not read from a study: its settings are those of the search")
+        with Study.read(self.folder) as study:
+            settings = study.settings.get("train")
+        try:
+            return configured(train_config_from(dict(settings or {})), self.params)
+        except (TypeError, ValueError) as error:
+            raise StudyError(f"{self.folder}: the settings of the study are damaged ({error})") from None
 
     @property
     def train_loss(self) -> NDArray[np.float32]:
