@@ -302,6 +302,19 @@ def test_load_reads_an_npz_file(tmp_path: Path) -> None:
         load(tmp_path)
 
 
+@pytest.mark.parametrize("answer", ["~/.cache/fastnet", RuntimeError("could not determine the home directory")])
+def test_without_a_home_folder_downloads_have_no_place(monkeypatch: pytest.MonkeyPatch, answer: object) -> None:
+    def user_cache_path(*name: str, **options: object) -> Path:
+        if isinstance(answer, Exception):
+            raise answer
+        return Path(str(answer))
+
+    monkeypatch.setattr("platformdirs.user_cache_path", user_cache_path)
+    monkeypatch.delenv("FASTNET_DATA_DIR", raising=False)
+    with pytest.raises(DataError, match="no home folder was found for this user"):
+        load("mnist")
+
+
 def test_cache_folder_is_the_users(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.undo()
     folder = registry.cache_folder()

@@ -244,10 +244,25 @@ def samples_given(data: Any, name: str) -> Samples:
 
 
 def cache_folder() -> Path:
-    """Return the folder in which downloaded data sets are kept, each in a subfolder of its name."""
+    """Return the folder in which downloaded data sets are kept, each in a subfolder of its name.
+
+    Raises
+    ------
+    DataError
+        If this user has no home folder.
+    """
     from platformdirs import user_cache_path
 
-    return user_cache_path("fastnet", appauthor=False) / "data"
+    try:
+        folder = user_cache_path("fastnet", appauthor=False)
+    except RuntimeError:
+        folder = Path()
+    if not folder.is_absolute():  # versions of platformdirs differ in what they do without a home folder
+        raise DataError(
+            "no home folder was found for this user, so downloaded data have no place; give the folder of the files as "
+            f"data_dir or in {DATA_DIR_VARIABLE}, or set XDG_CACHE_HOME"
+        )
+    return folder / "data"
 
 
 def find(name: str, *, data_dir: str | os.PathLike[str] | None = None) -> Path | None:
