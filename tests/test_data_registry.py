@@ -309,6 +309,7 @@ def test_without_a_home_folder_downloads_have_no_place(monkeypatch: pytest.Monke
             raise answer
         return Path(str(answer))
 
+    monkeypatch.undo()  # the folder of the other tests
     monkeypatch.setattr("platformdirs.user_cache_path", user_cache_path)
     monkeypatch.delenv("FASTNET_DATA_DIR", raising=False)
     with pytest.raises(DataError, match="no home folder was found for this user"):
