@@ -104,7 +104,8 @@ def add_ensemble(folder: Path) -> None:
     """Put the best ten of a study together, as if they had been trained again."""
     scores = {"best": (1, 0.83, 0.93), "average": (10, 0.85, 1.118), "greedy": (7, 0.88, 0.951)}
     names = ("networks", "accuracy", "loss")
-    document = {"top": 10, "method": "greedy", "members": [{"weight": 1}] * 10, "model": "ensemble.safetensors",
+    members = [{"trial": number, "weight": 1} for number in range(10)]
+    document = {"top": 10, "method": "greedy", "members": members, "model": "ensemble.safetensors",
                 "validation": {name: dict(zip(names, score, strict=True)) for name, score in scores.items()},
                 "test_accuracy": 0.861, "test_loss": 0.48, "test_uses": 2}  # fmt: skip
     with Study.read(folder) as study:

@@ -117,10 +117,10 @@ def test_everything_about_a_study_is_shown() -> None:
     with Study.open(folder, settings) as study:
         report = narrow(Space.parse(SPACE), map(make_trial, range(10))).to_dict()
         report |= {"recommendation": {"words": "Learning rate 0.001 to 0.01."}}
-        kept = {"validation_accuracy": 0.9, "test_accuracy": 0.91, "model": "model.safetensors"}
+        kept = {"validation_accuracy": 0.9, "test_accuracy": 0.91, "test_loss": 0.3, "model": "model.safetensors"}
         choice = choose([make_trial(18)], [[make_trial(17), make_trial(16)]])
         study.append_stage(1, 0, 10, SPACE, report)
-        study.append_stage(2, 10, 10, {"learning_rate": "log:0.001:0.01"})
+        study.append_stage(2, 10, 10, SPACE | {"learning_rate": "log:0.001:0.01"})
         study.set_final({**choice.to_dict(), "kept": kept})
         study.note_test_use({"trial": 18})
     text = run("show", str(folder)).stdout
@@ -128,7 +128,7 @@ def test_everything_about_a_study_is_shown() -> None:
         "15 done, 1 stopped, 4 diverged", "best validation accuracy 0.18", "fingerprint abababababab",
         "400 training, 100 validation samples, 784 features, 10 classes", "hidden choice:8,16x2", "sampler random",
         "optimizer sgd", "epochs 3", "stage 1   trials 0 to 9", "where the 5 best of 10 trials lie",
-        "advice    Learning rate 0.001 to 0.01.", "stage 2   trials 10 to 19\n          learning_rate log:0.001:0.01",
+        "advice    Learning rate 0.001 to 0.01.", "stage 2   trials 10 to 19\n", "learning_rate log:0.001:0.01",
         "Trial 18 is the only candidate", "test acc:0.91", "model.safetensors", "test set  used 2", "run 1",
         "20 trials in 2.0 s, compile 0.5 s", "2 threads, Abacus 9, Linux, fastnet 0.1.0, Python 3.11, NumPy 2.0",
     ):  # fmt: skip

@@ -25,6 +25,7 @@ from fastnet.report.page.commands import search_command, train_command
 from fastnet.report.page.write import plotly_script
 from fastnet.tuning import REPORT_FILE, Study
 from fastnet.tuning.engine import study_settings
+from fastnet.tuning.final import choose
 from fastnet.tuning.sampler import checked_space, draw_for
 
 MANY = {"hidden": "choice:8,16x2", "optimizer": "choice:sgd,adam", "batch_size": "logint:8:64",
@@ -219,9 +220,11 @@ def test_the_command_on_the_page_makes_the_same_study(
     with Study.open(Path("a"), settings, about={"data": dataset.name, "n_samples": dataset.n_samples}) as study:
         trial = make_trial(0, params, 1, config.metric, 9.0)
         study.append([trial], run=study.begin_run({}), wall_seconds=1, compile_seconds=0, compiled_seconds=1)
-        study.append_stage(1, 0, 1, settings["space"], {"ranges": [], "recommendation": {}})
+        report = {"trials": 1, "best": 1, "ranges": [], "recommendation": {"words": ""}}
+        study.append_stage(1, 0, 1, settings["space"], report)
         if config.final:
-            study.set_final({"wanted": config.final, "repeats": config.repeats})
+            chosen = choose([trial], [[trial]], config.metric).to_dict()
+            study.set_final({**chosen, "wanted": config.final, "repeats": config.repeats, "kept": None})
         command, notes = search_command(study, config.trials)
         text = shlex.split(train_command(study, trial))[1]
     assert notes == ()

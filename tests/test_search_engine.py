@@ -282,7 +282,7 @@ def test_other_settings_are_refused_before_anything_runs(run):
     ]:
         with pytest.raises(StudyError, match=sentence):
             run(config)
-    assert run(replace(CONFIG, train=replace(CONFIG.train, epochs=9)), fresh=True).new_trials == 23
+    assert run(replace(CONFIG, train=replace(CONFIG.train, seed=6)), fresh=True).new_trials == 23
 
 
 def test_other_data_are_refused(run, tiny_dataset, tmp_path):

@@ -22,7 +22,7 @@ from fastnet.tuning import folder as folder_module
 
 SETTINGS = {
     "space": {"learning_rate": "log:1e-06:0.01"},
-    "train": {"epochs": 50, "hidden": "100x6", "weight_decay": 0.0, "early_stopping": None},
+    "train": {"epochs": 3, "hidden": "100x6", "weight_decay": 0.0, "early_stopping": None},
     "data": "ab" * 32,
 }
 TIMES = {"wall_seconds": 2.0, "compile_seconds": 0.5, "compiled_seconds": 1.0}
@@ -119,7 +119,7 @@ def test_other_settings_are_refused_and_every_difference_is_named(tmp_path):
     with pytest.raises(StudyError) as caught:
         Study.open(tmp_path, other)
     differences = (
-        "(data abababababab -> cdcdcdcdcdcd, epochs 50 -> 10, hidden 100x6 -> 64, "
+        "(data abababababab -> cdcdcdcdcdcd, epochs 3 -> 10, hidden 100x6 -> 64, "
         "learning_rate log:1e-06:0.01 -> log:1e-05:0.01, weight_decay 0.0 -> log:1e-08:0.0001)"
     )
     assert differences in str(caught.value)

@@ -12,12 +12,16 @@ import numpy as np
 import pytest
 
 from fastnet.errors import ConfigError, StudyError
-from fastnet.tuning import STUDY_FILE, StoredTrials, Study, TrialResult, find_studies, is_being_written, rank
+from fastnet.tuning import STUDY_FILE, Space, StoredTrials, Study, TrialResult, find_studies, is_being_written, rank
 from fastnet.tuning.folder import remove_study
+from fastnet.tuning.stages import narrow
 
 SETTINGS = {"space": {"learning_rate": "log:1e-6:1e-2", "hidden": "choice:8,16x2"}, "metric": "accuracy"}
 TIMES = {"wall_seconds": 2.0, "compile_seconds": 0.5, "compiled_seconds": 1.0}
 EPOCHS = 6
+CANDIDATE = {"trial": 5, "params": {"learning_rate": 0.01}, "search_value": 0.9, "values": [0.8, None], "mean": 0.8}
+CANDIDATE |= {"sd": None, "low": None, "high": None, "diverged": 1}
+FINAL = {"metric": "accuracy", "confidence": 0.95, "candidates": [CANDIDATE], "words": "trial 5 wins", "kept": None}
 
 
 def make_trial(number: int, metric: str = "accuracy") -> TrialResult:
@@ -110,14 +114,14 @@ def test_curves_may_be_left_out(tmp_path: Path) -> None:
 
 
 def test_stages_are_stored_and_completed(tmp_path: Path) -> None:
-    space = {"weight_decay": "log:1e-8:1e-4", "learning_rate": "log:1e-6:1e-2"}
+    space = {"learning_rate": "log:1e-6:1e-2", "hidden": "choice:8,16x2"}
+    report = narrow(Space.parse(space), map(make_trial, range(20))).to_dict()
     with Study.open(tmp_path, SETTINGS) as study:
         study.append_stage(1, 0, 20, space)
         study.append_stage(2, 20, 20, space)
-        study.append_stage(1, 0, 20, space, {"words": "narrower", "names": {"learning_rate": [1e-4, None]}})
+        study.append_stage(1, 0, 20, space, report)
     with Study.read(tmp_path) as study:
         first, second = study.stages()
-    report = {"words": "narrower", "names": {"learning_rate": [1e-4, None]}}
     assert first == {"number": 1, "first": 0, "count": 20, "space": space, "report": report}
     assert (second["number"], second["report"]) == (2, None)
 
@@ -125,14 +129,14 @@ def test_stages_are_stored_and_completed(tmp_path: Path) -> None:
 def test_the_final_choice_and_every_use_of_the_test_set_are_stored(tmp_path: Path) -> None:
     with Study.open(tmp_path, SETTINGS) as study:
         assert study.final() is None and study.test_uses() == []
-        study.set_final({"candidates": [3, 5]})
-        study.set_final({"candidates": [3, 5], "choice": 5, "test_accuracy": 0.91})
+        study.set_final(FINAL)
+        study.set_final({**FINAL, "test_accuracy": 0.91})
         study.note_test_use({"trial": 5})
         study.note_test_use({"trial": 7})
     with Study.read(tmp_path) as study:
         final = study.final()
         assert final is not None and final.pop("decided").endswith("+00:00")
-        assert final == {"candidates": [3, 5], "choice": 5, "test_accuracy": 0.91}
+        assert final == {**FINAL, "test_accuracy": 0.91}
         assert [use["trial"] for use in study.test_uses()] == [5, 7]
         assert all(use["at"].endswith("+00:00") for use in study.test_uses())
         assert study.created.endswith("+00:00") and len(study.settings_sha256) == 64
@@ -158,7 +162,8 @@ def test_stored_trials_are_a_sequence_that_outlives_the_study(tmp_path: Path, mo
 def test_reading_trials_takes_memory_that_does_not_grow(tmp_path: Path) -> None:
     curves = np.zeros((4, 50), np.float32)
     with Study.open(tmp_path, SETTINGS) as study:
-        trials = (TrialResult.from_curves(i, "done", {}, curves, seconds=0.0) for i in range(3000))
+        params = make_trial(0).params
+        trials = (TrialResult.from_curves(i, "done", params, curves, seconds=0.0) for i in range(3000))
         study.append(trials, run=study.begin_run({}), **TIMES)
     tracemalloc.start()
     try:

@@ -40,8 +40,14 @@ _REASONS = (
     ("unable to open", "the file cannot be opened or created; choose a folder you may read and write"),
     ("not a database", "this is not a study but some other file; choose another folder or move the file away"),
     ("malformed", "the file is damaged; restore it from a copy or choose another folder"),
+    ("decode to utf-8", "the file is damaged; restore it from a copy or choose another folder"),
+    ("too big", "the file is damaged; restore it from a copy or choose another folder"),
     ("locked", "another program holds the file locked; close it and run the same command again"),
 )
+
+
+class DamagedError(Exception):
+    """A value in the file of a study is none that a study can have; the text says which. `telling` names the file."""
 
 
 class StudyLockedError(StudyError):
@@ -226,14 +232,18 @@ def _check_study(path: Path) -> None:
     """Raise `StudyError` unless a file is a study or an empty one that a search was about to fill."""
     with closing(sqlite3.connect(path, timeout=10, isolation_level=None)) as connection:
         application = connection.execute("PRAGMA application_id").fetchone()[0]
+        if application == APPLICATION_ID:  # a damaged one can be removed too
+            return
         tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-    if application != APPLICATION_ID and (application or tables):
+    if application or tables:
         raise StudyError(f"{path}: this is an SQLite file but not a study; nothing was removed")
 
 
 @contextmanager
 def telling(path: Path) -> Iterator[None]:
-    """Turn what SQLite and the file system complain about inside the block into a `StudyError` of one sentence.
+    """Turn what is wrong with a study inside the block into a `StudyError` of one sentence.
+
+    That is what SQLite and the file system complain about, and every `DamagedError`.
 
     Examples
     --------
@@ -246,6 +256,10 @@ def telling(path: Path) -> Iterator[None]:
     """
     try:
         yield
+    except DamagedError as error:
+        raise StudyError(
+            f"{path}: the file is damaged ({error}); restore it from a copy or choose another folder"
+        ) from (error)
     except (sqlite3.Error, OSError) as error:
         if isinstance(error, sqlite3.Error):
             said = str(error).lower()

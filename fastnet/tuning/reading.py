@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
+import operator
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastnet.errors import ConfigError, StudyError
-from fastnet.tuning.folder import telling
-from fastnet.tuning.records import TRIAL_COLUMNS, trial_from
+from fastnet.tuning import documents
+from fastnet.tuning.documents import MOST_TRIALS, Rules, read_document, read_number, read_text, read_whole
+from fastnet.tuning.folder import DamagedError, telling
+from fastnet.tuning.records import TRIAL_COLUMNS, sha256_of, trial_from
 from fastnet.tuning.result import TrialResult, sign
 
 FIELDS = ("id", "stage", "status", "value", "best_value", "best_epoch", "epochs", "seconds")
@@ -22,32 +24,43 @@ FIELDS = ("id", "stage", "status", "value", "best_value", "best_epoch", "epochs"
 _FALLING = ("value", "best_value")  # the best first, whatever the metric
 
 
+_KINDS = ("integer", "real", "text")  # of the values of hyperparameters, as SQLite names them
+
+
 class StudyReader:
-    """The reading half of `fastnet.tuning.study.Study`."""
+    """The reading half of `fastnet.tuning.study.Study`.
+
+    Everything is checked when it is read: what a damaged file holds comes back as a `StudyError`, or not at all.
+    """
 
     def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
         self.path = path
         self._connection = connection
+        self._rules: tuple[str, Rules] | None = None  # with the text of the settings that they follow from
 
     @property
     def settings(self) -> dict[str, Any]:
         """What the trials follow from."""
-        return self._meta("settings")
+        with telling(self.path):
+            return self._settings()
 
     @property
     def about(self) -> dict[str, Any]:
         """Name and sizes of the data, as stored when the study was created."""
-        return self._meta("about")
+        with telling(self.path):
+            return dict(read_document(self._meta("about"), documents.ABOUT, "about"))
 
     @property
     def created(self) -> str:
         """When the study was created, in UTC, ISO 8601."""
-        return self._meta_text("created")
+        with telling(self.path):
+            return read_text(self._meta("created"), "created")
 
     @property
     def settings_sha256(self) -> str:
         """Hash of the settings, 64 hexadecimal digits: studies with the same hash have the same trials."""
-        return self._meta_text("settings_sha256")
+        with telling(self.path):
+            return sha256_of(self._settings_text())
 
     @property
     def metric(self) -> str:
@@ -58,19 +71,26 @@ class StudyReader:
         """Return the numbers of the stored trials, (T,) int64, ascending."""
         with telling(self.path):
             rows = self._connection.execute("SELECT id FROM trials ORDER BY id")
-            return np.fromiter((row[0] for row in rows), dtype=np.int64)
+            ids = np.fromiter((row[0] for row in rows), dtype=np.int64)  # of SQLite's rows, so whole numbers
+            if len(ids) and not 0 <= ids[0] <= ids[-1] <= MOST_TRIALS:
+                raise DamagedError("the number of a trial")
+            if (ids[1:] <= ids[:-1]).any():
+                raise DamagedError("a trial is stored twice")
+            return ids
 
     def count(self, status: str | None = None) -> int:
         """Return how many trials are stored, all of them or those that are done, stopped or diverged."""
-        if status is None:
-            return int(self._one("SELECT count(*) FROM trials"))
-        return int(self._one("SELECT count(*) FROM trials WHERE status = ?", status))
+        with telling(self.path):
+            if status is None:
+                return int(self._one("SELECT count(*) FROM trials"))
+            return int(self._one("SELECT count(*) FROM trials WHERE status = ?", status))
 
     def best_value(self, metric: str | None = None) -> float | None:
         """Return the best `TrialResult.value` of the trials that ran to their end, or None while there is none."""
         end = "max" if sign(metric or self.metric) > 0 else "min"
-        value = self._one(f"SELECT {end}(value) FROM trials WHERE status = 'done'")
-        return None if value is None else float(value)
+        with telling(self.path):
+            value = self._one(f"SELECT {end}(value) FROM trials WHERE status = 'done'")
+            return None if value is None else read_number(value, "the value of a trial")
 
     def best(self, n: int = 20, metric: str | None = None, *, curves: bool = True) -> tuple[TrialResult, ...]:
         """Return the `n` best trials.
@@ -91,8 +111,8 @@ class StudyReader:
         """
         with telling(self.path):
             statement = _select(curves, "WHERE status != 'diverged'", self._order("best", metric))
-            rows = self._connection.execute(f"{statement} LIMIT ?", (n,))
-            return tuple(trial_from(row, self.path.parent) for row in rows)
+            most = min(operator.index(n), MOST_TRIALS)
+            return tuple(self._trials(f"{statement} LIMIT ?", (most,)))
 
     def iter_trials(
         self,
@@ -133,13 +153,17 @@ class StudyReader:
         """
         with telling(self.path):
             ordering = self._order(order)
-            conditions = {"stage": stage, "status": status}
+            conditions = {"stage": None if stage is None else operator.index(stage), "status": status}
             asked = {name: value for name, value in conditions.items() if value is not None}
             where = " AND ".join(f"{name} = ?" for name in asked)
             statement = _select(curves, f"WHERE {where}" if where else "", ordering)
-            parameters = (*asked.values(), -1 if limit is None else limit)
-            for row in self._connection.execute(f"{statement} LIMIT ?", parameters):
-                yield trial_from(row, self.path.parent)
+            most = -1 if limit is None else min(operator.index(limit), MOST_TRIALS)
+            last = -1
+            for trial in self._trials(f"{statement} LIMIT ?", (*asked.values(), most)):
+                if order == "id" and trial.id <= last:
+                    raise DamagedError(f"trial {trial.id} is stored twice")
+                last = trial.id
+                yield trial
 
     def trial(self, number: int) -> TrialResult:
         """Return one trial by its number, with its curves.
@@ -149,20 +173,22 @@ class StudyReader:
         StudyError
             If the study does not hold it.
         """
+        number = operator.index(number)
         with telling(self.path):
-            row = self._connection.execute(_select(True, "WHERE trials.id = ?", ""), (number,)).fetchone()
-        if row is None:
+            wanted = number if 0 <= number <= MOST_TRIALS else -1  # SQLite takes no larger ones
+            found = next(iter(self._trials(_select(True, "WHERE trials.id = ?", ""), (wanted,))), None)
+        if found is None:
             raise StudyError(f"{self.path}: there is no trial {number}; it holds {self.count()} trials, from 0")
-        return trial_from(row, self.path.parent)
+        return found
 
     def trial_at(self, position: int) -> TrialResult:
         """Return the trial at a place among all, 0 for that of the lowest number, with its curves."""
         with telling(self.path):
             statement = _select(True, "", "ORDER BY trials.id LIMIT 1 OFFSET ?")
-            row = self._connection.execute(statement, (position,)).fetchone()
-        if row is None:
+            found = next(iter(self._trials(statement, (position,))), None)
+        if found is None:
             raise IndexError(position)
-        return trial_from(row, self.path.parent)
+        return found
 
     def param_types(self) -> dict[str, str]:
         """Return each searched name, sorted, with the kind of its values: ``real``, ``integer`` or ``text``.
@@ -174,45 +200,67 @@ class StudyReader:
             rows = self._connection.execute(
                 "SELECT DISTINCT key, type FROM trials, json_each(trials.params) ORDER BY key, type"
             ).fetchall()
-        kinds = dict.fromkeys(self.settings.get("space", {}), "")
-        for name, kind in rows:  # integer < real < text, as sorted
-            kinds[name] = max(kinds.get(name, ""), kind)
+            space = self._settings().get("space")
+            kinds = dict.fromkeys(space or {}, "")
+            for name, kind in rows:  # integer < real < text, as sorted
+                known = name in space if space is not None else isinstance(name, str) and name.isidentifier()
+                if not known or kind not in _KINDS:
+                    raise DamagedError("the hyperparameters of a trial")
+                kinds[name] = max(kinds.get(name, ""), kind)
         return {name: kinds[name] or "real" for name in sorted(kinds)}
 
     def runs(self) -> list[dict[str, Any]]:
         """Return one record per run of a search on this study, the first run first."""
-        names = ("started", "environment", "new_trials", "wall_seconds", "compile_seconds", "compiled_seconds")
+        seconds = ("wall_seconds", "compile_seconds", "compiled_seconds")
+        names = ("started", "environment", "new_trials", *seconds)
         with telling(self.path):
             rows = self._connection.execute(f"SELECT {', '.join(names)} FROM runs ORDER BY id").fetchall()
-        records = [dict(zip(names, row, strict=True)) for row in rows]
-        return [record | {"environment": json.loads(record["environment"])} for record in records]
+            records = []
+            for number, (started, environment, new_trials, *times) in enumerate(rows, start=1):
+                place = f"run {number}"
+                record = {
+                    "started": read_text(started, place),
+                    "environment": read_document(environment, documents.ENVIRONMENT, place),
+                    "new_trials": read_whole(new_trials, place),
+                }
+                records.append(record | {k: read_number(v, place) for k, v in zip(seconds, times, strict=True)})
+            return records
 
     def stages(self) -> list[dict[str, Any]]:
         """Return one record per stage: ``number, first, count, space`` and ``report``, None until the stage ended."""
         names = ("number", "first", "count", "space", "report")
         with telling(self.path):
             rows = self._connection.execute(f"SELECT {', '.join(names)} FROM stages ORDER BY number").fetchall()
-        records = [dict(zip(names, row, strict=True)) for row in rows]
-        return [
-            record | {name: record[name] and json.loads(record[name]) for name in ("space", "report")}
-            for record in records
-        ]
+            searched = self._settings().get("space", {}).keys()
+            records = []
+            for place, (number, first, count, space, report) in enumerate(rows, start=1):
+                named = f"stage {place}"
+                ranges = read_document(space, documents.SPACE, named)
+                if number != place or ranges.keys() != searched:
+                    raise DamagedError(named)
+                record = {"number": number, "first": read_whole(first, named), "count": read_whole(count, named)}
+                ended = None if report is None else read_document(report, documents.REPORT, f"the report of {named}")
+                records.append(record | {"space": ranges, "report": ended})
+            return records
 
     def final(self) -> dict[str, Any] | None:
         """Return the document of `Study.set_final`, with ``decided`` for when it was stored, or None."""
-        document = self._one("SELECT document FROM final")
-        return None if document is None else dict(json.loads(document))
+        with telling(self.path):
+            document = self._one("SELECT document FROM final")
+            return None if document is None else read_document(document, documents.FINAL, "the final choice")
 
     def ensemble(self) -> dict[str, Any] | None:
         """Return the document of `Study.set_ensemble`, with ``made`` for when it was stored, or None."""
-        document = self._one("SELECT value FROM meta WHERE key = 'ensemble'")
-        return None if document is None else dict(json.loads(document))
+        with telling(self.path):
+            document = self._meta("ensemble")
+            return None if document is None else read_document(document, documents.ENSEMBLE, "the ensemble")
 
     def test_uses(self) -> list[dict[str, Any]]:
         """Return what was noted at each use of the test set, with ``at`` for when, the first use first."""
         with telling(self.path):
             rows = self._connection.execute("SELECT at, document FROM test_uses ORDER BY id").fetchall()
-        return [{"at": at} | json.loads(document) for at, document in rows]
+            name = "the uses of the test set"
+            return [{"at": read_text(at, name)} | read_document(text, documents.TEST_USE, name) for at, text in rows]
 
     def _order(self, order: str, metric: str | None = None) -> str:
         """Write the ORDER BY of an order's name; what is no name never enters SQL."""
@@ -230,18 +278,32 @@ class StudyReader:
         path = f"'$.\"{order}\"'"
         return f"ORDER BY json_extract(params, {path}), trials.id"
 
+    def _trials(self, statement: str, parameters: Iterable[Any]) -> Iterator[TrialResult]:
+        """Read the trials that a statement of `_select` finds."""
+        text = self._settings_text()
+        if self._rules is None or self._rules[0] != text:  # another process may start the study over
+            self._rules = text, Rules(self._settings())
+        rules = self._rules[1]
+        for row in self._connection.execute(statement, tuple(parameters)):
+            yield trial_from(row, rules, self.path.parent)
+
     def _one(self, statement: str, *parameters: Any) -> Any:
         """Return the first value of the first row, None where there is no row."""
-        with telling(self.path):
-            row = self._connection.execute(statement, parameters).fetchone()
+        row = self._connection.execute(statement, parameters).fetchone()
         return None if row is None else row[0]
 
-    def _meta(self, key: str) -> dict[str, Any]:
-        value: dict[str, Any] = json.loads(self._meta_text(key))
-        return value
+    def _settings(self) -> dict[str, Any]:
+        return dict(read_document(self._settings_text(), documents.SETTINGS, "settings"))
 
-    def _meta_text(self, key: str) -> str:
-        return str(self._one("SELECT value FROM meta WHERE key = ?", key))
+    def _settings_text(self) -> str:
+        """Return the settings as they are stored; `DamagedError` unless they have the hash that is stored with them."""
+        text = read_text(self._meta("settings"), "settings")
+        if sha256_of(text) != self._meta("settings_sha256"):
+            raise DamagedError("settings")
+        return text
+
+    def _meta(self, key: str) -> Any:
+        return self._one("SELECT value FROM meta WHERE key = ?", key)
 
 
 def _select(curves: bool, where: str, order: str) -> str:

@@ -11,8 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from fastnet.tuning.folder import APPLICATION_ID
+from fastnet.config import MAX_EPOCHS
+from fastnet.tuning.documents import Rules, parse
+from fastnet.tuning.folder import APPLICATION_ID, DamagedError
 from fastnet.tuning.result import CURVES, TrialResult
 
 FORMAT_VERSION = 2
@@ -40,6 +43,8 @@ SCHEMA = (
     f"PRAGMA user_version = {FORMAT_VERSION}",
 )
 
+_DECLARED = {text.split()[2]: text for text in SCHEMA if text.startswith("CREATE TABLE")}
+
 TRIAL_COLUMNS = "trials.id, stage, status, params, value, best_value, best_epoch, epochs, seconds"
 # A trial that is there stays; anything else that is wrong with a row is an error.
 INSERT_TRIAL = "INSERT INTO trials VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING"
@@ -49,8 +54,17 @@ INSERT_CURVES = "INSERT INTO curves VALUES (?, ?, ?) ON CONFLICT (id) DO NOTHING
 _SORTED = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False).encode
 _ORDERED = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 
+_EPOCH_BYTES = 4 * len(CURVES)
+
 NO_CURVES = np.empty((len(CURVES), 0), dtype=np.float32)
 NO_CURVES.flags.writeable = False
+
+
+def check_tables(found: Mapping[str, str]) -> None:
+    """Raise `DamagedError` unless each table of a study is there, declared as in `SCHEMA`; others may be there too."""
+    for name, statement in _DECLARED.items():
+        if found.get(name) != statement:
+            raise DamagedError(f"the table {name}")
 
 
 def trial_row(trial: TrialResult) -> tuple[Any, ...]:
@@ -69,18 +83,39 @@ def curves_row(trial: TrialResult) -> tuple[int, int, bytes]:
     return (trial.id, planned, np.ascontiguousarray(curves[:, :n], dtype="<f4").tobytes())
 
 
-def trial_from(row: tuple[Any, ...], folder: Path) -> TrialResult:
-    """Return the trial of a row of `TRIAL_COLUMNS`, followed by planned and curves where they are wanted."""
+def trial_from(row: tuple[Any, ...], rules: Rules, folder: Path) -> TrialResult:
+    """Return the trial of a row of `TRIAL_COLUMNS`, followed by planned and curves where they are wanted.
+
+    Raises
+    ------
+    DamagedError
+        If a value is none that a trial of such a study can have.
+    """
     trial, stage, status, params, value, best_value, best_epoch, epochs, seconds, *stored = row
-    curves = NO_CURVES
-    if stored and stored[1] is not None:
-        planned, blob = stored
-        ran = np.frombuffer(blob, dtype="<f4").reshape(len(CURVES), -1)
-        curves = np.full((len(CURVES), planned), np.nan, dtype=np.float32)
-        curves[:, : ran.shape[1]] = ran
+    given = parse(params)
+    if not rules.fit((trial, stage, status, value, best_value, best_epoch, epochs, seconds), given):
+        raise DamagedError(f"trial {trial}")
+    curves = _curves_from(trial, stored, epochs, rules) if stored and stored != [None, None] else NO_CURVES
     value, best_value = (math.nan if number is None else number for number in (value, best_value))
     values = (value, best_value, best_epoch, curves, seconds, stage, epochs)
-    return TrialResult(trial, status, json.loads(params), *values, folder=folder)
+    return TrialResult(trial, status, given, *values, folder=folder)
+
+
+def _curves_from(trial: int, stored: list[Any], epochs: int, rules: Rules) -> NDArray[np.float32]:
+    planned, blob = stored
+    least, most = (epochs, MAX_EPOCHS) if rules.epochs is None else (rules.epochs, rules.epochs)
+    if not (
+        type(planned) is int
+        and least <= planned <= most
+        and isinstance(blob, bytes)
+        and len(blob) % _EPOCH_BYTES == 0
+        and epochs <= len(blob) // _EPOCH_BYTES <= planned
+    ):
+        raise DamagedError(f"the curves of trial {trial}")
+    ran = np.frombuffer(blob, dtype="<f4").reshape(len(CURVES), -1)
+    curves = np.full((len(CURVES), planned), np.nan, dtype=np.float32)
+    curves[:, : ran.shape[1]] = ran
+    return curves
 
 
 def as_json(value: Mapping[str, Any], *, ordered: bool = False) -> str:

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 CURVES = ("train_loss", "train_accuracy", "validation_loss", "validation_accuracy")
 """Order of the rows of `TrialResult.curves`, in memory and in the study file."""
 
+STATUSES = ("done", "stopped", "diverged")
+"""How a trial can end, see `TrialResult`."""
+
 Value: TypeAlias = float | int | str
 """What a hyperparameter may be; widths of hidden layers are text, such as ``"100x6"``."""
 

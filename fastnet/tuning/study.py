@@ -28,6 +28,7 @@ from fastnet.tuning.records import (
     SCHEMA,
     TABLES,
     as_json,
+    check_tables,
     curves_row,
     describe_differences,
     now,
@@ -323,8 +324,8 @@ class Study(StudyReader):
         with telling(self.path):
             application = self._connection.execute("PRAGMA application_id").fetchone()[0]
             version = self._connection.execute("PRAGMA user_version").fetchone()[0]
-            tables = self._connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-        if application == 0 and tables == 0:
+            tables = dict(self._connection.execute("SELECT name, sql FROM sqlite_master WHERE type = 'table'"))
+        if application == 0 and not tables:
             return True
         if application != APPLICATION_ID:
             raise StudyError(
@@ -335,6 +336,8 @@ class Study(StudyReader):
                 f"{self.path}: the study has file format {version}, this fastnet reads {FORMAT_VERSION}; "
                 "use the fastnet that wrote it, or choose another folder for a new study"
             )
+        with telling(self.path):
+            check_tables(tables)
         return False
 
     def _compare(self, settings: Mapping[str, Any]) -> None:

@@ -9,10 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastnet.tuning.reading import StudyReader
-from fastnet.tuning.result import Value, sign
-
-STATUSES = ("done", "stopped", "diverged")
-"""What the numbers in `Columns.status` stand for."""
+from fastnet.tuning.result import STATUSES, Value, sign
 
 DONE, STOPPED, DIVERGED = range(3)
 
@@ -27,7 +24,7 @@ class Columns:
     Parameters
     ----------
     id, stage, status, epochs : (T,) int64 array
-        ``status`` counts in `STATUSES`.
+        ``status`` counts in `fastnet.tuning.result.STATUSES`.
     value : (T,) float64 array
         NaN for a diverged trial.
     seconds : (T,) float64 array

@@ -18,10 +18,9 @@ from typing import Any, Self
 from urllib.parse import parse_qs, urlsplit
 
 from fastnet._version import __version__
-from fastnet.report.page.columns import STATUSES
 from fastnet.report.page.facts import shown_path
 from fastnet.report.page.write import plotly_script, render
-from fastnet.tuning.result import Progress, TrialResult, known
+from fastnet.tuning.result import STATUSES, Progress, TrialResult, known
 from fastnet.tuning.study import Study
 
 HOST = "127.0.0.1"
