@@ -252,7 +252,7 @@ def test_jobs_and_data_folder_are_passed_on(
 
 
 def test_pruning_that_cannot_end_a_trial_is_told(asked: dict[str, Any]) -> None:
-    assert "will end no trial early" in run("--trials", "4", "--epochs", "2", "--pruning", "halving").stderr
+    assert "will end no trial early" in run("--trials", "4", "--pruning", "halving").stderr
     assert "will end no trial early" not in run("--trials", "4", "--pruning", "none").stderr
 
 
