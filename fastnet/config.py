@@ -6,6 +6,7 @@ Names and defaults live here and nowhere else: the command line reads its defaul
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -40,8 +41,11 @@ LARGEST = 1e6
 SMALLEST_EPSILON = 1e-30
 """Below float32's smallest number a weight without a gradient would become 0 / 0."""
 
+MAX_LAYERS = 1000
 MAX_SEED = 2**64 - 1
 MAX_EPOCHS = 1_000_000
+
+_LARGEST_REAL = sys.float_info.max
 
 _HYPERPARAMETERS = (
     *("learning_rate", "warmup_epochs", "step_epochs", "step_factor", "weight_decay", "momentum", "rho", "beta1"),
@@ -50,8 +54,8 @@ _HYPERPARAMETERS = (
 
 
 def _number(name: str, value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
-        raise ConfigError(f"{name}={value!r}: must be a finite number")
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not abs(value) <= _LARGEST_REAL:
+        raise ConfigError(f"{name}={_shown(value)}: must be a finite number")
     return float(value)
 
 
@@ -69,7 +73,12 @@ def _in_range(
 
 def _count(name: str, value: object, low: int = 1, high: int = 2**31 - 1) -> None:
     if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-        raise ConfigError(f"{name}={value!r}: must be a whole number from {low} to {high}")
+        raise ConfigError(f"{name}={_shown(value)}: must be a whole number from {low} to {high}")
+
+
+def _shown(value: object) -> str:
+    """Write a refused value; Python does not write whole numbers of thousands of digits."""
+    return "a huge number" if isinstance(value, int) and value.bit_length() > 1100 else repr(value)
 
 
 def _one_of(name: str, value: object, allowed: tuple[str, ...]) -> None:
@@ -82,8 +91,8 @@ def _widths(name: str, value: object) -> None:
         raise ConfigError(f"{name}={value!r}: must be a tuple of layer widths, such as (100, 100)")
     for width in value:
         _count(name, width, high=65_536)
-    if len(value) > 1000:
-        raise ConfigError(f"{name} has {len(value)} layers: at most 1000 are allowed")
+    if len(value) > MAX_LAYERS:
+        raise ConfigError(f"{name} has {len(value)} layers: at most {MAX_LAYERS} are allowed")
 
 
 def parse_hidden(text: str) -> tuple[int, ...]:
@@ -122,9 +131,11 @@ def parse_hidden(text: str) -> tuple[int, ...]:
         width, _, repeat = part.strip().partition("x")
         if not width.isdecimal() or (repeat and not repeat.isdecimal()) or part.strip().endswith("x"):
             raise ConfigError(f"hidden={text!r}: write widths such as 100x6 or 512,256, or none for no hidden layer")
-        count = int(repeat) if repeat else 1
+        count = int(repeat[:9]) if repeat else 1  # Python reads no number of thousands of digits
         _count("hidden repetition", count, high=1000)
-        widths.extend([int(width)] * count)
+        widths.extend([int(width[:9])] * count)
+        if len(widths) > MAX_LAYERS:  # sooner than all of a long text is read
+            break
     hidden = tuple(widths)
     _widths("hidden", hidden)
     return hidden

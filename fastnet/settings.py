@@ -14,6 +14,9 @@ from fastnet.errors import ConfigError
 MAX_BYTES = 1_000_000
 """A file larger than this is no list of settings, whatever it is."""
 
+LARGEST_INT = 2**64
+"""No setting is a larger whole number, and of thousands of digits Python cannot even print them."""
+
 
 def read_settings(path: Path) -> dict[str, Any]:
     """Read names and values from a file.
@@ -141,13 +144,23 @@ def suggestion(name: str, names: Collection[str]) -> str:
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    names = [name for name, _ in pairs]
-    for name in names:
-        if names.count(name) > 1:
+    found: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in found:
             raise ConfigError(f"{name} is given twice; give it once")
-    return dict(pairs)
+        found[name] = value
+    return found
 
 
 def _underscored(settings: Mapping[str, Any]) -> dict[str, Any]:
     given = [(name.replace("-", "_"), value) for name, value in settings.items() if value is not None]
+    for name, value in given:
+        _refuse_huge(name, value)
     return _unique([(name, _underscored(value) if isinstance(value, Mapping) else value) for name, value in given])
+
+
+def _refuse_huge(name: str, value: Any) -> None:
+    if isinstance(value, int) and abs(value) > LARGEST_INT:
+        raise ConfigError(f"{name} is a whole number of {value.bit_length()} bits; no setting has more than 64")
+    for item in value if isinstance(value, list) else ():
+        _refuse_huge(name, item)

@@ -6,14 +6,13 @@ import gzip
 import math
 import os
 import struct
-import zipfile
+import warnings
 import zlib
 from collections.abc import Callable, Sequence
 from functools import partial
 from io import BufferedIOBase
 from pathlib import Path
-from tokenize import TokenError
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -235,31 +234,38 @@ def _npz_arrays(path: Path, choose: Callable[[Path, Sequence[str]], list[str]]) 
             if file.read(4) != b"PK\x03\x04":
                 raise DataError(f"{path}: not an .npz file; write one with numpy.savez(path, x=..., y=...)")
             file.seek(0)
+            return _unpacked(path, file, choose)
+    except OSError as error:
+        raise _unreadable(path, error) from None
+
+
+def _unpacked(
+    path: Path, file: BinaryIO, choose: Callable[[Path, Sequence[str]], list[str]]
+) -> dict[str, NDArray[Any]]:
+    """Read the arrays of an archive.
+
+    What unpacking and NumPy raise for a damaged one is not a closed list: zipfile, three decompressors, and Python's
+    own parser, which reads the headers of the arrays, all have errors of their own, and some of them warn first.
+    """
+    damaged = f"{path}: the .npz file is truncated or damaged; write it again"
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
             with np.load(file, allow_pickle=False) as archive:
-                return {key: archive[key] for key in choose(path, archive.files)}
+                arrays = {key: archive[key] for key in choose(path, archive.files)}
     except DataError:
         raise
     except MemoryError:
         raise DataError(f"{path}: its arrays do not fit into memory") from None
-    except (
-        zipfile.BadZipFile,
-        EOFError,
-        zlib.error,
-        struct.error,
-        NotImplementedError,
-        RuntimeError,
-        OverflowError,
-        TokenError,
-    ):
-        raise DataError(f"{path}: the .npz file is truncated or damaged; write it again") from None
-    except ValueError as error:
+    except Exception as error:
         if "Object arrays" in str(error):
             raise DataError(
                 f"{path}: holds pickled Python objects, which are never loaded; save arrays of numbers or text"
             ) from None
-        raise DataError(f"{path}: the .npz file is truncated or damaged; write it again") from None
-    except OSError as error:
-        raise _unreadable(path, error) from None
+        raise DataError(damaged) from None
+    if not all(isinstance(array, np.ndarray) for array in arrays.values()):  # NumPy returns the bytes of anything else
+        raise DataError(damaged)
+    return arrays
 
 
 def _npz_keys(path: Path, files: Sequence[str]) -> list[str]:
