@@ -5,7 +5,6 @@ Names and defaults live here and nowhere else: the command line reads its defaul
 
 from __future__ import annotations
 
-import math
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -83,7 +82,7 @@ def _shown(value: object) -> str:
 
 def _one_of(name: str, value: object, allowed: tuple[str, ...]) -> None:
     if value not in allowed:
-        raise ConfigError(f"{name}={value!r}: must be one of {', '.join(allowed)}")
+        raise ConfigError(f"{name}={_shown(value)}: must be one of {', '.join(allowed)}")
 
 
 def _widths(name: str, value: object) -> None:
@@ -131,14 +130,19 @@ def parse_hidden(text: str) -> tuple[int, ...]:
         width, _, repeat = part.strip().partition("x")
         if not width.isdecimal() or (repeat and not repeat.isdecimal()) or part.strip().endswith("x"):
             raise ConfigError(f"hidden={text!r}: write widths such as 100x6 or 512,256, or none for no hidden layer")
-        count = int(repeat[:9]) if repeat else 1  # Python reads no number of thousands of digits
+        count = _short_count(repeat) if repeat else 1
         _count("hidden repetition", count, high=1000)
-        widths.extend([int(width[:9])] * count)
+        widths.extend([_short_count(width)] * count)
         if len(widths) > MAX_LAYERS:  # sooner than all of a long text is read
             break
     hidden = tuple(widths)
     _widths("hidden", hidden)
     return hidden
+
+
+def _short_count(digits: str) -> int:
+    """Read a whole number of the size of a layer; of more digits the first, for Python reads none of thousands."""
+    return int((digits.lstrip("0") or "0")[:9])
 
 
 def format_hidden(hidden: tuple[int, ...]) -> str:

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from fastnet._version import __version__
 from fastnet.errors import FastnetError, ModelError
 from fastnet.files import replace_file
+from fastnet.settings import is_tame
 
 FORMAT_VERSION = 1
 METADATA_KEY = "fastnet"
@@ -47,13 +48,16 @@ def read_file(path: Path) -> tuple[dict[str, Any], dict[str, FloatArray]]:
             metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except SafetensorError as error:
-        raise ModelError(f"{path}: not a safetensors file, or a damaged one ({error})") from error
+        said = " ".join(str(error).split())[:200]  # it repeats what it could not read
+        raise ModelError(f"{path}: not a safetensors file, or a damaged one ({said})") from error
     except OSError as error:
         raise ModelError(f"{path}: cannot be read ({error.strerror or error})") from error
     try:
         header = json.loads(metadata[METADATA_KEY])
-    except (KeyError, ValueError) as error:
+    except (KeyError, ValueError, RecursionError) as error:
         raise ModelError(f"{path}: a safetensors file, but not one that fastnet wrote") from error
+    if not is_tame(header, finite=False):
+        raise ModelError(f"{path}: its description is damaged; get the file again")
     if not isinstance(header, dict) or header.get("format") != FORMAT_VERSION:
         raise ModelError(f"{path}: written by another version of fastnet; this one reads format {FORMAT_VERSION}")
     return header, tensors

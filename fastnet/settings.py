@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import math
 import tomllib
 from collections.abc import Collection, Mapping
 from pathlib import Path
@@ -16,6 +17,9 @@ MAX_BYTES = 1_000_000
 
 LARGEST_INT = 2**64
 """No setting is a larger whole number, and of thousands of digits Python cannot even print them."""
+
+DEEPEST = 16
+"""Objects within objects in what fastnet writes as JSON; its own are 5 deep."""
 
 
 def read_settings(path: Path) -> dict[str, Any]:
@@ -131,6 +135,40 @@ def format_memory(size: float) -> str:
     return f"{size:#.3g} TiB"
 
 
+def is_tame(value: Any, *, finite: bool = True, depth: int = DEEPEST) -> bool:
+    r"""Whether what JSON was read as can be printed, written again and computed with.
+
+    Parameters
+    ----------
+    value : object
+        From `json.loads`.
+    finite : bool
+        Whether NaN and infinity, which Python's JSON has, are refused.
+    depth : int
+        Objects and lists within one another, at most.
+
+    Returns
+    -------
+    bool
+        False with a whole number of more than 64 bits, half of a surrogate pair, or more depth.
+
+    Examples
+    --------
+    >>> is_tame({"seed": 2**64 - 1}), is_tame([10**400]), is_tame({"\ud800": 1}), is_tame([[[]]], depth=2)
+    (True, False, False, False)
+    """
+    if isinstance(value, str):
+        return _is_writable(value)
+    if isinstance(value, dict):
+        items = value.items()
+        return depth > 0 and all(_is_writable(k) and is_tame(v, finite=finite, depth=depth - 1) for k, v in items)
+    if isinstance(value, list):
+        return depth > 0 and all(is_tame(item, finite=finite, depth=depth - 1) for item in value)
+    if isinstance(value, float):
+        return not finite or math.isfinite(value)
+    return not isinstance(value, int) or abs(value) <= LARGEST_INT
+
+
 def suggestion(name: str, names: Collection[str]) -> str:
     """Return the end of a sentence that names what `name` may have been meant for, or nothing.
 
@@ -141,6 +179,14 @@ def suggestion(name: str, names: Collection[str]) -> str:
     """
     near = difflib.get_close_matches(name.replace("-", "_"), names, n=1)
     return f"; did you mean {near[0]}?" if near else ""
+
+
+def _is_writable(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # half of a pair, which JSON can spell and UTF-8 cannot
+        return False
+    return True
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -373,7 +373,7 @@ def _try(reader: Reader, path: Path, chance: random.Random) -> tuple[str, str]:
     unraised: list[str] = []
     hook, sys.unraisablehook = sys.unraisablehook, lambda about: unraised.append(repr(about.exc_value))
     handler = signal.signal(signal.SIGALRM, _too_slow)
-    signal.setitimer(signal.ITIMER_REAL, MOST_SECONDS)
+    left, _ = signal.setitimer(signal.ITIMER_REAL, MOST_SECONDS)  # of a test runner's own
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")
@@ -390,6 +390,7 @@ def _try(reader: Reader, path: Path, chance: random.Random) -> tuple[str, str]:
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, handler)
+        signal.setitimer(signal.ITIMER_REAL, left)
         sys.unraisablehook = hook
     return kind, failure or "".join(unraised)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import gzip
 import io
 import json
@@ -129,7 +130,7 @@ def any_value(chance: random.Random, value: Any) -> Any:
     """Change one place in a value of JSON: another value there, a name gone, another name, two places exchanged."""
     places = list(_places(value))
     if not places:
-        return chance.choice(VALUES)
+        return copy.deepcopy(chance.choice(VALUES))
     holder, key = chance.choice(places)
     way = chance.randrange(6)
     if way == 0 and isinstance(holder, dict):
@@ -146,7 +147,7 @@ def any_value(chance: random.Random, value: Any) -> Any:
         text = any_bytes(chance, holder[key].encode(errors="replace"), [b"choice:1,2,3"])
         holder[key] = text.decode(errors="replace")
     else:
-        holder[key] = chance.choice(VALUES)
+        holder[key] = copy.deepcopy(chance.choice(VALUES))
     return value
 
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import gzip
 import io
 import struct
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -304,15 +305,39 @@ def test_read_npz_survives_any_header_of_an_array(tmp_path: Path, header: str) -
         "{'descr': '|V8', 'fortran_order': False, 'shape': (1, 1)}",
         "{'descr': '|O', 'fortran_order': False, 'shape': (1, 1)}",
         "(" * 200 + ")" * 200,
+        "{'descr': '<f8', 'fortran_order': False, 'shape': (True, 4)}",
+        "{'descr': '<f8', 'fortran_order': False, 'shape': (1L, 100L)}",
+        "{'descr': '<f8', 'fortran_order': False, 'shape': (1, 0x_)}",
     ],
 )
 def test_read_npz_refuses_a_header_that_lies(tmp_path: Path, header: str) -> None:
     assert check_header(tmp_path, header)
 
 
-def check_header(tmp_path: Path, header: str) -> bool:
-    import zipfile
+@pytest.mark.parametrize("method", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_read_npz_refuses_a_damaged_member_however_it_is_packed(tmp_path: Path, method: int) -> None:
+    stream = io.BytesIO()
+    np.save(stream, np.arange(400).reshape(100, 4))
+    for place in (0, 40, 90):
+        with zipfile.ZipFile(tmp_path / "a.npz", "w", method) as archive:
+            archive.writestr("x.npy", stream.getvalue())
+            archive.writestr("y.npy", stream.getvalue())
+        content = bytearray((tmp_path / "a.npz").read_bytes())
+        content[35 + place : 39 + place] = b"\xff\0\xff\0"
+        (tmp_path / "a.npz").write_bytes(content)
+        with pytest.raises(DataError, match=r"the \.npz file is truncated or damaged; write it again"):
+            read_npz(tmp_path / "a.npz")
 
+
+def test_read_npz_refuses_a_member_that_is_no_array(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "a.npz", "w") as archive:
+        archive.writestr("x.npy", b"text")
+        archive.writestr("y.npy", b"text")
+    with pytest.raises(DataError, match=r"the \.npz file is truncated or damaged"):
+        read_npz(tmp_path / "a.npz")
+
+
+def check_header(tmp_path: Path, header: str) -> bool:
     text = header.encode("latin-1") + b"\n"
     with zipfile.ZipFile(tmp_path / "a.npz", "w") as archive:
         for name in ("x", "y"):

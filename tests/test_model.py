@@ -147,6 +147,27 @@ def not_finite(path: Path) -> None:
     rewrite(path, lambda header: None, lambda tensor: tensor * np.float32(np.nan))
 
 
+def huge_number(path: Path) -> None:
+    rewrite(path, lambda header: header.update(eval_scales=[10**400] * 2))
+
+
+def half_a_character(path: Path) -> None:
+    rewrite(path, lambda header: header.update(class_names=["\ud800"] * 5))
+
+
+def deep(path: Path) -> None:
+    rewrite(path, lambda header: header.update(settings=json.loads("[" * 300 + "]" * 300)))
+
+
+def thousands_of_layers(path: Path) -> None:
+    rewrite(path, lambda header: header.update(hidden="1x1000," * 9999))
+
+
+def strange_type(path: Path) -> None:
+    content = path.read_bytes()
+    path.write_bytes(content.replace(b'"F32"', b'"a\\n"', 1))
+
+
 def rewrite(path: Path, change: Callable[[dict[str, Any]], object], convert: Any = np.asarray) -> None:
     with safe_open(path, framework="numpy") as file:
         header = json.loads(file.metadata()["fastnet"])
@@ -172,6 +193,11 @@ def rewrite(path: Path, change: Callable[[dict[str, Any]], object], convert: Any
         (unknown_activation, "activation='step': must be one of relu, leaky-relu"),
         (double_precision, "must be float32"),
         (not_finite, "not finite"),
+        (huge_number, "its description is damaged; get the file again"),
+        (half_a_character, "its description is damaged"),
+        (deep, "its description is damaged"),
+        (thousands_of_layers, "at most 1000 are allowed"),
+        (strange_type, "not a safetensors file, or a damaged one"),
     ],
 )
 def test_load_explains_what_is_wrong(tmp_path: Path, damage: Callable[[Path], None], message: str) -> None:

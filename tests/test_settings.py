@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fastnet.errors import ConfigError
-from fastnet.settings import parse_settings, read_settings, suggestion, to_toml
+from fastnet.settings import is_tame, parse_settings, read_settings, suggestion, to_toml
 
 names = st.from_regex(r"[a-z][a-z0-9_]{0,12}", fullmatch=True)
 texts = st.text(st.characters(exclude_categories=["Cs"]))
@@ -50,6 +50,13 @@ def test_json_and_toml_say_the_same():
         (b'{"trials": 1}\n{"trials": 2}', "cannot be read as one JSON object"),
         (b'{"trials": 1, "trials": 2}', "trials is given twice; give it once"),
         (b'{"a": ' + b"[" * 100_000, "cannot be read as one JSON object"),
+        (
+            b"learning_rate = 1" + b"0" * 400,
+            "is a whole number of 1329 bits; no setting has more than 64",
+        ),
+        (b"seed = 0x1" + b"0" * 6000, "seed is a whole number of 24001 bits"),
+        (b'{"space": {"a": [1, 1' + b"0" * 99 + b"]}}", "a is a whole number of 329 bits"),
+        (b"trials = 1" + b"0" * 6000, "cannot be read as TOML"),
     ],
 )
 def test_what_cannot_be_read_is_told_in_one_sentence(content, sentence):
@@ -70,3 +77,16 @@ def test_a_file_that_is_too_large_is_not_read(tmp_path: Path):
 def test_the_nearest_name_is_suggested():
     assert suggestion("weight-decy", ["momentum", "weight_decay"]) == "; did you mean weight_decay?"
     assert suggestion("lr", ["momentum", "weight_decay"]) == ""
+
+
+def test_many_names_are_read_in_no_time():
+    content = b"{" + b",".join(b'"n%d":1' % i for i in range(60_000)) + b"}"
+    assert len(parse_settings(content, "x")) == 60_000
+
+
+@pytest.mark.parametrize(
+    ("value", "tame"), [(float("nan"), False), ({"a": ["\ud800"]}, False), (2**65, False), ({}, True)]
+)
+def test_what_of_json_can_be_written_again(value, tame):
+    assert is_tame(value) is tame
+    assert is_tame(float("inf"), finite=False)

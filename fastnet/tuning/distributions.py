@@ -347,11 +347,13 @@ class Choice:
     def __post_init__(self) -> None:
         if not self.values:
             raise ConfigError("a choice needs at least one value, such as choice:0,0.5")
+        seen: set[Value] = set()
         for value in self.values:
             if not isinstance(value, str):
                 _check_finite(value)
-            if self.values.count(value) > 1:
+            if value in seen:
                 raise ConfigError(f"the value {text_of(value)} is listed more than once; write each value one time")
+            seen.add(value)
 
     def __str__(self) -> str:
         return "choice:" + ",".join(text_of(value) for value in self.values)

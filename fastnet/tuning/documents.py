@@ -14,6 +14,7 @@ from typing import Any, TypeAlias
 
 from fastnet.config import MAX_EPOCHS, MAX_SEED, METRICS
 from fastnet.errors import ConfigError
+from fastnet.settings import is_tame
 from fastnet.tuning.distributions import LARGEST_INT, Choice, Distribution
 from fastnet.tuning.folder import DamagedError
 from fastnet.tuning.names import kind_of
@@ -23,9 +24,6 @@ from fastnet.tuning.space import Space
 MOST_TRIALS = 2**31 - 1
 LARGEST_REAL = 1e300
 """Larger than any value of a hyperparameter, and small enough to be computed with."""
-
-DEEPEST = 16
-"""Objects within objects in a document; those of fastnet are 5 deep."""
 
 Shape: TypeAlias = Any
 """A predicate; a list of one shape, for every item; a dict, for its names, those that end in "?" being optional, and
@@ -179,7 +177,7 @@ def read_document(text: object, shape: Shape, name: str) -> Any:
     fastnet.tuning.folder.DamagedError: about, n_samples
     """
     value = parse(text)
-    if value is ... or not _is_tame(value, DEEPEST):
+    if value is ... or not is_tame(value):
         raise DamagedError(name)
     _check(value, shape, name)
     return value
@@ -317,27 +315,6 @@ def _check_names(value: Any, shape: dict[Any, Shape], place: str) -> None:
             _check(value[name], shape[...], f"{place}, {name}")
     if "" in shape and not shape[""](value):  # what its parts must be together
         raise DamagedError(place)
-
-
-def _is_tame(value: Any, depth: int) -> bool:
-    """Whether a value of JSON can be printed, written again and computed with: no surrogates, nothing huge or deep."""
-    if isinstance(value, str):
-        return _is_writable(value)
-    if isinstance(value, dict):
-        return depth > 0 and all(_is_writable(name) and _is_tame(item, depth - 1) for name, item in value.items())
-    if isinstance(value, list):
-        return depth > 0 and all(_is_tame(item, depth - 1) for item in value)
-    if type(value) is int:
-        return -MAX_SEED <= value <= MAX_SEED
-    return not isinstance(value, float) or math.isfinite(value)
-
-
-def _is_writable(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:  # half of a pair, which JSON can spell and UTF-8 cannot
-        return False
-    return True
 
 
 def _refuse(constant: str) -> Any:

@@ -229,13 +229,15 @@ def remove_study(folder: Path) -> list[str]:
 
 
 def _check_study(path: Path) -> None:
-    """Raise `StudyError` unless a file is a study or an empty one that a search was about to fill."""
+    """Raise `StudyError` unless a file is a study, though a damaged one, or an empty one that a search was to fill."""
+    with path.open("rb") as file:
+        head = file.read(72)
+    if head.startswith(b"SQLite format 3\0") and head[68:] == APPLICATION_ID.to_bytes(4, "big"):
+        return
     with closing(sqlite3.connect(path, timeout=10, isolation_level=None)) as connection:
         application = connection.execute("PRAGMA application_id").fetchone()[0]
-        if application == APPLICATION_ID:  # a damaged one can be removed too
-            return
         tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-    if application or tables:
+    if application != APPLICATION_ID and (application or tables):
         raise StudyError(f"{path}: this is an SQLite file but not a study; nothing was removed")
 
 
