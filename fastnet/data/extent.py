@@ -18,11 +18,13 @@ from fastnet.data.coerce import BLOCK_VALUES, nearly_equal
 LOOKED_AT = 1000
 """Samples that are looked at, evenly spread over those given."""
 
-SMALLER = 32
-"""How many times smaller than in any training sample the largest value of all samples has to be to be noticed."""
+SMALLER, SMALLER_IMAGES = 32, 12
+"""How many times smaller than in any training sample the largest value of all samples has to be to be noticed; images
+of grey levels from 0 to 16 are 16 times darker than those of 0 to 255."""
 
-FEW, FAR_OF_FEW = 5, 10.0
-"""Below this number of samples a feature has to lie this many times its range outside of it, else once."""
+FEW, FAR_OF_FEW = 5, 30.0
+"""Below this number of samples a feature has to lie this many times its range outside of it, else once. With 10 times,
+four in a thousand rows of a table with long tails would be noticed by themselves where 20 others are the training."""
 
 SHARE = 0.05
 """Share of the features that vary, at least one, that have to lie outside in more than half of the samples."""
@@ -100,7 +102,7 @@ def other_units(x: NDArray[Any], extent: Extent | None, *, images: bool) -> str 
     """
     some = x[np.arange(min(len(x), LOOKED_AT)) * len(x) // min(len(x), LOOKED_AT)]
     size = float(np.abs(some.astype(np.float64)).max())
-    small = extent is not None and 0 < size * SMALLER <= extent.reach
+    small = extent is not None and 0 < size * (SMALLER_IMAGES if images else SMALLER) <= extent.reach
     if images:
         return _unlike_images(some, size, small, _BYTE if extent is None else float(extent.high[0]))
     if extent is None:
@@ -110,12 +112,14 @@ def other_units(x: NDArray[Any], extent: Extent | None, *, images: bool) -> str 
             f"holds no value as large as {size_of(extent.reach)}, where every training sample has one; give it in the "
             "units of the training samples"
         )
+    if x.dtype == np.uint8 and size >= SMALLER_IMAGES and extent.low.min() >= -1 and extent.high.max() <= 1:
+        return f"holds bytes, where the training samples are fractions of 1; divide it by {_BYTE} if they were"
     return _far_outside(some, extent)
 
 
 def size_of(value: float) -> str:
-    """Write a size to three digits."""
-    return f"{value:.3g}"
+    """Write a size to six digits."""
+    return f"{value:.6g}"
 
 
 def _unlike_images(x: NDArray[Any], size: float, small: bool, brightest: float) -> str | None:

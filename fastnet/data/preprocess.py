@@ -115,17 +115,18 @@ def fit_scaler(x: NDArray[Any], train_indices: NDArray[np.int64]) -> Scaler:
     blocks = [train_indices[start : start + step] for start in range(0, len(train_indices), step)]
     low, high = np.full(n_features, np.inf), np.full(n_features, -np.inf)
     total, squares = np.zeros(n_features), np.zeros(n_features)
-    for rows in blocks:
-        low, high = np.minimum(low, x[rows].min(axis=0)), np.maximum(high, x[rows].max(axis=0))
-        total += x[rows].sum(axis=0, dtype=np.float64)
-    mean = total / len(train_indices)
-    constant, unit = low == high, np.ones(n_features)
-    if x.dtype == np.float64:
-        constant = nearly_equal(low, high)
-        unit = np.where(constant, 1.0, np.maximum(high - mean, mean - low))  # squares stay within float64
-    for rows in blocks:
-        squares += np.square((x[rows] - mean) / unit).sum(axis=0)
-    deviation = np.where(constant, 1.0, unit * np.sqrt(squares / len(train_indices)))
+    with np.errstate(over="ignore", invalid="ignore"):  # `_inverse` refuses what comes of it
+        for rows in blocks:
+            low, high = np.minimum(low, x[rows].min(axis=0)), np.maximum(high, x[rows].max(axis=0))
+            total += x[rows].sum(axis=0, dtype=np.float64)
+        mean = total / len(train_indices)
+        constant, unit = low == high, np.ones(n_features)
+        if x.dtype == np.float64:
+            constant = nearly_equal(low, high)
+            unit = np.where(constant, 1.0, np.maximum(high - mean, mean - low))  # squares stay within float64
+        for rows in blocks:
+            squares += np.square((x[rows] - mean) / unit).sum(axis=0)
+        deviation = np.where(constant, 1.0, unit * np.sqrt(squares / len(train_indices)))
     return Scaler(mean.astype(x.dtype), _inverse(deviation, x.dtype))
 
 

@@ -71,7 +71,7 @@ class FastnetPeer(Peer):
         spec = training.config.network(self.dataset.n_features, self.dataset.n_classes)
         model = Model(
             spec=spec, weights=tuple(weights), biases=tuple(biases), scaler=self.scaler,
-            class_names=self.dataset.class_names, settings={}, metrics={},
+            class_names=self.dataset.class_names, classes=self.dataset.classes, settings={}, metrics={},
         )  # fmt: skip
         assert self.dataset.x_test is not None and self.dataset.y_test is not None
         return float(model.score(self.dataset.x_test, self.dataset.y_test).accuracy)

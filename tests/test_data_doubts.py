@@ -1,0 +1,133 @@
+"""Classes that cannot be learnt, quantities taken for classes and odd test sets are warned of, and nothing else is."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from fastnet_cli.main import cli
+from sklearn import datasets as sklearn_datasets
+
+import fastnet
+from fastnet.data.doubts import doubts
+from fastnet.errors import FastnetWarning
+
+CONFIG = fastnet.TrainConfig(hidden=(), epochs=1)
+
+
+def doubts_of(y: Any, x: Any = None, **more: Any) -> list[str]:
+    data = fastnet.as_dataset(np.arange(len(y) * 2.0).reshape(-1, 2) % 17 if x is None else x, y, **more)
+    return list(doubts(data, fastnet.split(data.y)))
+
+
+@pytest.mark.parametrize("name", ["iris", "wine", "breast_cancer", "digits"])
+def test_the_classes_of_ordinary_sets_are_not_doubted(name: str) -> None:
+    x, y = getattr(sklearn_datasets, f"load_{name}")(return_X_y=True)
+    assert doubts_of(y, x) == doubts_of(y.astype(str), x) == doubts_of(y.astype(float), x) == []
+
+
+@pytest.mark.parametrize("name", ["mnist5k", "digits"])
+@pytest.mark.parametrize("n", [100, 500, None])
+def test_the_sets_with_names_are_not_doubted(name: str, n: int | None) -> None:
+    data = fastnet.load(name)
+    data = data if n is None else fastnet.take_first(data, n)
+    assert list(doubts(data, fastnet.split(data.y))) == []
+
+
+@pytest.mark.parametrize(
+    "y",
+    [
+        np.arange(12) % 2,
+        np.arange(26 * 20) % 26,
+        np.char.add("person ", (np.arange(400) % 40).astype(str)),
+        np.arange(1000) % 100,  # the first of a hundred classes
+        1 + np.arange(1000) % 100,
+        np.arange(60) % 12 * 10,
+        np.arange(3),
+        ["a", "b"] * 3,
+    ],
+    ids=lambda y: f"{len(set(y))} of {len(y)}",
+)
+def test_classes_of_few_samples_are_no_quantity(y: Any) -> None:
+    assert not [sentence for sentence in doubts_of(y) if "quantity" in sentence]
+
+
+@pytest.mark.parametrize(
+    "y",
+    [
+        sklearn_datasets.load_diabetes().target,
+        sklearn_datasets.load_diabetes().target.astype(int),
+        np.random.Generator(np.random.Philox(key=1)).poisson(100, 800),
+        np.random.Generator(np.random.Philox(key=1)).integers(1900, 2020, 1500),
+        np.arange(15) * 7,
+        np.arange(60.0),
+        [f"name {i}" for i in range(50)],
+    ],
+    ids=lambda y: f"{len(set(y))} of {len(y)}",
+)
+def test_a_quantity_taken_for_classes_is_noticed(y: Any) -> None:
+    [sentence] = [sentence for sentence in doubts_of(y) if "quantity" in sentence]
+    assert (
+        f"data has {len(set(y))} different labels for {len(y)} samples" in sentence and "group the values" in sentence
+    )
+
+
+def test_the_first_samples_of_a_sorted_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    x, y = sklearn_datasets.load_iris(return_X_y=True)
+    np.savez("iris.npz", x=x, y=np.array(["setosa", "versicolor", "virginica"])[y])
+    few = fastnet.take_first(fastnet.load("iris.npz"), 50)
+    says = (
+        r"^iris has no training sample of 2 of its 3 classes \(versicolor, virginica\), so the network cannot "
+        "learn them; take more samples, or shuffle them first if they are sorted by class$"
+    )
+    search: dict[str, Any] = {"trials": 1, "hidden": "4", "epochs": 1, "final": 1, "repeats": 1, "ensemble_top": 1}
+    for what in (
+        lambda: fastnet.train(few, CONFIG),
+        lambda: fastnet.train_ensemble(few, CONFIG, networks=2),
+        lambda: fastnet.search({}, few, study="s", **search),
+    ):
+        with pytest.warns(FastnetWarning, match=says) as caught:
+            what()
+        assert len(caught) == 1 and caught[0].filename == __file__
+    common = ["--data", "iris.npz", "--samples", "50", "--hidden", "4", "--epochs", "1"]
+    for arguments in (["train", *common], ["search", *common, "--trials", "1", "--final", "none"]):
+        result = CliRunner().invoke(cli, arguments)
+        assert result.exit_code == 0
+        assert result.stderr.count("Note: iris has no training sample of 2 of its 3 classes") == 1
+    order = np.random.Generator(np.random.Philox(key=1)).permutation(150)
+    np.savez("iris.npz", x=x[order], y=y[order])
+    result = CliRunner().invoke(cli, ["train", *common])
+    assert result.exit_code == 0 and "Note" not in result.stderr, "the way out works"
+
+
+def test_classes_of_the_test_set_that_training_lacks() -> None:
+    [sentence] = doubts_of([0, 1] * 10, x_test=np.zeros((2, 2)), y_test=[2, 3])
+    assert "no training sample of 2 of its 4 classes (2, 3)" in sentence and "though the test set has some" in sentence
+
+
+def test_classes_that_a_split_puts_into_validation() -> None:
+    data = fastnet.as_dataset(np.arange(20.0).reshape(10, 2), [0, 1] * 5)
+    parts = fastnet.Split(train=np.arange(0, 10, 2), validation=np.arange(1, 10, 2))
+    with pytest.warns(FastnetWarning, match=r"samples of 1 of its 2 classes \(1\) in the validation part only"):
+        fastnet.train(data, CONFIG, split=parts)
+
+
+def test_a_test_set_in_other_units() -> None:
+    images = fastnet.take_first(fastnet.load("mnist5k"), 200)
+    x, y = images.x.astype(float), images.y
+    [sentence] = doubts_of(y, x, x_test=x[:20] / 255, y_test=y[:20])
+    assert sentence.startswith("data: x_test holds no value as large as")
+    assert doubts_of(y, x, x_test=x[:20], y_test=y[:20]) == []
+
+
+def test_a_warning_can_be_an_error() -> None:
+    few = fastnet.take_first(fastnet.as_dataset(np.arange(20.0).reshape(10, 2), [0] * 5 + [1] * 5), 5)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", FastnetWarning)
+        with pytest.raises(FastnetWarning, match="no training sample"):
+            fastnet.train(few, CONFIG)

@@ -1,0 +1,147 @@
+"""float64 features whose digits float32 cannot hold are scaled in float64; all others are what they always were."""
+
+from __future__ import annotations
+
+import hashlib
+import warnings
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas
+import pytest
+from click.testing import CliRunner
+from fastnet_cli.main import cli
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn import datasets as sklearn_datasets
+
+import fastnet
+from fastnet.data.coerce import as_features
+from fastnet.data.preprocess import fit_scaler
+from fastnet.errors import DataError
+
+N = 60
+Y = (np.arange(N) >= N // 2).astype(int)
+STEPS = np.arange(float(N)).reshape(-1, 1)
+DATES = [datetime.fromtimestamp(1.7e9 + 86400 * day, UTC) for day in range(N)]
+LOST: dict[str, Any] = {
+    "Unix time": 1.7e9 + STEPS,
+    "Unix time in ms": (1_700_000_000_000 + 100 * np.arange(N)).reshape(-1, 1),
+    "Unix time in ns": (1_700_000_000_000_000_000 + 10**6 * np.arange(N, dtype=np.int64)).reshape(-1, 1),
+    "dates as numbers": np.array([[int(date.strftime("%Y%m%d"))] for date in DATES]),
+    "unsigned": (np.uint64(2**63) + (np.arange(N, dtype=np.uint64) << np.uint64(20))).reshape(-1, 1),
+    "int32": (2**30 + np.arange(N, dtype=np.int32)).reshape(-1, 1),
+    "coordinates of a street": 37.774929 + STEPS * 1e-6,
+    "an offset": 1e8 + np.sin(STEPS),
+    "beside an ordinary feature": np.hstack([np.cos(STEPS), 1.7e9 + STEPS]),
+    "Python objects": (1.7e9 + STEPS).astype(object),
+    "a column of pandas": pandas.DataFrame({"t": 1.7e9 + STEPS[:, 0], "flag": Y == 1}),
+    "beyond float32": 1e39 * (1 + STEPS),
+    "far beyond float32": 1e200 * (1 + STEPS),
+    "below float32": 1e-60 * (1 + STEPS),
+    "far below float32": 1e-250 * (1 + STEPS),
+}
+
+
+@pytest.mark.parametrize("name", LOST)
+def test_digits_that_float32_cannot_hold_are_kept(name: str, tmp_path: Path) -> None:
+    x = LOST[name]
+    data = fastnet.as_dataset(x, Y)
+    assert data.x.dtype == np.float64
+    scaler = fit_scaler(data.x, np.arange(N))
+    scaled = scaler.apply(data.x)
+    assert scaled.dtype == np.float32 and scaler.offset.dtype == scaler.scale.dtype == np.float64
+    wide = np.asarray(x, dtype=np.float64)
+    unit = np.abs(wide).max(axis=0)
+    expected = (wide / unit - (wide / unit).mean(axis=0)) / (wide / unit).std(axis=0)
+    np.testing.assert_allclose(scaled, expected, atol=2e-5)
+    assert len(np.unique(scaled[:, -1 if name == "beside an ordinary feature" else 0])) == N
+    result = fastnet.train(
+        data, fastnet.TrainConfig(hidden=(8,), epochs=60, optimizer="adam", batch_size=16, learning_rate=0.02)
+    )
+    if name not in ("an offset", "dates as numbers"):  # whose halves a network finds in more epochs only
+        assert result.model.score(x, Y).accuracy > 0.9
+    result.model.save(tmp_path / "m.safetensors")
+    loaded = fastnet.Model.load(tmp_path / "m.safetensors")
+    assert loaded.scaler.offset.tobytes() == result.model.scaler.offset.tobytes()
+    several = fastnet.Ensemble(members=[loaded, loaded])
+    for one in (loaded, several):
+        for asked in (x, data.x, wide, wide.tolist()):
+            assert one.predict_proba(asked).tobytes() == result.model.predict_proba(data.x).tobytes()
+
+
+def test_what_is_exact_in_float32_becomes_float32_as_ever() -> None:
+    whole = np.arange(64.0).reshape(32, 2) * 1000 + 2**22
+    for x in (whole, whole.astype(int), whole.astype(np.uint32), whole.astype(object), whole / 1024):
+        data = fastnet.as_dataset(x, Y[:32])
+        assert data.x.dtype == np.float32 and np.array_equal(data.x, np.asarray(x, np.float64))
+
+
+@pytest.mark.parametrize("name", ["iris", "wine", "breast_cancer", "diabetes", "linnerud"])
+def test_ordinary_tables_stay_float32_with_the_fingerprint_they_had(name: str) -> None:
+    x = getattr(sklearn_datasets, f"load_{name}")().data
+    data = fastnet.as_dataset(x, np.arange(len(x)) % 2)
+    assert data.x.dtype == np.float32 and data.x.tobytes() == x.astype(np.float32).tobytes()
+    digest = hashlib.sha256(f"float32{x.shape};".encode() + x.astype(np.float32).tobytes())
+    digest.update(f"int64{data.y.shape};".encode() + data.y.tobytes() + b"none;none;")
+    assert data.fingerprint() == digest.hexdigest()
+
+
+@given(offset=st.floats(-1e12, 1e12), spread=st.floats(1e-3, 1e3), seed=st.integers(0, 1000))
+def test_scaled_values_are_right_whatever_the_offset(offset: float, spread: float, seed: int) -> None:
+    x = np.random.Generator(np.random.Philox(key=seed)).normal(offset, spread, (50, 1))
+    data = fastnet.as_dataset(x, np.arange(50) % 2)
+    if x.std() < 2**-40 * abs(offset):
+        return  # there is no spread left in float64 either
+    expected = (x - x.mean()) / x.std()
+    found = fit_scaler(data.x, np.arange(50)).apply(data.x)
+    # float32 where rounding moves a value by no more than 2**-16 of a deviation, its mean and its scale likewise
+    np.testing.assert_allclose(found, expected, atol=2**-14 + 2**-50 * abs(offset) / x.std())
+
+
+def test_features_that_are_constant_but_for_rounding_stay_constant() -> None:
+    noise = np.hstack([np.full((N, 1), 0.1) + 1e-17 * STEPS, 1.7e9 + STEPS, np.full((N, 1), 1e9 / 3)])
+    noise[::2, 0] = np.nextafter(0.1, 1)
+    data = fastnet.as_dataset(noise, Y)
+    scaler = fit_scaler(data.x, np.arange(N))
+    assert data.x.dtype == np.float64 and scaler.scale[[0, 2]].tolist() == [1.0, 1.0]
+    assert np.abs(scaler.apply(data.x)[:, [0, 2]]).max() < 1e-6
+    assert fastnet.as_dataset(noise[:, [0, 2]], Y).x.dtype == np.float32
+
+
+def test_the_test_set_follows_the_training_samples() -> None:
+    data = fastnet.as_dataset(1.7e9 + STEPS, Y, x_test=np.float32([[1.7e9]]), y_test=[1])
+    assert data.x_test is not None and data.x_test.dtype == np.float64
+    data = fastnet.as_dataset(STEPS, Y, x_test=np.array([[0.1]]), y_test=[1])
+    assert data.x_test is not None and data.x_test.dtype == np.float32
+
+
+def test_values_are_refused_where_float64_ends() -> None:
+    with pytest.raises(DataError, match=r"x\[3, 0\] is inf"):
+        as_features(np.where(STEPS == 3, np.inf, 1.7e9 + STEPS), "x")
+    with pytest.raises(DataError, match="standard deviation of"), warnings.catch_warnings():
+        warnings.simplefilter("error")
+        x = as_features(np.array([[1.5e308], [-1.5e308], [1.7e308], [1.7e308]]), "x")
+        fit_scaler(x, np.arange(4))
+    scaler = fit_scaler(as_features(1.7e9 + STEPS, "x"), np.arange(N))
+    with pytest.raises(DataError, match=r"x\[0, 0\] is 1e\+300: too far from the training samples"):
+        scaler.apply(np.array([[1e300]]))
+
+
+def test_a_file_is_trained_searched_and_evaluated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    np.savez("times.npz", x=np.hstack([1.7e9 + STEPS, STEPS % 7]), y=Y)
+    common = ["--data", "times.npz", "--hidden", "8", "--optimizer", "adam", "--epochs", "100", "--batch-size", "8"]
+    for arguments in (
+        ["train", *common, "--learning-rate", "0.02", "-o", "m.safetensors"],
+        ["train", *common, "--learning-rate", "0.02", "--ensemble", "2", "-o", "e.safetensors"],
+        ["search", *common, "--space", "learning_rate=log:1e-2:5e-2", "-n", "2", "--study", "s", "--cv", "3"],
+    ):
+        result = CliRunner().invoke(cli, arguments)
+        assert result.exit_code == 0, result.output
+    for model in ("m.safetensors", "e.safetensors", "s/model.safetensors"):
+        result = CliRunner().invoke(cli, ["evaluate", model, "--data", "times.npz"])
+        assert result.exit_code == 0 and "Note" not in result.stderr
+        assert float(result.stdout.split("acc:")[1].split(",")[0]) > 0.9
