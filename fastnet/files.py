@@ -48,22 +48,33 @@ def as_path(given: str | bytes | os.PathLike[str] | os.PathLike[bytes], name: st
     fastnet.errors.ConfigError: study is empty: give the path of a file or folder
     """
     if not isinstance(given, (str, bytes, os.PathLike)):
-        raise ConfigError(f"{name}={given!r}: must be a path, as text or as pathlib.Path")
+        raise ConfigError(f"{name} is {given!r}: give a path, as text or as pathlib.Path")
     text = os.fsdecode(given)
     if not text:
         raise ConfigError(f"{name} is empty: give the path of a file or folder")
     if "\0" in text:
-        raise ConfigError(f"{name}={text!r}: a path cannot have a null character")
+        raise ConfigError(f"{name} {text!r}: a path cannot have a null character")
     if text.startswith("~") and (expanded := os.path.expanduser(text)) != text:
         text = expanded
     elif text.startswith("~") and not os.path.lexists(text):
         user = text[1:].partition("/")[0]
         unknown = f"there is no user {user!r}" if user else "the home folder is unknown here, for HOME is not set"
-        raise ConfigError(f"{name}={text}: {unknown}; write the path in full, or ./{text} for a file of that name")
+        raise ConfigError(f"{name} {text!r}: {unknown}; write the path in full, or ./{text} for a file of that name")
     path = Path(text)
     if not path.is_absolute() and not current_folder_exists():
         raise FastnetError(f"{path}: {NO_CURRENT_FOLDER}")
     return path
+
+
+def shown_path(path: str | os.PathLike[str]) -> str:
+    """Write a path, or a part of one, as text that can be stored and printed, whatever bytes its name has.
+
+    Examples
+    --------
+    >>> shown_path("studies/001")
+    'studies/001'
+    """
+    return os.fsencode(path).decode("utf-8", "replace")
 
 
 def current_folder_exists() -> bool:

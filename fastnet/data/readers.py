@@ -21,7 +21,7 @@ from fastnet.data.dataset import Dataset, as_dataset
 from fastnet.data.labels import label_values, positions_of
 from fastnet.data.samples import Samples, no_test_set
 from fastnet.errors import DataError
-from fastnet.files import as_path
+from fastnet.files import as_path, shown_path
 
 IDX_NAMES = (
     "train-images-idx3-ubyte",
@@ -184,7 +184,7 @@ def read_npz(path: str | os.PathLike[str]) -> Dataset:
             x_test=arrays.get("x_test"),
             y_test=arrays.get("y_test"),
             class_names=class_names,
-            name=path.stem,
+            name=shown_path(path.stem),
         )
     except DataError as error:
         raise DataError(f"{path}: {error}") from None
@@ -225,7 +225,7 @@ def read_samples(path: str | os.PathLike[str], part: str | None = None, *, label
                 given = np.asarray(names)[positions_of(given, np.arange(len(names)), (), name=others[0][0])]
     except DataError as error:
         raise DataError(f"{path}: {error}") from None
-    return Samples(x, given, path.stem, chosen)
+    return Samples(x, given, shown_path(path.stem), chosen)
 
 
 def _npz_arrays(path: Path, choose: Callable[[Path, Sequence[str]], list[str]]) -> dict[str, NDArray[Any]]:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,11 +20,6 @@ MOST_RUNS = 8
 """Runs in the chart of the time; the earlier ones are added up."""
 
 Fact = tuple[str, str]
-
-
-def shown_path(folder: Path) -> str:
-    """Write a path as text, whatever bytes its name has."""
-    return os.fsencode(folder).decode("utf-8", "replace")
 
 
 def cards(

@@ -18,7 +18,7 @@ from typing import Any, Self
 from urllib.parse import parse_qs, urlsplit
 
 from fastnet._version import __version__
-from fastnet.report.page.facts import shown_path
+from fastnet.files import shown_path
 from fastnet.report.page.write import plotly_script, render
 from fastnet.tuning.result import STATUSES, Progress, TrialResult, known
 from fastnet.tuning.study import Study

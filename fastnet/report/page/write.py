@@ -18,7 +18,7 @@ from typing import Any
 
 from fastnet._version import __version__
 from fastnet.errors import failure_as_sentence
-from fastnet.files import as_path, write_result
+from fastnet.files import as_path, shown_path, write_result
 from fastnet.report.page import charts, facts, tables
 from fastnet.report.page.columns import DIVERGED, Columns
 from fastnet.report.page.commands import commands
@@ -96,7 +96,7 @@ def context_of(
     advice = next((s["report"]["recommendation"] for s in stages if "recommendation" in (s["report"] or {})), None)
     whole = spans([stage["space"] for stage in stages] or [settings.get("space", {})])
     drawn_stages = stages or [{"number": 1, "space": settings.get("space", {}), "report": None}]
-    place = facts.shown_path(folder)
+    place = shown_path(folder)
     return {
         "version": __version__,
         "study": place,
