@@ -53,7 +53,7 @@ def command(ctx: click.Context, /, data_dir: Path | None, clean: bool, output_fo
     if output_format == "json":
         click.echo(as_json(document(found, checks, cleaned)))
     else:
-        click.echo("\n".join(lines(found, cleaned) + verdict(checks)))
+        click.echo("\n".join(lines(found, cleaned, data_dir) + verdict(checks)))
     if not all(check.passed for check in checks):
         ctx.exit(1)
 
@@ -70,8 +70,9 @@ def document(found: dict[str, Any], checks: list[Check], cleaned: Cleaned | None
     return {**found, "cleaned": removed, "passed": all(check.passed for check in checks), "tests": tests}
 
 
-def lines(found: dict[str, Any], cleaned: Cleaned | None) -> list[str]:
+def lines(found: dict[str, Any], cleaned: Cleaned | None, data_dir: Path | None) -> list[str]:
     """What was found, one line a subject."""
+    absent = "not here; it would be downloaded" if data_dir is None else f"not in {click.format_filename(data_dir)}"
     rows, vectors = found["tile"]
     versions = [f"{word} {found[word.lower()]}" for word in ("Python", "NumPy", "Numba", "llvmlite")]
     return [
@@ -81,7 +82,7 @@ def lines(found: dict[str, Any], cleaned: Cleaned | None) -> list[str]:
         line("threads", f"{found['threads']} on {found['cores']} usable cores | {found['threading_layer']}"),
         *cache_lines(found, cleaned),
         *(
-            line("data" if number == 0 else "", f"{name}: {path or 'not here; it would be downloaded'}")
+            line("data" if number == 0 else "", f"{name}: {path or absent}")
             for number, (name, path) in enumerate(found["data"].items())
         ),
     ]

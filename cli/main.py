@@ -76,7 +76,7 @@ def cli() -> None:
     a failure told in one sentence, 2 for a wrong use of the command line, and 130 after Ctrl-C.
 
     Every option can be set by an environment variable too, named after its command: FASTNET_TRAIN_EPOCHS=10 is
-    --epochs 10 of fastnet train.
+    --epochs 10 of fastnet train. A variable that is empty counts as not set.
 
     \b
     Example:

@@ -30,8 +30,8 @@ def describe(data_dir: str | os.PathLike[str] | None = None) -> dict[str, Any]:
         may use and ``threads`` that a search takes; ``threading_layer``; ``lanes`` of a vector of float32, its
         instruction sets as ``features``, ``tile`` as rows and vectors; ``cache`` with its ``folder``, ``functions`` and
         ``bytes``, ``old_folders`` with ``old_bytes``, and ``problem``, a sentence or None; or None where nothing is
-        kept, and then ``no_cache`` says why; ``data`` with the path of each named set, None where it would be
-        downloaded.
+        kept, and then ``no_cache`` says why; ``data`` with the path of each named set, None where it is not
+        in `data_dir` or, without one, would be downloaded.
 
     Examples
     --------

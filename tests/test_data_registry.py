@@ -252,10 +252,73 @@ def test_load_prefers_the_named_folder(
     assert served_set.requests == []
 
 
-def test_load_goes_on_to_the_cache_where_the_named_folder_has_nothing(served_set: Mirror, tmp_path: Path) -> None:
-    (tmp_path / "empty").mkdir()
-    assert load("fashion-mnist", data_dir=tmp_path / "empty").n_samples == 20
-    assert len(served_set.requests) == 4
+@pytest.mark.parametrize("how", ["argument", "environment"])
+def test_load_says_what_a_named_folder_lacks(
+    served_set: Mirror, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    load("fashion-mnist")  # the cache has it, but that is not where the user said
+    served_set.requests.clear()
+    folder = tmp_path / "wrong"
+    (folder / "MNIST" / "raw").mkdir(parents=True)
+    (folder / "train-images-idx3-ubyte.png").touch()
+    (folder / "train-images-idx3-ubyte").mkdir()
+    if how == "environment":
+        monkeypatch.setenv(registry.DATA_DIR_VARIABLE, str(folder))
+    with pytest.raises(
+        DataError, match=r"wrong: none of the files of fashion-mnist is in it.*train-images-idx3-ubyte,"
+    ):
+        load("fashion-mnist", data_dir=folder if how == "argument" else None)
+    assert served_set.requests == []
+
+
+def test_an_empty_variable_is_no_folder(served_set: Mirror, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(registry.DATA_DIR_VARIABLE, "")
+    assert load("fashion-mnist").n_samples == 20
+
+
+KAGGLE = {name: name.replace("-idx", ".idx") for name in IDX_NAMES}
+USUAL_NAMES = {
+    "as published": {name: f"{name}.gz" for name in IDX_NAMES},
+    "unpacked": {name: name for name in IDX_NAMES},
+    "Kaggle": KAGGLE,
+    "Kaggle, packed": {name: f"{other}.gz" for name, other in KAGGLE.items()},
+    "Kaggle's folders": {name: f"{name}/{name}" for name in IDX_NAMES},
+    "upper case": {name: f"{name}.GZ".upper() for name in IDX_NAMES},
+    "underscores": {name: name.replace("-", "_") for name in IDX_NAMES},
+    "test": {name: name.replace("t10k", "test") for name in IDX_NAMES},
+    "short": {name: f"{name.partition('-idx')[0]}.idx" for name in IDX_NAMES},
+}
+PLACES = (".", "fashion-mnist", "FashionMNIST/raw", "fashion_mnist", "fashion", "raw", "Fashion-MNIST/raw")
+
+
+@pytest.mark.parametrize("names", USUAL_NAMES)
+@pytest.mark.parametrize("place", PLACES)
+def test_load_finds_the_files_where_others_put_them(
+    served_set: Mirror, tmp_path: Path, idx_folder: FolderMaker, place: str, names: str
+) -> None:
+    source = idx_folder("source", packed=names != "unpacked")
+    for name, other in USUAL_NAMES[names].items():
+        target = tmp_path / "root" / place / other
+        target.parent.mkdir(parents=True, exist_ok=True)
+        (source / (name if names == "unpacked" else f"{name}.gz")).rename(target)
+    data = load("fashion-mnist", data_dir=tmp_path / "root")
+    assert (data.n_samples, data.name) == (20, "fashion-mnist")
+    assert served_set.requests == []
+    found = registry.find("fashion-mnist", data_dir=tmp_path / "root")
+    assert found is not None and found.resolve() == (tmp_path / "root" / place).resolve()
+
+
+def test_load_prefers_the_right_names_and_the_full_folder(served_set: Mirror, idx_folder: FolderMaker) -> None:
+    root = idx_folder("root")
+    (root / "train-images.idx3-ubyte").write_bytes(b"another one")
+    assert load("fashion-mnist", data_dir=root).n_samples == 20
+    (root / "fashion").mkdir()
+    (root / "fashion" / "train-images-idx3-ubyte").write_bytes(b"half a copy")
+    with pytest.raises(DataError, match=r"fashion: train-labels-.* missing \(found: train-images-idx3-ubyte\)"):
+        load("fashion-mnist", data_dir=root)
+    full = idx_folder("root/FashionMNIST/raw")
+    assert registry.find("fashion-mnist", data_dir=root) == full
+    assert served_set.requests == []
 
 
 def test_load_refuses_an_incomplete_folder(served_set: Mirror, idx_folder: FolderMaker) -> None:

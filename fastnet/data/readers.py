@@ -5,10 +5,11 @@ from __future__ import annotations
 import gzip
 import math
 import os
+import re
 import struct
 import warnings
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from io import BufferedIOBase
 from pathlib import Path
@@ -29,7 +30,7 @@ IDX_NAMES = (
     "t10k-images-idx3-ubyte",
     "t10k-labels-idx1-ubyte",
 )
-"""The four files of MNIST and its relatives, each also accepted with .gz at its end."""
+"""The four files of MNIST and its relatives, each also accepted with .gz at its end, and see `find_idx_files`."""
 
 NPZ_KEYS = "x and y, or x_train and y_train (with x_test and y_test for a test set)"
 
@@ -105,7 +106,14 @@ def find_idx_files(folder: Path) -> dict[str, Path]:
     Returns
     -------
     dict of str to Path
-        For each of `IDX_NAMES` that is there, its path; the .gz file where both are.
+        For each of `IDX_NAMES` that is there, its path; the .gz file where both are. What has another usual name counts
+        where the right one is missing: ``train-images.idx3-ubyte`` as Kaggle names it, or the file in a folder of that
+        name, other separators, ``test`` for ``t10k``, upper case.
+
+    Raises
+    ------
+    DataError
+        If the folder cannot be read.
     """
     found = {}
     for name in IDX_NAMES:
@@ -113,7 +121,36 @@ def find_idx_files(folder: Path) -> dict[str, Path]:
             if path.is_file():
                 found[name] = path
                 break
-    return found
+    if len(found) < len(IDX_NAMES) and folder.is_dir():
+        try:
+            for other in sorted(_files_named_like_idx(folder)):
+                found.setdefault(_idx_name(other.name), other)
+        except OSError as error:
+            raise _unreadable(folder, error) from None
+    return {name: found[name] for name in IDX_NAMES if name in found}
+
+
+def _files_named_like_idx(folder: Path) -> Iterator[Path]:
+    for path in folder.iterdir():
+        if _idx_name(path.name):
+            if path.is_dir():
+                yield from (file for file in path.iterdir() if _idx_name(file.name) and file.is_file())
+            elif path.is_file():
+                yield path
+
+
+def _idx_name(name: str) -> str:
+    """Return the one of `IDX_NAMES` that a file's name is another way to write; empty if none.
+
+    >>> _idx_name("Train-Images.idx3-ubyte.gz"), _idx_name("test_labels.idx"), _idx_name("train-images.png")
+    ('train-images-idx3-ubyte', 't10k-labels-idx1-ubyte', '')
+    """
+    words = re.split(r"[-._ ]+", name.lower().removesuffix(".gz"))
+    endings = {"images": {"idx", "idx3", "ubyte"}, "labels": {"idx", "idx1", "ubyte"}}
+    if len(words) < 3 or words[1] not in endings or not set(words[2:]) <= endings[words[1]]:
+        return ""
+    begin = f"{'t10k' if words[0] == 'test' else words[0]}-{words[1]}-"
+    return next((name for name in IDX_NAMES if name.startswith(begin)), "")
 
 
 def read_idx_folder(folder: str | os.PathLike[str], *, name: str, class_names: Sequence[str]) -> Dataset:

@@ -34,11 +34,14 @@ class ImageSet:
         Addresses to which the names of the files are appended, in the order in which they are tried.
     sha256 : tuple of str
         SHA-256 of each file of `IDX_NAMES`, unpacked.
+    folders : tuple of str
+        What others call its folder, in small letters and nothing but letters; torchvision's is ``FashionMNIST``.
     """
 
     class_names: tuple[str, ...]
     mirrors: tuple[str, ...]
     sha256: tuple[str, ...]
+    folders: tuple[str, ...]
 
 
 IMAGE_SETS = {
@@ -54,6 +57,7 @@ IMAGE_SETS = {
             "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
             "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
         ),
+        folders=("mnist",),
     ),
     "fashion-mnist": ImageSet(
         class_names=(
@@ -78,6 +82,7 @@ IMAGE_SETS = {
             "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
             "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
         ),
+        folders=("fashionmnist", "fashion"),
     ),
 }
 
@@ -103,9 +108,9 @@ def load(
         scikit-learn), ``"mnist"``, ``"fashion-mnist"``, or the path of an .npz file (see
         `fastnet.data.readers.read_npz`).
     data_dir : path, optional
-        Folder with the four IDX files of a named set, in it or in its subfolder of that name. Defaults to the
-        environment variable ``FASTNET_DATA_DIR``. Where it holds none of them the user's cache is looked at, and what
-        is missing there is downloaded once and verified.
+        Folder with the four IDX files of a named set, in it, in its subfolder of that name, or where torchvision puts
+        them (``MNIST/raw``). Defaults to the environment variable ``FASTNET_DATA_DIR``. Without either the user's cache
+        is looked at, and what is missing there is downloaded once and verified.
     progress : callable, optional
         Called during a download as ``progress(file_name, bytes_done, bytes_total)``; the total is 0 where unknown.
 
@@ -117,7 +122,8 @@ def load(
     Raises
     ------
     DataError
-        If there is no such name or file, the data are damaged, or the download fails.
+        If there is no such name or file, `data_dir` lacks files of the set, the data are damaged, or the download
+        fails.
 
     Examples
     --------
@@ -283,7 +289,7 @@ def find(name: str, *, data_dir: str | os.PathLike[str] | None = None) -> Path |
     Raises
     ------
     DataError
-        If the folder of data does not exist.
+        If the folder of data does not exist, or holds none of the files.
 
     Examples
     --------
@@ -296,23 +302,38 @@ def find(name: str, *, data_dir: str | os.PathLike[str] | None = None) -> Path |
         return file if file and file.is_file() else None
     if name not in IMAGE_SETS:
         return Path(__file__).with_name(f"{name}.npz")
-    folder = _folder_of(name, data_dir)
+    folder = _given_folder(name, data_dir) or cache_folder() / name
     return folder if len(find_idx_files(folder)) == len(IDX_NAMES) else None
 
 
-def _folder_of(name: str, data_dir: str | os.PathLike[str] | None) -> Path:
-    """Folder in which `load` looks for an image set: the named one where it has any of the files, else the cache."""
+def _given_folder(name: str, data_dir: str | os.PathLike[str] | None) -> Path | None:
+    """Where the files of an image set are in the folder that the user gives; None if none is given."""
     named_folder = os.environ.get(DATA_DIR_VARIABLE) or None if data_dir is None else data_dir
-    if named_folder is not None:
-        folder = as_path(named_folder, "data_dir")
-        if not folder.is_dir():
-            raise DataError(
-                f"{folder}: there is no such folder; --data-dir and {DATA_DIR_VARIABLE} name a folder of data"
-            )
-        for candidate in (folder / name, folder):
-            if find_idx_files(candidate):
-                return candidate
-    return cache_folder() / name
+    if named_folder is None:
+        return None
+    folder = as_path(named_folder, "data_dir")
+    if not folder.is_dir():
+        raise DataError(f"{folder}: there is no such folder; --data-dir and {DATA_DIR_VARIABLE} name a folder of data")
+    for places in (_own_folders(folder, name), [folder, folder / "raw"]):
+        counts = {place: len(find_idx_files(place)) for place in places}
+        if any(counts.values()):
+            return max(counts, key=lambda place: counts[place])
+    raise DataError(
+        f"{folder}: none of the files of {name} is in it, in {name} or in MNIST/raw below it; needed are "
+        f"{', '.join(IDX_NAMES)}, each also with .gz. Without data_dir and {DATA_DIR_VARIABLE} they are looked for in "
+        "the cache, and downloaded once"
+    )
+
+
+def _own_folders(folder: Path, name: str) -> list[Path]:
+    """Folders below `folder` that are named after an image set, by us or by others, the first of them ours."""
+    try:
+        below = sorted(path for path in folder.iterdir() if path.is_dir())
+    except OSError as error:
+        raise DataError(f"{folder}: cannot be read ({error.strerror or error})") from None
+    usual = IMAGE_SETS[name].folders
+    others = [path for path in below if "".join(filter(str.isalpha, path.name.lower())) in usual]
+    return [place for path in (folder / name, *others) for place in (path, path / "raw")]
 
 
 def _load_digits() -> Dataset:
@@ -332,10 +353,9 @@ def _load_digits() -> Dataset:
 
 
 def _load_images(name: str, data_dir: str | os.PathLike[str] | None, progress: Progress | None) -> Dataset:
-    folder = _folder_of(name, data_dir)
-    cached = cache_folder() / name
-    if folder != cached:
+    if folder := _given_folder(name, data_dir):
         return _read_images(folder, name)
+    cached = cache_folder() / name
     images = IMAGE_SETS[name]
     present = find_idx_files(cached)
     for file, sha256 in zip(IDX_NAMES, images.sha256, strict=True):
