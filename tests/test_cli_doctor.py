@@ -129,7 +129,7 @@ def test_doctor_finds_data_sets(idx_folder: Any, tmp_path: Path, healthy: None) 
     assert document["data"]["mnist"] == str(folder)
     (folder / "train-labels-idx1-ubyte.gz").unlink()
     text = run("doctor", "--data-dir", str(tmp_path / "data")).stdout
-    assert "mnist: not here; it would be downloaded" in text
+    assert f"mnist: not in {tmp_path / 'data'}" in text
     assert run("doctor", "--data-dir", str(tmp_path / "nowhere")).exit_code == 0
 
 
