@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.text import Text
 
 from fastnet import files
 from fastnet.errors import FastnetError
@@ -148,6 +149,37 @@ def test_ensemble_curve_figure_draws_every_member_their_mean_and_all_together(dr
         "validation, together: 0.95",
     ]
     assert drawn[0].texts[0].get_text() == "2 networks, thin, and their mean"
+
+
+SPARSE = {
+    "one epoch": [[0.5], [0.8], [0.6], [0.7]],
+    "equal": [[0.5] * 5, [0.8] * 5, [0.5] * 5, [0.8] * 5],
+    "zeros": [[0.0] * 5] * 4,
+    "ones": [[1.0] * 5] * 4,
+    "NaN": [[np.nan] * 5] * 4,
+    "infinite": [[np.inf] * 5, [0.1] * 5, [np.inf] * 5, [0.1] * 5],
+    "NaN after the first epoch": [[0.5, np.nan, np.nan]] * 4,
+    "huge": [[3e38] * 3, [0.1] * 3, [3.4e38] * 3, [0.1] * 3],
+    "no epoch": [[]] * 4,
+}
+
+
+@pytest.mark.parametrize("name", SPARSE)
+def test_curves_of_one_equal_or_no_values_are_drawn(drawn, tmp_path, name):
+    curves = np.array(SPARSE[name], np.float32)
+    trial = TrialResult.from_curves(0, "done", {}, curves, seconds=0.1)
+    together = Score(accuracy=float(curves[1].mean()) if curves.size else np.nan, loss=np.nan)
+    learning_curve_figure(trial, tmp_path / "curve.png")
+    ensemble_curve_figure([trial, trial], together, tmp_path / "curve.png")
+    best20_figure([trial] * 3, tmp_path / "best20.png")
+    finite = np.isfinite(curves[[3, 1]])
+    for figure in drawn:
+        figure.draw_without_rendering()
+        assert "nan" not in " ".join(text.get_text() for text in figure.findobj(Text))
+        for axes in figure.axes:
+            assert axes.get_xlim()[1] - axes.get_xlim()[0] > 0.1 and axes.get_ylim()[1] - axes.get_ylim()[0] > 0.04
+        for line, seen in zip(figure.axes[0].get_lines(), finite, strict=False):
+            assert line.get_marker() == ("." if seen.sum() == 1 else "None")
 
 
 def test_ensemble_curve_figure_takes_one_epoch(tmp_path):

@@ -29,7 +29,7 @@ class Series:
     label : str
         For the legend; empty for none.
     x, y : sequence of float
-        Places; NaN leaves a gap.
+        Places; NaN leaves a gap, and so does what has no place: infinity, and 0 or less on a log axis.
     low, high : sequence of float or None
         Ends of the spread: a band round a line, bars at points.
     kind : {"line", "points", "both", "area"}
@@ -78,7 +78,8 @@ class Panel:
     series : sequence of Series
     x_scale, y_scale : {"linear", "log"}
     x_range, y_range : pair of float or None
-        Ends of the axes; None, for both or the upper one, is what the numbers need.
+        Ends of the axes, moved out where numbers lie beyond them; None, for both or the upper one, is what the numbers
+        need.
     x_ticks : sequence of (float, str) or None
         Places and their names; None for numbers.
     rules : sequence of Rule

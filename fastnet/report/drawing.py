@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fastnet.files import as_path, write_result
 from fastnet.report.canvas import drawing
-from fastnet.report.chart import Chart, Figure, Panel, Series, TrialsChart, UnitsChart
-from fastnet.report.figures import DPI, best20_canvas
+from fastnet.report.chart import Chart, Figure, Numbers, Panel, Series, TrialsChart, UnitsChart
+from fastnet.report.figures import DPI, best20_canvas, lonely
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -135,6 +136,8 @@ def _draw(axes: Axes, panel: Panel, canvas: Canvas) -> None:
     axes.set_ylabel(panel.y_label, fontsize=10, color=INK)
     axes.set_xscale(panel.x_scale)
     axes.set_yscale(panel.y_scale)
+    x_seen, y_seen = _seen(panel)
+    _widen(axes, panel, x_seen, y_seen)
     axes.grid(axis="y", color=LINES, linewidth=0.6)
     axes.set_axisbelow(True)
     axes.tick_params(colors=INK, labelsize=9, color=FRAME, width=0.7)
@@ -145,38 +148,95 @@ def _draw(axes: Axes, panel: Panel, canvas: Canvas) -> None:
         spine.set_linewidth(0.7)
     shaded = None
     for series in panel.series:
-        shaded = _plot(axes, series) or shaded
-    for rule, dashes in zip(panel.rules, (_DOTTED, (0, (5, 1.5)), (0, (5, 1.5, 1, 1.5))), strict=False):
+        shaded = _plot(axes, series, panel) or shaded
+    rules = [rule for rule in panel.rules if np.isfinite(rule.y)]
+    for rule, dashes in zip(rules, (_DOTTED, (0, (5, 1.5)), (0, (5, 1.5, 1, 1.5))), strict=False):
         color = LOOKS[rule.role]["color"]
         axes.axhline(rule.y, color=color, linestyle=dashes, linewidth=1.3, label=rule.label, zorder=2)
-    _frame(axes, panel)
+    _frame(axes, panel, x_seen, y_seen)
     if shaded is not None:
         bar = canvas.colorbar(shaded, ax=axes, pad=0.02, aspect=30)
         bar.set_label(panel.shade_label, fontsize=9, color=INK)
         bar.ax.tick_params(labelsize=8, color=FRAME, width=0.7)
         bar.outline.set_visible(False)
-    if panel.legend and (panel.rules or panel.boxes or any(series.label for series in panel.series)):
+    if panel.legend and (rules or panel.boxes or any(series.label for series in panel.series)):
         above = {"loc": "lower right", "bbox_to_anchor": (1.0, 0.99), "ncols": 2, "columnspacing": 1.2}
         place = above if panel.legend == "above" else {"loc": panel.legend}
         axes.legend(**place, fontsize=8.5, labelcolor=INK, facecolor="white", framealpha=0.85, edgecolor="none",
                     handlelength=2.4, borderaxespad=0.3)  # fmt: skip
 
 
-def _frame(axes: Axes, panel: Panel) -> None:
+def _places(values: Numbers, scale: str) -> NDArray[np.float64]:
+    """Return numbers with NaN, a gap, for what has no place on an axis: infinity, and on a log axis 0 and less."""
+    numbers = np.asarray(values, np.float64)
+    return np.where(np.isfinite(numbers) & ((scale != "log") | (numbers > 0)), numbers, np.nan)
+
+
+def _seen(panel: Panel) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the places of all marks and corners of lines along both axes."""
+    x = np.concatenate([[], *(_places(series.x, panel.x_scale) for series in panel.series)])
+    y = np.concatenate([[], *(_places(series.y, panel.y_scale) for series in panel.series)])
+    seen = ~np.isnan(x) & ~np.isnan(y)
+    return x[seen], y[seen]
+
+
+def _widen(axes: Axes, panel: Panel, x_seen: NDArray[np.float64], y_seen: NDArray[np.float64]) -> None:
+    """Set the ends of the axes to which Matplotlib would give no width, before anything is drawn."""
+    spreads = [
+        _places(ends, panel.y_scale) for each in panel.series for ends in (each.low, each.high) if ends is not None
+    ]
+    if narrow := _room(x_seen, panel.x_scale):
+        axes.set_xlim(*narrow)
+    if narrow := _room(np.concatenate([y_seen, *spreads]), panel.y_scale):
+        axes.set_ylim(*narrow)
+    if not len(x_seen):
+        axes.text(0.5, 0.5, "no finite values", transform=axes.transAxes, ha="center", va="center", color=GREY)
+
+
+def _room(seen: NDArray[np.float64], scale: str) -> tuple[float, float] | None:
+    """Return ends for an axis along which at most one number is seen; None where Matplotlib finds good ones.
+
+    Matplotlib makes such an axis as narrow as rounding lets it, if it has fixed ticks, and where the number then lies
+    is chance: far outside, it leaves a drawing with constrained layout no width.
+    """
+    seen = seen[~np.isnan(seen)]
+    if not len(seen):
+        return (1.0, 10.0) if scale == "log" else (0.0, 1.0)
+    lowest, highest = float(seen.min()), float(seen.max())
+    if highest - lowest > 1e-9 * max(abs(lowest), abs(highest)):
+        return None
+    if scale == "log":  # a decade, so that a power of ten is among the ticks
+        return lowest / 10**0.5, highest * 10**0.5
+    half = 0.1 * max(abs(lowest), abs(highest)) or 0.1
+    return lowest - half, highest + half
+
+
+def _around(ends: tuple[float, float | None], seen: NDArray[np.float64]) -> tuple[float, float | None]:
+    """Move the ends that a panel asks for outwards to what is drawn: marks are not clipped at the frame."""
+    low, high = ends
+    below, above = float(np.min(seen, initial=low)), float(np.max(seen, initial=low if high is None else high))
+    if high is not None:
+        return below, above
+    if above > low:
+        return below, None
+    return below, low if below < low else low + (abs(low) or 1.0)
+
+
+def _frame(axes: Axes, panel: Panel, x_seen: NDArray[np.float64], y_seen: NDArray[np.float64]) -> None:
     """Set ends and ticks of the axes, and draw the boxes."""
     from matplotlib.patches import Rectangle
     from matplotlib.ticker import FixedLocator, MaxNLocator, NullLocator
 
     if panel.x_range:
-        axes.set_xlim(*panel.x_range)
+        axes.set_xlim(*_around(panel.x_range, x_seen))
     if panel.y_range:
-        axes.set_ylim(*panel.y_range)
+        axes.set_ylim(*_around(panel.y_range, y_seen))
     if panel.x_ticks is not None:
         axes.xaxis.set_major_locator(FixedLocator([place for place, _ in panel.x_ticks]))
         axes.xaxis.set_minor_locator(NullLocator())
         axes.set_xticklabels([name for _, name in panel.x_ticks])
     elif panel.x_scale == "linear" and panel.x_label == "epoch":
-        last = max(len(series.x) for series in panel.series)
+        last = np.nanmax(np.concatenate([[1.0], *(_places(series.x, "linear") for series in panel.series)]))
         axes.set_xlim(*((1, last) if last > 1 else (0, 2)))
         axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
     for box in panel.boxes:
@@ -185,30 +245,31 @@ def _frame(axes: Axes, panel: Panel) -> None:
                                  label=box.label, clip_on=False))  # fmt: skip
 
 
-def _plot(axes: Axes, series: Series) -> Any:
+def _plot(axes: Axes, series: Series, panel: Panel) -> Any:
     """Draw one series; return what a colour scale is made of, if anything."""
+    x, y = _places(series.x, panel.x_scale), _places(series.y, panel.y_scale)
     look = dict(LOOKS[series.role])
     marker = look.pop("marker")
-    if series.kind == "area":
-        axes.plot(series.x, series.y, label=series.label, **look)
-        axes.fill_between(series.x, series.y, color=look["color"], alpha=0.12, linewidth=0)
-        return None
     if series.shades is not None:
         return axes.scatter(
-            series.x, series.y, c=series.shades, cmap=SHADES, vmin=0.0, vmax=1.0, label=series.label or None,
+            x, y, c=series.shades, cmap=SHADES, vmin=0.0, vmax=1.0, label=series.label or None,
             s=26, edgecolors="#444444", linewidths=0.4, zorder=3, clip_on=False,
         )  # fmt: skip
     if series.kind == "points":
         look |= {"linestyle": "none"}
-    points: dict[str, Any] = {"marker": marker, "markersize": 5} if series.kind != "line" or len(series.x) == 1 else {}
-    clipped: dict[str, Any] = {"clip_on": False} if series.kind != "line" or series.low is None else {}
-    y = np.asarray(series.y, np.float64)
-    if series.low is not None and series.high is not None and series.kind == "line":
-        axes.fill_between(series.x, series.low, series.high, color=look["color"], alpha=0.16, linewidth=0)
+    points: dict[str, Any] = {"marker": marker, "markersize": 5}
+    if series.kind in ("line", "area"):
+        points = points | {"markevery": alone} if (alone := lonely(x, y)) else {}
+    whole = series.kind in ("both", "points") or (series.kind == "line" and series.low is None)
+    whole &= bool((~np.isnan(x) & ~np.isnan(y)).any())  # a mark nowhere, if not clipped, upsets the layout
+    if series.kind == "area":
+        axes.fill_between(x, y, color=look["color"], alpha=0.12, linewidth=0)
+    elif series.low is not None and series.high is not None and series.kind == "line":
+        axes.fill_between(x, series.low, series.high, color=look["color"], alpha=0.16, linewidth=0)
     elif series.low is not None and series.high is not None:
         bars = np.maximum(np.array([y - series.low, np.asarray(series.high) - y]), 0.0)
-        axes.errorbar(series.x, y, bars, fmt="none", ecolor=look["color"], elinewidth=1.1, capsize=2.5, zorder=2.5)
-    axes.plot(series.x, y, label=series.label, **look, **points, **clipped)
+        axes.errorbar(x, y, bars, fmt="none", ecolor=look["color"], elinewidth=1.1, capsize=2.5, zorder=2.5)
+    axes.plot(x, y, label=series.label, clip_on=not whole, **look, **points)
     return None
 
 
@@ -220,7 +281,7 @@ def _units(chart: UnitsChart) -> Canvas:
         axes = canvas.add_subplot(1, len(chart.pictures), place + 1)
         axes.set_title(head, fontsize=11, color=INK)
         axes.set_axis_off()
-        most = max(map(len, layers))
+        most = max(map(len, layers), default=1)
         spots = [[(x, most - 1 - y) for y in range(len(layer))] for x, layer in enumerate(layers)]
         _join(axes, layers, spots)
         for kept in (True, False):
@@ -231,12 +292,12 @@ def _units(chart: UnitsChart) -> Canvas:
             axes.scatter(xs, ys, s=70, facecolors=fill, edgecolors=edge, linewidths=1.0, zorder=3)
             if not kept:
                 axes.scatter(xs, ys, s=34, marker="x", color=VERMILION, linewidths=1.5, zorder=4)
-        for x, width in enumerate(chart.widths):
+        for x, width in enumerate(chart.widths[: len(layers)]):
             axes.text(x, -0.95, f"{x + 1}", ha="center", va="center", fontsize=9, color=GREY)
             if width > len(layers[x]):
                 axes.text(x, -0.42, "⋮", ha="center", va="center", fontsize=9, color=GREY)
         axes.text((len(layers) - 1) / 2, -1.45, "hidden layer", ha="center", va="center", fontsize=9, color=GREY)
-        axes.set_xlim(-0.5, len(layers) - 0.5)
+        axes.set_xlim(-0.5, max(len(layers), 1) - 0.5)
         axes.set_ylim(-1.75, most - 0.4)
     return canvas
 

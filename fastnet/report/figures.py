@@ -236,7 +236,8 @@ def _ensemble_curve(members: Sequence[LearningCurves], together: Score) -> Figur
         _plot(loss, member.validation_loss, member.train_loss, faint=True)
     for axes, value in ((accuracy, together.accuracy), (loss, together.loss)):
         _set_epochs(axes, longest)
-        axes.axhline(value, label=f"validation, together: {value:.4g}", **TOGETHER)
+        if np.isfinite(value):
+            axes.axhline(value, label=f"validation, together: {value:.4g}", **TOGETHER)
     _set_heights(accuracy, loss, members)
     _head(figure, f"{len(members)} networks, thin, and their mean", 0.25)
     return figure
@@ -263,7 +264,8 @@ class _Curves(NamedTuple):
 def _mean_curves(members: Sequence[LearningCurves]) -> _Curves:
     """Average curves as far as all of them go."""
     n = min(len(member.validation_loss) for member in members)
-    return _Curves(*(np.mean([getattr(member, name)[:n] for member in members], axis=0) for name in _Curves._fields))
+    curves = (np.array([getattr(member, name)[:n] for member in members], np.float64) for name in _Curves._fields)
+    return _Curves(*(each.mean(axis=0).astype(np.float32) for each in curves))
 
 
 def _set_heights(accuracy: Axes, loss: Axes, results: Sequence[LearningCurves]) -> None:
@@ -317,7 +319,8 @@ def _draw_best(axes: Axes, place: int, trial: TrialResult, *, labelled: bool) ->
     axes.set_ylim(0.0, 1.0)
     words = {"learning_rate": "lr", "weight_decay": "wd"}
     values = [f"{short} {trial.params[name]:.2g}" for name, short in words.items() if name in trial.params]
-    note = "\n".join([f"val {trial.value:.4g}", *values])
+    value = f"val {trial.value:.4g}" if np.isfinite(trial.value) else trial.status
+    note = "\n".join([value, *values])
     half = len(trial.validation_accuracy) // 2
     low = np.min(_finite(trial.validation_accuracy[half:]), initial=1.0) < 0.34
     y, side = (0.97, "top") if low else (0.05, "bottom")  # the corner without curves
@@ -341,12 +344,20 @@ def _set_epochs(axes: Axes, last: int) -> None:
 
 def _plot(axes: Axes, validation: NDArray[np.float32], train: NDArray[np.float32], *, faint: bool = False) -> None:
     epochs = np.arange(1, len(validation) + 1)
-    marker = "." if len(epochs) == 1 else ""
     for curve, label, look in ((validation, "validation", VALIDATION), (train, "training", TRAINING)):
         drawn = np.where(np.isfinite(curve), curve, np.float32(np.nan))
         # Not clipped at the frame, or an accuracy of 1 would be drawn at half its width.
         look = {**look, **FAINT} if faint else {**look, "label": label}
-        axes.plot(epochs, drawn, marker=marker, clip_on=False, **look)
+        marks: dict[str, Any] = {"marker": ".", "markevery": alone} if (alone := lonely(epochs, drawn)) else {}
+        axes.plot(epochs, drawn, clip_on=False, **marks, **look)
+
+
+def lonely(x: NDArray[Any], y: NDArray[Any]) -> list[int]:
+    """Return which points no line shows, so that they need a mark: those between gaps, or the first if all coincide."""
+    shown = np.concatenate([[False], np.isfinite(x) & np.isfinite(y), [False]])
+    alone = np.flatnonzero(shown[1:-1] & ~shown[:-2] & ~shown[2:])
+    places = np.unique(np.stack([x, y])[:, shown[1:-1]], axis=1)
+    return np.flatnonzero(shown[1:-1])[:1].tolist() if places.shape[1] == 1 else alone.tolist()
 
 
 def _mark(axes: Axes, epoch: int, value: np.float32) -> None:
