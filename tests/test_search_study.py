@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fastnet.errors import StudyError
+from fastnet.errors import FastnetWarning, StudyError
 from fastnet.tuning import STUDY_FILE, Study, TrialResult, new_study_folder
 from fastnet.tuning import folder as folder_module
 
@@ -216,7 +216,7 @@ def test_a_read_only_folder(tmp_path):
     code = """
     import os, sys
     from pathlib import Path
-    from fastnet.errors import StudyError
+    from fastnet.errors import FastnetWarning, StudyError
     from fastnet.tuning import Study, new_study_folder
     folder = Path(sys.argv[1])
     fd = os.open(folder, os.O_RDONLY)
@@ -266,7 +266,7 @@ def test_a_real_write_error_is_told_and_what_was_stored_stays(tmp_path):
     import resource, sys
     from pathlib import Path
     import numpy as np
-    from fastnet.errors import StudyError
+    from fastnet.errors import FastnetWarning, StudyError
     from fastnet.tuning import Study, TrialResult
     resource.setrlimit(resource.RLIMIT_FSIZE, (150_000, 150_000))
     times = dict(wall_seconds=0.0, compile_seconds=0.0, compiled_seconds=0.0)
@@ -352,7 +352,8 @@ def test_a_study_killed_before_its_first_transaction_can_be_started(tmp_path):
     connection = sqlite3.connect(other / STUDY_FILE)
     connection.execute("PRAGMA journal_mode = WAL")
     connection.close()
-    fill(other, [0])
+    with pytest.warns(FastnetWarning, match="nothing is in this file, so all trials are trained; if it was copied"):
+        fill(other, [0])
 
 
 def test_a_copied_study_is_a_study(tmp_path):
@@ -361,6 +362,101 @@ def test_a_copied_study_is_a_study(tmp_path):
     shutil.copy(tmp_path / "a" / STUDY_FILE, tmp_path / "b" / STUDY_FILE)
     with Study.open(tmp_path / "b", SETTINGS) as study:
         assert len(study.trials()) == 2
+
+
+def copy_while_writing(source: Path, target: Path, *, log: bool = False, checkpoint: bool = False) -> None:
+    """Copy a study while a search is writing to it."""
+    with Study.open(source, SETTINGS) as study:
+        run = study.begin_run({})
+        study.append([make_trial(i) for i in range(5)], run=run, **TIMES)
+        if checkpoint:
+            study._connection.execute("PRAGMA wal_checkpoint")
+        study.append([make_trial(i) for i in range(5, 9)], run=run, **TIMES)
+        target.mkdir()
+        for ending in ("", "-wal") if log else ("",):
+            shutil.copy(source / f"{STUDY_FILE}{ending}", target)
+
+
+def test_a_copy_without_its_log_is_told(tmp_path):
+    copy_while_writing(tmp_path / "a", tmp_path / "b")
+    for _ in range(2):
+        with pytest.raises(StudyError, match=r"nothing is in this file; .* copy study\.sqlite-wal along with it"):
+            Study.read(tmp_path / "b")
+    with Study.read(tmp_path / "a") as study:
+        assert study.count() == 9
+
+
+def test_a_copy_of_a_part_without_its_log_is_told(tmp_path):
+    copy_while_writing(tmp_path / "a", tmp_path / "b", checkpoint=True)
+    warned = r"the latest trials are missing, .* copy study\.sqlite-wal along with it"
+    for _ in range(2):
+        with pytest.warns(FastnetWarning, match=warned), Study.read(tmp_path / "b") as study:
+            assert study.count() == 5
+    with pytest.warns(FastnetWarning, match=warned):
+        fill(tmp_path / "b", range(9))
+    for folder in ("a", "b"):  # nothing is missing now, and nothing is told
+        with Study.read(tmp_path / folder) as study:
+            assert study.count() == 9
+
+
+@pytest.mark.parametrize("checkpoint", [False, True])
+def test_a_copy_with_its_log_is_whole(tmp_path, checkpoint):
+    copy_while_writing(tmp_path / "a", tmp_path / "b", log=True, checkpoint=checkpoint)
+    for _ in range(2):  # the first reader leaves no log behind
+        with Study.read(tmp_path / "b") as study:
+            assert study.count() == 9
+    fill(tmp_path / "b", [9])
+
+
+def test_a_study_that_was_killed_is_no_copy(tmp_path):
+    code = """
+    import os, sys
+    from pathlib import Path
+    from fastnet.tuning import Study
+    study = Study.open(Path(sys.argv[1]), {"seed": 0})
+    study.begin_run({})
+    study._connection.execute("PRAGMA wal_checkpoint")
+    study.begin_run({})
+    os._exit(1)
+    """
+    in_python(code, tmp_path)
+    assert (tmp_path / f"{STUDY_FILE}-wal").stat().st_size > 0
+    for _ in range(2):
+        with Study.read(tmp_path) as study:
+            assert len(study.runs()) == 2
+    Study.open(tmp_path, {"seed": 0}).close()
+
+
+def test_the_log_of_another_study_is_told_or_gives_a_whole_study(tmp_path):
+    other = SETTINGS | {"data": "cd" * 32}
+    fill(tmp_path / "a", range(40))
+    with Study.open(tmp_path / "b", other) as study:
+        study.append([make_trial(i) for i in range(3)], run=study.begin_run({}), **TIMES)
+        shutil.copy(tmp_path / "b" / f"{STUDY_FILE}-wal", tmp_path / "a")
+    try:
+        with Study.read(tmp_path / "a") as study:
+            found = (study.settings, len(list(study.iter_trials(curves=True))))
+    except StudyError as error:
+        assert "damaged" in str(error)
+    else:
+        assert found in ((SETTINGS, 40), (other, 3))
+
+
+@pytest.mark.skipif(not hasattr(os, "symlink") or os.name == "nt", reason="links are a POSIX thing")
+def test_a_link_to_the_file_of_a_study_that_is_being_written_reads_its_log(tmp_path):
+    (tmp_path / "link").mkdir()
+    with Study.open(tmp_path / "a", SETTINGS) as study:
+        study.append([make_trial(0)], run=study.begin_run({}), **TIMES)
+        (tmp_path / "link" / STUDY_FILE).symlink_to(tmp_path / "a" / STUDY_FILE)
+        with Study.read(tmp_path / "link") as linked:
+            assert linked.count() == 1
+
+
+def test_a_log_in_a_read_only_folder_is_told(tmp_path, monkeypatch):
+    copy_while_writing(tmp_path / "a", tmp_path / "b", log=True)
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    with pytest.raises(StudyError, match="SQLite reads only in a folder that may be written; copy both files to one"):
+        Study.read(tmp_path / "b")
 
 
 def test_a_trial_takes_under_150_bytes_without_its_curves_and_16_more_for_each_epoch_that_ran(tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -140,6 +141,17 @@ def new_study_folder(root: Path) -> Path:
             except FileExistsError:  # another process was faster
                 continue
             return folder
+
+
+def has_log(path: Path, ending: str = "wal") -> bool:
+    """Whether the file of a study has a log, where SQLite keeps what was written last, with something in it.
+
+    It lies next to the file that a link leads to. With another `ending` it is another of SQLite's files.
+    """
+    try:
+        return os.stat(f"{os.path.realpath(path)}-{ending}").st_size > 0
+    except OSError:
+        return False
 
 
 def is_being_written(folder: Path) -> bool:

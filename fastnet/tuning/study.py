@@ -11,15 +11,16 @@ import json
 import os
 import sqlite3
 import time
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal
 
-from fastnet.errors import StudyError
+from fastnet.errors import FastnetWarning, StudyError
 from fastnet.files import as_path
-from fastnet.tuning.folder import APPLICATION_ID, STUDY_FILE, WriterLock, telling
+from fastnet.tuning.folder import APPLICATION_ID, STUDY_FILE, WriterLock, has_log, is_being_written, telling
 from fastnet.tuning.reading import StudyReader
 from fastnet.tuning.records import (
     FORMAT_VERSION,
@@ -46,6 +47,13 @@ BUSY_SECONDS = 10.0
 
 RETRY_SECONDS = 0.1
 
+# A search keeps its latest trials in a second file, the log, until SQLite moves them to the first. That one says so all
+# the while, with the number that the file system knows it by. A copy says so too, and has another number: without the
+# log it is a study with a part missing.
+_WRITING = "INSERT OR REPLACE INTO meta VALUES ('writing', ?)"
+_NOT_WRITING = "DELETE FROM meta WHERE key = 'writing'"
+_COPY_BOTH = f"copy {STUDY_FILE}-wal along with it, where the latest trials are, or copy once the search has ended"
+
 
 class Study(StudyReader):
     """An open study; make one with `Study.open` to write or `Study.read` to look.
@@ -71,6 +79,7 @@ class Study(StudyReader):
         super().__init__(path, connection)
         self._lock = lock
         self._curves = curves
+        self._wrote = False
         self.while_locked: Callable[[float], bool] = lambda seconds: False
 
     @classmethod
@@ -112,6 +121,7 @@ class Study(StudyReader):
         folder = as_path(folder, "folder")
         path = folder / STUDY_FILE
         lock = None
+        had_log = has_log(path)
         with telling(path):
             folder.mkdir(parents=True, exist_ok=True)
             lock = WriterLock(folder)
@@ -124,7 +134,7 @@ class Study(StudyReader):
             lock.release()
             raise
         try:
-            study._settle(settings, about or {}, fresh)
+            study._settle(settings, about or {}, fresh, had_log)
         except BaseException:
             study.close()
             raise
@@ -145,17 +155,21 @@ class Study(StudyReader):
             raise StudyError(f"{folder}: there is no study here (no file {STUDY_FILE}); check the folder's name")
         # Where it may write, SQLite removes its files beside the study's when the last reader leaves, so let it. A
         # finished study in a folder that may not be written has no room for them, and needs none.
-        if os.access(folder, os.W_OK) and os.access(path, os.W_OK):
-            mode = "mode=rw"
-        else:
-            mode = "mode=ro" if Path(f"{path}-wal").exists() else "mode=ro&immutable=1"
+        had_log = has_log(path)
+        may_write = os.access(folder, os.W_OK) and os.access(path, os.W_OK)
+        if had_log and not may_write and not has_log(path, "shm"):
+            raise StudyError(
+                f"{path}: the latest trials are in {STUDY_FILE}-wal, which SQLite reads only in a folder that may be "
+                "written; copy both files to one"
+            )
+        mode = "mode=rw" if may_write else "mode=ro" if had_log else "mode=ro&immutable=1"
         with telling(path):
             uri = f"{path.resolve().as_uri()}?{mode}"
             study = cls(path, sqlite3.connect(uri, uri=True, timeout=BUSY_SECONDS, isolation_level=None), None)
-            study._connection.execute("PRAGMA query_only = ON")
         try:
-            if study._is_empty():
-                raise StudyError(f"{path}: this study was never started; run a search in its folder first")
+            study._check_whole(had_log=had_log, may_write=may_write)
+            with telling(path):
+                study._connection.execute("PRAGMA query_only = ON")
         except BaseException:
             study.close()
             raise
@@ -288,6 +302,11 @@ class Study(StudyReader):
     def close(self) -> None:
         """Close the file and let other writers in; a second call does nothing."""
         try:
+            if self._wrote:
+                self._wrote = False
+                with suppress(sqlite3.Error):  # then the log stays too, and nothing is missing
+                    self._connection.execute("PRAGMA busy_timeout = 200")
+                    self._connection.execute(_NOT_WRITING)
             self._connection.close()
         finally:
             if self._lock is not None:
@@ -302,13 +321,22 @@ class Study(StudyReader):
         self.close()
         return False
 
-    def _settle(self, settings: Mapping[str, Any], about: Mapping[str, Any], fresh: bool) -> None:
+    def _settle(self, settings: Mapping[str, Any], about: Mapping[str, Any], fresh: bool, had_log: bool) -> None:
         empty = self._is_empty()
         with telling(self.path):
+            if empty and not had_log and self._journal_mode() == "wal":
+                warnings.warn(
+                    f"{self.path}: nothing is in this file, so all trials are trained; if it was copied while a search "
+                    f"was writing, {_COPY_BOTH}",
+                    FastnetWarning,
+                    stacklevel=3,
+                )
             self._connection.execute("PRAGMA journal_mode = WAL")
             self._connection.execute("PRAGMA synchronous = NORMAL")
         if not empty and not fresh:
             self._compare(settings)
+            if not had_log:
+                self._warn_of_a_part()
             return
         with telling(self.path), self._transaction() as connection:
             for statement in SCHEMA if empty else ():
@@ -340,6 +368,39 @@ class Study(StudyReader):
             check_tables(tables)
         return False
 
+    def _check_whole(self, *, had_log: bool, may_write: bool) -> None:
+        """Raise `StudyError` unless this is a study with something in it, and warn if a part of it is missing."""
+        if self._is_empty():
+            with telling(self.path):
+                mode = self._journal_mode()
+            if mode == "wal" and not had_log:
+                raise StudyError(
+                    f"{self.path}: nothing is in this file; if it was copied while a search was writing, {_COPY_BOTH}"
+                )
+            raise StudyError(f"{self.path}: this study was never started; run a search in its folder first")
+        if not had_log:
+            self._warn_of_a_part()
+        elif may_write and not is_being_written(self.path.parent):  # SQLite takes the log over now: it is whole
+            with suppress(sqlite3.Error):
+                self._connection.execute(_NOT_WRITING)
+
+    def _warn_of_a_part(self) -> None:
+        """Warn if the file was copied while a search was writing to it, which keeps its latest trials in another."""
+        with telling(self.path):
+            written = self._meta("writing")
+            copied = written is not None and str(written) != str(self.path.stat().st_ino)
+        if copied and (self._lock is not None or not is_being_written(self.path.parent)):
+            warnings.warn(
+                f"{self.path}: the latest trials are missing, for this file was copied while a search was writing; "
+                f"{_COPY_BOTH}",
+                FastnetWarning,
+                stacklevel=3,
+            )
+
+    def _journal_mode(self) -> str:
+        """Return ``wal`` for a file that was ever written to by a search, also where nothing is in it."""
+        return str(self._connection.execute("PRAGMA journal_mode").fetchone()[0])
+
     def _compare(self, settings: Mapping[str, Any]) -> None:
         text = as_json(settings)
         if self.settings_sha256 == sha256_of(text):
@@ -356,7 +417,9 @@ class Study(StudyReader):
         self._begin(patience)
         try:
             yield connection
+            connection.execute(_WRITING, (str(self.path.stat().st_ino),))
             connection.execute("COMMIT")
+            self._wrote = True
         except BaseException:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
