@@ -1,43 +1,46 @@
-"""Compiled code in a thread of its own, so that the calling thread stays free for progress and Ctrl-C.
+"""Compiled code in threads of its own, so that the calling thread stays free for progress and Ctrl-C.
 
-The kernels release the interpreter lock. They must never be entered from two threads at once (Numba's work queue ends
-the process then), so everything parallel runs in the one thread of this module's executor.
+The kernels release the interpreter lock. What uses several threads waits for its turn, whoever asks for it: two packs
+at a time would share the same cores. What uses one thread begins at once, whatever else is running.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from functools import cache
 from typing import TypeVar
-
-from fastnet.kernels import pack
 
 _Result = TypeVar("_Result")
 
+_in_turn: ThreadPoolExecutor
+_at_once: ThreadPoolExecutor
 
-@cache
-def _executor() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(max_workers=1, thread_name_prefix="fastnet")
+
+def _make_executors() -> None:
+    """Begin without threads: a process that was forked has none of those of its parent."""
+    global _in_turn, _at_once
+    _in_turn = ThreadPoolExecutor(max_workers=1, thread_name_prefix="fastnet")
+    _at_once = ThreadPoolExecutor(thread_name_prefix="fastnet-serial")
+
+
+_make_executors()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_make_executors)
 
 
 def submit(threads: int, function: Callable[[], _Result]) -> Future[_Result]:
-    """Run `function` in the background with so many threads for parallel kernels.
+    """Run `function` in the background.
 
     Parameters
     ----------
     threads : int
-        At least 1; more than Numba was started with count as that.
+        How many it uses, at least 1.
     function : callable
-        What to run; jobs run one after the other.
+        What to run.
 
     Returns
     -------
     concurrent.futures.Future
     """
-
-    def run() -> _Result:
-        pack.use_threads(threads)
-        return function()
-
-    return _executor().submit(run)
+    return (_in_turn if threads > 1 else _at_once).submit(function)

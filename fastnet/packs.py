@@ -232,7 +232,7 @@ class PackRun:
     def _run(self) -> None:
         self._began = time.perf_counter()
         try:
-            pack.train_pack(self._contexts, pack.worker_stage(), job_row(self._job))
+            pack.run(self._contexts, pack.worker_stage(), job_row(self._job))
         finally:
             self._ended = time.perf_counter()
 
@@ -253,10 +253,12 @@ class PackRun:
     def stop(self) -> None:
         """Ask every thread to end before its next step; networks under way count as stopped. Harmless at any time."""
         self._control[pack.STOP] = 1
+        if self._future is not None:
+            self._future.cancel()  # where it waits for another pack, it need not begin
 
     def join(self) -> None:
         """Wait until it has ended, and raise what went wrong in it; harmless before `start`."""
-        if self._future is not None:
+        if self._future is not None and not self._future.cancelled():
             self._future.result()
 
     def parameters(self, t: int) -> npt.NDArray[np.float32]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Callable
 from concurrent.futures import TimeoutError as NotYet
+from concurrent.futures import wait
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,9 +21,10 @@ from fastnet.data.dataset import split as split_rows
 from fastnet.data.doubts import warn_of_doubts
 from fastnet.data.preprocess import Scaler, fit_scaler
 from fastnet.data.registry import as_given
-from fastnet.errors import FastnetError
+from fastnet.errors import FastnetError, FastnetWarning
 from fastnet.kernels import pack, step
 from fastnet.kernels.context import ACCURACY, LOSS, fill
+from fastnet.kernels.threads import layer_problem
 from fastnet.limits import free_memory
 from fastnet.network import (
     Assembly,
@@ -209,6 +212,22 @@ def never_learnt(config: TrainConfig) -> FastnetError:
     )
 
 
+def threads_for(config: TrainConfig, data: TrainingData, threads: int) -> int:
+    """Return how many of these threads share the products of a network; warn where that should be more than one."""
+    if threads == 1 or not worth_sharing(config, data):
+        return 1
+    problem = layer_problem()
+    if not problem:
+        return threads
+    warnings.warn(
+        f"one thread trains this network and not {threads}, for {problem}; start the process anew (by spawn), or "
+        "install tbb",
+        FastnetWarning,
+        stacklevel=4,
+    )
+    return 1
+
+
 def check_room(config: TrainConfig, data: TrainingData, threads: int) -> None:
     """Raise `ConfigError` if the network cannot fit into the memory that the process may use."""
     shapes = shapes_of(config, data, parallel=threads > 1, threads=threads)
@@ -235,7 +254,7 @@ class Training:
 
     def __init__(self, config: TrainConfig, data: TrainingData, threads: int, stream: int = 0) -> None:
         self.config = config
-        self.threads = threads if worth_sharing(config, data) else 1
+        self.threads = threads_for(config, data, threads)
         check_room(config, data, self.threads)
         self.assembly: Assembly = assemble(config, data, parallel=self.threads > 1)
         contexts, works = self.assembly.contexts(1, self.threads)
@@ -291,11 +310,18 @@ class Training:
                 except NotYet:
                     if should_stop and should_stop():
                         self.stop[0] = 1
+                        if future.cancel():  # it still waited for its turn
+                            self.status = step.STOPPED
+                            return None
         except BaseException:
             self.stop[0] = 1
+            if not future.cancel():
+                wait([future])
             raise
 
     def _train_and_evaluate(self, epoch: int) -> EpochResult | None:
+        if self.threads > 1:
+            pack.use_threads(self.threads)
         state = self.work.state
         self.status = self._call(step.TRAIN_EPOCH, epoch, self.stop)
         if self.status != step.DONE:

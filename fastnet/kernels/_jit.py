@@ -22,6 +22,7 @@ import numpy as np
 from numba import config
 from numba.core import ir
 from numba.core.ccallback import CFunc
+from numba.core.compiler_lock import global_compiler_lock
 from numba.core.sigutils import normalize_signature
 from numba.np.ufunc import parallel as numba_threads
 
@@ -31,6 +32,9 @@ from fastnet.kernels import _store
 _OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
 _INNER: dict[str, Any] = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 
+one_at_a_time = global_compiler_lock
+"""Numba's own lock, held while something is compiled. As a decorator it makes a function compile what is missing once,
+whichever threads ask for it."""
 
 _CACHE = _store.cache_folder()
 

@@ -18,7 +18,7 @@ import numpy as np
 from numba import types
 
 from fastnet.kernels import _jit
-from fastnet.kernels._jit import kernel
+from fastnet.kernels._jit import kernel, one_at_a_time
 from fastnet.kernels.host import LANE_BYTES, LANES, MASK_BYTES
 from fastnet.kernels.vector import (
     at_least,
@@ -198,6 +198,7 @@ _i = types.int64
 _COMPILED: dict[str, Any] = {}
 
 
+@one_at_a_time
 def stages(name: str) -> np.ndarray:
     """Compile the two stages of an activation, once, and return their addresses: int64, two zeros for ReLU."""
     if name not in FORMULAS:

@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 from numba import config, prange, set_num_threads, types
 
-from fastnet.kernels import _jit
-from fastnet.kernels._jit import entry, kernel, parallel_kernel
+from fastnet.kernels import _jit, threads
+from fastnet.kernels._jit import entry, kernel, one_at_a_time, parallel_kernel
 from fastnet.kernels.context import (
     ACCURACY,
     FIRST_OF_TRIAL,
@@ -184,9 +184,25 @@ def train_pack(contexts: np.ndarray, worker: int, job: np.ndarray) -> None:
         invoke(worker, first, address_of(job))
 
 
+@entry
+def work_through(contexts: np.ndarray, worker: int, job: np.ndarray) -> None:
+    """Let this thread work through a job, in its own row of the contexts of `train_pack`, (kinds, N_PLACES) int64."""
+    invoke(worker, address_of(contexts), address_of(job))
+
+
+def run(contexts: np.ndarray, worker: int, job: np.ndarray) -> None:
+    """Work through a job with as many threads as there are contexts; the operands are those of `train_pack`."""
+    if threads.layer_problem():
+        threads.run_each(lambda i: work_through(contexts[i], worker, job), len(contexts))
+    else:
+        use_threads(len(contexts))
+        train_pack(contexts, worker, job)
+
+
 _COMPILED: dict[Any, Any] = {}
 
 
+@one_at_a_time
 def _compiled(source: Any, n_operands: int) -> int:
     if source not in _COMPILED:
         _COMPILED[source] = _jit.micro(types.void(*[types.int64] * n_operands), source, "stage")
@@ -229,12 +245,20 @@ def predict_rows(
         softmax(floats[last[Y] :], last[LDW], n_rows, probabilities[begin : begin + n_rows])
 
 
+def compile_division() -> None:
+    """Compile what divides a job over threads, once."""
+    if threads.layer_problem():
+        work_through.compile((types.int64[:, ::1], types.int64, types.int64[::1]))
+    else:
+        train_pack(np.zeros((0, 0, N_PLACES), np.int64), worker_stage(), np.zeros(0, np.int64))
+
+
 def thread_limit() -> int:
     """Most threads that Numba was started with."""
     return int(config.NUMBA_NUM_THREADS)
 
 
-def use_threads(threads: int) -> None:
-    """Let parallel kernels that are called from this Python thread use so many threads."""
+def use_threads(count: int) -> None:
+    """Let parallel kernels that are called from this thread use so many threads, or all that Numba has."""
     _jit.start_threads()
-    set_num_threads(min(threads, thread_limit()))
+    set_num_threads(min(count, thread_limit()))

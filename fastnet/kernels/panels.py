@@ -17,6 +17,7 @@ import numpy as np
 from numba import types
 
 from fastnet.kernels import _jit
+from fastnet.kernels._jit import one_at_a_time
 from fastnet.kernels.host import (
     LANE_BYTES,
     LINE_BYTES,
@@ -313,6 +314,7 @@ def widths(n_vectors: int, product: int) -> tuple[int, int, int]:
     return (n_panels, n_wide, narrow + 1) if n_wide else (n_panels, n_panels, narrow)
 
 
+@one_at_a_time
 def compile_panels(wanted: Iterable[tuple[int, int]]) -> None:
     """Compile the microkernels of `wanted` (product, vectors) that are not in `TABLE` yet."""
     for product, vectors in wanted:

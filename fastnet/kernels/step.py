@@ -12,7 +12,7 @@ import numpy as np
 from numba import types
 
 from fastnet.kernels import _jit
-from fastnet.kernels._jit import kernel
+from fastnet.kernels._jit import kernel, one_at_a_time
 from fastnet.kernels.activation import APPLY, MULTIPLY
 from fastnet.kernels.affine import (
     Curve,
@@ -340,6 +340,7 @@ _PARALLEL = {
 _COMPILED: dict[tuple[int, bool], Any] = {}
 
 
+@one_at_a_time
 def stage(which: int, parallel: bool = False) -> int:
     """Compile a stage, once, and return its address; `parallel` matters to `FORWARD` and `BACKWARD` only."""
     key = (which, parallel and which in (FORWARD, BACKWARD))

@@ -16,7 +16,7 @@ import numpy as np
 from numba import types
 
 from fastnet.kernels import _jit
-from fastnet.kernels._jit import kernel
+from fastnet.kernels._jit import kernel, one_at_a_time
 from fastnet.kernels.context import open_net, open_trial, open_work
 from fastnet.kernels.host import LANE_BYTES
 from fastnet.kernels.memory import load_f32
@@ -122,6 +122,7 @@ def _adam(n_rows: int, n_cols: int, g: int, ldg: int, w: int, ldw: int, offset: 
 _SOURCES = {MOMENTUM: _momentum, ADAM: _adam, NESTEROV: _nesterov, ADAGRAD: _adagrad, RMSPROP: _rmsprop}
 
 
+@one_at_a_time
 def compile_rule(rule: int) -> None:
     """Compile the microkernel of an update rule, once."""
     if rule != SGD and not ADDRESS[rule]:
@@ -157,6 +158,7 @@ def _follow_schedule(c: int, step: int, n_steps: int) -> float:
     return rate
 
 
+@one_at_a_time
 def scheduler() -> int:
     """Compile what moves the learning rate, once, and return its address.
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from fastnet.errors import StudyError
 from fastnet.files import as_path
+from fastnet.tuning.database import connect
 
 STUDY_FILE = "study.sqlite"
 LOCK_FILE = "study.lock"
@@ -87,7 +88,7 @@ class WriterLock:
     """
 
     def __init__(self, folder: Path) -> None:
-        self._connection = sqlite3.connect(folder / LOCK_FILE, timeout=LOCK_SECONDS, isolation_level=None)
+        self._connection = connect(folder / LOCK_FILE, timeout=LOCK_SECONDS)
         try:
             self._connection.execute("PRAGMA journal_mode=MEMORY")
             self._connection.execute("BEGIN EXCLUSIVE")
@@ -171,7 +172,7 @@ def is_being_written(folder: Path) -> bool:
     if not path.is_file():
         return False
     try:
-        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=0)) as connection:
+        with closing(connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=0)) as connection:
             connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
     except sqlite3.Error as error:
         return "locked" in str(error)
@@ -246,7 +247,7 @@ def _check_study(path: Path) -> None:
         head = file.read(72)
     if head.startswith(b"SQLite format 3\0") and head[68:] == APPLICATION_ID.to_bytes(4, "big"):
         return
-    with closing(sqlite3.connect(path, timeout=10, isolation_level=None)) as connection:
+    with closing(connect(path, timeout=10)) as connection:
         application = connection.execute("PRAGMA application_id").fetchone()[0]
         tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
     if application != APPLICATION_ID and (application or tables):

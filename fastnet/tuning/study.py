@@ -20,6 +20,7 @@ from typing import Any, Literal
 
 from fastnet.errors import FastnetWarning, StudyError
 from fastnet.files import as_path
+from fastnet.tuning.database import connect
 from fastnet.tuning.folder import APPLICATION_ID, STUDY_FILE, WriterLock, has_log, is_being_written, telling
 from fastnet.tuning.reading import StudyReader
 from fastnet.tuning.records import (
@@ -127,9 +128,7 @@ class Study(StudyReader):
             lock = WriterLock(folder)
         try:
             with telling(path):
-                study = cls(
-                    path, sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None), lock, curves=curves
-                )
+                study = cls(path, connect(path, timeout=BUSY_SECONDS), lock, curves=curves)
         except BaseException:
             lock.release()
             raise
@@ -165,7 +164,7 @@ class Study(StudyReader):
         mode = "mode=rw" if may_write else "mode=ro" if had_log else "mode=ro&immutable=1"
         with telling(path):
             uri = f"{path.resolve().as_uri()}?{mode}"
-            study = cls(path, sqlite3.connect(uri, uri=True, timeout=BUSY_SECONDS, isolation_level=None), None)
+            study = cls(path, connect(uri, uri=True, timeout=BUSY_SECONDS), None)
         try:
             study._check_whole(had_log=had_log, may_write=may_write)
             with telling(path):

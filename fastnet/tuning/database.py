@@ -1,0 +1,58 @@
+"""SQLite connections that no fork catches at work, see `fastnet.forks`."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from typing import Any
+
+from fastnet.forks import no_fork
+
+_ROWS = 32
+"""Rows that are fetched at a time where all of them are wanted one by one."""
+
+
+class _Cursor(sqlite3.Cursor):
+    def execute(self, *arguments: Any) -> _Cursor:
+        with no_fork:
+            super().execute(*arguments)
+        return self
+
+    def executemany(self, *arguments: Any) -> _Cursor:
+        with no_fork:
+            super().executemany(*arguments)
+        return self
+
+    def fetchone(self) -> Any:
+        with no_fork:
+            return super().fetchone()
+
+    def fetchmany(self, size: int | None = 1) -> list[Any]:
+        with no_fork:
+            return super().fetchmany(size)
+
+    def fetchall(self) -> list[Any]:
+        with no_fork:
+            return super().fetchall()
+
+    def __iter__(self) -> Iterator[Any]:  # type: ignore[override]  # an iterator, and not the cursor itself
+        while rows := self.fetchmany(_ROWS):
+            yield from rows
+
+
+class _Connection(sqlite3.Connection):
+    def execute(self, *arguments: Any) -> _Cursor:
+        return super().cursor(_Cursor).execute(*arguments)
+
+    def executemany(self, *arguments: Any) -> _Cursor:
+        return super().cursor(_Cursor).executemany(*arguments)
+
+    def close(self) -> None:
+        with no_fork:
+            super().close()
+
+
+def connect(database: Any, **options: Any) -> sqlite3.Connection:
+    """Open a database as `sqlite3.connect` does, in which nothing begins a transaction unless asked to."""
+    with no_fork:
+        return sqlite3.connect(database, isolation_level=None, factory=_Connection, **options)
