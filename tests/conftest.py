@@ -13,23 +13,23 @@ from collections.abc import Callable
 from pathlib import Path
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before NumPy: the reference's products are small
-if (os.cpu_count() or 1) < 2:
+if (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1) < 2:
     os.environ.setdefault("NUMBA_NUM_THREADS", "2")  # two threads give the same results on one core
 if not os.environ.get("FASTNET_CACHE"):  # compiled kernels, shared with the processes that tests start
     os.environ["FASTNET_CACHE"] = tempfile.mkdtemp(prefix="fastnet-kernels-")
     atexit.register(shutil.rmtree, os.environ["FASTNET_CACHE"], ignore_errors=True)
 
-import hypothesis
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from fastnet.data import Dataset, as_dataset
 
-sys.path.append(str(Path(__file__).resolve().parent))  # for `cases`, `buffers` and `layers`, which hold no tests
+sys.path.append(str(Path(__file__).resolve().parent))  # for the modules beside this one, which hold no tests
 
-hypothesis.settings.register_profile("fastnet", deadline=None, print_blob=True)
-hypothesis.settings.load_profile("fastnet")
+from properties import load_profile
+
+load_profile()
 
 IdxFolderMaker = Callable[..., Path]
 

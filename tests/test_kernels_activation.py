@@ -11,6 +11,7 @@ from cases import ACTIVATIONS, BOOK_LAYERS, LARGE_LAYER, SIZES, WIDE_LAYER, Laye
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from layers import EPS32, Layer, Samples, assert_near, call, lists_of, pack_bits
+from properties import examples
 
 from fastnet import config, reference
 from fastnet.kernels import activation, affine
@@ -23,7 +24,7 @@ from fastnet.kernels.panels import LINEAR
 shapes = st.builds(LayerShape, *(st.sampled_from(SIZES),) * 3)
 seeds = st.integers(0, 2**32 - 1)
 names = st.sampled_from(ACTIVATIONS)
-thorough = settings(deadline=None, derandomize=True, max_examples=60)
+thorough = settings(max_examples=examples(60))
 
 SMALLEST = 2e-36
 """Size below which e^-87 stands for all that is smaller."""

@@ -11,6 +11,7 @@ from cases import BOOK_LAYERS, LARGE_LAYER, SIZES, WIDE_LAYER, LayerShape
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from layers import Layer, Samples, active_bytes, assert_near, call, lists_of, pack_bits, unpack_bits
+from properties import examples
 
 from fastnet import reference
 from fastnet.kernels import affine, layout, panels, sparsity, update
@@ -19,7 +20,7 @@ from fastnet.kernels.panels import LINEAR, RELU, RELU_KEPT
 
 shapes = st.builds(LayerShape, *(st.sampled_from(SIZES),) * 3)
 seeds = st.integers(0, 2**32 - 1)
-thorough = settings(deadline=None, derandomize=True, max_examples=60)
+thorough = settings(max_examples=examples(60))
 
 SGD_HYPER = np.zeros((2, update.N_HYPER), np.float32)
 SGD_HYPER[:, update.LEARNING_RATE] = 0.125

@@ -11,6 +11,7 @@ from cases import SIZES
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from layers import EPS32, assert_near, call
+from properties import examples
 
 from fastnet import network, reference
 from fastnet.kernels.host import LANES, round_up
@@ -20,7 +21,7 @@ from fastnet.kernels.loss import LOG_ROWS, exp_shifted, smooth_labels, softmax, 
 sizes = st.sampled_from(SIZES)
 classes = st.sampled_from(SIZES[1:])
 seeds = st.integers(0, 2**32 - 1)
-thorough = settings(deadline=None, derandomize=True, max_examples=60)
+thorough = settings(max_examples=examples(60))
 
 EXP_TERMS = 4
 """Roundings that one exponential may be off: its polynomial of degree 6 and the argument's reduction."""

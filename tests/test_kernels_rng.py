@@ -11,6 +11,7 @@ from cases import SIZES
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from layers import active_bytes, call, unpack_bits
+from properties import examples
 
 from fastnet import reference
 from fastnet.config import TrainConfig
@@ -22,7 +23,7 @@ from fastnet.network import trial_of
 seeds = st.integers(0, 2**64 - 1)
 streams = st.integers(0, 2**32 - 1)
 sizes = st.sampled_from(SIZES)
-thorough = settings(deadline=None, derandomize=True, max_examples=40)
+thorough = settings(max_examples=examples(40))
 
 
 def words(c0: int, c1: int, c2: int, c3: int, seed: int) -> tuple[int, ...]:

@@ -9,13 +9,14 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from layers import call
+from properties import examples
 
 from fastnet import reference
 from fastnet.config import SCHEDULES, TrainConfig
 from fastnet.kernels.schedule import rate_factor
 from fastnet.network import trial_of
 
-thorough = settings(deadline=None, derandomize=True, max_examples=200)
+thorough = settings(max_examples=examples(200))
 
 
 def compiled(config: TrainConfig, step: int, n_steps: int) -> float:

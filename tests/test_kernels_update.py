@@ -12,6 +12,7 @@ from cases import OPTIMIZERS, SIZES, LayerShape
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from layers import EPS32, Layer, Samples, assert_near, call
+from properties import examples
 
 from fastnet import reference
 from fastnet.config import TrainConfig
@@ -22,7 +23,7 @@ from fastnet.network import RULES, trial_of
 
 shapes = st.builds(LayerShape, *(st.sampled_from(SIZES),) * 3)
 seeds = st.integers(0, 2**32 - 1)
-thorough = settings(deadline=None, derandomize=True, max_examples=40)
+thorough = settings(max_examples=examples(40))
 
 ROUNDINGS = 12
 """Of the settings and of the few operations of a rule, whose terms are no larger than the sizes given below."""

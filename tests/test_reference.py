@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from properties import examples
 
 from fastnet import reference
 from fastnet.reference import Rule
@@ -21,7 +22,7 @@ STEP = 1e-6  # of the finite differences
 KINK_MARGIN = 1e-2  # no hidden unit's input is nearer to 0: ten thousand steps, far more than a step can move it
 TOLERANCE = 1e-7  # the differences' own error is about eps / STEP = 2e-10, the rest is room
 
-few = settings(deadline=None, derandomize=True, max_examples=25)
+few = settings(max_examples=examples(25))
 
 
 class Case(NamedTuple):

@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from properties import examples
 
 from fastnet import reference
 from fastnet.reference import DROPOUT, INIT, SHUFFLE, SPACE, rng
 
-few = settings(deadline=None, derandomize=True, max_examples=50)
+few = settings(max_examples=examples(50))
 
 WORDS = st.integers(0, 2**32 - 1)
 SEEDS = st.integers(0, 2**64 - 1)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from properties import examples
 
 from fastnet import reference
 from fastnet.config import OPTIMIZERS
@@ -14,7 +15,7 @@ from fastnet.reference import Rule
 
 MOVING = ("momentum", "nesterov", "rmsprop", "adam", "adamw")
 
-few = settings(deadline=None, derandomize=True, max_examples=25)
+few = settings(max_examples=examples(25))
 
 
 def toy_data(n=30, n_features=4, n_classes=3, seed=0):

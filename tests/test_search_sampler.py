@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from properties import examples
 
 from fastnet.config import SearchConfig
 from fastnet.errors import ConfigError
@@ -29,7 +30,7 @@ SAMPLERS = ("random", "sobol", "grid")
 
 
 @pytest.mark.parametrize("sampler", SAMPLERS)
-@settings(max_examples=20)
+@settings(max_examples=examples(20))
 @given(st.lists(st.integers(0, 700), unique=True, max_size=30), st.sampled_from([0, 7, 2**64 - 1]))
 def test_any_subset_in_any_order_is_the_same(sampler, ids, seed):
     together = draw(MIXED, np.arange(701), seed=seed, sampler=sampler, levels=5)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from properties import examples
 
 from fastnet.tuning import stages
 from fastnet.tuning.chance import chance_of_at_least, chance_of_at_most, chance_of_unevenness
@@ -294,7 +295,7 @@ whole_forms = st.sampled_from(["int:1:3", "int:1:40", "int:5:1000", "logint:1:7"
 peaks = st.floats(-0.3, 1.3)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60))
 @given(forms, whole_forms, peaks, peaks, st.integers(5, 150), st.integers(0, 10_000))
 def test_a_new_range_lies_in_the_old_one_and_holds_most_of_the_best(form, whole, at, whole_at, n, seed):
     space = Space.parse({"momentum" if "uniform" in form else "learning_rate": form, "width": whole})
@@ -313,7 +314,7 @@ def test_a_new_range_lies_in_the_old_one_and_holds_most_of_the_best(form, whole,
     assert Space.parse(report.space.to_texts()) == report.space
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=examples(30))
 @given(peaks, st.integers(0, 1000), st.randoms(use_true_random=False), st.booleans())
 def test_the_order_of_the_trials_makes_no_difference(at, seed, random, expand):
     trials = spread(BOOK, 60, peak(at), seed)
@@ -322,7 +323,7 @@ def test_the_order_of_the_trials_makes_no_difference(at, seed, random, expand):
     assert narrow(BOOK, trials, expand=expand) == report
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=examples(30))
 @given(peaks, st.integers(0, 1000), st.sampled_from([10.0, 0.001, 1e6]))
 def test_a_logarithmic_range_narrows_the_same_in_other_units(at, seed, factor):
     """A hundred times the rates, a hundred times the new range."""
@@ -341,7 +342,7 @@ def test_a_logarithmic_range_narrows_the_same_in_other_units(at, seed, factor):
     assert here.alarms == there.alarms
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=examples(30))
 @given(st.integers(0, 1000), st.sampled_from(sorted(BOOK.names)))
 def test_a_name_is_narrowed_the_same_whatever_else_is_searched_unless_the_level_decides(seed, name):
     trials = spread(BOOK, 100, peak(0.5), seed)
