@@ -38,8 +38,9 @@ def as_csv(rows: Iterable[Mapping[str, Any]]) -> str:
 
 
 def as_json(document: Mapping[str, Any]) -> str:
-    """One JSON object on one line, in which NaN and infinity cannot occur."""
-    return json.dumps({"schema_version": SCHEMA_VERSION, **document}, ensure_ascii=False, allow_nan=False)
+    """One JSON object on one line, without NaN and infinity; bytes of names that are no text become escapes."""
+    text = json.dumps({"schema_version": SCHEMA_VERSION, **document}, ensure_ascii=False, allow_nan=False)
+    return text.encode(errors="backslashreplace").decode()
 
 
 def search_document(result: SearchResult, folder: Path, settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,7 +8,9 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
+import numba
 import numpy as np
 import pytest
 from cases import NETWORKS, blobs
@@ -166,3 +168,14 @@ def test_labels_and_rows_may_come_in_other_integers():
         right, array = getattr(expected, name), getattr(actual, name)
         assert (array.dtype, array.flags.c_contiguous) == (right.dtype, True) and (array == right).all()
     assert actual.x.dtype == np.float32 and actual.labels.dtype == np.int64
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows keeps a current folder")
+def test_kernels_compile_without_a_current_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def take(values: Any, place: int) -> Any:
+        return values[place]  # Numba tries for a constant here, and words the failure for itself
+
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    assert numba.njit(take)(np.arange(3), 2) == 2
