@@ -178,6 +178,7 @@ def command(
                 "split": parts,
                 "on_progress": Preloading(trials, display, *([view] if view else [])),
                 "should_stop": lambda: stop() or deadline(),
+                "interrupt": "return",
             }
             result = run_study(dataset, config, folder=folder, fresh=fresh, jobs=jobs, memory=memory, **how)
         best, report = result.best(BEST), None

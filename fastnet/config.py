@@ -511,6 +511,15 @@ def whole_bytes(memory: int) -> int:
     return int(whole)
 
 
+INTERRUPTS = ("raise", "return")
+"""What Ctrl-C does in a function that trains: end it with KeyboardInterrupt, or with the result so far."""
+
+
+def check_interrupt(interrupt: object) -> None:
+    """Raise `ConfigError` unless it is one of `INTERRUPTS`."""
+    _one_of("interrupt", interrupt, INTERRUPTS)
+
+
 SAMPLERS = ("random", "sobol", "grid")
 PRUNINGS = ("none", "halving", "median")
 ENSEMBLES = ("average", "greedy")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from fastnet.config import TrainConfig, as_settings, as_train_config, count_networks, count_threads
+from fastnet.config import TrainConfig, as_settings, as_train_config, check_interrupt, count_networks, count_threads
 from fastnet.data.dataset import Dataset, Split
 from fastnet.data.dataset import split as split_rows
 from fastnet.data.doubts import warn_of_doubts
@@ -55,6 +55,8 @@ class EnsembleResult:
         Training with its evaluations; compiling or loading the kernels.
     diverged : int
         Networks whose training ended because the loss was no longer a number, or a thousand times what it began with.
+    interrupted : bool
+        Whether training was ended early by `should_stop`, or by Ctrl-C where that returns.
     """
 
     ensemble: Ensemble
@@ -67,6 +69,7 @@ class EnsembleResult:
     seconds: float
     compile_seconds: float
     diverged: int
+    interrupted: bool = False
 
 
 def train_ensemble(
@@ -78,6 +81,7 @@ def train_ensemble(
     jobs: int | None = None,
     on_epoch: Callable[[EpochResult], None] | None = None,
     should_stop: Callable[[], bool] | None = None,
+    interrupt: str = "raise",
 ) -> EnsembleResult:
     """Train networks that differ by their random numbers alone, and average them.
 
@@ -104,6 +108,9 @@ def train_ensemble(
     should_stop : callable, optional
         Asked about twenty times a second; once it returns True training ends within a step and keeps the epochs that
         all networks have done.
+    interrupt : {"raise", "return"}
+        What Ctrl-C does once an epoch has ended: raise KeyboardInterrupt as soon as the background has stopped, or
+        return what was trained until then, with `interrupted` set.
 
     Returns
     -------
@@ -118,7 +125,7 @@ def train_ensemble(
     FastnetError
         If no loss is finite in the first epoch, so that there is no network to keep.
     KeyboardInterrupt
-        If it was stopped before the first epoch ended.
+        After Ctrl-C, see `interrupt`; or if it was stopped before the first epoch ended.
 
     Examples
     --------
@@ -131,6 +138,7 @@ def train_ensemble(
     from fastnet.ensemble import Ensemble
 
     dataset, config, networks = as_given(dataset, "dataset"), as_train_config(config), count_networks(networks)
+    check_interrupt(interrupt)
     threads = count_threads(jobs)
     parts = split or split_rows(dataset.y, seed=config.seed)
     warn_of_doubts(dataset, parts)
@@ -141,7 +149,7 @@ def train_ensemble(
     training = _Training(config, data, networks, threads)
     compile_seconds = time.perf_counter() - clock
     clock = time.perf_counter()
-    training.run(on_epoch, should_stop)
+    training.run(on_epoch, should_stop, returns=interrupt == "return")
     seconds = time.perf_counter() - clock
     members = training.models(dataset, scaler)
     validation, member_validation = _scores(members, dataset.x[parts.validation], dataset.y[parts.validation])
@@ -162,6 +170,7 @@ def train_ensemble(
         seconds=seconds,
         compile_seconds=compile_seconds,
         diverged=training.diverged,
+        interrupted=training.interrupted,
     )
 
 
@@ -191,6 +200,8 @@ class _Training:
         self.best: dict[int, npt.NDArray[np.float32]] = {}
         self.epochs_done = np.zeros(networks, np.int64)  # without an epoch that was cut short
         self.diverged = 0
+        self.interrupted = False
+        self._taking: tuple[Integers, int] | None = None
 
     @property
     def kept(self) -> list[int]:
@@ -198,12 +209,31 @@ class _Training:
         return np.flatnonzero(self.epochs_done).tolist()
 
     def run(
-        self, on_epoch: Callable[[EpochResult], None] | None = None, should_stop: Callable[[], bool] | None = None
+        self,
+        on_epoch: Callable[[EpochResult], None] | None = None,
+        should_stop: Callable[[], bool] | None = None,
+        *,
+        returns: bool = False,
     ) -> None:
-        """Train all of them to the end, to their early stop, or until told to stop."""
+        """Train all of them to the end, to their early stop, or until told to stop; see `Training.run`."""
+        try:
+            self._run(on_epoch, should_stop)
+        except KeyboardInterrupt:
+            if not (returns and self.kept):
+                raise
+            if self._taking:  # it came in the middle of that
+                self._take(*self._taking)
+            self.interrupted = True
+        if not self.kept and not self.diverged:
+            raise KeyboardInterrupt
+        if not self.kept:
+            raise never_learnt(self.config)
+
+    def _run(self, on_epoch: Callable[[EpochResult], None] | None, should_stop: Callable[[], bool] | None) -> None:
         which = np.arange(len(self.best_epoch))
         for epoch in range(1, self.config.epochs + 1):
             if not self._train(which, epoch, should_stop):
+                self.interrupted = True
                 break
             fit = self.pack.status[which] != step.DIVERGED
             self.diverged += int((~fit).sum())
@@ -219,10 +249,6 @@ class _Training:
                 which = which[epoch - self.best_epoch[which] < patience]
             if not len(which):
                 break
-        if not self.kept and not self.diverged:
-            raise KeyboardInterrupt
-        if not self.kept:
-            raise never_learnt(self.config)
 
     def _train(self, which: Integers, end: int, should_stop: Callable[[], bool] | None) -> bool:
         """Train these networks up to an epoch; return whether all of them came to its end, or diverged."""
@@ -241,13 +267,18 @@ class _Training:
         return not np.isin(self.pack.status[which], (step.PENDING, step.STOPPED)).any()
 
     def _take(self, which: Integers, epoch: int) -> None:
-        """Note that these networks finished an epoch, and copy those that are better than ever."""
+        """Note that these networks finished an epoch, and copy those that are better than ever.
+
+        A second time, nothing changes; until the end, `_taking` says that it was begun.
+        """
+        self._taking = which, epoch
         self.epochs_done[which] = epoch
         for t in which.tolist():
             accuracy = self.pack.curves[t, _VALIDATION_ACCURACY]
             if t not in self.best or accuracy[epoch - 1] > accuracy[self.best_epoch[t] - 1]:
-                self.best_epoch[t] = epoch
                 self.best[t] = self.pack.parameters(t).copy()
+                self.best_epoch[t] = epoch
+        self._taking = None
 
     def curves(self, t: int) -> LearningCurves:
         """Return the curves of a network."""

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fastnet import background
-from fastnet.config import TrainConfig, as_train_config, count_threads
+from fastnet.config import TrainConfig, as_train_config, check_interrupt, count_threads
 from fastnet.data.dataset import Dataset, Split
 from fastnet.data.dataset import split as split_rows
 from fastnet.data.doubts import warn_of_doubts
@@ -95,6 +95,8 @@ class TrainResult:
         Training with its evaluations; compiling or loading the kernels.
     diverged : bool
         Whether training ended because the loss was no longer a number, or a thousand times what it began with.
+    interrupted : bool
+        Whether training was ended early by `should_stop`, or by Ctrl-C where that returns.
     """
 
     model: Model
@@ -106,6 +108,7 @@ class TrainResult:
     seconds: float
     compile_seconds: float
     diverged: bool
+    interrupted: bool = False
 
 
 def train(
@@ -116,6 +119,7 @@ def train(
     jobs: int | None = None,
     on_epoch: Callable[[EpochResult], None] | None = None,
     should_stop: Callable[[], bool] | None = None,
+    interrupt: str = "raise",
 ) -> TrainResult:
     """Train one network and keep the weights of its best epoch.
 
@@ -135,6 +139,9 @@ def train(
         Called after every epoch.
     should_stop : callable, optional
         Asked about twenty times a second; once it returns True training ends within a step and keeps what is done.
+    interrupt : {"raise", "return"}
+        What Ctrl-C does once an epoch has ended: raise KeyboardInterrupt as soon as the background has stopped, or
+        return what was trained until then, with `interrupted` set.
 
     Returns
     -------
@@ -143,13 +150,14 @@ def train(
     Raises
     ------
     ConfigError
-        If `jobs` is not a whole number from 1 to 4096, or an argument is of another kind.
+        If `jobs` is not a whole number from 1 to 4096, the network does not fit into memory, or an argument is of
+        another kind.
     DataError
         If the data cannot be used.
     FastnetError
         If the loss is not finite in the first epoch, so that there is no network to keep.
     KeyboardInterrupt
-        If it was stopped before the first epoch ended.
+        After Ctrl-C, see `interrupt`; or if it was stopped before the first epoch ended.
 
     Warns
     -----
@@ -167,7 +175,9 @@ def train(
     given, chosen = as_given(dataset, "dataset"), as_train_config(config)
     parts = split or split_rows(given.y, seed=chosen.seed)
     warn_of_doubts(given, parts)
-    return train_network(given, chosen, parts, jobs=jobs, on_epoch=on_epoch, should_stop=should_stop)
+    return train_network(
+        given, chosen, parts, jobs=jobs, on_epoch=on_epoch, should_stop=should_stop, interrupt=interrupt
+    )
 
 
 def train_network(
@@ -178,15 +188,17 @@ def train_network(
     jobs: int | None = None,
     on_epoch: Callable[[EpochResult], None] | None = None,
     should_stop: Callable[[], bool] | None = None,
+    interrupt: str = "raise",
 ) -> TrainResult:
     """Train one network as `train` does, on data that were looked at before."""
+    check_interrupt(interrupt)
     threads = min(count_threads(jobs), n_threads_limit())
     scaler = fit_scaler(dataset.x, parts.train)
     data = prepare(dataset, parts, scaler)
     clock = time.perf_counter()
     training = Training(config, data, threads)
     compile_seconds = time.perf_counter() - clock
-    seconds = training.run(on_epoch, should_stop)
+    seconds = training.run(on_epoch, should_stop, returns=interrupt == "return")
     model = training.model(dataset, scaler)
     score = None
     if dataset.x_test is not None and dataset.y_test is not None:
@@ -202,6 +214,7 @@ def train_network(
         seconds=seconds,
         compile_seconds=compile_seconds,
         diverged=training.status == step.DIVERGED,
+        interrupted=training.interrupted,
     )
 
 
@@ -264,6 +277,7 @@ class Training:
         self.work.hyper[...], self.work.dropout[...] = settings.hyper, settings.dropout
         self.stop = np.zeros(1, np.int64)
         self.status = step.DONE
+        self.interrupted = False
         self.epochs: list[EpochResult] = []
         self.best_epoch = 0
         self.best_parameters = self.work.params[0].copy()
@@ -274,29 +288,50 @@ class Training:
         return int(pack.run_stage(int(self.assembly.net.stages[stage]), self.context, argument, stop))
 
     def run(
-        self, on_epoch: Callable[[EpochResult], None] | None = None, should_stop: Callable[[], bool] | None = None
+        self,
+        on_epoch: Callable[[EpochResult], None] | None = None,
+        should_stop: Callable[[], bool] | None = None,
+        *,
+        returns: bool = False,
     ) -> float:
-        """Train to the end, to the early stop, or until told to stop; return the seconds it took."""
+        """Train to the end, to the early stop, or until told to stop; return the seconds it took.
+
+        KeyboardInterrupt is passed on, unless it `returns` and there is an epoch to keep.
+        """
         clock = time.perf_counter()
-        for epoch in range(self.config.epochs):
-            result = self._epoch(epoch, should_stop)
-            if result is None:
-                break
-            self.epochs.append(result)
-            best = self.epochs[self.best_epoch - 1].validation_accuracy if self.best_epoch else -1.0
-            if result.validation_accuracy > best:
-                self.best_epoch = result.epoch
-                self.best_parameters[:] = self.work.params[0]
-            if on_epoch:
-                on_epoch(result)
-            patience = self.config.early_stopping
-            if patience is not None and result.epoch - self.best_epoch >= patience:
-                break
+        try:
+            self._run(on_epoch, should_stop)
+        except KeyboardInterrupt:
+            if not (returns and self.epochs):
+                raise
+            self._take(self.epochs[-1])  # it may have come in the middle of that
+            self.interrupted = True
         if not self.epochs and self.status == step.STOPPED:
             raise KeyboardInterrupt
         if not self.epochs:
             raise never_learnt(self.config)
         return time.perf_counter() - clock
+
+    def _run(self, on_epoch: Callable[[EpochResult], None] | None, should_stop: Callable[[], bool] | None) -> None:
+        for epoch in range(self.config.epochs):
+            result = self._epoch(epoch, should_stop)
+            if result is None:
+                self.interrupted = self.status != step.DIVERGED
+                break
+            self.epochs.append(result)
+            self._take(result)
+            if on_epoch:
+                on_epoch(result)
+            patience = self.config.early_stopping
+            if patience is not None and result.epoch - self.best_epoch >= patience:
+                break
+
+    def _take(self, result: EpochResult) -> None:
+        """Keep the weights of the last epoch if it is better than all before; a second time, nothing changes."""
+        best = self.epochs[self.best_epoch - 1].validation_accuracy if self.best_epoch else -1.0
+        if result.validation_accuracy > best:
+            self.best_parameters[:] = self.work.params[0]
+            self.best_epoch = result.epoch  # last: an interrupt must not leave the number without its weights
 
     def _epoch(self, epoch: int, should_stop: Callable[[], bool] | None) -> EpochResult | None:
         """Train and evaluate one epoch in the background; None if it did not come to its end."""

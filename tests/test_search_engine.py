@@ -173,7 +173,7 @@ def test_ctrl_c_ends_the_search_and_keeps_what_is_done(run, tmp_path):
         if progress.done >= 5:
             raise KeyboardInterrupt
 
-    result = run(run_factory=factory, on_progress=interrupt)
+    result = run(run_factory=factory, on_progress=interrupt, interrupt="return")
     assert result.interrupted
     assert runs[0].calls == ["start", "stop", "join"]
     done = np.flatnonzero((runs[0].status == 1) | (runs[0].status == 2)).tolist()
@@ -219,7 +219,7 @@ def test_ctrl_c_at_any_moment_loses_nothing(run, monkeypatch, moment):
             once()
 
     monkeypatch.setattr(Study, "append", interrupted_append)
-    result = run(run_factory=Interrupted)
+    result = run(run_factory=Interrupted, interrupt="return")
     assert fired
     assert result.interrupted
     done = np.flatnonzero((runs[0].status == 1) | (runs[0].status == 2)).tolist()

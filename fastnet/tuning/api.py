@@ -34,6 +34,7 @@ def search(
     memory: int | None = None,
     timeout: float | None = None,
     on_progress: Callable[[Progress], None] | None = None,
+    interrupt: str = "raise",
     **settings: Any,
 ) -> SearchResult:
     """Search for good hyperparameters, or go on with a search.
@@ -63,6 +64,9 @@ def search(
         Seconds after which the search ends as it is; the same call again carries it on.
     on_progress : callable, optional
         Called with a `fastnet.tuning.Progress` several times a second.
+    interrupt : {"raise", "return"}
+        What Ctrl-C does once everything that is done is stored: raise KeyboardInterrupt, or return the study as it is,
+        with `interrupted` set. The same call again carries it on.
     **settings
         Any other field of `fastnet.SearchConfig` (``sampler``, ``pruning``, ``stages``, ``final``, ...) and of
         `fastnet.TrainConfig` (``hidden``, ``epochs``, ``optimizer``, ``seed``, ...). ``hidden`` may be text.
@@ -80,6 +84,8 @@ def search(
         If the data cannot be used.
     StudyError
         If the study belongs to other settings, or its folder cannot be used.
+    KeyboardInterrupt
+        After Ctrl-C, see `interrupt`.
 
     Examples
     --------
@@ -111,6 +117,7 @@ def search(
         memory=None if memory is None else whole_bytes(memory),
         on_progress=on_progress,
         should_stop=None if ends is None else lambda: time.monotonic() >= ends,
+        interrupt=interrupt,
     )
 
 

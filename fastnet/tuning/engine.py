@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from fastnet.config import SearchConfig, as_settings, count_threads
+from fastnet.config import SearchConfig, as_settings, check_interrupt, count_threads
 from fastnet.errors import ConfigError
 from fastnet.tuning.backlog import Backlog
 from fastnet.tuning.environment import describe_environment
@@ -56,6 +56,7 @@ def run_study(
     curves: bool = True,
     on_progress: Callable[[Progress], None] | None = None,
     should_stop: Callable[[], bool] | None = None,
+    interrupt: str = "raise",
     run_factory: RunFactory | None = None,
 ) -> SearchResult:
     """Run a search, or go on with one, and store every trial.
@@ -82,14 +83,16 @@ def run_study(
     on_progress : callable, optional
         Called with a `Progress` several times a second from the calling thread.
     should_stop : callable, optional
-        Asked several times a second; once it returns True the search ends as at Ctrl-C.
+        Asked several times a second; once it returns True the search ends, with everything that is done stored.
+    interrupt : {"raise", "return"}
+        What Ctrl-C does once everything that is done is stored: raise KeyboardInterrupt, or return the study as it is.
     run_factory : callable, optional
         What runs the packs; compiled kernels if left out.
 
     Returns
     -------
     SearchResult
-        All trials of the study; ``interrupted`` after Ctrl-C or `should_stop`, with everything that was done stored.
+        All trials of the study; ``interrupted`` if `should_stop`, or Ctrl-C where that returns, ended it early.
 
     Raises
     ------
@@ -100,6 +103,8 @@ def run_study(
     StudyError
         If the study cannot be opened, belongs to other settings or another process, or can no longer be written;
         the trials stored before stay stored.
+    KeyboardInterrupt
+        After Ctrl-C, see `interrupt`. The same call again carries the study on.
 
     Notes
     -----
@@ -120,6 +125,7 @@ def run_study(
     from fastnet.data.validation import stratified_folds
 
     clock = time.perf_counter()
+    check_interrupt(interrupt)
     space = checked_space(config)
     threads = count_threads(jobs)
     seed = config.train.seed
@@ -136,6 +142,8 @@ def run_study(
             learnt = dataset.without_test()
             session.build_trainer = lambda: _workshop(learnt, splits, config, space, threads, memory)
         session.go()
+        if session.cut is not None and interrupt == "raise":
+            raise session.cut
         return session.result()
 
 
@@ -214,6 +222,7 @@ class _Session:
         self.done = self.done_before = len(self.stored)
         self.compiled_seconds = 0.0
         self.interrupted = False
+        self.cut: KeyboardInterrupt | None = None
         self.run_id = 0
         self.stage = self.rung = 1
         self.choosing = self.ensembling = False
@@ -222,7 +231,7 @@ class _Session:
         self.backlog = Backlog(study, self.report, lambda: self.interrupted or self.should_stop())
 
     def go(self) -> None:
-        """Run what is missing, stage by stage; Ctrl-C ends it early and is not passed on."""
+        """Run what is missing, stage by stage; Ctrl-C ends it early and is left in `cut`."""
         try:
             self.report()
             if len(self.stored) < self.total:
@@ -236,8 +245,8 @@ class _Session:
                     return
                 self.narrow(ids)
             self.finish()
-        except KeyboardInterrupt:
-            self.interrupted = True
+        except KeyboardInterrupt as error:
+            self.interrupted, self.cut = True, error
             self.backlog.flush(**self.so_far())
 
     @property
@@ -319,8 +328,8 @@ class _Session:
                     self.interrupted = True
                     break
                 time.sleep(trials.pause(time.perf_counter() - started))
-        except KeyboardInterrupt:
-            self.interrupted = True
+        except KeyboardInterrupt as error:
+            self.interrupted, self.cut = True, error
         finally:
             if trials.run.running():  # Ctrl-C, or something went wrong
                 trials.run.stop()

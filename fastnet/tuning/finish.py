@@ -120,7 +120,12 @@ def keep(
 
     n_parameters = config.network(dataset.n_features, dataset.n_classes).n_parameters
     jobs = threads if 6.0 * n_parameters * len(parts.train) * config.epochs >= SHORT else 1
-    result = train_network(dataset.without_test(), config, parts, jobs=jobs, should_stop=stop)
+    try:
+        result = train_network(dataset.without_test(), config, parts, jobs=jobs, should_stop=stop)
+    except KeyboardInterrupt:
+        if stopped:  # before the first epoch had ended
+            return None
+        raise
     if stopped:
         return None
     kept: dict[str, Any] = {
