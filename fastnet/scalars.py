@@ -56,6 +56,6 @@ def make_plain(config: Any, *, layered: tuple[str, ...] = ("hidden", "dropout"))
         return  # after 4 µs, for every trial of a search has a configuration
     for name, given in zip(config.__dataclass_fields__, values, strict=True):
         value = plain(given)
-        if name in layered and (isinstance(value, list) or len(getattr(value, "shape", ())) == 1):
+        if name in layered and (isinstance(value, (list, range)) or len(getattr(value, "shape", ())) == 1):
             value = tuple(value)
         object.__setattr__(config, name, tuple(map(plain, value)) if isinstance(value, tuple) else value)

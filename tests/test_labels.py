@@ -307,13 +307,14 @@ def test_evaluate_and_predict_take_any_part_of_the_classes(
     np.savez("test.npz", x_test=X, y_test=y)
     np.savez("without.npz", x=X)
     np.savez("only-test.npz", x_test=X[:5])
+    np.savez("single.npz", x=X[0])
     np.savez("strange.npz", x=X, y=y + 1)
     for data in ("few", "one", "text", "floats", "test"):
         assert accuracy_of("n.safetensors", "--data", f"{data}.npz") == 1.0
         assert len(run("predict", "n.safetensors", "--data", f"{data}.npz").stdout.splitlines()) > 1
     for data in ("other-order", "some-names"):
         assert accuracy_of("t.safetensors", "--data", f"{data}.npz") == 1.0
-    for data, rows in (("without", 60), ("only-test", 5), ("strange", 60)):
+    for data, rows in (("without", 60), ("only-test", 5), ("strange", 60), ("single", 1)):
         lines = run("predict", "n.safetensors", "--data", f"{data}.npz").stdout.splitlines()
         assert lines[1] == "0,1" and len(lines) == rows + 1
     says = run("evaluate", "n.safetensors", "--data", "without.npz", code=1).stderr

@@ -18,8 +18,8 @@ MANY, PER_CLASS = 20, 3.0
 NUMBERS, PER_NUMBER, ALONE = 50, 20.0, 0.1
 """The same for numbers that do not count up from 0 or 1; or that share of the classes has a single sample."""
 
-FEW_NUMBERS, PER_FEW = 10, 2.0
-"""The same for few samples of such numbers."""
+FEW_NUMBERS, PER_FEW, ALONE_OF_FEW = 10, 2.0, 0.2
+"""The same for few of such numbers."""
 
 
 def warn_of_doubts(dataset: Dataset, parts: Split) -> None:
@@ -91,4 +91,5 @@ def _looks_like_a_quantity(dataset: Dataset, counts: NDArray[np.int64]) -> bool:
     counted = values[0] in (0, 1) and values[-1] - values[0] == len(values) - 1
     alone = np.count_nonzero(counts == 1)
     many = k > NUMBERS and (n < PER_NUMBER * k or alone > ALONE * k)
-    return bool(not counted and (many or (k >= FEW_NUMBERS and n < PER_FEW * k)))
+    few = k >= FEW_NUMBERS and (n < PER_FEW * k or alone > ALONE_OF_FEW * k)
+    return bool(not counted and (many or few))

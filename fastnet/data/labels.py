@@ -388,8 +388,9 @@ def _unknown(
 ) -> str:
     first, count = int(unknown.argmax()), int(unknown.sum())
     value, more = values[first].item(), f" (as {count} of {len(values)} labels are)" if count > 1 else ""
+    way_out = "leave such samples out" if count < len(values) else "give labels of these classes"
     known = some(names) if names != names_of(classes) else some([str(item) for item in classes.tolist()])
-    sentence = f"{name}[{first}] is {value!r}{more}, none of the known classes {known}; leave such samples out"
+    sentence = f"{name}[{first}] is {value!r}{more}, none of the known classes {known}; {way_out}"
     if values.dtype.kind != "U" and values.min() >= 0 and values.max() < len(classes):
         sentence += f", or give model.classes[{name}] if these are positions"
     return sentence

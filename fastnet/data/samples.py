@@ -40,8 +40,8 @@ class Samples:
 
     @property
     def n_features(self) -> int:
-        """Number of features of a sample."""
-        return math.prod(self.x.shape[1:])
+        """Number of features of a sample, which a single one may have along its first axis."""
+        return math.prod(self.x.shape[1:] if self.x.ndim > 1 else self.x.shape)
 
 
 def samples_of(dataset: Dataset, part: str | None = None) -> Samples:
