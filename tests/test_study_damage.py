@@ -233,3 +233,13 @@ def test_a_number_that_no_trial_has_is_told(folder: Path, number: int) -> None:
         with pytest.raises(StudyError, match=f"there is no trial {number}; it holds 24 trials"):
             study.trial(number)
         assert len(study.best(10**30)) == len([t for t in study.iter_trials() if t.status != "diverged"])
+
+
+def test_a_damaged_study_is_not_carried_on(folder: Path) -> None:
+    with Study.read(folder) as study:
+        settings = study.settings
+    change(folder, "UPDATE trials SET epochs = -1 WHERE id = 5")
+    with pytest.raises(StudyError, match=DAMAGED.format("trial 5")):
+        Study.open(folder, settings)
+    with Study.open(folder, settings, fresh=True) as study:  # the lock was given up
+        assert study.count() == 0

@@ -334,6 +334,8 @@ class Study(StudyReader):
             self._connection.execute("PRAGMA synchronous = NORMAL")
         if not empty and not fresh:
             self._compare(settings)
+            for _ in self.iter_trials():  # a damage is found now, and not when the last trial has been trained
+                pass
             if not had_log:
                 self._warn_of_a_part()
             return

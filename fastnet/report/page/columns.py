@@ -64,7 +64,7 @@ class Columns:
         names = sorted({name for values in params for name in values})
         number, stage, status, epochs = numbers[:4].astype(np.int64)
         value, seconds = np.ascontiguousarray(numbers[4:])
-        columns = {name: [values[name] for values in params] for name in names}
+        columns = {name: [values.get(name) for values in params] for name in names}
         return cls(number, stage, status, epochs, value, seconds, columns, study.metric)
 
     def __len__(self) -> int:
