@@ -251,7 +251,8 @@ def idx_bytes(chance: random.Random, seeds: Sequence[bytes]) -> bytes:
         sizes = [chance.choice((*EXTREMES, 5, 5, 5)) % 2**32 for _ in range(chance.choice((0, 1, 3, 3, 255)))]
         sizes = [1] * len(sizes) if chance.random() < 0.2 else sizes
         kind = chance.choice((0x08, 0x08, 0x09, 0x0B, 0x0C, 0x0D, 0x0E, 0x0A, 0))
-        content = bytes([0, 0, kind, len(sizes) % 256]) + struct.pack(f">{len(sizes)}I", *sizes) + content[16:]
+        values = content[16:] if chance.random() < 0.8 else bytes(chance.choice((1, 1, 2, 4, 8)))
+        content = bytes([0, 0, kind, len(sizes) % 256]) + struct.pack(f">{len(sizes)}I", *sizes) + values
     elif way < 3:
         content = any_bytes(chance, content, seeds)
     if chance.random() < 0.01:
@@ -337,7 +338,7 @@ def _rows(chance: random.Random, content: bytes) -> bytes:
         connection.deserialize(bytes(plain))
         connection.execute("PRAGMA ignore_check_constraints = ON")
         for _ in range(chance.choice((1, 1, 1, 2, 4))):
-            with suppress(sqlite3.Error, OverflowError, UnicodeEncodeError):
+            with suppress(sqlite3.Error, OverflowError, ValueError, RecursionError):  # not JSON any more
                 _change(chance, connection)
         changed = bytearray(connection.serialize())
     finally:

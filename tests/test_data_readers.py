@@ -85,6 +85,16 @@ def test_read_idx_refuses_content(tmp_path: Path, content: bytes, says: str, pac
         read_idx(path, dimensions=3)
 
 
+def test_read_idx_refuses_more_dimensions_than_an_array_can_have(tmp_path: Path) -> None:
+    for n, fits in ((32, True), (33, False), (255, False)):
+        (tmp_path / "a").write_bytes(bytes([0, 0, 8, n]) + struct.pack(f">{n}I", *[1] * n) + b"\7")
+        if fits:
+            assert read_idx(tmp_path / "a").shape == (1,) * n
+        else:
+            with pytest.raises(DataError, match=f"an IDX file of {n} dimensions, where at most 32 can be read"):
+                read_idx(tmp_path / "a")
+
+
 @pytest.mark.parametrize("keep", [3, 12, 30, -9, -4, -1])
 def test_read_idx_refuses_truncated_gzip(tmp_path: Path, keep: int) -> None:
     noise = np.random.Philox(key=3).random_raw(100).tobytes()

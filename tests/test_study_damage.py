@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import sqlite3
+import struct
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -208,6 +209,63 @@ def test_a_table_that_is_missing_or_another_is_named(folder: Path, statement: st
         Study.read(folder)
     with pytest.raises(StudyError, match=DAMAGED.format(r"the table \w+")):
         Study.open(folder, {"seed": 0})
+
+
+def lead_in_circles(path: Path, levels: int = 12, cells: int = 200) -> None:
+    """Put pages above the trials of a study, each of which names the next one 200 times."""
+    with closing(sqlite3.connect(path)) as connection:
+        (root,) = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = 'trials'").fetchone()
+    size = 4096
+    content = bytearray(path.read_bytes())
+    begin = size * (root - 1)
+    child = len(content) // size + 1
+    content += content[begin : begin + size]
+    for level in range(levels):
+        page = bytearray(size)
+        page[0], page[3:5], page[8:12] = 5, struct.pack(">H", cells), struct.pack(">I", child)
+        for number in range(cells):
+            place = size - 5 * (number + 1)
+            page[place : place + 5] = struct.pack(">IB", child, number % 127 + 1)
+            page[12 + 2 * number : 14 + 2 * number] = struct.pack(">H", place)
+        page[5:7] = struct.pack(">H", size - 5 * cells)
+        if level < levels - 1:
+            content += page
+            child = len(content) // size
+        else:
+            content[begin : begin + size] = page
+    content[28:32] = struct.pack(">I", len(content) // size)
+    path.write_bytes(content)
+
+
+def test_pages_that_lead_to_one_another_without_end_are_told(sound: Path, tmp_path: Path) -> None:
+    folder = make_study(tmp_path / "s", 12)
+    lead_in_circles(folder / STUDY_FILE)
+    with Study.read(folder) as study:
+        for ask in (
+            study.count,
+            study.best,
+            study.best_value,
+            lambda: study.count("done"),
+            lambda: [*study.iter_trials()],
+        ):
+            with pytest.raises(StudyError, match="the file is damaged"):
+                ask()
+        assert study.trial(3).id == 3 and study.final() is not None
+
+
+def test_a_damaged_list_of_tables_is_told(folder: Path) -> None:
+    content = bytearray((folder / STUDY_FILE).read_bytes())
+    place = content.index(b"CREATE TABLE runs")
+    content[place + 8 : place + 14] = b"\x80" * 6
+    (folder / STUDY_FILE).write_bytes(content)
+    with pytest.raises(StudyError, match=DAMAGED.format("")):
+        Study.read(folder)
+
+
+def test_the_settings_of_a_trial_do_not_need_the_number_of_samples(folder: Path) -> None:
+    change_json(folder, "meta", "value", "key = 'about'", lambda about: about.pop("n_samples"))
+    done = CliRunner().invoke(cli, ["studies", "best", str(folder), "--format", "toml"])
+    assert done.exit_code == 0 and 'data = "mnist5k"' in done.stdout and "samples" not in done.stdout
 
 
 def test_an_index_of_the_users_own_is_no_damage(folder: Path) -> None:

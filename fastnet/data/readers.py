@@ -37,6 +37,9 @@ NPZ_KEYS = "x and y, or x_train and y_train (with x_test and y_test for a test s
 BROKEN_FILE_ERRORS = (EOFError, gzip.BadGzipFile, zlib.error)
 """What reading from a damaged gzip file can raise."""
 
+MOST_DIMENSIONS = 32
+"""Of an array, with every version of NumPy."""
+
 _IDX_DTYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 _CHUNK = 1 << 20
 
@@ -340,6 +343,8 @@ def _idx_header(file: BufferedIOBase, path: Path, dimensions: int | None) -> tup
     if dimensions is not None and magic[3] != dimensions:
         kind = {1: "labels (1 dimension)", 3: "images (3 dimensions)"}.get(dimensions, f"{dimensions} dimensions")
         raise DataError(f"{path}: an IDX file of {magic[3]} dimensions (magic {magic.hex()}), where {kind} are needed")
+    if magic[3] > MOST_DIMENSIONS:
+        raise DataError(f"{path}: an IDX file of {magic[3]} dimensions, where at most {MOST_DIMENSIONS} can be read")
     sizes = file.read(4 * magic[3])
     if len(sizes) < 4 * magic[3]:
         raise DataError(f"{path}: is truncated: it ends within its header; get it again")

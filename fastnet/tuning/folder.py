@@ -34,6 +34,8 @@ WRITTEN = (
 LOCK_SECONDS = 0.2
 """How long a writer waits for the lock: longer than `is_being_written` and a removal hold it."""
 
+_DAMAGED = "the file is damaged; restore it from a copy or choose another folder"
+
 # What SQLite says, in the order it is looked for, and what that means to the user.
 _REASONS = (
     ("full", "the disk is full; make room and run the same command again"),
@@ -41,9 +43,10 @@ _REASONS = (
     ("readonly", "the file or its folder is read-only; choose a folder you may write to"),
     ("unable to open", "the file cannot be opened or created; choose a folder you may read and write"),
     ("not a database", "this is not a study but some other file; choose another folder or move the file away"),
-    ("malformed", "the file is damaged; restore it from a copy or choose another folder"),
-    ("decode to utf-8", "the file is damaged; restore it from a copy or choose another folder"),
-    ("too big", "the file is damaged; restore it from a copy or choose another folder"),
+    ("malformed", _DAMAGED),
+    ("decode to utf-8", _DAMAGED),
+    ("too big", _DAMAGED),
+    ("interrupted", _DAMAGED),  # by `fastnet.tuning.reading`, where a statement has no end
     ("locked", "another program holds the file locked; close it and run the same command again"),
 )
 
@@ -174,7 +177,7 @@ def is_being_written(folder: Path) -> bool:
     try:
         with closing(connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=0)) as connection:
             connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeError) as error:
         return "locked" in str(error)
     return False
 
@@ -275,6 +278,8 @@ def telling(path: Path) -> Iterator[None]:
         raise StudyError(
             f"{path}: the file is damaged ({error}); restore it from a copy or choose another folder"
         ) from (error)
+    except UnicodeError as error:  # of what SQLite says where it cannot read what tables there are
+        raise StudyError(f"{path}: {_DAMAGED}") from error
     except (sqlite3.Error, OSError) as error:
         if isinstance(error, sqlite3.Error):
             said = str(error).lower()

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import operator
+import os
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,15 @@ FIELDS = ("id", "stage", "status", "value", "best_value", "best_epoch", "epochs"
 _FALLING = ("value", "best_value")  # the best first, whatever the metric
 
 
+STEPS = 100_000
+"""Instructions of SQLite's after which it is asked whether a statement has taken too long, a millisecond or two."""
+
+LEAST_STEPS = 100
+"""As many times that are always allowed,"""
+
+STEPS_OF_A_BYTE = 20
+"""and instructions for each byte of the file besides. Ordering trials takes 0.6 of them, where no curves are stored."""
+
 _KINDS = ("integer", "real", "text")  # of the values of hyperparameters, as SQLite names them
 
 
@@ -37,6 +47,8 @@ class StudyReader:
         self.path = path
         self._connection = connection
         self._rules: tuple[str, Rules] | None = None  # with the text of the settings that they follow from
+        self._steps = 0
+        connection.set_progress_handler(self._is_too_long, STEPS)
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -70,7 +82,7 @@ class StudyReader:
     def stored_ids(self) -> NDArray[np.int64]:
         """Return the numbers of the stored trials, (T,) int64, ascending."""
         with telling(self.path):
-            rows = self._connection.execute("SELECT id FROM trials ORDER BY id")
+            rows = self._execute("SELECT id FROM trials ORDER BY id")
             ids = np.fromiter((row[0] for row in rows), dtype=np.int64)  # of SQLite's rows, so whole numbers
             if len(ids) and not 0 <= ids[0] <= ids[-1] <= MOST_TRIALS:
                 raise DamagedError("the number of a trial")
@@ -82,7 +94,8 @@ class StudyReader:
         """Return how many trials are stored, all of them or those that are done, stopped or diverged."""
         with telling(self.path):
             if status is None:
-                return int(self._one("SELECT count(*) FROM trials"))
+                # Row by row, see `_is_too_long`; without a condition SQLite would count in a single step.
+                return int(self._one("SELECT count(*) FROM trials WHERE id >= ?", -(2**63)))
             return int(self._one("SELECT count(*) FROM trials WHERE status = ?", status))
 
     def best_value(self, metric: str | None = None) -> float | None:
@@ -197,7 +210,7 @@ class StudyReader:
         any trial is ``real``.
         """
         with telling(self.path):
-            rows = self._connection.execute(
+            rows = self._execute(
                 "SELECT DISTINCT key, type FROM trials, json_each(trials.params) ORDER BY key, type"
             ).fetchall()
             space = self._settings().get("space")
@@ -214,7 +227,7 @@ class StudyReader:
         seconds = ("wall_seconds", "compile_seconds", "compiled_seconds")
         names = ("started", "environment", "new_trials", *seconds)
         with telling(self.path):
-            rows = self._connection.execute(f"SELECT {', '.join(names)} FROM runs ORDER BY id").fetchall()
+            rows = self._execute(f"SELECT {', '.join(names)} FROM runs ORDER BY id").fetchall()
             records = []
             for number, (started, environment, new_trials, *times) in enumerate(rows, start=1):
                 place = f"run {number}"
@@ -230,7 +243,7 @@ class StudyReader:
         """Return one record per stage: ``number, first, count, space`` and ``report``, None until the stage ended."""
         names = ("number", "first", "count", "space", "report")
         with telling(self.path):
-            rows = self._connection.execute(f"SELECT {', '.join(names)} FROM stages ORDER BY number").fetchall()
+            rows = self._execute(f"SELECT {', '.join(names)} FROM stages ORDER BY number").fetchall()
             searched = self._settings().get("space", {}).keys()
             records = []
             for place, (number, first, count, space, report) in enumerate(rows, start=1):
@@ -258,7 +271,7 @@ class StudyReader:
     def test_uses(self) -> list[dict[str, Any]]:
         """Return what was noted at each use of the test set, with ``at`` for when, the first use first."""
         with telling(self.path):
-            rows = self._connection.execute("SELECT at, document FROM test_uses ORDER BY id").fetchall()
+            rows = self._execute("SELECT at, document FROM test_uses ORDER BY id").fetchall()
             name = "the uses of the test set"
             return [{"at": read_text(at, name)} | read_document(text, documents.TEST_USE, name) for at, text in rows]
 
@@ -278,18 +291,34 @@ class StudyReader:
         path = f"'$.\"{order}\"'"
         return f"ORDER BY json_extract(params, {path}), trials.id"
 
-    def _trials(self, statement: str, parameters: Iterable[Any]) -> Iterator[TrialResult]:
+    def _trials(self, statement: str, parameters: Sequence[Any]) -> Iterator[TrialResult]:
         """Read the trials that a statement of `_select` finds."""
         text = self._settings_text()
         if self._rules is None or self._rules[0] != text:  # another process may start the study over
             self._rules = text, Rules(self._settings())
         rules = self._rules[1]
-        for row in self._connection.execute(statement, tuple(parameters)):
+        for row in self._execute(statement, parameters):
             yield trial_from(row, rules, self.path.parent)
+
+    def _execute(self, statement: str, parameters: Sequence[Any] = ()) -> sqlite3.Cursor:
+        """Ask SQLite something that takes no longer than it can with a file of this size."""
+        self._steps = 0
+        return self._connection.execute(statement, parameters)
+
+    def _is_too_long(self) -> bool:
+        """End a statement that has taken `STEPS` ever again: in a damaged file pages can lead to one another.
+
+        Twelve levels of pages that each name the next 200 times make 4e27 rows of 60 kB.
+        """
+        self._steps += 1
+        if self._steps < LEAST_STEPS:
+            return False
+        size = sum(os.path.getsize(path) for path in (self.path, f"{self.path}-wal") if os.path.exists(path))
+        return self._steps * STEPS > LEAST_STEPS * STEPS + STEPS_OF_A_BYTE * size
 
     def _one(self, statement: str, *parameters: Any) -> Any:
         """Return the first value of the first row, None where there is no row."""
-        row = self._connection.execute(statement, parameters).fetchone()
+        row = self._execute(statement, parameters).fetchone()
         return None if row is None else row[0]
 
     def _settings(self) -> dict[str, Any]:

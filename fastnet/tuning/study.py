@@ -429,6 +429,7 @@ class Study(StudyReader):
     def _begin(self, patience: float) -> None:
         """Begin a transaction; a lock of another program is waited for in Python, where Ctrl-C ends the wait."""
         connection, began = self._connection, time.monotonic()
+        self._steps = 0
         connection.execute("PRAGMA busy_timeout = 0")
         try:
             while True:

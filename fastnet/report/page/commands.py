@@ -25,7 +25,7 @@ def trial_settings(study: StudyReader, trial: TrialResult) -> dict[str, Any]:
     settings, about = study.settings, study.about
     given: dict[str, Any] = {}
     if about.get("data") in NAMES:  # a file's place is not known
-        given = {"data": about["data"], "samples": about["n_samples"]}
+        given = {"data": about["data"], "samples": about.get("n_samples")}
     if "validation_fraction" in settings:
         given["validation_fraction"] = settings["validation_fraction"]
     given |= settings.get("train", {}) | dict(trial.params)
