@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from fastnet.data.coerce import BLOCK_VALUES, nearly_equal
 
-LOOKED_AT = 1000
+LOOKED_AT = 200
 """Samples that are looked at, evenly spread over those given."""
 
 SMALLER, SMALLER_IMAGES = 32, 12
@@ -101,10 +101,11 @@ def other_units(x: NDArray[Any], extent: Extent | None, *, images: bool) -> str 
     True
     """
     some = x[np.arange(min(len(x), LOOKED_AT)) * len(x) // min(len(x), LOOKED_AT)]
-    size = float(np.abs(some.astype(np.float64)).max())
+    least, most = float(some.min()), float(some.max())
+    size = max(-least, most)
     small = extent is not None and 0 < size * (SMALLER_IMAGES if images else SMALLER) <= extent.reach
     if images:
-        return _unlike_images(some, size, small, _BYTE if extent is None else float(extent.high[0]))
+        return _unlike_images(some, least, size, small, _BYTE if extent is None else float(extent.high[0]))
     if extent is None:
         return None
     if small:
@@ -122,9 +123,8 @@ def size_of(value: float) -> str:
     return f"{value:.6g}"
 
 
-def _unlike_images(x: NDArray[Any], size: float, small: bool, brightest: float) -> str | None:
+def _unlike_images(x: NDArray[Any], least: float, size: float, small: bool, brightest: float) -> str | None:
     bytes_ = f"where the training samples are images of 0 to {_BYTE}"
-    least = float(x.min())
     fractions = x.dtype.kind == "f" and 0 < size <= 1 < brightest and bool((np.floor(x) != x).any())
     if (small or fractions) and least < 0:
         return f"holds values around 0, {bytes_}; give the images as they were before they were scaled"
