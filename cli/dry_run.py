@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from fastnet.config import SearchConfig, TrainConfig, as_settings, count_threads
+from fastnet.data.doubts import warn_of_doubts
 from fastnet.limits import usable_memory
 from fastnet.report.text import counted
 from fastnet.settings import format_memory
@@ -80,6 +81,7 @@ def tell_and_measure(task: Task, output_format: str) -> None:
     """Print what the search would do, then what it would take."""
     if output_format != "table":
         raise click.UsageError("--dry-run prints lines to read; leave --format out.")
+    warn_of_doubts(task.dataset, task.splits[0])
     workshop = Workshop(task.dataset, task.splits, task.config, task.threads, task.memory)
     wave = first_wave(workshop)  # before anything is printed, for it finds out whether the memory suffices
     for text in itertools.chain(describe(task), measured(task, workshop, wave)):
