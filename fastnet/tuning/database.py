@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from fastnet.forks import no_fork
@@ -14,26 +14,32 @@ _ROWS = 32
 
 class _Cursor(sqlite3.Cursor):
     def execute(self, *arguments: Any) -> _Cursor:
-        with no_fork:
-            super().execute(*arguments)
+        self._work(super().execute, *arguments)
         return self
 
     def executemany(self, *arguments: Any) -> _Cursor:
-        with no_fork:
-            super().executemany(*arguments)
+        self._work(super().executemany, *arguments)
         return self
 
     def fetchone(self) -> Any:
-        with no_fork:
-            return super().fetchone()
+        return self._work(super().fetchone)
 
     def fetchmany(self, size: int | None = 1) -> list[Any]:
-        with no_fork:
-            return super().fetchmany(size)
+        rows: list[Any] = self._work(super().fetchmany, size)
+        return rows
 
     def fetchall(self) -> list[Any]:
-        with no_fork:
-            return super().fetchall()
+        rows: list[Any] = self._work(super().fetchall)
+        return rows
+
+    def _work(self, call: Callable[..., Any], *arguments: Any) -> Any:
+        try:
+            with no_fork:
+                return call(*arguments)
+        except BaseException:
+            # The traceback keeps this cursor, and an open one would keep SQLite from removing its files at the end.
+            super().close()
+            raise
 
     def __iter__(self) -> Iterator[Any]:  # type: ignore[override]  # an iterator, and not the cursor itself
         while rows := self.fetchmany(_ROWS):

@@ -6,6 +6,7 @@ import operator
 import os
 import sqlite3
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -171,12 +172,7 @@ class StudyReader:
             where = " AND ".join(f"{name} = ?" for name in asked)
             statement = _select(curves, f"WHERE {where}" if where else "", ordering)
             most = -1 if limit is None else min(operator.index(limit), MOST_TRIALS)
-            last = -1
-            for trial in self._trials(f"{statement} LIMIT ?", (*asked.values(), most)):
-                if order == "id" and trial.id <= last:
-                    raise DamagedError(f"trial {trial.id} is stored twice")
-                last = trial.id
-                yield trial
+            yield from self._trials(f"{statement} LIMIT ?", (*asked.values(), most), ascending=order == "id")
 
     def trial(self, number: int) -> TrialResult:
         """Return one trial by its number, with its curves.
@@ -291,14 +287,24 @@ class StudyReader:
         path = f"'$.\"{order}\"'"
         return f"ORDER BY json_extract(params, {path}), trials.id"
 
-    def _trials(self, statement: str, parameters: Sequence[Any]) -> Iterator[TrialResult]:
-        """Read the trials that a statement of `_select` finds."""
+    def _trials(self, statement: str, parameters: Sequence[Any], *, ascending: bool = False) -> Iterator[TrialResult]:
+        """Read the trials that a statement of `_select` finds; `ascending` says that their numbers are to rise."""
         text = self._settings_text()
         if self._rules is None or self._rules[0] != text:  # another process may start the study over
             self._rules = text, Rules(self._settings())
         rules = self._rules[1]
-        for row in self._execute(statement, parameters):
-            yield trial_from(row, rules, self.path.parent)
+        last, folder = -1, self.path.parent
+        rows = self._execute(statement, parameters)
+        try:
+            for row in rows:
+                trial = trial_from(row, rules, folder)
+                if ascending and trial.id <= last:
+                    raise DamagedError(f"trial {trial.id} is stored twice")
+                last = trial.id
+                yield trial
+        finally:  # with rows that nobody takes SQLite would leave files behind
+            with suppress(sqlite3.Error):  # the study is closed already
+                rows.close()
 
     def _execute(self, statement: str, parameters: Sequence[Any] = ()) -> sqlite3.Cursor:
         """Ask SQLite something that takes no longer than it can with a file of this size."""
