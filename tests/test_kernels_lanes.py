@@ -100,7 +100,7 @@ def answers(tmp_path_factory) -> dict[str, dict[str, Any]]:
         )  # fmt: skip
     found = {}
     for name, process in running.items():
-        out, errors = process.communicate(timeout=280)
+        out, errors = process.communicate(timeout=800)
         assert process.returncode == 0, errors
         found[name] = json.loads(out)
     assert not list(home.iterdir()), "something was cached although caching is off"
