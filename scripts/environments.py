@@ -4,8 +4,7 @@
     python scripts/environments.py newest -m core
 
 Oldest: of each requirement the lowest version within its bound that has a wheel for this Python. Newest: what pip
-finds, without pre-releases. Arguments after the first go to pytest. ``--keep FOLDER`` keeps the environment, and updates
-one that is there.
+finds, without pre-releases. Arguments after the first go to pytest. ``--keep FOLDER`` keeps the environment.
 """
 
 from __future__ import annotations

@@ -14,11 +14,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+import studies
 from studies import ABOUT, make_study, make_trial
 
 from fastnet.report.page import LiveView, write_report
 from fastnet.report.page.write import asset
-from fastnet.tuning import Progress
+from fastnet.tuning import Progress, TrialResult
 
 playwright = pytest.importorskip("playwright.sync_api", reason="the Python package playwright is not installed")
 
@@ -28,6 +29,7 @@ pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here: inst
 FLAGS = ["--no-sandbox", "--disable-gpu", "--enable-unsafe-swiftshader", "--disable-quic", "--no-first-run",
          "--disable-background-networking", "--disable-component-update", "--disable-sync"]  # fmt: skip
 SPACE = {"learning_rate": "log:1e-4:1", "optimizer": "choice:sgd,adam", "batch_size": "logint:8:64"}
+PATIENCE = 120_000  # milliseconds, on a slow core
 EVIL = "</script><b onmouseover=alert(1)>&"
 SECTIONS = ("curves", "best", "final", "slices", "ranges", "importance", "trials", "diverged", "time", "again")
 
@@ -55,6 +57,7 @@ def watched(browser: Any) -> Iterator[tuple[Any, list[str]]]:
     def go(address: Path | str, width: int = 1280, *, scheme: str = "light") -> Any:
         size = {"width": width, "height": 900}
         context = browser.new_context(viewport=size, color_scheme=scheme, has_touch=width < 500)
+        context.set_default_timeout(PATIENCE)
         contexts.append(context)
         page = context.new_page()
         home = address if isinstance(address, str) else address.as_uri()
@@ -217,7 +220,7 @@ def test_no_width_scrolls_sideways(page: Any) -> None:
     scroll_through(page)
     for width in (390, 320, 768, 1280):
         page.set_viewport_size({"width": width, "height": 900})
-        page.wait_for_function(f"document.documentElement.scrollWidth <= {width}", timeout=5000)  # the charts follow
+        page.wait_for_function(f"document.documentElement.scrollWidth <= {width}")  # the charts follow
         outside = page.evaluate(
             """() => [...document.querySelectorAll('main h2, main h3, main p, .cell, .plot, .card, pre')]
                  .filter((e) => !e.closest('.scroll') && e.getBoundingClientRect().right > innerWidth + 1)
@@ -311,6 +314,32 @@ def test_a_study_with_nothing_to_show_shows_sentences(show: Any, tmp_path: Path)
             )
 
 
+@pytest.mark.parametrize("values", ["one", "equal", "lost"])
+def test_one_trial_equal_values_and_single_epochs_are_seen(show: Any, tmp_path: Path, monkeypatch, values: str) -> None:
+    def shaped(*arguments: Any) -> TrialResult:
+        curves = make_trial(*arguments).curves.copy()
+        if values == "equal":
+            curves[:] = 0.5
+        if values == "lost":
+            curves[:, 1:] = np.nan
+        number, params, stage, metric, _ = arguments
+        return TrialResult.from_curves(number, "done", params, curves, seconds=0.25, stage=stage, metric=metric)
+
+    monkeypatch.setattr(studies, "make_trial", shaped)
+    n = 1 if values == "one" else 12
+    page = show(write_report(make_study(tmp_path / "s", n)))
+    scroll_through(page)
+    assert [chart.locator(".point").count() for chart in page.locator('.plot[data-chart="slice"]').all()] == [n, n]
+    bands = page.locator('.plot[data-chart="bands"]')
+    assert bands.locator(".point").count() >= 2 if values == "one" else bands.locator("path.js-line").count() >= 2
+    marks = [cell.locator(".point").count() for cell in page.locator(".cell").all()]
+    assert len(marks) == n and (min(marks) >= 2 if values == "lost" else max(marks) == 0)
+    height = page.evaluate(
+        "(([low, high]) => high - low)(document.querySelector('[data-chart=\"slice\"]').layout.yaxis.range)"
+    )
+    assert 0 < height < 0.5
+
+
 def test_what_is_printed_is_dark_on_light(page: Any) -> None:
     page.emulate_media(color_scheme="dark")
     page.evaluate("dispatchEvent(new Event('beforeprint'))")
@@ -329,7 +358,10 @@ def test_the_live_view_follows_a_search_and_becomes_its_report(show: Any, tmp_pa
     folder = make_study(tmp_path / "s", 20)
     with LiveView(folder) as view:
         page = show(view.url, 390)
-        trials = tuple(make_trial(k, {"learning_rate": 0.01 * (k + 1)}, 1, "accuracy", 9.0) for k in range(10))
+        first = make_trial(0, {"learning_rate": 0.01}, 1, "accuracy", 9.0)
+        view(Progress(1, 20, 0.8, 5.0, 2.0, 2.0, False, ended=(first,)))
+        page.wait_for_function("document.querySelectorAll('#best .point').length >= 1")  # a line of one step is a mark
+        trials = tuple(make_trial(k, {"learning_rate": 0.01 * (k + 1)}, 1, "accuracy", 9.0) for k in range(1, 10))
         view(Progress(10, 20, 0.83, 5.0, 2.0, 2.0, False, ended=trials))
         page.wait_for_function("document.querySelectorAll('#scatter .point').length >= 9")
         assert "10 of 20" in page.inner_text("#cards") and "0.83" in page.inner_text("#cards")
@@ -344,9 +376,10 @@ def test_the_live_view_follows_a_search_and_becomes_its_report(show: Any, tmp_pa
 
 def test_the_live_view_says_when_the_search_is_gone(tmp_path: Path, browser: Any) -> None:
     context = browser.new_context()
+    context.set_default_timeout(PATIENCE)
     page = context.new_page()
     view = LiveView(tmp_path / "s")
     page.goto(view.url)
     view.close()
-    page.wait_for_function("document.title === 'The search no longer answers'", timeout=20_000)
+    page.wait_for_function("document.title === 'The search no longer answers'")
     context.close()

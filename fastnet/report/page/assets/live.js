@@ -2,7 +2,7 @@
 "use strict";
 
 (() => {
-  const { axis, layout, colored, config } = Plots;
+  const { axis, layout, lined, colored, config } = Plots;
   const byId = (id) => document.getElementById(id);
   const GIVE_UP = 3; // requests without an answer
   const SHARE = 0.03; // of the time this page may spend drawing: the processor is needed for the search
@@ -66,7 +66,8 @@
       yaxis: axis({ title: { text: `validation ${latest.metric}` } }) })), config);
     const steps = [...latest.steps];
     if (steps.length) steps.push([latest.done, steps[steps.length - 1][1]]);
-    Plotly.react("best", colored([{ type: "scatter", mode: "lines", x: steps.map(([n]) => n), y: steps.map(([, v]) => v),
+    const [n, best] = [steps.map(([n]) => n), steps.map(([, v]) => v)], { mode, marker } = lined(n, best);
+    Plotly.react("best", colored([{ type: "scatter", mode, x: n, y: best, ...(marker ? { marker: { ...marker, color: "--training" } } : {}),
       line: { shape: "hv", color: "--training", width: 2.5 }, hovertemplate: "after %{x} trials: %{y:.4g}<extra></extra>" }]),
     colored(layout({ hovermode: "closest", xaxis: axis({ title: { text: "trials" }, rangemode: "tozero" }), yaxis: axis({ title: { text: "best so far" } }) })), config);
   }

@@ -29,6 +29,14 @@ const Plots = (() => {
     dragmode: touch ? false : "zoom", showlegend: false, ...more,
   });
 
+  // How a line is drawn: with a mark at each point that no line shows, because its neighbours are missing or in its place.
+  function lined(x, y) {
+    const there = (k) => y[k] !== null && y[k] !== undefined;
+    const apart = (a, b) => there(b) && (x[a] !== x[b] || y[a] !== y[b]);
+    const sizes = y.map((_, k) => (there(k) && !apart(k, k - 1) && !apart(k, k + 1) ? 6 : 0));
+    return sizes.some((size) => size) ? { mode: "lines+markers", marker: { size: sizes, opacity: 1, line: { width: 0 } } } : { mode: "lines" };
+  }
+
   const config = { displayModeBar: false, displaylogo: false, responsive: true };
 
   function draw(div) {
@@ -67,5 +75,5 @@ const Plots = (() => {
     addEventListener("afterprint", () => { document.documentElement.classList.remove("paper"); redraw(); });
   }
 
-  return { makers, color, colored, axis, layout, config, start };
+  return { makers, color, colored, axis, layout, lined, config, start };
 })();

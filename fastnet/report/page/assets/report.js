@@ -4,7 +4,7 @@
 (() => {
   const data = JSON.parse(document.getElementById("data").textContent);
   const { points, axes, metric } = data;
-  const { axis, layout, makers } = Plots;
+  const { axis, layout, lined, makers } = Plots;
   const word = `validation ${metric}`;
   const DONE = 0, STOPPED = 1, DIVERGED = 2;
   const escapeHtml = (text) => String(text).replace(/[&<>"']/g, (c) => `&#${c.charCodeAt(0)};`);
@@ -115,13 +115,21 @@
       ...(logValue ? { tickvals: [scaled(lowest), scaled(highest)], ticktext: [brief(lowest), brief(highest)] } : {}) });
     div.style.minWidth = `${Math.max(0, dimensions.length * 6.5)}rem`;
     const scale = [0, 1, 2, 3, 4].map((k) => [k / 4, `--scale-${k}`]);
+    const shades = which.map((k) => better * scaled(points.value[k]));
+    const equal = shades.every((shade) => shade === shades[0]); // all are the best, and a scale without width is grey
     return {
       data: [{ type: "parcoords", dimensions, labelfont: { size: 12 }, tickfont: { size: 11 }, rangefont: { size: 1, color: "rgba(0,0,0,0)" },
-        line: { color: which.map((k) => better * scaled(points.value[k])), colorscale: scale.map(([at, name]) => [at, Plots.color(name)]) },
+        line: { color: equal ? Plots.color("--scale-4") : shades, colorscale: scale.map(([at, name]) => [at, Plots.color(name)]) },
         unselected: { line: { color: "--others", opacity: 0.12 } } }],
       layout: layout({ margin: { l: 70, r: 70, t: 46, b: 22 } }),
     };
   };
+
+  // A line whose lonely points are marks of its colour.
+  function marked(x, y, color) {
+    const { mode, marker } = lined(x, y);
+    return marker ? { mode, marker: { ...marker, color } } : { mode };
+  }
 
   makers.bands = () => {
     if (!data.bands.length) return "No trial ran to its end.";
@@ -131,17 +139,18 @@
       const of = many ? ` of stage ${stage}` : "";
       const line = (y, more) => ({ type: "scatter", mode: "lines", x, y, hoverinfo: "skip", line: { width: 0 }, showlegend: false, ...more });
       drawn.push(line(low), line(high, { fill: "tonexty", fillcolor: "--band", name: "nine of ten searches", showlegend: k === 0 }));
-      drawn.push(line(middle, { line: { width: 2.5, color: "--validation" }, name: "the middle", showlegend: k === 0, hoverinfo: "text",
+      drawn.push(line(middle, { ...marked(x, middle, "--validation"), line: { width: 2.5, color: "--validation" }, name: "the middle", showlegend: k === 0, hoverinfo: "text",
         text: n.map((count, i) => `best of ${count.toLocaleString("en")} trials${of}<br>middle ${brief(middle[i])}<br>nine of ten: ${brief(low[i])} to ${brief(high[i])}`) }));
     });
     const { n, value } = data.soFar;
-    drawn.push({ type: "scatter", mode: "lines", x: n, y: value, line: { shape: "hv", width: 2, color: "--training", dash: "dot" },
+    drawn.push({ type: "scatter", x: n, y: value, ...marked(n, value, "--training"), line: { shape: "hv", width: 2, color: "--training", dash: "dot" },
       name: "this search", hoverinfo: "text", text: n.map((count, k) => `this search after ${count.toLocaleString("en")} trials: ${brief(value[k])}`) });
     const log = data.trials > 20 && data.bands.length === 1;
     return { data: drawn, layout: layout({ hovermode: "closest", showlegend: true, margin: { l: 56, r: 14, t: 8, b: 48 },
       legend: { orientation: "h", x: 0, y: 1.02, yanchor: "bottom" },
       xaxis: axis({ title: { text: "trials", standoff: 8 }, type: log ? "log" : "linear", ...(log ? { dtick: 1, exponentformat: "none" } : {}) }),
-      yaxis: axis({ title: { text: `best ${word}`, standoff: 8 }, type: logValue ? "log" : "linear" }) }) };
+      yaxis: axis({ title: { text: `best ${word}`, standoff: 8 }, type: logValue ? "log" : "linear",
+        ...(lowest === highest ? { range: valueAxis().range } : {}) }) }) };
   };
 
   makers.importance = (div) => {
@@ -194,14 +203,17 @@
 
   makers.spent = () => {
     const looks = { done: ["--validation", ""], stopped: ["--others", "."], diverged: ["--training", "/"] };
-    return bars(["trials"], data.time.trials.filter(({ seconds }) => seconds > 0).map(({ status, seconds }) => (
+    const spent = data.time.trials.filter(({ seconds }) => seconds > 0);
+    if (!spent.length) return "The trials took no time that was measured.";
+    return bars(["trials"], spent.map(({ status, seconds }) => (
       { name: { done: "to the end", stopped: "stopped early", diverged: "diverged" }[status], seconds: [seconds], color: looks[status][0], shape: looks[status][1] })),
     "seconds of all threads");
   };
 
   makers.candidates = (div) => {
+    if (!data.candidates.some(({ search_value: value, mean }) => value !== null || mean !== null)) return "Every candidate diverged.";
     const labels = data.candidates.map(({ trial }) => `trial ${trial}`);
-    div.style.height = `${5.5 + 2.2 * labels.length}rem`;
+    div.style.height = `${Math.max(10, 5.5 + 2.2 * labels.length)}rem`;
     const seeds = data.candidates.flatMap(({ values }, k) => values.filter((v) => v !== null).map((v) => [v, labels[k]]));
     const spans = data.candidates.map(({ mean, low, high }) => (low === null ? [0, 0] : [high - mean, mean - low]));
     return {
@@ -240,13 +252,14 @@
     });
 
     function lines(trial) {
-      const line = (name, y, look) => ({ type: "scatter", mode: epochs.length > 1 ? "lines" : "markers", name, x: epochs, y, cliponaxis: false, ...look });
-      return [line("training", trial[`train_${measure}`], { line: { color: "--training", width: 1.4, dash: "4px,2.5px" }, marker: { color: "--training", symbol: "circle-open" } }),
-        line("validation", trial[`validation_${measure}`], { line: { color: "--validation", width: 2 }, marker: { color: "--validation" } })];
+      const line = (name, y, color, look) => ({ type: "scatter", name, x: epochs, y, cliponaxis: false, ...marked(epochs, y, color), line: { color, ...look } });
+      return [line("training", trial[`train_${measure}`], "--training", { width: 1.4, dash: "4px,2.5px" }),
+        line("validation", trial[`validation_${measure}`], "--validation", { width: 2 })];
     }
 
     function draw() {
-      const top = measure === "accuracy" ? 1 : 1.05 * Math.max(...trials.flatMap((t) => [...t.validation_loss, ...t.train_loss].filter((v) => v !== null)));
+      const losses = trials.flatMap((t) => [...t.validation_loss, ...t.train_loss].filter((v) => v !== null));
+      const top = measure === "accuracy" ? 1 : 1.05 * Math.max(...losses, 0) || 1;
       const ends = first === last ? [first - 1, last + 1] : [first, last];
       for (const { trial, div } of cells)
         Plotly.react(div, Plots.colored(lines(trial)), Plots.colored(layout({ margin, font: { size: 10, color: "--quiet" },
