@@ -162,7 +162,14 @@ def test_a_damaged_document_is_named_and_the_trials_can_be_read(
 
 NO_SETTINGS = [
     *("", "{", "[]", "5", '{"metric":"speed"}', '{"seed":1e999}', '{"folds":-1}', '{"space":{"colour":"int:1:2"}}'),
-    *('{"space":{"learning_rate":"log:1:0"}}', '{"train":[]}', '{"train":{"epochs":"six"}}', '{"train":{"seed":{}}}'),
+    *(
+        '{"space":{"learning_rate":"log:1:0"}}',
+        '{"train":[]}',
+        '{"train":{"epochs":"six"}}',
+        '{"train":{"seed":{}}}',
+        '{"Ellipsis":{}}',
+        '{"":{}}',
+    ),
 ]
 
 

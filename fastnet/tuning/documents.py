@@ -311,7 +311,8 @@ def _check_names(value: Any, shape: dict[Any, Shape], place: str) -> None:
         elif bare == name:
             raise DamagedError(f"{place}, {name}")
     if ... in shape:
-        for name in value.keys() - {str(name).removesuffix("?") for name in shape}:
+        known = {name.removesuffix("?") for name in shape if isinstance(name, str)} - {""}
+        for name in value.keys() - known:
             _check(value[name], shape[...], f"{place}, {name}")
     if "" in shape and not shape[""](value):  # what its parts must be together
         raise DamagedError(place)
