@@ -341,6 +341,19 @@ def test_read_npz_refuses_a_damaged_member_however_it_is_packed(tmp_path: Path, 
             read_npz(tmp_path / "a.npz")
 
 
+@pytest.mark.parametrize("code", [0x110000, 0xFFFFFFFF, 0xD800, 0xDFFF])
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_read_npz_refuses_text_that_is_not_unicode(tmp_path: Path, code: int, order: str) -> None:
+    y = np.array(["a", "bc"] * 2).astype(f"{order}U2")
+    np.savez(tmp_path / "a.npz", x=np.zeros((4, 1)), y=y)
+    assert read_npz(tmp_path / "a.npz").class_names == ("a", "bc")
+    codes = np.frombuffer(y.tobytes(), f"{order}u4").copy()
+    codes[2] = code
+    np.savez(tmp_path / "a.npz", x=np.zeros((4, 1)), y=np.frombuffer(codes.tobytes(), y.dtype))
+    with pytest.raises(DataError, match="y holds text that is not Unicode; the file is damaged, write it again"):
+        read_npz(tmp_path / "a.npz")
+
+
 def test_read_npz_refuses_a_member_that_is_no_array(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "a.npz", "w") as archive:
         archive.writestr("x.npy", b"text")

@@ -305,7 +305,17 @@ def _unpacked(
         raise DataError(damaged) from None
     if not all(isinstance(array, np.ndarray) for array in arrays.values()):  # NumPy returns the bytes of anything else
         raise DataError(damaged)
+    for key, array in arrays.items():
+        if array.dtype.kind == "U" and not _is_unicode(array):
+            raise DataError(f"{path}: {key} holds text that is not Unicode; the file is damaged, write it again")
     return arrays
+
+
+def _is_unicode(texts: NDArray[Any]) -> bool:
+    """Whether every character of an array of texts is one: NumPy takes any 32 bits for a character, Python does not."""
+    native = np.ascontiguousarray(texts.astype(texts.dtype.newbyteorder("=")))
+    codes = np.frombuffer(native.tobytes(), dtype=np.uint32)
+    return not ((codes > 0x10FFFF) | ((codes >= 0xD800) & (codes <= 0xDFFF))).any()
 
 
 def _npz_keys(path: Path, files: Sequence[str]) -> list[str]:
