@@ -12,9 +12,14 @@ usage: ./check.sh VERB
   types    mypy, strict, on the library and the command line
   layers   import-linter: no module imports what is above it
   test     pytest, on the installed project
+  one      pytest -m core on one core: threads that share it must give the same bits
+  oldest   pytest in a fresh environment, with the oldest versions that pyproject.toml allows
+  newest   pytest in a fresh environment, with the newest
   docs     docs/cli.md is what --help says, README.md what profiles/results say (docs-write writes both)
   wheel    the built wheel holds fastnet and fastnet_cli and nothing else
-  all      everything above but format
+  all      lint, types, layers, docs, wheel and test
+
+Arguments after test, one, oldest and newest go to pytest.
 TEXT
 }
 
@@ -22,7 +27,16 @@ format() { ruff format . && ruff check --fix .; }
 lint() { ruff check . && ruff format --check .; }
 types() { mypy --strict fastnet cli; }
 layers() { lint-imports; }
-test() { pytest; }
+test() { pytest "$@"; }
+one() {
+    if command -v taskset >/dev/null; then
+        taskset -c "$(taskset -cp $$ | sed 's/.*: //; s/[-,].*//')" pytest -m core "$@" # the first core of those allowed
+    else
+        echo "no taskset here, so nothing binds the tests to one core" >&2
+    fi
+}
+oldest() { python scripts/environments.py oldest "$@"; }
+newest() { python scripts/environments.py newest "$@"; }
 docs() { python scripts/build_cli_docs.py --check && python profiles/readme.py --check; }
 docs_write() { python scripts/build_cli_docs.py && python profiles/readme.py; }
 
@@ -58,7 +72,8 @@ all() {
 }
 
 case "${1:-}" in
-format | lint | types | layers | test | docs | wheel | all) "$1" ;;
+format | lint | types | layers | docs | wheel | all) "$1" ;;
+test | one | oldest | newest) "$@" ;;
 docs-write) docs_write ;;
 *)
     usage

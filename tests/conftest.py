@@ -31,7 +31,24 @@ from properties import load_profile
 
 load_profile()
 
+CORE = (
+    *("test_api", "test_ensemble", "test_final", "test_packs", "test_selftest", "test_trainer", "test_stages"),
+    *(f"test_kernels_{name}" for name in ("activation", "affine", "loss", "rng", "schedule", "update")),
+    *(f"test_search_{name}" for name in ("engine", "sampler", "schedule", "space", "study")),
+    *("test_reference", "test_reference_rng", "test_reference_training", "test_cli_budget", "test_limits"),
+    *("test_interrupts", "test_processes"),
+)
+"""What `./check.sh one` runs on one core: the numbers, and whatever depends on how many threads and cores there are."""
+
 IdxFolderMaker = Callable[..., Path]
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest chooses by marks
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests of the core."""
+    for item in items:
+        if item.path.stem in CORE:
+            item.add_marker("core")
 
 
 @pytest.fixture(scope="session")
