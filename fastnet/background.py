@@ -42,5 +42,18 @@ def submit(threads: int, function: Callable[[], _Result]) -> Future[_Result]:
     Returns
     -------
     concurrent.futures.Future
+
+    Notes
+    -----
+    Where Ctrl-C comes while it starts a thread, `function` may run all the same, and the caller has to end it.
     """
-    return (_in_turn if threads > 1 else _at_once).submit(function)
+    executor = _in_turn if threads > 1 else _at_once
+    try:
+        return executor.submit(function)
+    except BaseException:
+        if executor not in (_in_turn, _at_once):  # another thread has just replaced them
+            return submit(threads, function)
+        # The executor may not know its new thread, which Python would wait for at its end and nobody would wake.
+        _make_executors()
+        executor.shutdown(wait=False)
+        raise

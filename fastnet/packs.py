@@ -220,7 +220,11 @@ class PackRun:
             costliest, self._kinds, self._trials, self._hypers, self._dropouts, self._states, addresses, self._control,
             self._curves, self.seconds, self.epochs_done, self._status, pack.initialise_stage(), first, end,
         )  # fmt: skip
-        self._future = background.submit(len(self._contexts), self._run)
+        try:
+            self._future = background.submit(len(self._contexts), self._run)
+        except BaseException:
+            self._control[pack.STOP] = 1  # it may have begun
+            raise
 
     def _make_room(self, which: Integers, *, again: bool) -> None:
         """Give up the parameters of the other networks, and have room for those of these if they are wanted `again`."""

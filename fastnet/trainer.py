@@ -337,8 +337,9 @@ class Training:
         """Train and evaluate one epoch in the background; None if it did not come to its end."""
         if should_stop and should_stop():  # an epoch may be over before the first poll
             self.stop[0] = 1
-        future = background.submit(self.threads, lambda: self._train_and_evaluate(epoch))
+        future = None
         try:
+            future = background.submit(self.threads, lambda: self._train_and_evaluate(epoch))
             while True:
                 try:
                     return future.result(timeout=POLL_SECONDS)
@@ -350,7 +351,7 @@ class Training:
                             return None
         except BaseException:
             self.stop[0] = 1
-            if not future.cancel():
+            if future is not None and not future.cancel():
                 wait([future])
             raise
 

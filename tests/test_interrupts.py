@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import threading
 import time
 from collections.abc import Callable
 
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 
 import fastnet
-from fastnet import trainer
+from fastnet import background, trainer
 from fastnet.config import TrainConfig
 from fastnet.errors import ConfigError
 from fastnet.packs import PackRun
@@ -205,3 +206,29 @@ def test_anything_else_is_refused(tiny_dataset, tmp_path, value):
     with pytest.raises(ConfigError, match=match):
         fastnet.search(None, tiny_dataset, study=tmp_path / "s", interrupt=value, **SEARCH)
     assert not (tmp_path / "s").exists()
+
+
+def test_an_interrupt_while_a_thread_starts_leaves_none_behind(tiny_dataset, monkeypatch):
+    """Python would wait at its end for a thread that its executor does not know."""
+    start, begun = threading.Thread.start, []
+
+    def interrupted(self: threading.Thread) -> None:
+        start(self)
+        begun.append(self)
+        if len(begun) == 1:
+            signal.raise_signal(signal.SIGINT)
+
+    background._make_executors()  # without threads
+    monkeypatch.setattr(threading.Thread, "start", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        fastnet.train(tiny_dataset, TrainConfig(hidden=(8,), epochs=100_000))
+    begun[0].join(20)
+    assert not begun[0].is_alive()
+    assert fastnet.train(tiny_dataset, CONFIG).epochs_done == 6
+    begun.clear()
+    background._make_executors()
+    with pytest.raises(KeyboardInterrupt):
+        fastnet.train_ensemble(tiny_dataset, TrainConfig(hidden=(8,), epochs=100_000), networks=2, jobs=2)
+    for thread in begun[:1]:
+        thread.join(20)
+        assert not thread.is_alive()
