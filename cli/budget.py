@@ -12,6 +12,7 @@ from click.core import ParameterSource
 
 from fastnet.errors import FastnetError
 
+from .interrupt import exit_code
 from .units import duration_of, format_duration, memory_of
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ class ResumableCommand(click.Command):
 
 
 def carry_on(ctx: click.Context, result: SearchResult, folder: Path, trials: int, timeout: float | None) -> int:
-    """Say how to go on with a search that ended early; return the exit code. `timeout` is None after Ctrl-C.
+    """Say how to go on with a search that ended early; return the exit code. `timeout` is None after a signal.
 
     Raises `FastnetError` if the time was too short for a single trial.
     """
@@ -70,7 +71,7 @@ def carry_on(ctx: click.Context, result: SearchResult, folder: Path, trials: int
     click.echo(f"  {same_command(ctx, folder)}", err=True)
     if timeout is not None and not result.trials:
         raise FastnetError(f"no trial ended within {format_duration(timeout)}: allow more with --timeout")
-    return 130 if timeout is None else 0
+    return exit_code() if timeout is None else 0
 
 
 def same_command(ctx: click.Context, folder: Path) -> str:

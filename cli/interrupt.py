@@ -1,53 +1,143 @@
-"""Ctrl-C, and the end of the time given, as a wish to stop, so that what is done can be kept."""
+"""Ctrl-C, signals that end programs, and the end of the time given, as a wish to stop: what is done can be kept."""
 
 from __future__ import annotations
 
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import FrameType
 from typing import Any, Self
 
 FINALIZER_SECONDS = 0.02
 """Time after which an interrupt is tried again that came while Python threw an object away."""
 
+REPEAT_SECONDS = 1.0
+"""Time in which another SIGTERM or SIGHUP is the same wish: `timeout` and closing terminals send them twice."""
+
+WORDS = {"SIGINT": "Interrupted.", "SIGTERM": "Terminated.", "SIGHUP": "The terminal was closed."}
+"""Signals that ask a program to end, where the system has them, and what is printed if nothing was kept."""
+
+_clock = time.monotonic
+_received: list[tuple[signal.Signals, float]] = []
+"""The first signal of the running command and when it came, once there is one."""
+_tried_again: list[int] = []
+"""A signal of our own, which stands for one that came at a bad moment."""
+
+
+def exit_code() -> int:
+    """The exit code of a command that a signal ended: 130 after Ctrl-C, 143 after SIGTERM, 129 after SIGHUP."""
+    return 128 + _signal()
+
+
+def last_words() -> str:
+    """What is printed if nothing was kept."""
+    return WORDS[_signal().name]
+
+
+def _signal() -> signal.Signals:
+    return _received[0][0] if _received else signal.SIGINT
+
+
+def _wanted(*names: str) -> Iterator[signal.Signals]:
+    """Yield the signals that this system has and that nobody told it to ignore, as `nohup` does."""
+    for name in names:
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) != signal.SIG_IGN:
+            yield number
+
+
+@contextmanager
+def signals_as_interrupts() -> Iterator[None]:
+    """Let SIGTERM and SIGHUP raise KeyboardInterrupt, as Ctrl-C does, while a command runs."""
+    _received.clear()
+    with _handlers(_interrupt, list(_wanted("SIGTERM", "SIGHUP"))):
+        yield
+
+
+@contextmanager
+def _handlers(handle: Callable[[int, FrameType | None], None], numbers: list[signal.Signals]) -> Iterator[None]:
+    """Handle signals while the block runs; in another thread than the main one, where Python has no way to, do not."""
+    before: dict[signal.Signals, Any] = {}
+    try:
+        if threading.current_thread() is threading.main_thread():
+            for number in numbers:
+                before[number] = signal.signal(number, handle)
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)
+
+
+def _is_repeated(number: int) -> bool:
+    """Note a signal; return whether it says nothing new."""
+    if _tried_again:
+        _tried_again.clear()
+        return False
+    now = _clock()
+    if not _received:
+        _received.append((signal.Signals(number), now))
+        return False
+    return number != signal.SIGINT and now - _received[0][1] < REPEAT_SECONDS
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    if not _is_repeated(number):
+        _raise(number, frame)
+
+
+def _raise(number: int, frame: FrameType | None) -> threading.Timer | None:
+    """Raise KeyboardInterrupt; where Python would print it as a traceback and go on, a moment later."""
+    if not _in_finalizer(frame):
+        raise KeyboardInterrupt
+    later = threading.Timer(FINALIZER_SECONDS, _again, (number,))
+    later.start()
+    return later
+
+
+def _again(number: int) -> None:
+    _tried_again.append(number)
+    main = threading.main_thread().ident
+    if hasattr(signal, "pthread_kill") and main is not None:  # a signal of this thread would not wake that one
+        signal.pthread_kill(main, number)
+    else:
+        signal.raise_signal(number)
+
 
 class StopOnInterrupt:
-    """While this context is open and `careful`, Ctrl-C only makes calling it return True; a second one interrupts.
+    """While this context is open and `careful`, a signal only makes calling it return True; a second one interrupts.
 
-    Set `careful` once there is something to keep. Until then, as while the kernels compile, Ctrl-C interrupts at once.
+    The signals are Ctrl-C, SIGTERM and SIGHUP. Set `careful` once there is something to keep. Until then, as while the
+    kernels compile, they interrupt at once.
     """
 
     def __init__(self) -> None:
         self.careful = False
         self._wanted = False
-        self._previous: Any = None
+        self._handlers = _handlers(self._handle, [signal.SIGINT, *_wanted("SIGTERM", "SIGHUP")])
         self._later: threading.Timer | None = None
 
     def __enter__(self) -> Self:
-        if threading.current_thread() is threading.main_thread():
-            self._previous = signal.signal(signal.SIGINT, self._handle)
+        _received.clear()
+        self._handlers.__enter__()
         return self
 
     def __exit__(self, *error: object) -> None:
         if self._later is not None:
             self._later.cancel()
-        if self._previous is not None:
-            signal.signal(signal.SIGINT, self._previous)
+            _tried_again.clear()
+        self._handlers.__exit__(None, None, None)
 
     def __call__(self) -> bool:
         return self._wanted
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
+        if _is_repeated(number):
+            return
         again, self._wanted = self._wanted, True
-        if not again and self.careful:
-            return
-        if _in_finalizer(frame):  # Python would print the interrupt as a traceback there, and go on
-            self._later = threading.Timer(FINALIZER_SECONDS, signal.raise_signal, (signal.SIGINT,))
-            self._later.start()
-            return
-        raise KeyboardInterrupt
+        if again or not self.careful:
+            self._later = _raise(number, frame)
 
 
 def _in_finalizer(frame: FrameType | None) -> bool:

@@ -14,6 +14,7 @@ from fastnet._version import __version__
 from fastnet.errors import FastnetError
 
 from . import streams
+from .interrupt import exit_code, last_words, signals_as_interrupts
 from .notes import described, warnings_as_notes
 from .tables import printable
 
@@ -21,7 +22,6 @@ COMMANDS = (
     *("train", "evaluate", "predict", "search", "studies", "report", "experiment"),
     *("warmup", "doctor", "completion"),
 )
-INTERRUPTED = 130
 
 
 class FastnetGroup(click.Group):
@@ -38,13 +38,16 @@ class FastnetGroup(click.Group):
         return command
 
     def invoke(self, ctx: click.Context) -> Any:
-        with failures_as_sentences(ctx), warnings_as_notes():
+        with signals_as_interrupts(), failures_as_sentences(ctx), warnings_as_notes():
             return super().invoke(ctx)
 
 
 @contextmanager
 def failures_as_sentences(ctx: click.Context) -> Iterator[None]:
-    """The one place where an exception becomes a message and an exit code: 1 for a known failure, 130 for Ctrl-C."""
+    """The one place where an exception becomes a message and an exit code: 1 for a known failure, 130 for Ctrl-C.
+
+    Other signals that end the command have codes of their own, see `interrupt.exit_code`.
+    """
     try:
         yield
     except FastnetError as error:
@@ -56,8 +59,8 @@ def failures_as_sentences(ctx: click.Context) -> Iterator[None]:
     except MemoryError as error:
         raise click.ClickException("not enough memory: choose smaller layers, less data or fewer trials") from error
     except KeyboardInterrupt:
-        click.echo("Interrupted.", err=True)
-        ctx.exit(INTERRUPTED)
+        click.echo(last_words(), err=True)
+        ctx.exit(exit_code())
 
 
 @click.group(
@@ -73,7 +76,8 @@ def cli() -> None:
     """Train fully connected networks, and search for their best hyperparameters, fast on ordinary CPUs.
 
     Results are written to standard output, progress and notes to standard error. The exit code is 0 for success, 1 for
-    a failure told in one sentence, 2 for a wrong use of the command line, and 130 after Ctrl-C.
+    a failure told in one sentence, 2 for a wrong use of the command line, and 130 after Ctrl-C, 143 after SIGTERM, 129
+    after SIGHUP.
 
     Every option can be set by an environment variable too, named after its command: FASTNET_TRAIN_EPOCHS=10 is
     --epochs 10 of fastnet train. A variable that is empty counts as not set.

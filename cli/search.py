@@ -126,7 +126,8 @@ def command(
 
     The 20 best trials are printed. Every trial and its curves are kept in study.sqlite, the curves of the 20 best are
     drawn in best20.png, and report.html shows everything, all in the folder of the study. Ctrl-C stops the search and
-    keeps what is done, as does the end of the time that --timeout gives; the command that carries it on is printed.
+    keeps what is done, as do SIGTERM, SIGHUP and the end of the time that --timeout gives; the command that carries it
+    on is printed.
 
     \b
     Example:

@@ -12,7 +12,7 @@ from fastnet.config import as_settings, count_networks, train_config_from
 from fastnet.errors import FastnetError, failure_as_warning
 
 from .config_file import config_options, printed, with_parts
-from .interrupt import StopOnInterrupt
+from .interrupt import StopOnInterrupt, exit_code
 from .notes import described, details, note, verbosity_options
 from .options import (
     data_options,
@@ -79,7 +79,7 @@ def command(
 
     With --ensemble there are several networks, in one model. Each keeps its own best epoch and stops early by itself.
 
-    Ctrl-C ends the training and keeps the best epoch so far.
+    Ctrl-C ends the training and keeps the best epoch so far; so do SIGTERM and SIGHUP.
 
     An option that is not given is looked for in the environment (FASTNET_TRAIN_EPOCHS for --epochs), then in the file
     of --config, which may hold a trial of a search: {"learning_rate": 0.01, "hidden": "100x6"}.
@@ -104,7 +104,7 @@ def command(
         outcome = run(dataset, config, networks, validation_fraction, on_epoch=display, jobs=jobs, should_stop=stop)
     save(outcome, output, dataset.name)
     if stop():
-        ctx.exit(130)
+        ctx.exit(exit_code())
 
 
 class Outcome(NamedTuple):
