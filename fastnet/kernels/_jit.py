@@ -124,10 +124,16 @@ def threading_layer() -> str:
     return str(numba.threading_layer())
 
 
-def _file_of(place: ir.Loc) -> str:
+_relative_path = getattr(ir.Loc, "_get_path", None)
+
+
+def _path_of(place: Any) -> str:
     """Name the source of a message, which Numba writes even where nobody reads it, as when it tries for a constant."""
-    return str(place.filename)
+    try:
+        return str(_relative_path(place)) if _relative_path else str(place.filename)
+    except OSError:
+        return str(place.filename)
 
 
-# Numba would name it relative to the current folder, and fail to compile where that does not exist any more.
-ir.Loc._get_path = _file_of
+# Numba names it relative to the current folder, and fails to compile where that does not exist any more.
+ir.Loc._get_path = _path_of
