@@ -318,6 +318,9 @@ def test_read_npz_survives_any_header_of_an_array(tmp_path: Path, header: str) -
         "0L",  # which NumPy warns of, as of every number that Python 2 wrote
         "(" * 200 + ")" * 200,
         "{'descr': '<f8', 'fortran_order': False, 'shape': (True, 4)}",
+        "{'descr': '<U0', 'fortran_order': False, 'shape': (40, 65536, 65536)}",
+        "{'descr': '|S0', 'fortran_order': False, 'shape': (4611686018427387904,)}",
+        "{'descr': '|V0', 'fortran_order': False, 'shape': (99999999999,)}",
         "{'descr': '<f8', 'fortran_order': False, 'shape': (1L, 100L)}",
         "{'descr': '<f8', 'fortran_order': False, 'shape': (1, 0x_)}",
     ],

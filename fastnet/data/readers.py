@@ -306,6 +306,8 @@ def _unpacked(
     if not all(isinstance(array, np.ndarray) for array in arrays.values()):  # NumPy returns the bytes of anything else
         raise DataError(damaged)
     for key, array in arrays.items():
+        if array.dtype.itemsize == 0:  # values without a byte: a header can state any number of them
+            raise DataError(damaged)
         if array.dtype.kind == "U" and not _is_unicode(array):
             raise DataError(f"{path}: {key} holds text that is not Unicode; the file is damaged, write it again")
     return arrays
