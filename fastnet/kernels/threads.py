@@ -36,9 +36,12 @@ def _is_fork() -> bool:
         return False
 
 
-_inherited = bool(getattr(numba_threads, "_is_initialized", False)) and _is_fork()
-"""Whether the layer was started before this process was forked; by another library, if this module came later."""
+def _layer_runs() -> bool:
+    return bool(getattr(numba_threads, "_is_initialized", True))  # a Numba that does not say so is not trusted
 
+
+_inherited = _layer_runs() and _is_fork()
+"""Whether the layer was started before this process was forked; by another library, if this module came later."""
 
 _llvm: Any = getattr(ffi.lib, "_lock", None) or nullcontext()
 
@@ -56,8 +59,8 @@ def _after_fork() -> None:
 def _in_child() -> None:
     global _inherited
     _after_fork()
-    starting = numba_threads._backend_init_thread_lock
-    if numba_threads._is_initialized or not starting.acquire(blocking=False):
+    starting = getattr(numba_threads, "_backend_init_thread_lock", None) or threading.Lock()
+    if _layer_runs() or not starting.acquire(blocking=False):
         _inherited = True
     else:
         starting.release()
