@@ -79,13 +79,25 @@ def lines(found: dict[str, Any], cleaned: Cleaned | None, data_dir: Path | None)
         line("fastnet", f"{found['fastnet']} | {', '.join(versions)}"),
         line("processor", f"{found['processor']} | {found['system']}, {found['machine']}"),
         line("vectors", f"{found['lanes']} lanes of float32, tile {rows} x {vectors} | {' '.join(found['features'])}"),
-        line("threads", f"{found['threads']} on {found['cores']} usable cores | {found['threading_layer']}"),
+        *thread_lines(found),
         *cache_lines(found, cleaned),
         *(
             line("data" if number == 0 else "", f"{name}: {path or absent}")
             for number, (name, path) in enumerate(found["data"].items())
         ),
     ]
+
+
+def thread_lines(found: dict[str, Any]) -> list[str]:
+    """How many threads there are for, what limits them, and what divides the work over them."""
+    text = f"{found['threads']} on {found['cores']} usable cores | {found['threading_layer']}"
+    if found["cpu_quota"] is not None:
+        text += f" | CPU quota of {found['cpu_quota']:g} cores"
+    if found["memory"] is not None:
+        text += f" | at most {format_memory(found['memory'])} of memory"
+    reason = found["layer_problem"]
+    problem = [] if reason is None else [line("", f"Python's own threads are used: {reason}")]
+    return [line("threads", text), *problem]
 
 
 def cache_lines(found: dict[str, Any], cleaned: Cleaned | None) -> list[str]:

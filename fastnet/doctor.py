@@ -10,7 +10,8 @@ from fastnet import cache
 from fastnet.data import registry
 from fastnet.errors import DataError
 from fastnet.kernels import _jit, _store, host
-from fastnet.limits import usable_cores
+from fastnet.kernels.threads import layer_problem
+from fastnet.limits import limits_of_process
 from fastnet.network import n_threads_limit
 from fastnet.tuning.environment import describe_environment
 
@@ -27,7 +28,9 @@ def describe(data_dir: str | os.PathLike[str] | None = None) -> dict[str, Any]:
     -------
     dict
         ``fastnet, python, numpy, numba, llvmlite`` versions; ``system, machine, processor``; ``cores`` that the process
-        may use and ``threads`` that a search takes; ``threading_layer``; ``lanes`` of a vector of float32, its
+        may use, the ``cpu_quota`` of its container, also in cores, or None, and the ``memory`` in bytes that it may use
+        at most; ``threads`` that a search takes; ``threading_layer``, and ``layer_problem``, a sentence where the layer
+        cannot be used, or None; ``lanes`` of a vector of float32, its
         instruction sets as ``features``, ``tile`` as rows and vectors; ``cache`` with its ``folder``, ``functions`` and
         ``bytes``, ``old_folders`` with ``old_bytes``, and ``problem``, a sentence or None; or None where nothing is
         kept, and then ``no_cache`` says why; ``data`` with the path of each named set, None where it is not
@@ -38,13 +41,17 @@ def describe(data_dir: str | os.PathLike[str] | None = None) -> dict[str, Any]:
     >>> describe()["lanes"] in (4, 8, 16)
     True
     """
-    environment = describe_environment(min(usable_cores(), n_threads_limit()))
+    limits = limits_of_process()
+    environment = describe_environment(min(limits.cores, n_threads_limit()))
     versions = {name: environment.pop(name) for name in ("fastnet", "python", "numpy", "numba")}
     return {
         **versions,
         "llvmlite": metadata.version("llvmlite"),
         **environment,
+        "cpu_quota": limits.quota,
+        "memory": limits.memory,
         "threading_layer": _jit.threading_layer(),
+        "layer_problem": layer_problem() or None,
         "lanes": host.LANES,
         "features": host.vector_features(),
         "tile": [host.TILE_ROWS, host.TILE_VECTORS],

@@ -15,6 +15,7 @@ from fastnet_cli.main import cli
 
 from fastnet import __version__, cache
 from fastnet.kernels import _store, host
+from fastnet.limits import Limits
 from fastnet.selftest import Check
 
 FIRST, SECOND = "0123456789abcdef", "fedcba9876543210"
@@ -121,6 +122,18 @@ def test_doctor_describes_the_machine(tmp_path: Path, monkeypatch: pytest.Monkey
     text = run("doctor", "--data-dir", str(tmp_path)).stdout
     assert f"fastnet    {__version__} | Python " in text and f"{host.LANES} lanes of float32" in text
     assert text.splitlines()[-1] == "OK: the kernels agree with the reference (0.5 s)"
+
+
+def test_doctor_shows_what_limits_the_threads(monkeypatch: pytest.MonkeyPatch, healthy: None) -> None:
+    limits = Limits(affinity=8, quota=1.5, physical=2**34, allowed=2**31)
+    monkeypatch.setattr("fastnet.doctor.limits_of_process", lambda: limits)
+    monkeypatch.setattr("fastnet.doctor.layer_problem", lambda: "the layer is workqueue")
+    text = run("doctor").stdout
+    assert " | CPU quota of 1.5 cores | at most 2 GiB of memory\n" in text
+    assert "Python's own threads are used: the layer is workqueue\n" in text
+    document = json.loads(run("doctor", "--format", "json").stdout)
+    assert (document["cpu_quota"], document["memory"]) == (1.5, 2**31)
+    assert document["threads"] <= 2 and document["layer_problem"] == "the layer is workqueue"
 
 
 def test_doctor_finds_data_sets(idx_folder: Any, tmp_path: Path, healthy: None) -> None:
