@@ -129,7 +129,7 @@ def test_doctor_shows_what_limits_the_threads(monkeypatch: pytest.MonkeyPatch, h
     monkeypatch.setattr("fastnet.doctor.limits_of_process", lambda: limits)
     monkeypatch.setattr("fastnet.doctor.layer_problem", lambda: "the layer is workqueue")
     text = run("doctor").stdout
-    assert " | CPU quota of 1.5 cores | at most 2 GiB of memory\n" in text
+    assert " | CPU quota of 1.5 cores | at most 2.00 GiB of memory\n" in text
     assert "Python's own threads are used: the layer is workqueue\n" in text
     document = json.loads(run("doctor", "--format", "json").stdout)
     assert (document["cpu_quota"], document["memory"]) == (1.5, 2**31)
