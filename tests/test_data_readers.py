@@ -357,6 +357,15 @@ def test_read_npz_refuses_text_that_is_not_unicode(tmp_path: Path, code: int, or
         read_npz(tmp_path / "a.npz")
 
 
+@pytest.mark.skipif(np.dtype(np.longdouble).itemsize != 16, reason="long doubles are those of x86-64 here")
+def test_read_npz_refuses_long_doubles_that_are_no_numbers_without_a_warning(tmp_path: Path) -> None:
+    x = np.ones((4, 2), np.longdouble)
+    x.view(np.uint8).reshape(4, 2, 16)[1, 1, :10] = (0, 0, 0, 0, 0, 0, 0, 0x20, 0xFF, 0x7F)
+    np.savez(tmp_path / "a.npz", x=x, y=[0, 1, 0, 1])
+    with pytest.raises(DataError, match=r"x\[1, 1\] is nan: features must be finite"):
+        read_npz(tmp_path / "a.npz")
+
+
 def test_read_npz_refuses_a_member_that_is_no_array(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "a.npz", "w") as archive:
         archive.writestr("x.npy", b"text")

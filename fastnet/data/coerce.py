@@ -156,7 +156,7 @@ def _as_floats(flat: NDArray[Any], dtype: np.dtype[Any], name: str, shape: tuple
     out = flat if done else np.empty(flat.shape, dtype=dtype)
     for rows in _blocks(flat):
         if not done:
-            with np.errstate(over="ignore", under="ignore"):
+            with np.errstate(all="ignore"):
                 out[rows] = flat[rows]
         bad = ~np.isfinite(out[rows])
         if bad.any():
