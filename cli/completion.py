@@ -18,7 +18,7 @@ PROGRAM, VARIABLE = "fastnet", "_FASTNET_COMPLETE"
 
 
 @click.command(name="completion")
-@click.argument("shell", type=click.Choice(SHELLS), required=False)
+@click.argument("shell", type=click.Choice(SHELLS), required=False, metavar=f"[{'|'.join(SHELLS)}]")
 @click.pass_context
 def command(ctx: click.Context, /, shell: str | None) -> None:
     """Print the script that makes a shell complete fastnet.
