@@ -398,6 +398,18 @@ class TestSecondProcess:
             time.sleep(0.2)
         assert time.monotonic() - clock < 50
 
+    @pytest.mark.parametrize("name", ["tempfile.TemporaryFile", "subprocess.Popen"])
+    def test_where_no_process_can_be_started_the_rest_goes_on(self, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+        def fail(*operands: object, **options: object) -> None:
+            raise FileNotFoundError(2, "No usable temporary directory found")
+
+        monkeypatch.setattr(warm, "_is_python", lambda: True)
+        monkeypatch.setattr(name, fail)
+        ran = False
+        with warm.second_half():
+            ran = True
+        assert ran
+
     def test_a_folder_that_cannot_be_written_needs_none(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         (tmp_path / "file").write_text("")
         monkeypatch.setenv("FASTNET_CACHE", str(tmp_path / "file"))

@@ -14,7 +14,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
@@ -59,7 +59,13 @@ def second_half() -> Iterator[None]:
     if _store.distrust(folder) or _store.writable(folder):
         yield
         return
-    with tempfile.TemporaryFile() as said, _compiling(folder, said) as process:
+    with ExitStack() as stack:
+        try:
+            said = stack.enter_context(tempfile.TemporaryFile())
+            process = stack.enter_context(_compiling(folder, said))
+        except OSError:  # no folder for temporary files, or no more processes
+            yield
+            return
         clock = time.perf_counter()
         yield
         said.seek(0)
