@@ -218,6 +218,10 @@ def test_a_folder_that_others_may_write_to_is_refused(
 def test_whose_folders_are_trusted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     base, code = tmp_path / "base", tmp_path / "base" / "0123456789abcdef"
     assert _store.distrust(code) == ""
+    base.touch()
+    base.chmod(0o666)
+    assert _store.distrust(code) == "", "advice about a file, such as /dev/null, would do harm"
+    base.unlink()
     code.mkdir(parents=True)
     base.chmod(0o1777)
     assert _store.distrust(code) == "", "with the sticky bit nobody can replace what is ours"

@@ -125,6 +125,8 @@ def distrust(folder: Path) -> str:
             found = place.stat()
         except OSError:
             continue
+        if not stat.S_ISDIR(found.st_mode):  # nothing can be in it
+            continue
         if found.st_uid not in _trusted():
             return f"{place}: belongs to another user"
         loose = stat.S_IWOTH if _is_private(found.st_gid) else stat.S_IWOTH | stat.S_IWGRP
