@@ -260,7 +260,8 @@ def test_a_terminal_is_asked_first(monkeypatch: pytest.MonkeyPatch, answer: str,
     monkeypatch.setattr(studies, "can_ask", lambda: True)
     folder = make_study()
     result = run("rm", str(folder), input=answer, code=code)
-    assert re.match(rf"Remove {re.escape(str(folder))}, [\d.]+ KiB\? \[y/N\]", result.stderr) and result.stdout == ""
+    assert re.match(rf"Remove {re.escape(str(folder))}, [\d.]+ KiB\? \[y/N\]", result.stderr)
+    assert result.stdout.split() in ([], answer.split())  # the runner of older versions of Click repeats the answer
     assert folder.exists() == there
 
 

@@ -86,7 +86,7 @@ class LogUniform:
     >>> book = LogUniform(1e-6, 1e-2)
     >>> str(book), str(book.between(0.5, 1.25))
     ('log:1e-06:0.01', 'log:0.0001:0.1')
-    >>> book.sample(np.array([0.25, 0.5, 0.75])).tolist(), book.position([1e-5, 1e-4]).tolist()
+    >>> book.sample(np.array([0.25, 0.5, 0.75])).tolist(), book.position([1e-5, 1e-4]).round(9).tolist()
     ([1e-05, 0.0001, 0.001], [0.25, 0.5])
     >>> book.levels(3)
     [1e-06, 0.0001, 0.01]
