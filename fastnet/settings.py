@@ -198,15 +198,19 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _underscored(settings: Mapping[str, Any]) -> dict[str, Any]:
+def _underscored(settings: Mapping[str, Any], depth: int = DEEPEST) -> dict[str, Any]:
     given = [(name.replace("-", "_"), value) for name, value in settings.items() if value is not None]
     for name, value in given:
-        _refuse_huge(name, value)
-    return _unique([(name, _underscored(value) if isinstance(value, Mapping) else value) for name, value in given])
+        _refuse_huge(name, value, depth)
+    return _unique([(k, _underscored(v, depth - 1) if isinstance(v, Mapping) else v) for k, v in given])
 
 
-def _refuse_huge(name: str, value: Any) -> None:
+def _refuse_huge(name: str, value: Any, depth: int) -> None:
+    if isinstance(value, (Mapping, list)) and depth == 0:
+        raise ConfigError(f"{name} lies within more than {DEEPEST} tables or lists; settings need one table")
     if isinstance(value, int) and abs(value) > LARGEST_INT:
         raise ConfigError(f"{name} is a whole number of {value.bit_length()} bits; no setting has more than 64")
     for item in value if isinstance(value, list) else ():
-        _refuse_huge(name, item)
+        _refuse_huge(name, item, depth - 1)
+        if isinstance(item, Mapping):
+            _underscored(item, depth - 1)

@@ -366,6 +366,14 @@ def test_read_npz_refuses_long_doubles_that_are_no_numbers_without_a_warning(tmp
         read_npz(tmp_path / "a.npz")
 
 
+def test_read_npz_names_what_an_archive_holds_on_one_line(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "a.npz", "w") as archive:
+        for name in ("x\ny.npy", *(f"{i}.npy" for i in range(500))):
+            archive.writestr(name, b"")
+    with pytest.raises(DataError, match=r"holds 'x\\ny', 0, 1, 2, 3, 4, 5, 6, 7, 8, \.\.\.; the arrays x and y"):
+        read_npz(tmp_path / "a.npz")
+
+
 def test_read_npz_refuses_a_member_that_is_no_array(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "a.npz", "w") as archive:
         archive.writestr("x.npy", b"text")

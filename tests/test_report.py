@@ -220,7 +220,7 @@ def test_the_command_on_the_page_makes_the_same_study(
     with Study.open(Path("a"), settings, about={"data": dataset.name, "n_samples": dataset.n_samples}) as study:
         trial = make_trial(0, params, 1, config.metric, 9.0)
         study.append([trial], run=study.begin_run({}), wall_seconds=1, compile_seconds=0, compiled_seconds=1)
-        report = {"trials": 1, "best": 1, "ranges": [], "recommendation": {"words": ""}}
+        report = {"stage": 1, "trials": 1, "best": 1, "ranges": [], "recommendation": {"words": ""}}
         study.append_stage(1, 0, 1, settings["space"], report)
         if config.final:
             chosen = choose([trial], [[trial]], config.metric).to_dict()

@@ -135,6 +135,7 @@ DOCUMENTS: list[tuple[str, str, str, Callable[[Any], object], str]] = [
     ("final", "document", "id = 1", lambda final: final.update(words="\ud800"), "the final choice"),
     ("final", "document", "id = 1", lambda final: final.update(trials=10**400), "the final choice"),
     ("stages", "report", "number = 1", lambda report: report.pop("ranges"), "the report of stage 1, ranges"),
+    ("stages", "report", "number = 1", lambda report: report.pop("stage"), "the report of stage 1, stage"),
     ("stages", "report", "number = 2", lambda report: report["recommendation"].update(words=5),
      "the report of stage 2, recommendation, words"),
     ("stages", "space", "number = 2", lambda space: space.update(learning_rate="log:1:0.1"), "stage 2"),

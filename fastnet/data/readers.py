@@ -320,11 +320,17 @@ def _is_unicode(texts: NDArray[Any]) -> bool:
     return not ((codes > 0x10FFFF) | ((codes >= 0xD800) & (codes <= 0xDFFF))).any()
 
 
+def _listed(names: Sequence[str]) -> str:
+    """Write the names in an archive, which may be of any characters and any number."""
+    shown = [name if name.isprintable() else repr(name) for name in names[:10]]
+    return ", ".join([*shown, *(["..."] if len(names) > 10 else [])]) or "nothing"
+
+
 def _npz_keys(path: Path, files: Sequence[str]) -> list[str]:
     suffix = "_train" if "x_train" in files or "y_train" in files else ""
     needed = [f"x{suffix}", f"y{suffix}"]
     if not set(needed) <= set(files):
-        raise DataError(f"{path}: holds {', '.join(files) or 'nothing'}; the arrays {NPZ_KEYS} are needed")
+        raise DataError(f"{path}: holds {_listed(files)}; the arrays {NPZ_KEYS} are needed")
     return needed + [key for key in ("x_test", "y_test", "class_names") if key in files]
 
 
@@ -336,7 +342,7 @@ def _sample_keys(path: Path, files: Sequence[str], *, part: str | None, labels: 
     if part == "test" and "x_test" not in files and {"x", "x_train"} & set(files):
         raise no_test_set(path.stem)
     if f"x{suffix}" not in files:
-        raise DataError(f"{path}: holds {', '.join(files) or 'nothing'}; the array x, x_train or x_test is needed")
+        raise DataError(f"{path}: holds {_listed(files)}; the array x, x_train or x_test is needed")
     if not labels:
         return [f"x{suffix}"]
     if f"y{suffix}" not in files:

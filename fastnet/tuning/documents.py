@@ -124,6 +124,7 @@ ABOUT |= {"n_train?": is_whole, "n_validation?": is_whole}
 ENVIRONMENT: Shape = {"threads?": is_whole, "cores?": is_whole, ...: is_plain}
 SPACE: Shape = is_space
 REPORT: Shape = {
+    "stage": is_whole,
     "trials": is_whole,
     "best": is_whole,
     "ranges": [_NARROWING],
