@@ -6,6 +6,7 @@ import atexit
 import gzip
 import os
 import shutil
+import signal
 import struct
 import sys
 import tempfile
@@ -15,6 +16,8 @@ from pathlib import Path
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before NumPy: the reference's products are small
 if (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1) < 2:
     os.environ.setdefault("NUMBA_NUM_THREADS", "2")  # two threads give the same results on one core
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # a shell starts what runs in the background so
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 if not os.environ.get("FASTNET_CACHE"):  # compiled kernels, shared with the processes that tests start
     os.environ["FASTNET_CACHE"] = tempfile.mkdtemp(prefix="fastnet-kernels-")
     atexit.register(shutil.rmtree, os.environ["FASTNET_CACHE"], ignore_errors=True)
