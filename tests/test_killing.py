@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from killing import SEARCH, kill_and_compare
 
-FEWER = ("--trials", "200", "--final", "none")
-COMPARED = ("--trials", "120", "--pruning", "halving", "--stages", "2", "--final", "none")
+FEWER = ("--trials", "300")
+COMPARED = ("--trials", "120", "--pruning", "halving", "--stages", "2")
 
 
 @pytest.mark.slow

@@ -55,11 +55,11 @@ def test_a_campaign_draws_as_many_examples_as_it_is_asked_for_and_others_each_ti
         "    raise AssertionError\n"
     )
     seen = []
-    for seed in ("1", "2"):
+    for seed in ("1", "1", "2"):
         (tmp_path / "seen").unlink(missing_ok=True)
         command = [sys.executable, str(TESTS / "campaign.py"), "--examples", "40", "--seed", seed, str(test)]
         done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
         assert f"40 examples of each property, --seed {seed}" in done.stdout
         seen.append((tmp_path / "seen").read_text().split())
-    assert len(seen[0]) == 40 and seen[0] != seen[1]
+    assert len(seen[0]) == 40 and seen[0] == seen[1] != seen[2]
