@@ -41,7 +41,7 @@ def _signal() -> signal.Signals:
 
 
 def _wanted(*names: str) -> Iterator[signal.Signals]:
-    """Yield the signals that this system has and that nobody told it to ignore, as `nohup` does."""
+    """Yield the signals that this system has and that are not ignored, as SIGHUP is under `nohup`."""
     for name in names:
         number = getattr(signal, name, None)
         if number is not None and signal.getsignal(number) != signal.SIG_IGN:

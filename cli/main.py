@@ -76,8 +76,8 @@ def cli() -> None:
     """Train fully connected networks, and search for their best hyperparameters, fast on ordinary CPUs.
 
     Results are written to standard output, progress and notes to standard error. The exit code is 0 for success, 1 for
-    a failure told in one sentence, 2 for a wrong use of the command line, and 130 after Ctrl-C, 143 after SIGTERM, 129
-    after SIGHUP.
+    a failure, with a one-line message on standard error, 2 for a wrong use of the command line, and 130 after Ctrl-C,
+    143 after SIGTERM, 129 after SIGHUP; what was done by then is kept.
 
     Every option can be set by an environment variable too, named after its command: FASTNET_TRAIN_EPOCHS=10 is
     --epochs 10 of fastnet train. A variable that is empty counts as not set.

@@ -128,7 +128,7 @@ def result_stream() -> BinaryIO:
 
 
 def input_bytes(limit: int) -> bytes:
-    """At most so many bytes of standard input.
+    """At most the given number of bytes of standard input.
 
     Raises
     ------

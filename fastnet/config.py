@@ -477,7 +477,7 @@ def count_threads(jobs: int | None) -> int:
 
 
 def count_networks(networks: int) -> int:
-    """Return how many networks an ensemble is to have; raise `ConfigError` unless so many can be trained."""
+    """Return how many networks an ensemble is to have; raise `ConfigError` unless that number can be trained."""
     networks = plain(networks)
     _count("networks", networks, high=MAX_NETWORKS)
     return networks

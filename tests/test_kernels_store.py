@@ -417,9 +417,10 @@ class TestSecondProcess:
     def test_a_folder_that_cannot_be_written_needs_none(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         (tmp_path / "file").write_text("")
         monkeypatch.setenv("FASTNET_CACHE", str(tmp_path / "file"))
-        monkeypatch.setattr(warm, "_compiling", None)
+        started: list[object] = []
+        monkeypatch.setattr(warm, "_compiling", lambda *operands: started.append(operands))
         with warm.second_half():
-            pass
+            assert started == []
 
 
 def test_a_failure_that_is_raised_leaves_no_doubt_what_it_is() -> None:

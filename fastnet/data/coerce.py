@@ -145,7 +145,7 @@ def _needs_float64(flat: NDArray[Any]) -> bool:
 
 
 def nearly_equal(low: NDArray[Any], high: NDArray[Any]) -> NDArray[np.bool_]:
-    """Tell which features are constant but for rounding in float64, by the least and the largest value of each."""
+    """Find the features that are constant but for rounding in float64, by the least and the largest value of each."""
     with np.errstate(over="ignore"):
         equal: NDArray[np.bool_] = high - low <= EQUAL * np.maximum(np.abs(low), np.abs(high))
     return equal

@@ -81,7 +81,7 @@ def _which(dataset: Dataset, classes: NDArray[np.bool_]) -> str:
 
 
 def _looks_like_a_quantity(dataset: Dataset, counts: NDArray[np.int64]) -> bool:
-    """Whether labels, of whose values `counts` tells how often each occurs, are too many to be classes."""
+    """Whether labels, whose values occur `counts` times each, are too many to be classes."""
     n, k = int(counts.sum()), len(counts)
     if k > MANY and n < PER_CLASS * k:
         return True

@@ -259,6 +259,6 @@ def thread_limit() -> int:
 
 
 def use_threads(count: int) -> None:
-    """Let parallel kernels that are called from this thread use so many threads, or all that Numba has."""
+    """Let parallel kernels that are called from this thread use that number of threads, or all that Numba has."""
     _jit.start_threads()
     set_num_threads(min(count, thread_limit()))

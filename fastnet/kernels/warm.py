@@ -103,7 +103,7 @@ def _compiling(folder: Path, output: IO[bytes]) -> Iterator[subprocess.Popen[byt
 def _is_python() -> bool:
     """Whether `sys.executable` is a Python interpreter, and not a program in which Python is embedded.
 
-    Such a program would start a second time. It is told by its name; on Linux it must also be what runs here.
+    Such a program would start a second time. Its name shows it; on Linux it must also be what runs here.
     """
     if not sys.executable or getattr(sys, "frozen", False):
         return False

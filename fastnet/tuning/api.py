@@ -55,7 +55,7 @@ def search(
     fresh : bool
         Forget the trials that the study holds and start over.
     validation : Dataset, name, path or (x, y), optional
-        Samples to validate with, in place of a part of `data`; they need not have all classes.
+        Samples to validate with, instead of a part of `data`; they need not have all classes.
     jobs : int, optional
         Threads; as many as the process may use if left out. Results do not depend on it.
     memory : int, optional

@@ -190,7 +190,7 @@ def parse(text: object) -> Any:
         return ...
     try:
         return _DECODE(text)
-    except (ValueError, RecursionError):  # Python reads only so many objects within objects
+    except (ValueError, RecursionError):  # Python limits how deep objects may be nested
         return ...
 
 

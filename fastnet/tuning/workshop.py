@@ -81,8 +81,8 @@ class Workshop:
             prepare(dataset, parts, scaler) for parts, scaler in zip(splits, self.scalers, strict=True)
         ]
         self.compile_seconds = 0.0
-        self.room = free_memory()  # beside the data
-        self._fitting, self._largest = self.threads, 0  # threads that fit, in packs of at most so many networks
+        self.room = free_memory()  # in addition to the data
+        self._fitting, self._largest = self.threads, 0  # threads that fit, in packs of at most that number of networks
         self._assemblies: dict[tuple[object, ...], Assembly] = {}
 
     def warm_up(self, space: Space) -> None:
