@@ -23,9 +23,15 @@ def load_profile() -> None:
     No data base of failures either: one that an earlier run left would decide what a later one finds. What a campaign
     finds becomes an ``@example`` of the test.
     """
-    common = {"deadline": None, "database": None, "print_blob": True}
+    # What is left out here, Hypothesis chooses by whether the environment looks like that of CI.
+    common = {
+        "deadline": None,
+        "database": None,
+        "print_blob": True,
+        "suppress_health_check": [hypothesis.HealthCheck.too_slow],  # on a busy machine every example may be
+    }
     hypothesis.settings.register_profile("suite", derandomize=True, **common)
-    hypothesis.settings.register_profile("campaign", max_examples=examples(100), **common)
+    hypothesis.settings.register_profile("campaign", derandomize=False, max_examples=examples(100), **common)
     hypothesis.settings.load_profile("campaign" if EXAMPLES in os.environ else "suite")
     _forget_local_constants()
 
