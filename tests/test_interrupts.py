@@ -15,7 +15,7 @@ from fastnet import background, trainer
 from fastnet.config import TrainConfig
 from fastnet.errors import ConfigError
 from fastnet.packs import PackRun
-from fastnet.tuning import Study, api
+from fastnet.tuning import Study, api, engine
 
 CONFIG = TrainConfig(hidden=(8,), epochs=6, learning_rate=0.1)
 SEARCH = {"trials": 400, "hidden": "16", "epochs": 30, "final": 0}
@@ -28,6 +28,12 @@ def the_usual_handler():
     yield
     after = signal.signal(signal.SIGINT, before)
     assert after is signal.default_int_handler
+
+
+@pytest.fixture(autouse=True)
+def small_packs(monkeypatch):
+    """A search looks around between packs, however rarely its thread gets a turn on a busy machine."""
+    monkeypatch.setattr(engine, "PACK_TRIALS", 50)
 
 
 def ctrl_c(when: Callable[[object], bool]) -> Callable[[object], None]:
