@@ -12,7 +12,7 @@ from pathlib import Path
 from fastnet.kernels import _store
 
 _FOLDER = re.compile(r"[0-9a-f]{16}")
-_FILE = re.compile(r".+\.nb[ic](\.tmp\.[0-9a-f]+)?")
+_FILE = re.compile(r".+\.nb[ic](\.tmp\.[0-9a-f]+)?|\.\d+-[0-9a-f]+\.part")
 _BEING_WRITTEN = 600.0  # seconds
 
 
@@ -32,6 +32,8 @@ class Cache:
         Folders next to it that belong to other kernel sources, another Numba or another processor.
     old_bytes : int
         Their size.
+    unkept : str
+        Why nothing that is compiled now would be kept, as one sentence; empty where it is.
     problem : str
         What is wrong with the folder and what to do, as one sentence; empty where it can be read and written.
     """
@@ -41,6 +43,7 @@ class Cache:
     n_bytes: int
     old: tuple[Path, ...]
     old_bytes: int
+    unkept: str
     problem: str
 
 
@@ -74,21 +77,33 @@ def look() -> Cache:
     """
     folder = _store.cache_folder()
     if folder is None:
-        return Cache(folder=None, functions=frozenset(), n_bytes=0, old=(), old_bytes=0, problem=_store.why_none())
+        why = _store.why_none()
+        return Cache(folder=None, functions=frozenset(), n_bytes=0, old=(), old_bytes=0, unkept=why, problem=why)
     old = tuple(sorted(path for path in _folders(folder.parent) if path != folder))
+    unkept = _unkept(folder)
     return Cache(
         folder=folder,
         functions=frozenset(path.relative_to(folder).as_posix() for path in _files(folder) if path.suffix == ".nbc"),
         n_bytes=_size(folder),
         old=old,
         old_bytes=sum(map(_size, old)),
-        problem=_problem(folder),
+        unkept=unkept,
+        problem=_unread(folder) or unkept,
     )
 
 
-def _problem(folder: Path) -> str:
-    distrusted = _store.distrust(folder)
-    if distrusted:
+def _unkept(folder: Path) -> str:
+    """Why nothing can be stored in a folder."""
+    if distrusted := _store.distrust(folder):
+        return distrusted
+    if reason := _store.writable(folder):
+        return f"{folder}: cannot be written ({reason}); what is in it is used, the rest is compiled at every start"
+    return ""
+
+
+def _unread(folder: Path) -> str:
+    """Why what a folder holds cannot be used, or not all of it."""
+    if distrusted := _store.distrust(folder):
         return distrusted
     if os.path.isdir(folder) and not os.access(folder, os.R_OK | os.X_OK):
         return f"{folder}: cannot be read; make it readable or set FASTNET_CACHE to another folder"
@@ -97,9 +112,6 @@ def _problem(folder: Path) -> str:
         return (
             f"{folder}: holds {damaged} damaged file{'s' if damaged > 1 else ''}; fastnet doctor --clean removes them"
         )
-    reason = _store.writable(folder)
-    if reason:
-        return f"{folder}: cannot be written ({reason}); what is in it is used, the rest is compiled at every start"
     return ""
 
 

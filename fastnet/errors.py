@@ -100,4 +100,4 @@ def failure_as_warning(what: str) -> Iterator[None]:
         with failure_as_sentence(what):
             yield
     except FastnetError as error:
-        warnings.warn(str(error), FastnetWarning, stacklevel=3)
+        warn(str(error))

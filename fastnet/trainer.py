@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-import warnings
 from collections.abc import Callable
 from concurrent.futures import TimeoutError as NotYet
 from concurrent.futures import wait
@@ -21,7 +20,7 @@ from fastnet.data.dataset import split as split_rows
 from fastnet.data.doubts import warn_of_doubts
 from fastnet.data.preprocess import Scaler, fit_scaler
 from fastnet.data.registry import as_given
-from fastnet.errors import FastnetError, FastnetWarning
+from fastnet.errors import FastnetError, warn
 from fastnet.kernels import pack, step
 from fastnet.kernels.context import ACCURACY, LOSS, fill
 from fastnet.kernels.threads import layer_problem
@@ -232,11 +231,9 @@ def threads_for(config: TrainConfig, data: TrainingData, threads: int) -> int:
     problem = layer_problem()
     if not problem:
         return threads
-    warnings.warn(
+    warn(
         f"one thread trains this network and not {threads}, for {problem}; start the process anew (by spawn), or "
-        "install tbb",
-        FastnetWarning,
-        stacklevel=4,
+        "install tbb"
     )
     return 1
 

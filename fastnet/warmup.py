@@ -13,7 +13,7 @@ from fastnet.config import SearchConfig, TrainConfig, count_threads
 from fastnet.data.dataset import Dataset, split
 from fastnet.data.preprocess import fit_scaler
 from fastnet.errors import FastnetError
-from fastnet.kernels import _store, layout
+from fastnet.kernels import layout
 from fastnet.model import Model
 from fastnet.network import n_threads_limit, prepare
 from fastnet.trainer import Training
@@ -84,15 +84,8 @@ def compile_ahead(dataset: Dataset, config: TrainConfig, *, jobs: int | None = N
     """
     threads = min(count_threads(jobs), n_threads_limit())
     before = cache.look()
-    if before.folder is None:
-        raise FastnetError(f"nothing that is compiled would be kept: {before.problem}")
-    if before.problem and _store.distrust(before.folder):
-        raise FastnetError(f"nothing that is compiled would be kept: {before.problem}")
-    reason = _store.writable(before.folder)
-    if reason:
-        raise FastnetError(
-            f"{before.folder}: the cache cannot be written ({reason}); give another folder as FASTNET_CACHE"
-        )
+    if before.unkept:
+        raise FastnetError(f"nothing that is compiled would be kept: {before.unkept}")
     parts = split(dataset.y, seed=config.seed)
     scaler = fit_scaler(dataset.x, parts.train)
     data = prepare(dataset, parts, scaler)

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import os
 import types
-import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -26,7 +25,7 @@ from numba.core.compiler_lock import global_compiler_lock
 from numba.core.sigutils import normalize_signature
 from numba.np.ufunc import parallel as numba_threads
 
-from fastnet.errors import FastnetWarning
+from fastnet.errors import warn
 from fastnet.kernels import _store
 
 _OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
@@ -109,11 +108,7 @@ def start_threads() -> None:
         asked = f"NUMBA_THREADING_LAYER={config.THREADING_LAYER}"
         if config.THREADING_LAYER == "default":
             asked = f"NUMBA_THREADING_LAYER_PRIORITY={' '.join(config.THREADING_LAYER_PRIORITY)}"
-        warnings.warn(
-            f"{asked}: this threading layer is not available here, so another one is used; correct or unset it",
-            FastnetWarning,
-            stacklevel=2,
-        )
+        warn(f"{asked}: this threading layer is not available here, so another one is used; correct or unset it")
         config.THREADING_LAYER, config.THREADING_LAYER_PRIORITY = "default", ["tbb", "omp", "workqueue"]
         numba_threads._launch_threads()
 

@@ -9,7 +9,7 @@ import os
 import warnings
 from typing import Any
 
-from fastnet.errors import FastnetError, FastnetWarning
+from fastnet.errors import FastnetError, warn
 
 
 def check_settings() -> None:
@@ -45,5 +45,5 @@ def _read() -> Any:
             ) from error
     unread = [name for name in os.environ if any(f"'{name}'" in str(each.message) for each in caught)]
     for name in unread:
-        warnings.warn(f"{name}={os.environ[name]}: Numba cannot read this and ignores it", FastnetWarning, stacklevel=2)
+        warn(f"{name}={os.environ[name]}: Numba cannot read this and ignores it")
     return config

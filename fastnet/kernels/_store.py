@@ -9,14 +9,12 @@ the folder.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import os
 import pickle
 import stat
 import sys
-import uuid
-import warnings
+import tempfile
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -29,7 +27,8 @@ from numba.core.caching import FunctionCache
 from numba.core.compiler import CompileResult
 from numba.core.serialize import dumps
 
-from fastnet.errors import FastnetWarning
+from fastnet.errors import warn
+from fastnet.files import replacing_file
 from fastnet.kernels import host
 
 SUFFIX = ".nbc"
@@ -97,7 +96,7 @@ def say(kind: str, text: str) -> None:
     """Warn once of each kind in a process."""
     if kind not in _said:
         _said.add(kind)
-        warnings.warn(text, FastnetWarning, stacklevel=2)
+        warn(text)
 
 
 def distrust(folder: Path) -> str:
@@ -176,9 +175,8 @@ def writable(folder: Path) -> str:
     """
     try:
         _make(folder)
-        probe = folder / f"probe{SUFFIX}.tmp.{uuid.uuid4().hex[:16]}"
-        probe.write_bytes(b"")
-        probe.unlink()
+        with tempfile.TemporaryFile(dir=folder):
+            pass
     except OSError as error:
         return error.strerror or str(error)
     return ""
@@ -281,12 +279,5 @@ def _read(path: Path) -> bytes | None:
 
 
 def _write(path: Path, body: bytes) -> None:
-    temporary = path.with_name(f"{path.name}.tmp.{uuid.uuid4().hex[:16]}")
-    try:
-        with temporary.open("xb") as stream:
-            stream.write(_BEGIN + hashlib.blake2b(body, digest_size=_DIGEST_BYTES).digest() + body)
-        os.replace(temporary, path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
-        raise
+    with replacing_file(path) as stream:
+        stream.write(_BEGIN + hashlib.blake2b(body, digest_size=_DIGEST_BYTES).digest() + body)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import time
-import warnings
 from collections.abc import Callable
 
-from fastnet.errors import FastnetWarning
+from fastnet.errors import warn
 from fastnet.tuning.folder import StudyLockedError
 from fastnet.tuning.result import TrialResult
 from fastnet.tuning.study import PATIENCE_SECONDS, Study
@@ -107,9 +106,7 @@ class Backlog:
     def _note(self, seconds: float) -> None:
         if seconds >= NOTED_SECONDS and not self._noted:
             self._noted = True
-            warnings.warn(
+            warn(
                 f"{self._study.path}: another program holds the file locked; the search goes on and stores its trials "
-                "once that program releases it",
-                FastnetWarning,
-                stacklevel=2,
+                "once that program releases it"
             )

@@ -11,14 +11,13 @@ import json
 import os
 import sqlite3
 import time
-import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal
 
-from fastnet.errors import FastnetWarning, StudyError
+from fastnet.errors import StudyError, warn
 from fastnet.files import as_path
 from fastnet.tuning.database import connect
 from fastnet.tuning.folder import APPLICATION_ID, STUDY_FILE, WriterLock, has_log, is_being_written, telling
@@ -324,11 +323,9 @@ class Study(StudyReader):
         empty = self._is_empty()
         with telling(self.path):
             if empty and not had_log and self._journal_mode() == "wal":
-                warnings.warn(
+                warn(
                     f"{self.path}: nothing is in this file, so all trials are trained; if it was copied while a search "
-                    f"was writing, {_COPY_BOTH}",
-                    FastnetWarning,
-                    stacklevel=3,
+                    f"was writing, {_COPY_BOTH}"
                 )
             self._connection.execute("PRAGMA journal_mode = WAL")
             self._connection.execute("PRAGMA synchronous = NORMAL")
@@ -391,11 +388,9 @@ class Study(StudyReader):
             written = self._meta("writing")
             copied = written is not None and str(written) != str(self.path.stat().st_ino)
         if copied and (self._lock is not None or not is_being_written(self.path.parent)):
-            warnings.warn(
+            warn(
                 f"{self.path}: the latest trials are missing, for this file was copied while a search was writing; "
-                f"{_COPY_BOTH}",
-                FastnetWarning,
-                stacklevel=3,
+                f"{_COPY_BOTH}"
             )
 
     def _journal_mode(self) -> str:
