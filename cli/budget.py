@@ -16,7 +16,7 @@ from .interrupt import exit_code
 from .units import duration_of, format_duration, memory_of
 
 if TYPE_CHECKING:
-    from fastnet.tuning.result import SearchResult
+    from fastnet.tuning.run.result import SearchResult
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 

@@ -13,7 +13,8 @@ from typing import Any, TypeVar
 import click
 from click.core import ParameterSource
 
-from fastnet.config import SearchConfig, TrainConfig
+from fastnet.config.searching import SearchConfig
+from fastnet.config.training import TrainConfig
 from fastnet.errors import ConfigError
 
 from .options import default_of, flag
@@ -69,7 +70,7 @@ def config_options(command: Command) -> Command:
 def _load(ctx: click.Context, param: click.Parameter, path: Path | None) -> None:
     if path is None or ctx.resilient_parsing:
         return
-    from fastnet.settings import MAX_BYTES, parse_settings, read_settings
+    from fastnet.config.settings import MAX_BYTES, parse_settings, read_settings
 
     if str(path) == "-":
         source, content = "standard input", parse_settings(input_bytes(MAX_BYTES + 1), "standard input")
@@ -106,7 +107,7 @@ def _takes_space(command: click.Command) -> bool:
 
 def _without_results(content: dict[str, Any]) -> dict[str, Any]:
     """Leave of a trial's line, which has a number and a status, what the network was trained with."""
-    from fastnet.tuning.result import CURVES
+    from fastnet.tuning.trial import CURVES
 
     if not {"id", "status"} <= content.keys():
         return content
@@ -114,13 +115,13 @@ def _without_results(content: dict[str, Any]) -> dict[str, Any]:
 
 
 def _is_part(name: str) -> bool:
-    from fastnet.tuning.names import parent_of
+    from fastnet.tuning.space.names import parent_of
 
     return parent_of(name) is not None
 
 
 def _unknown(ctx: click.Context, known: Iterable[str], name: str, value: Any, source: str) -> str:
-    from fastnet.settings import suggestion
+    from fastnet.config.settings import suggestion
 
     command = f"fastnet {ctx.info_name}"
     if name in _ONLY_FLAGS:
@@ -133,7 +134,7 @@ def _unknown(ctx: click.Context, known: Iterable[str], name: str, value: Any, so
 
 def _checked(ctx: click.Context, option: click.Option, name: str, value: Any, source: str) -> Any:
     """Raise `ConfigError` unless the option would take this value."""
-    from fastnet.settings import toml_value
+    from fastnet.config.settings import toml_value
 
     kinds, words = _kinds(option)
     if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
@@ -159,8 +160,8 @@ def _kinds(option: click.Option) -> tuple[tuple[type, ...], str]:
 
 
 def _checked_part(name: str, value: Any, source: str) -> Any:
-    from fastnet.settings import toml_value
-    from fastnet.tuning.names import check_value
+    from fastnet.config.settings import toml_value
+    from fastnet.tuning.space.names import check_value
 
     try:
         check_value(name, value)
@@ -170,8 +171,8 @@ def _checked_part(name: str, value: Any, source: str) -> Any:
 
 
 def _checked_ranges(value: Any, source: str) -> dict[str, str]:
-    from fastnet.settings import toml_value
-    from fastnet.tuning.space import Space
+    from fastnet.config.settings import toml_value
+    from fastnet.tuning.space.space import Space
 
     if not isinstance(value, Mapping):
         raise ConfigError(f'{source}: space must be a table: [space], then lines such as dropout = "uniform:0:0.5"')
@@ -189,7 +190,7 @@ def _checked_ranges(value: Any, source: str) -> dict[str, str]:
 
 def search_space(ctx: click.Context) -> dict[str, str]:
     """The ranges to search, without the hyperparameters that are fixed: the higher place decides."""
-    from fastnet.tuning.names import parent_of
+    from fastnet.tuning.space.names import parent_of
 
     chosen: dict[str, tuple[int, str]] = {}
     for place, texts in _ranges(ctx).items():
@@ -206,8 +207,8 @@ def search_space(ctx: click.Context) -> dict[str, str]:
 
 def with_parts(ctx: click.Context, config: TrainConfig) -> TrainConfig:
     """Put the parts of an option that a trial's file names, such as `width`, in their place in the configuration."""
-    from fastnet.tuning.names import parent_of
-    from fastnet.tuning.space import configured
+    from fastnet.tuning.space.names import parent_of
+    from fastnet.tuning.space.space import configured
 
     _, parts = ctx.meta.get(_META, ("", {}))
     return configured(config, {k: value for k, value in parts.items() if _place(ctx, parent_of(k)) <= _FILE})
@@ -215,7 +216,7 @@ def with_parts(ctx: click.Context, config: TrainConfig) -> TrainConfig:
 
 def printed(ctx: click.Context, values: Mapping[str, Any], space: Mapping[str, str] | None = None) -> str:
     """What `--print-config` prints: `values` by the names of the parameters, and of the other options what they are."""
-    from fastnet.settings import to_toml
+    from fastnet.config.settings import to_toml
 
     settings = {}
     for name, option in file_options(ctx.command).items():

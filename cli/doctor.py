@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from fastnet.settings import format_memory
+from fastnet.config.settings import format_memory
 
 from .options import data_dir_option, format_option
 from .results import as_json
 
 if TYPE_CHECKING:
-    from fastnet.cache import Cleaned
-    from fastnet.selftest import Check
+    from fastnet.machine.cache import Cleaned
+    from fastnet.machine.selftest import Check
 
 
 @click.command(name="doctor")
@@ -40,10 +40,10 @@ def command(ctx: click.Context, /, data_dir: Path | None, clean: bool, output_fo
       fastnet doctor --clean
       fastnet doctor --format json
     """
-    from fastnet.cache import clean as clean_cache
-    from fastnet.cache import look
-    from fastnet.doctor import describe
-    from fastnet.selftest import self_test
+    from fastnet.machine.cache import clean as clean_cache
+    from fastnet.machine.cache import look
+    from fastnet.machine.doctor import describe
+    from fastnet.machine.selftest import self_test
 
     cleaned = clean_cache() if clean else None
     if not look().functions:

@@ -9,17 +9,19 @@ from typing import TYPE_CHECKING
 
 import click
 
-from fastnet.config import SearchConfig, TrainConfig, as_settings, count_threads
+from fastnet.config.checks import count_threads
+from fastnet.config.searching import SearchConfig, as_settings
+from fastnet.config.settings import format_memory
+from fastnet.config.training import TrainConfig
 from fastnet.data.doubts import warn_of_doubts
 from fastnet.limits import usable_memory
 from fastnet.report.text import counted
-from fastnet.settings import format_memory
 from fastnet.tuning import STUDY_FILE, Study
-from fastnet.tuning.engine import check_split, stage_ids
-from fastnet.tuning.estimate import Speed, Wave, epochs_to_train, first_wave, measure
-from fastnet.tuning.sampler import checked_space
-from fastnet.tuning.schedule import schedule_of, survivors
-from fastnet.tuning.workshop import Workshop
+from fastnet.tuning.rules.pruning import schedule_of, survivors
+from fastnet.tuning.run.estimate import Speed, Wave, epochs_to_train, first_wave, measure
+from fastnet.tuning.run.sampler import checked_space
+from fastnet.tuning.run.session import check_split, stage_ids
+from fastnet.tuning.run.workshop import Workshop
 
 from .progress import duration
 

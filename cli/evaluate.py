@@ -30,7 +30,7 @@ def command(model: Path, data: str, data_dir: Path | None, part: str | None, out
       fastnet evaluate models/mnist5k-1.safetensors
       fastnet evaluate models/mnist-1.safetensors --data mnist --format json
     """
-    from fastnet.ensemble import load_model
+    from fastnet.model.ensemble import load_model
 
     output_is_the_result()
     trained = load_model(model)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from fastnet.config import EXPERIMENTS, ExperimentConfig
+from fastnet.config.experiment import EXPERIMENTS, ExperimentConfig
 
 from .notes import details, note, verbosity_options
 from .options import data_options, default_of, format_option, jobs_option, load_dataset
@@ -150,9 +150,10 @@ def run(
     names: Sequence[str], dataset: Any, config: ExperimentConfig, folder: Path, *, jobs: int | None, output_format: str
 ) -> list[Outcome]:
     """Run experiments; each is written and told as soon as it is done."""
-    from fastnet.config import as_settings, count_threads
+    from fastnet.config.checks import count_threads
+    from fastnet.config.searching import as_settings
     from fastnet.experiments import run_each, write
-    from fastnet.tuning.environment import describe_environment
+    from fastnet.tuning.run.environment import describe_environment
 
     outcomes: list[Outcome] = []
     environment = describe_environment(count_threads(jobs))

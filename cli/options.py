@@ -8,19 +8,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from fastnet.config import (
-    ACTIVATIONS,
-    DROPOUT_SCALINGS,
-    INIT_OF,
-    INITS,
-    LEARNING_RATES,
-    OPTIMIZERS,
-    SCHEDULES,
-    SearchConfig,
-    TrainConfig,
-    format_dropout,
-    format_hidden,
-)
+from fastnet.config.network import ACTIVATIONS, INIT_OF, INITS
+from fastnet.config.searching import SearchConfig
+from fastnet.config.text import format_dropout, format_hidden
+from fastnet.config.training import DROPOUT_SCALINGS, LEARNING_RATES, OPTIMIZERS, SCHEDULES, TrainConfig
 
 from .completion import complete_data
 from .paths import PathType

@@ -18,7 +18,7 @@ from .results import as_csv
 from .streams import output_is_the_result
 
 if TYPE_CHECKING:
-    from fastnet.model_file import FloatArray
+    from fastnet.model.file import FloatArray
 
 
 @click.command(name="predict")
@@ -49,7 +49,7 @@ def command(
       fastnet predict models/mnist5k-1.safetensors > labels.csv
       fastnet predict models/mnist-1.safetensors --data mnist --probabilities --format json -o digits.jsonl
     """
-    from fastnet.ensemble import load_model
+    from fastnet.model.ensemble import load_model
 
     if output is None:
         output_is_the_result()

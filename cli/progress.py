@@ -12,8 +12,8 @@ from .screen import Part, drawing, levels_for, sparkline
 
 if TYPE_CHECKING:
     from fastnet.experiments.lab import Progress as ExperimentState
-    from fastnet.trainer import EpochResult
-    from fastnet.tuning.result import Progress as SearchState
+    from fastnet.training.single import EpochResult
+    from fastnet.tuning.run.result import Progress as SearchState
 
 LINE_SECONDS, LONGEST_PAUSE = 5.0, 60.0
 """Time between two plain lines at first, and after twenty minutes."""

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from fastnet.config import SearchConfig, as_settings, train_config_from
+from fastnet.config.searching import SearchConfig, as_settings
+from fastnet.config.training import train_config_from
 from fastnet.errors import failure_as_warning
 
 from . import results
@@ -40,7 +41,8 @@ from .streams import output_is_the_result
 if TYPE_CHECKING:
     from fastnet.data.dataset import Dataset, Split
     from fastnet.data.samples import Samples
-    from fastnet.tuning.result import Progress, SearchResult, TrialResult
+    from fastnet.tuning.run.result import Progress, SearchResult
+    from fastnet.tuning.trial import TrialResult
 
 BOOK_SAMPLES = 500
 """Images that the book searches with: 400 to train, 100 to validate."""
@@ -209,7 +211,7 @@ def joined(ctx: click.Context, dataset: Dataset, validation: Samples) -> tuple[D
 
 def warn_of_idle_pruning(config: SearchConfig) -> None:
     """Say so where trials are too short to be compared before their end."""
-    from fastnet.tuning.schedule import schedule_of
+    from fastnet.tuning.rules.pruning import schedule_of
 
     epochs = config.train.epochs
     if config.pruning != "none" and len(schedule_of(config).rungs) == 1:
@@ -221,7 +223,7 @@ def warn_of_idle_pruning(config: SearchConfig) -> None:
 
 def print_settings(ctx: click.Context, config: SearchConfig) -> None:
     """Print every setting as a file, once it is known that the space serves."""
-    from fastnet.tuning.sampler import checked_space
+    from fastnet.tuning.run.sampler import checked_space
 
     space = checked_space(config).to_texts()
     values = {**as_settings(config.train), "final": config.final or "none", **shown_samples(ctx)}

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import click
 
-from fastnet.config import ENSEMBLES, METRICS, PRUNINGS, SAMPLERS, SearchConfig
+from fastnet.config.searching import ENSEMBLES, METRICS, PRUNINGS, SAMPLERS, SearchConfig
 
 from .options import default_of, flag
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from fastnet.config.settings import format_memory
 from fastnet.errors import FastnetError, StudyError
 from fastnet.files import as_path
-from fastnet.settings import format_memory
 
 from .notes import note, verbosity_options
 from .options import format_option, output_options
@@ -205,7 +205,7 @@ def list_trials(folder: Path, stage: int | None, status: str | None, sort: str, 
 
 def trial_cells(trial: TrialResult, names: list[str]) -> list[str]:
     """A trial as cells; what a diverged one does not have is a dash."""
-    from fastnet.tuning.distributions import text_of
+    from fastnet.tuning.space.distributions import text_of
 
     params = [text_of(trial.params[name]) if name in trial.params else "-" for name in names]
     values = ["-" if value != value else f"{value:.6g}" for value in (trial.value, trial.best_value)]
@@ -242,7 +242,7 @@ def export(
     """
     from fastnet.files import replacing_file
     from fastnet.tuning import Study
-    from fastnet.tuning.export import FORMATS, write_trials
+    from fastnet.tuning.store.export import FORMATS, write_trials
 
     ending = output.suffix[1:].lower() if output is not None else ""
     how: dict[str, Any] = {

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from fastnet.settings import format_memory
+from fastnet.config.settings import format_memory
 
 from .results import ensemble_lines, kept_lines
 from .tables import LEFT, RIGHT, printable
@@ -182,9 +182,9 @@ def moment(text: str) -> str:
 
 def trial_toml(study: Study, trial: TrialResult, folder: Path) -> str:
     """The settings of a trial as TOML, with a comment that says whose they are."""
+    from fastnet.config.settings import to_toml
     from fastnet.report.page.commands import trial_settings
     from fastnet.report.text import counted
-    from fastnet.settings import to_toml
 
     given = trial_settings(study, trial)
     name, value = click.format_filename(folder), f"{trial.value:.6g}"

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from fastnet.config import as_settings, count_networks, train_config_from
+from fastnet.config.checks import count_networks
+from fastnet.config.searching import as_settings
+from fastnet.config.training import train_config_from
 from fastnet.errors import FastnetError, failure_as_warning
 
 from .config_file import config_options, printed, with_parts
@@ -29,11 +31,11 @@ from .progress import TrainDisplay, accuracy
 from .streams import output_is_the_result
 
 if TYPE_CHECKING:
-    from fastnet.config import TrainConfig
+    from fastnet.config.training import TrainConfig
     from fastnet.data.dataset import Dataset, Split
-    from fastnet.ensemble_trainer import EnsembleResult
-    from fastnet.predictor import Predictor
-    from fastnet.trainer import TrainResult
+    from fastnet.model.predictor import Predictor
+    from fastnet.training.several import EnsembleResult
+    from fastnet.training.single import TrainResult
 
 MODELS = Path("models")
 SUFFIX = ".safetensors"
@@ -125,10 +127,10 @@ def run(dataset: Dataset, config: TrainConfig, networks: int, validation_fractio
     details(settings_lines(config))
     # Not sooner: compiled code takes longer to load than bad data to be refused.
     if networks > 1:
-        from fastnet.ensemble_trainer import train_ensemble
+        from fastnet.training.several import train_ensemble
 
         return several(train_ensemble(dataset, config, networks=networks, split=parts, **how), config)
-    from fastnet.trainer import train
+    from fastnet.training.single import train
 
     return single(train(dataset, config, split=parts, **how), config)
 

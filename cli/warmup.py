@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from fastnet.config import train_config_from
-from fastnet.settings import format_memory
+from fastnet.config.settings import format_memory
+from fastnet.config.training import train_config_from
 
 from .notes import note, verbosity_options
 from .options import data_options, format_option, jobs_option, load_dataset, training_options
 from .results import as_json
 
 if TYPE_CHECKING:
-    from fastnet.warmup import Warmth
+    from fastnet.machine.warmup import Warmth
 
 
 @click.command(name="warmup")
@@ -36,7 +36,7 @@ def command(data: str, data_dir: Path | None, jobs: int | None, output_format: s
       fastnet warmup
       fastnet warmup --data mnist --hidden 512x2 --optimizer adam
     """
-    from fastnet.warmup import compile_ahead
+    from fastnet.machine.warmup import compile_ahead
 
     config = train_config_from(settings)
     dataset = load_dataset(data, data_dir, None)

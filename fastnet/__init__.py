@@ -16,52 +16,52 @@ from fastnet._version import __version__
 
 if TYPE_CHECKING:
     from fastnet import tuning as tuning
-    from fastnet.config import NetworkSpec as NetworkSpec
-    from fastnet.config import SearchConfig as SearchConfig
-    from fastnet.config import TrainConfig as TrainConfig
+    from fastnet.config.network import NetworkSpec as NetworkSpec
+    from fastnet.config.searching import SearchConfig as SearchConfig
+    from fastnet.config.training import TrainConfig as TrainConfig
     from fastnet.data.dataset import Dataset as Dataset
     from fastnet.data.dataset import Split as Split
     from fastnet.data.dataset import as_dataset as as_dataset
     from fastnet.data.dataset import split as split
     from fastnet.data.dataset import take_first as take_first
     from fastnet.data.registry import load as load
-    from fastnet.ensemble import Ensemble as Ensemble
-    from fastnet.ensemble import load_model as load_model
-    from fastnet.ensemble_trainer import train_ensemble as train_ensemble
     from fastnet.errors import ConfigError as ConfigError
     from fastnet.errors import DataError as DataError
     from fastnet.errors import FastnetError as FastnetError
     from fastnet.errors import FastnetWarning as FastnetWarning
     from fastnet.errors import ModelError as ModelError
     from fastnet.errors import StudyError as StudyError
-    from fastnet.model import Model as Model
-    from fastnet.trainer import train as train
-    from fastnet.tuning.api import search as search
-    from fastnet.tuning.result import SearchResult as SearchResult
+    from fastnet.model.classifier import Model as Model
+    from fastnet.model.ensemble import Ensemble as Ensemble
+    from fastnet.model.ensemble import load_model as load_model
+    from fastnet.training.several import train_ensemble as train_ensemble
+    from fastnet.training.single import train as train
+    from fastnet.tuning.run.result import SearchResult as SearchResult
+    from fastnet.tuning.run.search import search as search
 
 _HOMES = {
-    "NetworkSpec": "fastnet.config",
-    "SearchConfig": "fastnet.config",
-    "TrainConfig": "fastnet.config",
+    "NetworkSpec": "fastnet.config.network",
+    "SearchConfig": "fastnet.config.searching",
+    "TrainConfig": "fastnet.config.training",
     "Dataset": "fastnet.data.dataset",
     "Split": "fastnet.data.dataset",
     "as_dataset": "fastnet.data.dataset",
     "split": "fastnet.data.dataset",
     "take_first": "fastnet.data.dataset",
     "load": "fastnet.data.registry",
-    "Ensemble": "fastnet.ensemble",
-    "load_model": "fastnet.ensemble",
-    "train_ensemble": "fastnet.ensemble_trainer",
+    "Ensemble": "fastnet.model.ensemble",
+    "load_model": "fastnet.model.ensemble",
+    "train_ensemble": "fastnet.training.several",
     "ConfigError": "fastnet.errors",
     "DataError": "fastnet.errors",
     "FastnetError": "fastnet.errors",
     "FastnetWarning": "fastnet.errors",
     "ModelError": "fastnet.errors",
     "StudyError": "fastnet.errors",
-    "Model": "fastnet.model",
-    "train": "fastnet.trainer",
-    "search": "fastnet.tuning.api",
-    "SearchResult": "fastnet.tuning.result",
+    "Model": "fastnet.model.classifier",
+    "train": "fastnet.training.single",
+    "search": "fastnet.tuning.run.search",
+    "SearchResult": "fastnet.tuning.run.result",
 }
 
 __all__ = ["__version__", "tuning", *_HOMES]

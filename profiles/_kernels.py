@@ -25,9 +25,9 @@ from buffers import Buffers, address
 from layers import EPS32, Layer, Samples, active_bytes, lists_of, unpack_bits
 
 from fastnet import reference
-from fastnet.config import TrainConfig
+from fastnet.config.training import TrainConfig
 from fastnet.kernels import affine, dropout, layout, loss, panels, rng, update
-from fastnet.network import RULES, trial_of
+from fastnet.network.hyperparameters import RULES, trial_of
 
 
 class Shape(NamedTuple):

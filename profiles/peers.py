@@ -389,7 +389,7 @@ def names_of(allowed: Sequence[str]) -> Callable[[str], list[str]]:
 
 def data_folder(text: str) -> str:
     """Return the folder as an absolute path if MNIST is in it."""
-    from fastnet.data.readers import find_idx_files
+    from fastnet.data.readers.idx import find_idx_files
 
     folder = Path(text).expanduser().absolute()
     if not any(find_idx_files(place) for place in (folder / "mnist", folder)):

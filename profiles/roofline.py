@@ -96,7 +96,7 @@ def small_cases() -> list[Case]:
 def book_images() -> np.ndarray:
     """Return the scaled images of the book's search: 500 of MNIST."""
     import fastnet
-    from fastnet.data.preprocess import fit_scaler
+    from fastnet.data.pipeline.scaling import fit_scaler
 
     data = fastnet.take_first(fastnet.load("mnist5k"), 500)
     return fit_scaler(data.x, np.arange(len(data.x))).apply(data.x).astype(np.float32)

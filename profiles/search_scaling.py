@@ -100,7 +100,7 @@ def verify(report: Report, network: Network, dataset: Any, results: list[Any]) -
     """End the profile unless all numbers of threads found the same, and the first trial is the reference's."""
     import fastnet
     from fastnet import reference
-    from fastnet.data.preprocess import fit_scaler
+    from fastnet.data.pipeline.scaling import fit_scaler
 
     for other in results[1:]:
         for mine, same in zip(other.trials, results[0].trials, strict=True):

@@ -47,7 +47,7 @@ def profile(report: Report, dataset: Any, width: int, batch: int, most: int, rep
 
     import fastnet
     from fastnet.kernels import affine
-    from fastnet.network import worth_sharing
+    from fastnet.network.assembly import worth_sharing
 
     sizes = (784, width, width, 10)
     flops = sum((6 if layer else 4) * n_in * n_out for layer, (n_in, n_out) in enumerate(pairwise(sizes)))
@@ -96,7 +96,8 @@ class Epochs:
 
     def __init__(self, config: Any, data: Any, threads: int) -> None:
         from fastnet.kernels.context import fill
-        from fastnet.network import assemble, initialise, trial_of
+        from fastnet.network.assembly import assemble, initialise
+        from fastnet.network.hyperparameters import trial_of
 
         self.threads, self.epoch = threads, -1
         self.stop = np.zeros(1, np.int64)
@@ -109,8 +110,8 @@ class Epochs:
 
     def run(self) -> float:
         """Train an epoch; return the seconds."""
-        from fastnet import background
         from fastnet.kernels import pack, step
+        from fastnet.training import background
 
         def work() -> float:
             began = time.perf_counter()

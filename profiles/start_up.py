@@ -30,22 +30,22 @@ def mark(name): marks.append((name, time.time()))
 import json, sys
 from fastnet_cli import main, search
 mark("the command line: Click, settings")
-import fastnet.packs
+import fastnet.training.pack
 mark("NumPy, Numba and the kernels' sources")
 spent = 0.0
 begun = False
-class Watched(fastnet.packs.PackRun):
+class Watched(fastnet.training.pack.PackRun):
     def start(self, *which):
         global begun
         if len(self.status) and not begun:  # not those of the final choice, which follow
             begun = True
             mark("data, study, and what else comes before the trial")
         super().start(*which)
-def warm_up(*args, load=fastnet.packs.warm_up):
+def warm_up(*args, load=fastnet.training.pack.warm_up):
     global spent
     spent = load(*args)
     return spent
-fastnet.packs.PackRun, fastnet.packs.warm_up = Watched, warm_up
+fastnet.training.pack.PackRun, fastnet.training.pack.warm_up = Watched, warm_up
 sys.argv[0] = "fastnet"
 try:
     main.main()
@@ -121,7 +121,7 @@ def verify(found: dict[str, Any]) -> None:
 
     import fastnet
     from fastnet import reference
-    from fastnet.data.preprocess import fit_scaler
+    from fastnet.data.pipeline.scaling import fit_scaler
 
     trial, train = found["trials"][0], found["settings"]["train"]
     data = fastnet.take_first(fastnet.load("mnist5k"), found["settings"]["samples"])

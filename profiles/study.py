@@ -124,7 +124,7 @@ def verify(report: Report, dataset: Any, folder: Path) -> None:
     """End the profile unless the first trial is the reference's."""
     import fastnet
     from fastnet import reference
-    from fastnet.data.preprocess import fit_scaler
+    from fastnet.data.pipeline.scaling import fit_scaler
     from fastnet.tuning import StoredTrials
 
     trial = StoredTrials(folder)[0]
@@ -163,7 +163,7 @@ def bytes_of(folder: Path) -> int:
 def export_seconds(folder: Path, form: str) -> float:
     """Time an export to nowhere."""
     from fastnet.tuning import Study
-    from fastnet.tuning.export import write_trials
+    from fastnet.tuning.store.export import write_trials
 
     started = time.perf_counter()
     with Study.read(folder) as study, open(os.devnull, "wb") as nowhere:

@@ -157,8 +157,8 @@ class Trial:
     """One trial as a search runs it, again and again; with `stages` the clocked ones."""
 
     def __init__(self, config: Any, data: Any, skip_zeros: bool, stages: Stages | None = None) -> None:
-        from fastnet.network import assemble
-        from fastnet.packs import PackRun, alike
+        from fastnet.network.assembly import assemble
+        from fastnet.training.pack import PackRun, alike
 
         [member] = members = alike(data, config, [0])
         assembly = assemble(config, data, parallel=False)
@@ -177,7 +177,7 @@ class Trial:
 
     def initialise(self, n: int) -> None:
         """Draw the initial weights `n` times."""
-        from fastnet.network import initialise
+        from fastnet.network.assembly import initialise
 
         for _ in range(n):
             initialise(self.pack._contexts[0, 0])
@@ -190,7 +190,7 @@ def profile(report: Report, variant: Variant, stages: Stages, repeats: int) -> N
     """Verify and time one kind of trial."""
     from _peak import PEAK_FLOPS, peak_work
 
-    from fastnet.config import TrainConfig
+    from fastnet.config.training import TrainConfig
 
     with report.warming_up():
         data = samples(variant)
@@ -226,8 +226,8 @@ def elapsed(call: Any) -> float:
 def samples(variant: Variant) -> Any:
     """Prepare the data of a variant: images of MNIST (the full set where it is at hand) or normal numbers."""
     import fastnet
-    from fastnet.data.preprocess import fit_scaler
-    from fastnet.network import prepare
+    from fastnet.data.pipeline.scaling import fit_scaler
+    from fastnet.network.samples import prepare
 
     if variant.images:
         name = "mnist" if os.environ.get("FASTNET_DATA_DIR") else "mnist5k"

@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastnet.data import split
-from fastnet.data.readers import read_idx
+from fastnet.data.readers.idx import read_idx
 
 OUTPUT = Path(__file__).parents[1] / "fastnet" / "data" / "mnist5k.npz"
 SOURCE_SHA256 = "846f6cad587fea3877f6e0fe0a1968dfc68867ce170d3bc9fc2dccdbed17961d"

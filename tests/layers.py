@@ -13,9 +13,9 @@ import numba.core.dispatcher
 import numpy as np
 from buffers import Buffers, address
 
-from fastnet import background
-from fastnet.kernels import _jit, affine, layout, packing, panels, sparsity
+from fastnet.kernels import _jit, affine, copies, layout, panels, sparsity
 from fastnet.kernels.host import GROUP, LANES, MASK_BYTES, TILE_ROWS, round_up
+from fastnet.training import background
 
 
 @cache
@@ -148,7 +148,7 @@ class Layer:
         self.columns, self.columns_in = round_up(n_out, LANES), round_up(n_in, LANES)
         self.tile_rows = round_up(batch, TILE_ROWS)
         self.threads = threads
-        self.room = np.full((max(threads, 1), packing.scratch_size(batch)), np.nan, np.float32)
+        self.room = np.full((max(threads, 1), copies.scratch_size(batch)), np.nan, np.float32)
 
     def _call(self, name: str, *args: Any) -> None:
         if not self.threads:

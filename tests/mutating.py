@@ -84,7 +84,7 @@ def npz_seeds(folder: Path) -> list[bytes]:
 
 def read_npz(path: Path, chance: random.Random) -> object:
     """Read an archive and use the data set."""
-    from fastnet.data.readers import read_npz as read
+    from fastnet.data.readers.npz import read_npz as read
 
     dataset = read(path)
     return dataset.fingerprint(), dataset.n_features, dataset.n_classes, repr(dataset.class_names)[:50]
@@ -100,8 +100,8 @@ def idx_seeds(folder: Path) -> list[bytes]:
 
 def read_idx(path: Path, chance: random.Random) -> object:
     """Read one file and use the array; now and then as one of the four of a data set."""
-    from fastnet.data.readers import IDX_NAMES, read_idx_folder
-    from fastnet.data.readers import read_idx as read
+    from fastnet.data.readers.idx import IDX_NAMES, read_idx_folder
+    from fastnet.data.readers.idx import read_idx as read
 
     if chance.random() < 0.8:
         array = read(path, dimensions=chance.choice((None, None, 1, 3)))
@@ -116,10 +116,10 @@ def read_idx(path: Path, chance: random.Random) -> object:
 
 def model_seeds(folder: Path) -> list[bytes]:
     """Save networks of several kinds and ensembles of them."""
-    from fastnet.config import NetworkSpec
-    from fastnet.data.preprocess import Scaler
-    from fastnet.ensemble import Ensemble
-    from fastnet.model import Model
+    from fastnet.config.network import NetworkSpec
+    from fastnet.data.pipeline.scaling import Scaler
+    from fastnet.model.classifier import Model
+    from fastnet.model.ensemble import Ensemble
 
     contents = []
     for hidden, activation in (((5, 4), "relu"), ((), "relu"), ((3,), "tanh"), ((2,) * 6, "gelu")):
@@ -143,7 +143,7 @@ def model_seeds(folder: Path) -> list[bytes]:
 
 def read_model(path: Path, chance: random.Random) -> object:
     """Load a model and predict with it."""
-    from fastnet.ensemble import load_model
+    from fastnet.model.ensemble import load_model
 
     model = load_model(path)
     rows = chance.choice((1, 3))
@@ -209,7 +209,7 @@ def ask_study(folder: Path, chance: random.Random) -> object:
 def export_study(folder: Path, chance: random.Random) -> object:
     """Export a study in one of the forms."""
     from fastnet.tuning import Study
-    from fastnet.tuning.export import to_arrow, write_trials
+    from fastnet.tuning.store.export import to_arrow, write_trials
 
     with Study.read(folder) as study:
         form = chance.choice(("csv", "jsonl", "parquet", "arrow"))
@@ -251,7 +251,7 @@ def show_live(folder: Path, chance: random.Random) -> object:
 def carry_on(folder: Path, chance: random.Random) -> object:
     """Go on with a study, by its own settings, as a search does."""
     from fastnet.tuning import Study
-    from fastnet.tuning.stages import narrow
+    from fastnet.tuning.rules.narrowing import narrow
 
     with Study.read(folder) as study:
         settings = study.settings

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from fastnet.tuning.records import TABLES, sha256_of
+from fastnet.tuning.store.records import TABLES, sha256_of
 
 EXTREMES = (0, 1, 2, 4, 127, 128, 255, 256, 65_535, 2**31 - 1, 2**31, 2**32 - 1, 2**53, 2**63 - 1, 2**63, 2**64 - 1)
 NUMBERS = (

@@ -42,11 +42,11 @@ def train() -> bytes:
 def train_large() -> bytes:
     """One network whose products are worth sharing among threads, where there is a layer for them."""
     import fastnet
-    from fastnet.network import worth_sharing
+    from fastnet.network.assembly import worth_sharing
 
     config = fastnet.TrainConfig(hidden=(400, 400), batch_size=96, epochs=1)
-    data = fastnet.network.prepare(
-        digits(), parts := fastnet.split(digits().y), fastnet.data.preprocess.fit_scaler(digits().x, parts.train)
+    data = fastnet.network.samples.prepare(
+        digits(), parts := fastnet.split(digits().y), fastnet.data.pipeline.scaling.fit_scaler(digits().x, parts.train)
     )
     assert worth_sharing(config, data), "this test needs a larger network"
     with warnings.catch_warnings():

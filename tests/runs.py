@@ -9,11 +9,11 @@ from cases import NETWORKS, OPTIMIZERS, Course, blobs
 
 import fastnet
 from fastnet import reference
-from fastnet.config import TrainConfig
+from fastnet.config.training import TrainConfig
 from fastnet.data import Dataset, Split
-from fastnet.data.preprocess import fit_scaler
-from fastnet.network import TrainingData, prepare
-from fastnet.packs import PackRun, alike
+from fastnet.data.pipeline.scaling import fit_scaler
+from fastnet.network.samples import TrainingData, prepare
+from fastnet.training.pack import PackRun, alike
 
 PENDING, DONE, DIVERGED, STOPPED, PAUSED = 0, 1, 2, 3, 4
 """What `PackRun.status` says of a trial."""

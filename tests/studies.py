@@ -9,13 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from fastnet.config import SearchConfig, TrainConfig, as_settings
+from fastnet.config.searching import SearchConfig, as_settings
+from fastnet.config.training import TrainConfig
 from fastnet.tuning import Space, Study, TrialResult
-from fastnet.tuning.advice import recommend
-from fastnet.tuning.engine import study_settings
-from fastnet.tuning.final import candidates, choose
-from fastnet.tuning.sampler import draw_for
-from fastnet.tuning.stages import narrow
+from fastnet.tuning.rules.advice import recommend
+from fastnet.tuning.rules.choice import candidates, choose
+from fastnet.tuning.rules.narrowing import narrow
+from fastnet.tuning.run.sampler import draw_for
+from fastnet.tuning.run.session import study_settings
 
 EPOCHS = 6
 ENVIRONMENT = {"fastnet": "0.1.0", "python": "3.11", "numpy": "2.0", "numba": "0.68", "processor": "Abacus 9",

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from fastnet.report.outcome import WIDTH, format_recommendation, format_stage
-from fastnet.tuning.advice import ENOUGH_BEST, _recommended, recommend, why_not_smooth
-from fastnet.tuning.result import TrialResult, rank
-from fastnet.tuning.space import Space
-from fastnet.tuning.stages import Edge, Narrowing, narrow
+from fastnet.tuning.rules.advice import ENOUGH_BEST, _recommended, recommend, why_not_smooth
+from fastnet.tuning.rules.narrowing import Edge, Narrowing, narrow
+from fastnet.tuning.space.space import Space
+from fastnet.tuning.trial import TrialResult, rank
 
 BOOK = Space.parse({"learning_rate": "log:1e-6:1e-2", "weight_decay": "log:1e-8:1e-4"})
 

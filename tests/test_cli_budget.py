@@ -17,8 +17,8 @@ from fastnet_cli.units import format_duration, parse_duration, parse_memory
 
 import fastnet
 import fastnet.tuning
+from fastnet.config.settings import format_memory
 from fastnet.errors import ConfigError
-from fastnet.settings import format_memory
 from fastnet.tuning import Study
 
 SMALL = ["--hidden", "4", "--epochs", "2", "--samples", "60"]

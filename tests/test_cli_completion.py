@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner
 from fastnet_cli.main import cli
 
-from fastnet.config import OPTIMIZERS
+from fastnet.config.training import OPTIMIZERS
 
 BASH = shutil.which("bash")
 

@@ -15,9 +15,10 @@ from fastnet_cli.config_file import file_options
 from fastnet_cli.main import cli
 from test_cli_help import find_command
 
-from fastnet.config import SearchConfig, TrainConfig, as_settings
+from fastnet.config.searching import SearchConfig, as_settings
+from fastnet.config.settings import to_toml
+from fastnet.config.training import TrainConfig
 from fastnet.report.listing import to_rows
-from fastnet.settings import to_toml
 from fastnet.tuning import TrialResult, configured
 
 

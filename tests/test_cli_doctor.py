@@ -13,10 +13,11 @@ import pytest
 from click.testing import CliRunner, Result
 from fastnet_cli.main import cli
 
-from fastnet import __version__, cache
+from fastnet import __version__
 from fastnet.kernels import _store, host
 from fastnet.limits import Limits
-from fastnet.selftest import Check
+from fastnet.machine import cache
+from fastnet.machine.selftest import Check
 
 FIRST, SECOND = "0123456789abcdef", "fedcba9876543210"
 
@@ -63,7 +64,7 @@ def old(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def healthy(monkeypatch: pytest.MonkeyPatch) -> None:
     """A self-test that has nothing to do."""
-    monkeypatch.setattr("fastnet.selftest.self_test", lambda: [Check("forward", True, "within 1e-07", 0.5)])
+    monkeypatch.setattr("fastnet.machine.selftest.self_test", lambda: [Check("forward", True, "within 1e-07", 0.5)])
 
 
 def test_old_folders_are_those_that_numba_alone_has_written(old: Path) -> None:
@@ -126,8 +127,8 @@ def test_doctor_describes_the_machine(tmp_path: Path, monkeypatch: pytest.Monkey
 
 def test_doctor_shows_what_limits_the_threads(monkeypatch: pytest.MonkeyPatch, healthy: None) -> None:
     limits = Limits(affinity=8, quota=1.5, physical=2**34, allowed=2**31)
-    monkeypatch.setattr("fastnet.doctor.limits_of_process", lambda: limits)
-    monkeypatch.setattr("fastnet.doctor.layer_problem", lambda: "the layer is workqueue")
+    monkeypatch.setattr("fastnet.machine.doctor.limits_of_process", lambda: limits)
+    monkeypatch.setattr("fastnet.machine.doctor.layer_problem", lambda: "the layer is workqueue")
     text = run("doctor").stdout
     assert " | CPU quota of 1.5 cores | at most 2.00 GiB of memory\n" in text
     assert "Python's own threads are used: the layer is workqueue\n" in text
@@ -148,7 +149,7 @@ def test_doctor_finds_data_sets(idx_folder: Any, tmp_path: Path, healthy: None) 
 
 def test_doctor_fails_where_the_kernels_do(monkeypatch: pytest.MonkeyPatch) -> None:
     checks = [Check("forward", True, "within 1e-07", 0.5), Check("gradients", False, "differs by 1e-02", 0.1)]
-    monkeypatch.setattr("fastnet.selftest.self_test", lambda: checks)
+    monkeypatch.setattr("fastnet.machine.selftest.self_test", lambda: checks)
     text = run("doctor", code=1).stdout
     assert "FAILED gradients: differs by 1e-02" in text and "OK     forward: within 1e-07" in text
     assert text.splitlines()[-1] == "FAILED: gradients; do not trust results of this installation"

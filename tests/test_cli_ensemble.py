@@ -13,8 +13,8 @@ from click.testing import CliRunner, Result
 from fastnet_cli.main import cli
 
 import fastnet
-from fastnet import ensemble_trainer
-from fastnet.config import TrainConfig
+from fastnet.config.training import TrainConfig
+from fastnet.training import several as ensemble_trainer
 
 SMALL = ["--samples", "60", "--hidden", "8", "--epochs", "3", "--learning-rate", "0.1"]
 SEARCH = ["search", "--samples", "60", "--hidden", "8", "--epochs", "3", "--trials", "6", "--study", "s", "--final",

@@ -230,7 +230,7 @@ def test_one_place_makes_sentences(monkeypatch: pytest.MonkeyPatch, error: Excep
     def fail(*arguments: object, **named: object) -> None:
         raise error
 
-    monkeypatch.setattr("fastnet.ensemble.load_model", fail)
+    monkeypatch.setattr("fastnet.model.ensemble.load_model", fail)
     check_sentence(["evaluate", "m.safetensors"], code, message)
 
 
@@ -238,7 +238,7 @@ def test_interrupt_ends_with_130(monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupt(*arguments: object, **named: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("fastnet.ensemble.load_model", interrupt)
+    monkeypatch.setattr("fastnet.model.ensemble.load_model", interrupt)
     result = CliRunner().invoke(cli, ["evaluate", "m.safetensors"])
     assert result.exit_code == 130 and result.stderr == "Interrupted.\n"
 
@@ -247,7 +247,7 @@ def test_a_defect_of_ours_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None
     def defect(*arguments: object, **named: object) -> None:
         raise ZeroDivisionError("ours")
 
-    monkeypatch.setattr("fastnet.ensemble.load_model", defect)
+    monkeypatch.setattr("fastnet.model.ensemble.load_model", defect)
     result = CliRunner().invoke(cli, ["evaluate", "m.safetensors"])
     assert isinstance(result.exception, ZeroDivisionError)
 
@@ -256,7 +256,7 @@ def test_reader_that_leaves_ends_quietly(monkeypatch: pytest.MonkeyPatch) -> Non
     def leave(*arguments: object, **named: object) -> None:
         raise BrokenPipeError(32, "Broken pipe")
 
-    monkeypatch.setattr("fastnet.ensemble.load_model", leave)
+    monkeypatch.setattr("fastnet.model.ensemble.load_model", leave)
     result = CliRunner().invoke(cli, ["evaluate", "m.safetensors"])
     assert result.exit_code == 1 and "Error" not in result.output
 

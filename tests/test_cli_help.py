@@ -14,7 +14,8 @@ from fastnet_cli.main import COMMANDS, cli
 from fastnet_cli.options import optimizers_by_rate
 
 from fastnet import __version__
-from fastnet.config import LEARNING_RATES, SearchConfig, TrainConfig, as_settings
+from fastnet.config.searching import SearchConfig, as_settings
+from fastnet.config.training import LEARNING_RATES, TrainConfig
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -12,9 +12,9 @@ import pytest
 from click.testing import CliRunner, Result
 from fastnet_cli.main import cli
 
-from fastnet.config import NetworkSpec
+from fastnet.config.network import NetworkSpec
 from fastnet.data import Dataset, fit_scaler
-from fastnet.model import Model
+from fastnet.model.classifier import Model
 
 MODEL = "m.safetensors"
 

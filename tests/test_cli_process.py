@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from fastnet.model import Model
+from fastnet.model.classifier import Model
 from fastnet.tuning import Study
 
 PROGRAM = [sys.executable, "-m", "fastnet_cli"]

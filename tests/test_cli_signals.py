@@ -18,7 +18,7 @@ from fastnet_cli import interrupt
 from fastnet_cli.interrupt import StopOnInterrupt, signals_as_interrupts
 from fastnet_cli.main import cli
 
-from fastnet.ensemble import load_model
+from fastnet.model.ensemble import load_model
 from fastnet.tuning import Study
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows sends no signals to one process")
@@ -149,7 +149,7 @@ def test_a_signal_while_an_object_is_thrown_away_is_not_lost(capsys: pytest.Capt
 
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
 def test_every_command_ends_in_a_sentence(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    monkeypatch.setattr("fastnet.ensemble.load_model", lambda *given, **named: send(name))
+    monkeypatch.setattr("fastnet.model.ensemble.load_model", lambda *given, **named: send(name))
     result = CliRunner().invoke(cli, ["evaluate", "m.safetensors"])
     assert (result.exit_code, result.stderr) == (CODES[name], LAST_WORDS[name] + "\n")
 

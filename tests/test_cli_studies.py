@@ -21,10 +21,11 @@ from click.testing import CliRunner, Result
 from fastnet_cli import studies, tables
 from fastnet_cli.main import cli
 
-from fastnet.config import SearchConfig, TrainConfig, as_settings
+from fastnet.config.searching import SearchConfig, as_settings
+from fastnet.config.training import TrainConfig
 from fastnet.tuning import STUDY_FILE, Space, Study, TrialResult
-from fastnet.tuning.final import choose
-from fastnet.tuning.stages import narrow
+from fastnet.tuning.rules.choice import choose
+from fastnet.tuning.rules.narrowing import narrow
 
 TIMES = {"wall_seconds": 2.0, "compile_seconds": 0.5, "compiled_seconds": 1.0}
 ABOUT = {"data": "mnist5k", "n_samples": 500, "n_features": 784, "n_classes": 10, "n_train": 400, "n_validation": 100}

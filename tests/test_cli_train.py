@@ -12,9 +12,9 @@ import pytest
 from click.testing import CliRunner, Result
 from fastnet_cli.main import cli
 
-from fastnet.config import TrainConfig
+from fastnet.config.training import TrainConfig
 from fastnet.data import Dataset, fit_scaler
-from fastnet.model import Model
+from fastnet.model.classifier import Model
 from fastnet.report.figures import learning_curve_figure
 
 
@@ -68,7 +68,7 @@ def asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, Any]:
                 break
         return pretend(dataset, config, epochs_done=number, diverged=seen["diverged"])
 
-    monkeypatch.setattr("fastnet.trainer.train", train)
+    monkeypatch.setattr("fastnet.training.single.train", train)
     monkeypatch.setattr("fastnet.report.figures.learning_curve_figure", lambda curves, path: path.write_bytes(b"png"))
     monkeypatch.chdir(tmp_path)
     return seen
@@ -178,7 +178,7 @@ def test_interrupt_during_the_first_epoch_leaves_nothing(
     def interrupted(*arguments: object, **how: object) -> None:
         signal.raise_signal(signal.SIGINT)
 
-    monkeypatch.setattr("fastnet.trainer.train", interrupted)
+    monkeypatch.setattr("fastnet.training.single.train", interrupted)
     result = run(code=130)
     assert result.stderr.endswith("Interrupted.\n") and not Path("models").exists()
 
@@ -189,7 +189,7 @@ def test_model_that_cannot_be_written_leaves_no_empty_file(
     def full(self: Model, path: Path) -> None:
         raise OSError(28, "No space left on device", str(path))
 
-    monkeypatch.setattr("fastnet.model.Model.save", full)
+    monkeypatch.setattr("fastnet.model.classifier.Model.save", full)
     result = run(code=1)
     assert "No space left on device" in result.stderr and list(Path("models").iterdir()) == []
     assert "test acc:0.9812" in result.stdout and "model:" not in result.stdout

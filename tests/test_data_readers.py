@@ -15,7 +15,8 @@ from hypothesis.extra import numpy as hnp
 from properties import examples
 
 from fastnet.data import Dataset
-from fastnet.data.readers import IDX_NAMES, find_idx_files, read_idx, read_idx_folder, read_npz
+from fastnet.data.readers.idx import IDX_NAMES, find_idx_files, read_idx, read_idx_folder
+from fastnet.data.readers.npz import read_npz
 from fastnet.errors import DataError
 
 DIGITS = tuple("0123456789")

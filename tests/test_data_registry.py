@@ -15,7 +15,7 @@ import pytest
 
 from fastnet.data import NAMES, load, registry
 from fastnet.data.download import fetch, unpacked_sha256
-from fastnet.data.readers import IDX_NAMES
+from fastnet.data.readers.idx import IDX_NAMES
 from fastnet.errors import DataError
 
 FolderMaker = Callable[..., Path]

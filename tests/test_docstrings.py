@@ -37,4 +37,4 @@ def test_docstring_example_runs(example: doctest.DocTest) -> None:
 
 
 def test_docstring_examples_are_found() -> None:
-    assert "fastnet.config.parse_hidden" in {example.name for example in EXAMPLES}
+    assert "fastnet.config.text.parse_hidden" in {example.name for example in EXAMPLES}

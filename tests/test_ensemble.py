@@ -14,12 +14,12 @@ from safetensors.numpy import save_file
 from test_model import make_model
 
 import fastnet
-from fastnet.config import TrainConfig
-from fastnet.ensemble import Ensemble, greedy_selection, load_model, mean_probabilities
+from fastnet.config.training import TrainConfig
 from fastnet.errors import ConfigError, FastnetError, ModelError
-from fastnet.model import Model
-from fastnet.predictor import score_of
-from fastnet.trainer import Training
+from fastnet.model.classifier import Model
+from fastnet.model.ensemble import Ensemble, greedy_selection, load_model, mean_probabilities
+from fastnet.model.predictor import score_of
+from fastnet.training.single import Training
 
 X = (np.random.Philox(key=4).random_raw(50 * 12) % 256).astype(np.uint8).reshape(50, 12)
 SHAPES = ((5, 4), (7,), ())
@@ -264,8 +264,8 @@ def test_divergence_of_all_is_told_and_of_some_counted(
 ) -> None:
     with pytest.raises(FastnetError, match="no longer a number in the first epoch"):
         fastnet.train_ensemble(digits, replace(CONFIG, learning_rate=1e6), networks=3)
-    from fastnet import ensemble_trainer
-    from fastnet.packs import alike
+    from fastnet.training import several as ensemble_trainer
+    from fastnet.training.pack import alike
 
     def wild_second(data, config, streams):
         return alike(data, config, streams, learning_rate=[0.1, 1e6, 0.1])

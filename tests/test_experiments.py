@@ -15,7 +15,8 @@ from scipy import stats
 
 import fastnet
 from fastnet import experiments, reference
-from fastnet.config import EXPERIMENTS, ExperimentConfig, TrainConfig
+from fastnet.config.experiment import EXPERIMENTS, ExperimentConfig
+from fastnet.config.training import TrainConfig
 from fastnet.data import Dataset, as_dataset
 from fastnet.errors import ConfigError, DataError, FastnetError
 from fastnet.experiments import averaging, choosing, searching
@@ -24,7 +25,7 @@ from fastnet.experiments.lab import Group, Lab, Network
 from fastnet.experiments.overfitting import squared_weights
 from fastnet.experiments.rules import remedy_claims, tradeoff
 from fastnet.experiments.summary import interval_text, plain, spread
-from fastnet.network import kept_units
+from fastnet.network.hyperparameters import kept_units
 from fastnet.report import drawing
 from fastnet.report.chart import Chart, Panel, Rule, Series, UnitsChart
 from fastnet.report.drawing import save_figure

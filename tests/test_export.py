@@ -13,9 +13,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from fastnet.errors import ConfigError
-from fastnet.tuning import Study, TrialResult, export
-from fastnet.tuning.export import FORMATS, columns_of, to_arrow, write_trials
-from fastnet.tuning.result import CURVES
+from fastnet.tuning import Study, TrialResult
+from fastnet.tuning.store import export
+from fastnet.tuning.store.export import FORMATS, columns_of, to_arrow, write_trials
+from fastnet.tuning.trial import CURVES
 
 SETTINGS = {"space": {"learning_rate": "log:1e-6:1e-2", "hidden": "choice:8,16x2", "batch_size": "int:10:100"}}
 TIMES = {"wall_seconds": 2.0, "compile_seconds": 0.5, "compiled_seconds": 1.0}

@@ -11,9 +11,9 @@ from matplotlib.text import Text
 
 from fastnet import files
 from fastnet.errors import FastnetError
-from fastnet.predictor import Score
+from fastnet.model.predictor import Score
 from fastnet.report import best20_figure, ensemble_curve_figure, figures, format_best, learning_curve_figure, to_rows
-from fastnet.tuning.result import TrialResult
+from fastnet.tuning.trial import TrialResult
 
 
 def make_trial(number: int, accuracy: float = 0.8, epochs: int = 6, **params: float) -> TrialResult:

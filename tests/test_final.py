@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fastnet.report.outcome import WIDTH, format_final
-from fastnet.tuning.final import candidates, choose, repeat_seed
-from fastnet.tuning.result import TrialResult
+from fastnet.tuning.rules.choice import candidates, choose
+from fastnet.tuning.run.seeds import repeat_seed
+from fastnet.tuning.trial import TrialResult
 
 CURVE = np.zeros((4, 1), np.float32)
 

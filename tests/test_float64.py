@@ -19,7 +19,7 @@ from sklearn import datasets as sklearn_datasets
 
 import fastnet
 from fastnet.data.coerce import as_features
-from fastnet.data.preprocess import fit_scaler
+from fastnet.data.pipeline.scaling import fit_scaler
 from fastnet.errors import DataError
 
 N = 60

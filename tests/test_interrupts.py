@@ -11,11 +11,14 @@ import numpy as np
 import pytest
 
 import fastnet
-from fastnet import background, trainer
-from fastnet.config import TrainConfig
+from fastnet.config.training import TrainConfig
 from fastnet.errors import ConfigError
-from fastnet.packs import PackRun
-from fastnet.tuning import Study, api, engine
+from fastnet.training import background
+from fastnet.training import single as trainer
+from fastnet.training.pack import PackRun
+from fastnet.tuning import Study
+from fastnet.tuning.run import search as api
+from fastnet.tuning.run import session as engine
 
 CONFIG = TrainConfig(hidden=(8,), epochs=6, learning_rate=0.1)
 SEARCH = {"trials": 400, "hidden": "16", "epochs": 30, "final": 0}

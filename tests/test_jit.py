@@ -18,10 +18,10 @@ from layers import signatures
 from runs import prepared, run_pack
 
 import fastnet
-from fastnet.config import TrainConfig
+from fastnet.config.training import TrainConfig
 from fastnet.data import Split, as_dataset
 from fastnet.kernels import _jit, _store
-from fastnet.trainer import Training
+from fastnet.training.single import Training
 
 KERNELS = Path(_jit.__file__).parent
 PACKAGE = KERNELS.parent

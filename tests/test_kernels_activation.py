@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from layers import EPS32, Layer, Samples, assert_near, call, lists_of, pack_bits
 from properties import examples
 
-from fastnet import config, reference
+from fastnet import reference
+from fastnet.config import network
 from fastnet.kernels import activation, affine
 from fastnet.kernels.activation import APPLY, MULTIPLY
 from fastnet.kernels.host import LANES, round_up
@@ -68,8 +69,8 @@ def everywhere() -> np.ndarray:
 
 
 def test_there_is_a_formula_for_every_activation_but_relu():
-    assert {"relu", *activation.FORMULAS} == set(config.ACTIVATIONS) == set(reference.ACTIVATIONS)
-    assert set(ACTIVATIONS) == set(activation.FORMULAS)
+    assert {"relu", *activation.FORMULAS} == set(network.ACTIVATIONS) == set(reference.ACTIVATIONS)
+    assert set(network.ACTIVATIONS) == set(activation.FORMULAS)
     assert activation.stages("relu").tolist() == [0, 0]
 
 

@@ -19,10 +19,10 @@ from cases import ACTIVATIONS, NETWORKS, blobs
 from layers import signatures
 from runs import DONE, curves_of, prepared, run_pack
 
-from fastnet.config import TrainConfig
+from fastnet.config.training import TrainConfig
 from fastnet.kernels import _store, activation, host, layout, panels, update
-from fastnet.packs import warm_up
-from fastnet.trainer import Training
+from fastnet.training.pack import warm_up
+from fastnet.training.single import Training
 
 OTHERS = [lanes for lanes in (4, 8, 16) if lanes != host.LANES]
 FEATURES = "avx avx2 fma bmi bmi2 sse sse2 sse3 ssse3 sse4.1 sse4.2 popcnt lzcnt movbe f16c cmov cx16 fsgsbase"

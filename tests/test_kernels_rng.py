@@ -14,11 +14,11 @@ from layers import active_bytes, call, unpack_bits
 from properties import examples
 
 from fastnet import reference
-from fastnet.config import TrainConfig
+from fastnet.config.training import TrainConfig
 from fastnet.kernels import rng
 from fastnet.kernels.context import THRESHOLD
 from fastnet.kernels.dropout import keep_bits
-from fastnet.network import trial_of
+from fastnet.network.hyperparameters import trial_of
 
 seeds = st.integers(0, 2**64 - 1)
 streams = st.integers(0, 2**32 - 1)

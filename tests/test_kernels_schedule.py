@@ -12,9 +12,9 @@ from layers import call
 from properties import examples
 
 from fastnet import reference
-from fastnet.config import SCHEDULES, TrainConfig
+from fastnet.config.training import SCHEDULES, TrainConfig
 from fastnet.kernels.schedule import rate_factor
-from fastnet.network import trial_of
+from fastnet.network.hyperparameters import trial_of
 
 thorough = settings(max_examples=examples(200))
 

@@ -18,8 +18,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fastnet import FastnetError, FastnetWarning, cache, reference
+from fastnet import FastnetError, FastnetWarning, reference
 from fastnet.kernels import _jit, _numba, _store, activation, warm
+from fastnet.machine import cache
 
 NAMES = ("leaky-relu", "tanh", "gelu")
 

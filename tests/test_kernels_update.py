@@ -15,11 +15,11 @@ from layers import EPS32, Layer, Samples, assert_near, call
 from properties import examples
 
 from fastnet import reference
-from fastnet.config import TrainConfig
+from fastnet.config.training import TrainConfig
 from fastnet.kernels import update
 from fastnet.kernels.context import N_PLACES, fill
 from fastnet.kernels.memory import invoke_f64
-from fastnet.network import RULES, trial_of
+from fastnet.network.hyperparameters import RULES, trial_of
 
 shapes = st.builds(LayerShape, *(st.sampled_from(SIZES),) * 3)
 seeds = st.integers(0, 2**32 - 1)

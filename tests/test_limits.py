@@ -8,12 +8,15 @@ from pathlib import Path
 import pytest
 
 import fastnet
-from fastnet import ensemble_trainer, limits, trainer
-from fastnet.config import TrainConfig, count_threads
+from fastnet import limits
+from fastnet.config.checks import count_threads
+from fastnet.config.training import TrainConfig
 from fastnet.errors import ConfigError
 from fastnet.limits import Limits, limits_of_process
-from fastnet.packs import PackRun
-from fastnet.tuning import estimate, workshop
+from fastnet.training import several as ensemble_trainer
+from fastnet.training import single as trainer
+from fastnet.training.pack import PackRun
+from fastnet.tuning.run import estimate, workshop
 
 V2 = "0::{}\n"
 MOUNT_V2 = "30 23 0:26 {} {} rw,nosuid shared:4 - cgroup2 cgroup2 rw,nsdelegate\n"

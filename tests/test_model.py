@@ -14,10 +14,11 @@ from safetensors import safe_open
 from safetensors.numpy import save_file
 
 from fastnet import reference
-from fastnet.config import ACTIVATIONS, NetworkSpec, TrainConfig
+from fastnet.config.network import ACTIVATIONS, NetworkSpec
+from fastnet.config.training import TrainConfig
 from fastnet.data import Dataset, Scaler
 from fastnet.errors import ConfigError, DataError, ModelError
-from fastnet.model import Model
+from fastnet.model.classifier import Model
 
 
 def make_model(

@@ -27,14 +27,15 @@ from runs import (
 )
 
 import fastnet
-from fastnet.config import TrainConfig
+from fastnet.config.training import TrainConfig
 from fastnet.data import take_first
-from fastnet.data.preprocess import fit_scaler
+from fastnet.data.pipeline.scaling import fit_scaler
 from fastnet.kernels import layout, update
-from fastnet.network import TrainingData, n_threads_limit, prepare
-from fastnet.packs import Member, PackRun, alike, warm_up
+from fastnet.network.assembly import n_threads_limit
+from fastnet.network.samples import TrainingData, prepare
 from fastnet.reference import rate_factor
-from fastnet.trainer import Training
+from fastnet.training.pack import Member, PackRun, alike, warm_up
+from fastnet.training.single import Training
 
 TOLERANCE = 1e-5
 """Of losses after a few epochs, float32 against float64; measured: below 2e-7 for every course of the table."""

@@ -13,11 +13,11 @@ from pathlib import Path
 import pytest
 
 import fastnet
-from fastnet import background
-from fastnet.config import TrainConfig
+from fastnet.config.training import TrainConfig
 from fastnet.forks import NoFork
 from fastnet.kernels import threads
-from fastnet.trainer import Training
+from fastnet.training import background
+from fastnet.training.single import Training
 
 SCRIPT = Path(__file__).with_name("processes.py")
 FORKS = "fork" in multiprocessing.get_all_start_methods()

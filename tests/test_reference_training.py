@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from properties import examples
 
 from fastnet import reference
-from fastnet.config import OPTIMIZERS
+from fastnet.config.training import OPTIMIZERS
 from fastnet.reference import Rule
 
 MOVING = ("momentum", "nesterov", "rmsprop", "adam", "adamw")

@@ -18,15 +18,15 @@ from click.testing import CliRunner, Result
 from fastnet_cli.main import cli
 from studies import ABOUT, add_ensemble, make_study, make_trial
 
-from fastnet.config import SearchConfig
+from fastnet.config.searching import SearchConfig
 from fastnet.errors import FastnetError
 from fastnet.report.page import write_report
 from fastnet.report.page.commands import search_command, train_command
 from fastnet.report.page.write import plotly_script
 from fastnet.tuning import REPORT_FILE, Study
-from fastnet.tuning.engine import study_settings
-from fastnet.tuning.final import choose
-from fastnet.tuning.sampler import checked_space, draw_for
+from fastnet.tuning.rules.choice import choose
+from fastnet.tuning.run.sampler import checked_space, draw_for
+from fastnet.tuning.run.session import study_settings
 
 MANY = {"hidden": "choice:8,16x2", "optimizer": "choice:sgd,adam", "batch_size": "logint:8:64",
         "dropout": "uniform:0:0.5", "warmup_epochs": "uniform:0:2", "learning_rate": "log:1e-4:1"}  # fmt: skip

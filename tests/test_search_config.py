@@ -57,12 +57,11 @@ def test_trial_0_of_a_search_is_the_network_that_train_trains(tmp_path: Path) ->
     assert alone.curves.validation_loss.tobytes() == trial.validation_loss.tobytes()
 
 
-def test_a_trial_without_its_study_says_so(tmp_path: Path) -> None:
+def test_a_trial_without_a_study_says_so(tmp_path: Path) -> None:
     result = fastnet.search({}, (X, Y), trials=1, study=tmp_path / "s", hidden="7", epochs=1, final=0)
     trial = result.trials[0]
     shutil.rmtree(tmp_path / "s")
-    with pytest.raises(StudyError, match="no study here"):
-        _ = trial.config
+    assert trial.config.hidden == (7,)
     with pytest.raises(StudyError, match="trial 3 was not read from a study"):
         _ = TrialResult.from_curves(3, "done", {}, np.zeros((4, 1), np.float32), seconds=0.1).config
 
@@ -107,7 +106,8 @@ def vars_of(config: Any) -> list[Any]:
 
 
 def test_numbers_of_numpy_in_searches_and_experiments() -> None:
-    from fastnet.config import ExperimentConfig, NetworkSpec
+    from fastnet.config.experiment import ExperimentConfig
+    from fastnet.config.network import NetworkSpec
 
     search = fastnet.SearchConfig(
         trials=np.int64(5), validation_fraction=np.float32(0.25), folds=np.int8(3), expand=np.bool_(True),

@@ -12,15 +12,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from fastnet.errors import ConfigError
-from fastnet.tuning.distributions import (
-    Choice,
-    Int,
-    LogInt,
-    LogUniform,
-    Uniform,
-    round_to_six_digits,
-)
-from fastnet.tuning.parsing import parse_distribution
+from fastnet.tuning.space.distributions import Choice, Int, LogInt, LogUniform, Uniform, round_to_six_digits
+from fastnet.tuning.space.parsing import parse_distribution
 
 GRID = (np.arange(1000) + 0.5) / 1000
 

@@ -13,11 +13,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fastnet.config import SearchConfig, TrainConfig
+from fastnet.config.searching import SearchConfig
+from fastnet.config.training import TrainConfig
 from fastnet.data import as_dataset
 from fastnet.errors import ConfigError, StudyError
 from fastnet.report import to_rows
-from fastnet.tuning import Progress, SearchResult, Study, engine, run_study, trials
+from fastnet.tuning import Progress, SearchResult, Study, run_study
+from fastnet.tuning.run import session as engine
+from fastnet.tuning.run import trials
 
 EPOCHS = 4
 CONFIG = SearchConfig(trials=23, final=0, train=TrainConfig(epochs=EPOCHS, seed=5))

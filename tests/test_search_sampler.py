@@ -8,12 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from properties import examples
 
-from fastnet.config import SearchConfig
+from fastnet.config.searching import SearchConfig
 from fastnet.errors import ConfigError
 from fastnet.reference import rng as reference_rng
-from fastnet.tuning.names import stream_of
-from fastnet.tuning.sampler import PURPOSE_SPACE, checked_space, draw, grid_size
-from fastnet.tuning.space import Space
+from fastnet.tuning.run.sampler import PURPOSE_SPACE, checked_space, draw, grid_size
+from fastnet.tuning.space.names import stream_of
+from fastnet.tuning.space.space import Space
 
 BOOK = Space.parse(SearchConfig().space)
 MIXED = Space.parse(

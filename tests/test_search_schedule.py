@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fastnet.config import PRUNINGS, SearchConfig, TrainConfig
-from fastnet.tuning.schedule import Full, Halving, Median, schedule_of, survivors
+from fastnet.config.searching import PRUNINGS, SearchConfig
+from fastnet.config.training import TrainConfig
+from fastnet.tuning.rules.pruning import Full, Halving, Median, schedule_of, survivors
 
 
 def curves_with(accuracy: np.ndarray, loss: np.ndarray | None = None) -> np.ndarray:

@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fastnet.config import TrainConfig
+from fastnet.config.training import TrainConfig
 from fastnet.errors import ConfigError
-from fastnet.tuning.distributions import Choice, LogUniform, Uniform
-from fastnet.tuning.names import SEARCHABLE, check_value, kind_of, parent_of
-from fastnet.tuning.parsing import parse_distribution
-from fastnet.tuning.space import Space, configured, parse_space_option
+from fastnet.tuning.space.distributions import Choice, LogUniform, Uniform
+from fastnet.tuning.space.names import SEARCHABLE, check_value, kind_of, parent_of
+from fastnet.tuning.space.parsing import parse_distribution
+from fastnet.tuning.space.space import Space, configured, parse_space_option
 
 U = np.array([2.0**-33, 0.001, 0.25, 0.5, 0.75, 0.999, 1 - 2.0**-33])
 

@@ -18,7 +18,7 @@ import pytest
 
 from fastnet.errors import FastnetWarning, StudyError
 from fastnet.tuning import STUDY_FILE, Study, TrialResult, new_study_folder
-from fastnet.tuning import folder as folder_module
+from fastnet.tuning.store import folder as folder_module
 
 SETTINGS = {
     "space": {"learning_rate": "log:1e-06:0.01"},

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fastnet import reference, selftest
-from fastnet.config import OPTIMIZERS
-from fastnet.selftest import self_test
+from fastnet import reference
+from fastnet.config.training import OPTIMIZERS
+from fastnet.machine import selftest
+from fastnet.machine.selftest import self_test
 
 NAMES = [
     *("kernels", "random numbers", "forward", "gradients"),

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fastnet.config.settings import is_tame, parse_settings, read_settings, suggestion, to_toml
 from fastnet.errors import ConfigError
-from fastnet.settings import is_tame, parse_settings, read_settings, suggestion, to_toml
 
 names = st.from_regex(r"[a-z][a-z0-9_]{0,12}", fullmatch=True)
 texts = st.text(st.characters(exclude_categories=["Cs"]))

@@ -9,12 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from properties import examples
 
-from fastnet.tuning import stages
-from fastnet.tuning.chance import chance_of_at_least, chance_of_at_most, chance_of_unevenness
-from fastnet.tuning.names import SEARCHABLE, kind_of
-from fastnet.tuning.result import TrialResult
-from fastnet.tuning.space import Space
-from fastnet.tuning.stages import BEST_SHARE, EDGES, LEAST_BEST, LEVEL, narrow
+from fastnet.tuning.rules import narrowing as stages
+from fastnet.tuning.rules.chance import chance_of_at_least, chance_of_at_most, chance_of_unevenness
+from fastnet.tuning.rules.narrowing import BEST_SHARE, EDGES, LEAST_BEST, LEVEL, narrow
+from fastnet.tuning.space.names import SEARCHABLE, kind_of
+from fastnet.tuning.space.space import Space
+from fastnet.tuning.trial import TrialResult
 
 CURVE = np.zeros((4, 1), np.float32)
 BOOK = Space.parse({"learning_rate": "log:1e-6:1e-2", "weight_decay": "log:1e-8:1e-4"})

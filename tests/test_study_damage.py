@@ -19,7 +19,7 @@ from studies import add_ensemble, make_study
 from fastnet.errors import StudyError
 from fastnet.report.page import write_report
 from fastnet.tuning import STUDY_FILE, StoredTrials, Study, remove_study
-from fastnet.tuning.records import sha256_of
+from fastnet.tuning.store.records import sha256_of
 
 SPACE = {"learning_rate": "log:1e-4:1", "optimizer": "choice:sgd,adam", "depth": "int:1:3"}
 DAMAGED = r"study\.sqlite: the file is damaged( \({}\))?; restore it from a copy or choose another folder$"

@@ -11,11 +11,14 @@ from pathlib import Path
 import pytest
 from test_search_engine import CONFIG, HALVING, FakeRun, content
 
-from fastnet.config import SearchConfig
+from fastnet.config.searching import SearchConfig
 from fastnet.data.dataset import Dataset
 from fastnet.errors import FastnetWarning, StudyError
-from fastnet.tuning import STUDY_FILE, Progress, SearchResult, Study, backlog, engine, run_study, study, trials
-from fastnet.tuning.folder import StudyLockedError
+from fastnet.tuning import STUDY_FILE, Progress, SearchResult, Study, run_study
+from fastnet.tuning.run import session as engine
+from fastnet.tuning.run import trials
+from fastnet.tuning.store import backlog, study
+from fastnet.tuning.store.folder import StudyLockedError
 
 TIMES = {"wall_seconds": 0.0, "compile_seconds": 0.0, "compiled_seconds": 0.0}
 

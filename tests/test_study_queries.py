@@ -13,8 +13,8 @@ import pytest
 
 from fastnet.errors import ConfigError, StudyError
 from fastnet.tuning import STUDY_FILE, Space, StoredTrials, Study, TrialResult, find_studies, is_being_written, rank
-from fastnet.tuning.folder import remove_study
-from fastnet.tuning.stages import narrow
+from fastnet.tuning.rules.narrowing import narrow
+from fastnet.tuning.store.folder import remove_study
 
 SETTINGS = {"space": {"learning_rate": "log:1e-6:1e-2", "hidden": "choice:8,16x2"}, "metric": "accuracy"}
 TIMES = {"wall_seconds": 2.0, "compile_seconds": 0.5, "compiled_seconds": 1.0}

@@ -14,13 +14,15 @@ from cases import COURSES, LARGE_LAYER, NETWORKS, blobs, course_of
 from runs import STOPPED, course_config, course_data, curves_of, follow, prepared, run_pack
 
 import fastnet
-from fastnet import model, trainer
-from fastnet.config import TrainConfig
+from fastnet.config.training import TrainConfig
 from fastnet.data import Dataset, as_dataset, take_first
 from fastnet.errors import ConfigError, FastnetError
 from fastnet.kernels import affine, layout
-from fastnet.network import TrainingData, assemble
-from fastnet.trainer import Training, train
+from fastnet.model import classifier as model
+from fastnet.network.assembly import assemble
+from fastnet.network.samples import TrainingData
+from fastnet.training import single as trainer
+from fastnet.training.single import Training, train
 
 TOLERANCE = 1e-5
 """Of parameters after a few epochs, as a share of the largest of their layer, float32 against float64; measured: below

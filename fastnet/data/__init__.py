@@ -5,7 +5,7 @@ package checks an array again.
 """
 
 from fastnet.data.dataset import Dataset, Split, as_dataset, split, take_first
-from fastnet.data.preprocess import Scaler, fit_scaler
+from fastnet.data.pipeline.scaling import Scaler, fit_scaler
 from fastnet.data.registry import NAMES, load
 
 __all__ = ["NAMES", "Dataset", "Scaler", "Split", "as_dataset", "fit_scaler", "load", "split", "take_first"]

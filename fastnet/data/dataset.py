@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastnet.config import MAX_SEED
+from fastnet.config.training import MAX_SEED
 from fastnet.data.coerce import as_features
 from fastnet.data.extent import Extent, extent_of
 from fastnet.data.labels import as_labels

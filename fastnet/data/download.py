@@ -8,7 +8,7 @@ import secrets
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from fastnet.data.readers import BROKEN_FILE_ERRORS, open_gzip_or_plain
+from fastnet.data.readers.idx import BROKEN_FILE_ERRORS, open_gzip_or_plain
 from fastnet.errors import DataError
 
 Progress = Callable[[str, int, int], None]

@@ -15,7 +15,8 @@ import numpy as np
 from fastnet.data.coerce import as_array
 from fastnet.data.dataset import Dataset, as_dataset, split
 from fastnet.data.download import Progress, fetch
-from fastnet.data.readers import IDX_NAMES, find_idx_files, read_idx_folder, read_npz, read_samples
+from fastnet.data.readers.idx import IDX_NAMES, find_idx_files, read_idx_folder
+from fastnet.data.readers.npz import read_npz, read_samples
 from fastnet.data.samples import Samples, samples_of
 from fastnet.errors import ConfigError, DataError
 from fastnet.files import as_path
@@ -106,7 +107,7 @@ def load(
     name_or_path : str or path
         ``"mnist5k"`` (5,000 real MNIST images inside the package), ``"digits"`` (1,797 images of 8 x 8 inside
         scikit-learn), ``"mnist"``, ``"fashion-mnist"``, or the path of an .npz file (see
-        `fastnet.data.readers.read_npz`).
+        `fastnet.data.readers.npz.read_npz`).
     data_dir : path, optional
         Folder with the four IDX files of a named set, in it, in its subfolder of that name, or where torchvision puts
         them (``MNIST/raw``). Defaults to the environment variable ``FASTNET_DATA_DIR``. Without either the user's cache

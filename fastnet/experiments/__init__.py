@@ -5,7 +5,7 @@
 ('overfit', 'weight-decay', 'dropout')
 """
 
-from fastnet.config import EXPERIMENTS, ExperimentConfig
+from fastnet.config.experiment import EXPERIMENTS, ExperimentConfig
 from fastnet.experiments.catalog import run, run_each
 from fastnet.experiments.files import files_of, index_of, write, write_index
 from fastnet.experiments.lab import Progress

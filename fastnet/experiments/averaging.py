@@ -7,8 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from fastnet.config import TrainConfig
-from fastnet.ensemble import mean_probabilities
+from fastnet.config.training import TrainConfig
 from fastnet.errors import FastnetError
 from fastnet.experiments import dropping
 from fastnet.experiments.lab import Group, Lab, settings_of
@@ -17,8 +16,9 @@ from fastnet.experiments.overfitting import plain_config
 from fastnet.experiments.panels import spread_series
 from fastnet.experiments.rules import gained, subtitle
 from fastnet.experiments.summary import Floats, Spread, clearly_above, difference, interval_text, spread
-from fastnet.model import Model
-from fastnet.predictor import score_of
+from fastnet.model.classifier import Model
+from fastnet.model.ensemble import mean_probabilities
+from fastnet.model.predictor import score_of
 from fastnet.report.chart import Chart, Panel, Rule, Series
 from fastnet.report.text import counted
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy.typing as npt
 
-from fastnet.config import EXPERIMENTS, ExperimentConfig
+from fastnet.config.experiment import EXPERIMENTS, ExperimentConfig
+from fastnet.config.settings import suggestion
 from fastnet.data.registry import as_given
 from fastnet.errors import ConfigError
 from fastnet.experiments.amount import data as data_experiment
@@ -20,7 +21,6 @@ from fastnet.experiments.neighbours import initialisation, optimizers
 from fastnet.experiments.outcome import Outcome
 from fastnet.experiments.overfitting import overfit, weight_decay
 from fastnet.experiments.searching import search
-from fastnet.settings import suggestion
 
 if TYPE_CHECKING:
     from fastnet.data.dataset import Dataset
@@ -48,7 +48,7 @@ def run(
     Parameters
     ----------
     name : str
-        One of `fastnet.config.EXPERIMENTS`.
+        One of `fastnet.config.experiment.EXPERIMENTS`.
     data : Dataset, name, path or (x, y)
         What the networks learn: a data set, its name or file as `fastnet.load` takes it, or (N, F) features and (N,)
         labels. Where there is no test set, a fifth of the samples is set aside for it.
@@ -59,7 +59,7 @@ def run(
     should_stop : callable, optional
         Asked as often; once it returns True, `KeyboardInterrupt` is raised.
     **settings
-        Fields of `fastnet.config.ExperimentConfig`: ``seeds``, ``epochs``, ``samples``, ``test_samples``.
+        Fields of `fastnet.config.experiment.ExperimentConfig`: ``seeds``, ``epochs``, ``samples``, ``test_samples``.
 
     Returns
     -------

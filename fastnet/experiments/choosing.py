@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from fastnet.config import TrainConfig
+from fastnet.config.training import TrainConfig
 from fastnet.errors import DataError
 from fastnet.experiments.lab import Lab, settings_of
 from fastnet.experiments.outcome import Claim, Outcome, Table
@@ -15,9 +15,9 @@ from fastnet.experiments.panels import spread_series
 from fastnet.experiments.rules import subtitle
 from fastnet.experiments.summary import Floats, Spread, clearly_above, interval_text, spread
 from fastnet.report.chart import Chart, Panel, Series
-from fastnet.tuning.result import Value
-from fastnet.tuning.sampler import draw
-from fastnet.tuning.space import Space, configured
+from fastnet.tuning.run.sampler import draw
+from fastnet.tuning.space.names import Value
+from fastnet.tuning.space.space import Space, configured
 
 EPOCHS = 50
 CANDIDATES = 30

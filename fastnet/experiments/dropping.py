@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from fastnet.config import TrainConfig, format_number
+from fastnet.config.text import format_number
+from fastnet.config.training import TrainConfig
 from fastnet.experiments.lab import Group, Lab, settings_of
 from fastnet.experiments.outcome import Outcome, Table
 from fastnet.experiments.panels import curves_panel, spread_series
 from fastnet.experiments.rules import gained, over_seeds, remedy_claims, subtitle, tradeoff
 from fastnet.experiments.summary import Spread
-from fastnet.network import kept_units
+from fastnet.network.hyperparameters import kept_units
 from fastnet.report.chart import Chart, Panel, UnitsChart
 
 EPOCHS = 301

@@ -15,15 +15,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastnet.config import ExperimentConfig, TrainConfig, as_settings, count_threads
+from fastnet.config.checks import count_threads
+from fastnet.config.experiment import ExperimentConfig
+from fastnet.config.searching import as_settings
+from fastnet.config.training import TrainConfig
 from fastnet.data.dataset import Dataset, split, take_first
-from fastnet.data.preprocess import Scaler, fit_scaler
+from fastnet.data.pipeline.scaling import Scaler, fit_scaler
 from fastnet.data.validation import with_validation
 from fastnet.errors import DataError
 from fastnet.experiments.summary import Spread, spread
-from fastnet.model import Model
-from fastnet.network import Assembly, TrainingData, prepare
-from fastnet.packs import Member, PackRun
+from fastnet.model.classifier import Model
+from fastnet.network.assembly import Assembly
+from fastnet.network.samples import TrainingData, prepare
+from fastnet.training.pack import Member, PackRun
 
 CHAPTER_IMAGES = 300
 """Training images of section 6.4.1."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from fastnet.config import LEARNING_RATES
+from fastnet.config.training import LEARNING_RATES
 from fastnet.experiments.lab import Group, Lab, settings_of
 from fastnet.experiments.outcome import Claim, Outcome, Table
 from fastnet.experiments.panels import ACCURACY_RANGE, curve_series

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from fastnet.config import TrainConfig, format_number
+from fastnet.config.text import format_number
+from fastnet.config.training import TrainConfig
 from fastnet.experiments.lab import Group, Lab, settings_of
 from fastnet.experiments.outcome import Claim, Outcome, Table
 from fastnet.experiments.panels import curves_panel, spread_series, sweep_panel

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from fastnet.config import TrainConfig, format_hidden
+from fastnet.config.text import format_hidden
+from fastnet.config.training import TrainConfig
 from fastnet.experiments.lab import Group, Lab
 from fastnet.experiments.outcome import Claim
 from fastnet.experiments.summary import Spread, clearly_above, difference, interval_text

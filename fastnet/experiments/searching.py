@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from fastnet.config import SearchConfig, TrainConfig
+from fastnet.config.searching import SearchConfig
+from fastnet.config.training import TrainConfig
 from fastnet.data.dataset import take_first
 from fastnet.errors import FastnetError
 from fastnet.experiments.lab import Lab, settings_of
@@ -19,8 +20,9 @@ from fastnet.experiments.outcome import Claim, Outcome, Table
 from fastnet.experiments.rules import subtitle
 from fastnet.experiments.summary import Floats
 from fastnet.report.chart import Box, Chart, Panel, Series, TrialsChart
-from fastnet.tuning.engine import run_study
-from fastnet.tuning.result import Progress, TrialResult
+from fastnet.tuning.run.result import Progress
+from fastnet.tuning.run.session import run_study
+from fastnet.tuning.trial import TrialResult
 
 TRIALS = 100
 EPOCHS = 50

@@ -146,7 +146,7 @@ def gelu(z: Any) -> tuple[Any, Any]:
 
 
 FORMULAS = {"leaky-relu": leaky_relu, "tanh": tanh, "logistic": logistic, "gelu": gelu, "silu": silu}
-"""By the names of `fastnet.config.ACTIVATIONS`; ReLU, an epilogue of the tile, has none here."""
+"""By the names of `fastnet.config.network.ACTIVATIONS`; ReLU, an epilogue of the tile, has none here."""
 
 formula = leaky_relu
 """What `_apply` calls; `stages` compiles it with another activation under this name."""

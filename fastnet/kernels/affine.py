@@ -15,10 +15,10 @@ import numpy as np
 from numba import prange
 
 from fastnet.kernels._jit import kernel, parallel_kernel
+from fastnet.kernels.copies import TILE_SCRATCH, columns_at_once, copies_operands, copy_columns, copy_panel, k_block
 from fastnet.kernels.host import LANE_BYTES, LANES, MASK_BYTES, TILE_ROWS, TILE_VECTORS
 from fastnet.kernels.layout import LD_ACTIVE, LDW, N_IN, N_OUT, PANELS, B, W
 from fastnet.kernels.memory import address_of, invoke, load_f32
-from fastnet.kernels.packing import TILE_SCRATCH, columns_at_once, k_block, pack_columns, pack_panel, packs_operands
 from fastnet.kernels.panels import (
     FORWARD,
     FORWARD_ACTIVE,
@@ -125,7 +125,7 @@ def _forward_rows(
                 ahead, n_ahead = w, np.int64(0)
                 if size < n_in:
                     ahead, n_ahead = _ahead(w, ldw, n_k, width, p + 1 == n_panels, last - first)
-                    pack_panel(w, ldw, n_k, vectors, packed)
+                    copy_panel(w, ldw, n_k, vectors, packed)
                     w, ld_panel = packed, width
                 invoke(
                     table[FORWARD, vectors], first, last, rows, a + 4 * k, lda, n_k, w, ld_panel,
@@ -222,7 +222,7 @@ def _gradient_rows(
             ahead, n_ahead = wt, np.int64(0)
             if size < n_out:
                 ahead, n_ahead = _ahead(wt, ld, n_k, width, p + 1 == n_panels, last - first)
-                pack_panel(wt, ld, n_k, vectors, packed)
+                copy_panel(wt, ld, n_k, vectors, packed)
                 wt, ld_panel = packed, width
             invoke(
                 table[INPUT_GRADIENT, vectors], first, last, dy + 4 * k, 4 * row[LDW], n_k, wt, ld_panel, dx + column,
@@ -294,23 +294,23 @@ def _update_rows(
     dy: int, params: int, update: int, offset: int, scratch: int, hyper: int,
 ) -> None:  # fmt: skip
     ldw, n_panels = 4 * row[LDW], row[PANELS + 3 * WEIGHT_GRADIENT]
-    packs = packs_operands(row[N_IN], n_rows, n_panels)
+    copied = copies_operands(row[N_IN], n_rows, n_panels)
     panel = scratch + 4 * TILE_SCRATCH
     columns = panel + n_rows * TILE_VECTORS * LANE_BYTES
-    size = columns_at_once(n_rows) if packs else last - first
+    size = columns_at_once(n_rows) if copied else last - first
     for i in range(first, last, size):
         end = min(i + size, last)
         a, lda, tile_stride, index = x + 4 * i, ldx, np.int64(4 * TILE_ROWS), rows
-        if packs:
-            pack_columns(a, rows, ldx, n_rows, end - i, columns)
+        if copied:
+            copy_columns(a, rows, ldx, n_rows, end - i, columns)
             a, lda, tile_stride, index = columns, 4 * TILE_ROWS, 4 * TILE_ROWS * n_rows, identity
         column = 0
         for p in range(n_panels):
             vectors = _panel(row, WEIGHT_GRADIENT, p)
             width = vectors * LANE_BYTES
             b, ld_panel = dy + column, ldw
-            if packs:
-                pack_panel(b, ldw, n_rows, vectors, panel)
+            if copied:
+                copy_panel(b, ldw, n_rows, vectors, panel)
                 b, ld_panel = panel, width
             invoke(
                 table[WEIGHT_GRADIENT, vectors], end - i, index, a, lda, tile_stride, n_rows, b, ld_panel,

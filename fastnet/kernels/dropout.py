@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from fastnet.kernels._jit import kernel
+from fastnet.kernels._jit import entry, kernel
 from fastnet.kernels.host import GROUP
 from fastnet.kernels.memory import address_of, store_i64, store_u8
 from fastnet.kernels.rng import CHUNK, DROPOUT, philox_bits
@@ -52,3 +52,11 @@ def keep_bits(
                 if 2 * q + 1 < ld:
                     store_u8(place + 2 * q + 1, byte >> 4)
             q += 1
+
+
+@entry
+def kept(
+    seed: int, stream: int, layer: int, step: int, n_rows: int, n_units: int, threshold: int, ld: int, keep: np.ndarray
+) -> None:  # fmt: skip
+    """Set the bits of one layer in one training step for Python to look at, see `keep_bits`."""
+    keep_bits(seed, stream, layer, step, n_rows, n_units, threshold, ld, keep)

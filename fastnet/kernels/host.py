@@ -59,10 +59,10 @@ TILE_ROWS = 6
 TILE_VECTORS = 2 if LANES == 8 else 4
 """Vectors per row of the dense tile: 6 x 2 leaves 4 of AVX2's 16 registers for operands, 6 x 4 leaves 8 of 32."""
 
-PACKED_BYTES = (32 if LANES == 16 else 16) * 1024
+COPIED_BYTES = (32 if LANES == 16 else 16) * 1024
 """Bytes of a packed panel: half of the first-level cache, so that the rows that stream past it find room beside it."""
 
-PACKED_ROWS = PACKED_BYTES // (TILE_VECTORS * LANE_BYTES)
+COPIED_ROWS = COPIED_BYTES // (TILE_VECTORS * LANE_BYTES)
 """Rows of a packed panel, of the widest that the dense products use."""
 
 LIST_VECTORS = 8 if LANES == 16 else 14

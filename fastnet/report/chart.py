@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 
 from numpy.typing import NDArray
 
-from fastnet.tuning.result import TrialResult
+from fastnet.tuning.trial import TrialResult
 
 Numbers: TypeAlias = Sequence[float] | NDArray[Any]
 

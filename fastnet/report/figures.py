@@ -19,13 +19,13 @@ from numpy.typing import NDArray
 from fastnet.errors import FastnetError
 from fastnet.files import write_result
 from fastnet.report import canvas
-from fastnet.tuning.result import TrialResult
+from fastnet.tuning.trial import TrialResult
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from fastnet.predictor import Score
+    from fastnet.model.predictor import Score
 
 DPI = 150
 GRID_COLUMNS, GRID_ROWS = 5, 4
@@ -193,7 +193,7 @@ def ensemble_curve_figure(members: Sequence[LearningCurves], together: Score, pa
     >>> import tempfile
     >>> from pathlib import Path
     >>> import numpy as np
-    >>> from fastnet.predictor import Score
+    >>> from fastnet.model.predictor import Score
     >>> members = [
     ...     TrialResult.from_curves(i, "done", {}, np.full((4, 5), 0.5 + i / 10, np.float32), seconds=0.1)
     ...     for i in range(3)

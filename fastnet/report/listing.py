@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from fastnet.tuning.distributions import text_of
-from fastnet.tuning.result import TrialResult, known
+from fastnet.tuning.space.distributions import text_of
+from fastnet.tuning.trial import TrialResult, known
 
 _BOOK_WORDS = {"learning_rate": "lr", "weight_decay": "weight decay"}
 METRIC_WORDS = {"accuracy": "val acc", "loss": "val loss"}

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fastnet.report.text import aligned, counted
-from fastnet.tuning.distributions import text_of
+from fastnet.tuning.space.distributions import text_of
 
 WIDTH = 80
 
@@ -25,7 +25,7 @@ def format_stage(report: Mapping[str, Any]) -> list[str]:
     Parameters
     ----------
     report : mapping
-        `fastnet.tuning.stages.StageReport.to_dict`.
+        `fastnet.tuning.rules.narrowing.StageReport.to_dict`.
 
     Returns
     -------
@@ -63,7 +63,7 @@ def format_recommendation(recommendation: Mapping[str, Any]) -> list[str]:
     Parameters
     ----------
     recommendation : mapping
-        `fastnet.tuning.advice.Recommendation.to_dict`.
+        `fastnet.tuning.rules.advice.Recommendation.to_dict`.
 
     Returns
     -------
@@ -84,7 +84,7 @@ def format_final(choice: Mapping[str, Any]) -> list[str]:
     Parameters
     ----------
     choice : mapping
-        `fastnet.tuning.final.FinalChoice.to_dict`.
+        `fastnet.tuning.rules.choice.FinalChoice.to_dict`.
 
     Returns
     -------
@@ -128,7 +128,7 @@ def format_ensemble(document: Mapping[str, Any]) -> list[str]:
     Parameters
     ----------
     document : mapping
-        See `fastnet.tuning.together.put_together`.
+        See `fastnet.tuning.run.ensemble.put_together`.
 
     Returns
     -------

@@ -1,7 +1,11 @@
 """Hyperparameter search: `run_study` runs a study, `Study` is its file, `Space` its ranges."""
 
-from fastnet.tuning.engine import run_study
-from fastnet.tuning.folder import (
+from fastnet.tuning.run.result import Progress, SearchResult
+from fastnet.tuning.run.session import run_study
+from fastnet.tuning.space.names import SEARCHABLE
+from fastnet.tuning.space.parsing import parse_distribution
+from fastnet.tuning.space.space import Space, configured, parse_space_option
+from fastnet.tuning.store.folder import (
     PICTURE_FILE,
     REPORT_FILE,
     STUDY_FILE,
@@ -10,12 +14,9 @@ from fastnet.tuning.folder import (
     new_study_folder,
     remove_study,
 )
-from fastnet.tuning.names import SEARCHABLE
-from fastnet.tuning.parsing import parse_distribution
-from fastnet.tuning.result import Progress, SearchResult, TrialResult, rank
-from fastnet.tuning.space import Space, configured, parse_space_option
-from fastnet.tuning.stored import StoredTrials
-from fastnet.tuning.study import Study
+from fastnet.tuning.store.stored import StoredTrials
+from fastnet.tuning.store.study import Study
+from fastnet.tuning.trial import TrialResult, rank
 
 __all__ = [
     "PICTURE_FILE",

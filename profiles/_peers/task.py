@@ -46,7 +46,7 @@ class Samples:
 def samples(name: str, data_dir: str | None, first: int | None) -> Samples:
     """Load a data set of this project, split it as a search does, and scale it."""
     import fastnet
-    from fastnet.data.preprocess import fit_scaler
+    from fastnet.data.pipeline.scaling import fit_scaler
 
     data = fastnet.load(name, data_dir=data_dir)
     if first is not None:

@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 
 import fastnet
 from fastnet.data.dataset import Dataset, Split
-from fastnet.data.preprocess import Scaler
+from fastnet.data.pipeline.scaling import Scaler
 from fastnet.kernels import step
 from fastnet.kernels.context import ACCURACY
-from fastnet.network import prepare
-from fastnet.packs import PackRun, alike, warm_up
-from fastnet.trainer import Training
+from fastnet.network.samples import prepare
+from fastnet.training.pack import PackRun, alike, warm_up
+from fastnet.training.single import Training
 from fastnet.tuning import run_study
 
 from .task import BATCH, EPOCHS, SIZES, Floats, Peer, Samples
@@ -64,7 +64,7 @@ class FastnetPeer(Peer):
 
     def test_accuracy(self) -> float:
         from fastnet.kernels import layout
-        from fastnet.model import Model
+        from fastnet.model.classifier import Model
 
         training = self.training
         weights, biases = layout.unpack_parameters(training.assembly.layout.table, training.work.params[0])
@@ -103,6 +103,6 @@ def images(data: Samples) -> tuple[Dataset, Split]:
 
 
 def _scaler(dataset: Dataset) -> Scaler:
-    from fastnet.data.preprocess import fit_scaler
+    from fastnet.data.pipeline.scaling import fit_scaler
 
     return fit_scaler(dataset.x, np.arange(1))

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from fastnet.report.page.best_of import best_of, counts
 from fastnet.report.page.columns import DIVERGED, DONE, Columns
 from fastnet.report.page.importance import Importance, importance
-from fastnet.tuning.distributions import Choice, Distribution, LogInt, LogUniform, text_of
-from fastnet.tuning.result import CURVES, TrialResult, Value, known, sign
+from fastnet.tuning.space.distributions import Choice, Distribution, LogInt, LogUniform, text_of
+from fastnet.tuning.space.names import Value
+from fastnet.tuning.trial import CURVES, TrialResult, known, sign
 
 MOST_POINTS = 2000
 """Trials that are drawn one by one; of more, the best and an even choice of the others."""

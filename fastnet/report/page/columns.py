@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastnet.tuning.reading import StudyReader
-from fastnet.tuning.result import STATUSES, Value, sign
+from fastnet.tuning.space.names import Value
+from fastnet.tuning.store.reading import StudyReader
+from fastnet.tuning.trial import STATUSES, sign
 
 DONE, STOPPED, DIVERGED = range(3)
 
@@ -24,7 +25,7 @@ class Columns:
     Parameters
     ----------
     id, stage, status, epochs : (T,) int64 array
-        ``status`` counts in `fastnet.tuning.result.STATUSES`.
+        ``status`` counts in `fastnet.tuning.trial.STATUSES`.
     value : (T,) float64 array
         NaN for a diverged trial.
     seconds : (T,) float64 array
@@ -78,7 +79,7 @@ class Columns:
         return Columns(number, stage, status, epochs, self.value[places], self.seconds[places], params, self.metric)
 
     def order(self) -> Ints:
-        """Return the places of the trials from the best to the worst, as `fastnet.tuning.result.rank` orders them.
+        """Return the places of the trials from the best to the worst, as `fastnet.tuning.trial.rank` orders them.
 
         Diverged trials are last.
         """

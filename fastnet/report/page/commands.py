@@ -8,11 +8,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from fastnet.config import SearchConfig, TrainConfig, as_settings
-from fastnet.tuning.distributions import text_of
-from fastnet.tuning.folder import MODEL_FILE
-from fastnet.tuning.reading import StudyReader
-from fastnet.tuning.result import TrialResult
+from fastnet.config.searching import SearchConfig, as_settings
+from fastnet.config.training import TrainConfig
+from fastnet.tuning.space.distributions import text_of
+from fastnet.tuning.store.folder import MODEL_FILE
+from fastnet.tuning.store.reading import StudyReader
+from fastnet.tuning.trial import TrialResult
 
 _SPECIAL = {"folds": "--cv"}
 _NOT_OPTIONS = {"data", "rows", "results_version", "space", "train", "trials"}

@@ -9,9 +9,9 @@ import numpy as np
 
 from fastnet.report.page.columns import DIVERGED, DONE, STOPPED, Columns
 from fastnet.report.text import counted
-from fastnet.tuning.distributions import text_of
-from fastnet.tuning.reading import StudyReader
-from fastnet.tuning.result import STATUSES, TrialResult
+from fastnet.tuning.space.distributions import text_of
+from fastnet.tuning.store.reading import StudyReader
+from fastnet.tuning.trial import STATUSES, TrialResult
 
 TOLD = ("hidden", "activation", "optimizer", "batch_size", "learning_rate", "weight_decay", "dropout", "seed")
 """Settings of the training that are told where they are fixed."""

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from fastnet.report.page.columns import Columns
 from fastnet.report.text import counted
-from fastnet.tuning.distributions import Distribution
+from fastnet.tuning.space.distributions import Distribution
 
 LEAST_TRIALS = 60
 """Fewer trials than this tell chance from effect too badly."""
@@ -85,7 +85,7 @@ def importance(columns: Columns, space: Mapping[str, Distribution], *, better_ha
 
     Examples
     --------
-    >>> from fastnet.tuning.space import Space
+    >>> from fastnet.tuning.space.space import Space
     >>> rng = np.random.default_rng(0)
     >>> rates, drops = rng.random((2, 200))
     >>> whole = np.arange(200)

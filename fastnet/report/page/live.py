@@ -20,8 +20,9 @@ from urllib.parse import parse_qs, urlsplit
 from fastnet._version import __version__
 from fastnet.files import shown_path
 from fastnet.report.page.write import plotly_script, render
-from fastnet.tuning.result import STATUSES, Progress, TrialResult, known
-from fastnet.tuning.study import Study
+from fastnet.tuning.run.result import Progress
+from fastnet.tuning.store.study import Study
+from fastnet.tuning.trial import STATUSES, TrialResult, known
 
 HOST = "127.0.0.1"
 MOST_POINTS = 2000

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from fastnet.tuning.distributions import Choice, Distribution, text_of
-from fastnet.tuning.space import Space
+from fastnet.tuning.space.distributions import Choice, Distribution, text_of
+from fastnet.tuning.space.space import Space
 
 
 def spans(spaces: Iterable[Mapping[str, str]]) -> dict[str, Distribution]:

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fastnet.report.page.facts import value_text
-from fastnet.tuning.distributions import text_of
-from fastnet.tuning.result import TrialResult
+from fastnet.tuning.space.distributions import text_of
+from fastnet.tuning.trial import TrialResult
 
 MOST_ROWS = 100
 """Trials in the table of the best."""
@@ -47,7 +47,7 @@ def candidate_table(final: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def ensemble_table(document: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the table of what the best trials are worth together, see `fastnet.tuning.together.put_together`."""
+    """Return the table of what the best trials are worth together, see `fastnet.tuning.run.ensemble.put_together`."""
     measured = ("networks", "accuracy", "loss")
     rows = [
         [("the best alone" if name == "best" else name, name), *(_cell(score[key]) for key in measured)]

@@ -24,9 +24,9 @@ from fastnet.report.page.columns import DIVERGED, Columns
 from fastnet.report.page.commands import commands
 from fastnet.report.page.importance import LEAST_TRIALS
 from fastnet.report.page.ranges import range_cards, spans
-from fastnet.tuning.folder import REPORT_FILE, is_being_written
-from fastnet.tuning.result import TrialResult
-from fastnet.tuning.study import Study
+from fastnet.tuning.store.folder import REPORT_FILE, is_being_written
+from fastnet.tuning.store.study import Study
+from fastnet.tuning.trial import TrialResult
 
 _PLACE_OF_PLOTLY = b"<plotly>"
 

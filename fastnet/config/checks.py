@@ -1,0 +1,150 @@
+"""The rules that settings are checked by, each with its sentence."""
+
+from __future__ import annotations
+
+import sys
+
+from fastnet.errors import ConfigError
+from fastnet.limits import usable_cores
+from fastnet.scalars import plain
+
+LARGEST = 1e6
+"""Largest learning rate, weight decay and epsilon: beyond all use, and well within float32."""
+
+SMALLEST_EPSILON = 1e-30
+"""Below float32's smallest number a weight without a gradient would become 0 / 0."""
+MAX_EPOCHS = 1_000_000
+
+_LARGEST_REAL = sys.float_info.max
+
+
+def check_number(name: str, value: object) -> float:
+    """Return a setting as a float; raise `ConfigError` unless it is a finite number."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not abs(value) <= _LARGEST_REAL:
+        raise ConfigError(f"{name}={_shown(value)}: must be a finite number")
+    return float(value)
+
+
+def check_range(
+    name: str, value: object, low: float, high: float, *, open_low: bool = False, open_high: bool = True
+) -> None:
+    """Raise `ConfigError` unless a setting is a number between two bounds, of which the upper is not allowed itself."""
+    number = check_number(name, value)
+    above = number > low if open_low else number >= low
+    below = number < high if open_high else number <= high
+    if not (above and below):
+        interval = f"{'(' if open_low else '['}{low:g}, {high:g}{')' if open_high else ']'}"
+        hint = f". Did you mean {number / 100:g}?" if high == 1.0 and 2.0 <= number <= 100.0 else ""
+        raise ConfigError(f"{name}={value!r}: must be in {interval}{hint}")
+
+
+def check_count(name: str, value: object, low: int = 1, high: int = 2**31 - 1) -> None:
+    """Raise `ConfigError` unless a setting is a whole number from `low` to `high`."""
+    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+        raise ConfigError(f"{name}={_shown(value)}: must be a whole number from {low} to {high}")
+
+
+def _shown(value: object) -> str:
+    """Write a refused value; Python does not write whole numbers of thousands of digits."""
+    return "a huge number" if isinstance(value, int) and value.bit_length() > 1100 else repr(value)
+
+
+def check_choice(name: str, value: object, allowed: tuple[str, ...]) -> None:
+    """Raise `ConfigError` unless a setting is one of the allowed words."""
+    if value not in allowed:
+        raise ConfigError(f"{name}={_shown(value)}: must be one of {', '.join(allowed)}")
+
+
+def check_hyperparameter(name: str, value: float) -> None:
+    """Raise `ConfigError` unless `value` is allowed for the scalar hyperparameter `name`.
+
+    The same rule serves a fixed value in `TrainConfig` and both ends of a range in a search space.
+
+    Examples
+    --------
+    >>> check_hyperparameter("learning_rate", 0.01)
+    """
+    if name == "epsilon":
+        check_range(name, value, SMALLEST_EPSILON, LARGEST, open_high=False)
+    elif name == "learning_rate":
+        if check_number(name, value) <= 0:
+            raise ConfigError(f"{name}={value!r}: must be greater than 0")
+        check_range(name, value, 0.0, LARGEST, open_low=True, open_high=False)
+    elif name == "step_epochs":
+        check_count(name, value, high=MAX_EPOCHS)
+    elif name == "step_factor":
+        check_range(name, value, 0.0, 1.0, open_low=True, open_high=False)
+    elif name == "warmup_epochs":
+        check_range(name, value, 0.0, MAX_EPOCHS, open_high=False)
+    elif name == "weight_decay":
+        check_range(name, value, 0.0, LARGEST, open_high=False)
+    else:
+        check_range(name, value, 0.0, 1.0)
+
+
+MAX_NETWORKS = 1000
+"""Most networks of an ensemble."""
+
+
+def count_threads(jobs: int | None) -> int:
+    """Return how many threads to use: `jobs`, or with None as many as `fastnet.limits.usable_cores` returns.
+
+    Raises
+    ------
+    ConfigError
+        If `jobs` is not a whole number from 1 to 4096.
+
+    Examples
+    --------
+    >>> count_threads(2)
+    2
+    """
+    if jobs is None:
+        return usable_cores()
+    jobs = plain(jobs)
+    check_count("jobs", jobs, high=4096)
+    return jobs
+
+
+def count_networks(networks: int) -> int:
+    """Return how many networks an ensemble is to have; raise `ConfigError` unless that number can be trained."""
+    networks = plain(networks)
+    check_count("networks", networks, high=MAX_NETWORKS)
+    return networks
+
+
+def seconds(timeout: float) -> float:
+    """Return the seconds of a timeout; raise `ConfigError` unless it is a number from 0, infinity included.
+
+    Examples
+    --------
+    >>> seconds(0.5)
+    0.5
+    """
+    timeout = plain(timeout)
+    if isinstance(timeout, bool) or not isinstance(timeout, (int, float)) or not timeout >= 0:
+        raise ConfigError(f"timeout={timeout!r}: must be a number of seconds, at least 0")
+    return float(timeout)
+
+
+def whole_bytes(memory: int) -> int:
+    """Return a number of bytes; raise `ConfigError` unless it is a whole number from 1.
+
+    Examples
+    --------
+    >>> whole_bytes(2**30)
+    1073741824
+    """
+    given = plain(memory)
+    whole = int(given) if isinstance(given, float) and given.is_integer() else given  # 2e9
+    check_count("memory", whole, high=2**63 - 1)
+    return int(whole)
+
+
+INTERRUPTS = ("raise", "return")
+"""What Ctrl-C does in a function that trains: end it with KeyboardInterrupt, or with the result so far."""
+
+
+def check_interrupt(interrupt: object) -> None:
+    """Raise `ConfigError` unless it is one of `INTERRUPTS`."""
+    check_choice("interrupt", interrupt, INTERRUPTS)

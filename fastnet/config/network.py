@@ -1,0 +1,75 @@
+"""The shape of one network."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from fastnet.config.checks import check_choice, check_count
+from fastnet.config.text import check_widths
+from fastnet.scalars import make_plain
+
+ACTIVATIONS = ("relu", "leaky-relu", "tanh", "logistic", "gelu", "silu")
+INITS = ("he", "xavier")
+INIT_OF = {name: "xavier" if name in ("tanh", "logistic") else "he" for name in ACTIVATIONS}
+"""Initial values of each activation where none are given: He's for those like ReLU, Xavier's for the S-shaped ones."""
+
+BOOK_HIDDEN = (100,) * 6
+"""Six hidden layers of 100: the network of chapter 6.4-6.5 of *Deep Learning from Scratch*."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NetworkSpec:
+    """The shape of one fully connected network with a softmax output.
+
+    Parameters
+    ----------
+    n_inputs : int
+        Features per sample, at least 1.
+    n_outputs : int
+        Classes, at least 2.
+    hidden : tuple of int
+        Width of each hidden layer, each at least 1; empty for softmax regression.
+    activation : {"relu", "leaky-relu", "tanh", "logistic", "gelu", "silu"}
+        Of the hidden layers. ``leaky-relu`` has the slope 0.01 below zero; ``gelu`` is ``z Φ(z)`` with the normal
+        distribution itself, not its approximation; ``silu`` is z times the logistic function of z.
+    init : {"he", "xavier"}
+        Standard deviation of the initial weights: ``sqrt(2 / n_in)`` (He et al. 2015) or
+        ``sqrt(2 / (n_in + n_out))`` (Glorot and Bengio 2010); by default that of `INIT_OF` for the activation. Biases
+        start at zero.
+
+    Raises
+    ------
+    ConfigError
+        If a size or the name of the activation or of the initial values is not allowed.
+
+    Examples
+    --------
+    >>> NetworkSpec(n_inputs=784, n_outputs=10, hidden=(100, 50)).sizes
+    (784, 100, 50, 10)
+    """
+
+    n_inputs: int
+    n_outputs: int
+    hidden: tuple[int, ...] = BOOK_HIDDEN
+    activation: str = "relu"
+    init: str = None  # type: ignore[assignment]  # __post_init__ chooses by activation
+
+    def __post_init__(self) -> None:
+        make_plain(self)
+        check_count("n_inputs", self.n_inputs)
+        check_count("n_outputs", self.n_outputs, low=2, high=65_536)
+        check_widths("hidden", self.hidden)
+        check_choice("activation", self.activation, ACTIVATIONS)
+        if self.init is None:
+            object.__setattr__(self, "init", INIT_OF[self.activation])
+        check_choice("init", self.init, INITS)
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Widths of all layers, input and output included."""
+        return (self.n_inputs, *self.hidden, self.n_outputs)
+
+    @property
+    def n_parameters(self) -> int:
+        """Number of weights and biases."""
+        return sum((i + 1) * o for i, o in zip(self.sizes[:-1], self.sizes[1:], strict=True))

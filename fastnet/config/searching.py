@@ -1,0 +1,144 @@
+"""What a search does."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from fastnet.config.checks import MAX_NETWORKS, check_choice, check_count, check_range
+from fastnet.config.text import format_dropout, format_hidden
+from fastnet.config.training import TrainConfig
+from fastnet.errors import ConfigError
+from fastnet.scalars import make_plain, plain
+
+SAMPLERS = ("random", "sobol", "grid")
+PRUNINGS = ("none", "halving", "median")
+ENSEMBLES = ("average", "greedy")
+METRICS = ("accuracy", "loss")
+"""What trials are compared by, measured on the validation data: more accuracy is better, less loss is."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchConfig:
+    """What a search does: how many trials, of what, from which ranges, and what becomes of them.
+
+    Parameters
+    ----------
+    trials : int
+        Total number of trials of the study, those already stored included; stages share them.
+    space : dict of str to str
+        Text form of a distribution per searched hyperparameter, such as ``{"learning_rate": "log:1e-6:1e-2"}``;
+        read and checked by `fastnet.tuning.space.space.Space`. Defaults to the ranges of section 6.5.3 of the book.
+    train : TrainConfig
+        Everything that is not searched. Its ``seed`` is the seed of the study.
+    validation_fraction : float
+        Part of the training data set aside for validation, in (0, 1).
+    folds : int or None
+        Stratified folds of a cross-validation, at least 2, in place of one validation part; a trial's value is the
+        mean over them.
+    sampler : {"random", "sobol", "grid"}
+        Where in the ranges the trials lie.
+    levels : int
+        Points of each range on a grid.
+    pruning : {"none", "halving", "median"}
+        Which trials end early: none; all but the best ``1 / eta`` at every rung of epochs; those below the median.
+    eta : int
+        Share of trials, and of epochs, between the rungs of halving, at least 2.
+    first_epochs : int
+        Epochs before trials are compared for the first time.
+    pack_size : int
+        Consecutive trials that are compared with one another when pruning.
+    metric : {"accuracy", "loss"}
+        What trials are compared by, on the validation data.
+    stages : int
+        Rounds of the search; after each the ranges shrink to where the best trials lie.
+    expand : bool
+        Whether a range is also moved beyond its border where the best trials pile up there.
+    final : int
+        Candidates that are trained again on fresh seeds at the end, to choose one; 0 for no choice.
+    repeats : int
+        Fresh seeds of each candidate.
+    ensemble_top : int
+        Networks of the best trials that are put together as one model at the end, up to 1000; 0 for no such model.
+    ensemble : {"average", "greedy"}
+        How: each of them once, or those, as often as it helps, that are good together on the validation data.
+
+    Raises
+    ------
+    ConfigError
+        If a value is outside its range.
+
+    Examples
+    --------
+    >>> SearchConfig(trials=100).space["weight_decay"]
+    'log:1e-08:0.0001'
+    """
+
+    trials: int = 100
+    space: dict[str, str] = field(
+        default_factory=lambda: {"learning_rate": "log:1e-06:0.01", "weight_decay": "log:1e-08:0.0001"}
+    )
+    train: TrainConfig = field(default_factory=TrainConfig)
+    validation_fraction: float = 0.2
+    folds: int | None = None
+    sampler: str = "random"
+    levels: int = 10
+    pruning: str = "none"
+    eta: int = 3
+    first_epochs: int = 5
+    pack_size: int = 81
+    metric: str = "accuracy"
+    stages: int = 1
+    expand: bool = False
+    final: int = 5
+    repeats: int = 3
+    ensemble_top: int = 0
+    ensemble: str = "average"
+
+    def __post_init__(self) -> None:
+        make_plain(self)
+        if isinstance(self.space, Mapping):
+            object.__setattr__(self, "space", {plain(name): plain(text) for name, text in self.space.items()})
+        check_count("trials", self.trials, high=2**32 - 1)
+        check_range("validation_fraction", self.validation_fraction, 0.0, 1.0, open_low=True)
+        if self.folds is not None:
+            check_count("folds", self.folds, low=2, high=100)
+        check_choice("sampler", self.sampler, SAMPLERS)
+        check_count("levels", self.levels, low=2, high=10_000)
+        check_choice("pruning", self.pruning, PRUNINGS)
+        check_count("eta", self.eta, low=2, high=100)
+        check_count("first_epochs", self.first_epochs)
+        check_count("pack_size", self.pack_size, low=2, high=100_000)
+        check_choice("metric", self.metric, METRICS)
+        check_count("stages", self.stages, high=100)
+        if self.stages > self.trials:
+            raise ConfigError(f"stages={self.stages}: {self.trials} trials cannot be shared among them; choose fewer")
+        if not isinstance(self.expand, bool):
+            raise ConfigError(f"expand={self.expand!r}: must be true or false")
+        check_count("final", self.final, low=0, high=1000)
+        check_count("repeats", self.repeats, high=1000)
+        check_count("ensemble_top", self.ensemble_top, low=0, high=MAX_NETWORKS)
+        check_choice("ensemble", self.ensemble, ENSEMBLES)
+        if self.train.early_stopping is not None:
+            raise ConfigError(
+                "early_stopping: trials of a search end early by pruning only; leave it out and choose a pruning"
+            )
+
+
+def as_settings(config: Any) -> dict[str, Any]:
+    """Flatten a configuration into JSON-ready names and values, with `hidden` in its text form.
+
+    Examples
+    --------
+    >>> as_settings(TrainConfig(hidden=(64, 64)))["hidden"]
+    '64x2'
+    """
+    values = {name: getattr(config, name) for name in config.__dataclass_fields__}
+    if "hidden" in values:
+        values["hidden"] = format_hidden(values["hidden"])
+    if isinstance(values.get("dropout"), tuple):
+        values["dropout"] = format_dropout(values["dropout"])
+    if isinstance(values.get("train"), TrainConfig):
+        values["train"] = as_settings(values["train"])
+    return values

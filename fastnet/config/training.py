@@ -1,0 +1,205 @@
+"""How one network is built and trained."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from fastnet.config.checks import MAX_EPOCHS, check_choice, check_count, check_hyperparameter
+from fastnet.config.network import ACTIVATIONS, BOOK_HIDDEN, INIT_OF, INITS, NetworkSpec
+from fastnet.config.text import TEXT_FORMS, check_widths, format_dropout
+from fastnet.errors import ConfigError
+from fastnet.scalars import make_plain
+
+LEARNING_RATES = {
+    **dict.fromkeys(("sgd", "momentum", "nesterov", "adagrad"), 0.01),
+    **dict.fromkeys(("rmsprop", "adam", "adamw"), 0.001),
+}
+"""Step size of each optimizer where none is given: the book's, and for those that divide by a running mean of squares
+the tenth of it that their authors advise."""
+
+OPTIMIZERS = tuple(LEARNING_RATES)
+SCHEDULES = ("constant", "step", "cosine")
+
+DROPOUT_SCALINGS = ("inverted", "test-time")
+MAX_SEED = 2**64 - 1
+
+_HYPERPARAMETERS = (
+    *("learning_rate", "warmup_epochs", "step_epochs", "step_factor", "weight_decay", "momentum", "rho", "beta1"),
+    *("beta2", "epsilon", "label_smoothing"),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainConfig:
+    """How one network is built and trained.
+
+    Parameters
+    ----------
+    hidden : tuple of int
+        Width of each hidden layer.
+    activation : {"relu", "leaky-relu", "tanh", "logistic", "gelu", "silu"}
+        Of the hidden layers, see `NetworkSpec`.
+    init : {"he", "xavier"}
+        Initial values, see `NetworkSpec`; by default those of `INIT_OF` for the activation.
+    optimizer : {"sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw"}
+        Update rule. ``weight_decay`` enters the gradient (L2), except with ``adamw``, where it is decoupled.
+    learning_rate : float
+        Step size, in (0, 1e6]; by default that of `LEARNING_RATES` for the optimizer. Where there is a schedule or a
+        warm-up, the largest that it reaches.
+    schedule : {"constant", "step", "cosine"}
+        What becomes of the learning rate: nothing; ``step_factor`` times as much every ``step_epochs`` epochs; or half
+        a cosine from the end of the warm-up down to 0 at the end of the last epoch (Loshchilov and Hutter 2017), moving
+        every step.
+    warmup_epochs : float
+        Epochs over which the learning rate first rises linearly to its value, step by step, in [0, ``epochs``]; with
+        any schedule, and it need not be whole.
+    step_epochs : int
+        Epochs between two changes of ``schedule="step"``, counted from the beginning, at least 1.
+    step_factor : float
+        What each of them multiplies by, in (0, 1].
+    weight_decay : float
+        λ of ``½ λ Σ w²`` (weights only, never biases), in [0, 1e6].
+    momentum : float
+        Momentum coefficient of ``optimizer="momentum"`` and ``"nesterov"``, in [0, 1).
+    rho : float
+        Decay rate of RMSprop's mean of squares, in [0, 1).
+    beta1, beta2 : float
+        Decay rates of Adam's two moments, in [0, 1).
+    epsilon : float
+        Offset of the denominator of AdaGrad, RMSprop and Adam, in [1e-30, 1e6].
+    label_smoothing : float
+        Part of the target that is spread evenly over all classes in training, in [0, 1) (Szegedy et al. 2016). The
+        training loss is that of the smoothed targets; validation and accuracies know nothing of it.
+    dropout : float or tuple of float
+        Probability that a hidden unit is dropped during training, in [0, 1): one for all hidden layers or one
+        for each.
+    dropout_scaling : {"inverted", "test-time"}
+        ``inverted`` divides the kept units by ``1 - dropout`` while training; ``test-time`` leaves training alone and
+        multiplies by ``1 - dropout`` in evaluation, as the book does (section 6.4.3).
+    batch_size : int
+        Samples per step; the last batch of an epoch is shorter when the data do not divide.
+    epochs : int
+        Passes over the training data.
+    early_stopping : int or None
+        Stop after this many epochs without a better validation accuracy; None never stops early.
+    seed : int
+        Everything random follows from it, 0 to 2**64 - 1.
+
+    Raises
+    ------
+    ConfigError
+        If a value is outside its range.
+
+    Examples
+    --------
+    >>> TrainConfig(dropout=20)
+    Traceback (most recent call last):
+    ...
+    fastnet.errors.ConfigError: dropout=20: must be in [0, 1). Did you mean 0.2?
+    """
+
+    hidden: tuple[int, ...] = BOOK_HIDDEN
+    activation: str = "relu"
+    init: str = None  # type: ignore[assignment]  # __post_init__ chooses by activation
+    optimizer: str = "sgd"
+    learning_rate: float = None  # type: ignore[assignment]  # __post_init__ chooses by optimizer
+    schedule: str = "constant"
+    warmup_epochs: float = 0.0
+    step_epochs: int = 20
+    step_factor: float = 0.1
+    weight_decay: float = 0.0
+    momentum: float = 0.9
+    rho: float = 0.99
+    beta1: float = 0.9
+    beta2: float = 0.999
+    epsilon: float = 1e-8
+    label_smoothing: float = 0.0
+    dropout: float | tuple[float, ...] = 0.0
+    dropout_scaling: str = "inverted"
+    batch_size: int = 100
+    epochs: int = 50
+    early_stopping: int | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        make_plain(self)
+        check_widths("hidden", self.hidden)
+        check_choice("activation", self.activation, ACTIVATIONS)
+        if self.init is None:
+            object.__setattr__(self, "init", INIT_OF[self.activation])
+        check_choice("init", self.init, INITS)
+        check_choice("optimizer", self.optimizer, OPTIMIZERS)
+        if self.learning_rate is None:
+            object.__setattr__(self, "learning_rate", LEARNING_RATES[self.optimizer])
+        check_choice("schedule", self.schedule, SCHEDULES)
+        for name in _HYPERPARAMETERS:
+            check_hyperparameter(name, getattr(self, name))
+        if isinstance(self.dropout, tuple) and len(self.dropout) != len(self.hidden):
+            raise ConfigError(
+                f"dropout={format_dropout(self.dropout)}: the network has {len(self.hidden)} hidden layers; "
+                "give one value for all of them or one for each"
+            )
+        for ratio in self.dropout if isinstance(self.dropout, tuple) else (self.dropout,):
+            check_hyperparameter("dropout", ratio)
+        check_choice("dropout_scaling", self.dropout_scaling, DROPOUT_SCALINGS)
+        check_count("batch_size", self.batch_size)
+        check_count("epochs", self.epochs, high=MAX_EPOCHS)
+        if self.warmup_epochs > self.epochs:
+            raise ConfigError(
+                f"warmup_epochs={self.warmup_epochs!r}: the learning rate would still rise after the last of "
+                f"{self.epochs} epochs; choose at most {self.epochs}"
+            )
+        if self.early_stopping is not None:
+            check_count("early_stopping", self.early_stopping)
+        check_count("seed", self.seed, low=0, high=MAX_SEED)
+
+    @property
+    def dropouts(self) -> tuple[float, ...]:
+        """Dropout of each hidden layer."""
+        return self.dropout if isinstance(self.dropout, tuple) else (self.dropout,) * len(self.hidden)
+
+    def network(self, n_inputs: int, n_outputs: int) -> NetworkSpec:
+        """Describe the network that this configuration builds for data of that width and number of classes."""
+        return NetworkSpec(
+            n_inputs=n_inputs, n_outputs=n_outputs, hidden=self.hidden, activation=self.activation, init=self.init
+        )
+
+
+def as_train_config(config: TrainConfig | None) -> TrainConfig:
+    """Return a configuration, with None that of the defaults.
+
+    Raises
+    ------
+    ConfigError
+        If it is something else.
+
+    Examples
+    --------
+    >>> as_train_config(None).epochs
+    50
+    """
+    if config is not None and not isinstance(config, TrainConfig):
+        raise ConfigError(
+            f"config is a {type(config).__name__}: give a fastnet.TrainConfig, such as TrainConfig(hidden=(64, 64))"
+        )
+    return TrainConfig() if config is None else config
+
+
+def train_config_from(settings: Mapping[str, Any]) -> TrainConfig:
+    """Build a configuration from names and values, of which those of `TEXT_FORMS` may be text and None is left out.
+
+    Raises
+    ------
+    ConfigError
+        If a value is outside its range.
+
+    Examples
+    --------
+    >>> train_config_from({"hidden": "64x2", "dropout": "0,0.5", "learning_rate": None}).dropout
+    (0.0, 0.5)
+    """
+    given = {name: value for name, value in settings.items() if value is not None}
+    texts = {name: read(given[name]) for name, read in TEXT_FORMS.items() if isinstance(given.get(name), str)}
+    return TrainConfig(**{**given, **texts})

@@ -1,0 +1,1 @@
+"""Files of samples, one module a format."""

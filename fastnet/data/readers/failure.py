@@ -1,0 +1,16 @@
+"""What a file that cannot be read comes to, in words."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from fastnet.errors import DataError
+
+
+def unreadable(path: Path, error: OSError) -> DataError:
+    """Return the error for a file that the system does not let us read."""
+    if isinstance(error, FileNotFoundError):
+        return DataError(f"{path}: there is no such file")
+    if isinstance(error, IsADirectoryError):
+        return DataError(f"{path}: is a folder, where a file is needed")
+    return DataError(f"{path}: cannot be read ({error.strerror or error})")

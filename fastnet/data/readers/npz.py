@@ -1,0 +1,184 @@
+"""NPZ files: samples as NumPy saves them."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastnet.data.dataset import Dataset, as_dataset
+from fastnet.data.labels import label_values, positions_of
+from fastnet.data.readers.failure import unreadable
+from fastnet.data.samples import Samples, no_test_set
+from fastnet.errors import DataError
+from fastnet.files import as_path, shown_path
+
+NPZ_KEYS = "x and y, or x_train and y_train (with x_test and y_test for a test set)"
+
+MOST_DIMENSIONS = 32
+"""Of an array, with every version of NumPy."""
+
+
+def read_npz(path: str | os.PathLike[str]) -> Dataset:
+    """Read a data set from a NumPy archive, as written by ``numpy.savez``.
+
+    Parameters
+    ----------
+    path : path
+        Holds the arrays x and y, or x_train and y_train; optionally x_test and y_test, and class_names. Pickled
+        (object) arrays are refused, so a file from a stranger cannot run code.
+
+    Returns
+    -------
+    Dataset
+        Named after the file, without its suffix.
+
+    Raises
+    ------
+    DataError
+        If the file is missing or damaged, lacks those arrays, or they do not make a data set (see `as_dataset`).
+    """
+    path = as_path(path, "path")
+    arrays = _npz_arrays(path, _npz_keys)
+    suffix = "_train" if "x_train" in arrays else ""
+    class_names = None if "class_names" not in arrays else np.ravel(arrays["class_names"]).tolist()
+    try:
+        return as_dataset(
+            arrays[f"x{suffix}"],
+            arrays[f"y{suffix}"],
+            x_test=arrays.get("x_test"),
+            y_test=arrays.get("y_test"),
+            class_names=class_names,
+            name=shown_path(path.stem),
+        )
+    except DataError as error:
+        raise DataError(f"{path}: {error}") from None
+
+
+def read_samples(path: str | os.PathLike[str], part: str | None = None, *, labels: bool = True) -> Samples:
+    """Read samples for a model that is there already from a NumPy archive.
+
+    Parameters
+    ----------
+    path : path
+        Holds the array x, x_train or x_test and, where they are needed, labels under the name with y in front;
+        optionally class_names, in which labels that are numbers are positions.
+    part : {"test", "train"}, optional
+        The test set if there is one, otherwise all samples, if left out.
+    labels : bool
+        Whether labels are needed.
+
+    Returns
+    -------
+    Samples
+        Named after the file, without its suffix; labels are None if they are not needed.
+
+    Raises
+    ------
+    DataError
+        If the file is missing or damaged, or lacks the arrays.
+    """
+    path = as_path(path, "path")
+    arrays = _npz_arrays(path, partial(_sample_keys, part=part, labels=labels))
+    (x_name, x), *others = arrays.items()
+    given, chosen = None, "test" if x_name == "x_test" else "train" if part else "all"
+    try:
+        if labels:
+            given = label_values(others[0][1], others[0][0])
+            if "class_names" in arrays and given.dtype.kind != "U":
+                names = np.ravel(arrays["class_names"]).tolist()
+                given = np.asarray(names)[positions_of(given, np.arange(len(names)), (), name=others[0][0])]
+    except DataError as error:
+        raise DataError(f"{path}: {error}") from None
+    return Samples(x, given, shown_path(path.stem), chosen)
+
+
+def _npz_arrays(path: Path, choose: Callable[[Path, Sequence[str]], list[str]]) -> dict[str, NDArray[Any]]:
+    try:
+        with path.open("rb") as file:
+            if file.read(4) != b"PK\x03\x04":
+                raise DataError(f"{path}: not an .npz file; write one with numpy.savez(path, x=..., y=...)")
+            file.seek(0)
+            return _unpacked(path, file, choose)
+    except OSError as error:
+        raise unreadable(path, error) from None
+
+
+def _unpacked(
+    path: Path, file: BinaryIO, choose: Callable[[Path, Sequence[str]], list[str]]
+) -> dict[str, NDArray[Any]]:
+    """Read the arrays of an archive.
+
+    What unpacking and NumPy raise for a damaged one is not a closed list: zipfile, three decompressors, and Python's
+    own parser, which reads the headers of the arrays, all have errors of their own, and some of them warn first.
+    """
+    damaged = f"{path}: the .npz file is truncated or damaged; write it again"
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with np.load(file, allow_pickle=False) as archive:
+                arrays = {key: archive[key] for key in choose(path, archive.files)}
+    except DataError:
+        raise
+    except MemoryError:
+        raise DataError(f"{path}: its arrays do not fit into memory") from None
+    except Exception as error:
+        if "Object arrays" in str(error):
+            raise DataError(
+                f"{path}: holds pickled Python objects, which are never loaded; save arrays of numbers or text"
+            ) from None
+        raise DataError(damaged) from None
+    if not all(isinstance(array, np.ndarray) for array in arrays.values()):  # NumPy returns the bytes of anything else
+        raise DataError(damaged)
+    for key, array in arrays.items():
+        if array.dtype.itemsize == 0:  # values without a byte: a header can state any number of them
+            raise DataError(damaged)
+        if array.dtype.kind == "U" and not _is_unicode(array):
+            raise DataError(f"{path}: {key} holds text that is not Unicode; the file is damaged, write it again")
+    return arrays
+
+
+def _is_unicode(texts: NDArray[Any]) -> bool:
+    """Whether every character of an array of texts is one: NumPy takes any 32 bits for a character, Python does not."""
+    native = np.ascontiguousarray(texts.astype(texts.dtype.newbyteorder("=")))
+    codes = np.frombuffer(native.tobytes(), dtype=np.uint32)
+    return not ((codes > 0x10FFFF) | ((codes >= 0xD800) & (codes <= 0xDFFF))).any()
+
+
+def _listed(names: Sequence[str]) -> str:
+    """Write the names in an archive, which may be of any characters and any number."""
+    shown = [name if name.isprintable() else repr(name) for name in names[:10]]
+    return ", ".join([*shown, *(["..."] if len(names) > 10 else [])]) or "nothing"
+
+
+def _npz_keys(path: Path, files: Sequence[str]) -> list[str]:
+    suffix = "_train" if "x_train" in files or "y_train" in files else ""
+    needed = [f"x{suffix}", f"y{suffix}"]
+    if not set(needed) <= set(files):
+        raise DataError(f"{path}: holds {_listed(files)}; the arrays {NPZ_KEYS} are needed")
+    return needed + [key for key in ("x_test", "y_test", "class_names") if key in files]
+
+
+def _sample_keys(path: Path, files: Sequence[str], *, part: str | None, labels: bool) -> list[str]:
+    """Name the arrays of one part: features first, then labels and the names of the classes if they are needed."""
+    suffix = "_test" if part == "test" or (part is None and "x_test" in files) else ""
+    if not suffix and "x_train" in files:
+        suffix = "_train"
+    if part == "test" and "x_test" not in files and {"x", "x_train"} & set(files):
+        raise no_test_set(path.stem)
+    if f"x{suffix}" not in files:
+        raise DataError(f"{path}: holds {_listed(files)}; the array x, x_train or x_test is needed")
+    if not labels:
+        return [f"x{suffix}"]
+    if f"y{suffix}" not in files:
+        raise DataError(
+            f"{path}: its samples x{suffix} have no labels y{suffix}, so nothing can be measured on them; add the "
+            "labels, or predict them"
+        )
+    return [f"x{suffix}", f"y{suffix}", *(["class_names"] if "class_names" in files else [])]

@@ -1,0 +1,236 @@
+"""A test of the installation in less than a second: the compiled kernels against the reference, on real images.
+
+This is the one module of the library that imports `fastnet.reference`. It trains the default layers, so that a cache
+which has served a search already holds what it needs. The tests of the project go much further; this one finds a
+compiler, a processor or a cache that gives wrong numbers.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from fastnet import reference
+from fastnet.config.network import ACTIVATIONS
+from fastnet.config.training import OPTIMIZERS, TrainConfig
+from fastnet.data.dataset import Dataset, Split, split, take_first
+from fastnet.data.pipeline.scaling import Scaler, fit_scaler
+from fastnet.data.registry import load
+from fastnet.kernels import layout, rng
+from fastnet.model.classifier import Model
+from fastnet.network.samples import TrainingData, prepare
+from fastnet.training.pack import PackRun, alike, warm_up
+from fastnet.training.single import Training
+
+TOLERANCE = 1e-5
+"""Of parameters, probabilities and losses in float32 against float64; below 2e-6 for each of them where it is right."""
+
+CONFIG = TrainConfig(
+    hidden=(100, 100), learning_rate=0.05, weight_decay=1e-3, epsilon=1e-4, batch_size=30, epochs=2, seed=2**63 + 11
+)
+"""Epsilon is large on purpose: with 1e-8 the direction of a step hangs on the sign of gradients that are nothing but
+rounding."""
+_RATES = {"sgd": 0.05, "rmsprop": 0.001}
+STREAM = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that was tested.
+
+    Attributes
+    ----------
+    name : str
+    passed : bool
+    detail : str
+        How far it was off, or what went wrong.
+    seconds : float
+        Time it took, compiling or loading the kernels included.
+    """
+
+    name: str
+    passed: bool
+    detail: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Bench:
+    """The images that all checks train on."""
+
+    dataset: Dataset
+    parts: Split
+    scaler: Scaler
+    data: TrainingData  # the first layer skips zeros
+    dense: TrainingData  # and here it does not
+
+    @property
+    def x(self) -> npt.NDArray[np.float64]:
+        """All samples, scaled."""
+        return self.scaler.apply(self.dataset.x).astype(np.float64)
+
+
+def self_test() -> list[Check]:
+    """Compare the compiled kernels with the reference.
+
+    Returns
+    -------
+    list of Check
+        In the order in which they ran. Whatever goes wrong in one is that check's failure, not an exception.
+
+    Examples
+    --------
+    >>> all(check.passed for check in self_test())
+    True
+    """
+    dataset = take_first(load("mnist5k"), 100)
+    parts = split(dataset.y)
+    scaler = fit_scaler(dataset.x, parts.train)
+    bench = _Bench(
+        dataset, parts, scaler, prepare(dataset, parts, scaler), prepare(dataset, parts, scaler, skip_zeros=False)
+    )
+    checks: list[tuple[str, Callable[[], str]]] = [
+        ("kernels", lambda: f"compiled or loaded in {warm_up(CONFIG, bench.data):.1f} s"),
+        ("random numbers", lambda: _random_numbers(bench)),
+        ("forward", lambda: _forward(bench)),
+        ("gradients", lambda: _gradients(bench)),
+        *((f"{name} update", lambda name=name: _update(bench, name)) for name in OPTIMIZERS),
+        ("activations", lambda: _activations(bench)),
+        ("whole training", lambda: _trajectory(bench)),
+    ]
+    return [_run(name, check) for name, check in checks]
+
+
+def _run(name: str, check: Callable[[], str]) -> Check:
+    clock = time.perf_counter()
+    try:
+        passed, detail = True, check()
+    except Exception as error:
+        said = str(error).strip().partition("\n")[0]
+        passed, detail = False, said if isinstance(error, _Wrong) else f"{type(error).__name__}: {said}"
+    return Check(name, passed, detail, time.perf_counter() - clock)
+
+
+class _Wrong(Exception):
+    """The kernels and the reference differ."""
+
+
+def _near(actual: Any, expected: Any) -> str:
+    """Say how far two lists of arrays are apart, as a share of the largest of each; raise if too far."""
+    worst = 0.0
+    for ours, theirs in zip(actual, expected, strict=True):
+        off = float(np.abs(np.asarray(ours, np.float64) - theirs).max()) / float(np.abs(theirs).max())
+        worst = off if not off <= worst else worst  # NaN is the worst of all
+    if not worst <= TOLERANCE:
+        raise _Wrong(f"differs by {worst:.1e}, where {TOLERANCE:.0e} is allowed")
+    return f"within {worst:.1e}"
+
+
+def _same(actual: npt.NDArray[Any], expected: npt.NDArray[Any]) -> None:
+    wrong = np.count_nonzero(actual != expected)
+    if wrong:
+        raise _Wrong(f"{wrong} of {expected.size} numbers differ, where all must be the same to the bit")
+
+
+def _random_numbers(bench: _Bench) -> str:
+    streams = np.arange(100)
+    words = [reference.random_words(CONFIG.seed, t, reference.SPACE, 0, 0, 1)[0] for t in streams.tolist()]
+    _same(rng.uniforms(np.uint64(CONFIG.seed), streams, reference.SPACE, 0), reference.uniform(np.array(words)))
+    training = Training(CONFIG, bench.data, 1, STREAM)
+    sizes = CONFIG.network(bench.dataset.n_features, bench.dataset.n_classes).sizes
+    for layer, weights in enumerate(_parameters(training)[0]):
+        n_in, n_out = sizes[layer : layer + 2]
+        _same(weights, reference.initial_weights(CONFIG.seed, STREAM, layer, n_in, n_out, CONFIG.init))
+    training.run()
+    n_train = len(bench.parts.train)
+    order = reference.shuffle(CONFIG.seed, STREAM, CONFIG.epochs - 1, n_train)
+    _same(training.work.order[:n_train], bench.parts.train[order])
+    return "the same bits"
+
+
+def _forward(bench: _Bench) -> str:
+    training = Training(CONFIG, bench.data, 1)
+    weights, biases = _parameters(training)
+    spec = CONFIG.network(bench.dataset.n_features, bench.dataset.n_classes)
+    model = Model(
+        spec=spec, weights=tuple(weights), biases=tuple(biases), scaler=bench.scaler,
+        class_names=bench.dataset.class_names,
+    )  # fmt: skip
+    exact = [[array.astype(np.float64) for array in arrays] for arrays in (weights, biases)]
+    logits = reference.forward(exact[0], exact[1], bench.x, 1.0)[-1]
+    return _near([model.predict_proba(bench.dataset.x)], [reference.softmax(logits)])
+
+
+def _gradients(bench: _Bench) -> str:
+    """One step of plain SGD on all samples; the gradient is what it took away. Lists of zeros and the dense kernels."""
+    config = replace(CONFIG, learning_rate=4.0, weight_decay=0.0, batch_size=len(bench.parts.train), epochs=1)
+    actual, expected = [], []
+    for data in (bench.data, bench.dense):
+        training = Training(config, data, 1)
+        before = [array.astype(np.float64) for arrays in _parameters(training) for array in arrays]
+        training.run()
+        after = [array for arrays in _parameters(training) for array in arrays]
+        actual += [(w - new) / config.learning_rate for w, new in zip(before, after, strict=True)]
+        weights, biases = before[:3], before[3:]
+        x, labels = bench.x[bench.parts.train], bench.dataset.y[bench.parts.train]
+        outputs = reference.forward(weights, biases, x, 1.0)
+        dys = reference.backward(weights, outputs, labels, 1.0)
+        inputs = [x, *outputs[:-1]]
+        expected += [reference.weight_gradient(a, dy) for a, dy in zip(inputs, dys, strict=True)]
+        expected += [reference.bias_gradient(dy) for dy in dys]
+    return _near(actual, expected)
+
+
+def _update(bench: _Bench, optimizer: str) -> str:
+    config = replace(CONFIG, optimizer=optimizer, learning_rate=_RATES.get(optimizer, 0.01))
+    training = Training(config, bench.data, 1, STREAM)
+    training.run()
+    expected = _follow(bench, config)
+    weights, biases = _parameters(training)
+    return _near(weights + biases, expected.weights + expected.biases)
+
+
+def _activations(bench: _Bench) -> str:
+    actual, expected = [], []
+    for activation in ACTIVATIONS:
+        config = replace(CONFIG, activation=activation, dropout=0.25)
+        training = Training(config, bench.data, 1, STREAM)
+        training.run()
+        right = _follow(bench, config)
+        actual += [array for arrays in _parameters(training) for array in arrays]
+        expected += right.weights + right.biases
+    return _near(actual, expected)
+
+
+def _trajectory(bench: _Bench) -> str:
+    """Train a pack with dropout, on one thread and two, with lists of zeros and without: one and the same result."""
+    config = replace(CONFIG, dropout=0.25)
+    runs = []
+    for data, jobs in ((bench.data, 1), (bench.data, 2), (bench.dense, 1)):
+        pack = PackRun(alike(data, config, [STREAM, 7]), jobs)
+        pack.start()
+        pack.join()
+        runs.append(pack.curves)
+    for other in runs[1:]:
+        _same(other, runs[0])
+    expected = _follow(bench, config)
+    return _near(runs[0][0, [0, 2]], [expected.train_loss, expected.validation_loss])
+
+
+def _follow(bench: _Bench, config: TrainConfig) -> reference.Trajectory:
+    """Train by the reference, in float64."""
+    left_out = ("hidden", "early_stopping")
+    options: dict[str, Any] = {n: getattr(config, n) for n in config.__dataclass_fields__ if n not in left_out}
+    sizes = config.network(bench.dataset.n_features, bench.dataset.n_classes).sizes
+    return reference.train(
+        bench.x, bench.dataset.y, bench.parts.train, bench.parts.validation, sizes, stream=STREAM, **options
+    )
+
+
+def _parameters(training: Training) -> tuple[list[npt.NDArray[np.float32]], list[npt.NDArray[np.float32]]]:
+    return layout.unpack_parameters(training.assembly.layout.table, training.work.params[0])

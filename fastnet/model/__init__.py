@@ -1,0 +1,1 @@
+"""What was trained and answers: one network, an ensemble, and their file."""

@@ -1,0 +1,310 @@
+"""A trained network as a value and as a file: weights, scaling, class names and how it was trained.
+
+The file is safetensors: the tensors are float32, and float64 where features are scaled in it; everything else is one
+JSON text under the metadata key `fastnet`, so that any safetensors reader can open it and nothing in it is executed.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from fastnet.config.network import NetworkSpec
+from fastnet.config.searching import as_settings
+from fastnet.config.text import format_hidden, parse_hidden
+from fastnet.config.training import TrainConfig
+from fastnet.data.extent import Extent
+from fastnet.data.labels import classes_from, label_values
+from fastnet.data.pipeline.scaling import Scaler
+from fastnet.errors import ModelError
+from fastnet.files import as_path
+from fastnet.model.file import FloatArray, read_file, telling
+from fastnet.model.predictor import Predictor
+
+if TYPE_CHECKING:
+    from fastnet.data.dataset import Dataset
+
+
+@dataclass(frozen=True, eq=False, slots=True, kw_only=True)
+class Model(Predictor):
+    """A trained fully connected network, ready to predict.
+
+    Parameters
+    ----------
+    spec : NetworkSpec
+        Its shape, with sizes ``(I, ..., O)``.
+    weights : sequence of ndarray
+        One (n_in, n_out) float32 array per layer, finite.
+    biases : sequence of ndarray
+        One (n_out,) float32 array per layer, finite.
+    scaler : Scaler
+        How features are scaled before the first layer, learnt on the training rows.
+    class_names : tuple of str
+        The names of the classes, in the order of the outputs.
+    classes : ndarray, optional
+        Their values, (O,) int64, float64, bool or str; if left out, the names as numbers if all are whole numbers, as
+        text otherwise.
+    extent : Extent, optional
+        How far the features of the training samples reach.
+    eval_scales : tuple of float
+        Factor on the outputs of each hidden layer in evaluation: 1, which is the default, or ``1 - dropout`` with
+        ``dropout_scaling="test-time"``.
+    settings : dict
+        How it was trained, ready for JSON.
+    metrics : dict
+        What was measured at the end of the training, ready for JSON.
+
+    Raises
+    ------
+    ModelError
+        If the arrays, the scaling and the names do not fit `spec`.
+
+    Examples
+    --------
+    >>> model = Model.load("models/mnist5k-1.safetensors")  # doctest: +SKIP
+    >>> model.predict(x)  # doctest: +SKIP
+    array([7, 2, 1])
+    """
+
+    spec: NetworkSpec
+    weights: tuple[FloatArray, ...]
+    biases: tuple[FloatArray, ...]
+    scaler: Scaler
+    class_names: tuple[str, ...]
+    classes: npt.NDArray[Any] = None  # type: ignore[assignment]  # __post_init__ takes them from the names
+    extent: Extent | None = None
+    eval_scales: tuple[float, ...] = ()
+    settings: dict[str, Any] = field(default_factory=dict)
+    metrics: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "weights", tuple(self.weights))
+        object.__setattr__(self, "biases", tuple(self.biases))
+        object.__setattr__(self, "eval_scales", tuple(self.eval_scales) or (1.0,) * len(self.spec.hidden))
+        object.__setattr__(self, "classes", _frozen_classes(self.classes, self.class_names))
+        sizes = self.spec.sizes
+        expected: dict[str, tuple[int, ...]] = {
+            "scaler.offset": (sizes[0],),
+            "scaler.scale": (sizes[0],),
+            **{f"layers.{i}.weight": shape for i, shape in enumerate(itertools.pairwise(sizes))},
+            **{f"layers.{i}.bias": (width,) for i, width in enumerate(sizes[1:])},
+        }
+        tensors = self._tensors()
+        if tensors.keys() != expected.keys():
+            raise ModelError(
+                f"the model has {len(self.weights)} layers of weights: its sizes {sizes} need {len(sizes) - 1}"
+            )
+        for name, shape in expected.items():
+            _check_tensor(name, tensors[name], shape, self.scaler.dtype if name.startswith("scaler.") else np.float32)
+        if len(self.class_names) != sizes[-1]:
+            raise ModelError(
+                f"the model has {len(self.class_names)} class names: its {sizes[-1]} outputs need one each"
+            )
+        if len(self.classes) != sizes[-1]:
+            raise ModelError(f"the model has {len(self.classes)} classes: its {sizes[-1]} outputs need one each")
+        if self.extent is not None:
+            _check_extent(self.extent, sizes[0])
+        if len(self.eval_scales) != len(sizes) - 2:
+            raise ModelError(
+                f"the model has {len(self.eval_scales)} factors of evaluation: its {len(sizes) - 2} hidden layers need "
+                "one each"
+            )
+
+    def _tensors(self) -> dict[str, FloatArray]:
+        tensors = {"scaler.offset": self.scaler.offset, "scaler.scale": self.scaler.scale}
+        tensors |= {f"layers.{i}.weight": w for i, w in enumerate(self.weights)}
+        tensors |= {f"layers.{i}.bias": b for i, b in enumerate(self.biases)}
+        return tensors
+
+    @property
+    def n_inputs(self) -> int:
+        """Features of a sample."""
+        return self.spec.n_inputs
+
+    def _probabilities(self, features: npt.NDArray[Any]) -> FloatArray:
+        from fastnet.network.forward import forward
+
+        return forward(self.spec, self.weights, self.biases, self.eval_scales, self.scaler, features)
+
+    def to_parts(self) -> tuple[dict[str, Any], dict[str, FloatArray]]:
+        """Return what is written of it: the description, ready for JSON, and the tensors by name."""
+        header = {
+            "n_inputs": self.spec.n_inputs,
+            "n_outputs": self.spec.n_outputs,
+            "hidden": format_hidden(self.spec.hidden),
+            "activation": self.spec.activation,
+            "init": self.spec.init,
+            "class_names": list(self.class_names),
+            "classes": self.classes.tolist(),
+            "eval_scales": list(self.eval_scales),
+            "settings": self.settings,
+            "metrics": self.metrics,
+        }
+        tensors = self._tensors()
+        if self.extent is not None:
+            header["reach"] = self.extent.reach
+            tensors |= {"extent.low": self.extent.low, "extent.high": self.extent.high}
+        return header, tensors
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Model:
+        """Read a model that `save` wrote.
+
+        Parameters
+        ----------
+        path : path-like
+            A `.safetensors` file of fastnet.
+
+        Returns
+        -------
+        Model
+            Equal to the saved one to the last bit.
+
+        Raises
+        ------
+        ModelError
+            If the file is missing, damaged, or not one of fastnet's models; an ensemble is read by
+            `fastnet.load_model`.
+        """
+        file = as_path(path, "path")
+        header, tensors = read_file(file)
+        if "members" in header:
+            raise ModelError(f"{path}: an ensemble of several networks, not a single one; fastnet.load_model reads it")
+        with telling(file):
+            return cls.from_parts(header, tensors)
+
+    @classmethod
+    def from_parts(cls, header: Mapping[str, Any], tensors: Mapping[str, FloatArray]) -> Model:
+        """Make it of what `to_parts` returned.
+
+        Raises
+        ------
+        FastnetError, KeyError, TypeError, ValueError, AttributeError
+            If something is missing or does not fit.
+        """
+        spec = NetworkSpec(
+            n_inputs=header["n_inputs"],
+            n_outputs=header["n_outputs"],
+            hidden=parse_hidden(header["hidden"]),
+            activation=header.get("activation", "relu"),  # files from before there were others do not name it
+            init=header["init"],
+        )
+        n_layers = len(spec.hidden) + 1
+        missing = [name for i in range(n_layers) for name in _layer_names(i) if name not in tensors]
+        if missing:
+            raise ModelError(f"{missing[0]} is missing")
+        return cls(
+            spec=spec,
+            weights=tuple(tensors[f"layers.{i}.weight"] for i in range(n_layers)),
+            biases=tuple(tensors[f"layers.{i}.bias"] for i in range(n_layers)),
+            scaler=Scaler(offset=tensors["scaler.offset"], scale=tensors["scaler.scale"]),
+            class_names=tuple(str(name) for name in header["class_names"]),
+            classes=_classes_of(header),
+            extent=_extent_of(header, tensors),
+            eval_scales=_eval_scales(header, len(spec.hidden)),
+            settings=dict(header["settings"]),
+            metrics=dict(header["metrics"]),
+        )
+
+
+def trained_model(
+    config: TrainConfig,
+    dataset: Dataset,
+    scaler: Scaler,
+    table: npt.NDArray[np.int64],
+    parameters: FloatArray,
+    metrics: dict[str, Any],
+) -> Model:
+    """Make a model of a network that was trained.
+
+    Parameters
+    ----------
+    config : TrainConfig
+        How it was trained.
+    dataset : Dataset
+        What it was trained on.
+    scaler : Scaler
+        Learnt on the training rows.
+    table : (L, N_FIELDS) int64
+        Where its layers lie, see `fastnet.kernels.layout`.
+    parameters : (n_parameters,) float32
+        Its weights and biases there; they are copied.
+    metrics : dict
+        What was measured, ready for JSON.
+
+    Returns
+    -------
+    Model
+    """
+    from fastnet.kernels import layout
+    from fastnet.kernels.context import SCALE
+    from fastnet.network.hyperparameters import dropout_rows
+
+    weights, biases = layout.unpack_parameters(table, parameters)
+    return Model(
+        spec=config.network(dataset.n_features, dataset.n_classes),
+        weights=tuple(weights),
+        biases=tuple(biases),
+        scaler=scaler,
+        class_names=dataset.class_names,
+        classes=dataset.classes,
+        extent=dataset.extent(),
+        eval_scales=tuple(float(scale) for scale in dropout_rows(config)[:-1, SCALE]),
+        settings=as_settings(config) | {"data": dataset.name, "data_dtype": str(dataset.x.dtype)},
+        metrics=metrics,
+    )
+
+
+def _check_tensor(name: str, tensor: npt.NDArray[Any], shape: tuple[int, ...], dtype: npt.DTypeLike) -> None:
+    wanted = np.dtype(dtype if dtype == np.float64 else np.float32)
+    if tensor.shape != shape or tensor.dtype != wanted:
+        raise ModelError(f"{name} is {tensor.dtype} {tensor.shape}: must be {wanted} {shape}")
+    if not np.isfinite(tensor).all():
+        raise ModelError(f"{name} holds values that are not finite: the training diverged")
+
+
+def _check_extent(extent: Extent, n_inputs: int) -> None:
+    for name, tensor in (("extent.low", extent.low), ("extent.high", extent.high)):
+        _check_tensor(name, tensor, (1,) if len(tensor) == 1 else (n_inputs,), tensor.dtype)
+    if not math.isfinite(extent.reach):
+        raise ModelError(f"reach={extent.reach!r}: must be a finite number")
+
+
+def _frozen_classes(classes: npt.NDArray[Any] | None, names: tuple[str, ...]) -> npt.NDArray[Any]:
+    frozen = (classes_from(names) if classes is None else classes).view()
+    frozen.flags.writeable = False
+    return frozen
+
+
+def _classes_of(header: Mapping[str, Any]) -> npt.NDArray[Any]:
+    """Read the values of the classes; files from before they were written have the names only."""
+    if "classes" not in header:
+        return classes_from([str(name) for name in header["class_names"]])
+    values = header["classes"]
+    if len({type(value) for value in values}) != 1 or len(set(values)) < len(values):
+        raise ModelError("its classes are not different values of one kind")
+    return label_values(values, "classes")
+
+
+def _extent_of(header: Mapping[str, Any], tensors: Mapping[str, npt.NDArray[Any]]) -> Extent | None:
+    if "reach" not in header:
+        return None
+    return Extent(tensors["extent.low"], tensors["extent.high"], float(header["reach"]))
+
+
+def _eval_scales(header: Mapping[str, Any], n_hidden: int) -> tuple[float, ...]:
+    """Read the factors of evaluation; before dropout could differ between layers there was one for all."""
+    if "eval_scales" not in header:
+        return (float(header["eval_scale"]),) * n_hidden
+    return tuple(float(scale) for scale in header["eval_scales"])
+
+
+def _layer_names(index: int) -> tuple[str, str]:
+    return f"layers.{index}.weight", f"layers.{index}.bias"

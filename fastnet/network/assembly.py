@@ -1,0 +1,182 @@
+"""A network laid out and compiled: the contexts that the kernels train in."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+import numpy.typing as npt
+
+from fastnet.config.training import TrainConfig
+from fastnet.kernels import activation, affine, host, layout, pack, panels, step, update
+from fastnet.kernels.context import N_PLACES, Data, Net, Work, fill
+from fastnet.kernels.loss import LOG_ROWS
+from fastnet.network.hyperparameters import RULES
+from fastnet.network.memory import Shapes, share, work_shapes
+from fastnet.network.samples import TrainingData
+
+Integers = npt.NDArray[np.int64]
+
+BLOCK_ROWS = 120
+"""Samples of an evaluation block on one core: two outputs of 100 wide layers (96 kB) stay in the second-level cache."""
+
+PARALLEL_BLOCK_ROWS = 1020
+"""The same where threads share the rows of a block."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Assembly:
+    """A compiled architecture on given data, from which contexts are made."""
+
+    layout: layout.Layout
+    net: Net
+    data: Data
+    n_states: int
+
+    def contexts(self, n_contexts: int, threads: int = 1) -> tuple[Integers, list[Work]]:
+        """Make contexts, each with a workspace of its own for so many threads; keep the workspaces as long as they."""
+        contexts, works = contexts_of([self], n_contexts, threads)
+        return contexts[:, 0], [work for [work] in works]
+
+    def shapes(self, threads: int = 1) -> Shapes:
+        """Tell what a context of this architecture needs to write on."""
+        return work_shapes(
+            self.layout,
+            n_states=self.n_states,
+            n_rows=len(self.data.train_rows),
+            batch_size=self.net.batch_size,
+            capacity=self.net.batch_size if self.data.sparse == 1 else 0,
+            threads=threads,
+        )
+
+
+def contexts_of(assemblies: Sequence[Assembly], n_contexts: int, threads: int = 1) -> tuple[Integers, list[list[Work]]]:
+    """Make contexts for several architectures, of which only one is used at a time.
+
+    Parameters
+    ----------
+    assemblies : sequence of Assembly
+        The kinds of networks.
+    n_contexts : int
+        How many of each kind; those of one number share their memory.
+    threads : int
+        Threads that share the products of one context.
+
+    Returns
+    -------
+    contexts : (n_contexts, kinds, N_PLACES) int64
+    works : list of lists of Work
+        In the same order; to be kept as long as the contexts.
+    """
+    contexts = np.zeros((n_contexts, len(assemblies), N_PLACES), np.int64)
+    shapes = [assembly.shapes(threads) for assembly in assemblies]
+    works = [share(shapes) if shapes else [] for _ in range(n_contexts)]
+    for row, shared in zip(contexts, works, strict=True):
+        for context, assembly, work in zip(row, assemblies, shared, strict=True):
+            fill(context, assembly.net, assembly.data, work)
+    return contexts, works
+
+
+def plan_of(config: TrainConfig, data: TrainingData, *, parallel: bool) -> tuple[int, int, layout.Layout]:
+    """Lay out the network that `config` describes for `data`; return batch size, evaluation block and layout."""
+    batch_size = min(config.batch_size, data.n_train)
+    most = max(data.n_train, len(data.validation_rows) - host.TILE_ROWS)
+    block = host.round_up(min(PARALLEL_BLOCK_ROWS if parallel else BLOCK_ROWS, most), LOG_ROWS)
+    spec = config.network(data.n_features, data.n_classes)
+    return batch_size, block, layout.layout(spec.sizes, max(batch_size, block), slopes=config.activation != "relu")
+
+
+def shapes_of(config: TrainConfig, data: TrainingData, *, parallel: bool, threads: int = 1) -> Shapes:
+    """Return what the network that `config` describes writes on, without compiling anything; see `work_shapes`."""
+    batch_size, _, plan = plan_of(config, data, parallel=parallel)
+    return work_shapes(
+        plan,
+        n_states=update.N_STATES[RULES[config.optimizer]],
+        n_rows=len(data.train_rows),
+        batch_size=batch_size,
+        capacity=batch_size if data.lists_pay(batch_size) else 0,
+        threads=threads,
+    )
+
+
+def compile_products(
+    config: TrainConfig, data: TrainingData, *, parallel: bool, skip_zeros: bool = True
+) -> tuple[int, int, layout.Layout]:
+    """Compile the microkernels that `assemble` needs; return batch size, evaluation block and layout."""
+    batch_size, block, plan = plan_of(config, data, parallel=parallel)
+    wanted = layout.panels_of(
+        plan.table, listed_inputs=data.lists_pay(batch_size), training=True,
+        listed_hidden=config.activation == "relu" and not parallel and skip_zeros,
+    )  # fmt: skip
+    panels.compile_panels(sorted(wanted))
+    activation.stages(config.activation)
+    update.compile_rule(RULES[config.optimizer])
+    return batch_size, block, plan
+
+
+def assemble(config: TrainConfig, data: TrainingData, *, parallel: bool, skip_zeros: bool = True) -> Assembly:
+    """Lay out the network that `config` describes for `data` and compile what training it needs.
+
+    Parameters
+    ----------
+    config : TrainConfig
+        Its architecture, activation, initial values, optimizer and batch size matter here.
+    data : TrainingData
+        From `prepare`.
+    parallel : bool
+        Whether threads share each product (one network) or have a network each (a pack).
+    skip_zeros : bool
+        False keeps hidden layers from walking lists of their active inputs; the results are the same bits.
+    """
+    batch_size, block, plan = compile_products(config, data, parallel=parallel, skip_zeros=skip_zeros)
+    rule = RULES[config.optimizer]
+    net = Net(
+        layers=plan.table,
+        offsets=plan.offsets,
+        table=panels.TABLE,
+        stages=np.array([step.stage(which, parallel) for which in range(step.N_STAGES)], np.int64),
+        activation=activation.stages(config.activation),
+        rule=rule,
+        update=int(update.ADDRESS[rule]),
+        xavier=int(config.init == "xavier"),
+        batch_size=batch_size,
+        block=block,
+        hidden_lists=int(config.activation == "relu" and not parallel and skip_zeros),
+    )
+    return Assembly(plan, net, _bundle(data, plan.n_rows, batch_size), update.N_STATES[rule])
+
+
+def worth_sharing(config: TrainConfig, data: TrainingData) -> bool:
+    """Whether some product of a step is large enough for threads to share it."""
+    sizes = config.network(data.n_features, data.n_classes).sizes
+    largest = max(n_in * n_out for n_in, n_out in pairwise(sizes))
+    return 2 * min(config.batch_size, data.n_train) * largest >= affine.PARALLEL_FLOPS
+
+
+def _bundle(data: TrainingData, n_rows: int, batch_size: int) -> Data:
+    return Data(
+        x=data.x,
+        labels=data.labels,
+        sparse=int(data.lists_pay(batch_size)),
+        input_lists=data.inputs[0],
+        input_values=data.inputs[1],
+        input_starts=data.inputs[2],
+        pair_lists=data.pairs[0],
+        pair_values=data.pairs[1],
+        pair_starts=data.pairs[2],
+        identity=np.arange(n_rows, dtype=np.int64),
+        train_rows=data.train_rows,
+        validation_rows=data.validation_rows,
+    )
+
+
+def initialise(context: Integers) -> None:
+    """Set the network of one context to the initial values of its trial."""
+    pack.initialise(pack.initialise_stage(), context)
+
+
+def n_threads_limit() -> int:
+    """Most threads that the compiled code can use."""
+    return pack.thread_limit()

@@ -1,0 +1,70 @@
+"""The class probabilities of a trained network."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from fastnet.config.network import NetworkSpec
+from fastnet.data.pipeline.scaling import Scaler
+from fastnet.kernels import activation, host, layout, pack, panels, sparsity, step
+from fastnet.kernels.context import N_PLACES, SCALE, Data, Net, Trial, fill
+from fastnet.network.assembly import BLOCK_ROWS
+from fastnet.network.memory import share, work_shapes
+from fastnet.network.samples import COPY_ROWS, pad_samples, padded_rows
+
+Floats = npt.NDArray[np.float32]
+
+
+def forward(
+    spec: NetworkSpec,
+    weights: Sequence[Floats],
+    biases: Sequence[Floats],
+    eval_scales: Sequence[float],
+    scaler: Scaler,
+    x: npt.NDArray[Any],
+) -> Floats:
+    """Compute a model's class probabilities.
+
+    Parameters
+    ----------
+    spec : NetworkSpec
+        Its shape, of L layers.
+    weights, biases : sequence of L arrays
+        (n_in, n_out) and (n_out,) float32.
+    eval_scales : sequence of L - 1 floats
+        Factors on the outputs of the hidden layers.
+    scaler : Scaler
+        How the features are scaled.
+    x : (N, I) array
+        Checked features in the units of the training data.
+
+    Returns
+    -------
+    (N, O) float32
+        Probabilities; each row sums to 1.
+    """
+    block = host.round_up(min(BLOCK_ROWS, max(len(x), 1)), host.TILE_ROWS)
+    plan = layout.layout(spec.sizes, block)
+    wanted = layout.panels_of(plan.table, listed_inputs=False, listed_hidden=False, training=False)
+    panels.compile_panels(sorted(wanted))
+    stages = np.array([step.stage(step.FORWARD)], np.int64)
+    net = Net(plan.table, plan.offsets, panels.TABLE, stages, activation.stages(spec.activation), 0, 0, 0, 1, block, 0)
+    [work] = share([work_shapes(plan, n_states=0, n_rows=0, batch_size=0, capacity=0, threads=1)])
+    none, lists = np.zeros(1, np.int64), sparsity.non_zero_lists(np.zeros((0, spec.n_inputs), np.float32), 1)
+    layout.pack_parameters(plan.table, list(weights), list(biases), work.params[0])
+    work.dropout[:, SCALE] = *eval_scales, 1.0
+    trial = Trial(0, 0, 0.0, 0.0, 0.0)
+    probabilities = np.empty((len(x), spec.n_outputs), np.float32)
+    context = np.zeros(N_PLACES, np.int64)
+    last = plan.table[-1]
+    for begin in range(0, len(x), COPY_ROWS):
+        samples = pad_samples(x[begin : begin + COPY_ROWS], scaler)
+        rows = padded_rows(np.arange(len(samples)))
+        data = Data(samples, none, 0, *lists, *lists, np.arange(plan.n_rows, dtype=np.int64), rows, rows)
+        fill(context, net, data, work, trial)
+        pack.predict_rows(context, rows, block, last, work.floats, probabilities[begin : begin + COPY_ROWS])
+    return probabilities

@@ -1,0 +1,145 @@
+"""The settings of one network as the kernels read them."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from fastnet.config.training import TrainConfig
+from fastnet.kernels import dropout, host, schedule, step, update
+from fastnet.kernels.context import SCALE, THRESHOLD, TRAIN_SCALE, Trial
+
+Floats = npt.NDArray[np.float32]
+
+RULES = {
+    "sgd": update.SGD, "momentum": update.MOMENTUM, "nesterov": update.NESTEROV, "adagrad": update.ADAGRAD,
+    "rmsprop": update.RMSPROP, "adam": update.ADAM, "adamw": update.ADAM,
+}  # fmt: skip
+SCHEDULES = {"constant": schedule.CONSTANT, "step": schedule.STEP, "cosine": schedule.COSINE}
+
+
+class TrialSettings(NamedTuple):
+    """The hyperparameters of one network as the kernels read them.
+
+    Attributes
+    ----------
+    trial : Trial
+        What is copied into its context.
+    hyper : (2, N_HYPER) float32
+        See `fastnet.kernels.update`; row 0 for weights, row 1 for biases.
+    dropout : (L, 3) float64
+        A row per layer, see `fastnet.kernels.context.THRESHOLD`; that of the logits drops nothing.
+    """
+
+    trial: Trial
+    hyper: Floats
+    dropout: npt.NDArray[np.float64]
+
+
+def trial_of(config: TrainConfig, stream: int) -> TrialSettings:
+    """Turn a configuration into what the kernels read.
+
+    Parameters
+    ----------
+    config : TrainConfig
+        Its seed is the key of the network's random numbers.
+    stream : int
+        Random stream: the number of the trial, 0 for a single network.
+    """
+    rate, decay = float(config.learning_rate), float(config.weight_decay)
+    decoupled = decay if config.optimizer == "adamw" else 0.0
+    moves = config.schedule != "constant" or config.warmup_epochs > 0
+    beta2 = config.rho if config.optimizer == "rmsprop" else config.beta2
+    hyper = np.zeros((2, update.N_HYPER), np.float32)
+    hyper[:, update.LEARNING_RATE] = rate
+    hyper[0, update.WEIGHT_DECAY] = 0.0 if config.optimizer == "adamw" else decay
+    hyper[:, update.MU] = config.momentum
+    hyper[:, update.BETA1], hyper[:, update.NEW1] = config.beta1, 1.0 - config.beta1
+    hyper[:, update.BETA2], hyper[:, update.NEW2] = beta2, 1.0 - beta2
+    hyper[:, update.EPSILON] = config.epsilon
+    hyper[:, update.SHRINK] = 1.0
+    hyper[0, update.SHRINK] = 1.0 - rate * decoupled
+    hyper[0, update.IDLE] = config.optimizer == "sgd" and rate * decay < update.IDLE_LIMIT
+    trial = Trial(
+        seed=config.seed,
+        stream=stream,
+        learning_rate=rate,
+        beta1=float(config.beta1),
+        beta2=float(config.beta2),
+        decoupled=decoupled,
+        scheduler=update.scheduler() if moves else 0,
+        schedule=SCHEDULES[config.schedule],
+        warmup_epochs=float(config.warmup_epochs),
+        step_epochs=config.step_epochs,
+        step_factor=float(config.step_factor),
+        epochs=config.epochs,
+        smoother=step.stage(step.SMOOTH) if config.label_smoothing > 0 else 0,
+        label_smoothing=float(config.label_smoothing),
+    )
+    return TrialSettings(trial, hyper, dropout_rows(config))
+
+
+def dropout_rows(config: TrainConfig) -> npt.NDArray[np.float64]:
+    """Return what each layer drops and its factors in training and in evaluation, (L, 3); see `TrialSettings`."""
+    rows = np.ones((len(config.hidden) + 1, 3))
+    rows[:, THRESHOLD] = 0.0
+    for row, ratio in zip(rows, config.dropouts, strict=False):
+        row[THRESHOLD] = min(math.floor(ratio * 65536 + 0.5), 65535)
+        row[TRAIN_SCALE], row[SCALE] = dropout_scales(ratio, config.dropout_scaling)
+    return rows
+
+
+def dropout_scales(dropout: float, scaling: str) -> tuple[float, float]:
+    """Return the factors of hidden outputs in training and in evaluation.
+
+    Examples
+    --------
+    >>> dropout_scales(0.5, "inverted"), dropout_scales(0.5, "test-time")
+    ((2.0, 1.0), (1.0, 0.5))
+    """
+    return (1.0 / (1.0 - dropout), 1.0) if scaling == "inverted" else (1.0, 1.0 - dropout)
+
+
+def kept_units(config: TrainConfig, stream: int, step: int, n_rows: int) -> list[npt.NDArray[np.bool_]]:
+    """Tell which hidden units training keeps in one step.
+
+    Parameters
+    ----------
+    config : TrainConfig
+        Its seed, hidden layers and dropout matter.
+    stream : int
+        Random stream of the network, see `fastnet.training.pack.Member`; 0 for a single network.
+    step : int
+        Number of the step, from 0: ``epoch * n_batches + batch``.
+    n_rows : int
+        Samples of that batch.
+
+    Returns
+    -------
+    list of (n_rows, width) bool
+        One array a hidden layer: each sample has a draw of its own. True where the unit works.
+
+    Notes
+    -----
+    They are the bits of the kernel that training calls, drawn once more: a pure function of the arguments.
+
+    Examples
+    --------
+    >>> [first, second] = kept_units(TrainConfig(hidden=(8, 4), dropout=0.5), 0, 0, 2)
+    >>> first.shape, second.shape, bool(first.all())
+    ((2, 8), (2, 4), False)
+    """
+    layers = []
+    for layer, (width, row) in enumerate(zip(config.hidden, dropout_rows(config), strict=False)):
+        packed = np.full((n_rows, -(-width // host.GROUP)), 255, np.uint8)
+        if row[THRESHOLD] > 0:
+            dropout.kept(
+                np.uint64(config.seed), stream, layer, step, n_rows, width, int(row[THRESHOLD]), packed.shape[1],
+                packed.reshape(-1),
+            )  # fmt: skip
+        bits = np.unpackbits(packed[:, :, None], axis=2, bitorder="little")[:, :, : host.GROUP]
+        layers.append(bits.reshape(n_rows, -1)[:, :width].astype(np.bool_))
+    return layers

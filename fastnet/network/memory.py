@@ -1,0 +1,93 @@
+"""The memory that a network trains in: the arrays of its contexts, and whether they fit."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from fastnet.config.settings import format_memory
+from fastnet.errors import ConfigError
+from fastnet.kernels import copies, host, layout, panels, sparsity, update
+from fastnet.kernels.context import N_STATE, Work
+
+Shapes = dict[str, tuple[tuple[int, ...], type]]
+"""Shape and element type of every array of a `Work`."""
+
+
+def work_shapes(
+    plan: layout.Layout, *, n_states: int, n_rows: int, batch_size: int, capacity: int, threads: int
+) -> Shapes:
+    """Tell what one context writes on.
+
+    Parameters
+    ----------
+    plan : Layout
+        Of the network.
+    n_states : int
+        Optimizer states beside the parameters.
+    n_rows : int
+        Entries of the order of an epoch, padding included.
+    batch_size : int
+        Samples of a training batch.
+    capacity : int
+        The same where the first layer skips zeros, 0 where it does not.
+    threads : int
+        Threads that share this context's products.
+    """
+    pairs = (threads, sparsity.PAIRS_IN_BLOCK, capacity)
+    scratch = host.round_up(copies.scratch_size(batch_size), host.ALIGNMENT // 4)
+    return {
+        "params": ((1 + n_states, plan.n_parameters), np.float32),
+        "floats": ((plan.n_floats,), np.float32),
+        "scratch": ((threads, scratch), np.float32),
+        "bits": ((plan.n_bytes,), np.uint8),
+        "lists": ((plan.n_lists,), np.uint8),
+        "begins": ((plan.n_marks,), np.int64),
+        "ends": ((plan.n_marks,), np.int64),
+        "listed": ((len(plan.table),), np.int64),
+        "samples": (pairs, np.uint16),
+        "sample_values": ((*pairs, panels.PAIR), np.float32),
+        "counts": (pairs[:2], np.int64),
+        "order": ((n_rows,), np.int64),
+        "hyper": ((2, update.N_HYPER), np.float32),
+        "dropout": ((len(plan.table), 3), np.float64),
+        "state": ((N_STATE,), np.float64),
+    }
+
+
+def share(kinds: Sequence[Shapes]) -> list[Work]:
+    """Allocate one workspace as large as the largest of several needs, and return it in the shapes of each."""
+    memory = {name: layout.aligned(max(n_bytes(*shapes[name]) for shapes in kinds), np.uint8) for name in Work._fields}
+
+    def view(name: str, shape: tuple[int, ...], dtype: type) -> npt.NDArray[Any]:
+        return memory[name][: n_bytes(shape, dtype)].view(dtype).reshape(shape)
+
+    return [Work(**{name: view(name, *shapes[name]) for name in Work._fields}) for shapes in kinds]
+
+
+def n_bytes(shape: tuple[int, ...], dtype: type) -> int:
+    """Tell the size of an array.
+
+    Examples
+    --------
+    >>> n_bytes((3, 5), np.float32)
+    60
+    """
+    return math.prod(shape) * np.dtype(dtype).itemsize
+
+
+def does_not_fit(what: str, needed: int, room: int, smaller: str = "choose smaller layers or batches") -> ConfigError:
+    """Return what is raised where more memory would be needed than the process may use.
+
+    Examples
+    --------
+    >>> does_not_fit("the network needs", 2**34, 2**33)
+    ConfigError('the network needs 16.0 GiB, and this process may use 8.00 GiB more: choose smaller layers or batches')
+    """
+    return ConfigError(
+        f"{what} {format_memory(needed)}, and this process may use {format_memory(room)} more: {smaller}"
+    )

@@ -1,0 +1,106 @@
+"""Samples made ready for the kernels: scaled, padded, and listed where most of them are zero."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from fastnet.data.dataset import Dataset, Split
+from fastnet.data.pipeline.scaling import Scaler
+from fastnet.kernels import host, layout, panels, sparsity
+
+Floats = npt.NDArray[np.float32]
+Integers = npt.NDArray[np.int64]
+
+COPY_ROWS = 8192
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TrainingData:
+    """Samples as the kernels want them; built by `prepare`, shared by every network that learns from them.
+
+    Attributes
+    ----------
+    x : (N, ld) float32
+        Scaled features, rows padded with zeros.
+    labels : (N,) int64
+        Classes.
+    train_rows, validation_rows : int64
+        Sample numbers of the two parts, padded by one tile of repeats.
+    n_features, n_classes : int
+        Width of the samples and of the output.
+    sparse : bool
+        Whether the first layer skips zeros; then `inputs` and `pairs` list the others, see
+        `fastnet.kernels.sparsity.non_zero_lists`.
+    """
+
+    x: Floats
+    labels: Integers
+    train_rows: Integers
+    validation_rows: Integers
+    n_features: int
+    n_classes: int
+    sparse: bool
+    inputs: tuple[npt.NDArray[np.uint8], Floats, Integers]
+    pairs: tuple[npt.NDArray[np.uint8], Floats, Integers]
+
+    @property
+    def n_train(self) -> int:
+        """Training samples."""
+        return len(self.train_rows) - host.TILE_ROWS
+
+    def lists_pay(self, batch_size: int) -> bool:
+        """Whether the first layer walks the lists of what is not zero in batches of this size."""
+        return self.sparse and batch_size <= sparsity.MAX_BATCH
+
+
+def prepare(dataset: Dataset, split: Split, scaler: Scaler, *, skip_zeros: bool = True) -> TrainingData:
+    """Scale and pad the samples of a data set, and list what is not zero where that is little.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        Its training part is used.
+    split : Split
+        Which of those samples are learnt from and which are for validation.
+    scaler : Scaler
+        Learnt on the training rows.
+    skip_zeros : bool
+        False forces the dense kernels; the results are the same bits.
+
+    Returns
+    -------
+    TrainingData
+    """
+    x = pad_samples(dataset.x, scaler)
+    features = x[:, : dataset.n_features]
+    filled = np.count_nonzero(features[split.train[:COPY_ROWS]]) / max(features[split.train[:COPY_ROWS]].size, 1)
+    sparse = bool(skip_zeros and filled <= sparsity.MAX_INPUT_DENSITY)
+    kept = features if sparse else features[:0]
+    return TrainingData(
+        x=x,
+        labels=np.array(dataset.y, np.int64),
+        train_rows=padded_rows(split.train),
+        validation_rows=padded_rows(split.validation),
+        n_features=dataset.n_features,
+        n_classes=dataset.n_classes,
+        sparse=sparse,
+        inputs=sparsity.non_zero_lists(kept, 1),
+        pairs=sparsity.non_zero_lists(kept, panels.PAIR),
+    )
+
+
+def pad_samples(x: npt.NDArray[Any], scaler: Scaler) -> Floats:
+    """Scale samples into a zeroed, aligned (N, ld) float32 buffer."""
+    padded: Floats = layout.aligned((len(x), layout.leading(x.shape[1])))
+    for begin in range(0, len(x), COPY_ROWS):
+        padded[begin : begin + COPY_ROWS, : x.shape[1]] = scaler.apply(x[begin : begin + COPY_ROWS])
+    return padded
+
+
+def padded_rows(rows: npt.NDArray[np.int64]) -> Integers:
+    """Return sample numbers with one tile of repeats behind them, which the kernels read and never use."""
+    return np.concatenate([rows, np.repeat(rows[:1], host.TILE_ROWS)]).astype(np.int64)

@@ -1,0 +1,1 @@
+"""Training: one network, several of the same settings, and packs of many."""

@@ -1,0 +1,263 @@
+"""What a search recommends at its end: how far down the list training goes smoothly, and which ranges to go on with.
+
+Section 6.5.3 of *Deep Learning from Scratch* reads its picture of the twenty best trials in these words; here the words
+follow from rules, so that they say no more than the trials do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from fastnet.tuning.rules.narrowing import LEVEL, Narrowing, StageReport, narrow
+from fastnet.tuning.space.distributions import Choice, Distribution, text_of
+from fastnet.tuning.space.space import Space
+from fastnet.tuning.trial import TrialResult, rank
+
+LOOKED_AT = 20
+"""As many trials as the picture shows."""
+
+LEAST_RISE = 7 / 8
+"""Smooth training ends with at least this part of the validation accuracy of Best-1,"""
+
+WORST_SETBACK = 0.1
+"""never falls by more than this below an earlier validation accuracy,"""
+
+LEAST_FALL = 1 / 4
+"""and its training loss falls by at least this part after the first epoch, unless half of the samples are right."""
+
+LEAST_EPOCHS = 3
+"""Curves of fewer epochs are not read."""
+
+ENOUGH_BEST = 10
+"""With at least so many best trials in a stage, no visible effect means little effect."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecommendedRange:
+    """What a search found out about one hyperparameter.
+
+    Parameters
+    ----------
+    name : str
+    range : str
+        The range to go on with, in its text form.
+    effect : {"clear", "little", "unknown", "fixed"}
+        Whether the best lie in a part of the range or pile up at its border; over all of it; whether there were too few
+        trials to tell; or whether there is one value only.
+    words : str
+        The same as a part of a sentence.
+    """
+
+    name: str
+    range: str
+    effect: str
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class Recommendation:
+    """What a search recommends.
+
+    Parameters
+    ----------
+    space : Space
+        The ranges to go on with; all of it lies where trials were.
+    smooth : int
+        How many of the best, counted from Best-1 without a gap, train smoothly.
+    looked_at : int
+        How many were looked at, at most 20.
+    ranges : tuple of RecommendedRange
+        In the order of the space.
+    warnings : tuple of str
+        Sentences on borders beyond which better values may lie.
+    words : str
+        All of it in words.
+    """
+
+    space: Space
+    smooth: int
+    looked_at: int
+    ranges: tuple[RecommendedRange, ...]
+    warnings: tuple[str, ...]
+    words: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything in dicts and lists of plain values, ready for JSON."""
+        head = {"words": self.words, "smooth": self.smooth, "looked_at": self.looked_at}
+        ranges = [asdict(item) for item in self.ranges]
+        return head | {"space": self.space.to_texts(), "ranges": ranges, "warnings": list(self.warnings)}
+
+
+def recommend(
+    space: Space,
+    trials: Iterable[TrialResult],
+    metric: str = "accuracy",
+    *,
+    expand: bool = False,
+    best: Sequence[TrialResult] | None = None,
+) -> Recommendation:
+    """Say which ranges to go on with after a search.
+
+    Parameters
+    ----------
+    space : Space
+        The space that the first stage was drawn from.
+    trials : iterable of TrialResult
+        All trials of the search; `TrialResult.stage` says which stage each belongs to.
+    metric : {"accuracy", "loss"}
+        What they are ranked by.
+    expand : bool
+        Whether the search moved alarming borders outwards between its stages.
+    best : sequence of TrialResult, optional
+        The best trials with their curves, where those in `trials` have none.
+
+    Returns
+    -------
+    Recommendation
+        Its ranges are those that `fastnet.tuning.rules.narrowing.narrow` makes of the last stage, never expanded.
+
+    Notes
+    -----
+    A trial trains smoothly if it ran to its end, learnt (its training loss fell by a quarter after the first epoch, or
+    half of the training samples are right at last), came to at least 7/8 of the validation accuracy of Best-1, and on
+    the way never fell by more than 0.1 below an accuracy it had reached.
+
+    Examples
+    --------
+    >>> space = Space.parse({"learning_rate": "log:1e-6:1e-2"})
+    >>> values = [10 ** (-6 + 4 * i / 99) for i in range(100)]
+    >>> rise = np.linspace(0.1, 1, 10, dtype=np.float32)
+    >>> curves = [np.stack([1 - a * rise, a * rise, 1 - a * rise, a * rise]) for a in np.linspace(0, 0.9, 100)]
+    >>> trials = [
+    ...     TrialResult.from_curves(i, "done", {"learning_rate": values[i]}, curves[i], seconds=0.1) for i in range(100)
+    ... ]
+    >>> recommendation = recommend(space, trials)
+    >>> recommendation.smooth, recommendation.ranges[0].words
+    (13, 'learning rate 0.0039 to 0.01')
+    >>> print(recommendation.warnings[0].partition(":")[0])
+    Values of learning rate above 0.01 were not tried and may be better
+    """
+    every = tuple(trials)
+    reports = _replayed(space, every, metric, expand)
+    shown = tuple(best if best is not None else rank(every, metric))[:LOOKED_AT]
+    smooth, training = _smoothness(shown)
+    if every and not shown:
+        training = "Every trial diverged, search with lower learning rates"
+    final = reports[-1].space if reports else space
+    ranges = tuple(
+        _recommended(name, distribution, [report.ranges[place] for report in reports])
+        for place, (name, distribution) in enumerate(final.distributions.items())
+    )
+    warnings = tuple(
+        text for place in range(len(ranges)) for text in _warnings([(r.stage, r.ranges[place]) for r in reports])
+    )
+    words = "; ".join([training, *_told(ranges)]) + "."
+    words = " ".join([words, *warnings])
+    return Recommendation(final, smooth, len(shown), ranges, warnings, words)
+
+
+def why_not_smooth(trial: TrialResult, first: TrialResult) -> str | None:
+    """Return None for a trial that trains smoothly, else why it does not; `first` is Best-1.
+
+    Examples
+    --------
+    >>> rise = np.array([0.2, 0.7, 0.5, 0.8], np.float32)
+    >>> trial = TrialResult.from_curves(0, "done", {}, np.stack([1 - rise, rise, 1 - rise, rise]), seconds=0.1)
+    >>> why_not_smooth(trial, trial)
+    'its validation accuracy falls by 0.20 on the way'
+    """
+    if trial.status != "done":
+        return "it did not run to its end"
+    accuracy, reached = trial.validation_accuracy, first.validation_accuracy
+    loss = trial.train_loss
+    if len(accuracy) < LEAST_EPOCHS:
+        return f"curves of fewer than {LEAST_EPOCHS} epochs cannot be read"
+    if loss[-1] > (1.0 - LEAST_FALL) * loss[0] and trial.train_accuracy[-1] < 0.5:
+        return f"its training loss hardly falls, from {loss[0]:.3g} to {loss[-1]:.3g}"
+    if accuracy[-1] < LEAST_RISE * reached[-1]:
+        return f"it comes to {accuracy[-1]:.3g} where Best-1 comes to {reached[-1]:.3g}"
+    setback = float(np.max(np.maximum.accumulate(accuracy) - accuracy))
+    return f"its validation accuracy falls by {setback:.2f} on the way" if setback > WORST_SETBACK else None
+
+
+def _smoothness(shown: Sequence[TrialResult]) -> tuple[int, str]:
+    """Count the best that train smoothly, and say so."""
+    if not shown:
+        return 0, "No trial came to a value"
+    reasons = [why_not_smooth(trial, shown[0]) for trial in shown]
+    smooth = next((place for place, reason in enumerate(reasons) if reason), len(shown))
+    if not smooth:
+        others = sum(reason is None for reason in reasons)
+        more = f", though {others} of the {len(shown)} best do{'es' if others == 1 else ''}" if others else ""
+        return 0, f"Best-1 does not train smoothly ({reasons[0]}){more}"
+    return smooth, f"Training goes smoothly down to Best-{smooth}"
+
+
+def _replayed(space: Space, trials: Sequence[TrialResult], metric: str, expand: bool) -> list[StageReport]:
+    """Narrow once more, stage by stage; the last stage is never expanded, for nothing was tried beyond it."""
+    numbers = sorted({trial.stage for trial in trials})
+    reports: list[StageReport] = []
+    for number in numbers:
+        of_stage = [trial for trial in trials if trial.stage == number]
+        reports.append(narrow(space, of_stage, metric=metric, expand=expand and number != numbers[-1]))
+        space = reports[-1].space
+    return reports
+
+
+def _recommended(name: str, final: Distribution, history: Sequence[Narrowing]) -> RecommendedRange:
+    word, span = name.replace("_", " "), _span(final)
+    if isinstance(final, Choice) and len(final.values) == 1 and all(item.old == item.new for item in history):
+        return RecommendedRange(name, str(final), "fixed", f"{word} {span}")
+    ends = {side for item in history for side in ("low", "high") if (end := getattr(item, side)) and end.alarm}
+    if len(ends) == 1 and all(item.old == item.new for item in history):  # nothing to narrow to, but a direction
+        side = "upper" if ends == {"high"} else "lower"
+        return RecommendedRange(name, str(final), "clear", f"{word} towards the {side} end of {span}")
+    if any(item.alarm or item.chance <= LEVEL for item in history):
+        return RecommendedRange(name, str(final), "clear", f"{word} {span}")
+    few = all(item.best < ENOUGH_BEST for item in history)
+    return RecommendedRange(name, str(final), "unknown" if few else "little", f"{word} ({span})")
+
+
+def _told(ranges: Sequence[RecommendedRange]) -> Iterable[str]:
+    """Join the ranges of equal effect to a part of the sentence each."""
+    clear, little, unknown = (
+        [item.words for item in ranges if item.effect == effect] for effect in ("clear", "little", "unknown")
+    )
+    if clear:
+        yield ", ".join(clear)
+    if little:
+        yield f"{_listed(little)} make{'s' if len(little) == 1 else ''} little difference"
+    if unknown:
+        yield f"too few trials to tell what {_listed(unknown)} do{'es' if len(unknown) == 1 else ''}"
+
+
+def _listed(words: Sequence[str]) -> str:
+    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
+
+
+def _warnings(history: Sequence[tuple[int, Narrowing]]) -> Iterable[str]:
+    """Say beyond which borders nothing was tried although the best piled up there, in whichever stage."""
+    for side, beyond in enumerate(("below", "above")):
+        edges = [(stage, edge) for stage, item in history if (edge := (item.low, item.high)[side]) is not None]
+        if not edges:
+            continue
+        word = history[0][1].name.replace("_", " ")
+        outermost = (min, max)[side](edge.border for _, edge in edges)
+        piled = [(stage, edge) for stage, edge in edges if edge.alarm and edge.border == outermost]
+        last_stage, last = edges[-1]
+        if piled:
+            stage, edge = piled[-1]
+            untried = f"Values of {word} {beyond} {text_of(outermost)} were not tried and may be better"
+            yield f"{untried}: in stage {stage}, {edge.crowd}."
+        elif last.alarm:
+            yield f"Look at {word} {beyond} {text_of(last.border)} again: in stage {last_stage}, {last.crowd}."
+
+
+def _span(distribution: Any) -> str:
+    if isinstance(distribution, Choice):
+        return " or ".join(text_of(value) for value in distribution.values)
+    return f"{text_of(distribution.low)} to {text_of(distribution.high)}"

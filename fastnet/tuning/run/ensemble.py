@@ -1,0 +1,97 @@
+"""The best trials of a study as one model: trained again as they were, put together, tested once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from fastnet.config.searching import SearchConfig
+from fastnet.tuning.run.final import test_and_save
+from fastnet.tuning.store.folder import ENSEMBLE_FILE
+from fastnet.tuning.store.study import Study
+from fastnet.tuning.trial import TrialResult, known
+
+if TYPE_CHECKING:
+    from fastnet.data.dataset import Dataset
+    from fastnet.training.pack import PackRun
+    from fastnet.tuning.run.workshop import Workshop
+
+
+def best_finished(study: Study, n: int) -> tuple[TrialResult, ...]:
+    """Return the `n` best trials that ran to their end, the best first; fewer if there are no more."""
+    return tuple(trial for trial in study.best(n, curves=False) if trial.status == "done")
+
+
+def put_together(
+    study: Study,
+    dataset: Dataset,
+    workshop: Workshop,
+    run: PackRun,
+    trials: Sequence[TrialResult],
+    config: SearchConfig,
+) -> dict[str, Any]:
+    """Make the ensemble, use the test set once, and save it beside the study.
+
+    Parameters
+    ----------
+    study : Study
+        Notes that, and when, the test set was used.
+    dataset : Dataset
+        With its test part, if it has one.
+    workshop : Workshop
+        Where the networks were trained.
+    run : PackRun
+        The networks of the trials, trained to their end, with their weights.
+    trials : sequence of TrialResult
+        At least one, the best first, in the order of the run.
+    config : SearchConfig
+        Of the study.
+
+    Returns
+    -------
+    dict
+        What is to be stored of it, ready for JSON. ``members`` says for each trial how often its networks count, 0 for
+        not at all; ``validation`` what the best trial alone, the average and the greedy selection come to on the
+        validation samples; ``test_uses`` is how often the study has used the test set by then.
+
+    Notes
+    -----
+    With folds a trial has a network for each. They belong together in the ensemble; what it comes to on a validation
+    sample is computed by the networks that have not learnt from it.
+    """
+    from fastnet.model.ensemble import Ensemble, greedy_selection, mean_probabilities
+    from fastnet.model.predictor import score_of
+
+    networks = [workshop.models(run, t) for t in range(len(trials))]
+    tables = [workshop.validated(models) for models in networks]
+    y = workshop.validation_labels()
+    others = len(trials) - 1
+    weights = {"best": (1, *[0] * others), "average": (1, *[1] * others)}
+    weights["greedy"] = greedy_selection(tables, y, config.metric)
+    scores = {name: score_of(mean_probabilities(tables, counts), y) for name, counts in weights.items()}
+    chosen, score = weights[config.ensemble], scores[config.ensemble]
+    ensemble = Ensemble(
+        members=tuple(model for models, count in zip(networks, chosen, strict=True) if count for model in models),
+        weights=tuple(count for models, count in zip(networks, chosen, strict=True) if count for _ in models),
+        settings={
+            "ensemble": config.ensemble,
+            "trials": [trial.id for trial, count in zip(trials, chosen, strict=True) if count],
+            "seed": config.train.seed,
+            "data": dataset.name,
+        },
+        metrics={"validation_accuracy": score.accuracy, "validation_loss": score.loss},
+    )
+    document = {
+        "metric": config.metric,
+        "members": [
+            {"trial": trial.id, "params": dict(trial.params), "search_value": known(trial.value), "weight": count}
+            for trial, count in zip(trials, chosen, strict=True)
+        ],
+        "validation": {
+            name: {"networks": sum(map(bool, counts)) * len(networks[0]), **asdict(scores[name])}
+            for name, counts in weights.items()
+        },
+    }
+    note = {"of": "the ensemble of the best trials", "ensemble": config.ensemble}
+    return document | test_and_save(study, dataset, ensemble, ENSEMBLE_FILE, note)

@@ -1,0 +1,142 @@
+"""The search as one function, with the words of the command line: `fastnet.search`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy.typing as npt
+
+from fastnet.config.checks import seconds, whole_bytes
+from fastnet.config.searching import SearchConfig
+from fastnet.config.settings import suggestion
+from fastnet.config.training import TrainConfig, train_config_from
+from fastnet.data.registry import as_given, samples_given
+from fastnet.errors import ConfigError
+from fastnet.files import as_path
+from fastnet.tuning.run.result import Progress, SearchResult
+from fastnet.tuning.run.session import run_study
+from fastnet.tuning.store.folder import new_study_folder
+
+if TYPE_CHECKING:
+    from fastnet.data.dataset import Dataset
+
+
+def search(
+    space: Mapping[str, str] | None,
+    data: Dataset | str | Path | tuple[npt.ArrayLike, npt.ArrayLike],
+    *,
+    trials: int = 100,
+    study: str | Path | None = None,
+    fresh: bool = False,
+    validation: Dataset | str | Path | tuple[npt.ArrayLike, npt.ArrayLike] | None = None,
+    jobs: int | None = None,
+    memory: int | None = None,
+    timeout: float | None = None,
+    on_progress: Callable[[Progress], None] | None = None,
+    interrupt: str = "raise",
+    **settings: Any,
+) -> SearchResult:
+    """Search for good hyperparameters, or go on with a search.
+
+    Parameters
+    ----------
+    space : mapping of str to str, or None
+        What is searched: a range in its text form for each name, such as ``{"learning_rate": "log:1e-4:1e-1"}``; None
+        for the book's ranges of learning rate and weight decay. See `fastnet.tuning.space.space.Space`.
+    data : Dataset, name, path or (x, y)
+        What the networks learn: a data set, its name or file as `fastnet.load` takes it, or (N, F) features and (N,)
+        labels.
+    trials : int
+        Total number of trials, those that the study holds included.
+    study : path, optional
+        Folder of the study, ``~`` being the home folder; the same call again carries it on. A new numbered one in
+        ``studies/`` if left out.
+    fresh : bool
+        Forget the trials that the study holds and start over.
+    validation : Dataset, name, path or (x, y), optional
+        Samples to validate with, instead of a part of `data`; they need not have all classes.
+    jobs : int, optional
+        Threads; as many as the process may use if left out. Results do not depend on it.
+    memory : int, optional
+        Bytes that the trials which train together may take. Results do not depend on it.
+    timeout : float, optional
+        Seconds after which the search ends as it is; the same call again carries it on.
+    on_progress : callable, optional
+        Called with a `fastnet.tuning.Progress` several times a second.
+    interrupt : {"raise", "return"}
+        What Ctrl-C does once everything that is done is stored: raise KeyboardInterrupt, or return the study as it is,
+        with `interrupted` set. The same call again carries it on.
+    **settings
+        Any other field of `fastnet.SearchConfig` (``sampler``, ``pruning``, ``stages``, ``final``, ...) and of
+        `fastnet.TrainConfig` (``hidden``, ``epochs``, ``optimizer``, ``seed``, ...). ``hidden`` may be text.
+
+    Returns
+    -------
+    SearchResult
+        ``.best()`` ranks the trials, ``.trials`` reads them from the study, ``.to_arrow()`` makes a table of them.
+
+    Raises
+    ------
+    ConfigError
+        If a setting is unknown or outside its range, or `study` is empty.
+    DataError
+        If the data cannot be used.
+    StudyError
+        If the study belongs to other settings, or its folder cannot be used.
+    KeyboardInterrupt
+        After Ctrl-C, see `interrupt`.
+
+    Examples
+    --------
+    >>> import tempfile, fastnet
+    >>> digits = fastnet.take_first(fastnet.load("mnist5k"), 100)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     result = search(
+    ...         {"learning_rate": "log:1e-3:1e-1"}, digits, trials=4, study=folder, hidden="16", epochs=2, final=0
+    ...     )
+    ...     [trial.id for trial in result.trials], len(result.to_arrow())
+    ([0, 1, 2, 3], 4)
+    """
+    config = _config(space, trials, settings)
+    folder = None if study is None else as_path(study, "study")
+    dataset = as_given(data, "data")
+    split = None
+    if validation is not None:
+        from fastnet.data.validation import with_validation
+
+        dataset, split = with_validation(dataset, samples_given(validation, "validation"))
+    ends = None if timeout is None else time.monotonic() + seconds(timeout)
+    return run_study(
+        dataset,
+        config,
+        folder=folder or new_study_folder(Path("studies")),
+        split=split,
+        fresh=fresh,
+        jobs=jobs,
+        memory=None if memory is None else whole_bytes(memory),
+        on_progress=on_progress,
+        should_stop=None if ends is None else lambda: time.monotonic() >= ends,
+        interrupt=interrupt,
+    )
+
+
+def _config(space: Mapping[str, str] | None, trials: int, settings: Mapping[str, Any]) -> SearchConfig:
+    """Sort settings into those of the search and those of the training."""
+    searching = set(SearchConfig.__dataclass_fields__) - {"trials", "space", "train"}
+    training = set(TrainConfig.__dataclass_fields__)
+    for name in settings:
+        if name not in searching | training:
+            raise ConfigError(f"{name!r} is no setting of a search{suggestion(name, searching | training)}")
+    given = {name: value for name, value in settings.items() if name in training}
+    both = [name for name in space or () if name in given]
+    if both:
+        raise ConfigError(f"{both[0]} is searched and has the fixed value {given[both[0]]!r}; leave one of the two out")
+    chosen: dict[str, Any] = {} if space is None else {"space": dict(space)}
+    if space is None:
+        default = SearchConfig().space
+        chosen["space"] = {name: text for name, text in default.items() if name not in given}
+    chosen |= {name: value for name, value in settings.items() if name in searching}
+    return SearchConfig(trials=trials, train=train_config_from(given), **chosen)

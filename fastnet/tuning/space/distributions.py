@@ -1,0 +1,475 @@
+"""Ranges of one hyperparameter: five distributions and their scales; `parsing` reads their text forms.
+
+A distribution turns numbers u between 0 and 1 into values, and values back into such numbers: its own scale, on which
+ranges are narrowed and laid out as a grid. It draws nothing itself: where u comes from is the sampler's business, so
+the same distribution serves random, quasi-random and regular points.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from decimal import Decimal, localcontext
+from typing import Any, Protocol, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastnet.config.text import format_number
+from fastnet.errors import ConfigError
+from fastnet.tuning.space.names import Value
+
+LARGEST_INT = 2**31 - 1
+"""Ends of whole-number ranges are within plus and minus this."""
+
+# ln 2 in two parts: the first has few enough bits that k * _LN2_HIGH is exact for every exponent k that occurs.
+_LN2_HIGH = 6.93147180369123816490e-01
+_LN2_LOW = 1.90821492927058770002e-10
+
+_POWERS = np.array([10.0**k for k in range(23)])
+
+Floats: TypeAlias = NDArray[np.float64]
+Values: TypeAlias = NDArray[Any]
+"""Float64 for numbers, int64 for whole numbers, objects for texts."""
+
+
+class Distribution(Protocol):
+    """What every distribution can do; ``str()`` of it is the text that `parse_distribution` reads."""
+
+    def sample(self, u: Floats) -> Values:
+        """Map `u`, float64 in (0, 1) of any shape, to values of the same shape."""
+
+    def position(self, values: Sequence[Value] | Values) -> Floats:
+        """Map values back to float64 in [0, 1] of the same shape; one outside the range to the end it is beyond.
+
+        A whole number or a choice stands for all the u that give it, by their middle.
+        """
+
+    def between(self, low_u: float, high_u: float) -> Distribution:
+        """Return the part from `low_u` to `high_u`, ``low_u < high_u``.
+
+        Below 0 and above 1 the range goes on beyond its end on the same scale; a choice has nothing there. What is
+        left with a single value is a `Choice` of it.
+        """
+
+    def levels(self, n: int) -> list[Value]:
+        """List `n` values from end to end, evenly on the scale of the distribution; fewer if there are no more."""
+
+    def extremes(self) -> tuple[Value, ...]:
+        """Return the values that must be allowed for all to be: both ends, or every choice."""
+
+
+@dataclass(frozen=True, slots=True)
+class LogUniform:
+    """Values whose logarithm is uniform, the book's way to search over powers of ten.
+
+    Parameters
+    ----------
+    low, high : float
+        Ends of the range, ``0 < low < high``.
+
+    Raises
+    ------
+    ConfigError
+        If the ends are not finite, not positive or not in order.
+
+    Notes
+    -----
+    ``low * (high / low)**u``, rounded to 6 significant digits. The exponential is computed with additions,
+    multiplications and one power of two only, so every machine gets the same value. The book writes
+    ``10 ** np.random.uniform(-6, -2)`` (*Deep Learning from Scratch*, section 6.5.3).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> book = LogUniform(1e-6, 1e-2)
+    >>> str(book), str(book.between(0.5, 1.25))
+    ('log:1e-06:0.01', 'log:0.0001:0.1')
+    >>> book.sample(np.array([0.25, 0.5, 0.75])).tolist(), book.position([1e-5, 1e-4]).round(9).tolist()
+    ([1e-05, 0.0001, 0.001], [0.25, 0.5])
+    >>> book.levels(3)
+    [1e-06, 0.0001, 0.01]
+    """
+
+    low: float
+    high: float
+
+    def __post_init__(self) -> None:
+        _check_ends(self.low, self.high)
+        if self.low <= 0:
+            raise ConfigError(
+                f"the lower end {text_of(self.low)} must be greater than 0 on a log scale; or use uniform"
+            )
+
+    def __str__(self) -> str:
+        return f"log:{text_of(self.low)}:{text_of(self.high)}"
+
+    def sample(self, u: Floats) -> Floats:
+        """Map `u`, float64 in (0, 1) of any shape, to values of the same shape in ``[low, high]``."""
+        return _rounded(self._at(u), self.low, self.high)
+
+    def position(self, values: Sequence[Value] | Values) -> Floats:
+        """Map values back to float64 in [0, 1]: their place between the logarithms of the ends."""
+        ratios = np.maximum(np.asarray(values, dtype=np.float64), self.low) / self.low
+        return np.clip(np.log(ratios) / _log_ratio(self.low, self.high), 0.0, 1.0)
+
+    def between(self, low_u: float, high_u: float) -> Distribution:
+        """Return the part from `low_u` to `high_u`; beyond 0 and 1 it goes on by the same factor."""
+        with np.errstate(over="ignore", under="ignore"):
+            low, high = np.clip(self._at(np.array([low_u, high_u])), 1e-300, 1e300).tolist()
+        return _range(LogUniform, float(f"{low:.6g}"), float(f"{high:.6g}"))
+
+    def levels(self, n: int) -> list[Value]:
+        """List `n` values from end to end, each the same factor above the one before."""
+        return _distinct(self.sample(np.linspace(0.0, 1.0, n)))
+
+    def extremes(self) -> tuple[Value, ...]:
+        """Return both ends."""
+        return self.low, self.high
+
+    def _at(self, u: Floats) -> Floats:
+        return _scaled_exp(self.low, u * _log_ratio(self.low, self.high))
+
+
+@dataclass(frozen=True, slots=True)
+class Uniform:
+    """Values spread evenly over a range.
+
+    Parameters
+    ----------
+    low, high : float
+        Ends of the range, ``low < high``.
+
+    Raises
+    ------
+    ConfigError
+        If the ends are not finite or not in order.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> rates = Uniform(0.0, 0.5)
+    >>> str(rates), str(rates.between(0.5, 1.5))
+    ('uniform:0:0.5', 'uniform:0.25:0.75')
+    >>> rates.sample(np.array([0.25, 1 / 3])).tolist(), rates.position([0.125]).tolist()
+    ([0.125, 0.166667], [0.25])
+    """
+
+    low: float
+    high: float
+
+    def __post_init__(self) -> None:
+        _check_ends(self.low, self.high)
+
+    def __str__(self) -> str:
+        return f"uniform:{text_of(self.low)}:{text_of(self.high)}"
+
+    def sample(self, u: Floats) -> Floats:
+        """Map `u`, float64 in (0, 1) of any shape, to values of the same shape in ``[low, high]``."""
+        return _rounded(self.low + u * (self.high - self.low), self.low, self.high)
+
+    def position(self, values: Sequence[Value] | Values) -> Floats:
+        """Map values back to float64 in [0, 1]: their place between the ends."""
+        return np.clip((np.asarray(values, dtype=np.float64) - self.low) / (self.high - self.low), 0.0, 1.0)
+
+    def between(self, low_u: float, high_u: float) -> Distribution:
+        """Return the part from `low_u` to `high_u`; beyond 0 and 1 it goes on in a straight line."""
+        low, high = (self.low + u * (self.high - self.low) for u in (low_u, high_u))
+        return _range(Uniform, float(f"{low:.6g}"), float(f"{high:.6g}"))
+
+    def levels(self, n: int) -> list[Value]:
+        """List `n` values from end to end, equally far apart."""
+        return _distinct(self.sample(np.linspace(0.0, 1.0, n)))
+
+    def extremes(self) -> tuple[Value, ...]:
+        """Return both ends."""
+        return self.low, self.high
+
+
+@dataclass(frozen=True, slots=True)
+class Int:
+    """Whole numbers from one end to the other, both included, each as likely as the others.
+
+    Parameters
+    ----------
+    low, high : int
+        Ends of the range, ``low < high``.
+
+    Raises
+    ------
+    ConfigError
+        If the ends are not whole numbers or not in order.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> depths = Int(1, 4)
+    >>> str(depths), str(depths.between(0.5, 1.25)), str(depths.between(0.0, 0.25))
+    ('int:1:4', 'int:3:5', 'choice:1')
+    >>> depths.sample(np.array([0.2, 0.26, 0.99])).tolist(), depths.position([1, 4]).tolist()
+    ([1, 2, 4], [0.125, 0.875])
+    """
+
+    low: int
+    high: int
+
+    def __post_init__(self) -> None:
+        _check_whole_ends(self.low, self.high)
+
+    def __str__(self) -> str:
+        return f"int:{self.low}:{self.high}"
+
+    def sample(self, u: Floats) -> Values:
+        """Map `u`, float64 in (0, 1) of any shape, to int64 of the same shape: ``low + floor(u (high - low + 1))``."""
+        return np.minimum(self.low + np.floor(u * self._count).astype(np.int64), self.high)
+
+    def position(self, values: Sequence[Value] | Values) -> Floats:
+        """Map values back to float64 in [0, 1], each to the middle of its share."""
+        return np.clip((np.asarray(values, dtype=np.float64) - self.low + 0.5) / self._count, 0.0, 1.0)
+
+    def between(self, low_u: float, high_u: float) -> Distribution:
+        """Return the numbers whose shares lie, wholly or in part, between `low_u` and `high_u`."""
+        low = self.low + math.floor(_snapped(low_u * self._count))
+        high = self.low + math.ceil(_snapped(high_u * self._count)) - 1
+        return _range(Int, low, max(low, high))
+
+    def levels(self, n: int) -> list[Value]:
+        """List `n` numbers from end to end, as equally far apart as whole numbers can be."""
+        return _distinct(np.rint(np.linspace(self.low, self.high, n)).astype(np.int64))
+
+    def extremes(self) -> tuple[Value, ...]:
+        """Return both ends."""
+        return self.low, self.high
+
+    @property
+    def _count(self) -> int:
+        return self.high - self.low + 1
+
+
+@dataclass(frozen=True, slots=True)
+class LogInt:
+    """Whole numbers on a log scale: 1, 2 to 3, 4 to 7, ... are as likely as one another.
+
+    Parameters
+    ----------
+    low, high : int
+        Ends of the range, ``1 <= low < high``, both included.
+
+    Raises
+    ------
+    ConfigError
+        If the ends are not whole numbers, not positive or not in order.
+
+    Notes
+    -----
+    ``floor(low * ((high + 1) / low)**u)``: the number k has the probability ``log((k + 1) / k)`` over
+    ``log((high + 1) / low)``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> widths = LogInt(16, 255)
+    >>> str(widths), str(widths.between(0.25, 0.75)), str(widths.between(0.5, 1.25))
+    ('logint:16:255', 'logint:32:127', 'logint:64:511')
+    >>> widths.sample(np.array([0.01, 0.51, 0.99])).tolist()
+    [16, 65, 248]
+    """
+
+    low: int
+    high: int
+
+    def __post_init__(self) -> None:
+        _check_whole_ends(self.low, self.high)
+        if self.low < 1:
+            raise ConfigError(f"the lower end {self.low} must be at least 1 on a log scale; or use int")
+
+    def __str__(self) -> str:
+        return f"logint:{self.low}:{self.high}"
+
+    def sample(self, u: Floats) -> Values:
+        """Map `u`, float64 in (0, 1) of any shape, to int64 of the same shape from `low` to `high`."""
+        return np.clip(np.floor(self._at(u)).astype(np.int64), self.low, self.high)
+
+    def position(self, values: Sequence[Value] | Values) -> Floats:
+        """Map values back to float64 in [0, 1], each to the middle of its share."""
+        numbers = np.maximum(np.asarray(values, dtype=np.float64), 1.0)
+        middle = 0.5 * (np.log(numbers / self.low) + np.log((numbers + 1.0) / self.low))
+        return np.clip(middle / _log_ratio(self.low, self.high + 1), 0.0, 1.0)
+
+    def between(self, low_u: float, high_u: float) -> Distribution:
+        """Return the numbers whose shares lie, wholly or in part, between `low_u` and `high_u`."""
+        below, above = (_snapped(value) for value in self._at(np.array([low_u, high_u])).tolist())
+        low = max(1, math.floor(below))
+        return _range(LogInt, low, max(low, math.ceil(above) - 1))
+
+    def levels(self, n: int) -> list[Value]:
+        """List at most `n` numbers from end to end, as nearly the same factor apart as whole numbers can be."""
+        exact = _scaled_exp(self.low, np.linspace(0.0, 1.0, n) * _log_ratio(self.low, self.high))
+        return _distinct(np.rint(exact).astype(np.int64))
+
+    def extremes(self) -> tuple[Value, ...]:
+        """Return both ends."""
+        return self.low, self.high
+
+    def _at(self, u: Floats) -> Floats:
+        return _scaled_exp(self.low, u * _log_ratio(self.low, self.high + 1))
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One of a few values, each as likely as the others.
+
+    Parameters
+    ----------
+    values : tuple of float, int or str
+        At least one, all different, numbers or texts; they are used as written, without rounding.
+
+    Raises
+    ------
+    ConfigError
+        If there is no value, a number is not finite, or a value occurs twice.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> rates = Choice((0.0, 0.2, 0.5))
+    >>> str(rates), str(rates.between(0.4, 1.5))
+    ('choice:0,0.2,0.5', 'choice:0.2,0.5')
+    >>> rates.sample(np.array([0.1, 0.5, 0.99])).tolist()
+    [0.0, 0.2, 0.5]
+    >>> Choice(("sgd", "adam")).sample(np.array([0.7, 0.2])).tolist(), Choice(("sgd", "adam")).position(["adam"])
+    (['adam', 'sgd'], array([0.75]))
+    """
+
+    values: tuple[Value, ...]
+
+    def __post_init__(self) -> None:
+        if not self.values:
+            raise ConfigError("a choice needs at least one value, such as choice:0,0.5")
+        seen: set[Value] = set()
+        for value in self.values:
+            if not isinstance(value, str):
+                _check_finite(value)
+            if value in seen:
+                raise ConfigError(f"the value {text_of(value)} is listed more than once; write each value one time")
+            seen.add(value)
+
+    def __str__(self) -> str:
+        return "choice:" + ",".join(text_of(value) for value in self.values)
+
+    def sample(self, u: Floats) -> Values:
+        """Map `u`, float64 in (0, 1) of any shape, to values of the same shape out of `values`."""
+        which = np.minimum((u * len(self.values)).astype(np.int64), len(self.values) - 1)
+        texts = any(isinstance(value, str) for value in self.values)
+        return np.array(self.values, dtype=object if texts else None)[which]
+
+    def position(self, values: Sequence[Value] | Values) -> Floats:
+        """Map values, each one of `values`, back to float64 in [0, 1], to the middle of its share."""
+        places = {value: (place + 0.5) / len(self.values) for place, value in enumerate(self.values)}
+        given = np.asarray(values, dtype=object)
+        return np.array([places[value] for value in given.ravel().tolist()], np.float64).reshape(given.shape)
+
+    def between(self, low_u: float, high_u: float) -> Distribution:
+        """Return the choices whose shares lie, wholly or in part, between `low_u` and `high_u`; at least one."""
+        n = len(self.values)
+        first = min(max(0, math.floor(_snapped(low_u * n))), n - 1)
+        return Choice(self.values[first : max(first + 1, math.ceil(_snapped(high_u * n)))])
+
+    def levels(self, n: int) -> list[Value]:
+        """List all values, whatever `n`."""
+        return list(self.values)
+
+    def extremes(self) -> tuple[Value, ...]:
+        """Return every value."""
+        return self.values
+
+
+def round_to_six_digits(values: Iterable[float] | Floats) -> Floats:
+    """Round each value to 6 significant digits, to the nearest double of that decimal number.
+
+    Examples
+    --------
+    >>> round_to_six_digits([0.00123456789, 2.0]).tolist()
+    [0.00123457, 2.0]
+    """
+    given = np.asarray(values, dtype=np.float64)
+    usual = (np.abs(given) > 1e-15) & (np.abs(given) < 1e15)
+    places = 5 - np.floor(np.log10(np.abs(np.where(usual, given, 1.0)))).astype(np.int64)
+    # Powers of ten up to 10**22 are doubles, so the quotient below is the nearest double to the decimal number.
+    up, down = _POWERS[np.maximum(places, 0)], _POWERS[np.maximum(-places, 0)]
+    digits = np.where(usual, given, 1.0) * up / down
+    rounded: Floats = np.rint(digits) * down / up
+    # Near a half, the product's own rounding could decide; there, and far from 1, the decimal text does.
+    doubtful = ~usual | (np.abs(np.abs(digits - np.floor(digits)) - 0.5) < 1e-6)
+    rounded[doubtful] = [float(f"{value:.6g}") for value in given[doubtful].tolist()]
+    return rounded
+
+
+def text_of(value: Value) -> str:
+    """Return the shortest spelling of `value` that reads back as the same.
+
+    Examples
+    --------
+    >>> text_of(0.5), text_of(1e-8), text_of(100), text_of("sgd")
+    ('0.5', '1e-08', '100', 'sgd')
+    """
+    return format_number(value) if isinstance(value, float) else str(value)
+
+
+def _rounded(values: Floats, low: float, high: float) -> Floats:
+    clipped: Floats = np.clip(round_to_six_digits(values), low, high)
+    return clipped
+
+
+def _distinct(values: Values) -> list[Value]:
+    return list(dict.fromkeys(values.tolist()))
+
+
+def _range(build: Any, low: Value, high: Value) -> Distribution:
+    made: Distribution = Choice((low,)) if low == high else build(low, high)
+    return made
+
+
+def _snapped(value: float) -> float:
+    """Undo the rounding of a product that should be whole: 0.7 * 10 is 7.000000000000001."""
+    whole = round(value)
+    return float(whole) if math.isclose(value, whole, rel_tol=1e-9, abs_tol=1e-9) else value
+
+
+def _log_ratio(low: float, high: float) -> float:
+    with localcontext() as context:
+        context.prec = 40
+        return float((Decimal(high) / Decimal(low)).ln())
+
+
+def _scaled_exp(scale: float, t: Floats) -> Floats:
+    """Compute scale * exp(t) to about 2 ulp from operations that IEEE 754 rounds alike on every machine."""
+    k = np.floor(t / (_LN2_HIGH + _LN2_LOW) + 0.5)
+    r = (t - k * _LN2_HIGH) - k * _LN2_LOW
+    total = np.ones_like(r)
+    for term in range(15, 0, -1):  # Horner's scheme of the Taylor series; |r| <= ln(2)/2 leaves 2e-20 after r^15
+        total = 1.0 + total * r / term
+    result: Floats = np.ldexp(scale * total, k.astype(np.int64))
+    return result
+
+
+def _check_finite(value: float) -> None:
+    if not math.isfinite(value):
+        raise ConfigError(f"{value} is not a finite number")
+
+
+def _check_ends(low: float, high: float) -> None:
+    _check_finite(low)
+    _check_finite(high)
+    if low == high:
+        raise ConfigError(f"both ends are {text_of(low)}; write choice:{text_of(low)} for one fixed value")
+    if low > high:
+        raise ConfigError(f"the lower end {text_of(low)} is above the upper end {text_of(high)}; swap them")
+
+
+def _check_whole_ends(low: int, high: int) -> None:
+    for end in (low, high):
+        if not -LARGEST_INT <= end <= LARGEST_INT:
+            raise ConfigError(f"the end {end} is too far out; whole numbers go from {-LARGEST_INT} to {LARGEST_INT}")
+    _check_ends(low, high)

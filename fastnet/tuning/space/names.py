@@ -1,0 +1,159 @@
+"""The hyperparameters that can be searched: their names, what their values are, and when a value has an effect."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from fastnet.config.checks import LARGEST, check_hyperparameter
+from fastnet.config.settings import suggestion
+from fastnet.config.text import parse_hidden
+from fastnet.config.training import TrainConfig
+from fastnet.errors import ConfigError
+
+Value: TypeAlias = float | int | str
+"""What a hyperparameter may be; widths of hidden layers are text, such as ``"100x6"``."""
+
+
+MAX_DEPTH = 1000
+"""Hidden layers of a network, at most."""
+
+_BELOW_ONE = 0.999999  # the largest number below 1 with the six digits that values are rounded to
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What a hyperparameter's values are: `type`, and where its range ends if a search widens it."""
+
+    type: type[Value]
+    low: float = 0.0
+    high: float = LARGEST
+
+
+# The order is that of the random streams, so a new name goes to the end: then no trial of an older study changes.
+_KINDS = {
+    "learning_rate": Kind(float, 1e-12),
+    "weight_decay": Kind(float),
+    "dropout": Kind(float, high=_BELOW_ONE),
+    "momentum": Kind(float, high=_BELOW_ONE),
+    "beta1": Kind(float, high=_BELOW_ONE),
+    "beta2": Kind(float, high=_BELOW_ONE),
+    "hidden": Kind(str),
+    "width": Kind(int, 1, 65_536),
+    "depth": Kind(int, 1, MAX_DEPTH),
+    "batch_size": Kind(int, 1, 2**31 - 1),
+    "optimizer": Kind(str),
+    "epsilon": Kind(float, 1e-30),
+    "init": Kind(str),
+    "activation": Kind(str),
+    "schedule": Kind(str),
+    "warmup_epochs": Kind(float),
+    "step_epochs": Kind(int, 1, 1_000_000),
+    "step_factor": Kind(float, 1e-12, 1.0),
+    "label_smoothing": Kind(float, high=_BELOW_ONE),
+    "rho": Kind(float, high=_BELOW_ONE),
+}
+
+_FIELDS = TrainConfig.__dataclass_fields__
+
+SEARCHABLE = tuple(name for name in _KINDS if name in _FIELDS or name in ("width", "depth"))
+"""Hyperparameters that may differ between trials; ``dropout_1``, ``dropout_2``, ... besides, one for each hidden layer.
+
+Two stand for one of `TrainConfig`: ``width`` and ``depth`` for ``hidden``, that many layers of that width.
+"""
+
+PARENTS = {"width": "hidden", "depth": "hidden"}
+"""Names that decide a part of what another one decides; every ``dropout_K`` is a part of ``dropout``."""
+
+NEEDS = {
+    "momentum": ("optimizer", ("momentum", "nesterov")),
+    "beta1": ("optimizer", ("adam", "adamw")),
+    "beta2": ("optimizer", ("adam", "adamw")),
+    "rho": ("optimizer", ("rmsprop",)),
+    "epsilon": ("optimizer", ("adagrad", "rmsprop", "adam", "adamw")),
+    "step_epochs": ("schedule", ("step",)),
+    "step_factor": ("schedule", ("step",)),
+}
+"""Names that have an effect only with some values of another one."""
+
+_FIRST_LAYER_STREAM = 256  # behind every name of _KINDS that may still be added
+
+
+def layer_of(name: str) -> int | None:
+    """Return K for ``dropout_K``, the hidden layer it belongs to, counted from 1; None for any other name.
+
+    Examples
+    --------
+    >>> layer_of("dropout_3"), layer_of("dropout"), layer_of("dropout_scaling")
+    (3, None, None)
+    """
+    found = re.fullmatch(r"dropout_([1-9][0-9]{0,3})", name)
+    return int(found[1]) if found and int(found[1]) <= MAX_DEPTH else None
+
+
+def parent_of(name: str) -> str | None:
+    """Return the name of which `name` decides a part, or None.
+
+    Examples
+    --------
+    >>> parent_of("width"), parent_of("dropout_1"), parent_of("dropout")
+    ('hidden', 'dropout', None)
+    """
+    return "dropout" if layer_of(name) else PARENTS.get(name)
+
+
+def kind_of(name: str) -> Kind:
+    """Return what the values of a searchable name are.
+
+    Raises
+    ------
+    ConfigError
+        If the name cannot be searched; the sentence says which can, and which is nearest.
+
+    Examples
+    --------
+    >>> kind_of("width").type, kind_of("dropout_2").high
+    (<class 'int'>, 0.999999)
+    """
+    if layer_of(name):
+        return _KINDS["dropout"]
+    if name not in SEARCHABLE:
+        near = suggestion(name, SEARCHABLE)
+        raise ConfigError(f"space {name!r}: only {', '.join(SEARCHABLE)} and dropout_1, ... can be searched{near}")
+    return _KINDS[name]
+
+
+def stream_of(name: str) -> int:
+    """Return which block of a trial's random numbers belongs to a searchable name; it never changes.
+
+    Examples
+    --------
+    >>> stream_of("learning_rate"), stream_of("weight_decay"), stream_of("dropout_1")
+    (0, 1, 257)
+    """
+    layer = layer_of(name)
+    return _FIRST_LAYER_STREAM + layer if layer else list(_KINDS).index(name)
+
+
+def check_value(name: str, value: Value) -> None:
+    """Raise `ConfigError` unless `value` is allowed for the searchable `name`, by the rule for a fixed value.
+
+    Examples
+    --------
+    >>> check_value("depth", 0)
+    Traceback (most recent call last):
+    ...
+    fastnet.errors.ConfigError: depth=0: must be a whole number from 1 to 1000
+    """
+    if name == "hidden":
+        parse_hidden(str(value))
+    elif name == "depth":
+        if not isinstance(value, int) or not 1 <= value <= MAX_DEPTH:
+            raise ConfigError(f"depth={value!r}: must be a whole number from 1 to {MAX_DEPTH}")
+    elif name == "width":
+        TrainConfig(hidden=(value,))  # type: ignore[arg-type]  # which is what is to be found out
+    elif layer_of(name):
+        check_hyperparameter("dropout", value)  # type: ignore[arg-type]
+    else:
+        TrainConfig(**{"epochs": 1_000_000, name: value})  # type: ignore[arg-type]  # no value is too long for these

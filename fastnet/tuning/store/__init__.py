@@ -1,0 +1,1 @@
+"""The file of a study: written by one process, read by any number."""

@@ -1,0 +1,331 @@
+"""What the values in a study's file must be like: everything that is read from it is checked here, once.
+
+A file can be damaged, or have been changed by another program, in any byte. Whoever asks a study gets values of the
+types and within the bounds below, or a `DamagedError`, which `store.folder.telling` turns into a `StudyError`.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from fastnet.config.checks import MAX_EPOCHS
+from fastnet.config.searching import METRICS
+from fastnet.config.settings import is_tame
+from fastnet.config.training import MAX_SEED
+from fastnet.errors import ConfigError
+from fastnet.tuning.space.distributions import LARGEST_INT, Choice, Distribution
+from fastnet.tuning.space.names import kind_of
+from fastnet.tuning.space.space import Space
+from fastnet.tuning.store.folder import DamagedError
+from fastnet.tuning.trial import STATUSES
+
+MOST_TRIALS = 2**31 - 1
+LARGEST_REAL = 1e300
+"""Larger than any value of a hyperparameter, and small enough to be computed with."""
+
+Shape: TypeAlias = Any
+"""A predicate; a list of one shape, for every item; a dict, for its names, those that end in "?" being optional, and
+for all others the shape under ``...``; or `Maybe` one of these."""
+
+
+@dataclass(frozen=True, slots=True)
+class Maybe:
+    """A shape whose value may be None."""
+
+    shape: Shape
+
+
+def is_text(value: object) -> bool:
+    """Whether a value is text."""
+    return isinstance(value, str)
+
+
+def is_flag(value: object) -> bool:
+    """Whether a value is true or false."""
+    return isinstance(value, bool)
+
+
+def is_whole(value: object) -> bool:
+    """Whether a value is a whole number, 0 to the largest seed."""
+    return type(value) is int and 0 <= value <= MAX_SEED
+
+
+def is_number(value: object) -> bool:
+    """Whether a value is a finite number."""
+    return type(value) in (int, float) and math.isfinite(value)  # type: ignore[arg-type]
+
+
+def is_plain(value: object) -> bool:
+    """Whether a value is None, a flag, a number or text."""
+    return value is None or isinstance(value, (bool, str)) or is_number(value)
+
+
+def is_metric(value: object) -> bool:
+    """Whether a value names a metric."""
+    return value in METRICS if isinstance(value, str) else False
+
+
+def is_file_name(value: object) -> bool:
+    """Whether a value names a file in the folder of the study."""
+    return isinstance(value, str) and value not in ("", ".", "..") and not set(value) & set("/\\\0")
+
+
+def is_space(value: object) -> bool:
+    """Whether a value is a space in its text form."""
+    if not isinstance(value, dict):
+        return False
+    try:
+        Space.parse(value)
+    except ConfigError:
+        return False
+    return True
+
+
+def is_range_of(item: object) -> bool:
+    """Whether an item's ``range`` is one that its ``name`` may have."""
+    return isinstance(item, dict) and is_space({item.get("name"): item.get("range")})
+
+
+def has_both_or_none(low: str, high: str) -> Callable[[object], bool]:
+    """Return whether two numbers of an item are there, or neither is."""
+    return lambda item: isinstance(item, dict) and (item.get(low) is None) == (item.get(high) is None)
+
+
+_TESTED: Shape = {"test_accuracy": Maybe(is_number), "test_loss": Maybe(is_number), "test_uses?": is_whole}
+_TESTED |= {"model": is_file_name, "": has_both_or_none("test_accuracy", "test_loss")}
+_EDGE: Shape = {"best": is_whole, "alarm": is_flag}
+_NARROWING: Shape = {"name": is_text, "old": is_text, "new": is_text, "words": is_text}
+_NARROWING |= {"low": Maybe(_EDGE), "high": Maybe(_EDGE)}
+_ADVICE = {"name": is_text, "range": is_text, "": is_range_of}
+_CANDIDATE = {
+    "trial": is_whole,
+    "params": {...: is_plain},
+    "search_value": is_number,
+    "values": [Maybe(is_number)],
+    **dict.fromkeys(("mean", "sd", "low", "high"), Maybe(is_number)),
+    "diverged": is_whole,
+    "": has_both_or_none("low", "high"),
+}
+_SCORE = {"networks": is_whole, "accuracy": is_number, "loss": is_number}
+_MEMBER = {"trial": is_whole, "weight": is_whole}
+
+SETTINGS: Shape = {
+    "space?": is_space,
+    "train?": {"epochs?": is_whole, ...: is_plain},
+    "metric?": is_metric,
+    "trials?": is_whole,
+    "folds?": Maybe(is_whole),
+    ...: is_plain,
+}
+ABOUT: Shape = {"data?": is_text, **{f"n_{of}?": is_whole for of in ("samples", "features", "classes")}, ...: is_plain}
+ABOUT |= {"n_train?": is_whole, "n_validation?": is_whole}
+ENVIRONMENT: Shape = {"threads?": is_whole, "cores?": is_whole, ...: is_plain}
+SPACE: Shape = is_space
+REPORT: Shape = {
+    "stage": is_whole,
+    "trials": is_whole,
+    "best": is_whole,
+    "ranges": [_NARROWING],
+    "recommendation?": {"words": is_text, "ranges?": [_ADVICE]},
+}
+FINAL: Shape = {
+    "metric": is_metric,
+    "confidence": is_number,
+    "candidates": [_CANDIDATE],
+    "words": is_text,
+    "kept": Maybe({"validation_accuracy": is_number, "best_epoch?": Maybe(is_whole), "settings?": {...: is_plain},
+                   **_TESTED}),
+    **dict.fromkeys(("trials?", "wanted?", "repeats?"), is_whole),
+    "seeds?": {...: [is_whole]},
+    "": lambda final: all(score["values"] for score in final["candidates"]) and bool(final["candidates"]),
+}  # fmt: skip
+ENSEMBLE: Shape = {
+    "members": [_MEMBER],
+    "validation": {...: _SCORE},
+    "method": is_text,
+    **dict.fromkeys(("trials?", "top?"), is_whole),
+    **_TESTED,
+}
+TEST_USE: Shape = {...: is_plain}
+
+
+def read_document(text: object, shape: Shape, name: str) -> Any:
+    """Read JSON of the study and check it.
+
+    Parameters
+    ----------
+    text : object
+        What the file has, text if it is sound.
+    shape : Shape
+        What its value must be like.
+    name : str
+        What it is called in the error.
+
+    Raises
+    ------
+    DamagedError
+        If it is not JSON, or not of that shape.
+
+    Examples
+    --------
+    >>> read_document('{"data":"mnist5k","n_samples":500}', ABOUT, "about")
+    {'data': 'mnist5k', 'n_samples': 500}
+    >>> read_document('{"data":"mnist5k","n_samples":-1}', ABOUT, "about")
+    Traceback (most recent call last):
+    ...
+    fastnet.tuning.store.folder.DamagedError: about, n_samples
+    """
+    value = parse(text)
+    if value is ... or not is_tame(value):
+        raise DamagedError(name)
+    _check(value, shape, name)
+    return value
+
+
+def parse(text: object) -> Any:
+    """Read JSON without NaN and infinity; ``...``, which no JSON is, if it cannot be read."""
+    if not isinstance(text, str):
+        return ...
+    try:
+        return _DECODE(text)
+    except (ValueError, RecursionError):  # Python limits how deep objects may be nested
+        return ...
+
+
+def read_text(value: object, name: str) -> str:
+    """Return a text of the file; `DamagedError` if it is something else."""
+    if not isinstance(value, str):
+        raise DamagedError(name)
+    return value
+
+
+def read_whole(value: object, name: str, low: int = 0, high: int = MOST_TRIALS) -> int:
+    """Return a whole number of the file; `DamagedError` if it is something else."""
+    if type(value) is not int or not low <= value <= high:
+        raise DamagedError(name)
+    return value
+
+
+def read_number(value: object, name: str) -> float:
+    """Return a finite number of the file; `DamagedError` if it is something else."""
+    if not is_number(value):
+        raise DamagedError(name)
+    return float(value)  # type: ignore[arg-type]
+
+
+class Rules:
+    """What every trial of a study must be like, which follows from the study's settings.
+
+    Parameters
+    ----------
+    settings : mapping
+        Checked settings. Those without a space leave the names of the hyperparameters open, those without the epochs of
+        the training the length of the curves.
+
+    Attributes
+    ----------
+    train : mapping
+        The settings of the training.
+    epochs : int or None
+        Epochs of a trial that runs to its end.
+    """
+
+    __slots__ = ("_most_epochs", "_values", "epochs", "train")
+
+    def __init__(self, settings: Mapping[str, Any]) -> None:
+        self.train: Mapping[str, Any] = settings.get("train", {})
+        self.epochs: int | None = self.train.get("epochs")
+        self._most_epochs = self.epochs or MAX_EPOCHS
+        self._values: dict[str, _Values] | None = None
+        if "space" in settings:
+            space = Space.parse(settings["space"]).distributions
+            self._values = {name: _values_of(name, distribution) for name, distribution in space.items()}
+
+    def fit(self, row: Sequence[Any], params: object) -> bool:
+        """Whether a trial is possible: id, stage, status, value, ..., seconds as in its row, and its parameters."""
+        trial, stage, status, value, best_value, best_epoch, epochs, seconds = row
+        return (
+            type(trial) is type(stage) is type(best_epoch) is type(epochs) is int
+            and 0 <= trial <= MOST_TRIALS
+            and 1 <= stage <= MOST_TRIALS
+            and status in STATUSES
+            and (value is None if status == "diverged" else type(value) is float and -math.inf < value < math.inf)
+            and (best_value is None or (type(best_value) is float and -math.inf < best_value < math.inf))
+            and 0 <= best_epoch <= self._most_epochs
+            and 0 <= epochs <= self._most_epochs
+            and type(seconds) is float
+            and 0.0 <= seconds < math.inf
+            and isinstance(params, dict)
+            and self._fit_params(params)
+        )
+
+    def _fit_params(self, params: dict[str, Any]) -> bool:
+        if self._values is None:
+            return all(name.isidentifier() and is_plain(value) and value is not None for name, value in params.items())
+        if len(params) != len(self._values):
+            return False
+        for name, (kinds, among, low, high) in self._values.items():
+            value: Any = params.get(name)
+            if type(value) not in kinds or (among is not None and value not in among):
+                return False
+            if among is None and not low <= value <= high:
+                return False
+        return True
+
+
+_Values: TypeAlias = tuple[tuple[type, ...], tuple[Any, ...] | None, float, float]
+"""Types of a hyperparameter's values, and either all of them or their bounds."""
+
+
+def _values_of(name: str, distribution: Distribution) -> _Values:
+    kind = kind_of(name).type
+    kinds = (float, int) if kind is float else (kind,)
+    if isinstance(distribution, Choice):
+        return kinds, distribution.values, 0.0, 0.0
+    return (kinds, None, -LARGEST_INT, LARGEST_INT) if kind is int else (kinds, None, -LARGEST_REAL, LARGEST_REAL)
+
+
+def _check(value: Any, shape: Shape, place: str) -> None:
+    """Raise `DamagedError`, naming the place, unless a value has a shape."""
+    if isinstance(shape, Maybe):
+        if value is not None:
+            _check(value, shape.shape, place)
+    elif isinstance(shape, list):
+        if not isinstance(value, list):
+            raise DamagedError(place)
+        for number, item in enumerate(value):
+            _check(item, shape[0], f"{place}[{number}]")
+    elif isinstance(shape, dict):
+        _check_names(value, shape, place)
+    elif not shape(value):
+        raise DamagedError(place)
+
+
+def _check_names(value: Any, shape: dict[Any, Shape], place: str) -> None:
+    if not isinstance(value, dict):
+        raise DamagedError(place)
+    for name, of_name in shape.items():
+        if name is ... or name == "":
+            continue
+        bare = name.removesuffix("?")
+        if bare in value:
+            _check(value[bare], of_name, f"{place}, {bare}")
+        elif bare == name:
+            raise DamagedError(f"{place}, {name}")
+    if ... in shape:
+        known = {name.removesuffix("?") for name in shape if isinstance(name, str)} - {""}
+        for name in value.keys() - known:
+            _check(value[name], shape[...], f"{place}, {name}")
+    if "" in shape and not shape[""](value):  # what its parts must be together
+        raise DamagedError(place)
+
+
+def _refuse(constant: str) -> Any:
+    raise ValueError(constant)
+
+
+_DECODE = json.JSONDecoder(parse_constant=_refuse).decode  # made once: json.loads would make one for each trial

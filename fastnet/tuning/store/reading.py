@@ -1,0 +1,348 @@
+"""Questions to a study: everything that can be read from its file without reading all of it."""
+
+from __future__ import annotations
+
+import operator
+import os
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastnet.errors import ConfigError, StudyError
+from fastnet.tuning.store import documents
+from fastnet.tuning.store.documents import MOST_TRIALS, Rules, read_document, read_number, read_text, read_whole
+from fastnet.tuning.store.folder import DamagedError, telling
+from fastnet.tuning.store.records import TRIAL_COLUMNS, sha256_of, trial_from
+from fastnet.tuning.trial import TrialResult, sign
+
+FIELDS = ("id", "stage", "status", "value", "best_value", "best_epoch", "epochs", "seconds")
+"""What trials can be ordered by, besides ``"best"`` and the names of hyperparameters."""
+
+_FALLING = ("value", "best_value")  # the best first, whatever the metric
+
+
+STEPS = 100_000
+"""Instructions of SQLite's after which it is asked whether a statement has taken too long, a millisecond or two."""
+
+LEAST_STEPS = 100
+"""As many times that are always allowed,"""
+
+STEPS_OF_A_BYTE = 20
+"""and instructions for each byte of the file besides. Ordering trials takes 0.6 of them, where no curves are stored."""
+
+_KINDS = ("integer", "real", "text")  # of the values of hyperparameters, as SQLite names them
+
+
+class StudyReader:
+    """The reading half of `fastnet.tuning.store.study.Study`.
+
+    Everything is checked when it is read: what a damaged file holds comes back as a `StudyError`, or not at all.
+    """
+
+    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
+        self.path = path
+        self._connection = connection
+        self._rules: tuple[str, Rules] | None = None  # with the text of the settings that they follow from
+        self._steps = 0
+        connection.set_progress_handler(self._is_too_long, STEPS)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What the trials follow from."""
+        with telling(self.path):
+            return self._settings()
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """Name and sizes of the data, as stored when the study was created."""
+        with telling(self.path):
+            return dict(read_document(self._meta("about"), documents.ABOUT, "about"))
+
+    @property
+    def created(self) -> str:
+        """When the study was created, in UTC, ISO 8601."""
+        with telling(self.path):
+            return read_text(self._meta("created"), "created")
+
+    @property
+    def settings_sha256(self) -> str:
+        """Hash of the settings, 64 hexadecimal digits: studies with the same hash have the same trials."""
+        with telling(self.path):
+            return sha256_of(self._settings_text())
+
+    @property
+    def metric(self) -> str:
+        """What trials are compared by: ``accuracy`` or ``loss``."""
+        return str(self.settings.get("metric", "accuracy"))
+
+    def stored_ids(self) -> NDArray[np.int64]:
+        """Return the numbers of the stored trials, (T,) int64, ascending."""
+        with telling(self.path):
+            rows = self._execute("SELECT id FROM trials ORDER BY id")
+            ids = np.fromiter((row[0] for row in rows), dtype=np.int64)  # of SQLite's rows, so whole numbers
+            if len(ids) and not 0 <= ids[0] <= ids[-1] <= MOST_TRIALS:
+                raise DamagedError("the number of a trial")
+            if (ids[1:] <= ids[:-1]).any():
+                raise DamagedError("a trial is stored twice")
+            return ids
+
+    def count(self, status: str | None = None) -> int:
+        """Return how many trials are stored, all of them or those that are done, stopped or diverged."""
+        with telling(self.path):
+            if status is None:
+                # Row by row, see `_is_too_long`; without a condition SQLite would count in a single step.
+                return int(self._one("SELECT count(*) FROM trials WHERE id >= ?", -(2**63)))
+            return int(self._one("SELECT count(*) FROM trials WHERE status = ?", status))
+
+    def best_value(self, metric: str | None = None) -> float | None:
+        """Return the best `TrialResult.value` of the trials that ran to their end, or None while there is none."""
+        end = "max" if sign(metric or self.metric) > 0 else "min"
+        with telling(self.path):
+            value = self._one(f"SELECT {end}(value) FROM trials WHERE status = 'done'")
+            return None if value is None else read_number(value, "the value of a trial")
+
+    def best(self, n: int = 20, metric: str | None = None, *, curves: bool = True) -> tuple[TrialResult, ...]:
+        """Return the `n` best trials.
+
+        Parameters
+        ----------
+        n : int
+            How many at most.
+        metric : {"accuracy", "loss"}, optional
+            That of the study if left out. Trials are compared by the stored `TrialResult.value`.
+        curves : bool
+            Whether their curves are read too.
+
+        Returns
+        -------
+        tuple of TrialResult
+            In the order of `fastnet.tuning.trial.rank`; diverged trials are left out.
+        """
+        with telling(self.path):
+            statement = _select(curves, "WHERE status != 'diverged'", self._order("best", metric))
+            most = min(operator.index(n), MOST_TRIALS)
+            return tuple(self._trials(f"{statement} LIMIT ?", (most,)))
+
+    def iter_trials(
+        self,
+        *,
+        curves: bool = False,
+        order: str = "id",
+        stage: int | None = None,
+        status: str | None = None,
+        limit: int | None = None,
+    ) -> Iterator[TrialResult]:
+        """Read trials one by one, in memory that does not grow with their number.
+
+        Parameters
+        ----------
+        curves : bool
+            Whether their curves are read too; without them `TrialResult.curves` has no columns.
+        order : str
+            ``"id"``, another of `FIELDS` or the name of a hyperparameter: smallest first, but the best first for
+            values of the metric; ``"best"`` for the ranking of `best`, diverged trials last. Ties by id.
+        stage : int, optional
+            Only the trials of this stage.
+        status : str, optional
+            Only those that are ``done``, ``stopped`` or ``diverged``.
+        limit : int, optional
+            At most so many.
+
+        Yields
+        ------
+        TrialResult
+            The study as it was when the first one was read, whatever a search adds meanwhile.
+
+        Raises
+        ------
+        ConfigError
+            If trials cannot be ordered by that name.
+        StudyError
+            If the file cannot be read.
+        """
+        with telling(self.path):
+            ordering = self._order(order)
+            conditions = {"stage": None if stage is None else operator.index(stage), "status": status}
+            asked = {name: value for name, value in conditions.items() if value is not None}
+            where = " AND ".join(f"{name} = ?" for name in asked)
+            statement = _select(curves, f"WHERE {where}" if where else "", ordering)
+            most = -1 if limit is None else min(operator.index(limit), MOST_TRIALS)
+            yield from self._trials(f"{statement} LIMIT ?", (*asked.values(), most), ascending=order == "id")
+
+    def trial(self, number: int) -> TrialResult:
+        """Return one trial by its number, with its curves.
+
+        Raises
+        ------
+        StudyError
+            If the study does not hold it.
+        """
+        number = operator.index(number)
+        with telling(self.path):
+            wanted = number if 0 <= number <= MOST_TRIALS else -1  # SQLite takes no larger ones
+            found = next(iter(self._trials(_select(True, "WHERE trials.id = ?", ""), (wanted,))), None)
+        if found is None:
+            raise StudyError(f"{self.path}: there is no trial {number}; it holds {self.count()} trials, from 0")
+        return found
+
+    def trial_at(self, position: int) -> TrialResult:
+        """Return the trial at a place among all, 0 for that of the lowest number, with its curves."""
+        with telling(self.path):
+            statement = _select(True, "", "ORDER BY trials.id LIMIT 1 OFFSET ?")
+            found = next(iter(self._trials(statement, (position,))), None)
+        if found is None:
+            raise IndexError(position)
+        return found
+
+    def param_types(self) -> dict[str, str]:
+        """Return each searched name, sorted, with the kind of its values: ``real``, ``integer`` or ``text``.
+
+        That is ``text`` where any trial has a text, else ``real`` where any has a fraction. A name of the space without
+        any trial is ``real``.
+        """
+        with telling(self.path):
+            rows = self._execute(
+                "SELECT DISTINCT key, type FROM trials, json_each(trials.params) ORDER BY key, type"
+            ).fetchall()
+            space = self._settings().get("space")
+            kinds = dict.fromkeys(space or {}, "")
+            for name, kind in rows:  # integer < real < text, as sorted
+                known = name in space if space is not None else isinstance(name, str) and name.isidentifier()
+                if not known or kind not in _KINDS:
+                    raise DamagedError("the hyperparameters of a trial")
+                kinds[name] = max(kinds.get(name, ""), kind)
+        return {name: kinds[name] or "real" for name in sorted(kinds)}
+
+    def runs(self) -> list[dict[str, Any]]:
+        """Return one record per run of a search on this study, the first run first."""
+        seconds = ("wall_seconds", "compile_seconds", "compiled_seconds")
+        names = ("started", "environment", "new_trials", *seconds)
+        with telling(self.path):
+            rows = self._execute(f"SELECT {', '.join(names)} FROM runs ORDER BY id").fetchall()
+            records = []
+            for number, (started, environment, new_trials, *times) in enumerate(rows, start=1):
+                place = f"run {number}"
+                record = {
+                    "started": read_text(started, place),
+                    "environment": read_document(environment, documents.ENVIRONMENT, place),
+                    "new_trials": read_whole(new_trials, place),
+                }
+                records.append(record | {k: read_number(v, place) for k, v in zip(seconds, times, strict=True)})
+            return records
+
+    def stages(self) -> list[dict[str, Any]]:
+        """Return one record per stage: ``number, first, count, space`` and ``report``, None until the stage ended."""
+        names = ("number", "first", "count", "space", "report")
+        with telling(self.path):
+            rows = self._execute(f"SELECT {', '.join(names)} FROM stages ORDER BY number").fetchall()
+            searched = self._settings().get("space", {}).keys()
+            records = []
+            for place, (number, first, count, space, report) in enumerate(rows, start=1):
+                named = f"stage {place}"
+                ranges = read_document(space, documents.SPACE, named)
+                if number != place or ranges.keys() != searched:
+                    raise DamagedError(named)
+                record = {"number": number, "first": read_whole(first, named), "count": read_whole(count, named)}
+                ended = None if report is None else read_document(report, documents.REPORT, f"the report of {named}")
+                records.append(record | {"space": ranges, "report": ended})
+            return records
+
+    def final(self) -> dict[str, Any] | None:
+        """Return the document of `Study.set_final`, with ``decided`` for when it was stored, or None."""
+        with telling(self.path):
+            document = self._one("SELECT document FROM final")
+            return None if document is None else read_document(document, documents.FINAL, "the final choice")
+
+    def ensemble(self) -> dict[str, Any] | None:
+        """Return the document of `Study.set_ensemble`, with ``made`` for when it was stored, or None."""
+        with telling(self.path):
+            document = self._meta("ensemble")
+            return None if document is None else read_document(document, documents.ENSEMBLE, "the ensemble")
+
+    def test_uses(self) -> list[dict[str, Any]]:
+        """Return what was noted at each use of the test set, with ``at`` for when, the first use first."""
+        with telling(self.path):
+            rows = self._execute("SELECT at, document FROM test_uses ORDER BY id").fetchall()
+            name = "the uses of the test set"
+            return [{"at": read_text(at, name)} | read_document(text, documents.TEST_USE, name) for at, text in rows]
+
+    def _order(self, order: str, metric: str | None = None) -> str:
+        """Write the ORDER BY of an order's name; what is no name never enters SQL."""
+        way = "DESC" if sign(metric or self.metric) > 0 else "ASC"
+        if order == "best":
+            fit = "status != 'diverged'"
+            return f"ORDER BY {fit} DESC, epochs * ({fit}) DESC, value IS NULL, value {way}, trials.id"
+        if order == "id":
+            return "ORDER BY trials.id"
+        if order in FIELDS:
+            return f"ORDER BY {order} IS NULL, {order} {way if order in _FALLING else 'ASC'}, trials.id"
+        names = self.param_types()
+        if order not in names:
+            raise ConfigError(f"sort={order!r}: must be one of {', '.join(('best', *FIELDS, *names))}")
+        path = f"'$.\"{order}\"'"
+        return f"ORDER BY json_extract(params, {path}), trials.id"
+
+    def _trials(self, statement: str, parameters: Sequence[Any], *, ascending: bool = False) -> Iterator[TrialResult]:
+        """Read the trials that a statement of `_select` finds; `ascending` says that their numbers are to rise."""
+        text = self._settings_text()
+        if self._rules is None or self._rules[0] != text:  # another process may start the study over
+            self._rules = text, Rules(self._settings())
+        rules = self._rules[1]
+        last = -1
+        rows = self._execute(statement, parameters)
+        try:
+            for row in rows:
+                trial = trial_from(row, rules)
+                if ascending and trial.id <= last:
+                    raise DamagedError(f"trial {trial.id} is stored twice")
+                last = trial.id
+                yield trial
+        finally:  # with rows that nobody takes SQLite would leave files behind
+            with suppress(sqlite3.Error):  # the study is closed already
+                rows.close()
+
+    def _execute(self, statement: str, parameters: Sequence[Any] = ()) -> sqlite3.Cursor:
+        """Ask SQLite something that takes no longer than it can with a file of this size."""
+        self._steps = 0
+        return self._connection.execute(statement, parameters)
+
+    def _is_too_long(self) -> bool:
+        """End a statement that has taken `STEPS` ever again: in a damaged file pages can lead to one another.
+
+        Twelve levels of pages that each name the next 200 times make 4e27 rows of 60 kB.
+        """
+        self._steps += 1
+        if self._steps < LEAST_STEPS:
+            return False
+        size = sum(os.path.getsize(path) for path in (self.path, f"{self.path}-wal") if os.path.exists(path))
+        return self._steps * STEPS > LEAST_STEPS * STEPS + STEPS_OF_A_BYTE * size
+
+    def _one(self, statement: str, *parameters: Any) -> Any:
+        """Return the first value of the first row, None where there is no row."""
+        row = self._execute(statement, parameters).fetchone()
+        return None if row is None else row[0]
+
+    def _settings(self) -> dict[str, Any]:
+        return dict(read_document(self._settings_text(), documents.SETTINGS, "settings"))
+
+    def _settings_text(self) -> str:
+        """Return the settings as they are stored; `DamagedError` unless they have the hash that is stored with them."""
+        text = read_text(self._meta("settings"), "settings")
+        if sha256_of(text) != self._meta("settings_sha256"):
+            raise DamagedError("settings")
+        return text
+
+    def _meta(self, key: str) -> Any:
+        return self._one("SELECT value FROM meta WHERE key = ?", key)
+
+
+def _select(curves: bool, where: str, order: str) -> str:
+    columns, tables = TRIAL_COLUMNS, "trials"
+    if curves:
+        columns, tables = f"{columns}, planned, curves", "trials LEFT JOIN curves ON curves.id = trials.id"
+    return f"SELECT {columns} FROM {tables} {where} {order}"

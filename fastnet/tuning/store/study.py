@@ -1,0 +1,315 @@
+"""The file of a study: settings, trials, learning curves, stages and runs in SQLite.
+
+One process writes; any number may read at the same time. At any instant, also after ``kill -9`` or a full disk, it
+holds whole batches of trials only, each as one call of `Study.append` gave it: a search gives whole packs. Trials are
+a pure function of the settings and their number: it does not matter which run stored which.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from fastnet.errors import StudyError, warn
+from fastnet.files import as_path
+from fastnet.tuning.store.database import connect
+from fastnet.tuning.store.folder import STUDY_FILE, WriterLock, has_log, telling
+from fastnet.tuning.store.opening import BUSY_SECONDS, COPY_BOTH, WRITING, StudyFile
+from fastnet.tuning.store.records import (
+    INSERT_CURVES,
+    INSERT_TRIAL,
+    SCHEMA,
+    TABLES,
+    as_json,
+    curves_row,
+    describe_differences,
+    now,
+    sha256_of,
+    trial_row,
+)
+from fastnet.tuning.store.stored import StoredTrials
+from fastnet.tuning.trial import TrialResult
+
+PATIENCE_SECONDS = 300.0
+"""How long a writer waits while another program holds the file locked: a backup or a virus scanner takes minutes."""
+
+RETRY_SECONDS = 0.1
+
+
+class Study(StudyFile):
+    """An open study; make one with `Study.open` to write or `Study.read` to look.
+
+    Attributes
+    ----------
+    while_locked : callable
+        Called several times a second while a transaction waits for another program that holds the file locked, with
+        the seconds that it has waited; returning True ends the wait with an error.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> with tempfile.TemporaryDirectory() as name, Study.open(Path(name) / "s", {"seed": 0}) as study:
+    ...     study.stored_ids().tolist()
+    []
+    """
+
+    def __init__(
+        self, path: Path, connection: sqlite3.Connection, lock: WriterLock | None, *, curves: bool = True
+    ) -> None:
+        super().__init__(path, connection, lock)
+        self._curves = curves
+        self.while_locked: Callable[[float], bool] = lambda seconds: False
+
+    @classmethod
+    def open(
+        cls,
+        folder: Path,
+        settings: Mapping[str, Any],
+        *,
+        about: Mapping[str, Any] | None = None,
+        fresh: bool = False,
+        curves: bool = True,
+    ) -> Study:
+        """Create a study in a folder, or open the one there to go on with it.
+
+        Parameters
+        ----------
+        folder : Path
+            Made if it does not exist, with its parents.
+        settings : mapping
+            Everything the trials follow from, ready for JSON. An existing study must have been made with the same.
+        about : mapping, optional
+            Ready for JSON, stored with a new study and never compared: the name of the data, sizes.
+        fresh : bool
+            Forget an existing study's trials and start over. A file that is not a study is never touched.
+        curves : bool
+            Whether `append` stores learning curves, 16 bytes an epoch that ran; not part of what is compared.
+
+        Returns
+        -------
+        Study
+            Locked against other writers until it is closed.
+
+        Raises
+        ------
+        StudyError
+            If the folder cannot be written, holds a file that is not a study, a study with other settings, or one
+            that another process is writing to.
+        """
+        folder = as_path(folder, "folder")
+        path = folder / STUDY_FILE
+        lock = None
+        had_log = has_log(path)
+        with telling(path):
+            folder.mkdir(parents=True, exist_ok=True)
+            lock = WriterLock(folder)
+        try:
+            with telling(path):
+                study = cls(path, connect(path, timeout=BUSY_SECONDS), lock, curves=curves)
+        except BaseException:
+            lock.release()
+            raise
+        try:
+            study._settle(settings, about or {}, fresh, had_log)
+        except BaseException:
+            study.close()
+            raise
+        return study
+
+    def trials(self) -> StoredTrials:
+        """Return every stored trial, ordered by id: a sequence that reads them when they are asked for.
+
+        It opens the file by itself each time, so it can still be used after the study is closed.
+        """
+        return StoredTrials(self.path.parent)
+
+    def begin_run(self, environment: Mapping[str, Any]) -> int:
+        """Note that a run starts, where and with which versions; return its number for `append`."""
+        with telling(self.path), self._transaction() as connection:
+            cursor = connection.execute(
+                "INSERT INTO runs (started, environment, new_trials, wall_seconds, compile_seconds, compiled_seconds) "
+                "VALUES (?, ?, 0, 0, 0, 0)",
+                (now(), as_json(environment)),
+            )
+            assert cursor.lastrowid is not None
+            return cursor.lastrowid
+
+    def append(
+        self,
+        trials: Iterable[TrialResult],
+        *,
+        run: int,
+        wall_seconds: float,
+        compile_seconds: float,
+        compiled_seconds: float,
+        patience: float = PATIENCE_SECONDS,
+    ) -> None:
+        """Store a batch of trials and how long their run has taken so far, all or nothing.
+
+        Parameters
+        ----------
+        trials : iterable of TrialResult
+            A trial that is already stored is left as it is: it is the same trial.
+        run : int
+            From `begin_run`.
+        wall_seconds, compile_seconds, compiled_seconds : float
+            As in `fastnet.tuning.run.result.SearchResult`, up to now.
+        patience : float
+            Seconds to wait while another program holds the file locked; 0 to try once.
+
+        Raises
+        ------
+        StudyLockedError
+            If it is locked for longer; nothing of the batch is stored.
+        StudyError
+            If the file cannot be written; what was stored before stays stored.
+        """
+        batch = list(trials)
+        with telling(self.path), self._transaction(patience) as connection:
+            before = connection.total_changes
+            connection.executemany(INSERT_TRIAL, map(trial_row, batch))
+            added = connection.total_changes - before
+            if self._curves:
+                connection.executemany(INSERT_CURVES, map(curves_row, batch))
+            connection.execute(
+                "UPDATE runs SET new_trials = new_trials + ?, wall_seconds = ?, compile_seconds = ?, "
+                "compiled_seconds = ? WHERE id = ?",
+                (added, wall_seconds, compile_seconds, compiled_seconds, run),
+            )
+
+    def append_stage(
+        self,
+        number: int,
+        first: int,
+        count: int,
+        space: Mapping[str, str],
+        report: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Store what a stage is or, called again for the same number, also what came of it.
+
+        Parameters
+        ----------
+        number : int
+            From 1.
+        first, count : int
+            Its trials: the lowest number and how many.
+        space : mapping of str to str
+            Its ranges, in text form.
+        report : mapping, optional
+            Ready for JSON, once the stage has ended.
+        """
+        came_of_it = None if report is None else as_json(report, ordered=True)
+        values = (number, first, count, as_json(space, ordered=True), came_of_it)
+        with telling(self.path), self._transaction() as connection:
+            connection.execute("INSERT OR REPLACE INTO stages VALUES (?, ?, ?, ?, ?)", values)
+
+    def set_final(self, document: Mapping[str, Any]) -> None:
+        """Store how the final choice was made, in place of an earlier one.
+
+        Parameters
+        ----------
+        document : mapping
+            Ready for JSON: candidates, repeats with their seeds, the choice, test accuracy and loss. The time is added
+            as ``decided``.
+        """
+        text = as_json({**document, "decided": now()}, ordered=True)
+        with telling(self.path), self._transaction() as connection:
+            connection.execute("INSERT OR REPLACE INTO final VALUES (1, ?)", (text,))
+
+    def set_ensemble(self, document: Mapping[str, Any]) -> None:
+        """Store what came of putting the best trials together, in place of an earlier time.
+
+        Parameters
+        ----------
+        document : mapping
+            Ready for JSON, see `fastnet.tuning.run.ensemble`. The time is added as ``made``.
+        """
+        text = as_json({**document, "made": now()}, ordered=True)
+        with telling(self.path), self._transaction() as connection:
+            connection.execute("INSERT OR REPLACE INTO meta VALUES ('ensemble', ?)", (text,))
+
+    def note_test_use(self, document: Mapping[str, Any]) -> None:
+        """Note that the test set is used now, and what for; earlier notes stay.
+
+        Parameters
+        ----------
+        document : mapping
+            Ready for JSON, such as the trial that is tested. The time is added when it is read, as ``at``.
+        """
+        values = (now(), as_json(document, ordered=True))
+        with telling(self.path), self._transaction() as connection:
+            connection.execute("INSERT INTO test_uses (at, document) VALUES (?, ?)", values)
+
+    def _settle(self, settings: Mapping[str, Any], about: Mapping[str, Any], fresh: bool, had_log: bool) -> None:
+        empty = self._is_empty()
+        with telling(self.path):
+            if empty and not had_log and self._journal_mode() == "wal":
+                warn(
+                    f"{self.path}: nothing is in this file, so all trials are trained; if it was copied while a search "
+                    f"was writing, {COPY_BOTH}"
+                )
+            self._connection.execute("PRAGMA journal_mode = WAL")
+            self._connection.execute("PRAGMA synchronous = NORMAL")
+        if not empty and not fresh:
+            self._compare(settings)
+            for _ in self.iter_trials():  # a damage is found now, and not when the last trial has been trained
+                pass
+            if not had_log:
+                self._warn_of_a_part()
+            return
+        with telling(self.path), self._transaction() as connection:
+            for statement in SCHEMA if empty else ():
+                connection.execute(statement)
+            for table in TABLES:
+                connection.execute(f"DELETE FROM {table}")
+            text = as_json(settings)
+            values = {"settings": text, "settings_sha256": sha256_of(text), "about": as_json(about), "created": now()}
+            connection.executemany("INSERT INTO meta VALUES (?, ?)", values.items())
+
+    def _compare(self, settings: Mapping[str, Any]) -> None:
+        text = as_json(settings)
+        if self.settings_sha256 == sha256_of(text):
+            return
+        differences = describe_differences(self.settings, json.loads(text))
+        raise StudyError(
+            f"{self.path}: the study was made with other settings ({differences}); give the settings it was made "
+            "with, choose another folder, or start it over with fresh"
+        )
+
+    @contextmanager
+    def _transaction(self, patience: float = PATIENCE_SECONDS) -> Iterator[sqlite3.Connection]:
+        connection = self._connection
+        self._begin(patience)
+        try:
+            yield connection
+            connection.execute(WRITING, (str(self.path.stat().st_ino),))
+            connection.execute("COMMIT")
+            self._wrote = True
+        except BaseException:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise
+
+    def _begin(self, patience: float) -> None:
+        """Begin a transaction; a lock of another program is waited for in Python, where Ctrl-C ends the wait."""
+        connection, began = self._connection, time.monotonic()
+        self._steps = 0
+        connection.execute("PRAGMA busy_timeout = 0")
+        try:
+            while True:
+                try:
+                    connection.execute("BEGIN IMMEDIATE")
+                    return
+                except sqlite3.OperationalError as error:
+                    waited = time.monotonic() - began
+                    if "locked" not in str(error) or waited >= patience or self.while_locked(waited):
+                        raise
+                time.sleep(RETRY_SECONDS)
+        finally:
+            connection.execute(f"PRAGMA busy_timeout = {1000 * BUSY_SECONDS:.0f}")

@@ -1,0 +1,194 @@
+"""One trial of a search: what it was, what became of it, and how trials are ranked."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastnet.config.training import TrainConfig, train_config_from
+from fastnet.errors import StudyError
+from fastnet.scalars import shortest
+from fastnet.tuning.space.names import Value
+from fastnet.tuning.space.space import configured
+
+CURVES = ("train_loss", "train_accuracy", "validation_loss", "validation_accuracy")
+"""Order of the rows of `TrialResult.curves`, in memory and in the study file."""
+
+STATUSES = ("done", "stopped", "diverged")
+"""How a trial can end, see `TrialResult`."""
+
+_CURVE_OF = {"accuracy": "validation_accuracy", "loss": "validation_loss"}  # metric: the curve it is read from
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TrialResult:
+    """One trained network of a search.
+
+    Parameters
+    ----------
+    id : int
+        Number of the trial in its study, from 0.
+    status : {"done", "stopped", "diverged"}
+        Whether all epochs ran, the trial was ended early because others were better (pruning), or its loss left the
+        finite numbers, or rose to a thousand times its start, and the trial ended there.
+    params : dict of str to float, int or str
+        The searched hyperparameters, names sorted.
+    value : float
+        The metric after the last epoch that ran: validation accuracy in [0, 1], or validation loss in nats; NaN for a
+        diverged trial.
+    best_value : float
+        Best value of the metric in any epoch; NaN if there is none.
+    best_epoch : int
+        The first epoch with that value, counted from 1; 0 if there is none.
+    curves : (4, epochs) float32 array
+        The rows that `CURVES` names, one column per epoch; NaN for epochs that did not run. Without columns where the
+        curves were not read, or were not stored.
+    seconds : float
+        Time that the trial took on its thread.
+    stage : int
+        Stage of the study that the trial belongs to, from 1.
+    epochs : int
+        Epochs that ran to their end; counted in the curves if left out.
+    settings : mapping, optional
+        Those of the training in the study that it was read from.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> curves = np.array([[2.3, 1.0], [0.2, 0.7], [2.3, 1.2], [0.6, 0.5]], np.float32)
+    >>> trial = TrialResult.from_curves(7, "done", {"learning_rate": 0.01}, curves, seconds=0.1)
+    >>> trial.value, trial.best_value, trial.best_epoch
+    (0.5, 0.6, 1)
+    """
+
+    id: int
+    status: str
+    params: Mapping[str, Value]
+    value: float
+    best_value: float
+    best_epoch: int
+    curves: NDArray[np.float32]
+    seconds: float
+    stage: int = 1
+    epochs: int = None  # type: ignore[assignment]  # __post_init__ counts them
+    settings: Mapping[str, Any] | None = None
+
+    def __post_init__(self) -> None:
+        if self.epochs is None:
+            ran = np.isfinite(self.curves[CURVES.index("validation_loss")])
+            object.__setattr__(self, "epochs", int(np.count_nonzero(ran)))
+
+    @classmethod
+    def from_curves(
+        cls,
+        id: int,
+        status: str,
+        params: Mapping[str, Value],
+        curves: NDArray[np.float32],
+        *,
+        seconds: float,
+        stage: int = 1,
+        metric: str = "accuracy",
+    ) -> TrialResult:
+        """Build a trial from its (4, epochs) float32 curves, from which the three values follow."""
+        measured = curve_of(curves, metric)
+        ran = np.flatnonzero(np.isfinite(measured))
+        value = best_value = math.nan
+        best_epoch = 0
+        if len(ran):
+            best = int(ran[np.argmax(sign(metric) * measured[ran])])
+            best_value, best_epoch = shortest(measured[best]), best + 1
+            if status != "diverged":
+                value = shortest(measured[ran[-1]])
+        return cls(id, status, dict(sorted(params.items())), value, best_value, best_epoch, curves, seconds, stage)
+
+    @property
+    def config(self) -> TrainConfig:
+        """What the network was built and trained with: the settings of its study and the values of `params`.
+
+        Its ``seed`` is the study's. From it `fastnet.train` draws the random numbers of trial 0; the other trials have
+        their own, so a network trained with their configuration resembles theirs and is not the same.
+
+        Raises
+        ------
+        StudyError
+            If the trial was not read from a study, or the settings of its study are damaged.
+
+        Examples
+        --------
+        >>> import dataclasses
+        >>> dataclasses.replace(result.best(1)[0].config, epochs=100)  # doctest: +SKIP
+        TrainConfig(hidden=(100, 100, 100, 100, 100, 100), activation='relu', init='he', optimizer='sgd', ...)
+        """
+        if self.settings is None:
+            raise StudyError(f"trial {self.id} was not read from a study: its settings are those of the search")
+        try:
+            return configured(train_config_from(self.settings), self.params)
+        except (TypeError, ValueError) as error:
+            raise StudyError(f"trial {self.id}: the settings of its study are damaged ({error})") from None
+
+    @property
+    def train_loss(self) -> NDArray[np.float32]:
+        """(epochs,) float32: mean cross-entropy on the training data after each epoch, in nats."""
+        return self._curve(0)
+
+    @property
+    def train_accuracy(self) -> NDArray[np.float32]:
+        """(epochs,) float32: accuracy on the training data after each epoch, in [0, 1]."""
+        return self._curve(1)
+
+    @property
+    def validation_loss(self) -> NDArray[np.float32]:
+        """(epochs,) float32: mean cross-entropy on the validation data after each epoch, in nats."""
+        return self._curve(2)
+
+    @property
+    def validation_accuracy(self) -> NDArray[np.float32]:
+        """(epochs,) float32: accuracy on the validation data after each epoch, in [0, 1]."""
+        return self._curve(3)
+
+    def _curve(self, row: int) -> NDArray[np.float32]:
+        curve: NDArray[np.float32] = self.curves[row]
+        return curve
+
+
+def curve_of(curves: NDArray[np.float32], metric: str) -> NDArray[np.float32]:
+    """Return the rows of (..., 4, epochs) curves that a metric is read from, (..., epochs)."""
+    rows: NDArray[np.float32] = curves[..., CURVES.index(_CURVE_OF[metric]), :]
+    return rows
+
+
+def sign(metric: str) -> float:
+    """Return 1 where more of the metric is better, -1 where less is.
+
+    Examples
+    --------
+    >>> sign("accuracy"), sign("loss")
+    (1.0, -1.0)
+    """
+    return 1.0 if metric == "accuracy" else -1.0
+
+
+def known(value: float) -> float | None:
+    """Return None in place of NaN and infinity, which JSON does not have.
+
+    Examples
+    --------
+    >>> known(0.5), known(math.nan)
+    (0.5, None)
+    """
+    return value if math.isfinite(value) else None
+
+
+def rank(trials: Iterable[TrialResult], metric: str = "accuracy") -> tuple[TrialResult, ...]:
+    """Order the trials that did not diverge: those of more epochs first, then the better `TrialResult.value`.
+
+    Trials that were stopped early so come after those that ran to the end; ties go to the lower id.
+    """
+    fit = [trial for trial in trials if trial.status != "diverged"]
+    return tuple(sorted(fit, key=lambda trial: (-trial.epochs, -sign(metric) * trial.value, trial.id)))
