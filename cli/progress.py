@@ -11,9 +11,9 @@ from .interrupt import StopOnInterrupt
 from .screen import Part, drawing, levels_for, sparkline
 
 if TYPE_CHECKING:
-    from fastnet.experiments.lab import Progress as ExperimentState
+    from fastnet.experiments.lab import ExperimentProgress
     from fastnet.training.single import EpochResult
-    from fastnet.tuning.run.result import Progress as SearchState
+    from fastnet.tuning.run.result import Progress
 
 LINE_SECONDS, LONGEST_PAUSE = 5.0, 60.0
 """Time between two plain lines at first, and after twenty minutes."""
@@ -84,7 +84,7 @@ class SearchDisplay(Display):
         self._compiling = self._ended = False
         self._ending: tuple[Part, ...] = ()
 
-    def __call__(self, state: SearchState) -> None:
+    def __call__(self, state: Progress) -> None:
         self._stop.careful = not state.compiling
         if state.compiling:
             self.show(state.done, state.total, COMPILING, urgent=not self._compiling)
@@ -101,7 +101,7 @@ class SearchDisplay(Display):
         self.show(state.done, state.total, self._details(state), self._pace(state), urgent=urgent)
         self._ended, self._compiling = ended, False
 
-    def _details(self, state: SearchState) -> list[Part]:
+    def _details(self, state: Progress) -> list[Part]:
         from fastnet.report.listing import METRIC_WORDS  # not sooner: training and downloads are shown without it
 
         best = "-" if state.best is None else measured(self._metric, state.best)
@@ -112,7 +112,7 @@ class SearchDisplay(Display):
         counts = {"stopped early": state.stopped, "diverged": state.diverged}
         return parts + [Part(f"{count} {name}", 1) for name, count in counts.items() if count]
 
-    def _pace(self, state: SearchState) -> list[Part]:
+    def _pace(self, state: Progress) -> list[Part]:
         eta, left = state.eta_seconds, self._time_left()
         ends = f"ETA {duration(eta)}"
         if left is not None and (eta is None or left < eta):
@@ -183,7 +183,7 @@ class ExperimentDisplay(Display):
         self._total = total
         self._begun: list[str] = []
 
-    def __call__(self, state: ExperimentState) -> None:
+    def __call__(self, state: ExperimentProgress) -> None:
         new = state.experiment not in self._begun
         if new:
             self._begun.append(state.experiment)

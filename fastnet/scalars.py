@@ -43,7 +43,7 @@ def make_plain(config: Any, *, layered: tuple[str, ...] = ("hidden", "dropout"))
     Examples
     --------
     >>> import numpy as np
-    >>> from fastnet.config import TrainConfig
+    >>> from fastnet import TrainConfig
     >>> TrainConfig(hidden=np.array([64, 32]), epochs=np.int16(3)) == TrainConfig(hidden=(64, 32), epochs=3)
     True
     """

@@ -35,9 +35,10 @@ from properties import load_profile
 load_profile()
 
 CORE = (
-    *("test_api", "test_ensemble", "test_final", "test_packs", "test_selftest", "test_trainer", "test_stages"),
+    *("test_api", "test_model_ensemble", "test_training_pack", "test_training_single", "test_machine_selftest"),
+    *(f"test_tuning_rules_{name}" for name in ("choice", "narrowing", "pruning")),
+    *("test_tuning_run_session", "test_tuning_run_sampler", "test_tuning_space_space", "test_tuning_store_study"),
     *(f"test_kernels_{name}" for name in ("activation", "affine", "loss", "rng", "schedule", "update")),
-    *(f"test_search_{name}" for name in ("engine", "sampler", "schedule", "space", "study")),
     *("test_reference", "test_reference_rng", "test_reference_training", "test_cli_budget", "test_limits"),
     *("test_interrupts", "test_processes"),
 )

@@ -14,7 +14,7 @@ from fastnet_cli.main import cli
 
 import fastnet
 from fastnet.config.training import TrainConfig
-from fastnet.training import several as ensemble_trainer
+from fastnet.training import several
 
 SMALL = ["--samples", "60", "--hidden", "8", "--epochs", "3", "--learning-rate", "0.1"]
 SEARCH = ["search", "--samples", "60", "--hidden", "8", "--epochs", "3", "--trials", "6", "--study", "s", "--final",
@@ -69,7 +69,7 @@ def test_impossible_numbers_are_refused_before_anything_is_done(number: str, cod
 
 
 def test_interrupt_keeps_the_epochs_so_far(monkeypatch: pytest.MonkeyPatch) -> None:
-    train = ensemble_trainer.train_ensemble
+    train = several.train_ensemble
 
     def interrupted(dataset: fastnet.Dataset, config: TrainConfig, **how: Any) -> Any:
         shown = how.pop("on_epoch")
@@ -81,7 +81,7 @@ def test_interrupt_keeps_the_epochs_so_far(monkeypatch: pytest.MonkeyPatch) -> N
 
         return train(dataset, config, on_epoch=on_epoch, **how)
 
-    monkeypatch.setattr(ensemble_trainer, "train_ensemble", interrupted)
+    monkeypatch.setattr(several, "train_ensemble", interrupted)
     result = run("train", *SMALL, "--epochs", "50", "--ensemble", "3", code=130)
     assert " of 2, seed:0" in result.stdout
     assert len(fastnet.Ensemble.load("models/mnist5k-1.safetensors").members) == 3

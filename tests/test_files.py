@@ -11,7 +11,8 @@ import pytest
 
 import fastnet
 from fastnet import files
-from fastnet.data import readers, registry
+from fastnet.data import registry
+from fastnet.data.readers import idx, npz
 from fastnet.errors import ConfigError, FastnetError
 from fastnet.files import as_path, replace_file, write_result
 from fastnet.report.page import write_report
@@ -114,8 +115,8 @@ def test_what_takes_a_path_takes_a_tilde(home: Path, tiny_dataset: fastnet.Datas
 
 
 def test_data_are_read_from_the_home_folder(home: Path, tiny_dataset: fastnet.Dataset) -> None:
-    readers.np.savez(home / "d.npz", x=tiny_dataset.x, y=tiny_dataset.y)
-    assert fastnet.load("~/d.npz").name == readers.read_npz("~/d.npz").name == "d"
+    npz.np.savez(home / "d.npz", x=tiny_dataset.x, y=tiny_dataset.y)
+    assert fastnet.load("~/d.npz").name == npz.read_npz("~/d.npz").name == "d"
     with pytest.raises(FastnetError, match="data_dir is empty"):
         registry.load("mnist", data_dir="")
     with pytest.raises(FastnetError, match=r"^'': no such data"):
@@ -132,8 +133,8 @@ def test_data_are_read_from_the_home_folder(home: Path, tiny_dataset: fastnet.Da
         lambda data: write_report(""),
         lambda data: Study.read(""),
         lambda data: find_studies(""),
-        lambda data: readers.read_npz(""),
-        lambda data: readers.read_idx_folder("", name="mnist", class_names=()),
+        lambda data: npz.read_npz(""),
+        lambda data: idx.read_idx_folder("", name="mnist", class_names=()),
     ],
 )
 def test_empty_names_are_refused(tiny_dataset: fastnet.Dataset, use: Any) -> None:

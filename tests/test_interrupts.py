@@ -13,12 +13,11 @@ import pytest
 import fastnet
 from fastnet.config.training import TrainConfig
 from fastnet.errors import ConfigError
-from fastnet.training import background
-from fastnet.training import single as trainer
+from fastnet.training import background, single
 from fastnet.training.pack import PackRun
 from fastnet.tuning import Study
 from fastnet.tuning.run import search as api
-from fastnet.tuning.run import session as engine
+from fastnet.tuning.run import session
 
 CONFIG = TrainConfig(hidden=(8,), epochs=6, learning_rate=0.1)
 SEARCH = {"trials": 400, "hidden": "16", "epochs": 30, "final": 0}
@@ -36,7 +35,7 @@ def the_usual_handler():
 @pytest.fixture(autouse=True)
 def small_packs(monkeypatch):
     """A search looks around between packs, however rarely its thread gets a turn on a busy machine."""
-    monkeypatch.setattr(engine, "PACK_TRIALS", 50)
+    monkeypatch.setattr(session, "PACK_TRIALS", 50)
 
 
 def ctrl_c(when: Callable[[object], bool]) -> Callable[[object], None]:
@@ -91,14 +90,14 @@ def test_the_end_of_the_time_is_no_interrupt(tiny_dataset, tmp_path):
 
 def test_time_that_ends_before_the_first_epoch_of_what_is_kept_is_no_interrupt(tiny_dataset, tmp_path, monkeypatch):
     ending = []
-    train_network = trainer.train_network
+    train_network = single.train_network
 
     def begin(*given, should_stop: Callable[[], bool], **more):
         ending.append(True)
         assert should_stop()
         return train_network(*given, should_stop=should_stop, **more)
 
-    monkeypatch.setattr(trainer, "train_network", begin)
+    monkeypatch.setattr(single, "train_network", begin)
     monkeypatch.setattr(api.time, "monotonic", lambda: 1e9 if ending else 0.0)
     options = {**SEARCH, "trials": 3, "final": 1, "repeats": 1}
     result = fastnet.search(None, tiny_dataset, study=tmp_path / "s", timeout=100.0, **options)
@@ -135,9 +134,9 @@ def test_a_training_returns_its_best_epoch_if_asked_to(tiny_dataset):
 
 @pytest.mark.parametrize("moment", ["before", "after"])
 def test_a_training_interrupted_while_it_keeps_an_epoch_keeps_it_whole(tiny_dataset, monkeypatch, moment):
-    take, fired = trainer.Training._take, []
+    take, fired = single.Training._take, []
 
-    def interrupted(self: trainer.Training, result: trainer.EpochResult) -> None:
+    def interrupted(self: single.Training, result: single.EpochResult) -> None:
         now = result.epoch == 2 and not fired
         if now:
             fired.append(True)
@@ -147,7 +146,7 @@ def test_a_training_interrupted_while_it_keeps_an_epoch_keeps_it_whole(tiny_data
         if now:
             signal.raise_signal(signal.SIGINT)
 
-    monkeypatch.setattr(trainer.Training, "_take", interrupted)
+    monkeypatch.setattr(single.Training, "_take", interrupted)
     cut = fastnet.train(tiny_dataset, CONFIG, interrupt="return")
     monkeypatch.undo()
     short = fastnet.train(tiny_dataset, TrainConfig(hidden=(8,), epochs=2, learning_rate=0.1))
@@ -157,7 +156,7 @@ def test_a_training_interrupted_while_it_keeps_an_epoch_keeps_it_whole(tiny_data
 
 @pytest.mark.parametrize("interrupt", ["raise", "return"])
 def test_a_training_without_an_epoch_has_nothing_to_return(tiny_dataset, monkeypatch, interrupt):
-    monkeypatch.setattr(trainer.Training, "_train_and_evaluate", lambda self, epoch: time.sleep(0.2))
+    monkeypatch.setattr(single.Training, "_train_and_evaluate", lambda self, epoch: time.sleep(0.2))
     asked = []
 
     def should_stop() -> bool:

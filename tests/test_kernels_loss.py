@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 from layers import EPS32, assert_near, call
 from properties import examples
 
-from fastnet import network, reference
+from fastnet import reference
 from fastnet.kernels.host import LANES, round_up
 from fastnet.kernels.layout import leading
 from fastnet.kernels.loss import LOG_ROWS, exp_shifted, smooth_labels, softmax, softmax_loss
+from fastnet.network import assembly
 
 sizes = st.sampled_from(SIZES)
 classes = st.sampled_from(SIZES[1:])
@@ -131,7 +132,7 @@ def test_blocks_of_whole_logarithms_give_the_bits_of_one_sum(n_rows, n_out, seed
 
 def test_evaluation_blocks_are_whole_logarithms():
     # Their size differs between a pack and one network on several threads; the loss may not.
-    assert network.BLOCK_ROWS % LOG_ROWS == network.PARALLEL_BLOCK_ROWS % LOG_ROWS == 0
+    assert assembly.BLOCK_ROWS % LOG_ROWS == assembly.PARALLEL_BLOCK_ROWS % LOG_ROWS == 0
 
 
 def test_a_product_of_many_classes_does_not_overflow():

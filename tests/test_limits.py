@@ -13,8 +13,7 @@ from fastnet.config.checks import count_threads
 from fastnet.config.training import TrainConfig
 from fastnet.errors import ConfigError
 from fastnet.limits import Limits, limits_of_process
-from fastnet.training import several as ensemble_trainer
-from fastnet.training import single as trainer
+from fastnet.training import several, single
 from fastnet.training.pack import PackRun
 from fastnet.tuning.run import estimate, workshop
 
@@ -203,7 +202,7 @@ def test_threads_follow_the_quota(monkeypatch):
 
 def with_room(monkeypatch, room: int | None) -> None:
     """Leave so many bytes of memory to whatever asks."""
-    for module in (workshop, trainer, ensemble_trainer):
+    for module in (workshop, single, several):
         monkeypatch.setattr(module, "free_memory", lambda: room)
 
 

@@ -8,15 +8,15 @@
 from fastnet.config.experiment import EXPERIMENTS, ExperimentConfig
 from fastnet.experiments.catalog import run, run_each
 from fastnet.experiments.files import files_of, index_of, write, write_index
-from fastnet.experiments.lab import Progress
+from fastnet.experiments.lab import ExperimentProgress
 from fastnet.experiments.outcome import Claim, Outcome, Table
 
 __all__ = [
     "EXPERIMENTS",
     "Claim",
     "ExperimentConfig",
+    "ExperimentProgress",
     "Outcome",
-    "Progress",
     "Table",
     "files_of",
     "index_of",

@@ -16,7 +16,7 @@ from fastnet.experiments.amount import data as data_experiment
 from fastnet.experiments.averaging import ensemble
 from fastnet.experiments.choosing import validation
 from fastnet.experiments.dropping import dropout
-from fastnet.experiments.lab import Lab, Progress
+from fastnet.experiments.lab import ExperimentProgress, Lab
 from fastnet.experiments.neighbours import initialisation, optimizers
 from fastnet.experiments.outcome import Outcome
 from fastnet.experiments.overfitting import overfit, weight_decay
@@ -39,7 +39,7 @@ def run(
     data: Dataset | str | Path | tuple[npt.ArrayLike, npt.ArrayLike],
     *,
     jobs: int | None = None,
-    on_progress: Callable[[Progress], None] | None = None,
+    on_progress: Callable[[ExperimentProgress], None] | None = None,
     should_stop: Callable[[], bool] | None = None,
     **settings: Any,
 ) -> Outcome:
@@ -55,7 +55,7 @@ def run(
     jobs : int, optional
         Threads; as many as the process may use if left out. Results do not depend on it.
     on_progress : callable, optional
-        Called with a `Progress` several times a second.
+        Called with a `ExperimentProgress` several times a second.
     should_stop : callable, optional
         Asked as often; once it returns True, `KeyboardInterrupt` is raised.
     **settings
@@ -88,7 +88,7 @@ def run_each(
     data: Dataset | str | Path | tuple[npt.ArrayLike, npt.ArrayLike],
     *,
     jobs: int | None = None,
-    on_progress: Callable[[Progress], None] | None = None,
+    on_progress: Callable[[ExperimentProgress], None] | None = None,
     should_stop: Callable[[], bool] | None = None,
     **settings: Any,
 ) -> Iterator[Outcome]:

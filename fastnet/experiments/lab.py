@@ -42,7 +42,7 @@ Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class ExperimentProgress:
     """How far the experiments have come.
 
     Parameters
@@ -131,7 +131,7 @@ class Lab:
     jobs : int or None
         Threads; results do not depend on it.
     on_progress : callable, optional
-        Called with a `Progress` several times a second.
+        Called with a `ExperimentProgress` several times a second.
     should_stop : callable, optional
         Asked as often; once it returns True `KeyboardInterrupt` is raised.
     """
@@ -142,7 +142,7 @@ class Lab:
         config: ExperimentConfig,
         *,
         jobs: int | None = None,
-        on_progress: Callable[[Progress], None] | None = None,
+        on_progress: Callable[[ExperimentProgress], None] | None = None,
         should_stop: Callable[[], bool] | None = None,
     ) -> None:
         self.seeds, self.epochs, self.samples = config.seeds, config.epochs, config.samples
@@ -275,7 +275,7 @@ class Lab:
         """Tell how far it is; raises `KeyboardInterrupt` where it is to stop."""
         elapsed = time.perf_counter() - self._began
         counts = (self._done, self._planned) if done is None or total is None else (done, total)
-        self.on_progress(Progress(self.name, *counts, elapsed))
+        self.on_progress(ExperimentProgress(self.name, *counts, elapsed))
 
     def _data(self, images: int) -> tuple[Dataset, Scaler, TrainingData]:
         """Prepare the first images and the test samples for the kernels, once."""

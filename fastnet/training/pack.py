@@ -113,7 +113,7 @@ class PackRun:
     --------
     >>> import numpy as np, fastnet
     >>> from fastnet.data.pipeline.scaling import fit_scaler
-    >>> from fastnet.network import prepare
+    >>> from fastnet.network.samples import prepare
     >>> digits = fastnet.take_first(fastnet.load("mnist5k"), 100)
     >>> parts = fastnet.split(digits.y)
     >>> data = prepare(digits, parts, fit_scaler(digits.x, parts.train))

@@ -25,7 +25,7 @@ LEAST_OPTIMISM = 5e-4
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Score:
+class Candidate:
     """What a candidate came to on fresh seeds.
 
     Parameters
@@ -78,7 +78,7 @@ class FinalChoice:
     Parameters
     ----------
     metric : {"accuracy", "loss"}
-    scores : tuple of Score
+    scores : tuple of Candidate
         At least one.
     optimism : float
         By how much the values of the search are better than the means, averaged over the candidates; NaN if unknown.
@@ -87,12 +87,12 @@ class FinalChoice:
     """
 
     metric: str
-    scores: tuple[Score, ...]
+    scores: tuple[Candidate, ...]
     optimism: float
     words: str
 
     @property
-    def winner(self) -> Score:
+    def winner(self) -> Candidate:
         """The chosen candidate."""
         return self.scores[0]
 
@@ -179,29 +179,29 @@ def choose(
     return FinalChoice(metric, tuple(scores), optimism, _words(scores, metric, optimism))
 
 
-def _score(trial: TrialResult, values: tuple[float, ...], metric: str, parameters: int | None) -> Score:
+def _score(trial: TrialResult, values: tuple[float, ...], metric: str, parameters: int | None) -> Candidate:
     good = np.array([value for value in values if math.isfinite(value)], dtype=np.float64)
     mean = float(good.mean()) if len(good) else math.nan
     if len(good) < 2:
-        return Score(trial, values, mean, math.nan, math.nan, math.nan, parameters)
+        return Candidate(trial, values, mean, math.nan, math.nan, math.nan, parameters)
     from scipy.special import stdtrit
 
     sd = float(good.std(ddof=1)) if np.ptp(good) > 0 else 0.0
     if sd == 0.0:
-        return Score(trial, values, mean, sd, math.nan, math.nan, parameters)
+        return Candidate(trial, values, mean, sd, math.nan, math.nan, parameters)
     half = float(stdtrit(len(good) - 1, 0.5 + CONFIDENCE / 2)) * sd / math.sqrt(len(good))
     most = 1.0 if metric == "accuracy" else math.inf
-    return Score(trial, values, mean, sd, max(0.0, mean - half), min(most, mean + half), parameters)
+    return Candidate(trial, values, mean, sd, max(0.0, mean - half), min(most, mean + half), parameters)
 
 
-def _order(score: Score, metric: str) -> tuple[int, float, float, int]:
+def _order(score: Candidate, metric: str) -> tuple[int, float, float, int]:
     # Rounded, so that sums in another order cannot part equal means.
     mean = round(sign(metric) * score.mean, 12) if math.isfinite(score.mean) else -math.inf
     size = math.inf if score.parameters is None else score.parameters
     return (score.diverged, -mean, size, score.trial.id)
 
 
-def _words(scores: Sequence[Score], metric: str, optimism: float) -> str:
+def _words(scores: Sequence[Candidate], metric: str, optimism: float) -> str:
     winner = scores[0]
     if not math.isfinite(winner.mean):
         return "every repeat of every candidate diverged; search with lower learning rates"
@@ -225,5 +225,5 @@ def _words(scores: Sequence[Score], metric: str, optimism: float) -> str:
     return f"{words}{looked} {abs(optimism):.2g} {side}{' on average' if many else ''}"
 
 
-def _overlap(winner: Score, other: Score) -> bool:
+def _overlap(winner: Candidate, other: Candidate) -> bool:
     return winner.low <= other.high and other.low <= winner.high  # False where there is no interval

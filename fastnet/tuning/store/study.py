@@ -60,7 +60,7 @@ class Study(StudyFile):
     """
 
     def __init__(
-        self, path: Path, connection: sqlite3.Connection, lock: WriterLock | None, *, curves: bool = True
+        self, path: Path, connection: sqlite3.Connection, lock: WriterLock | None = None, *, curves: bool = True
     ) -> None:
         super().__init__(path, connection, lock)
         self._curves = curves

@@ -11,7 +11,7 @@ import pytest
 from runs import prepared
 from safetensors import safe_open
 from safetensors.numpy import save_file
-from test_model import make_model
+from test_model_classifier import make_model
 
 import fastnet
 from fastnet.config.training import TrainConfig
@@ -264,13 +264,13 @@ def test_divergence_of_all_is_told_and_of_some_counted(
 ) -> None:
     with pytest.raises(FastnetError, match="no longer a number in the first epoch"):
         fastnet.train_ensemble(digits, replace(CONFIG, learning_rate=1e6), networks=3)
-    from fastnet.training import several as ensemble_trainer
+    from fastnet.training import several
     from fastnet.training.pack import alike
 
     def wild_second(data, config, streams):
         return alike(data, config, streams, learning_rate=[0.1, 1e6, 0.1])
 
-    monkeypatch.setattr(ensemble_trainer, "alike", wild_second)
+    monkeypatch.setattr(several, "alike", wild_second)
     result = fastnet.train_ensemble(digits, CONFIG, networks=3)
     assert result.diverged == 1 and len(result.ensemble.members) == len(result.curves) == 2
 

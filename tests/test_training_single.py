@@ -18,10 +18,10 @@ from fastnet.config.training import TrainConfig
 from fastnet.data import Dataset, as_dataset, take_first
 from fastnet.errors import ConfigError, FastnetError
 from fastnet.kernels import affine, layout
-from fastnet.model import classifier as model
+from fastnet.model import classifier
 from fastnet.network.assembly import assemble
 from fastnet.network.samples import TrainingData
-from fastnet.training import single as trainer
+from fastnet.training import single
 from fastnet.training.single import Training, train
 
 TOLERANCE = 1e-5
@@ -45,7 +45,7 @@ def bits_of(training: Training) -> bytes:
     return curves.tobytes() + training.work.params.tobytes() + training.best_parameters.tobytes()
 
 
-def vars_of(epoch: trainer.EpochResult) -> dict[str, float]:
+def vars_of(epoch: single.EpochResult) -> dict[str, float]:
     return {name: getattr(epoch, name) for name in epoch.__dataclass_fields__}
 
 
@@ -148,7 +148,7 @@ def test_listing_the_active_outputs_changes_no_bit(monkeypatch, optimizer, dropo
     data = prepared(blobs(network, 64))
     listed = trained(config, data)
     assert listed.assembly.net.hidden_lists and listed.work.listed[:3].any(), "no list was used"
-    monkeypatch.setattr(trainer, "assemble", partial(assemble, skip_zeros=False))
+    monkeypatch.setattr(single, "assemble", partial(assemble, skip_zeros=False))
     dense = trained(config, data)
     assert not dense.assembly.net.hidden_lists and not dense.work.listed.any()
     assert bits_of(listed) == bits_of(dense)
@@ -252,14 +252,14 @@ def test_the_test_set_is_used_once_at_the_end_and_only_for_the_result(monkeypatc
     other = as_dataset(dataset.x, dataset.y, x_test=dataset.x_test[:5][::-1], y_test=dataset.y_test[:5])
     without = as_dataset(dataset.x, dataset.y)
     calls, events = [], []
-    score = model.Model._measure
+    score = classifier.Model._measure
 
     def counted(self, x, y):
         events.append("test")
         calls.append((x is dataset.x_test, y is dataset.y_test))
         return score(self, x, y)
 
-    monkeypatch.setattr(model.Model, "_measure", counted)
+    monkeypatch.setattr(classifier.Model, "_measure", counted)
     config = TrainConfig(hidden=(8,), learning_rate=0.1, epochs=3)
     result = train(dataset, config, jobs=1, on_epoch=lambda epoch: events.append("epoch"))
     assert events == ["epoch"] * 3 + ["test"] and calls == [(True, True)]
@@ -275,7 +275,7 @@ def test_the_test_set_is_used_once_at_the_end_and_only_for_the_result(monkeypatc
 
 def slow_training(monkeypatch) -> tuple[Dataset, TrainConfig]:
     """A network whose epochs take about a third of a second, looked at every few milliseconds."""
-    monkeypatch.setattr(trainer, "POLL_SECONDS", 0.005)
+    monkeypatch.setattr(single, "POLL_SECONDS", 0.005)
     return fastnet.load("mnist5k"), TrainConfig(hidden=(256, 256), batch_size=2, epochs=50)
 
 

@@ -101,8 +101,8 @@ def test_pictures_do_not_depend_on_the_environment(tmp_path: Path, expected: dic
     variables, content = ENVIRONMENTS[name]
     (tmp_path / "rc").write_bytes(content)
     (tmp_path / "pictures").mkdir()
-    source = "import json, sys, test_canvas; from pathlib import Path; " + (
-        "print(json.dumps(test_canvas.draw(Path('pictures'))))"
+    source = "import json, sys, test_report_canvas; from pathlib import Path; " + (
+        "print(json.dumps(test_report_canvas.draw(Path('pictures'))))"
     )
     # This file imports Matplotlib for its own purposes: the program under test must do so by itself.
     prepared = "import fastnet.report.canvas as canvas; canvas.load(); " + source

@@ -9,14 +9,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from test_search_engine import CONFIG, HALVING, FakeRun, content
+from test_tuning_run_session import CONFIG, HALVING, FakeRun, content
 
 from fastnet.config.searching import SearchConfig
 from fastnet.data.dataset import Dataset
 from fastnet.errors import FastnetWarning, StudyError
 from fastnet.tuning import STUDY_FILE, Progress, SearchResult, Study, run_study
-from fastnet.tuning.run import session as engine
-from fastnet.tuning.run import trials
+from fastnet.tuning.run import session, trials
 from fastnet.tuning.store import backlog, study
 from fastnet.tuning.store.folder import StudyLockedError
 
@@ -51,7 +50,7 @@ def search(
     tiny_dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Callable[..., SearchResult]]:
     monkeypatch.setattr(trials, "POLL_SECONDS", 0.001)
-    monkeypatch.setattr(engine, "STORE_SECONDS", 0.0)
+    monkeypatch.setattr(session, "STORE_SECONDS", 0.0)
     monkeypatch.setattr(study, "RETRY_SECONDS", 0.001)
     lockers = []
 
@@ -77,7 +76,7 @@ def locked(folder: Path) -> Iterator[None]:
 def test_trials_go_on_while_the_study_is_locked_and_are_stored_later(
     search: Callable[..., SearchResult], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, config: SearchConfig
 ) -> None:
-    monkeypatch.setattr(engine, "PACK_TRIALS", 6)
+    monkeypatch.setattr(session, "PACK_TRIALS", 6)
     locker = Locker(tmp_path / "s", 3, 18)
     result = search(config, on_progress=locker)
     assert locker.connection is None and len(set(locker.held)) > 1, "no trial ended while the study was locked"
@@ -137,7 +136,7 @@ def test_ctrl_c_ends_the_wait_for_a_lock(tmp_path: Path) -> None:
 def test_many_curves_are_not_kept_in_memory(
     search: Callable[..., SearchResult], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(engine, "PACK_TRIALS", 6)
+    monkeypatch.setattr(session, "PACK_TRIALS", 6)
     monkeypatch.setattr(backlog, "MOST_BYTES", 0)
     waits = []
 

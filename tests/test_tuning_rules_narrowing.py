@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from properties import examples
 
-from fastnet.tuning.rules import narrowing as stages
+from fastnet.tuning.rules import narrowing
 from fastnet.tuning.rules.chance import chance_of_at_least, chance_of_at_most, chance_of_unevenness
 from fastnet.tuning.rules.narrowing import BEST_SHARE, EDGES, LEAST_BEST, LEVEL, narrow
 from fastnet.tuning.space.names import SEARCHABLE, kind_of
@@ -123,10 +123,12 @@ def test_expand_moves_a_border_with_an_alarm_outwards(at):
     kept, moved = (narrow(BOOK, trials, expand=expand).space.distributions["learning_rate"] for expand in (False, True))
     old = BOOK.distributions["learning_rate"]
     if at:
-        assert old.high * 10 ** (4 * stages.LEAST_STEP) <= moved.high <= old.high * 10 ** (4 * stages.LONGEST_STEP)
+        assert (
+            old.high * 10 ** (4 * narrowing.LEAST_STEP) <= moved.high <= old.high * 10 ** (4 * narrowing.LONGEST_STEP)
+        )
         assert moved.low == pytest.approx(kept.low, rel=0.1)
     else:
-        assert old.low / 10 ** (4 * stages.LONGEST_STEP) <= moved.low <= old.low / 10 ** (4 * stages.LEAST_STEP)
+        assert old.low / 10 ** (4 * narrowing.LONGEST_STEP) <= moved.low <= old.low / 10 ** (4 * narrowing.LEAST_STEP)
         assert moved.high == pytest.approx(kept.high, rel=0.1)
     assert "so it goes on" in only(narrow(BOOK, trials, expand=True)).words
 
@@ -164,7 +166,7 @@ def test_the_limits_are_those_of_the_hyperparameters():
     for name in numbers:
         for border in (0.1, 0.5, 0.999):
             for side in (0, 1):
-                Space.parse({name: f"choice:{stages._limit(name, border, side)!r}"})  # ConfigError if not allowed
+                Space.parse({name: f"choice:{narrowing._limit(name, border, side)!r}"})  # ConfigError if not allowed
 
 
 @pytest.mark.parametrize("n", [0, 1, 4])
@@ -308,9 +310,9 @@ def test_a_new_range_lies_in_the_old_one_and_holds_most_of_the_best(form, whole,
         old, new = space.distributions[item.name], report.space.distributions[item.name]
         assert old.low <= new.low < new.high <= old.high
         inside = sum(new.low <= one.params[item.name] <= new.high for one in best)
-        assert inside >= n_best - 2 * int(stages.LEFT_OUT * n_best)
+        assert inside >= n_best - 2 * int(narrowing.LEFT_OUT * n_best)
         width = (old.position([new.high]) - old.position([new.low]))[0]
-        assert width >= stages.LEAST_WIDTH - 1e-6 or new.high - new.low >= 1
+        assert width >= narrowing.LEAST_WIDTH - 1e-6 or new.high - new.low >= 1
     assert Space.parse(report.space.to_texts()) == report.space
 
 

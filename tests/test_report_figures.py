@@ -200,7 +200,7 @@ import sys
 from pathlib import Path
 import numpy as np
 from fastnet.report import figures
-from fastnet.tuning.result import TrialResult
+from fastnet.tuning import TrialResult
 
 assert "matplotlib" not in sys.modules
 figures.preload().join()
