@@ -17,7 +17,8 @@ from fastnet.config.searching import SearchConfig
 from fastnet.config.training import TrainConfig
 from fastnet.errors import ConfigError
 
-from .options import default_of, flag
+from .naming import flag
+from .options import default_of
 from .paths import PathType
 from .streams import input_bytes
 

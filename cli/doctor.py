@@ -109,11 +109,12 @@ def cache_lines(found: dict[str, Any], cleaned: Cleaned | None) -> list[str]:
     if cleaned is not None:
         old = f"removed {cleaned.folders} old folders and {cleaned.damaged} damaged files"
         old += f", {format_memory(cleaned.n_bytes)}"
-    elif cache["old_folders"]:
-        held_there = format_memory(cache["old_bytes"])
-        old = f"{cache['old_folders']} old folders next to it, {held_there}: remove them with --clean"
     else:
-        old = "no old folders next to it"
+        old = f"{cache['old_folders'] or 'no'} old folders next to it"
+        if cache["old_folders"]:
+            old += f", {format_memory(cache['old_bytes'])}"
+        if cache["old_folders"] or cache["damaged"]:
+            old += ": fastnet doctor --clean removes old folders and damaged files"
     problem = [] if cache["problem"] is None else [line("", f"Problem: {cache['problem']}")]
     return [line("cache", held), *problem, line("", old)]
 

@@ -15,6 +15,7 @@ from fastnet.errors import FastnetError
 
 from . import streams
 from .interrupt import exit_code, last_words, signals_as_interrupts
+from .naming import with_options
 from .notes import described, warnings_as_notes
 from .tables import printable
 
@@ -51,7 +52,7 @@ def failures_as_sentences(ctx: click.Context) -> Iterator[None]:
     try:
         yield
     except FastnetError as error:
-        raise click.ClickException(printable(str(error))) from error
+        raise click.ClickException(printable(with_options(str(error)))) from error
     except BrokenPipeError:
         raise  # whoever read our output has left: Click ends quietly with exit code 1
     except OSError as error:

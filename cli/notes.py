@@ -13,6 +13,7 @@ import click
 from fastnet.errors import FastnetWarning
 from fastnet.files import NO_CURRENT_FOLDER, current_folder_exists
 
+from .naming import with_options
 from .tables import printable
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -75,7 +76,7 @@ def warnings_as_notes() -> Iterator[None]:
                 before(message, category, *place, **more)
             elif str(message) not in seen:
                 seen.add(str(message))
-                note(f"Note: {printable(str(message))}")
+                note(f"Note: {printable(with_options(str(message)))}")
 
         warnings.showwarning = show
         yield

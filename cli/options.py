@@ -14,6 +14,7 @@ from fastnet.config.text import format_dropout, format_hidden
 from fastnet.config.training import DROPOUT_SCALINGS, LEARNING_RATES, OPTIMIZERS, SCHEDULES, TrainConfig
 
 from .completion import complete_data
+from .naming import flag
 from .paths import PathType
 
 if TYPE_CHECKING:
@@ -64,11 +65,6 @@ def default_of(config: type[Any], name: str) -> Any:
     value = getattr(config(), name)
     written = {"hidden": format_hidden, "dropout": format_dropout}
     return written[name](value) if name in written else value
-
-
-def flag(name: str) -> str:
-    """The option of a field: `learning_rate` is `--learning-rate`."""
-    return "--" + name.replace("_", "-")
 
 
 def training_options(

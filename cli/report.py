@@ -31,9 +31,11 @@ def command(folder: Path, show: bool, output: Path | None, overwrite: bool) -> N
     """
     from fastnet.report.page import write_report
 
+    from .study_commands import commands
+
     if output is not None:
         check_writable(output, overwrite=overwrite)
-    path = write_report(folder, output)
+    path = write_report(folder, output, commands=commands)
     note(f"report: {click.format_filename(path)}")
     if show:
         open_in_browser(path)

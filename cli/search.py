@@ -268,12 +268,14 @@ def draw(best: Sequence[TrialResult], folder: Path) -> Path | None:
     from fastnet.report.page import write_report
     from fastnet.tuning import PICTURE_FILE
 
+    from .study_commands import commands
+
     picture = folder / PICTURE_FILE
     with failure_as_warning(f"{picture}: the picture cannot be drawn"):
         if best:
             best20_figure(best, picture)
     with failure_as_warning(f"{folder}: the report cannot be made"):
-        report = write_report(folder)
+        report = write_report(folder, commands=commands)
         note(f"report: {click.format_filename(report)}")
         return report
     return None

@@ -9,7 +9,8 @@ import click
 
 from fastnet.config.searching import ENSEMBLES, METRICS, PRUNINGS, SAMPLERS, SearchConfig
 
-from .options import default_of, flag
+from .naming import flag
+from .options import default_of
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -57,7 +58,7 @@ def strategy_options(command: Command) -> Command:
         help="Between stages, move a range beyond its border where the best trials pile up there.",
     )(command)
     command = click.option(
-        "--cv",
+        flag("folds"),
         "folds",
         type=int,
         metavar="FOLDS",

@@ -148,8 +148,7 @@ def settings_text(study: Study, folder: Path, number: int | None, output_format:
     """The settings of one trial as TOML or JSON."""
     import json
 
-    from fastnet.report.page.commands import trial_settings
-
+    from .study_commands import trial_settings
     from .study_text import trial_toml
 
     some = study.best(1, curves=False) if number is None else (study.trial(number),)

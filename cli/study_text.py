@@ -183,8 +183,9 @@ def moment(text: str) -> str:
 def trial_toml(study: Study, trial: TrialResult, folder: Path) -> str:
     """The settings of a trial as TOML, with a comment that says whose they are."""
     from fastnet.config.settings import to_toml
-    from fastnet.report.page.commands import trial_settings
     from fastnet.report.text import counted
+
+    from .study_commands import trial_settings
 
     given = trial_settings(study, trial)
     name, value = click.format_filename(folder), f"{trial.value:.6g}"

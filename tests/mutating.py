@@ -232,9 +232,11 @@ def print_study(folder: Path, chance: random.Random) -> object:
 
 def report_study(folder: Path, chance: random.Random) -> object:
     """Write the report of a study."""
+    from fastnet_cli.study_commands import commands
+
     from fastnet.report.page import write_report
 
-    return write_report(folder, folder / "report.html")
+    return write_report(folder, folder / "report.html", commands=commands)
 
 
 def show_live(folder: Path, chance: random.Random) -> object:

@@ -84,8 +84,8 @@ def test_clean_removes_old_folders_and_nothing_else(old: Path, healthy: None) ->
     (current / "pack.train_pack-1.0044.nbc.tmp.00ff").write_bytes(b"being written")
     before = {path.name for path in old.iterdir()}
     text = run("doctor").stdout
-    assert "2 old folders next to it, 12 B: remove them with --clean" in text
-    assert "Problem: " in text and "holds 2 damaged files" in text
+    assert "2 old folders next to it, 12 B: fastnet doctor --clean removes" in text
+    assert "Problem: " in text and "2 damaged files" in text
     document = json.loads(run("doctor", "--clean", "--format", "json").stdout)
     assert document["cleaned"] == {"folders": 2, "damaged": 2, "bytes": 20}
     assert document["cache"]["functions"] == 1 and document["cache"]["old_folders"] == 0

@@ -334,10 +334,10 @@ def test_load_refuses_one_set_under_the_name_of_another(served_set: Mirror, cach
 
 
 def test_load_refuses_a_folder_that_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(DataError, match="there is no such folder"):
+    with pytest.raises(DataError, match="no such folder; data_dir and FASTNET_DATA_DIR"):
         load("mnist", data_dir=tmp_path / "nowhere")
     monkeypatch.setenv("FASTNET_DATA_DIR", str(tmp_path / "nowhere"))
-    with pytest.raises(DataError, match="there is no such folder"):
+    with pytest.raises(DataError, match="no such folder; data_dir and FASTNET_DATA_DIR"):
         load("mnist")
 
 

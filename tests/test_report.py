@@ -16,12 +16,12 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 from fastnet_cli.main import cli
+from fastnet_cli.study_commands import commands, search_command, train_command
 from studies import ABOUT, add_ensemble, make_study, make_trial
 
 from fastnet.config.searching import SearchConfig
 from fastnet.errors import FastnetError
 from fastnet.report.page import write_report
-from fastnet.report.page.commands import search_command, train_command
 from fastnet.report.page.write import plotly_script
 from fastnet.tuning import REPORT_FILE, Study
 from fastnet.tuning.rules.choice import choose
@@ -63,7 +63,7 @@ class Text(HTMLParser):
 
 
 def page_of(folder: Path) -> Text:
-    return Text(write_report(folder).read_text(encoding="utf-8"))
+    return Text(write_report(folder, commands=commands).read_text(encoding="utf-8"))
 
 
 def run(*arguments: str, code: int = 0) -> Result:
@@ -131,7 +131,8 @@ def test_every_kind_of_study_has_an_honest_page(tmp_path: Path, kind: str) -> No
 
 def test_the_same_study_gives_the_same_page(tmp_path: Path) -> None:
     folder = make_study(tmp_path / "s")
-    assert write_report(folder).read_bytes() == write_report(folder, tmp_path / "again.html").read_bytes()
+    again = write_report(folder, tmp_path / "again.html", commands=commands)
+    assert write_report(folder, commands=commands).read_bytes() == again.read_bytes()
 
 
 def test_a_page_of_many_trials_is_small_and_says_that_it_is_a_choice(tmp_path: Path) -> None:

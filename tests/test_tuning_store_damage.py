@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 from fastnet_cli.main import cli
+from fastnet_cli.study_commands import commands
 from studies import add_ensemble, make_study
 
 from fastnet.errors import StudyError
@@ -86,7 +87,7 @@ def test_a_damaged_trial_is_named_and_the_others_can_be_read(folder: Path, colum
         done = CliRunner().invoke(cli, ["studies", "export", str(folder)])
         assert done.exit_code == 1 and done.stderr.count("\n") == 1 and done.stderr.startswith("Error: ")
         with pytest.raises(StudyError, match="damaged"):
-            write_report(folder)
+            write_report(folder, commands=commands)
 
 
 @pytest.mark.parametrize(

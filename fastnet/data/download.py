@@ -18,7 +18,7 @@ TIMEOUT_SECONDS = (10.0, 30.0)
 """Longest wait for a connection, and for the next bytes of a transfer."""
 
 _CHUNK = 1 << 16
-_WAY_OUT = "name a folder that holds the data with --data-dir or FASTNET_DATA_DIR"
+_WAY_OUT = "name a folder that holds the data with data_dir or FASTNET_DATA_DIR"
 
 
 def fetch(name: str, sha256: str, *, mirrors: Sequence[str], folder: Path, progress: Progress | None = None) -> Path:

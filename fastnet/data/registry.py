@@ -151,7 +151,7 @@ def _file_of(text: str) -> Path | None:
     path = as_path(text, "data") if text else Path()
     if text and path.is_dir():
         raise DataError(
-            f"{text}: is a folder; give a file, or one of {', '.join(IMAGE_SETS)} with the folder as --data-dir"
+            f"{text}: is a folder; give a file, or one of {', '.join(IMAGE_SETS)} with the folder as data_dir"
         )
     return path if path.suffix == ".npz" or path.is_file() else None
 
@@ -314,7 +314,7 @@ def _given_folder(name: str, data_dir: str | os.PathLike[str] | None) -> Path | 
         return None
     folder = as_path(named_folder, "data_dir")
     if not folder.is_dir():
-        raise DataError(f"{folder}: there is no such folder; --data-dir and {DATA_DIR_VARIABLE} name a folder of data")
+        raise DataError(f"{folder}: no such folder; data_dir and {DATA_DIR_VARIABLE} name a folder of data")
     for places in (_own_folders(folder, name), [folder, folder / "raw"]):
         counts = {place: len(find_idx_files(place)) for place in places}
         if any(counts.values()):

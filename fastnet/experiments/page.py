@@ -11,10 +11,10 @@ from fastnet.report.text import counted
 
 STYLE = """
 :root { color-scheme: light dark; --ink: #1c1f23; --page: #fbfbfa; --card: #fff; --soft: #5a6169; --line: #d9dcdf;
-  --yes: #00664d; --no: #a34700; --link: #0062a3; }
+  --holds: #00664d; --fails: #a34700; --link: #0062a3; }
 @media (prefers-color-scheme: dark) {
   :root { --ink: #e6e8ea; --page: #15181b; --card: #1e2226; --soft: #a7afb7; --line: #383e44;
-    --yes: #4fc3a1; --no: #f0a15e; --link: #74bdf0; }
+    --holds: #4fc3a1; --fails: #f0a15e; --link: #74bdf0; }
 }
 * { box-sizing: border-box; }
 body { margin: 0; background: var(--page); color: var(--ink); font: 16px/1.55 system-ui, sans-serif; }
@@ -38,7 +38,7 @@ th:first-child, td:first-child { text-align: left; }
 .claims { width: 100%; }
 .claims td { white-space: normal; text-align: left; }
 .yes, .no { font-weight: 600; }
-.yes { color: var(--yes); } .no { color: var(--no); }
+.yes { color: var(--holds); } .no { color: var(--fails); }
 """
 
 

@@ -32,6 +32,8 @@ class Cache:
         Folders next to it that belong to other kernel sources, another Numba or another processor.
     old_bytes : int
         Their size.
+    damaged : int
+        Files in the folder that cannot be used and are compiled again.
     unkept : str
         Why nothing that is compiled now would be kept, as one sentence; empty where it is.
     problem : str
@@ -43,6 +45,7 @@ class Cache:
     n_bytes: int
     old: tuple[Path, ...]
     old_bytes: int
+    damaged: int
     unkept: str
     problem: str
 
@@ -78,17 +81,23 @@ def look() -> Cache:
     folder = _store.cache_folder()
     if folder is None:
         why = _store.why_none()
-        return Cache(folder=None, functions=frozenset(), n_bytes=0, old=(), old_bytes=0, unkept=why, problem=why)
+        return Cache(
+            folder=None, functions=frozenset(), n_bytes=0, old=(), old_bytes=0, damaged=0, unkept=why, problem=why
+        )
     old = tuple(sorted(path for path in _folders(folder.parent) if path != folder))
-    unkept = _unkept(folder)
+    unkept, unread = _unkept(folder), _unread(folder)
+    damaged = 0 if unread else len(_damaged(folder))
+    if damaged:
+        unread = f"{folder}: {damaged} damaged file{'s' if damaged > 1 else ''}"
     return Cache(
         folder=folder,
         functions=frozenset(path.relative_to(folder).as_posix() for path in _files(folder) if path.suffix == ".nbc"),
         n_bytes=_size(folder),
         old=old,
         old_bytes=sum(map(_size, old)),
+        damaged=damaged,
         unkept=unkept,
-        problem=_unread(folder) or unkept,
+        problem=unread or unkept,
     )
 
 
@@ -102,16 +111,11 @@ def _unkept(folder: Path) -> str:
 
 
 def _unread(folder: Path) -> str:
-    """Why what a folder holds cannot be used, or not all of it."""
+    """Why what a folder holds cannot be used."""
     if distrusted := _store.distrust(folder):
         return distrusted
     if os.path.isdir(folder) and not os.access(folder, os.R_OK | os.X_OK):
         return f"{folder}: cannot be read; make it readable or set FASTNET_CACHE to another folder"
-    damaged = len(_damaged(folder))
-    if damaged:
-        return (
-            f"{folder}: holds {damaged} damaged file{'s' if damaged > 1 else ''}; fastnet doctor --clean removes them"
-        )
     return ""
 
 

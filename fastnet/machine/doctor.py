@@ -32,9 +32,9 @@ def describe(data_dir: str | os.PathLike[str] | None = None) -> dict[str, Any]:
         at most; ``threads`` that a search takes; ``threading_layer``, and ``layer_problem``, a sentence where the layer
         cannot be used, or None; ``lanes`` of a vector of float32, its
         instruction sets as ``features``, ``tile`` as rows and vectors; ``cache`` with its ``folder``, ``functions`` and
-        ``bytes``, ``old_folders`` with ``old_bytes``, and ``problem``, a sentence or None; or None where nothing is
-        kept, and then ``no_cache`` says why; ``data`` with the path of each named set, None where it is not
-        in `data_dir` or, without one, would be downloaded.
+        ``bytes``, ``old_folders`` with ``old_bytes``, ``damaged`` files, and ``problem``, a sentence or None; or None
+        where nothing is kept, and then ``no_cache`` says why; ``data`` with the path of each named set, None where it
+        is not in `data_dir` or, without one, would be downloaded.
 
     Examples
     --------
@@ -71,6 +71,7 @@ def _describe_cache() -> dict[str, Any] | None:
         "bytes": found.n_bytes,
         "old_folders": len(found.old),
         "old_bytes": found.old_bytes,
+        "damaged": found.damaged,
         "problem": found.problem or None,
     }
 

@@ -11,7 +11,7 @@ import importlib
 import json
 import re
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,6 @@ from fastnet.errors import failure_as_sentence
 from fastnet.files import as_path, shown_path, write_result
 from fastnet.report.page import charts, facts, tables
 from fastnet.report.page.columns import DIVERGED, Columns
-from fastnet.report.page.commands import commands
 from fastnet.report.page.importance import LEAST_TRIALS
 from fastnet.report.page.ranges import range_cards, spans
 from fastnet.tuning.store.folder import REPORT_FILE, is_being_written
@@ -33,8 +32,11 @@ _PLACE_OF_PLOTLY = b"<plotly>"
 SHOWN = 20
 """Best trials whose learning curves are drawn."""
 
+Commands = Callable[[Study, str], Sequence[Mapping[str, Any]]]
+"""What returns the commands to show for a study and its folder: each a ``title``, a ``text`` and ``notes``."""
 
-def write_report(folder: Path, path: Path | None = None) -> Path:
+
+def write_report(folder: Path, path: Path | None = None, *, commands: Commands | None = None) -> Path:
     """Write the report of a study: one page of HTML with everything in it, for any browser, without a network.
 
     Parameters
@@ -43,6 +45,8 @@ def write_report(folder: Path, path: Path | None = None) -> Path:
         Of the study, which may still be written to.
     path : Path, optional
         The file to write, in place of `REPORT_FILE` in the folder; it is replaced in one step.
+    commands : callable, optional
+        Returns the commands to show at the end of the page, see `Commands`.
 
     Returns
     -------
@@ -69,18 +73,19 @@ def write_report(folder: Path, path: Path | None = None) -> Path:
     folder = as_path(folder, "folder")
     path = folder / REPORT_FILE if path is None else as_path(path, "path")
     with failure_as_sentence(f"{path}: the report cannot be made"), Study.read(folder) as study:
-        content = page_of(study, folder)
+        content = page_of(study, folder, commands)
     write_result(path, content, "the report cannot be written")
     return path
 
 
-def page_of(study: Study, folder: Path) -> bytes:
+def page_of(study: Study, folder: Path, commands: Commands | None = None) -> bytes:
     """Return the page of an open study, UTF-8."""
     columns = Columns.read(study)
     best = study.best(tables.MOST_ROWS, curves=False)
     shown = study.best(SHOWN)
     context = context_of(study, folder, columns, best, shown)
     data = json.dumps(data_of(study, columns, shown), ensure_ascii=True, allow_nan=False, separators=(",", ":"))
+    context["commands"] = [] if commands is None else commands(study, context["study"])
     page = render("report.html", {**context, "data": _inside_script(data)})
     # As bytes: Plotly's program as text takes four times as much memory. What comes from a study has no "<" left.
     head, tail = page.encode("utf-8", "replace").split(_PLACE_OF_PLOTLY)
@@ -124,7 +129,6 @@ def context_of(
         "time": facts.time_words(columns),
         "runs": runs,
         "params": [axis["label"] for axis in charts.axes(whole)],
-        "commands": commands(study, place, len(columns), best, final),
     }
 
 

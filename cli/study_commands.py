@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fastnet.config.searching import SearchConfig, as_settings
 from fastnet.config.training import TrainConfig
-from fastnet.tuning.space.distributions import text_of
-from fastnet.tuning.store.folder import MODEL_FILE
-from fastnet.tuning.store.reading import StudyReader
-from fastnet.tuning.trial import TrialResult
 
-_SPECIAL = {"folds": "--cv"}
+from .naming import flag
+
+if TYPE_CHECKING:
+    from fastnet.tuning.store.reading import StudyReader
+    from fastnet.tuning.trial import TrialResult
+
 _NOT_OPTIONS = {"data", "rows", "results_version", "space", "train", "trials"}
 
 
@@ -71,11 +72,12 @@ def train_command(study: StudyReader, trial: TrialResult) -> str:
     return f"echo {shlex.quote(text)} | fastnet train --config -"
 
 
-def commands(
-    study: StudyReader, folder: str, trials: int, best: Sequence[TrialResult], final: Mapping[str, Any] | None
-) -> list[dict[str, Any]]:
+def commands(study: StudyReader, folder: str) -> list[dict[str, Any]]:
     """List the commands that the report shows: ``title``, ``text`` and ``notes``."""
-    command, notes = search_command(study, max(trials, 1))
+    from fastnet.tuning.store.folder import MODEL_FILE
+
+    best, final = study.best(1, curves=False), study.final()
+    command, notes = search_command(study, max(study.count(), 1))
     shown: list[dict[str, Any]] = [{"title": "The same trials once more", "text": command, "notes": notes}]
     if best:
         file = f"fastnet studies best {shlex.quote(folder)} --format toml > best.toml\nfastnet train --config best.toml"
@@ -150,7 +152,8 @@ def _ensemble(study: StudyReader) -> list[str]:
 
 
 def _option(name: str, value: Any) -> list[str]:
-    flag = _SPECIAL.get(name, "--" + name.replace("_", "-"))
+    from fastnet.tuning.space.distributions import text_of
+
     if isinstance(value, bool):
-        return [flag] if value else []
-    return [flag, text_of(value)]
+        return [flag(name)] if value else []
+    return [flag(name), text_of(value)]
