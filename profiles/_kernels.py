@@ -26,7 +26,7 @@ from layers import EPS32, Layer, Samples, active_bytes, lists_of, unpack_bits
 
 from fastnet import reference
 from fastnet.config.training import TrainConfig
-from fastnet.kernels import affine, dropout, layout, loss, panels, rng, update
+from fastnet.kernels import affine, dropout, layout, objective, panels, rng, update
 from fastnet.network.hyperparameters import RULES, trial_of
 
 
@@ -229,16 +229,14 @@ class Bench:
         labels = self.random.integers(0, n_out, batch)
         gradient = self.buffers.zeros((self.layer.tile_rows, ld))
         rows = np.arange(batch)
-        flags = np.int64(backward)
-        work = repeated(
-            loss.softmax_loss, logits.reshape(-1), ld, n_out, rows, batch, labels, 0.0, flags, gradient.reshape(-1)
-        )
+        block = objective.Outputs(logits.reshape(-1), ld, n_out, rows, batch, address(labels))
+        work = repeated(objective.cross_entropy, block, 0.0, 0.0, np.int64(backward), gradient.reshape(-1))
         work(1)
         if backward:
             expected = reference.output_gradient(logits[:batch, :n_out].astype(np.float64), labels)
             near(gradient[:batch, :n_out], expected, n_out, f"softmax loss {self.shape}")
         name = "softmax, loss and gradient" if backward else "softmax and loss"
-        return Case(name, work, n_bytes=4.0 * batch * n_out, keep=[self, logits, gradient])
+        return Case(name, work, n_bytes=4.0 * batch * n_out, keep=[self, logits, labels, gradient])
 
     def keep_bits(self) -> Case:
         """Dropout's random bits for the outputs; bytes of bits."""

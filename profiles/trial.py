@@ -33,7 +33,7 @@ PRODUCTS = ("affine_forward", "weight_update", "weight_update_listed")
 PHASES = {
     "affine_forward": FORWARD,
     "_list_outputs": "lists of active outputs",
-    "softmax_loss": "loss",
+    "formula": "loss",
     "input_gradient": "input gradient",
     "transpose": "transposes",
     "weight_update": "update",
@@ -43,6 +43,8 @@ PHASES = {
     "keep_bits": "random numbers, dropout bits",
 }
 """Kernels that a stage calls, and what they are counted as."""
+ROLES = (FORWARD, EVALUATION)
+"""What the two stages of an objective belong to."""
 INITIAL = "random numbers, initial weights"
 
 
@@ -85,7 +87,7 @@ class Stages:
     """The stages of training with a clock round every kernel; `nanoseconds` collects what each phase took."""
 
     def __init__(self) -> None:
-        from fastnet.kernels import step
+        from fastnet.kernels import objective, step
 
         self.phases: list[str] = []
         self.nanoseconds = np.zeros(32, np.int64)
@@ -98,13 +100,20 @@ class Stages:
             self._compile(step.FORWARD, EVALUATION),
         ]
         self.addresses = np.array([function.address for function in self._compiled], np.int64)
+        losses = [self._clocked_source(*objective._SOURCES[place], role) for place, role in enumerate(ROLES)]
+        self._compiled += losses
+        self.objective = np.array([function.address for function in losses], np.int64)
 
     def _compile(self, which: int, role: str, **constants: Any) -> Any:
+        from fastnet.kernels import step
+
+        return self._clocked_source(*step._SOURCES[which], role, **constants)
+
+    def _clocked_source(self, signature: Any, source: Any, role: str, **constants: Any) -> Any:
         import numba
 
-        from fastnet.kernels import _jit, step
+        from fastnet.kernels import _jit
 
-        signature, source = step._SOURCES[which]
         kernels = {name: source.__globals__[name] for name in source.__code__.co_names if name in PHASES}
         clocked = {name: self._clocked(kernel, name, role) for name, kernel in kernels.items()}
         return numba.cfunc(signature, nogil=True, error_model="numpy")(_jit.with_names(source, clocked | constants))
@@ -165,7 +174,7 @@ class Trial:
         net = assembly.net
         net = net._replace(hidden_lists=net.hidden_lists if skip_zeros else 0)
         if stages is not None:
-            net = net._replace(stages=stages.addresses)
+            net = net._replace(stages=stages.addresses, objective=stages.objective)
         self.pack = PackRun(members, jobs=1, assemblies={member.kind: replace(assembly, net=net)})
 
     def run(self) -> float:
@@ -249,7 +258,7 @@ def verify(report: Report, variant: Variant, config: Any, data: Any, curves: np.
         sys.exit(f"{variant.name}: the trial with clocks has other learning curves")
     names = ("learning_rate", "weight_decay", "dropout", "batch_size")
     expected = reference.train(
-        data.x[:, : SIZES[0]], data.labels, data.train_rows[:-TILE_ROWS], data.validation_rows[:-TILE_ROWS], SIZES,
+        data.x[:, : SIZES[0]], data.targets, data.train_rows[:-TILE_ROWS], data.validation_rows[:-TILE_ROWS], SIZES,
         epochs=CHECKED_EPOCHS, **{name: getattr(config, name) for name in names},
     )  # fmt: skip
     for row, (curve, found) in enumerate(zip(expected[2:], curves, strict=True)):

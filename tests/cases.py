@@ -85,11 +85,12 @@ class Course(NamedTuple):
     warmup_epochs: float = 0.0
     label_smoothing: float = 0.0
     activation: str = "relu"
+    objective: str = "cross-entropy"
 
     @property
     def name(self) -> str:
         """What tests call it."""
-        return "-".join(map(str, (*self[:3], self.activation)))
+        return "-".join(map(str, (*self[:3], self.activation, self.objective)))
 
 
 COURSES = (
@@ -123,11 +124,16 @@ COURSES = (
     Course("one feature", "momentum", 1000, "xavier", 0.1, activation="logistic"),
     Course("one hidden layer", "sgd", 1, "xavier", activation="gelu"),
     Course("softmax regression", "sgd", 8, activation="tanh"),
+    Course("softmax regression", "adam", 8, objective="squared-error"),
+    Course("one hidden layer", "sgd", 1, dropout=0.1, objective="squared-error"),
+    Course("narrow waist", "momentum", 1000, "xavier", weight_decay=0.0, objective="squared-error"),
+    Course("wide output", "adamw", 12, "xavier", 0.3, "test-time", activation="silu", objective="squared-error"),
+    Course("wide layers", "sgd", 13, filled=0.3, schedule="cosine", objective="squared-error"),
 )
 """No, one and three hidden layers with every optimizer, both dropouts and both initial values, last batches that are
 short, batches of one sample and batches larger than the data, dense and sparse samples, layers narrow and wide enough
 for lists of their active outputs; every optimizer under a schedule, each schedule with and without a warm-up; every
-activation with dropout and without."""
+activation with dropout and without; every objective with ahead-taken and with ordinary batches."""
 
 
 def course_of(network: str, optimizer: str, batch_size: int) -> Course:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -48,6 +49,8 @@ def run_pack(
 
 def curves_of(run: Any) -> np.ndarray:
     """Stack the four curves of a training or of the reference as those of a pack's trial, (4, epochs)."""
+    if isinstance(run, reference.Trajectory):
+        return np.stack(run[2:])
     names = ("train_loss", "train_accuracy", "validation_loss", "validation_accuracy")
     return np.stack([getattr(run, name) for name in names])
 
@@ -69,10 +72,30 @@ def course_data(course: Course) -> tuple[Dataset, Split]:
     return dataset, fastnet.split(dataset.y)
 
 
-def follow(dataset: Dataset, parts: Split, config: TrainConfig, stream: int = 0) -> reference.Trajectory:
-    """Train by the reference, in float64."""
+def course_targets(course: Course, dataset: Dataset) -> np.ndarray:
+    """Return what a course learns: the classes, or numbers, as many a sample as there are classes."""
+    if course.objective == "cross-entropy":
+        return dataset.y
+    ways = 1 + dataset.y + np.arange(len(dataset.y)) % 7
+    return np.sin(np.outer(ways, 1 + np.arange(dataset.n_classes))).astype(np.float32)
+
+
+def course_samples(course: Course) -> TrainingData:
+    """Return the data of a course made ready, with its targets and its objective."""
+    dataset, parts = course_data(course)
+    return replace(prepared(dataset, parts), targets=course_targets(course, dataset), objective=course.objective)
+
+
+def follow(
+    dataset: Dataset, parts: Split, config: TrainConfig, stream: int = 0, course: Course | None = None
+) -> reference.Trajectory:
+    """Train by the reference, in float64; a `course` gives the targets and the objective."""
     x = fit_scaler(dataset.x, parts.train).apply(dataset.x).astype(np.float64)
     left_out = ("hidden", "early_stopping")
     options = {name: getattr(config, name) for name in config.__dataclass_fields__ if name not in left_out}
     sizes = config.network(dataset.n_features, dataset.n_classes).sizes
-    return reference.train(x, dataset.y, parts.train, parts.validation, sizes, stream=stream, **options)
+    targets, objective = dataset.y, "cross-entropy"
+    if course:
+        targets, objective = course_targets(course, dataset), course.objective
+    options["objective"] = objective
+    return reference.train(x, targets, parts.train, parts.validation, sizes, stream=stream, **options)

@@ -101,7 +101,7 @@ def test_the_cache_is_where_it_is_asked_for_or_the_users(monkeypatch, tmp_path):
 
 EXPONENTIALS = """
 import numba, numpy as np
-from fastnet.kernels.loss import exp_shifted
+from fastnet.kernels.objective import exp_shifted
 from fastnet.kernels.memory import address_of
 
 @numba.njit
@@ -115,7 +115,7 @@ print(*out.tolist())
 
 
 def test_a_change_in_a_file_that_a_kernel_imports_compiles_it_again(tmp_path):
-    # Numba itself looks at the file of the kernel alone, here loss.py.
+    # Numba itself looks at the file of the kernel alone, here objective.py.
     shutil.copytree(PACKAGE, tmp_path / "fastnet", ignore=shutil.ignore_patterns("__pycache__"))
     settings = {"FASTNET_CACHE": str(tmp_path / "cache"), "PYTHONPATH": str(tmp_path)}
     before = [float(word) for word in run_python(EXPONENTIALS, **settings).split()]
@@ -164,10 +164,10 @@ def test_labels_and_rows_may_come_in_other_integers():
     expected = prepared(dataset)
     parts = fastnet.split(dataset.y)
     actual = prepared(dataset, Split(train=parts.train.astype(np.int32), validation=parts.validation.astype(np.uint16)))
-    for name in ("x", "labels", "train_rows", "validation_rows"):
+    for name in ("x", "targets", "train_rows", "validation_rows"):
         right, array = getattr(expected, name), getattr(actual, name)
         assert (array.dtype, array.flags.c_contiguous) == (right.dtype, True) and (array == right).all()
-    assert actual.x.dtype == np.float32 and actual.labels.dtype == np.int64
+    assert actual.x.dtype == np.float32 and actual.targets.dtype == np.int64
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows keeps a current folder")

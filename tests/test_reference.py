@@ -20,7 +20,7 @@ from fastnet.reference import Rule
 
 STEP = 1e-6  # of the finite differences
 KINK_MARGIN = 1e-2  # no hidden unit's input is nearer to 0: ten thousand steps, far more than a step can move it
-TOLERANCE = 1e-7  # the differences' own error is about eps / STEP = 2e-10, the rest is room
+TOLERANCE = 1e-7  # the differences' own error is about eps / STEP = 2e-10 of the loss, the rest is room
 
 few = settings(max_examples=examples(25))
 
@@ -31,28 +31,32 @@ class Case(NamedTuple):
     weights: list
     biases: list
     x: np.ndarray
-    labels: np.ndarray
+    targets: np.ndarray
     keeps: list | None
     scale: float
     weight_decay: float
     label_smoothing: float = 0.0
     activation: str = "relu"
+    objective: str = "cross-entropy"
 
 
 def make_case(
-    sizes, n_rows=4, dropout=0.0, dropout_scaling="inverted", weight_decay=0.3, label_smoothing=0.0, activation="relu"
-):
+    sizes, n_rows=4, dropout=0.0, dropout_scaling="inverted", weight_decay=0.3, label_smoothing=0.0, activation="relu",
+    objective="cross-entropy",
+):  # fmt: skip
     """Draw a case; draw again until every hidden unit's input keeps its distance from ReLU's kink."""
     for seed in range(1000):
         generator = np.random.default_rng(seed)
         weights = [generator.normal(size=shape) for shape in pairwise(sizes)]
         biases = [generator.normal(size=n_out) for n_out in sizes[1:]]
         x = generator.normal(size=(n_rows, sizes[0]))
-        labels = generator.integers(0, sizes[-1], n_rows)
+        targets = generator.integers(0, sizes[-1], n_rows)
+        if objective == "squared-error":
+            targets = generator.normal(size=(n_rows, sizes[-1]))
         keeps = [reference.keep_mask(seed, 0, layer, 0, n_rows, n, dropout) for layer, n in enumerate(sizes[1:-1])]
         scale, _ = reference.scales(dropout, dropout_scaling)
         kept = keeps if dropout else None
-        case = Case(weights, biases, x, labels, kept, scale, weight_decay, label_smoothing, activation)
+        case = Case(weights, biases, x, targets, kept, scale, weight_decay, label_smoothing, activation, objective)
         if distance_to_kink(case) > KINK_MARGIN:
             return case
     raise AssertionError("no case away from the kinks")
@@ -69,9 +73,9 @@ def distance_to_kink(case):
 
 
 def total_loss(case):
-    logits = outputs_of(case)[-1]
+    outputs = outputs_of(case)[-1]
     penalty = 0.5 * case.weight_decay * sum((w**2).sum() for w in case.weights)
-    return reference.cross_entropy(logits, case.labels, case.label_smoothing) + penalty
+    return reference.OBJECTIVES[case.objective].loss(outputs, case.targets, case.label_smoothing) + penalty
 
 
 def analytic_gradients(case, scale_backward=None):
@@ -79,9 +83,10 @@ def analytic_gradients(case, scale_backward=None):
     scale = case.scale if scale_backward is None else scale_backward
     outputs = outputs_of(case)
     slopes = reference.hidden_slopes(case.weights, case.biases, case.x, outputs, scale, case.keeps, case.activation)
-    dys = reference.backward(case.weights, outputs, case.labels, scale, case.label_smoothing, slopes)
+    common = case.weights, outputs, case.targets, scale, case.label_smoothing
+    dys = reference.backward(*common, slopes, case.objective)
     if case.activation == "relu":  # whose derivative the outputs tell as well
-        from_outputs = reference.backward(case.weights, outputs, case.labels, scale, case.label_smoothing)
+        from_outputs = reference.backward(*common, objective=case.objective)
         for dy, same in zip(dys, from_outputs, strict=True):
             np.testing.assert_allclose(same, dy, rtol=1e-15)
     inputs = [case.x, *outputs[:-1]]
@@ -111,7 +116,7 @@ def assert_gradients(case, gradients):
     arrays = [*case.weights, *case.biases, case.x]
     for values, actual in zip(arrays, gradients, strict=True):
         expected = numerical_gradient(case, values)
-        np.testing.assert_allclose(actual, expected, rtol=TOLERANCE, atol=TOLERANCE)
+        np.testing.assert_allclose(actual, expected, rtol=TOLERANCE, atol=TOLERANCE * max(1.0, total_loss(case) / 10))
 
 
 @pytest.mark.parametrize("sizes", [(4, 3), (5, 7, 3), (4, 6, 5, 7, 3)], ids=["no-hidden", "1-hidden", "3-hidden"])
@@ -132,10 +137,33 @@ def test_gradients_agree_with_finite_differences(sizes, dropout, dropout_scaling
     st.sampled_from([0.0, 0.5]),
     st.sampled_from([0.0, 0.1]),
     st.sampled_from([0.0, 0.1, 0.7]),
+    st.sampled_from(sorted(reference.OBJECTIVES)),
 )
-def test_gradients_agree_on_any_small_network(widths, n_outputs, n_rows, dropout, weight_decay, label_smoothing):
-    case = make_case((*widths, n_outputs), n_rows, dropout, weight_decay=weight_decay, label_smoothing=label_smoothing)
+def test_gradients_agree_on_any_small_network(
+    widths, n_outputs, n_rows, dropout, weight_decay, label_smoothing, objective
+):
+    case = make_case(
+        (*widths, n_outputs), n_rows, dropout, "inverted", weight_decay, label_smoothing, objective=objective
+    )
     assert_gradients(case, analytic_gradients(case))
+
+
+@pytest.mark.parametrize("sizes", [(4, 1), (5, 7, 3), (4, 6, 5, 7, 3)], ids=["one-output", "1-hidden", "3-hidden"])
+@pytest.mark.parametrize(("dropout", "activation"), [(0.0, "relu"), (0.4, "gelu")])
+def test_gradients_of_a_squared_error_agree_with_finite_differences(sizes, dropout, activation):
+    case = make_case(sizes, dropout=dropout, activation=activation, objective="squared-error")
+    gradients = analytic_gradients(case)
+    assert_gradients(case, gradients)
+    with pytest.raises(AssertionError):
+        assert_gradients(case, [2 * gradient for gradient in gradients])
+
+
+def test_squared_error_worked_by_hand():
+    outputs, targets = np.array([[1.0, 4.0], [0.0, -1.0]]), np.array([[3.0, 4.0], [1.0, 1.0]])
+    loss, gradient, score = reference.OBJECTIVES["squared-error"]
+    assert loss(outputs, targets, 0.0) == (4 / 2 + (1 + 4) / 2) / 2
+    assert gradient(outputs, targets, 0.0).tolist() == [[-1.0, 0.0], [-0.5, -1.0]]
+    assert score(outputs, targets) == (4 + 1 + 4) / 4
 
 
 def _one_element_off(case):
@@ -326,7 +354,7 @@ def test_derivatives_of_activations_agree_with_finite_differences(activation):
 def test_permuting_the_batch_leaves_the_gradients():
     case = make_case((5, 7, 3), n_rows=9)
     order = np.random.default_rng(1).permutation(9)
-    permuted = case._replace(x=case.x[order], labels=case.labels[order])
+    permuted = case._replace(x=case.x[order], targets=case.targets[order])
     for expected, actual in zip(analytic_gradients(case)[:-1], analytic_gradients(permuted)[:-1], strict=True):
         np.testing.assert_allclose(actual, expected, rtol=1e-12, atol=1e-14)
 

@@ -212,7 +212,7 @@ def test_training_learns_a_separable_toy(optimizer, learning_rate):
     options = {"optimizer": optimizer, "learning_rate": learning_rate, "weight_decay": 1e-3}
     result = reference.train(*toy_data(), [4, 8, 3], batch_size=8, epochs=30, **options)
     assert result.train_loss[-1] < 0.1 * result.train_loss[0]
-    assert result.train_accuracy[-1] == result.validation_accuracy[-1] == 1.0
+    assert result.train_score[-1] == result.validation_score[-1] == 1.0
     assert result.validation_loss[-1] < 0.2
 
 
@@ -239,9 +239,9 @@ def test_training_is_the_steps_in_shuffled_order_with_a_short_last_batch(optimiz
     result = reference.train(*toy_data(n=16), [4, 6, 3], **options)
     assert all((a == e).all() for a, e in zip(result.weights + result.biases, weights + biases, strict=True))
     np.testing.assert_allclose(result.train_loss, [sum(met[:3]), sum(met[3:])], rtol=1e-14)
-    assert result.train_accuracy[1] == reference.evaluate(weights, biases, x[train_rows], labels[train_rows], 1.0)[1]
+    assert result.train_score[1] == reference.evaluate(weights, biases, x[train_rows], labels[train_rows], 1.0)[1]
     expected = reference.evaluate(weights, biases, x[validation_rows], labels[validation_rows], 1.0)
-    assert (result.validation_loss[1], result.validation_accuracy[1]) == expected
+    assert (result.validation_loss[1], result.validation_score[1]) == expected
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
@@ -270,7 +270,7 @@ def test_a_schedule_changes_the_rate_of_every_step_and_smoothing_the_loss(optimi
         np.testing.assert_allclose(a, e, rtol=1e-12)
     np.testing.assert_allclose(result.train_loss, np.reshape(met, (4, 3)).sum(axis=1), rtol=1e-13)
     expected = reference.evaluate(weights, biases, x[validation_rows], labels[validation_rows], 1.0)
-    np.testing.assert_allclose([result.validation_loss[-1], result.validation_accuracy[-1]], expected, rtol=1e-12)
+    np.testing.assert_allclose([result.validation_loss[-1], result.validation_score[-1]], expected, rtol=1e-12)
 
 
 def test_training_loss_weighs_every_sample_alike():
@@ -298,8 +298,8 @@ def test_test_time_dropout_evaluates_with_the_smaller_outputs():
         [reference.evaluate(result.weights, result.biases, x[part], labels[part], scale) for part in rows]
         for scale in (0.25, 1.0)
     )
-    assert result.train_accuracy[-1] == train_right[1] != train_wrong[1]
-    assert (result.validation_loss[-1], result.validation_accuracy[-1]) == right != wrong
+    assert result.train_score[-1] == train_right[1] != train_wrong[1]
+    assert (result.validation_loss[-1], result.validation_score[-1]) == right != wrong
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
@@ -325,4 +325,4 @@ def test_a_longer_run_begins_like_a_shorter_one_and_streams_differ():
 def test_divergence_runs_to_its_end_in_nan():
     result = reference.train(*toy_data(), [4, 8, 8, 3], learning_rate=1e200, epochs=5)
     assert np.isnan(result.train_loss[-1])
-    assert len(result.validation_accuracy) == 5
+    assert len(result.validation_score) == 5

@@ -20,6 +20,7 @@ from runs import (
     VALIDATION_ACCURACY,
     course_config,
     course_data,
+    course_samples,
     curves_of,
     follow,
     prepared,
@@ -75,15 +76,18 @@ def test_curves_are_the_references(course, monkeypatch):
     monkeypatch.setattr(layout, "aligned", lambda shape, dtype=np.float32: buffers.zeros(shape, dtype))
     dataset, parts = course_data(course)
     config = course_config(course, epochs=3)
-    data = prepared(dataset, parts)
+    data = course_samples(course)
     assert data.sparse == (course.filled <= 0.3)
     pack = run_pack(data, config, [5, 2**32 - 1], jobs=2)
     buffers.check()
     assert pack.status.tolist() == [DONE, DONE]
     assert (pack.seconds > 0).all() and pack.compiled_seconds > 0
     for stream, actual in zip([5, 2**32 - 1], pack.curves, strict=True):
-        expected = curves_of(follow(dataset, parts, config, stream))
+        expected = curves_of(follow(dataset, parts, config, stream, course))
         np.testing.assert_allclose(actual[[0, 2]], expected[[0, 2]], rtol=TOLERANCE)
+        if course.objective == "squared-error":
+            np.testing.assert_allclose(actual[[1, 3]], expected[[1, 3]], rtol=TOLERANCE)
+            continue
         # An accuracy may differ by the one sample whose two largest logits float32 cannot tell apart.
         np.testing.assert_allclose(actual[1], expected[1], atol=1.01 / len(parts.train))
         np.testing.assert_allclose(actual[3], expected[3], atol=1.01 / len(parts.validation))

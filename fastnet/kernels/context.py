@@ -27,6 +27,7 @@ class Net(NamedTuple):
     table: np.ndarray  # (products, widths) int64, addresses of the microkernels, see `panels`
     stages: np.ndarray  # int64, addresses of the stages, see `step`
     activation: np.ndarray  # (2,) int64, addresses of what ReLU does without, see `activation`
+    objective: np.ndarray  # (2,) int64, addresses of its stages, see `objective`
     rule: int  # update rule, see `update`
     update: int  # address of its microkernel, 0 for SGD
     xavier: int  # initial values: 1 Xavier, 0 He
@@ -39,7 +40,7 @@ class Data(NamedTuple):
     """The samples, padded for the kernels; shared by all threads and never written."""
 
     x: np.ndarray  # (N, ld) float32
-    labels: np.ndarray  # (N,) int64
+    targets: np.ndarray  # (N, .) uint8, the bytes of each sample's targets, of which the objective knows the type
     sparse: int  # 1 where the first layer walks the lists below, see `sparsity`
     input_lists: np.ndarray  # uint8, non-zero features of every sample
     input_values: np.ndarray  # (n, 1) float32
@@ -72,9 +73,9 @@ class Work(NamedTuple):
     state: np.ndarray  # (N_STATE,) float64: see below
 
 
-POWER1, POWER2, START_LOSS, LOSS, ACCURACY, READY_EPOCH, READY_LOSS = range(7)
-"""Entries of `Work.state`: Adam's beta1^t and beta2^t, the first batch's loss, what a stage found, and the epoch whose
-first batch has gone forward already (-1 for none), with its summed loss."""
+POWER1, POWER2, START_LOSS, LOSS, SCORE, READY_EPOCH, READY_LOSS = range(7)
+"""Entries of `Work.state`: Adam's beta1^t and beta2^t, the first batch's loss, the loss and score that a stage found,
+and the epoch whose first batch has gone forward already (-1 for none), with its summed loss."""
 N_STATE = 7
 
 THRESHOLD, TRAIN_SCALE, SCALE = range(3)
@@ -97,7 +98,6 @@ class Trial(NamedTuple):
     step_epochs: int = 1
     step_factor: float = 1.0
     epochs: int = 1  # of the whole training, however many of them are trained at a time
-    smoother: int = 0  # address of `step.SMOOTH`; 0 where there is no label smoothing
     label_smoothing: float = 0.0
 
 
@@ -112,7 +112,7 @@ class Job(NamedTuple):
     states: np.ndarray  # (T, N_STATE) float64, its `Work.state` between two calls
     kept: np.ndarray  # (T,) int64, address for its `Work.params` between two calls, 0 where they are not needed again
     control: np.ndarray  # (2,) int64, shared with the caller: see `pack.NEXT`
-    curves: np.ndarray  # (T, 4, E) float32, written: training loss and accuracy, validation loss and accuracy
+    curves: np.ndarray  # (T, 4, E) float32, written: training loss and score, validation loss and score
     seconds: np.ndarray  # (T,) float64, added to
     epochs_done: np.ndarray  # (T,) int64, written
     status: np.ndarray  # (T,) int64, written last of all
@@ -123,8 +123,8 @@ class Job(NamedTuple):
 
 _ARRAYS = {
     "layers": (types.int64, 2), "offsets": (types.int64, 1), "table": (types.int64, 2), "stages": (types.int64, 1),
-    "activation": (types.int64, 1),
-    "x": (types.float32, 2), "labels": (types.int64, 1), "identity": (types.int64, 1),
+    "activation": (types.int64, 1), "objective": (types.int64, 1),
+    "x": (types.float32, 2), "targets": (types.uint8, 2), "identity": (types.int64, 1),
     "input_lists": (types.uint8, 1), "input_values": (types.float32, 2), "input_starts": (types.int64, 1),
     "pair_lists": (types.uint8, 1), "pair_values": (types.float32, 2), "pair_starts": (types.int64, 1),
     "train_rows": (types.int64, 1), "validation_rows": (types.int64, 1),
@@ -140,7 +140,7 @@ _SCALARS = {
     "seed": types.uint64, "stream": types.int64, "learning_rate": types.float64, "beta1": types.float64,
     "beta2": types.float64, "decoupled": types.float64, "scheduler": types.int64, "schedule": types.int64,
     "warmup_epochs": types.float64, "step_epochs": types.int64, "step_factor": types.float64, "epochs": types.int64,
-    "smoother": types.int64, "label_smoothing": types.float64,
+    "label_smoothing": types.float64,
 }  # fmt: skip
 _JOB_ARRAYS = {
     "order": (types.int64, 1), "kinds": (types.int64, 1), "trials": (types.int64, 2), "hypers": (types.float32, 3),

@@ -19,7 +19,6 @@ from numba import config, prange, set_num_threads, types
 from fastnet.kernels import _jit, threads
 from fastnet.kernels._jit import entry, kernel, one_at_a_time, parallel_kernel
 from fastnet.kernels.context import (
-    ACCURACY,
     FIRST_OF_TRIAL,
     LOSS,
     N_PLACES,
@@ -27,6 +26,7 @@ from fastnet.kernels.context import (
     POWER2,
     READY_EPOCH,
     SCALE,
+    SCORE,
     THRESHOLD,
     TRAIN_SCALE,
     Job,
@@ -37,8 +37,8 @@ from fastnet.kernels.context import (
 )
 from fastnet.kernels.host import LANE_BYTES
 from fastnet.kernels.layout import LDW, N_IN, N_OUT, W, Y
-from fastnet.kernels.loss import softmax
 from fastnet.kernels.memory import address_of, clock, fetch_add, invoke, invoke_i64, load_shared, store_i64
+from fastnet.kernels.objective import softmax
 from fastnet.kernels.rng import initial_weights
 from fastnet.kernels.step import (
     AHEAD,
@@ -96,15 +96,15 @@ def _train(c: int, job: Job, i: int, stop: int) -> int:
             return status
         loss = work.state[LOSS]
         invoke_i64(net.stages[EVALUATE], c, VALIDATION, stop)
-        validation_loss, validation_accuracy = work.state[LOSS], work.state[ACCURACY]
+        validation_loss, validation_score = work.state[LOSS], work.state[SCORE]
         ahead = plain and epoch + 1 < job.end
         invoke_i64(net.stages[EVALUATE], c, AHEAD + epoch + 1 if ahead else TRAINING, stop)
         if load_shared(stop) != 0:
             return STOPPED
         if not math.isfinite(validation_loss):
             return DIVERGED
-        curves[0, epoch], curves[1, epoch] = np.float32(loss), np.float32(work.state[ACCURACY])
-        curves[2, epoch], curves[3, epoch] = np.float32(validation_loss), np.float32(validation_accuracy)
+        curves[0, epoch], curves[1, epoch] = np.float32(loss), np.float32(work.state[SCORE])
+        curves[2, epoch], curves[3, epoch] = np.float32(validation_loss), np.float32(validation_score)
         job.epochs_done[i] = epoch + 1
     return DONE if job.end == curves.shape[1] else PAUSED
 

@@ -30,12 +30,12 @@ from fastnet.kernels.affine import (
     weight_update_parallel,
 )
 from fastnet.kernels.context import (
-    ACCURACY,
     LOSS,
     POWER2,
     READY_EPOCH,
     READY_LOSS,
     SCALE,
+    SCORE,
     START_LOSS,
     THRESHOLD,
     TRAIN_SCALE,
@@ -67,8 +67,8 @@ from fastnet.kernels.layout import (
     TRANSPOSED,
     Y,
 )
-from fastnet.kernels.loss import smooth_labels, softmax_loss
 from fastnet.kernels.memory import address_of, invoke, invoke_f64, load_shared, rows_at
+from fastnet.kernels.objective import BATCH, BLOCK
 from fastnet.kernels.panels import LINEAR, RELU, RELU_KEPT
 from fastnet.kernels.rng import shuffle
 from fastnet.kernels.sparsity import INPUT_BLOCK, MAX_ACTIVE, list_active
@@ -83,20 +83,16 @@ DIVERGENCE = 1e3
 FORWARD, BACKWARD, TRAIN_EPOCH, EVALUATE = range(4)
 """Places in `Net.stages`."""
 N_STAGES = 4
-SMOOTH = 4
-"""One more stage, not in `Net.stages` but in `Trial.smoother`, so that who smooths no labels need not compile it."""
 
 TRAINING, VALIDATION, AHEAD = (_jit.typed(part) for part in range(3))
 """Parts that `EVALUATE` takes."""
-
-_LOSS_ONLY, _WITH_GRADIENT = _jit.typed(0), _jit.typed(1)
 
 EVALUATION = -1
 """Step number that means evaluation: no dropout, evaluation's scale."""
 
 
 def _forward(c: int, rows: int, n_rows: int, step: int) -> None:
-    """Fill the outputs Y of every layer for `n_rows` samples (numbers at address `rows`); the last are the logits."""
+    """Fill every layer's outputs Y for `n_rows` samples, whose numbers are at the address `rows`."""
     net = open_net(c)
     data = open_data(c)
     work = open_work(c)
@@ -168,7 +164,7 @@ def _list_outputs(row: np.ndarray, n_rows: int, work: Work) -> bool:
 
 
 def _backward(c: int, rows: int, n_rows: int) -> None:
-    """Carry the logits' gradient down and update every layer; each input gradient is taken before its update."""
+    """Carry the outputs' gradient down and update every layer; each input gradient is taken before its update."""
     net = open_net(c)
     data = open_data(c)
     work = open_work(c)
@@ -231,8 +227,6 @@ def _train_epoch(c: int, epoch: int, stop: int) -> int:
     ready = work.state[READY_EPOCH] == epoch
     if not ready:
         _order_epoch(data, work, trial, epoch)
-    last = net.layers[net.layers.shape[0] - 1]
-    logits, gradient = work.floats[last[Y] :], work.floats[net.offsets[GRADIENT] :]
     n_steps = (n_train + net.batch_size - 1) // net.batch_size
     total = 0.0
     for s in range(n_steps):
@@ -244,11 +238,7 @@ def _train_epoch(c: int, epoch: int, stop: int) -> int:
         loss = work.state[READY_LOSS]
         if s > 0 or not ready:
             invoke(net.stages[FORWARD], c, address_of(rows), n_rows, step)
-            loss, _ = softmax_loss(
-                logits, last[LDW], last[N_OUT], rows, n_rows, data.labels, 0.0, _WITH_GRADIENT, gradient
-            )
-            if trial.smoother != 0:
-                loss += invoke_f64(trial.smoother, c, address_of(rows), n_rows)
+            loss = invoke_f64(net.objective[BATCH], c, address_of(rows), n_rows)
         if step == 0:
             work.state[START_LOSS] = loss / n_rows
         if not loss / n_rows <= DIVERGENCE * work.state[START_LOSS]:
@@ -265,7 +255,7 @@ def _train_epoch(c: int, epoch: int, stop: int) -> int:
 
 
 def _evaluate(c: int, part: int, stop: int) -> int:
-    """Leave mean loss and accuracy in `LOSS` and `ACCURACY`.
+    """Leave mean loss and score in `LOSS` and `SCORE`.
 
     part  `TRAINING` or `VALIDATION` rows; or `AHEAD` + e: the training rows in the order of epoch e, its first batch
           last and left in the workspace with its gradient, so that `TRAIN_EPOCH` need not take it forward again: it
@@ -281,46 +271,24 @@ def _evaluate(c: int, part: int, stop: int) -> int:
     if part >= AHEAD:
         _order_epoch(data, work, trial, part - AHEAD)
         rows, first = work.order, min(net.batch_size, n_samples)
-    last = net.layers[net.layers.shape[0] - 1]
-    logits, gradient = work.floats[last[Y] :], work.floats[net.offsets[GRADIENT] :]
-    loss = 0.0
-    correct = 0
+    work.state[LOSS] = work.state[SCORE] = 0.0
     for begin in range(first, n_samples, net.block):
         if load_shared(stop) != 0:
             return STOPPED
         n_rows = min(net.block, n_samples - begin)
-        some = rows[begin:]
-        invoke(net.stages[FORWARD], c, address_of(some), n_rows, EVALUATION)
-        loss, found = softmax_loss(
-            logits, last[LDW], last[N_OUT], some, n_rows, data.labels, loss, _LOSS_ONLY, gradient
-        )
-        correct += found
+        some = address_of(rows) + 8 * begin
+        invoke(net.stages[FORWARD], c, some, n_rows, EVALUATION)
+        invoke(net.objective[BLOCK], c, some, n_rows)
+    loss, score = work.state[LOSS], work.state[SCORE]
     if first > 0:
         # Taken as a step: without dropout that is an evaluation, but one that leaves the activation's derivatives too.
         invoke(net.stages[FORWARD], c, address_of(rows), first, np.int64(0))
-        ready, found = softmax_loss(
-            logits, last[LDW], last[N_OUT], rows, first, data.labels, 0.0, _WITH_GRADIENT, gradient
-        )
-        correct += found
-        loss += ready
-        if trial.smoother != 0:
-            ready += invoke_f64(trial.smoother, c, address_of(rows), first)
+        ready = invoke_f64(net.objective[BATCH], c, address_of(rows), first)
+        loss += work.state[LOSS]
+        score += work.state[SCORE]
         work.state[READY_EPOCH], work.state[READY_LOSS] = np.float64(part - AHEAD), ready
-    work.state[LOSS], work.state[ACCURACY] = loss / n_samples, correct / n_samples
+    work.state[LOSS], work.state[SCORE] = loss / n_samples, score / n_samples
     return DONE
-
-
-def _smooth(c: int, rows: int, n_rows: int) -> float:
-    """Turn the gradient of the logits of `n_rows` samples into that of smoothed labels; return what the loss gains."""
-    net = open_net(c)
-    data = open_data(c)
-    work = open_work(c)
-    trial = open_trial(c)
-    last = net.layers[net.layers.shape[0] - 1]
-    return smooth_labels(
-        work.floats[last[Y] :], last[LDW], last[N_OUT], rows_at(rows, n_rows), n_rows, data.labels,
-        trial.label_smoothing, work.floats[net.offsets[GRADIENT] :],
-    )  # fmt: skip
 
 
 _i = types.int64
@@ -329,7 +297,6 @@ _SOURCES: tuple[tuple[Any, Any], ...] = (
     (types.void(_i, _i, _i), _backward),
     (_i(_i, _i, _i), _train_epoch),
     (_i(_i, _i, _i), _evaluate),
-    (types.float64(_i, _i, _i), _smooth),
 )
 _PARALLEL = {
     "affine_forward": affine_forward_parallel,

@@ -18,7 +18,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
-from fastnet.kernels import _store, pack, step
+from fastnet.kernels import _store, objective, pack, step
 from fastnet.limits import usable_cores
 
 STAGES = "micro-stage"
@@ -31,7 +31,7 @@ _PYTHON = re.compile(r"(python|pypy)w?[\d.]*[a-z]?(\.exe)?")
 
 
 def compile_second_half() -> None:
-    """Compile the epoch, the evaluation, the initial values and the pack; the rest is left to the first process."""
+    """Compile epoch, evaluation, loss, initial values and the pack; the rest is left to the first process."""
     folder = _store.cache_folder()
     if folder is None:
         return
@@ -39,6 +39,7 @@ def compile_second_half() -> None:
     sys.stdout.flush()
     step.stage(step.TRAIN_EPOCH)
     step.stage(step.EVALUATE)
+    objective.stages("cross-entropy")
     pack.initialise_stage()
     pack.compile_division()
 

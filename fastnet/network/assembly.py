@@ -10,9 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from fastnet.config.training import TrainConfig
-from fastnet.kernels import activation, affine, host, layout, pack, panels, step, update
+from fastnet.kernels import activation, affine, host, layout, objective, pack, panels, step, update
 from fastnet.kernels.context import N_PLACES, Data, Net, Work, fill
-from fastnet.kernels.loss import LOG_ROWS
 from fastnet.network.hyperparameters import RULES
 from fastnet.network.memory import Shapes, share, work_shapes
 from fastnet.network.samples import TrainingData
@@ -83,8 +82,8 @@ def plan_of(config: TrainConfig, data: TrainingData, *, parallel: bool) -> tuple
     """Lay out the network that `config` describes for `data`; return batch size, evaluation block and layout."""
     batch_size = min(config.batch_size, data.n_train)
     most = max(data.n_train, len(data.validation_rows) - host.TILE_ROWS)
-    block = host.round_up(min(PARALLEL_BLOCK_ROWS if parallel else BLOCK_ROWS, most), LOG_ROWS)
-    spec = config.network(data.n_features, data.n_classes)
+    block = host.round_up(min(PARALLEL_BLOCK_ROWS if parallel else BLOCK_ROWS, most), objective.LOG_ROWS)
+    spec = config.network(data.n_features, data.n_outputs)
     return batch_size, block, layout.layout(spec.sizes, max(batch_size, block), slopes=config.activation != "relu")
 
 
@@ -138,6 +137,7 @@ def assemble(config: TrainConfig, data: TrainingData, *, parallel: bool, skip_ze
         table=panels.TABLE,
         stages=np.array([step.stage(which, parallel) for which in range(step.N_STAGES)], np.int64),
         activation=activation.stages(config.activation),
+        objective=objective.stages(data.objective),
         rule=rule,
         update=int(update.ADDRESS[rule]),
         xavier=int(config.init == "xavier"),
@@ -150,7 +150,7 @@ def assemble(config: TrainConfig, data: TrainingData, *, parallel: bool, skip_ze
 
 def worth_sharing(config: TrainConfig, data: TrainingData) -> bool:
     """Whether some product of a step is large enough for threads to share it."""
-    sizes = config.network(data.n_features, data.n_classes).sizes
+    sizes = config.network(data.n_features, data.n_outputs).sizes
     largest = max(n_in * n_out for n_in, n_out in pairwise(sizes))
     return 2 * min(config.batch_size, data.n_train) * largest >= affine.PARALLEL_FLOPS
 
@@ -158,7 +158,7 @@ def worth_sharing(config: TrainConfig, data: TrainingData) -> bool:
 def _bundle(data: TrainingData, n_rows: int, batch_size: int) -> Data:
     return Data(
         x=data.x,
-        labels=data.labels,
+        targets=data.targets.view(np.uint8).reshape(len(data.targets), -1),
         sparse=int(data.lists_pay(batch_size)),
         input_lists=data.inputs[0],
         input_values=data.inputs[1],

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fastnet.config.training import TrainConfig
-from fastnet.kernels import dropout, host, schedule, step, update
+from fastnet.kernels import dropout, host, schedule, update
 from fastnet.kernels.context import SCALE, THRESHOLD, TRAIN_SCALE, Trial
 
 Floats = npt.NDArray[np.float32]
@@ -76,7 +76,6 @@ def trial_of(config: TrainConfig, stream: int) -> TrialSettings:
         step_epochs=config.step_epochs,
         step_factor=float(config.step_factor),
         epochs=config.epochs,
-        smoother=step.stage(step.SMOOTH) if config.label_smoothing > 0 else 0,
         label_smoothing=float(config.label_smoothing),
     )
     return TrialSettings(trial, hyper, dropout_rows(config))

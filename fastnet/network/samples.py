@@ -26,26 +26,29 @@ class TrainingData:
     ----------
     x : (N, ld) float32
         Scaled features, rows padded with zeros.
-    labels : (N,) int64
-        Classes.
+    targets : (N,) int64 or (N, K) float32
+        Classes, or numbers; what the objective takes.
     train_rows, validation_rows : int64
         Sample numbers of the two parts, padded by one tile of repeats.
-    n_features, n_classes : int
+    n_features, n_outputs : int
         Width of the samples and of the output.
     sparse : bool
         Whether the first layer skips zeros; then `inputs` and `pairs` list the others, see
         `fastnet.kernels.sparsity.non_zero_lists`.
+    objective : str
+        What is learnt from them, see `fastnet.kernels.objective.OBJECTIVES`.
     """
 
     x: Floats
-    labels: Integers
+    targets: Integers | Floats
     train_rows: Integers
     validation_rows: Integers
     n_features: int
-    n_classes: int
+    n_outputs: int
     sparse: bool
     inputs: tuple[npt.NDArray[np.uint8], Floats, Integers]
     pairs: tuple[npt.NDArray[np.uint8], Floats, Integers]
+    objective: str = "cross-entropy"
 
     @property
     def n_train(self) -> int:
@@ -82,11 +85,11 @@ def prepare(dataset: Dataset, split: Split, scaler: Scaler, *, skip_zeros: bool 
     kept = features if sparse else features[:0]
     return TrainingData(
         x=x,
-        labels=np.array(dataset.y, np.int64),
+        targets=np.array(dataset.y, np.int64),
         train_rows=padded_rows(split.train),
         validation_rows=padded_rows(split.validation),
         n_features=dataset.n_features,
-        n_classes=dataset.n_classes,
+        n_outputs=dataset.n_classes,
         sparse=sparse,
         inputs=sparsity.non_zero_lists(kept, 1),
         pairs=sparsity.non_zero_lists(kept, panels.PAIR),

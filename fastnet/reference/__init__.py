@@ -1,9 +1,9 @@
 """Pure NumPy twin of every kernel, written to be obviously right and never optimised.
 
-`rng` makes the random numbers (equal to the kernels' to the last bit), `activation` and `network` hold the mathematics
-of one network, `rules` the update rules, `schedule` the learning rate's course, `training` the whole course of a
-training run. Everything works in float32 and in float64, so that the mathematics can be checked by finite differences.
-It imports NumPy only, and nothing of the library imports it but the self-test of `fastnet doctor`.
+`rng` makes the random numbers (equal to the kernels' to the last bit), `activation`, `objective` and `network` hold the
+mathematics of one network, `rules` the update rules, `schedule` the learning rate's course, `training` the whole course
+of a training run. Everything works in float32 and in float64, so that finite differences can check the mathematics. It
+imports NumPy only, and nothing of the library imports it but the self-test of `fastnet doctor`.
 """
 
 from fastnet.reference.activation import (
@@ -18,11 +18,9 @@ from fastnet.reference.activation import (
     silu,
 )
 from fastnet.reference.network import (
-    accuracy,
     affine_forward,
     backward,
     bias_gradient,
-    cross_entropy,
     dropout,
     evaluate,
     forward,
@@ -30,10 +28,18 @@ from fastnet.reference.network import (
     hidden_slope,
     hidden_slopes,
     input_gradient,
-    output_gradient,
     scales,
-    softmax,
     weight_gradient,
+)
+from fastnet.reference.objective import (
+    OBJECTIVES,
+    accuracy,
+    cross_entropy,
+    difference,
+    half_squared_error,
+    mean_squared_error,
+    output_gradient,
+    softmax,
 )
 from fastnet.reference.rng import (
     DROPOUT,
@@ -68,6 +74,7 @@ __all__ = [
     "ACTIVATIONS",
     "DROPOUT",
     "INIT",
+    "OBJECTIVES",
     "SHUFFLE",
     "SPACE",
     "Rule",
@@ -82,11 +89,13 @@ __all__ = [
     "backward",
     "bias_gradient",
     "cross_entropy",
+    "difference",
     "dropout",
     "evaluate",
     "forward",
     "gelu",
     "half_cosine",
+    "half_squared_error",
     "hidden_forward",
     "hidden_slope",
     "hidden_slopes",
@@ -97,6 +106,7 @@ __all__ = [
     "leaky_relu",
     "log_exact",
     "logistic",
+    "mean_squared_error",
     "momentum_update",
     "nesterov_update",
     "normal_distribution",

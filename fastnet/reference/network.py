@@ -1,4 +1,4 @@
-"""The mathematics of one network: layers, loss and gradients.
+"""The mathematics of one network: layers and gradients; its loss is in `objective`.
 
 Shapes: ``B`` rows of a batch, ``I`` inputs and ``O`` outputs of a layer. Every function keeps the type of its arrays,
 float32 or float64; scalars are plain Python floats, which never widen an array.
@@ -7,15 +7,13 @@ float32 or float64; scalars are plain Python floats, which never widen an array.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastnet.reference.activation import activate, activation_slope
+from fastnet.reference.objective import OBJECTIVES, Floats, Targets
 
-Floats = NDArray[np.floating[Any]]
-Labels = NDArray[np.integer[Any]]
 Mask = NDArray[np.bool_]
 
 
@@ -166,7 +164,7 @@ def forward(
     Returns
     -------
     list of (B, O) arrays
-        Output of each hidden layer, and last the logits.
+        Output of each hidden layer, and last the network's.
 
     Examples
     --------
@@ -222,77 +220,23 @@ def hidden_slopes(
     return [hidden_slope(*layer, activation) for layer in layers]
 
 
-def softmax(logits: Floats) -> Floats:
-    """Turn each row of logits into probabilities; the largest logit is taken off first, so that nothing overflows.
-
-    Examples
-    --------
-    >>> softmax(np.array([[1000.0, 1000.0]])).tolist()
-    [[0.5, 0.5]]
-    """
-    exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
-    probabilities: Floats = exponentials / exponentials.sum(axis=1, keepdims=True)
-    return probabilities
-
-
-def cross_entropy(logits: Floats, labels: Labels, label_smoothing: float = 0.0) -> float:
-    """Compute the mean over the batch of ``-sum(target * log(softmax(logits)))``.
-
-    Parameters
-    ----------
-    logits : (B, O) array
-    labels : (B,) int
-        Classes, 0 to O - 1.
-    label_smoothing : float
-        s in [0, 1): the target is ``(1 - s) one-hot(label) + s / O`` (Szegedy et al., *Rethinking the Inception
-        architecture for computer vision*, CVPR 2016, section 7). With 0 the loss is ``-log(softmax(logits)[label])``.
-
-    Returns
-    -------
-    float
-        In nats, at least 0. Finite for finite logits, however large.
-
-    Examples
-    --------
-    >>> logits = np.array([[1000.0, 0.0], [0.0, 0.0]])
-    >>> round(cross_entropy(logits, np.array([1, 0])), 6)  # the mean of 1000 and log(2)
-    500.346574
-    """
-    shifted = logits - logits.max(axis=1, keepdims=True)
-    log_total = np.log(np.exp(shifted).sum(axis=1))
-    at_targets = shifted[np.arange(len(labels)), labels]
-    if label_smoothing > 0:
-        at_targets = (1.0 - label_smoothing) * at_targets + label_smoothing * shifted.mean(axis=1)
-    losses = log_total - at_targets
-    return float(losses.mean(dtype=np.float64))
-
-
-def accuracy(logits: Floats, labels: Labels) -> float:
-    """Compute the part of the rows whose largest logit is the label's; of equal logits the first counts.
-
-    Examples
-    --------
-    >>> accuracy(np.array([[0.0, 2.0], [1.0, 1.0]]), np.array([1, 1]))
-    0.5
-    """
-    return float(np.mean(logits.argmax(axis=1) == labels))
-
-
 def evaluate(
     weights: Sequence[Floats],
     biases: Sequence[Floats],
     x: Floats,
-    labels: Labels,
+    targets: Targets,
     scale: float | Sequence[float],
     activation: str = "relu",
+    objective: str = "cross-entropy",
 ) -> tuple[float, float]:
-    """Compute loss and accuracy with every unit kept.
+    """Compute loss and score with every unit kept.
 
     Parameters
     ----------
     weights, biases, x
         See `forward`.
-    labels : (B,) int
+    targets, objective
+        See `objective.OBJECTIVES`.
     scale : float or one per hidden layer
         In evaluation, see `scales`.
     activation : str
@@ -300,30 +244,17 @@ def evaluate(
 
     Returns
     -------
-    loss, accuracy : float
-        Mean cross-entropy without the weights' penalty; part of the rows that are right.
+    loss, score : float
+        Of the objective, without the weights' penalty.
 
     Examples
     --------
     >>> evaluate([np.eye(2)], [np.zeros(2)], np.array([[50.0, 0.0]]), np.array([0]), 1.0)[1]
     1.0
     """
-    logits = forward(weights, biases, x, scale, None, activation)[-1]
-    return cross_entropy(logits, labels), accuracy(logits, labels)
-
-
-def output_gradient(logits: Floats, labels: Labels, label_smoothing: float = 0.0) -> Floats:
-    """Compute the gradient of `cross_entropy` with respect to the logits: ``(softmax - target) / B``.
-
-    Examples
-    --------
-    >>> output_gradient(np.array([[0.0, 0.0], [0.0, 0.0]]), np.array([0, 1])).tolist()
-    [[-0.25, 0.25], [0.25, -0.25]]
-    """
-    dlogits: Floats = softmax(logits) - label_smoothing / logits.shape[1]
-    dlogits[np.arange(len(labels)), labels] -= 1.0 - label_smoothing
-    mean: Floats = dlogits / len(labels)
-    return mean
+    outputs = forward(weights, biases, x, scale, None, activation)[-1]
+    loss, _, score = OBJECTIVES[objective]
+    return loss(outputs, targets, 0.0), score(outputs, targets)
 
 
 def input_gradient(dy: Floats, w: Floats, y: Floats, scale: float) -> Floats:
@@ -389,10 +320,11 @@ def bias_gradient(dy: Floats) -> Floats:
 def backward(
     weights: Sequence[Floats],
     outputs: Sequence[Floats],
-    labels: Labels,
+    targets: Targets,
     scale: float | Sequence[float],
     label_smoothing: float = 0.0,
     slopes: Sequence[Floats] | None = None,
+    objective: str = "cross-entropy",
 ) -> list[Floats]:
     """Compute the gradient of the loss with respect to the affine part of every layer.
 
@@ -401,11 +333,10 @@ def backward(
     weights : one (I, O) array per layer
     outputs : one (B, O) array per layer
         What `forward` returned.
-    labels : (B,) int
+    targets, objective, label_smoothing
+        See `objective.OBJECTIVES`.
     scale : float or one per hidden layer
         What was given to `forward`.
-    label_smoothing : float
-        See `cross_entropy`.
     slopes : one (B, O) array per hidden layer, or None
         See `hidden_slopes`; None takes those of ReLU from the outputs.
 
@@ -420,7 +351,7 @@ def backward(
     >>> backward([np.eye(2)], outputs, np.array([0]), 1.0)[0].tolist()
     [[-0.5, 0.5]]
     """
-    dys = [output_gradient(outputs[-1], labels, label_smoothing)]
+    dys = [OBJECTIVES[objective].gradient(outputs[-1], targets, label_smoothing)]
     if slopes is not None:
         for w, slope in zip(reversed(weights[1:]), reversed(slopes), strict=True):
             dys.insert(0, (dys[0] @ w.T) * slope)

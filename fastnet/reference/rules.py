@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fastnet.reference.network import Floats
+from fastnet.reference.objective import Floats
 
 State = tuple[Floats, ...]
 """What an update rule remembers of one array: nothing, (v,) or (m, v)."""

@@ -10,18 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastnet.reference.network import (
-    Floats,
-    Labels,
     Mask,
     backward,
     bias_gradient,
-    cross_entropy,
     evaluate,
     forward,
     hidden_slopes,
     scales,
     weight_gradient,
 )
+from fastnet.reference.objective import OBJECTIVES, Floats, Targets
 from fastnet.reference.rng import initial_weights, keep_mask, shuffle
 from fastnet.reference.rules import Rule, State, initial_state, update
 from fastnet.reference.schedule import rate_factor
@@ -31,15 +29,15 @@ class Trajectory(NamedTuple):
     """What came of a training run: the parameters after the last epoch and one number per epoch for each curve.
 
     `train_loss` is the loss as it was met during the epoch: before each step, with dropout, of the smoothed labels,
-    averaged over all samples. The other three are taken after the epoch, with every unit kept and plain labels.
+    averaged over all samples. The other three are taken after the epoch, with every unit kept and labels as they are.
     """
 
     weights: list[Floats]
     biases: list[Floats]
     train_loss: NDArray[np.float64]
-    train_accuracy: NDArray[np.float64]
+    train_score: NDArray[np.float64]
     validation_loss: NDArray[np.float64]
-    validation_accuracy: NDArray[np.float64]
+    validation_score: NDArray[np.float64]
 
 
 def train_step(
@@ -47,13 +45,14 @@ def train_step(
     biases: Sequence[Floats],
     states: Sequence[tuple[State, State]],
     x: Floats,
-    labels: Labels,
+    targets: Targets,
     keeps: Sequence[Mask | None] | None,
     scale: float | Sequence[float],
     t: int,
     rule: Rule,
     label_smoothing: float = 0.0,
     activation: str = "relu",
+    objective: str = "cross-entropy",
 ) -> tuple[list[Floats], list[Floats], list[tuple[State, State]], float]:
     """Take one step on one batch; all gradients are those at the weights before the step.
 
@@ -63,13 +62,12 @@ def train_step(
         See `network.forward`.
     states : one pair of `State` per layer
         Of its weights and of its biases.
-    labels : (B,) int
+    targets, objective, label_smoothing
+        See `objective.OBJECTIVES`.
     t : int
         Number of this step, from 1.
     rule : Rule
         The biases follow it without weight decay.
-    label_smoothing : float
-        See `network.cross_entropy`.
     activation : str
         See `network.forward`.
 
@@ -78,7 +76,7 @@ def train_step(
     weights, biases, states : lists, one entry per layer
         New arrays; what was given is left as it was.
     loss : float
-        Mean cross-entropy of the batch before the step, with the masks, without the weights' penalty.
+        Of the batch before the step, with the masks, without the weights' penalty.
 
     Examples
     --------
@@ -87,10 +85,10 @@ def train_step(
     [array([[ 0.5, -0.5]])]
     """
     outputs = forward(weights, biases, x, scale, keeps, activation)
-    loss = cross_entropy(outputs[-1], labels, label_smoothing)
+    loss = OBJECTIVES[objective].loss(outputs[-1], targets, label_smoothing)
     inputs = [x, *outputs[:-1]]
     slopes = hidden_slopes(weights, biases, x, outputs, scale, keeps, activation)
-    dys = backward(weights, outputs, labels, scale, label_smoothing, slopes)
+    dys = backward(weights, outputs, targets, scale, label_smoothing, slopes, objective)
     bias_rule = rule._replace(weight_decay=0.0)
     new_weights, new_biases, new_states = [], [], []
     for w, b, (w_state, b_state), x_layer, dy in zip(weights, biases, states, inputs, dys, strict=True):
@@ -104,7 +102,7 @@ def train_step(
 
 def train(
     x: Floats,
-    labels: Labels,
+    targets: Targets,
     train_rows: NDArray[np.int64],
     validation_rows: NDArray[np.int64],
     sizes: Sequence[int],
@@ -124,6 +122,7 @@ def train(
     beta2: float = 0.999,
     epsilon: float = 1e-8,
     label_smoothing: float = 0.0,
+    objective: str = "cross-entropy",
     dropout: float | Sequence[float] = 0.0,
     dropout_scaling: str = "inverted",
     batch_size: int = 100,
@@ -137,7 +136,8 @@ def train(
     ----------
     x : (N, F) float32 or float64
         All samples, scaled. Everything is computed in this type; the initial weights are rounded to float32 in both.
-    labels : (N,) int
+    targets, objective, label_smoothing
+        See `objective.OBJECTIVES`.
     train_rows, validation_rows : (n,) int64
         Which samples to learn from and which to judge by.
     sizes : sequence of int
@@ -151,8 +151,6 @@ def train(
         See `Rule`.
     schedule, warmup_epochs, step_epochs, step_factor
         See `schedule.rate_factor`; the learning rate is multiplied by it at every step, wherever it occurs.
-    label_smoothing : float
-        See `network.cross_entropy`.
     dropout, dropout_scaling
         See `network.scales`; one `dropout` for all hidden layers or one for each.
     batch_size : int
@@ -172,7 +170,7 @@ def train(
     Examples
     --------
     >>> x, labels, rows = np.array([[-1.0], [1.0]]), np.array([0, 1]), np.arange(2)
-    >>> train(x, labels, rows, rows, [1, 4, 2], learning_rate=0.5, epochs=3).train_accuracy.tolist()
+    >>> train(x, labels, rows, rows, [1, 4, 2], learning_rate=0.5, epochs=3).train_score.tolist()
     [1.0, 1.0, 1.0]
     """
     rule = Rule(
@@ -210,12 +208,14 @@ def train(
                 now = rule._replace(learning_rate=rule.learning_rate * factor)
                 step += 1
                 weights, biases, states, loss = train_step(
-                    weights, biases, states, x[rows], labels[rows], keeps, scale_train, step, now, label_smoothing,
-                    activation,
+                    weights, biases, states, x[rows], targets[rows], keeps, scale_train, step, now, label_smoothing,
+                    activation, objective,
                 )  # fmt: skip
                 curves[0, epoch] += loss * len(rows) / len(order)
-            _, curves[1, epoch] = evaluate(weights, biases, x[train_rows], labels[train_rows], scale_eval, activation)
+            _, curves[1, epoch] = evaluate(
+                weights, biases, x[train_rows], targets[train_rows], scale_eval, activation, objective
+            )
             curves[2:, epoch] = evaluate(
-                weights, biases, x[validation_rows], labels[validation_rows], scale_eval, activation
+                weights, biases, x[validation_rows], targets[validation_rows], scale_eval, activation, objective
             )
     return Trajectory(weights, biases, *curves)

@@ -60,7 +60,7 @@ class Member:
     @property
     def cost(self) -> float:
         """Multiplications of one epoch, in an unknown but common unit."""
-        spec = self.config.network(self.data.n_features, self.data.n_classes)
+        spec = self.config.network(self.data.n_features, self.data.n_outputs)
         return float(spec.n_parameters) * self.data.n_train
 
 

@@ -22,7 +22,7 @@ from fastnet.data.pipeline.scaling import Scaler, fit_scaler
 from fastnet.data.registry import as_given
 from fastnet.errors import FastnetError, warn
 from fastnet.kernels import pack, step
-from fastnet.kernels.context import ACCURACY, LOSS, fill
+from fastnet.kernels.context import LOSS, SCORE, fill
 from fastnet.kernels.threads import layer_problem
 from fastnet.limits import free_memory
 from fastnet.network.assembly import Assembly, assemble, initialise, n_threads_limit, shapes_of, worth_sharing
@@ -353,7 +353,7 @@ class Training:
             return None
         train_loss = float(state[LOSS])
         self._call(step.EVALUATE, step.TRAINING, self.stop)
-        train_accuracy = float(state[ACCURACY])
+        train_accuracy = float(state[SCORE])
         self.status = self._call(step.EVALUATE, step.VALIDATION, self.stop)
         if self.status == step.DONE and not np.isfinite(state[LOSS]):
             self.status = step.DIVERGED
@@ -364,7 +364,7 @@ class Training:
             train_loss=train_loss,
             train_accuracy=train_accuracy,
             validation_loss=float(state[LOSS]),
-            validation_accuracy=float(state[ACCURACY]),
+            validation_accuracy=float(state[SCORE]),
         )
 
     def curves(self) -> LearningCurves:

@@ -1,4 +1,4 @@
-"""Softmax and cross-entropy of the kernels against the reference, and against the extremes of float32."""
+"""The objectives of the kernels against the reference, and cross-entropy against the extremes of float32."""
 
 from __future__ import annotations
 
@@ -16,7 +16,15 @@ from properties import examples
 from fastnet import reference
 from fastnet.kernels.host import LANES, round_up
 from fastnet.kernels.layout import leading
-from fastnet.kernels.loss import LOG_ROWS, exp_shifted, smooth_labels, softmax, softmax_loss
+from fastnet.kernels.objective import (
+    LOG_ROWS,
+    OBJECTIVES,
+    Outputs,
+    cross_entropy,
+    exp_shifted,
+    softmax,
+    squared_error,
+)
 from fastnet.network import assembly
 
 sizes = st.sampled_from(SIZES)
@@ -48,33 +56,34 @@ def draw(seed: int, n_rows: int, n_out: int, spread: float) -> tuple[np.ndarray,
 
 
 def run(
-    logits: np.ndarray, rows: np.ndarray, labels: np.ndarray, *, start: float = 0.0, backward: bool = True,
-    smoothing: float = 0.0,
+    values: np.ndarray, rows: np.ndarray, targets: np.ndarray, *, start: float = 0.0, backward: bool = True,
+    smoothing: float = 0.0, formula=cross_entropy,
 ):  # fmt: skip
-    """Return loss, right answers and gradient, after looking at the padding: NaN where it is read."""
-    n_rows, n_out = logits.shape
+    """Return the loss that is descended, score and gradient, after looking at the padding: NaN where it is read."""
+    n_rows, n_out = values.shape
     ld, columns = leading(n_out), round_up(n_out, LANES)
     with checked() as buffers:
         padded = np.full((n_rows, ld), np.nan, np.float32)
-        padded[:, :n_out] = logits
+        padded[:, :n_out] = values
         gradient = buffers.output((n_rows if backward else 1, ld))
-        common = (
+        kind = np.int64 if formula is cross_entropy else np.float32
+        block = Outputs(
             buffers.input(padded).reshape(-1), ld, n_out, buffers.input(rows.astype(np.int64)), n_rows,
-            buffers.input(labels.astype(np.int64)),
+            address(buffers.input(targets.astype(kind))),
         )  # fmt: skip
-        loss, correct = call(softmax_loss, *common, start, int(backward), gradient.reshape(-1))
-        if smoothing:
-            loss += call(smooth_labels, *common, smoothing, gradient.reshape(-1))
-    finite = np.isfinite(logits).all(axis=1)[: len(gradient)]
-    assert (gradient[finite, n_out:columns] == 0).all(), "the padding of the gradient is not zero"
+        plain, score, loss = call(formula, block, start, smoothing, int(backward), gradient.reshape(-1))
+    assert smoothing or plain == loss or math.isnan(loss)
+    finite = np.isfinite(values).all(axis=1)[: len(gradient)]
+    if backward or formula is cross_entropy:
+        assert (gradient[finite, n_out:columns] == 0).all(), "the padding of the gradient is not zero"
     assert np.isnan(gradient[:, columns:]).all(), "the gradient is written beyond its last vector"
-    return loss, correct, gradient[:, :n_out]
+    return loss, score, gradient[:, :n_out]
 
 
 @thorough
 @given(sizes, classes, seeds, st.sampled_from([0.0, 1e-3, 1.0, 10.0, 1e3]))
 @example(100, 10, 0, 1.0)
-def test_softmax_loss_is_the_reference(n_rows, n_out, seed, spread):
+def test_cross_entropy_is_the_reference(n_rows, n_out, seed, spread):
     logits, rows, labels = draw(seed, n_rows, n_out, spread)
     loss, correct, gradient = run(logits, rows, labels)
     (below, far), truth = floored(logits), labels[rows]
@@ -163,6 +172,52 @@ def test_far_apart_logits_neither_overflow_nor_lose_the_loss():
     loss, correct, gradient = run(np.array([[3e38, -3e38, 0]], np.float32), np.arange(1), np.array([1]))
     assert (loss, correct) == (pytest.approx(6e38), 0)
     assert gradient[0].tolist() == pytest.approx([1.0, -1.0, 0.0], abs=2e-38)
+
+
+@thorough
+@given(sizes, sizes, seeds, st.sampled_from([1e-3, 1.0, 1e3]))
+@example(100, 10, 0, 1.0)
+def test_squared_error_is_the_reference(n_rows, n_out, seed, spread):
+    values, rows, _ = draw(seed, n_rows, n_out, spread)
+    targets = np.random.default_rng(seed + 1).normal(size=(n_rows + 3, n_out)).astype(np.float32)
+    loss, score, gradient = run(values, rows, targets, formula=squared_error)
+    wide, truth = values.astype(np.float64), targets[rows].astype(np.float64)
+    expected, derivative, mean = reference.OBJECTIVES["squared-error"]
+    assert loss / n_rows == pytest.approx(expected(wide, truth, 0.0), rel=4 * EPS32)
+    assert score / n_rows == pytest.approx(mean(wide, truth), rel=4 * EPS32)
+    assert_near(gradient, derivative(wide, truth, 0.0), 3, np.abs(wide - truth) / n_rows + SUBNORMAL)
+    assert run(values, rows, targets, formula=squared_error, backward=False)[:2] == (loss, score)
+
+
+@thorough
+@given(st.integers(2, 60), sizes, seeds, st.integers(1, 60))
+def test_a_squared_error_is_the_same_bits_in_any_blocks(n_rows, n_out, seed, size):
+    values, rows, _ = draw(seed, n_rows, n_out, 2.0)
+    targets = np.random.default_rng(seed).normal(size=(n_rows + 3, n_out))
+    expected = run(values, rows, targets, formula=squared_error)[0]
+    loss = 0.0
+    for begin in range(0, n_rows, size):
+        some = slice(begin, begin + size)
+        loss = run(values[some], rows[some], targets, formula=squared_error, start=loss)[0]
+    assert loss == expected
+
+
+@pytest.mark.parametrize("wrong", [np.nan, np.inf, -np.inf])
+def test_a_squared_error_is_no_number_where_an_output_is_none(wrong):
+    values = np.ones((3, 5), np.float32)
+    values[1, 4] = wrong
+    loss, _, gradient = run(values, np.arange(3), np.zeros((3, 5)), formula=squared_error)
+    assert not math.isfinite(loss)
+    assert np.isfinite(gradient[[0, 2]]).all()
+
+
+def test_every_objective_has_its_reference_and_says_which_score_is_better():
+    assert OBJECTIVES.keys() == reference.OBJECTIVES.keys()
+    right = {"cross-entropy": np.array([2, 0]), "squared-error": np.array([[0, 0, 5], [4, 1, 1]])}
+    for name, (formula, _, higher) in OBJECTIVES.items():
+        values = np.array([[0, 0, 5], [4, 1, 1]], np.float32)
+        good, bad = (run(outputs, np.arange(2), right[name], formula=formula) for outputs in (values, -values))
+        assert good[0] < bad[0] and (good[1] > bad[1]) == higher, name
 
 
 def exp(x: np.ndarray, shift: float = 0.0) -> np.ndarray:

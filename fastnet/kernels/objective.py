@@ -1,0 +1,270 @@
+"""The objectives: loss, gradient and score of raw outputs and targets.
+
+An objective is one kernel, its formula: it goes through a block of samples and returns the loss, the score and the loss
+that training descends, and writes the gradient where it is wanted. `stages` compiles the two stages that the loop of
+training calls by address from it: one for a batch of training, one for a block of an evaluation. Label smoothing and
+whatever else belongs to an objective alone stands in its formula.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numba import types
+
+from fastnet.kernels import _jit
+from fastnet.kernels._jit import kernel, one_at_a_time
+from fastnet.kernels.context import LOSS, SCORE, open_data, open_net, open_trial, open_work
+from fastnet.kernels.host import LANE_BYTES, LANES
+from fastnet.kernels.layout import GRADIENT, LDW, N_OUT, Y
+from fastnet.kernels.memory import address_of, load_f32, load_i64, rows_at
+from fastnet.kernels.rng import log_exact
+from fastnet.kernels.vector import at_least, first_lanes, load_vector, power_of_two, round_even, splat, store_vector
+
+BATCH, BLOCK = 0, 1
+"""Places in what `stages` returns."""
+
+_LOSS_ONLY, _WITH_GRADIENT = _jit.typed(0), _jit.typed(1)
+
+_ONE = np.float32(1.0)
+_LOG2E = np.float32(1.44269504)
+_LN2_HIGH, _LN2_LOW = np.float32(0.693359375), np.float32(-2.12194440e-4)
+_LOWEST = np.float32(-87.0)
+_C2, _C3, _C4 = np.float32(0.5), np.float32(0.16666654), np.float32(0.041665795)
+LOG_ROWS = 30
+"""Samples whose sums of exponentials are multiplied before one logarithm: at most 65,536 classes to the 30th is 2^480,
+within float64. Evaluation blocks are multiples of it."""
+
+_C5, _C6 = np.float32(0.008333452), np.float32(0.0013981999)
+
+
+@kernel
+def exp(x: Any) -> Any:
+    """e^x of each lane of a vector, x <= 88, by arithmetic of our own (libm's bits differ between machines).
+
+    Below -87 it is e^-87; a NaN stays one. Cody and Waite's reduction x = n ln 2 + r with |r| <= ln 2 / 2, a
+    polynomial of degree 6, and the exponent written directly.
+    """
+    x = at_least(x, _LOWEST)
+    n = round_even(x * splat(_LOG2E))
+    r = x - n * splat(_LN2_HIGH) - n * splat(_LN2_LOW)
+    p = splat(_C6)
+    p = p * r + splat(_C5)
+    p = p * r + splat(_C4)
+    p = p * r + splat(_C3)
+    p = p * r + splat(_C2)
+    p = p * r + splat(_ONE)
+    p = p * r + splat(_ONE)
+    return p * power_of_two(n)
+
+
+@kernel
+def exp_shifted(source: int, n: int, shift: np.float32, target: int) -> None:
+    """Write e^(x - shift) of `n` floats at an address, in whole vectors; what lies beyond `n` becomes zero."""
+    for j in range(0, n, LANES):
+        shifted = load_vector(source + 4 * j) - splat(shift)
+        store_vector(first_lanes(exp(shifted), n - j), target + 4 * j)
+
+
+@kernel
+def _largest(row: np.ndarray) -> np.float32:
+    largest = row[0]
+    for j in range(1, row.shape[0]):
+        largest = row[j] if row[j] > largest else largest
+    return largest
+
+
+@kernel
+def _is_first(row: np.ndarray, label: int, largest: np.float32) -> bool:
+    """Whether `label` is where the largest logit stands, and stands first: what argmax would choose."""
+    first = row[label] == largest
+    for j in range(label):
+        first = first and row[j] != largest
+    return first
+
+
+class Outputs(NamedTuple):
+    """What a network put out for B samples, and where their targets are."""
+
+    values: np.ndarray  # (B, ld) float32 in one dimension, K of a row count
+    ld: int
+    n_out: int  # K
+    rows: np.ndarray  # (>= B,) int64 sample numbers
+    n_rows: int  # B
+    targets: int  # address of all samples' targets: one int64 class each, or K float32
+
+
+@kernel
+def cross_entropy(
+    block: Outputs, loss: float, smoothing: float, backward: int, gradient: np.ndarray
+) -> tuple[float, float, float]:
+    """Softmax cross-entropy of (B, K) logits and B classes; the score is the number of right answers.
+
+    gradient  (B, ld) float32, written in whole vectors, zero beyond K: (softmax - target) / B; without `backward` its
+              first row is scratch
+
+    Returns `loss` plus the sum over the samples, the score, and the first of the two with smoothed labels. The sums
+    over classes and samples run in order, on from the `loss` given, so that blocks of any multiple of `LOG_ROWS`
+    samples give the same bits. The log is float64, one for `LOG_ROWS` samples: a logarithm a sample took half of the
+    time. A NaN anywhere makes the loss NaN.
+    """
+    ld, n_out, n_rows = block.ld, block.n_out, block.n_rows
+    correct = 0
+    share = _ONE / np.float32(n_rows)
+    product = 1.0
+    for r in range(n_rows):
+        row = block.values[r * ld : r * ld + n_out]
+        out = gradient[r * ld : r * ld + n_out] if backward == 1 else gradient[:n_out]
+        label = load_i64(block.targets + 8 * block.rows[r])
+        largest = _largest(row)
+        correct += _is_first(row, label, largest)
+        exp_shifted(address_of(row), n_out, largest, address_of(out))
+        total = np.float32(0.0)
+        for j in range(n_out):
+            total += out[j]
+        product *= np.float64(total)
+        loss -= np.float64(row[label]) - np.float64(largest)
+        if backward == 1:
+            factor = splat(share / total)
+            for j in range(0, 4 * n_out, LANE_BYTES):
+                store_vector(load_vector(address_of(out) + j) * factor, address_of(out) + j)
+            out[label] -= share
+        if (r + 1) % LOG_ROWS == 0 or r == n_rows - 1:
+            loss += log_exact(product) if product > 0.0 else np.nan
+            product = 1.0
+    smoothed = loss
+    if smoothing > 0.0:
+        smoothed += _smooth_labels(block, smoothing, gradient)
+    return loss, np.float64(correct), smoothed
+
+
+@kernel
+def _smooth_labels(block: Outputs, smoothing: float, gradient: np.ndarray) -> float:
+    """Return what label smoothing adds to the loss, and correct the gradient, but for what lies beyond K.
+
+    Of the target's 1 at the label, `smoothing` is spread evenly over all classes (Szegedy et al. 2016). A pass of its
+    own, so that the bits and the time without smoothing stay what they are.
+    """
+    ld, n_out, n_rows = block.ld, block.n_out, block.n_rows
+    moved = np.float32(smoothing / n_rows)
+    spread = np.float32(smoothing / (n_rows * n_out))
+    more = 0.0
+    for r in range(n_rows):
+        label = r * ld + load_i64(block.targets + 8 * block.rows[r])
+        total = 0.0
+        for j in range(r * ld, r * ld + n_out):
+            total += np.float64(block.values[j])
+            gradient[j] -= spread
+        gradient[label] += moved
+        more += np.float64(block.values[label]) - total / n_out
+    return smoothing * more
+
+
+@kernel
+def squared_error(
+    block: Outputs, loss: float, smoothing: float, backward: int, gradient: np.ndarray
+) -> tuple[float, float, float]:
+    """Half the squared error of (B, K) outputs and targets; the score is the squared error, a mean over the K.
+
+    gradient  (B, ld) float32, written in whole vectors, zero beyond K: (output - target) / B; not written without
+              `backward`
+
+    Returns `loss` plus the sum over the samples, the score, and the first once more. Both sums run in order in float64,
+    so that blocks of any size give the same bits. A NaN anywhere makes the loss NaN.
+    """
+    ld, n_out = block.ld, block.n_out
+    share = _ONE / np.float32(block.n_rows)
+    score = 0.0
+    for r in range(block.n_rows):
+        target = block.targets + 4 * n_out * block.rows[r]
+        for j in range(n_out):
+            off = block.values[r * ld + j] - load_f32(target + 4 * j)
+            square = np.float64(off) * np.float64(off)
+            loss += 0.5 * square
+            score += square
+            if backward == 1:
+                gradient[r * ld + j] = share * off
+        if backward == 1 and n_out % LANES > 0:
+            last = address_of(gradient) + 4 * (r * ld + n_out // LANES * LANES)
+            store_vector(first_lanes(load_vector(last), n_out % LANES), last)
+    return loss, score / n_out, loss
+
+
+@kernel
+def softmax(logits: np.ndarray, ld: int, n_rows: int, probabilities: np.ndarray) -> None:
+    """Turn logits, rows `ld` floats apart, into (n_rows, O) probabilities; the logits are overwritten."""
+    n_out = probabilities.shape[1]
+    for r in range(n_rows):
+        row = logits[r * ld : r * ld + n_out]
+        exp_shifted(address_of(row), n_out, _largest(row), address_of(row))
+        total = np.float32(0.0)
+        for j in range(n_out):
+            total += row[j]
+        for j in range(n_out):
+            probabilities[r, j] = row[j] / total
+
+
+class Objective(NamedTuple):
+    """A row of `OBJECTIVES`."""
+
+    formula: Any
+    score: str  # what the mean of its scores over the samples is called
+    higher_is_better: bool
+
+
+OBJECTIVES = {
+    "cross-entropy": Objective(cross_entropy, "accuracy", True),
+    "squared-error": Objective(squared_error, "mean squared error", False),
+}
+"""By the names of `fastnet.reference.OBJECTIVES`."""
+
+formula = cross_entropy
+"""What the stages call; `stages` compiles them with another objective under this name."""
+
+
+@kernel
+def _block_of(c: int, rows: int, n_rows: int) -> Outputs:
+    """Return what the last layer of a context holds for `n_rows` samples (numbers at address `rows`)."""
+    net = open_net(c)
+    last = net.layers[net.layers.shape[0] - 1]
+    targets = address_of(open_data(c).targets)
+    return Outputs(open_work(c).floats[last[Y] :], last[LDW], last[N_OUT], rows_at(rows, n_rows), n_rows, targets)
+
+
+def _batch(c: int, rows: int, n_rows: int) -> float:
+    """Write the gradient of a training batch; return the summed loss that training descends.
+
+    `LOSS` and `SCORE` hold the sums over the batch as an evaluation takes them.
+    """
+    work = open_work(c)
+    gradient = work.floats[open_net(c).offsets[GRADIENT] :]
+    smoothing = open_trial(c).label_smoothing
+    loss, score, descended = formula(_block_of(c, rows, n_rows), 0.0, smoothing, _WITH_GRADIENT, gradient)
+    work.state[LOSS], work.state[SCORE] = loss, score
+    return descended
+
+
+def _block(c: int, rows: int, n_rows: int) -> None:
+    """Go on with the sums in `LOSS` and `SCORE` over a block of an evaluation."""
+    work = open_work(c)
+    scratch = work.floats[open_net(c).offsets[GRADIENT] :]
+    loss, score, _ = formula(_block_of(c, rows, n_rows), work.state[LOSS], 0.0, _LOSS_ONLY, scratch)
+    work.state[LOSS] = loss
+    work.state[SCORE] += score
+
+
+_i = types.int64
+_SOURCES = ((types.float64(_i, _i, _i), _batch), (types.void(_i, _i, _i), _block))
+_COMPILED: dict[str, Any] = {}
+
+
+@one_at_a_time
+def stages(name: str) -> np.ndarray:
+    """Compile the two stages of an objective, once, and return their addresses, int64."""
+    if name not in _COMPILED:
+        names = {"formula": OBJECTIVES[name].formula}
+        _COMPILED[name] = [
+            _jit.micro(signature, _jit.with_names(source, names), f"objective-{name}") for signature, source in _SOURCES
+        ]
+    return np.array([stage.address for stage in _COMPILED[name]], np.int64)
