@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 from click.core import ParameterSource
 
+from fastnet.config.text import format_duration, parse_duration, parse_memory
 from fastnet.errors import FastnetError
 
 from .interrupt import exit_code
-from .units import duration_of, format_duration, memory_of
+from .units import TextType
 
 if TYPE_CHECKING:
     from fastnet.tuning.run.result import SearchResult
@@ -36,13 +37,13 @@ def budget_options(command: Command) -> Command:
     )
     memory = click.option(
         "--memory",
-        callback=memory_of,
+        type=TextType(parse_memory),
         metavar="SIZE",
         help="Memory that the trials of a pack may take, such as 512M or 2G.  [default: no limit]",
     )
     timeout = click.option(
         "--timeout",
-        callback=duration_of,
+        type=TextType(parse_duration),
         metavar="TIME",
         help="End after this time, such as 90s, 30m or 1h30m, and keep what is done; the exit code is 0 if the study "
         "holds a trial.  [default: no limit]",

@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from fastnet.config.experiment import EXPERIMENTS, ExperimentConfig
+from fastnet.config.text import parse_count
 
 from .notes import details, note, verbosity_options
 from .options import data_options, default_of, format_option, jobs_option, load_dataset
 from .outputs import check_writable, claim_folder, gone_if_empty
 from .paths import PathType
 from .progress import ExperimentDisplay
+from .units import TextType
 
 if TYPE_CHECKING:
     from fastnet.experiments import Outcome
@@ -36,6 +38,7 @@ ALL = "all"
 )
 @click.option(
     "--test-samples",
+    type=TextType(lambda text: parse_count(text, "all", of="samples")),
     metavar="N|all",
     default=str(default_of(ExperimentConfig, "test_samples")),
     show_default=True,
@@ -66,7 +69,7 @@ def command(
     data: str,
     data_dir: Path | None,
     samples: int | None,
-    test_samples: str,
+    test_samples: int | None,
     seeds: int,
     epochs: int | None,
     jobs: int | None,
@@ -101,7 +104,7 @@ def command(
       fastnet experiment dropout --data mnist --seeds 10 --test-samples all
       fastnet experiment weight-decay --format json > weight-decay.json
     """
-    config = ExperimentConfig(seeds=seeds, epochs=epochs, samples=samples, test_samples=_test_samples(test_samples))
+    config = ExperimentConfig(seeds=seeds, epochs=epochs, samples=samples, test_samples=test_samples)
     names = EXPERIMENTS if name == ALL else (name,)
     if output is not None:
         check_files(names, output, overwrite=overwrite)
@@ -117,14 +120,6 @@ def command(
 
             page = write_index(outcomes, folder)
             (click.echo if output_format == "table" else note)(f"page: {click.format_filename(page)}")
-
-
-def _test_samples(text: str) -> int | None:
-    if text == "all":
-        return None
-    if not text.isdecimal():
-        raise click.BadParameter(f"{text!r} is neither a number of samples nor 'all'.", param_hint="--test-samples")
-    return int(text)
 
 
 def check_files(names: Sequence[str], folder: Path, *, overwrite: bool) -> None:

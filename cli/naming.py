@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 _OTHER_NAMES = {"folds": "--cv"}
-_FIELDS = re.compile(r"\bdata_dir\b|\bfolds(?==)")
+_FIELDS = re.compile(r"\bdata_dir\b(?! =)|\bfolds(?==)")
 
 
 def flag(name: str) -> str:

@@ -10,12 +10,13 @@ import click
 
 from fastnet.config.network import ACTIVATIONS, INIT_OF, INITS
 from fastnet.config.searching import SearchConfig
-from fastnet.config.text import format_dropout, format_hidden
+from fastnet.config.text import format_dropout, format_hidden, parse_count
 from fastnet.config.training import DROPOUT_SCALINGS, LEARNING_RATES, OPTIMIZERS, SCHEDULES, TrainConfig
 
 from .completion import complete_data
 from .naming import flag
 from .paths import PathType
+from .units import TextType
 
 if TYPE_CHECKING:
     from fastnet.data.dataset import Dataset
@@ -135,19 +136,11 @@ def samples_option(shown: str) -> Callable[[Command], Command]:
     """How many of the first training samples to use: `--samples`, 0 standing for all."""
     return click.option(
         "--samples",
-        callback=_sample_count,
+        type=TextType(lambda text: parse_count(text, "all", of="samples") or 0),
         metavar="N|all",
         show_default=shown,
         help="Use the first N training samples.",
     )
-
-
-def _sample_count(ctx: click.Context, param: click.Parameter, value: str | None) -> int | None:
-    if value is None or value == "all":
-        return None if value is None else 0
-    if not value.isdecimal() or int(value) < 1:
-        raise click.BadParameter(f"{value!r} is neither a number of samples from 1 nor 'all'.")
-    return int(value)
 
 
 def shown_samples(ctx: click.Context) -> dict[str, Any]:

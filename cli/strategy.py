@@ -8,9 +8,11 @@ from typing import Any, TypeVar
 import click
 
 from fastnet.config.searching import ENSEMBLES, METRICS, PRUNINGS, SAMPLERS, SearchConfig
+from fastnet.config.text import parse_candidates
 
 from .naming import flag
 from .options import default_of
+from .units import TextType
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -45,10 +47,10 @@ def strategy_options(command: Command) -> Command:
     """Add what `search_strategy` reads."""
     command = click.option(
         "--final",
+        type=TextType(parse_candidates),
         default=str(default_of(SearchConfig, "final")),
         show_default=True,
         metavar="N|none",
-        callback=_candidates,
         help="At the end, train the N best trials again to choose one, and use the test set once; none stops before.",
     )(command)
     command = click.option(
@@ -76,11 +78,3 @@ def search_strategy(settings: Mapping[str, Any]) -> tuple[dict[str, Any], dict[s
     """Split the values of a command's options into those of `strategy_options` and the others."""
     names = (*_STRATEGY, "folds", "expand", "final")
     return {name: settings[name] for name in names}, {k: v for k, v in settings.items() if k not in names}
-
-
-def _candidates(ctx: click.Context, param: click.Parameter, value: str) -> int:
-    if value == "none":
-        return 0
-    if not value.isdecimal() or len(value) > 4 or not 1 <= int(value) <= 1000:
-        raise click.BadParameter(f"{value!r} is neither a number of candidates from 1 to 1000 nor 'none'.")
-    return int(value)

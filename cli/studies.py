@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from fastnet.config.settings import format_memory
+from fastnet.config.text import parse_count
 from fastnet.errors import FastnetError, StudyError
 from fastnet.files import as_path
 
@@ -20,6 +21,7 @@ from .paths import PathType
 from .results import as_json
 from .streams import output_is_the_result, result_stream
 from .tables import LEFT, RIGHT, print_table
+from .units import TextType
 
 if TYPE_CHECKING:
     from fastnet.tuning import Study, TrialResult
@@ -159,20 +161,19 @@ def settings_text(study: Study, folder: Path, number: int | None, output_format:
     return json.dumps(trial_settings(study, some[0]), ensure_ascii=False)
 
 
-def _limit(ctx: click.Context, param: click.Parameter, value: str) -> int | None:
-    if value == "all":
-        return None
-    if not value.isdecimal() or not 1 <= int(value[:20]) <= LARGEST:
-        raise click.BadParameter(f"{value!r} is neither a number of trials from 1 to {LARGEST} nor 'all'.")
-    return int(value)
-
-
 @command.command(name="trials")
 @study_argument
 @click.option("--stage", type=click.IntRange(1, LARGEST), help="Only trials of this stage.")
 @click.option("--status", type=click.Choice(STATUSES), help="Only trials that ended like this.")
 @click.option("--sort", default="id", show_default=True, metavar="NAME", help="Order by this column, or by best.")
-@click.option("--limit", default=str(LIMIT), show_default=True, callback=_limit, metavar="N|all", help="Most to show.")
+@click.option(
+    "--limit",
+    type=TextType(lambda text: parse_count(text, "all", of="trials", high=LARGEST)),
+    default=str(LIMIT),
+    show_default=True,
+    metavar="N|all",
+    help="Most to show.",
+)
 @verbosity_options()
 def list_trials(folder: Path, stage: int | None, status: str | None, sort: str, limit: int | None) -> None:
     """Show trials of a study as a table.

@@ -78,7 +78,9 @@ def test_the_final_network_is_trained_tested_once_and_saved(digits, tmp_path):
 
 
 def test_no_choice_leaves_the_test_set_alone(digits, tmp_path):
-    result = fastnet.search(None, digits, trials=3, study=tmp_path, hidden="8", epochs=1, final=0)
+    words = {"hidden": "8", "final": "none", "memory": "2G", "timeout": "10m"}  # as they are typed
+    result = fastnet.search(None, digits, trials=3, study=tmp_path, epochs=1, **words)
+    assert len(result.trials) == 3 and not result.interrupted
     assert result.final is None and not (tmp_path / "model.safetensors").exists()
     with Study.read(tmp_path) as study:
         assert study.test_uses() == []

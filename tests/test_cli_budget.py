@@ -13,11 +13,9 @@ from click.testing import CliRunner, Result
 from fastnet_cli.budget import ONE_TIME, without
 from fastnet_cli.main import cli
 from fastnet_cli.search import command as search_command
-from fastnet_cli.units import format_duration, parse_duration, parse_memory
 
 import fastnet
 import fastnet.tuning
-from fastnet.config.settings import format_memory
 from fastnet.errors import ConfigError
 from fastnet.tuning import Study
 
@@ -39,60 +37,6 @@ def run(*arguments: str, code: int = 0) -> Result:
 def stored(folder: str) -> int:
     with Study.read(Path(folder)) as study:
         return len(study.stored_ids())
-
-
-@pytest.mark.parametrize(
-    ("text", "seconds"),
-    [
-        ("90", 90), ("90s", 90), ("30m", 1800), ("2h", 7200), ("1h30m", 5400), ("1h30m5s", 5405), ("1h5s", 3605),
-        ("0.5s", 0.5), ("1.5h", 5400), (" 2H ", 7200), ("8760h", 8760 * 3600),
-    ],
-)  # fmt: skip
-def test_times(text: str, seconds: float) -> None:
-    assert parse_duration(text) == seconds
-    assert parse_duration(format_duration(seconds)) == seconds
-
-
-@pytest.mark.parametrize(
-    "text", ["", "m", "30 m", "5 minutes", "-5", "1m1h", "30mm", "1e3", "nan", "inf", "٣s", "1:30"]
-)
-def test_what_is_no_time(text: str) -> None:
-    with pytest.raises(ValueError, match="is not a time: write 90 or 90s, 30m, 2h or 1h30m"):
-        parse_duration(text)
-
-
-@pytest.mark.parametrize("text", ["0", "0h0m", "9000h"])
-def test_times_out_of_range(text: str) -> None:
-    with pytest.raises(ValueError, match="must be more than nothing and at most a year"):
-        parse_duration(text)
-
-
-@pytest.mark.parametrize(
-    ("text", "size"),
-    [("512M", 2**29), ("2G", 2**31), ("2GiB", 2**31), ("2gb", 2**31), ("1.5g", 3 * 2**29), ("700", 700),
-     ("64k", 2**16), ("1T", 2**40), ("700B", 700)],
-)  # fmt: skip
-def test_amounts_of_memory(text: str, size: int) -> None:
-    assert parse_memory(text) == size
-
-
-@pytest.mark.parametrize("text", ["", "G", "2 GB", "a lot", "-1G", "1e9", "2X", "2GG", "nan"])
-def test_what_is_no_amount_of_memory(text: str) -> None:
-    with pytest.raises(ValueError, match="is not an amount of memory: write 512M, 2G or 2GiB"):
-        parse_memory(text)
-
-
-@pytest.mark.parametrize("text", ["0", "0.5", "2000000T"])
-def test_amounts_of_memory_out_of_range(text: str) -> None:
-    with pytest.raises(ValueError, match="must be at least a byte"):
-        parse_memory(text)
-
-
-def test_memory_is_written_with_three_digits() -> None:
-    sizes = [0, 999, 1023, 1024, 10_240, 1_000_000, 2**30 - 1, 2**41]
-    assert [format_memory(size) for size in sizes] == [
-        "0 B", "999 B", "1023 B", "1.00 KiB", "10.0 KiB", "977 KiB", "1.00 GiB", "2.00 TiB",
-    ]  # fmt: skip
 
 
 def test_time_that_is_up_keeps_what_is_done_and_says_how_to_go_on() -> None:
@@ -256,7 +200,7 @@ def test_dry_run_with_a_validation_set_of_its_own() -> None:
     assert table(run(*options).stdout)["split"] == "60 to train, 30 to validate"
     assert "leave --cv out" in run(*options, "--cv", "3", code=2).stderr
     Path("s.toml").write_text("cv = 3")
-    assert "folds=3: the samples that validate are given" in run(*options, "--config", "s.toml", code=1).stderr
+    assert "--cv=3: the samples that validate are given" in run(*options, "--config", "s.toml", code=1).stderr
 
 
 def test_dry_run_refuses_what_the_search_would_refuse() -> None:

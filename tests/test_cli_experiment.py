@@ -83,7 +83,7 @@ def test_all_ends_with_the_claims_and_a_page(monkeypatch: pytest.MonkeyPatch) ->
         (["overfit", "--seeds", "0"], 1, "seeds=0: must be a whole number from 1 to 1000"),
         (["overfit", "--epochs", "0"], 1, "epochs=0"),
         (["overfit", "--samples", "5000"], 1, "take a whole number from 1 to 4000"),
-        (["overfit", "--test-samples", "few"], 2, "neither a number of samples nor 'all'"),
+        (["overfit", "--test-samples", "few"], 2, "neither a number of samples from 1 to 2147483647 nor 'all'"),
         (["overfit", "--data", "nothing.npz"], 1, "nothing.npz"),
         (["overfit", "-o", "file"], 2, "is a file"),
         (["overfit", "--jobs", "0"], 2, "--jobs"),

@@ -113,34 +113,6 @@ def count_networks(networks: int) -> int:
     return networks
 
 
-def seconds(timeout: float) -> float:
-    """Return the seconds of a timeout; raise `ConfigError` unless it is a number from 0, infinity included.
-
-    Examples
-    --------
-    >>> seconds(0.5)
-    0.5
-    """
-    timeout = plain(timeout)
-    if isinstance(timeout, bool) or not isinstance(timeout, (int, float)) or not timeout >= 0:
-        raise ConfigError(f"timeout={timeout!r}: must be a number of seconds, at least 0")
-    return float(timeout)
-
-
-def whole_bytes(memory: int) -> int:
-    """Return a number of bytes; raise `ConfigError` unless it is a whole number from 1.
-
-    Examples
-    --------
-    >>> whole_bytes(2**30)
-    1073741824
-    """
-    given = plain(memory)
-    whole = int(given) if isinstance(given, float) and given.is_integer() else given  # 2e9
-    check_count("memory", whole, high=2**63 - 1)
-    return int(whole)
-
-
 INTERRUPTS = ("raise", "return")
 """What Ctrl-C does in a function that trains: end it with KeyboardInterrupt, or with the result so far."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from fastnet.config.checks import MAX_EPOCHS, check_count
+from fastnet.config.text import parse_count
 from fastnet.scalars import make_plain
 
 EXPERIMENTS = (
@@ -27,7 +28,8 @@ class ExperimentConfig:
     samples : int or None
         Training samples, in place of each experiment's own: 300 in section 6.4, 500 in its search.
     test_samples : int or None
-        Test samples that are looked at after every epoch, evenly spread over the test set; None for all of them. Two
+        Test samples that are looked at after every epoch, evenly spread over the test set; None or ``"all"`` for
+        all of them. Two
         thousand tell an accuracy of 0.8 to within 0.01; all 10,000 of MNIST take three times as long.
 
     Raises
@@ -51,6 +53,8 @@ class ExperimentConfig:
         check_count("seeds", self.seeds, high=1000)
         if self.epochs is not None:
             check_count("epochs", self.epochs, high=MAX_EPOCHS)
+        if isinstance(self.test_samples, str):
+            object.__setattr__(self, "test_samples", parse_count(self.test_samples, "all", of="samples"))
         for name in ("samples", "test_samples"):
             if getattr(self, name) is not None:
                 check_count(name, getattr(self, name), low=2)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from fastnet.config.checks import MAX_NETWORKS, check_choice, check_count, check_range
-from fastnet.config.text import format_dropout, format_hidden
+from fastnet.config.text import MAX_CANDIDATES, format_dropout, format_hidden, parse_candidates
 from fastnet.config.training import TrainConfig
 from fastnet.errors import ConfigError
 from fastnet.scalars import make_plain, plain
@@ -56,7 +56,7 @@ class SearchConfig:
     expand : bool
         Whether a range is also moved beyond its border where the best trials pile up there.
     final : int
-        Candidates that are trained again on fresh seeds at the end, to choose one; 0 for no choice.
+        Candidates that are trained again on fresh seeds at the end, to choose one; 0 or ``"none"`` for no choice.
     repeats : int
         Fresh seeds of each candidate.
     ensemble_top : int
@@ -116,7 +116,9 @@ class SearchConfig:
             raise ConfigError(f"stages={self.stages}: {self.trials} trials cannot be shared among them; choose fewer")
         if not isinstance(self.expand, bool):
             raise ConfigError(f"expand={self.expand!r}: must be true or false")
-        check_count("final", self.final, low=0, high=1000)
+        if isinstance(self.final, str):
+            object.__setattr__(self, "final", parse_candidates(self.final))
+        check_count("final", self.final, low=0, high=MAX_CANDIDATES)
         check_count("repeats", self.repeats, high=1000)
         check_count("ensemble_top", self.ensemble_top, low=0, high=MAX_NETWORKS)
         check_choice("ensemble", self.ensemble, ENSEMBLES)

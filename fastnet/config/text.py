@@ -1,14 +1,22 @@
-"""The text forms of settings: widths of layers, dropout, numbers."""
+"""The text forms of settings, as they are typed: widths of layers, dropout, counts, times, memory, numbers."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+import re
 
 from fastnet.config.checks import check_count
 from fastnet.errors import ConfigError
+from fastnet.scalars import plain
 
 MAX_LAYERS = 1000
+MAX_CANDIDATES = 1000
+"""Most candidates of a final choice."""
+
+_LONGEST = 365 * 86_400.0
+_SECONDS = {"h": 3600.0, "m": 60.0, "s": 1.0}
+_TIME = re.compile(r"(?:(?P<h>\d+(?:\.\d+)?)h)?(?:(?P<m>\d+(?:\.\d+)?)m)?(?:(?P<s>\d+(?:\.\d+)?)s?)?", re.ASCII)
+_POWERS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}
+_AMOUNT = re.compile(r"(\d+(?:\.\d+)?)([kmgt]?)(?:i?b)?", re.ASCII)
 
 
 def check_widths(name: str, value: object) -> None:
@@ -122,8 +130,133 @@ def format_dropout(dropout: float | tuple[float, ...]) -> str:
     return ",".join(format_number(ratio) for ratio in (dropout if isinstance(dropout, tuple) else (dropout,)))
 
 
-TEXT_FORMS: dict[str, Callable[[str], Any]] = {"hidden": parse_hidden, "dropout": parse_dropout}
-"""What reads the fields of `TrainConfig` that are written as text."""
+def parse_count(text: str, word: str, *, of: str, high: int = 2**31 - 1) -> int | None:
+    """Read a whole number from 1 to `high`, or the `word` that stands for None.
+
+    Raises
+    ------
+    ConfigError
+        If the text is neither; `of` says what is counted.
+
+    Examples
+    --------
+    >>> parse_count("500", "all", of="samples"), parse_count("all", "all", of="samples")
+    (500, None)
+    """
+    cleaned = text.strip().lower()
+    if cleaned == word:
+        return None
+    if not cleaned.isdecimal() or len(cleaned) > len(str(high)) or not 1 <= int(cleaned) <= high:
+        raise ConfigError(f"{text!r} is neither a number of {of} from 1 to {high} nor {word!r}")
+    return int(cleaned)
+
+
+def parse_candidates(text: str) -> int:
+    """Read how many trials the final choice trains again: ``"5"``, or ``"none"`` for no final choice.
+
+    Raises
+    ------
+    ConfigError
+        If the text is neither a number from 1 to 1000 nor ``"none"``.
+
+    Examples
+    --------
+    >>> parse_candidates("5"), parse_candidates("none")
+    (5, 0)
+    """
+    return parse_count(text, "none", of="candidates", high=MAX_CANDIDATES) or 0
+
+
+def parse_duration(text: str) -> float:
+    """Read a time in seconds, at most a year.
+
+    Raises
+    ------
+    ConfigError
+        If the text is not a time.
+
+    Examples
+    --------
+    >>> parse_duration("90"), parse_duration("30m"), parse_duration("1h30m"), parse_duration("1.5h")
+    (90.0, 1800.0, 5400.0, 5400.0)
+    """
+    cleaned = text.strip().lower()
+    match = _TIME.fullmatch(cleaned)
+    if not cleaned or match is None:
+        raise ConfigError(f"{text!r} is not a time: write 90 or 90s, 30m, 2h or 1h30m")
+    seconds = sum(float(count) * _SECONDS[unit] for unit, count in match.groupdict().items() if count)
+    if not 0.0 < seconds <= _LONGEST:
+        raise ConfigError(f"{text!r} must be more than nothing and at most a year (8760h)")
+    return seconds
+
+
+def format_duration(seconds: float) -> str:
+    """Write a time the way `parse_duration` reads it.
+
+    Examples
+    --------
+    >>> format_duration(5400), format_duration(90), format_duration(0.5), format_duration(7200)
+    ('1h30m', '1m30s', '0.5s', '2h')
+    """
+    if seconds < 60:
+        return f"{seconds:g}s"
+    hours, rest = divmod(round(seconds), 3600)
+    counts = {"h": hours, "m": rest // 60, "s": rest % 60}
+    return "".join(f"{count}{unit}" for unit, count in counts.items() if count)
+
+
+def parse_memory(text: str) -> int:
+    """Read an amount of memory in bytes; K, M, G and T are powers of 1024.
+
+    Raises
+    ------
+    ConfigError
+        If the text is not an amount of memory.
+
+    Examples
+    --------
+    >>> parse_memory("512M"), parse_memory("2G") == parse_memory("2GiB") == parse_memory("2gb") == 2**31
+    (536870912, True)
+    """
+    match = _AMOUNT.fullmatch(text.strip().lower())
+    if match is None:
+        raise ConfigError(f"{text!r} is not an amount of memory: write 512M, 2G or 2GiB")
+    size = float(match[1]) * 1024.0 ** _POWERS[match[2]]
+    if not 1 <= size < 2**60:
+        raise ConfigError(f"{text!r} must be at least a byte and less than a million terabytes")
+    return int(size)
+
+
+def seconds(timeout: float | str) -> float:
+    """Return the seconds of a timeout; raise `ConfigError` unless it is a time or a number from 0, infinity included.
+
+    Examples
+    --------
+    >>> seconds(0.5), seconds("10m")
+    (0.5, 600.0)
+    """
+    timeout = plain(timeout)
+    if isinstance(timeout, str):
+        return parse_duration(timeout)
+    if isinstance(timeout, bool) or not isinstance(timeout, (int, float)) or not timeout >= 0:
+        raise ConfigError(f"timeout={timeout!r}: must be a number of seconds, at least 0")
+    return float(timeout)
+
+
+def whole_bytes(memory: int | str) -> int:
+    """Return a number of bytes; raise `ConfigError` unless it is an amount of memory or a whole number from 1.
+
+    Examples
+    --------
+    >>> whole_bytes(2**30), whole_bytes("2G")
+    (1073741824, 2147483648)
+    """
+    given = plain(memory)
+    if isinstance(given, str):
+        return parse_memory(given)
+    whole = int(given) if isinstance(given, float) and given.is_integer() else given  # 2e9
+    check_count("memory", whole, high=2**63 - 1)
+    return int(whole)
 
 
 def format_number(value: float) -> str:

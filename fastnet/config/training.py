@@ -8,7 +8,7 @@ from typing import Any
 
 from fastnet.config.checks import MAX_EPOCHS, check_choice, check_count, check_hyperparameter
 from fastnet.config.network import ACTIVATIONS, BOOK_HIDDEN, INIT_OF, INITS, NetworkSpec
-from fastnet.config.text import TEXT_FORMS, check_widths, format_dropout
+from fastnet.config.text import check_widths, format_dropout, parse_dropout, parse_hidden
 from fastnet.errors import ConfigError
 from fastnet.scalars import make_plain
 
@@ -38,7 +38,7 @@ class TrainConfig:
     Parameters
     ----------
     hidden : tuple of int
-        Width of each hidden layer.
+        Width of each hidden layer, or their text form: ``"100x6"``, ``"512,256"``, ``"none"``.
     activation : {"relu", "leaky-relu", "tanh", "logistic", "gelu", "silu"}
         Of the hidden layers, see `NetworkSpec`.
     init : {"he", "xavier"}
@@ -74,7 +74,7 @@ class TrainConfig:
         training loss is that of the smoothed targets; validation and accuracies know nothing of it.
     dropout : float or tuple of float
         Probability that a hidden unit is dropped during training, in [0, 1): one for all hidden layers or one
-        for each.
+        for each, also as text: ``"0,0.5"``.
     dropout_scaling : {"inverted", "test-time"}
         ``inverted`` divides the kept units by ``1 - dropout`` while training; ``test-time`` leaves training alone and
         multiplies by ``1 - dropout`` in evaluation, as the book does (section 6.4.3).
@@ -125,6 +125,10 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         make_plain(self)
+        if isinstance(self.hidden, str):
+            object.__setattr__(self, "hidden", parse_hidden(self.hidden))
+        if isinstance(self.dropout, str):
+            object.__setattr__(self, "dropout", parse_dropout(self.dropout))
         check_widths("hidden", self.hidden)
         check_choice("activation", self.activation, ACTIVATIONS)
         if self.init is None:
@@ -188,7 +192,7 @@ def as_train_config(config: TrainConfig | None) -> TrainConfig:
 
 
 def train_config_from(settings: Mapping[str, Any]) -> TrainConfig:
-    """Build a configuration from names and values, of which those of `TEXT_FORMS` may be text and None is left out.
+    """Build a configuration from names and values, where None stands for the default.
 
     Raises
     ------
@@ -200,6 +204,4 @@ def train_config_from(settings: Mapping[str, Any]) -> TrainConfig:
     >>> train_config_from({"hidden": "64x2", "dropout": "0,0.5", "learning_rate": None}).dropout
     (0.0, 0.5)
     """
-    given = {name: value for name, value in settings.items() if value is not None}
-    texts = {name: read(given[name]) for name, read in TEXT_FORMS.items() if isinstance(given.get(name), str)}
-    return TrainConfig(**{**given, **texts})
+    return TrainConfig(**{name: value for name, value in settings.items() if value is not None})

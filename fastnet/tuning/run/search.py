@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy.typing as npt
 
-from fastnet.config.checks import seconds, whole_bytes
 from fastnet.config.searching import SearchConfig
 from fastnet.config.settings import suggestion
+from fastnet.config.text import seconds, whole_bytes
 from fastnet.config.training import TrainConfig, train_config_from
 from fastnet.data.registry import as_given, samples_given
 from fastnet.errors import ConfigError
@@ -33,8 +33,8 @@ def search(
     fresh: bool = False,
     validation: Dataset | str | Path | tuple[npt.ArrayLike, npt.ArrayLike] | None = None,
     jobs: int | None = None,
-    memory: int | None = None,
-    timeout: float | None = None,
+    memory: int | str | None = None,
+    timeout: float | str | None = None,
     on_progress: Callable[[Progress], None] | None = None,
     interrupt: str = "raise",
     **settings: Any,
@@ -60,10 +60,11 @@ def search(
         Samples to validate with, instead of a part of `data`; they need not have all classes.
     jobs : int, optional
         Threads; as many as the process may use if left out. Results do not depend on it.
-    memory : int, optional
-        Bytes that the trials which train together may take. Results do not depend on it.
-    timeout : float, optional
-        Seconds after which the search ends as it is; the same call again carries it on.
+    memory : int or str, optional
+        Bytes, or an amount such as ``"2G"``, that the trials which train together may take. Results do not depend on
+        it.
+    timeout : float or str, optional
+        Seconds, or a time such as ``"10m"``, after which the search ends as it is; the same call again carries it on.
     on_progress : callable, optional
         Called with a `fastnet.tuning.Progress` several times a second.
     interrupt : {"raise", "return"}
@@ -71,7 +72,8 @@ def search(
         with `interrupted` set. The same call again carries it on.
     **settings
         Any other field of `fastnet.SearchConfig` (``sampler``, ``pruning``, ``stages``, ``final``, ...) and of
-        `fastnet.TrainConfig` (``hidden``, ``epochs``, ``optimizer``, ``seed``, ...). ``hidden`` may be text.
+        `fastnet.TrainConfig` (``hidden``, ``epochs``, ``optimizer``, ``seed``, ...), as numbers or as
+        they are typed: ``hidden="100x6"``, ``dropout="0,0.5"``, ``final="none"``.
 
     Returns
     -------
