@@ -13,6 +13,7 @@ from click.core import ParameterSource
 from fastnet.config.text import format_duration, parse_duration, parse_memory
 from fastnet.errors import FastnetError
 
+from .grouping import GroupedCommand
 from .interrupt import exit_code
 from .units import TextType
 
@@ -32,26 +33,25 @@ def budget_options(command: Command) -> Command:
         "--dry-run",
         is_flag=True,
         allow_from_autoenv=False,
-        help="Only tell what would run, with memory and time, which a short measurement estimates. No file is written "
-        "but compiled kernels in their cache.",
+        help="Print what would run, with its memory and its time as estimated by a short measurement, and exit. Writes "
+        "nothing but compiled kernels to their cache.",
     )
     memory = click.option(
         "--memory",
         type=TextType(parse_memory),
         metavar="SIZE",
-        help="Memory that the trials of a pack may take, such as 512M or 2G.  [default: no limit]",
+        help="Memory limit for the trials of a pack, such as 512M or 2G.  [default: no limit]",
     )
     timeout = click.option(
         "--timeout",
         type=TextType(parse_duration),
         metavar="TIME",
-        help="End after this time, such as 90s, 30m or 1h30m, and keep what is done; the exit code is 0 if the study "
-        "holds a trial.  [default: no limit]",
+        help="Stop after this time, such as 90s, 30m or 1h30m, and keep what is done.  [default: no limit]",
     )
     return timeout(memory(dry_run(command)))
 
 
-class ResumableCommand(click.Command):
+class ResumableCommand(GroupedCommand):
     """Remembers its arguments, so that an interrupted search can say how to go on."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:

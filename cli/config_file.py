@@ -55,7 +55,7 @@ def config_options(command: Command) -> Command:
         "--print-config",
         is_flag=True,
         allow_from_autoenv=False,
-        help="Print the settings as a file for --config, and do no more.",
+        help="Print the settings as a file for --config, and exit.",
     )(command)
     return click.option(
         "--config",
@@ -64,7 +64,7 @@ def config_options(command: Command) -> Command:
         is_eager=True,
         expose_value=False,
         callback=_load,
-        help="Read settings from this TOML or JSON file, named as the options are; - is standard input.",
+        help="Read settings from this TOML or JSON file, named like the options; - is standard input.",
     )(command)
 
 

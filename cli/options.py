@@ -27,37 +27,34 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 DEFAULT_DATA = "mnist5k"
 
 _SETTINGS: dict[str, tuple[Any, str]] = {
-    "hidden": (str, "Hidden layers: 100x6 is six of 100; 512,256 is one of each; none is softmax regression."),
+    "hidden": (str, "Hidden layers: 100x6 is six layers of 100 units, 512,256 one of each, none softmax regression."),
     "activation": (click.Choice(ACTIVATIONS), "Activation of the hidden layers."),
     "init": (click.Choice(INITS), "Initial weights."),
     "optimizer": (click.Choice(OPTIMIZERS), "Update rule."),
-    "learning_rate": (float, "Step size, greater than 0; with a schedule or a warm-up the largest."),
+    "learning_rate": (float, "Step size, greater than 0; the peak value with a schedule or a warm-up."),
     "schedule": (
         click.Choice(SCHEDULES),
-        "The learning rate stays, falls in steps of --step-epochs, or falls along a cosine to 0 at the end.",
+        "Keep the learning rate constant, lower it every --step-epochs epochs (step), or along a cosine to 0.",
     ),
     "warmup_epochs": (float, "Epochs over which the learning rate first rises linearly, with any schedule."),
     "step_epochs": (int, "Epochs between the steps of --schedule step."),
-    "step_factor": (float, "What each of these steps multiplies the learning rate by, in (0, 1]."),
+    "step_factor": (float, "Factor applied to the learning rate at each of these steps, in (0, 1]."),
     "weight_decay": (float, "Strength of the penalty on the squared weights, at least 0."),
-    "momentum": (float, "Coefficient of --optimizer momentum and --optimizer nesterov, in [0, 1)."),
-    "rho": (float, "Decay rate of RMSprop's mean of squares, in [0, 1)."),
+    "momentum": (float, "Coefficient of the optimizers momentum and nesterov, in [0, 1)."),
+    "rho": (float, "Decay rate of RMSprop's running mean of squares, in [0, 1)."),
     "beta1": (float, "Decay rate of Adam's first moment, in [0, 1)."),
     "beta2": (float, "Decay rate of Adam's second moment, in [0, 1)."),
-    "epsilon": (float, "Offset of the denominator of AdaGrad, RMSprop and Adam, at least 1e-30."),
-    "label_smoothing": (float, "Part of the training target spread evenly over all classes, in [0, 1)."),
-    "dropout": (
-        str,
-        "Probability that a hidden unit is dropped while training, in [0, 1); 0,0.5 is one for each layer.",
-    ),
+    "epsilon": (float, "Added to the denominator in AdaGrad, RMSprop and Adam, at least 1e-30."),
+    "label_smoothing": (float, "Share of each training target spread evenly over all classes, in [0, 1)."),
+    "dropout": (str, "Probability of dropping a hidden unit in training, in [0, 1); 0,0.5 sets one for each layer."),
     "dropout_scaling": (
         click.Choice(DROPOUT_SCALINGS),
-        "Divide kept units while training (inverted), or scale all of them in evaluation as the book does (test-time).",
+        "Scale kept units in training (inverted), or all units in evaluation, as the book does (test-time).",
     ),
     "batch_size": (int, "Samples per step."),
     "epochs": (int, "Passes over the training data."),
-    "early_stopping": (int, "Stop after so many epochs without a better validation accuracy."),
-    "seed": (int, "Everything random follows from it."),
+    "early_stopping": (int, "Stop after this many epochs without a better validation accuracy."),
+    "seed": (int, "Seed of everything random."),
 }
 
 
@@ -89,7 +86,7 @@ def training_options(
 def _setting(name: str, searched: str | None) -> Callable[[Command], Command]:
     kind, text = _SETTINGS[name]
     if searched is not None:
-        text = f"{text} Given here, it is fixed."
+        text = f"{text} Fixed if given."
         return click.option(flag(name), type=kind, help=text, show_default=f"searched {searched}")
     default = default_of(TrainConfig, name)
     shown: bool | str = default is not None
@@ -115,7 +112,7 @@ def data_dir_option(command: Command) -> Command:
         type=PathType(),
         envvar="FASTNET_DATA_DIR",
         show_envvar=True,
-        help="Folder with the files of mnist or fashion-mnist.  [default: the cache, else a download]",
+        help="Folder with the files of mnist or fashion-mnist.  [default: the cache, or a download]",
     )(command)
 
 
@@ -128,7 +125,7 @@ def data_options(command: Command) -> Command:
         show_default=True,
         metavar="NAME|FILE",
         shell_complete=complete_data,
-        help="mnist5k or digits (both at hand), mnist, fashion-mnist, or an .npz file with the arrays x and y.",
+        help="mnist5k or digits (both included), mnist, fashion-mnist, or an .npz file with arrays x and y.",
     )(command)
 
 
@@ -156,7 +153,7 @@ def validation_option(command: Command) -> Command:
         type=float,
         default=default_of(SearchConfig, "validation_fraction"),
         show_default=True,
-        help="Part of the training samples set aside for validation, in (0, 1).",
+        help="Share of the training samples set aside for validation, in (0, 1).",
     )(command)
 
 
@@ -166,8 +163,8 @@ def jobs_option(command: Command) -> Command:
         "--jobs",
         "-j",
         type=click.IntRange(min=1),
-        show_default="all cores this process may use",
-        help="Threads. Results do not depend on it.",
+        show_default="all cores available",
+        help="Threads; the number does not change results.",
     )(command)
 
 

@@ -49,21 +49,25 @@ BOOK_SAMPLES = 500
 BEST = 20
 
 
-@click.command(cls=ResumableCommand, name="search")
+@click.command(
+    cls=ResumableCommand,
+    name="search",
+    first=("trials", "space", "data", "hidden", "epochs", "stages", "study", "timeout"),
+)
 @click.option(
     "--trials",
     "-n",
     type=int,
     default=default_of(SearchConfig, "trials"),
     show_default=True,
-    help="Trials of the study in all, those it already holds included.",
+    help="Total number of trials in the study, including those already stored.",
 )
 @click.option(
     "--space",
     multiple=True,
     metavar="NAME=RANGE",
-    help="Search NAME over log:LO:HI, uniform:LO:HI, int:LO:HI, logint:LO:HI or choice:A,B,...; give it once for each "
-    "name.",
+    help="Search NAME over log:LO:HI, uniform:LO:HI, int:LO:HI, logint:LO:HI or choice:A,B,...; repeat it for more "
+    "names.",
 )
 @config_options
 @strategy_options
@@ -73,27 +77,25 @@ BEST = 20
 @click.option(
     "--validation",
     metavar="NAME|FILE",
-    help="Validate with all training samples of this data set, in place of a part of --data.",
+    help="Validate on all training samples of this data set instead of a part of --data.",
 )
 @training_options(without=("early_stopping",), searched=default_of(SearchConfig, "space"))
 @jobs_option
 @click.option(
     "--study",
     type=PathType(file_okay=False),
-    help="Folder of the study; the same command again carries it on.  [default: a new one in studies/]",
+    help="Folder of the study; the same command continues it.  [default: a new one in studies/]",
 )
-@click.option(
-    "--fresh", is_flag=True, allow_from_autoenv=False, help="Forget the trials that the study holds and start over."
-)
+@click.option("--fresh", is_flag=True, allow_from_autoenv=False, help="Discard the trials in the study and start over.")
 @budget_options
 @click.option(
     "--live",
     is_flag=True,
     allow_from_autoenv=False,
-    help="Serve a page on 127.0.0.1 that shows the search while it runs; its address is printed on standard error.",
+    help="Serve a page on 127.0.0.1 that shows the search while it runs, and print its address on standard error.",
 )
 @verbosity_options("Print data, split, ranges and schedule before the search.")
-@format_option("The 20 best trials as a list, or all trials as JSON or CSV.", "table", "json", "csv")
+@format_option("Print the 20 best trials as a list, or all trials as JSON or CSV.", "table", "json", "csv")
 @click.pass_context
 def command(
     ctx: click.Context,
@@ -118,18 +120,17 @@ def command(
 ) -> None:
     """Search for good hyperparameters.
 
-    Many networks train at a time. Without options this is the search of section 6.5.3 of Deep Learning from Scratch:
-    learning rate and weight decay drawn on a log scale, six hidden layers of 100, 50 epochs, 500 images of which 100
-    validate. A hyperparameter given a value is fixed, one given a range with --space is searched. Trial number i is the
-    same on any number of threads.
+    Trains many networks at a time, each with hyperparameters drawn from ranges. Without options this is the search of
+    section 6.5.3 of Deep Learning from Scratch: learning rate and weight decay on a log scale, six hidden layers of
+    100 units, 50 epochs, 500 images of which 100 validate. A hyperparameter given as an option is fixed, one given a
+    range by --space is searched. Results are the same on any number of threads.
 
-    An option that is not given is looked for in the environment (FASTNET_SEARCH_TRIALS for --trials), then in the file
-    of --config, where ranges stand under [space].
+    Prints the 20 best trials. The folder of the study keeps every trial with its curves (study.sqlite), a picture of
+    the 20 best (best20.png) and a report (report.html). Ctrl-C, SIGTERM, SIGHUP and --timeout stop the search and keep
+    what is done; the command that continues it is printed.
 
-    The 20 best trials are printed. Every trial and its curves are kept in study.sqlite, the curves of the 20 best are
-    drawn in best20.png, and report.html shows everything, all in the folder of the study. Ctrl-C stops the search and
-    keeps what is done, as do SIGTERM, SIGHUP and the end of the time that --timeout gives; the command that carries it
-    on is printed.
+    Options that are not given are read from the environment (FASTNET_SEARCH_TRIALS for --trials), then from the file
+    of --config, where ranges belong under [space].
 
     \b
     Example:

@@ -19,26 +19,26 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 _STRATEGY: dict[str, tuple[Any, str]] = {
     "sampler": (
         click.Choice(SAMPLERS),
-        "Where in the ranges the trials lie: drawn one by one, spread evenly (sobol), or every combination (grid).",
+        "Place trials in the ranges at random, evenly spread (sobol), or on every combination (grid).",
     ),
-    "levels": (int, "Values of each range on a grid, both ends among them."),
+    "levels": (int, "Values of each range on a grid, including both ends."),
     "pruning": (
         click.Choice(PRUNINGS),
-        "Which trials end early: none, all but the best of their pack (halving), or those below its median.",
+        "Stop trials early: none, all but the best of each pack (halving), or those below its median.",
     ),
-    "eta": (int, "With halving, the best 1/ETA of a pack go on, for ETA times as many epochs."),
-    "first_epochs": (int, "Epochs before trials are compared for the first time, when pruning."),
-    "pack_size": (int, "Consecutive trials that are compared with one another, when pruning."),
-    "metric": (click.Choice(METRICS), "What trials are compared by, on the validation samples."),
-    "stages": (int, "Rounds that share the trials; after each the ranges shrink to where the best ones lie."),
-    "repeats": (int, "Fresh seeds with which each candidate of --final is trained."),
+    "eta": (int, "Halving continues the best 1/ETA of a pack, for ETA times as many epochs."),
+    "first_epochs": (int, "Epochs before the first comparison, with --pruning."),
+    "pack_size": (int, "Consecutive trials that are compared with one another, with --pruning."),
+    "metric": (click.Choice(METRICS), "What trials are ranked by, measured on the validation samples."),
+    "stages": (int, "Rounds that share the trials; after each, the ranges narrow to where the best trials lie."),
+    "repeats": (int, "New seeds that each candidate of --final is trained with."),
     "ensemble_top": (
         int,
-        "At the end, put the networks of so many of the best trials together as one model; 0 makes none.",
+        "At the end, combine the networks of the N best trials into one model; 0 makes none.",
     ),
     "ensemble": (
         click.Choice(ENSEMBLES),
-        "The mean of all of them (average), or of those that do best together on the validation samples (greedy).",
+        "Average all of them, or only those that do best together on the validation samples (greedy).",
     ),
 }
 
@@ -51,20 +51,20 @@ def strategy_options(command: Command) -> Command:
         default=str(default_of(SearchConfig, "final")),
         show_default=True,
         metavar="N|none",
-        help="At the end, train the N best trials again to choose one, and use the test set once; none stops before.",
+        help="At the end, retrain the N best trials and evaluate the best once on the test set; none skips this.",
     )(command)
     command = click.option(
         "--expand/--no-expand",
         default=default_of(SearchConfig, "expand"),
         show_default=True,
-        help="Between stages, move a range beyond its border where the best trials pile up there.",
+        help="Between stages, move a range beyond its border if the best trials pile up there.",
     )(command)
     command = click.option(
         flag("folds"),
         "folds",
         type=int,
         metavar="FOLDS",
-        help="Cross-validate each trial with so many stratified folds.  [default: one validation part]",
+        help="Cross-validate each trial with this many stratified folds.  [default: one validation split]",
     )(command)
     for name in reversed(_STRATEGY):
         kind, text = _STRATEGY[name]

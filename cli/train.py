@@ -14,6 +14,7 @@ from fastnet.config.training import train_config_from
 from fastnet.errors import FastnetError, failure_as_warning
 
 from .config_file import config_options, printed, with_parts
+from .grouping import GroupedCommand
 from .interrupt import StopOnInterrupt, exit_code
 from .notes import described, details, note, verbosity_options
 from .options import (
@@ -41,7 +42,11 @@ MODELS = Path("models")
 SUFFIX = ".safetensors"
 
 
-@click.command(name="train")
+@click.command(
+    cls=GroupedCommand,
+    name="train",
+    first=("data", "hidden", "epochs", "optimizer", "learning_rate", "networks", "output"),
+)
 @data_options
 @samples_option("all")
 @validation_option
@@ -53,12 +58,12 @@ SUFFIX = ".safetensors"
     default=1,
     show_default=True,
     metavar="N",
-    help="Train N networks that differ by chance alone, side by side, and keep the average of their probabilities.",
+    help="Train N networks that differ only in their random numbers, and average their probabilities.",
 )
 @jobs_option
 @config_options
 @verbosity_options("Print all settings before the training.")
-@output_options("Write the model here, and its learning curve beside it as PNG.  [default: a new file in models/]")
+@output_options("Write the model here, and its learning curve next to it as PNG.  [default: a new file in models/]")
 @click.pass_context
 def command(
     ctx: click.Context,
@@ -79,12 +84,12 @@ def command(
     The best epoch is the one with the highest accuracy on the validation samples. The test set is used once, at the
     end, with the weights of that epoch. Results do not depend on the number of threads.
 
-    With --ensemble there are several networks, in one model. Each keeps its own best epoch and stops early by itself.
+    With --ensemble several networks are trained and saved as one model. Each keeps its own best epoch.
 
-    Ctrl-C ends the training and keeps the best epoch so far; so do SIGTERM and SIGHUP.
+    Ctrl-C, SIGTERM and SIGHUP end the training and keep the best epoch so far.
 
-    An option that is not given is looked for in the environment (FASTNET_TRAIN_EPOCHS for --epochs), then in the file
-    of --config, which may hold a trial of a search: {"learning_rate": 0.01, "hidden": "100x6"}.
+    Options that are not given are read from the environment (FASTNET_TRAIN_EPOCHS for --epochs), then from the file of
+    --config, which may be a trial of a search: {"learning_rate": 0.01, "hidden": "100x6"}.
 
     \b
     Example:
@@ -110,7 +115,7 @@ def command(
 
 
 class Outcome(NamedTuple):
-    """What a training came to: lines to print, the model, what draws its picture, a warning."""
+    """The result of a training: lines to print, the model, what draws its picture, a warning."""
 
     lines: list[str]
     model: Predictor

@@ -1,0 +1,45 @@
+"""Help in groups: a command with many options shows first those that most people need, then the others by subject."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+GROUPS = {
+    "Data": ("data", "data_dir", "samples", "validation_fraction", "validation", "folds"),
+    "Network": ("hidden", "activation", "init", "dropout", "dropout_scaling"),
+    "Training": (
+        *("epochs", "batch_size", "optimizer", "learning_rate", "schedule", "warmup_epochs", "step_epochs"),
+        *("step_factor", "weight_decay", "momentum", "rho", "beta1", "beta2", "epsilon", "label_smoothing"),
+        *("early_stopping", "networks", "seed"),
+    ),
+    "Search": (
+        *("trials", "space", "sampler", "levels", "metric", "pruning", "eta", "first_epochs", "pack_size"),
+        *("stages", "expand", "final", "repeats", "ensemble_top", "ensemble"),
+    ),
+    "Study": ("study", "fresh", "timeout", "memory", "dry_run"),
+    "Run": ("jobs", "config", "print_config"),
+    "Output": ("output", "overwrite", "output_format", "live", "quiet", "verbose"),
+}
+_COLUMN = 24  # of the names; a longer name has a line of its own
+
+
+class GroupedCommand(click.Command):
+    """A command whose help lists its options in groups.
+
+    Click's own hook serves: cloup does the same and more, but importing it takes longer than the whole help does.
+    """
+
+    def __init__(self, *args: Any, first: Sequence[str] = (), **how: Any) -> None:
+        super().__init__(*args, **how)
+        self.first = first
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        records = {param.name: param.get_help_record(ctx) for param in self.get_params(ctx)}
+        for title, names in {"Most used": self.first, **GROUPS, "Help": records}.items():
+            rows = [record for name in tuple(names) if (record := records.pop(name, None)) is not None]
+            if rows:
+                with formatter.section(title):
+                    formatter.write_dl([(term.ljust(_COLUMN), text) for term, text in rows], col_max=_COLUMN)
