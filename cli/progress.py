@@ -12,7 +12,7 @@ from .screen import Part, drawing, levels_for, sparkline
 
 if TYPE_CHECKING:
     from fastnet.experiments.lab import ExperimentProgress
-    from fastnet.training.single import EpochResult
+    from fastnet.training.loop import EpochResult
     from fastnet.tuning.run.result import Progress
 
 LINE_SECONDS, LONGEST_PAUSE = 5.0, 60.0

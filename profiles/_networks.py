@@ -29,8 +29,7 @@ def small_images(n_samples: int) -> Any:
 def prepared(dataset: Any) -> Any:
     """Split and prepare a data set as a training does."""
     import fastnet
-    from fastnet.data.pipeline.scaling import fit_scaler
     from fastnet.network.samples import prepare
 
     parts = fastnet.split(dataset.y)
-    return prepare(dataset, parts, fit_scaler(dataset.x, parts.train))
+    return prepare(dataset, parts)

@@ -235,7 +235,6 @@ def elapsed(call: Any) -> float:
 def samples(variant: Variant) -> Any:
     """Prepare the data of a variant: images of MNIST (the full set where it is at hand) or normal numbers."""
     import fastnet
-    from fastnet.data.pipeline.scaling import fit_scaler
     from fastnet.network.samples import prepare
 
     if variant.images:
@@ -246,7 +245,7 @@ def samples(variant: Variant) -> Any:
         x = random.standard_normal((TRAINING + VALIDATION, SIZES[0]), np.float32)
         dataset = fastnet.as_dataset(x, np.arange(len(x)) % SIZES[-1], name="random")
     parts = fastnet.split(dataset.y)
-    return prepare(dataset, parts, fit_scaler(dataset.x, parts.train))
+    return prepare(dataset, parts)
 
 
 def verify(report: Report, variant: Variant, config: Any, data: Any, curves: np.ndarray, clocked: np.ndarray) -> None:

@@ -28,7 +28,7 @@ Hyper = dict[str, np.ndarray]
 def prepared(dataset: Dataset, parts: Split | None = None, *, skip_zeros: bool = True) -> TrainingData:
     """Scale and pad a data set, split by the seed 0 unless `parts` are given."""
     parts = parts or fastnet.split(dataset.y)
-    return prepare(dataset, parts, fit_scaler(dataset.x, parts.train), skip_zeros=skip_zeros)
+    return prepare(dataset, parts, skip_zeros=skip_zeros)
 
 
 def run_pack(

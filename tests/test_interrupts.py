@@ -13,7 +13,7 @@ import pytest
 import fastnet
 from fastnet.config.training import TrainConfig
 from fastnet.errors import ConfigError
-from fastnet.training import background, single
+from fastnet.training import background, loop, single
 from fastnet.training.pack import PackRun
 from fastnet.tuning import Study
 from fastnet.tuning.run import search as api
@@ -134,19 +134,20 @@ def test_a_training_returns_its_best_epoch_if_asked_to(tiny_dataset):
 
 @pytest.mark.parametrize("moment", ["before", "after"])
 def test_a_training_interrupted_while_it_keeps_an_epoch_keeps_it_whole(tiny_dataset, monkeypatch, moment):
-    take, fired = single.Training._take, []
+    take, fired = loop.Fit._take, []
 
-    def interrupted(self: single.Training, result: single.EpochResult) -> None:
-        now = result.epoch == 2 and not fired
+    def interrupted(self: loop.Fit, which: np.ndarray, epoch: int) -> None:
+        self._taking = which, epoch  # as it says first of all
+        now = epoch == 2 and not fired
         if now:
             fired.append(True)
         if now and moment == "before":
             signal.raise_signal(signal.SIGINT)
-        take(self, result)
+        take(self, which, epoch)
         if now:
             signal.raise_signal(signal.SIGINT)
 
-    monkeypatch.setattr(single.Training, "_take", interrupted)
+    monkeypatch.setattr(loop.Fit, "_take", interrupted)
     cut = fastnet.train(tiny_dataset, CONFIG, interrupt="return")
     monkeypatch.undo()
     short = fastnet.train(tiny_dataset, TrainConfig(hidden=(8,), epochs=2, learning_rate=0.1))
@@ -156,7 +157,7 @@ def test_a_training_interrupted_while_it_keeps_an_epoch_keeps_it_whole(tiny_data
 
 @pytest.mark.parametrize("interrupt", ["raise", "return"])
 def test_a_training_without_an_epoch_has_nothing_to_return(tiny_dataset, monkeypatch, interrupt):
-    monkeypatch.setattr(single.Training, "_train_and_evaluate", lambda self, epoch: time.sleep(0.2))
+    monkeypatch.setattr(single.Training, "_train", lambda self, epochs: time.sleep(0.2))
     asked = []
 
     def should_stop() -> bool:

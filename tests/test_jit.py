@@ -21,6 +21,7 @@ import fastnet
 from fastnet.config.training import TrainConfig
 from fastnet.data import Split, as_dataset
 from fastnet.kernels import _jit, _store
+from fastnet.training.loop import Fit
 from fastnet.training.single import Training
 
 KERNELS = Path(_jit.__file__).parent
@@ -140,7 +141,7 @@ def test_arrays_of_other_types_and_orders_never_reach_a_kernel():
     floats = dataset.x.astype(np.float32)
     right = prepared(as_dataset(floats, dataset.y), parts)
     expected = run_pack(right, config, [0, 1], {"learning_rate": rates})
-    Training(config, right, 1).run()
+    Fit(Training(config, right, 1), config).train()
     before = signatures()
     wide = np.zeros((60, 24))
     wide[:, ::2] = floats
@@ -155,7 +156,7 @@ def test_arrays_of_other_types_and_orders_never_reach_a_kernel():
         streams = np.arange(2, dtype=np.int32)
         pack = run_pack(data, config, streams, {"learning_rate": np.repeat(rates, 2)[::2]})
         assert pack.curves.tobytes() == expected.curves.tobytes()
-        Training(config, data, 1).run()
+        Fit(Training(config, data, 1), config).train()
     assert signatures() == before
 
 

@@ -14,13 +14,15 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from cases import ACTIVATIONS, NETWORKS, blobs
 from layers import signatures
-from runs import DONE, curves_of, prepared, run_pack
+from runs import DONE, prepared, run_pack
 
 from fastnet.config.training import TrainConfig
 from fastnet.kernels import _store, activation, host, layout, panels, update
+from fastnet.training.loop import Fit
 from fastnet.training.pack import warm_up
 from fastnet.training.single import Training
 
@@ -52,8 +54,9 @@ def digest() -> str:
             epochs=4, **more,
         )  # fmt: skip
         training = Training(config, data, 1)
-        training.run()
-        found.update(curves_of(training.curves()).tobytes())
+        training.start()
+        training.join()
+        found.update(training.curves.astype(np.float32).tobytes())
         for arrays in layout.unpack_parameters(training.assembly.layout.table, training.work.params[0]):
             found.update(b"".join(array.tobytes() for array in arrays))
     return found.hexdigest()
@@ -73,8 +76,8 @@ def report() -> str:
                 hidden=hidden, optimizer="momentum", batch_size=batch_size, dropout=0.5, init="xavier", epochs=2
             )  # fmt: skip
             assert (run_pack(data, config, [0, 1], jobs=2).status == DONE).all()
-            Training(config, data, 1).run()
-            Training(config, data, 2, stream=5).run()
+            for threads, stream in ((1, 0), (2, 5)):
+                Fit(Training(config, data, threads, stream), config).train()
         answer["end"] = signatures()
         micro = [*panels._COMPILED.values(), *update._COMPILED.values(), *activation._COMPILED.values()]
         answer["micro"] = len(micro)

@@ -19,6 +19,7 @@ from fastnet.errors import ConfigError, FastnetError, ModelError
 from fastnet.model.classifier import Model
 from fastnet.model.ensemble import Ensemble, greedy_selection, load_model, mean_probabilities
 from fastnet.model.predictor import score_of
+from fastnet.training.loop import Fit
 from fastnet.training.single import Training
 
 X = (np.random.Philox(key=4).random_raw(50 * 12) % 256).astype(np.uint8).reshape(50, 12)
@@ -199,11 +200,12 @@ def test_members_are_the_networks_that_are_trained_alone(digits: fastnet.Dataset
     data = prepared(digits, parts)
     for stream, (member, curves) in enumerate(zip(first.members, results[0].curves, strict=True)):
         alone = Training(config, data, threads=1, stream=stream)
-        alone.run()
-        assert member.metrics["best_epoch"] == alone.best_epoch
-        assert member.metrics["epochs_done"] == len(alone.epochs) == len(curves.train_loss)
-        assert curves.validation_loss.tobytes() == alone.curves().validation_loss.tobytes()
-        expected = alone.model(digits, member.scaler)
+        fit = Fit(alone, config)
+        fit.train()
+        assert member.metrics["best_epoch"] == fit.best_epoch[0]
+        assert member.metrics["epochs_done"] == fit.epochs_done[0] == len(curves.train_loss)
+        assert curves.validation_loss.tobytes() == fit.curves(0).validation_loss.tobytes()
+        expected = fit.model(0)
         assert all(a.tobytes() == b.tobytes() for a, b in zip(member.weights, expected.weights, strict=True))
         assert member.metrics["validation_accuracy"] == pytest.approx(expected.metrics["validation_accuracy"])
     assert len({member.predict_proba(digits.x).tobytes() for member in first.members}) == 3

@@ -106,13 +106,13 @@ def test_a_training_that_waits_for_its_turn_can_be_stopped(tiny_dataset, monkeyp
 def test_the_background_ends_with_an_error_of_the_caller(tiny_dataset, monkeypatch):
     running = []
 
-    def watch(self: Training, epoch: int) -> None:
+    def watch(self: Training, epochs: range) -> None:
         running.append(True)
-        while not self.stop[0]:
+        while not self.control[0]:
             time.sleep(0.01)
         running.clear()
 
-    monkeypatch.setattr(Training, "_train_and_evaluate", watch)
+    monkeypatch.setattr(Training, "_train", watch)
 
     def fail() -> bool:
         if running:

@@ -30,7 +30,6 @@ from runs import (
 import fastnet
 from fastnet.config.training import TrainConfig
 from fastnet.data import take_first
-from fastnet.data.pipeline.scaling import fit_scaler
 from fastnet.kernels import layout, update
 from fastnet.network.assembly import n_threads_limit
 from fastnet.network.samples import TrainingData, prepare
@@ -299,8 +298,7 @@ def test_a_pack_in_parts_is_the_pack_in_one(digits, jobs):
 def test_a_pack_that_keeps_hands_out_the_networks_that_are_trained_alone(jobs, optimizer):
     images = take_first(fastnet.load("mnist5k"), 150)
     parts = fastnet.split(images.y)
-    scaler = fit_scaler(images.x, parts.train)
-    data = prepare(images, parts, scaler)
+    data = prepare(images, parts)
     config = TrainConfig(hidden=(20, 13), optimizer=optimizer, dropout=0.2, dropout_scaling="test-time", batch_size=33,
                          epochs=3, seed=77)  # fmt: skip
     members = [Member(data, replace(config, hidden=hidden), stream) for stream in (0, 9) for hidden in ((20, 13), (8,))]
@@ -311,11 +309,10 @@ def test_a_pack_that_keeps_hands_out_the_networks_that_are_trained_alone(jobs, o
     for t, member in enumerate(members):
         assert run_pack(data, member.config, [member.stream]).curves[0].tobytes() == pack.curves[t].tobytes()
         alone = Training(member.config, data, threads=1, stream=member.stream)
-        alone.run()
-        last = alone.work.params[0]
-        assert pack.parameters(t).tobytes() == last.tobytes()
-        alone.best_parameters[:], alone.best_epoch = last, 3
-        expected, actual = alone.model(images, scaler), pack.model(t, images, scaler)
+        alone.start()
+        alone.join()
+        assert pack.parameters(t).tobytes() == alone.parameters().tobytes()
+        expected, actual = alone.model(), pack.model(t)
         assert actual.predict_proba(images.x).tobytes() == expected.predict_proba(images.x).tobytes()
         assert (actual.spec, actual.settings, actual.eval_scales) == (expected.spec, expected.settings,
                                                                       (0.8,) * len(member.config.hidden))  # fmt: skip

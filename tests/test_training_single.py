@@ -21,7 +21,8 @@ from fastnet.kernels import affine, layout
 from fastnet.model import classifier
 from fastnet.network.assembly import assemble
 from fastnet.network.samples import TrainingData
-from fastnet.training import single
+from fastnet.training import loop, single
+from fastnet.training.loop import Fit
 from fastnet.training.single import Training, train
 
 TOLERANCE = 1e-5
@@ -35,18 +36,15 @@ def parameters_of(training: Training) -> tuple[list[np.ndarray], list[np.ndarray
 
 def trained(config: TrainConfig, data: TrainingData, threads: int = 1, stream: int = 0) -> Training:
     training = Training(config, data, threads, stream)
-    training.run()
+    training.start()
+    training.join()
+    assert training.epochs_done == config.epochs
     return training
 
 
 def bits_of(training: Training) -> bytes:
     """Curves in float64, parameters and optimizer states."""
-    curves = np.array([list(vars_of(epoch).values()) for epoch in training.epochs])
-    return curves.tobytes() + training.work.params.tobytes() + training.best_parameters.tobytes()
-
-
-def vars_of(epoch: single.EpochResult) -> dict[str, float]:
-    return {name: getattr(epoch, name) for name in epoch.__dataclass_fields__}
+    return training.curves.tobytes() + training.work.params.tobytes()
 
 
 @pytest.mark.parametrize("course", COURSES, ids=lambda course: course.name)
@@ -62,9 +60,9 @@ def test_parameters_are_the_references(course, monkeypatch):
     for actual, right in zip(weights + biases, expected.weights + expected.biases, strict=True):
         np.testing.assert_allclose(actual, right, rtol=0, atol=TOLERANCE * max(1.0, np.abs(right).max()))
     off = 0.03 if course.objective == "cross-entropy" else 0.0  # one sample of an accuracy
-    np.testing.assert_allclose(curves_of(training.curves()), curves_of(expected), rtol=TOLERANCE, atol=off)
-    np.testing.assert_allclose(training.curves().train_loss, expected.train_loss, rtol=TOLERANCE)
-    np.testing.assert_allclose(training.curves().validation_loss, expected.validation_loss, rtol=TOLERANCE)
+    np.testing.assert_allclose(training.curves[0], curves_of(expected), rtol=TOLERANCE, atol=off)
+    np.testing.assert_allclose(training.curves[0, 0], expected.train_loss, rtol=TOLERANCE)
+    np.testing.assert_allclose(training.curves[0, 2], expected.validation_loss, rtol=TOLERANCE)
 
 
 @pytest.mark.parametrize("course", COURSES, ids=lambda course: course.name)
@@ -90,8 +88,8 @@ NUMBERS = [course for course in COURSES if course.objective == "squared-error"]
 def test_a_training_is_the_trial_of_a_pack(course):
     data, config = course_samples(course), course_config(course, epochs=4)
     pack = run_pack(data, config, [9, 4])
-    assert curves_of(trained(config, data, stream=4).curves()).tobytes() == pack.curves[1].tobytes()
-    assert curves_of(trained(config, data, 2, stream=4).curves()).tobytes() == pack.curves[1].tobytes()
+    assert trained(config, data, stream=4).curves[0].astype(np.float32).tobytes() == pack.curves[1].tobytes()
+    assert trained(config, data, 2, stream=4).curves[0].astype(np.float32).tobytes() == pack.curves[1].tobytes()
 
 
 LARGE = TrainConfig(hidden=(197, 211), learning_rate=0.05, dropout=0.2, batch_size=130, epochs=2, seed=4)
@@ -124,7 +122,7 @@ def test_two_threads_give_the_bits_of_one(large_images, optimizer, more, skip_ze
     assert one.assembly.net.stages.tolist() != two.assembly.net.stages.tolist(), "both runs took the same stages"
     assert bits_of(one) == bits_of(two)
     if optimizer == "sgd":
-        assert curves_of(two.curves()).tobytes() == run_pack(data, config, [0]).curves[0].tobytes()
+        assert two.curves[0].astype(np.float32).tobytes() == run_pack(data, config, [0]).curves[0].tobytes()
 
 
 @pytest.mark.parametrize("activation", ["leaky-relu", "logistic"])
@@ -134,7 +132,7 @@ def test_two_threads_give_the_bits_of_one_with_any_activation(large_images, acti
     one, two = (trained(config, data, threads) for threads in (1, 2))
     assert one.assembly.net.stages.tolist() != two.assembly.net.stages.tolist(), "both runs took the same stages"
     assert not one.assembly.net.hidden_lists and bits_of(one) == bits_of(two)
-    assert curves_of(two.curves()).tobytes() == run_pack(data, config, [0]).curves[0].tobytes()
+    assert two.curves[0].astype(np.float32).tobytes() == run_pack(data, config, [0]).curves[0].tobytes()
 
 
 def test_skipping_zeros_changes_no_bit(large_images):
@@ -164,10 +162,12 @@ def test_a_schedule_belongs_to_the_training_not_to_the_epochs_trained_so_far(sch
     dataset = blobs(NETWORKS["one hidden layer"], 90)
     whole = trained(config, prepared(dataset))
     part = Training(config, prepared(dataset), 1)
-    first = [part._epoch(epoch, None) for epoch in range(4)]
-    assert [epoch.train_loss for epoch in first] == [epoch.train_loss for epoch in whole.epochs[:4]]
+    part.start(end=4)
+    part.join()
+    first = part.curves[0, 0, :4]
+    assert np.isnan(part.curves[0, 0, 4:]).all() and first.tolist() == whole.curves[0, 0, :4].tolist()
     shorter = trained(replace(config, epochs=4), prepared(dataset))
-    same = [a.train_loss == b.train_loss for a, b in zip(shorter.epochs, first, strict=True)]
+    same = (shorter.curves[0, 0] == first).tolist()
     assert same == [True] * 4 if schedule == "step" else same == [True] + [False] * 3
 
 
@@ -200,7 +200,7 @@ def test_twenty_losses_are_what_they_always_were():
         epochs=20, seed=2023,
     )  # fmt: skip
     dataset = blobs(NETWORKS["one hidden layer"], 100, filled=0.4)
-    losses = [epoch.train_loss for epoch in trained(config, prepared(dataset)).epochs]
+    losses = trained(config, prepared(dataset)).curves[0, 0].tolist()
     assert tuple(loss.hex() for loss in losses) == GOLDEN, "to accept these:\n" + " ".join(
         loss.hex() for loss in losses
     )
@@ -277,7 +277,7 @@ def test_the_test_set_is_used_once_at_the_end_and_only_for_the_result(monkeypatc
 
 def slow_training(monkeypatch) -> tuple[Dataset, TrainConfig]:
     """A network whose epochs take about a third of a second, looked at every few milliseconds."""
-    monkeypatch.setattr(single, "POLL_SECONDS", 0.005)
+    monkeypatch.setattr(loop, "POLL_SECONDS", 0.005)
     return fastnet.load("mnist5k"), TrainConfig(hidden=(256, 256), batch_size=2, epochs=50)
 
 
@@ -285,17 +285,19 @@ def test_a_stop_ends_training_mid_epoch_and_keeps_what_is_done(monkeypatch):
     dataset, config = slow_training(monkeypatch)
     seen, asked = [], []
     training = Training(config, prepared(dataset), 1)
+    fit = Fit(training, config)
 
     def should_stop() -> bool:
-        if seen and training.work.params[0].tobytes() != training.best_parameters.tobytes():  # well into epoch 2
+        if seen and training.parameters().tobytes() != fit.best[0].tobytes():  # well into epoch 2
             asked.append(time.perf_counter())
         return bool(asked)
 
-    training.run(seen.append, should_stop)
+    fit.train(seen.append, should_stop)
     assert time.perf_counter() - asked[0] < 2.0
-    assert training.status == STOPPED and len(training.epochs) == len(seen) == 1 and training.best_epoch == 1
+    assert training.status == [STOPPED] and fit.interrupted
+    assert training.epochs_done == fit.epochs_done[0] == len(seen) == fit.best_epoch[0] == 1
     first = trained(replace(config, epochs=1), prepared(dataset))
-    assert training.best_parameters.tobytes() == first.work.params[0].tobytes()
+    assert fit.best[0].tobytes() == first.parameters().tobytes()
 
 
 def test_a_stop_is_heard_where_epochs_are_shorter_than_the_time_between_two_looks():
@@ -314,7 +316,7 @@ def test_a_stop_before_the_first_epoch_ends_is_an_interrupt(monkeypatch):
     dataset, config = slow_training(monkeypatch)
     began = time.perf_counter()
     with pytest.raises(KeyboardInterrupt):
-        Training(config, prepared(dataset), 2).run(should_stop=lambda: True)
+        Fit(Training(config, prepared(dataset), 2), config).train(should_stop=lambda: True)
     assert time.perf_counter() - began < 10
 
 
@@ -325,7 +327,7 @@ def test_an_error_in_a_callback_ends_training_and_leaves_the_next_one_free(monke
         raise RuntimeError("no more")
 
     with pytest.raises(RuntimeError, match="no more"):
-        Training(config, prepared(dataset), 1).run(should_stop=fail)
+        Fit(Training(config, prepared(dataset), 1), config).train(should_stop=fail)
     began = time.perf_counter()
     train(blobs(NETWORKS["width one"], 40), TrainConfig(hidden=(1,), epochs=1), jobs=1)
     assert time.perf_counter() - began < 5

@@ -20,13 +20,13 @@ from fastnet.config.experiment import ExperimentConfig
 from fastnet.config.searching import as_settings
 from fastnet.config.training import TrainConfig
 from fastnet.data.dataset import Dataset, split, take_first
-from fastnet.data.pipeline.scaling import Scaler, fit_scaler
 from fastnet.data.validation import with_validation
 from fastnet.errors import DataError
 from fastnet.experiments.summary import Spread, spread
 from fastnet.model.classifier import Model
 from fastnet.network.assembly import Assembly
 from fastnet.network.samples import TrainingData, prepare
+from fastnet.training.loop import watch
 from fastnet.training.pack import Member, PackRun
 
 CHAPTER_IMAGES = 300
@@ -36,7 +36,6 @@ TEST_FRACTION = 0.2
 """Part of the samples set aside as test set, the same share of every class, where the data have none."""
 
 LEAST_SAMPLES = 10
-POLL_SECONDS = 0.05
 
 Floats = NDArray[np.float64]
 
@@ -155,7 +154,7 @@ class Lab:
         self.name = ""
         self._done = self._planned = 0
         self._began = time.perf_counter()
-        self._prepared: dict[int, tuple[Dataset, Scaler, TrainingData]] = {}
+        self._prepared: dict[int, TrainingData] = {}
         self._assemblies: dict[tuple[object, ...], Assembly] = {}
         self._networks: dict[tuple[TrainConfig, int, int], Network] = {}
 
@@ -249,27 +248,22 @@ class Lab:
 
     def _run(self, keys: Sequence[tuple[TrainConfig, int, int]], models: bool) -> Iterable[Network]:
         """Train the networks of one pack."""
-        prepared = [self._data(images) for _, images, _ in keys]
-        members = [
-            Member(data, config, stream) for (config, _, stream), (_, _, data) in zip(keys, prepared, strict=True)
-        ]
+        members = [Member(self._data(images), config, stream) for config, images, stream in keys]
         self.report()
         pack = PackRun(members, self.threads, self._assemblies, keep=models)
-        pack.start()
-        try:
-            while not pack.wait(POLL_SECONDS):
-                self._done += len(pack.finished())
-                self.report()
-                if self.should_stop():
-                    raise KeyboardInterrupt
-        finally:
-            pack.stop()
-            pack.join()
+
+        def look() -> None:
+            self._done += len(pack.finished())
+            self.report()
+            if self.should_stop():
+                raise KeyboardInterrupt
+
+        watch(pack, pack.start, on_look=look)
         self._done += len(pack.finished())
         self.report()
-        for t, (dataset, scaler, _) in enumerate(prepared):
-            whole = bool(np.isfinite(pack.curves[t]).all())
-            yield Network(pack.curves[t], pack.model(t, dataset, scaler) if models and whole else None)
+        for t, curves in enumerate(pack.curves):
+            whole = bool(np.isfinite(curves).all())
+            yield Network(curves, pack.model(t) if models and whole else None)
 
     def report(self, done: int | None = None, total: int | None = None) -> None:
         """Tell how far it is; raises `KeyboardInterrupt` where it is to stop."""
@@ -277,13 +271,12 @@ class Lab:
         counts = (self._done, self._planned) if done is None or total is None else (done, total)
         self.on_progress(ExperimentProgress(self.name, *counts, elapsed))
 
-    def _data(self, images: int) -> tuple[Dataset, Scaler, TrainingData]:
+    def _data(self, images: int) -> TrainingData:
         """Prepare the first images and the test samples for the kernels, once."""
         if images not in self._prepared:
             learnt = take_first(self.dataset, images).without_test()
             joined, parts = with_validation(learnt, self.test)
-            scaler = fit_scaler(joined.x, parts.train)
-            self._prepared[images] = joined, scaler, prepare(joined, parts, scaler)
+            self._prepared[images] = prepare(joined, parts)
         return self._prepared[images]
 
     def forget(self) -> None:

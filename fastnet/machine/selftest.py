@@ -19,11 +19,10 @@ from fastnet import reference
 from fastnet.config.network import ACTIVATIONS
 from fastnet.config.training import OPTIMIZERS, TrainConfig
 from fastnet.data.dataset import Dataset, Split, split, take_first
-from fastnet.data.pipeline.scaling import Scaler, fit_scaler
 from fastnet.data.registry import load
 from fastnet.kernels import layout, rng
-from fastnet.model.classifier import Model
 from fastnet.network.samples import TrainingData, prepare
+from fastnet.training.loop import Fit
 from fastnet.training.pack import PackRun, alike, warm_up
 from fastnet.training.single import Training
 
@@ -65,14 +64,13 @@ class _Bench:
 
     dataset: Dataset
     parts: Split
-    scaler: Scaler
     data: TrainingData  # the first layer skips zeros
     dense: TrainingData  # and here it does not
 
     @property
     def x(self) -> npt.NDArray[np.float64]:
         """All samples, scaled."""
-        return self.scaler.apply(self.dataset.x).astype(np.float64)
+        return self.data.scaler.apply(self.dataset.x).astype(np.float64)
 
 
 def self_test() -> list[Check]:
@@ -90,10 +88,7 @@ def self_test() -> list[Check]:
     """
     dataset = take_first(load("mnist5k"), 100)
     parts = split(dataset.y)
-    scaler = fit_scaler(dataset.x, parts.train)
-    bench = _Bench(
-        dataset, parts, scaler, prepare(dataset, parts, scaler), prepare(dataset, parts, scaler, skip_zeros=False)
-    )
+    bench = _Bench(dataset, parts, prepare(dataset, parts), prepare(dataset, parts, skip_zeros=False))
     checks: list[tuple[str, Callable[[], str]]] = [
         ("kernels", lambda: f"compiled or loaded in {warm_up(CONFIG, bench.data):.1f} s"),
         ("random numbers", lambda: _random_numbers(bench)),
@@ -146,7 +141,7 @@ def _random_numbers(bench: _Bench) -> str:
     for layer, weights in enumerate(_parameters(training)[0]):
         n_in, n_out = sizes[layer : layer + 2]
         _same(weights, reference.initial_weights(CONFIG.seed, STREAM, layer, n_in, n_out, CONFIG.init))
-    training.run()
+    Fit(training, CONFIG).train()
     n_train = len(bench.parts.train)
     order = reference.shuffle(CONFIG.seed, STREAM, CONFIG.epochs - 1, n_train)
     _same(training.work.order[:n_train], bench.parts.train[order])
@@ -156,11 +151,7 @@ def _random_numbers(bench: _Bench) -> str:
 def _forward(bench: _Bench) -> str:
     training = Training(CONFIG, bench.data, 1)
     weights, biases = _parameters(training)
-    spec = CONFIG.network(bench.dataset.n_features, bench.dataset.n_classes)
-    model = Model(
-        spec=spec, weights=tuple(weights), biases=tuple(biases), scaler=bench.scaler,
-        class_names=bench.dataset.class_names,
-    )  # fmt: skip
+    model = training.model()
     exact = [[array.astype(np.float64) for array in arrays] for arrays in (weights, biases)]
     logits = reference.forward(exact[0], exact[1], bench.x, 1.0)[-1]
     return _near([model.predict_proba(bench.dataset.x)], [reference.softmax(logits)])
@@ -173,7 +164,7 @@ def _gradients(bench: _Bench) -> str:
     for data in (bench.data, bench.dense):
         training = Training(config, data, 1)
         before = [array.astype(np.float64) for arrays in _parameters(training) for array in arrays]
-        training.run()
+        Fit(training, config).train()
         after = [array for arrays in _parameters(training) for array in arrays]
         actual += [(w - new) / config.learning_rate for w, new in zip(before, after, strict=True)]
         weights, biases = before[:3], before[3:]
@@ -189,7 +180,7 @@ def _gradients(bench: _Bench) -> str:
 def _update(bench: _Bench, optimizer: str) -> str:
     config = replace(CONFIG, optimizer=optimizer, learning_rate=_RATES.get(optimizer, 0.01))
     training = Training(config, bench.data, 1, STREAM)
-    training.run()
+    Fit(training, config).train()
     expected = _follow(bench, config)
     weights, biases = _parameters(training)
     return _near(weights + biases, expected.weights + expected.biases)
@@ -200,7 +191,7 @@ def _activations(bench: _Bench) -> str:
     for activation in ACTIVATIONS:
         config = replace(CONFIG, activation=activation, dropout=0.25)
         training = Training(config, bench.data, 1, STREAM)
-        training.run()
+        Fit(training, config).train()
         right = _follow(bench, config)
         actual += [array for arrays in _parameters(training) for array in arrays]
         expected += right.weights + right.biases

@@ -12,11 +12,8 @@ from fastnet.config.checks import count_threads
 from fastnet.config.searching import SearchConfig
 from fastnet.config.training import TrainConfig
 from fastnet.data.dataset import Dataset, split
-from fastnet.data.pipeline.scaling import fit_scaler
 from fastnet.errors import FastnetError
-from fastnet.kernels import layout
 from fastnet.machine import cache
-from fastnet.model.classifier import Model
 from fastnet.network.assembly import n_threads_limit
 from fastnet.network.samples import prepare
 from fastnet.training import pack as packs
@@ -91,18 +88,11 @@ def compile_ahead(dataset: Dataset, config: TrainConfig, *, jobs: int | None = N
     if before.unkept:
         raise FastnetError(f"nothing that is compiled would be kept: {before.unkept}")
     parts = split(dataset.y, seed=config.seed)
-    scaler = fit_scaler(dataset.x, parts.train)
-    data = prepare(dataset, parts, scaler)
+    data = prepare(dataset, parts)
     clock = time.perf_counter()
     draw(Space.parse(SearchConfig().space), np.zeros(1, np.int64), seed=config.seed)
     packs.warm_up(config, data)
-    training = Training(config, data, threads)
-    weights, biases = layout.unpack_parameters(training.assembly.layout.table, training.work.params[0])
-    model = Model(
-        spec=config.network(dataset.n_features, dataset.n_classes), weights=tuple(weights), biases=tuple(biases),
-        scaler=scaler, class_names=dataset.class_names,
-    )  # fmt: skip
-    model.predict_proba(dataset.x[:1])
+    Training(config, data, threads).model().predict_proba(dataset.x[:1])
     seconds = time.perf_counter() - clock
     after = cache.look()
     return Warmth(compiled=_count(after.functions - before.functions), seconds=seconds, cache=after)

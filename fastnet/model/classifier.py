@@ -29,7 +29,7 @@ from fastnet.model.file import FloatArray, read_file, telling
 from fastnet.model.predictor import Predictor
 
 if TYPE_CHECKING:
-    from fastnet.data.dataset import Dataset
+    from fastnet.network.samples import TrainingData
 
 
 @dataclass(frozen=True, eq=False, slots=True, kw_only=True)
@@ -216,8 +216,7 @@ class Model(Predictor):
 
 def trained_model(
     config: TrainConfig,
-    dataset: Dataset,
-    scaler: Scaler,
+    data: TrainingData,
     table: npt.NDArray[np.int64],
     parameters: FloatArray,
     metrics: dict[str, Any],
@@ -228,10 +227,8 @@ def trained_model(
     ----------
     config : TrainConfig
         How it was trained.
-    dataset : Dataset
+    data : TrainingData
         What it was trained on.
-    scaler : Scaler
-        Learnt on the training rows.
     table : (L, N_FIELDS) int64
         Where its layers lie, see `fastnet.kernels.layout`.
     parameters : (n_parameters,) float32
@@ -248,11 +245,12 @@ def trained_model(
     from fastnet.network.hyperparameters import dropout_rows
 
     weights, biases = layout.unpack_parameters(table, parameters)
+    dataset = data.dataset
     return Model(
         spec=config.network(dataset.n_features, dataset.n_classes),
         weights=tuple(weights),
         biases=tuple(biases),
-        scaler=scaler,
+        scaler=data.scaler,
         class_names=dataset.class_names,
         classes=dataset.classes,
         extent=dataset.extent(),

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fastnet.data.dataset import Dataset, Split
-from fastnet.data.pipeline.scaling import Scaler
+from fastnet.data.pipeline.scaling import Scaler, fit_scaler
 from fastnet.kernels import host, layout, panels, sparsity
 
 Floats = npt.NDArray[np.float32]
@@ -35,6 +35,10 @@ class TrainingData:
     sparse : bool
         Whether the first layer skips zeros; then `inputs` and `pairs` list the others, see
         `fastnet.kernels.sparsity.non_zero_lists`.
+    dataset : Dataset
+        What they were prepared from, with the names that a model needs.
+    scaler : Scaler
+        How they were scaled.
     objective : str
         What is learnt from them, see `fastnet.kernels.objective.OBJECTIVES`.
     """
@@ -48,6 +52,8 @@ class TrainingData:
     sparse: bool
     inputs: tuple[npt.NDArray[np.uint8], Floats, Integers]
     pairs: tuple[npt.NDArray[np.uint8], Floats, Integers]
+    dataset: Dataset
+    scaler: Scaler
     objective: str = "cross-entropy"
 
     @property
@@ -60,7 +66,7 @@ class TrainingData:
         return self.sparse and batch_size <= sparsity.MAX_BATCH
 
 
-def prepare(dataset: Dataset, split: Split, scaler: Scaler, *, skip_zeros: bool = True) -> TrainingData:
+def prepare(dataset: Dataset, split: Split, *, scaler: Scaler | None = None, skip_zeros: bool = True) -> TrainingData:
     """Scale and pad the samples of a data set, and list what is not zero where that is little.
 
     Parameters
@@ -69,8 +75,8 @@ def prepare(dataset: Dataset, split: Split, scaler: Scaler, *, skip_zeros: bool 
         Its training part is used.
     split : Split
         Which of those samples are learnt from and which are for validation.
-    scaler : Scaler
-        Learnt on the training rows.
+    scaler : Scaler, optional
+        How they are scaled; learnt on the training rows if left out.
     skip_zeros : bool
         False forces the dense kernels; the results are the same bits.
 
@@ -78,6 +84,7 @@ def prepare(dataset: Dataset, split: Split, scaler: Scaler, *, skip_zeros: bool 
     -------
     TrainingData
     """
+    scaler = scaler or fit_scaler(dataset.x, split.train)
     x = pad_samples(dataset.x, scaler)
     features = x[:, : dataset.n_features]
     filled = np.count_nonzero(features[split.train[:COPY_ROWS]]) / max(features[split.train[:COPY_ROWS]].size, 1)
@@ -93,6 +100,8 @@ def prepare(dataset: Dataset, split: Split, scaler: Scaler, *, skip_zeros: bool 
         sparse=sparse,
         inputs=sparsity.non_zero_lists(kept, 1),
         pairs=sparsity.non_zero_lists(kept, panels.PAIR),
+        dataset=dataset,
+        scaler=scaler,
     )
 
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+from concurrent.futures import TimeoutError as NotYet
 from typing import TypeVar
 
 _Result = TypeVar("_Result")
@@ -57,3 +58,44 @@ def submit(threads: int, function: Callable[[], _Result]) -> Future[_Result]:
         _make_executors()
         executor.shutdown(wait=False)
         raise
+
+
+class Background:
+    """Work in the background, a piece at a time: a pack of networks, or one network."""
+
+    def __init__(self) -> None:
+        self._future: Future[None] | None = None
+
+    def begin(self, threads: int, function: Callable[[], None]) -> None:
+        """Run `function`, which uses so many threads, in the background; see `submit`."""
+        try:
+            self._future = submit(threads, function)
+        except BaseException:
+            self.stop()  # it may have begun
+            raise
+
+    def stop(self) -> None:
+        """Ask the work to end soon; harmless at any time. Subclasses tell the compiled code first."""
+        if self._future is not None:
+            self._future.cancel()  # where it waits for other work, it need not begin
+
+    def running(self) -> bool:
+        """Whether it still works."""
+        return self._future is not None and not self._future.done()
+
+    def wait(self, seconds: float | None = None) -> bool:
+        """Wait until it has ended, at most so long; return whether it has. What went wrong is left to `join`."""
+        if self._future is None or self._future.cancelled():
+            return True
+        try:
+            self._future.exception(seconds)
+        except CancelledError:
+            return True
+        except NotYet:
+            return False
+        return True
+
+    def join(self) -> None:
+        """Wait until it has ended, and raise what went wrong in it; harmless before it began."""
+        if self._future is not None and not self._future.cancelled():
+            self._future.result()

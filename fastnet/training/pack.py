@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Sequence
-from concurrent.futures import Future, wait
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -19,12 +18,10 @@ from fastnet.network.assembly import Assembly, assemble, compile_products, conte
 from fastnet.network.hyperparameters import trial_of
 from fastnet.network.memory import n_bytes
 from fastnet.network.samples import TrainingData
-from fastnet.scalars import shortest
-from fastnet.training import background
+from fastnet.training.background import Background
+from fastnet.training.loop import metrics_at
 
 if TYPE_CHECKING:
-    from fastnet.data.dataset import Dataset
-    from fastnet.data.pipeline.scaling import Scaler
     from fastnet.model.classifier import Model
 
 Integers = npt.NDArray[np.int64]
@@ -82,7 +79,7 @@ def alike(data: TrainingData, config: TrainConfig, streams: Iterable[int], **sea
     ]
 
 
-class PackRun:
+class PackRun(Background):
     """Train networks in the background, one thread a network.
 
     Parameters
@@ -112,11 +109,10 @@ class PackRun:
     Examples
     --------
     >>> import numpy as np, fastnet
-    >>> from fastnet.data.pipeline.scaling import fit_scaler
     >>> from fastnet.network.samples import prepare
     >>> digits = fastnet.take_first(fastnet.load("mnist5k"), 100)
     >>> parts = fastnet.split(digits.y)
-    >>> data = prepare(digits, parts, fit_scaler(digits.x, parts.train))
+    >>> data = prepare(digits, parts)
     >>> config = fastnet.TrainConfig(hidden=(16,), epochs=2)
     >>> run = PackRun(alike(data, config, range(3), learning_rate=[0.1, 0.01, 0.001]), jobs=1)
     >>> run.start(); run.join(); run.status.tolist()
@@ -131,6 +127,7 @@ class PackRun:
         *,
         keep: bool = False,
     ) -> None:
+        super().__init__()
         n_trials = len(members)
         known = {} if assemblies is None else assemblies
         self._members = members
@@ -158,7 +155,6 @@ class PackRun:
         self._settle(members)
         self._kept: dict[int, npt.NDArray[np.float32]] = {}
         self._seen = np.zeros(n_trials, np.bool_)
-        self._future: Future[None] | None = None
         self._spent = self._began = self._ended = 0.0
 
     def _settle(self, members: Sequence[Member]) -> None:
@@ -212,11 +208,7 @@ class PackRun:
             costliest, self._kinds, self._trials, self._hypers, self._dropouts, self._states, addresses, self._control,
             self._curves, self.seconds, self.epochs_done, self._status, pack.initialise_stage(), first, end,
         )  # fmt: skip
-        try:
-            self._future = background.submit(len(self._contexts), self._run)
-        except BaseException:
-            self._control[pack.STOP] = 1  # it may have begun
-            raise
+        self.begin(len(self._contexts), self._run)
 
     def _make_room(self, which: Integers, *, again: bool) -> None:
         """Give up the parameters of the other networks, and have room for those of these if they are wanted `again`."""
@@ -232,30 +224,16 @@ class PackRun:
         finally:
             self._ended = time.perf_counter()
 
-    def running(self) -> bool:
-        """Whether it still works."""
-        return self._future is not None and not self._future.done()
-
     def finished(self) -> Integers:
         """Positions of the networks that ended, or came to wait, since the last call, in any order."""
         ended = np.flatnonzero((self._status != PENDING) & ~self._seen)
         self._seen[ended] = True
         return ended
 
-    def wait(self, seconds: float) -> bool:
-        """Wait until it has ended, at most so long; return whether it has. What went wrong is left to `join`."""
-        return self._future is None or not wait([self._future], seconds).not_done
-
     def stop(self) -> None:
         """Ask every thread to end before its next step; networks under way count as stopped. Harmless at any time."""
         self._control[pack.STOP] = 1
-        if self._future is not None:
-            self._future.cancel()  # where it waits for another pack, it need not begin
-
-    def join(self) -> None:
-        """Wait until it has ended, and raise what went wrong in it; harmless before `start`."""
-        if self._future is not None and not self._future.cancelled():
-            self._future.result()
+        super().stop()
 
     def parameters(self, t: int) -> npt.NDArray[np.float32]:
         """Return the weights and biases of a network as the last call of `start` left them.
@@ -272,24 +250,13 @@ class PackRun:
         """
         return self._kept[t][: self._layout(t).n_parameters]
 
-    def model(
-        self,
-        t: int,
-        dataset: Dataset,
-        scaler: Scaler,
-        parameters: npt.NDArray[np.float32] | None = None,
-        epoch: int | None = None,
-    ) -> Model:
+    def model(self, t: int, parameters: npt.NDArray[np.float32] | None = None, epoch: int | None = None) -> Model:
         """Return a network as a model.
 
         Parameters
         ----------
         t : int
             Its position.
-        dataset : Dataset
-            What the pack's data were prepared from.
-        scaler : Scaler
-            The one they were prepared with.
         parameters : (n_parameters,) float32, optional
             What `parameters` gave, now or earlier; what it gives now if left out.
         epoch : int, optional
@@ -297,17 +264,10 @@ class PackRun:
         """
         from fastnet.model.classifier import trained_model
 
-        epochs = int(self.epochs_done[t])
-        at = (epochs if epoch is None else epoch) - 1
-        _, train_accuracy, validation_loss, validation_accuracy = map(shortest, self.curves[t, :, at])
-        metrics = {
-            "epochs_done": epochs,
-            "train_accuracy": train_accuracy,
-            "validation_accuracy": validation_accuracy,
-            "validation_loss": validation_loss,
-        }
+        metrics = metrics_at(self.curves[t], int(self.epochs_done[t]), epoch)
         flat = self.parameters(t) if parameters is None else parameters
-        return trained_model(self._members[t].config, dataset, scaler, self._layout(t).table, flat, metrics)
+        member = self._members[t]
+        return trained_model(member.config, member.data, self._layout(t).table, flat, metrics)
 
     def _layout(self, t: int) -> layout.Layout:
         plan: layout.Layout = self._assemblies[self._kinds[t]].layout

@@ -18,24 +18,17 @@ from fastnet.config.training import TrainConfig, as_train_config
 from fastnet.data.dataset import Dataset, Split
 from fastnet.data.dataset import split as split_rows
 from fastnet.data.doubts import warn_of_doubts
-from fastnet.data.pipeline.scaling import Scaler, fit_scaler
 from fastnet.data.registry import as_given
-from fastnet.kernels import step
 from fastnet.limits import free_memory
 from fastnet.network.memory import does_not_fit
-from fastnet.network.samples import TrainingData, prepare
+from fastnet.network.samples import prepare
+from fastnet.training.loop import EpochResult, Fit, LearningCurves
 from fastnet.training.pack import Member, PackRun, alike, threads_within, warm_up
-from fastnet.training.single import POLL_SECONDS, EpochResult, LearningCurves, never_learnt
 
 if TYPE_CHECKING:
     from fastnet.model.classifier import Model
     from fastnet.model.ensemble import Ensemble
     from fastnet.model.predictor import Score
-
-Integers = npt.NDArray[np.int64]
-
-_CURVES = tuple(LearningCurves.__dataclass_fields__)  # in the order of the rows of `PackRun.curves`
-_VALIDATION_ACCURACY = _CURVES.index("validation_accuracy")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -145,35 +138,35 @@ def train_ensemble(
     threads = count_threads(jobs)
     parts = split or split_rows(dataset.y, seed=config.seed)
     warn_of_doubts(dataset, parts)
-    scaler = fit_scaler(dataset.x, parts.train)
-    data = prepare(dataset, parts, scaler)
+    data = prepare(dataset, parts)
     clock = time.perf_counter()
     warm_up(config, data)
-    training = _Training(config, data, networks, threads)
+    members = alike(data, config, range(networks))
+    fit = Fit(PackRun(members, threads_that_fit(members, threads), keep=True), config)
     compile_seconds = time.perf_counter() - clock
     clock = time.perf_counter()
-    training.run(on_epoch, should_stop, returns=interrupt == "return")
+    fit.train(on_epoch, should_stop, returns=interrupt == "return")
     seconds = time.perf_counter() - clock
-    members = training.models(dataset, scaler)
-    validation, member_validation = _scores(members, dataset.x[parts.validation], dataset.y[parts.validation])
+    models = tuple(fit.model(t) for t in fit.kept)
+    validation, member_validation = _scores(models, dataset.x[parts.validation], dataset.y[parts.validation])
     metrics: dict[str, Any] = {"validation_accuracy": validation.accuracy, "validation_loss": validation.loss}
     test = member_test = None
     if dataset.x_test is not None and dataset.y_test is not None:
-        test, member_test = _scores(members, dataset.x_test, dataset.y_test)
+        test, member_test = _scores(models, dataset.x_test, dataset.y_test)
         metrics |= {"test_accuracy": test.accuracy, "test_loss": test.loss}
     settings = as_settings(config) | {"networks": networks, "data": dataset.name}
     return EnsembleResult(
-        ensemble=Ensemble(members=members, settings=settings, metrics=metrics),
-        curves=tuple(training.curves(t) for t in training.kept),
+        ensemble=Ensemble(members=models, settings=settings, metrics=metrics),
+        curves=tuple(fit.curves(t) for t in fit.kept),
         validation=validation,
         member_validation=member_validation,
         test=test,
         member_test=member_test,
-        epochs_done=int(training.epochs_done.max()),
+        epochs_done=int(fit.epochs_done.max()),
         seconds=seconds,
         compile_seconds=compile_seconds,
-        diverged=training.diverged,
-        interrupted=training.interrupted,
+        diverged=fit.diverged,
+        interrupted=fit.interrupted,
     )
 
 
@@ -186,116 +179,6 @@ def threads_that_fit(members: Sequence[Member], threads: int) -> int:
     if not fitting:
         raise does_not_fit(f"{len(members)} networks need", needed, room, "choose fewer of them, or smaller layers")
     return fitting
-
-
-class _Training:
-    """Networks under training, epoch by epoch, so that each can keep its best and stop when it gets no better.
-
-    Ten networks on two threads took 1.23 times as long as in one go where an epoch of one takes 1.4 ms, and 1.06 times
-    where it takes 6 ms. Training again up to the best epoch, known from a first run, would take up to twice as long.
-    """
-
-    def __init__(self, config: TrainConfig, data: TrainingData, networks: int, threads: int) -> None:
-        self.config = config
-        members = alike(data, config, range(networks))
-        self.pack = PackRun(members, threads_that_fit(members, threads), keep=True)
-        self.best_epoch = np.zeros(networks, np.int64)
-        self.best: dict[int, npt.NDArray[np.float32]] = {}
-        self.epochs_done = np.zeros(networks, np.int64)  # without an epoch that was cut short
-        self.diverged = 0
-        self.interrupted = False
-        self._taking: tuple[Integers, int] | None = None
-
-    @property
-    def kept(self) -> list[int]:
-        """Networks that finished an epoch."""
-        return np.flatnonzero(self.epochs_done).tolist()
-
-    def run(
-        self,
-        on_epoch: Callable[[EpochResult], None] | None = None,
-        should_stop: Callable[[], bool] | None = None,
-        *,
-        returns: bool = False,
-    ) -> None:
-        """Train all of them to the end, to their early stop, or until told to stop; see `Training.run`."""
-        try:
-            self._run(on_epoch, should_stop)
-        except KeyboardInterrupt:
-            if not (returns and self.kept):
-                raise
-            if self._taking:  # it came in the middle of that
-                self._take(*self._taking)
-            self.interrupted = True
-        if not self.kept and not self.diverged:
-            raise KeyboardInterrupt
-        if not self.kept:
-            raise never_learnt(self.config)
-
-    def _run(self, on_epoch: Callable[[EpochResult], None] | None, should_stop: Callable[[], bool] | None) -> None:
-        which = np.arange(len(self.best_epoch))
-        for epoch in range(1, self.config.epochs + 1):
-            if not self._train(which, epoch, should_stop):
-                self.interrupted = True
-                break
-            fit = self.pack.status[which] != step.DIVERGED
-            self.diverged += int((~fit).sum())
-            which = which[fit]
-            if not len(which):
-                break
-            self._take(which, epoch)
-            if on_epoch:
-                means = self.pack.curves[which, :, epoch - 1].mean(axis=0, dtype=np.float64)
-                on_epoch(EpochResult(epoch=epoch, **dict(zip(_CURVES, means.tolist(), strict=True))))
-            patience = self.config.early_stopping
-            if patience is not None:
-                which = which[epoch - self.best_epoch[which] < patience]
-            if not len(which):
-                break
-
-    def _train(self, which: Integers, end: int, should_stop: Callable[[], bool] | None) -> bool:
-        """Train these networks up to an epoch; return whether all of them came to its end, or diverged."""
-        if should_stop and should_stop():  # an epoch may be over before the first poll
-            self.pack.stop()
-        self.pack.start(which, end)
-        try:
-            while not self.pack.wait(POLL_SECONDS):
-                if should_stop and should_stop():
-                    self.pack.stop()
-        except BaseException:
-            self.pack.stop()
-            self.pack.join()
-            raise
-        self.pack.join()
-        return not np.isin(self.pack.status[which], (step.PENDING, step.STOPPED)).any()
-
-    def _take(self, which: Integers, epoch: int) -> None:
-        """Note that these networks finished an epoch, and copy those that are better than ever.
-
-        A second time, nothing changes; until the end, `_taking` says that it was begun.
-        """
-        self._taking = which, epoch
-        self.epochs_done[which] = epoch
-        for t in which.tolist():
-            accuracy = self.pack.curves[t, _VALIDATION_ACCURACY]
-            if t not in self.best or accuracy[epoch - 1] > accuracy[self.best_epoch[t] - 1]:
-                self.best[t] = self.pack.parameters(t).copy()
-                self.best_epoch[t] = epoch
-        self._taking = None
-
-    def curves(self, t: int) -> LearningCurves:
-        """Return the curves of a network."""
-        return LearningCurves(*self.pack.curves[t, :, : self.epochs_done[t]])
-
-    def models(self, dataset: Dataset, scaler: Scaler) -> tuple[Model, ...]:
-        """Return the networks of the best epochs."""
-        models = []
-        for t in self.kept:
-            epochs = {"best_epoch": int(self.best_epoch[t]), "epochs_done": int(self.epochs_done[t])}
-            model = self.pack.model(t, dataset, scaler, self.best[t], epochs["best_epoch"])
-            model.metrics.update(epochs)
-            models.append(model)
-        return tuple(models)
 
 
 def _scores(members: Sequence[Model], x: npt.NDArray[Any], y: npt.NDArray[np.int64]) -> tuple[Score, Score]:

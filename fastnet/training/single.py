@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from concurrent.futures import TimeoutError as NotYet
-from concurrent.futures import wait
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,9 +16,8 @@ from fastnet.config.training import TrainConfig, as_train_config
 from fastnet.data.dataset import Dataset, Split
 from fastnet.data.dataset import split as split_rows
 from fastnet.data.doubts import warn_of_doubts
-from fastnet.data.pipeline.scaling import Scaler, fit_scaler
 from fastnet.data.registry import as_given
-from fastnet.errors import FastnetError, warn
+from fastnet.errors import warn
 from fastnet.kernels import pack, step
 from fastnet.kernels.context import LOSS, SCORE, fill
 from fastnet.kernels.threads import layer_problem
@@ -29,43 +26,13 @@ from fastnet.network.assembly import Assembly, assemble, initialise, n_threads_l
 from fastnet.network.hyperparameters import trial_of
 from fastnet.network.memory import does_not_fit, n_bytes
 from fastnet.network.samples import TrainingData, prepare
-from fastnet.training import background
+from fastnet.training.background import Background
+from fastnet.training.loop import EpochResult, Fit, LearningCurves, metrics_at
 
 if TYPE_CHECKING:
     from fastnet.model.classifier import Model
 
-POLL_SECONDS = 0.05
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EpochResult:
-    """What one epoch came to.
-
-    Attributes
-    ----------
-    epoch : int
-        From 1.
-    train_loss : float
-        Mean cross-entropy over the epoch as it was met, dropout included.
-    train_accuracy, validation_loss, validation_accuracy : float
-        Measured after the epoch.
-    """
-
-    epoch: int
-    train_loss: float
-    train_accuracy: float
-    validation_loss: float
-    validation_accuracy: float
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class LearningCurves:
-    """The four curves of a training, each (epochs,) float32."""
-
-    train_loss: npt.NDArray[np.float32]
-    train_accuracy: npt.NDArray[np.float32]
-    validation_loss: npt.NDArray[np.float32]
-    validation_accuracy: npt.NDArray[np.float32]
+Integers = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -184,35 +151,30 @@ def train_network(
     """Train one network as `train` does, on data that were looked at before."""
     check_interrupt(interrupt)
     threads = min(count_threads(jobs), n_threads_limit())
-    scaler = fit_scaler(dataset.x, parts.train)
-    data = prepare(dataset, parts, scaler)
+    data = prepare(dataset, parts)
     clock = time.perf_counter()
     training = Training(config, data, threads)
     compile_seconds = time.perf_counter() - clock
-    seconds = training.run(on_epoch, should_stop, returns=interrupt == "return")
-    model = training.model(dataset, scaler)
+    clock = time.perf_counter()
+    fit = Fit(training, config)
+    fit.train(on_epoch, should_stop, returns=interrupt == "return")
+    seconds = time.perf_counter() - clock
+    model = fit.model(0)
     score = None
     if dataset.x_test is not None and dataset.y_test is not None:
         score = model._measure(dataset.x_test, dataset.y_test)
         model.metrics["test_accuracy"], model.metrics["test_loss"] = score.accuracy, score.loss
     return TrainResult(
         model=model,
-        curves=training.curves(),
-        best_epoch=training.best_epoch,
-        epochs_done=len(training.epochs),
+        curves=fit.curves(0),
+        best_epoch=int(fit.best_epoch[0]),
+        epochs_done=int(fit.epochs_done[0]),
         test_accuracy=score.accuracy if score else None,
         test_loss=score.loss if score else None,
         seconds=seconds,
         compile_seconds=compile_seconds,
-        diverged=training.status == step.DIVERGED,
-        interrupted=training.interrupted,
-    )
-
-
-def never_learnt(config: TrainConfig) -> FastnetError:
-    """Return what is raised where the loss is not finite in the first epoch."""
-    return FastnetError(
-        f"learning_rate={config.learning_rate:g}: the loss is no longer a number in the first epoch; try a tenth of it"
+        diverged=fit.diverged > 0,
+        interrupted=fit.interrupted,
     )
 
 
@@ -239,8 +201,8 @@ def check_room(config: TrainConfig, data: TrainingData, threads: int) -> None:
         raise does_not_fit("training this network needs", needed, room)
 
 
-class Training:
-    """One network under training, epoch by epoch.
+class Training(Background):
+    """One network under training, whose products threads may share.
 
     Parameters
     ----------
@@ -252,10 +214,20 @@ class Training:
         Threads that share each product where the network is large enough to gain.
     stream : int
         Random stream; 0 unless a trial of a search is to be trained again.
+
+    Attributes
+    ----------
+    curves : (1, 4, epochs) float64
+        As `fastnet.training.loop.Run` has them.
+    status : (1,) int64
+        How the last call of `start` ended, see `fastnet.kernels.step`.
+    epochs_done : int
+        Finished epochs.
     """
 
     def __init__(self, config: TrainConfig, data: TrainingData, threads: int, stream: int = 0) -> None:
-        self.config = config
+        super().__init__()
+        self.config, self.data = config, data
         self.threads = threads_for(config, data, threads)
         check_room(config, data, self.threads)
         self.assembly: Assembly = assemble(config, data, parallel=self.threads > 1)
@@ -264,124 +236,65 @@ class Training:
         settings = trial_of(config, stream)
         fill(self.context, settings.trial)
         self.work.hyper[...], self.work.dropout[...] = settings.hyper, settings.dropout
-        self.stop = np.zeros(1, np.int64)
-        self.status = step.DONE
-        self.interrupted = False
-        self.epochs: list[EpochResult] = []
-        self.best_epoch = 0
-        self.best_parameters = self.work.params[0].copy()
+        self.curves = np.full((1, 4, config.epochs), np.nan)
+        self.status = np.array([step.PENDING])
+        self.epochs_done = 0
+        self.control = np.zeros(1, np.int64)
         initialise(self.context)
-        self._call(step.EVALUATE, step.TRAINING, np.ones(1, np.int64))  # compiles the caller and returns at once
+        self.call(step.EVALUATE, step.TRAINING, np.ones(1, np.int64))  # compiles the caller and returns at once
 
-    def _call(self, stage: int, argument: int, stop: npt.NDArray[np.int64]) -> int:
-        return int(pack.run_stage(int(self.assembly.net.stages[stage]), self.context, argument, stop))
+    def call(self, stage: int, argument: int, control: Integers) -> int:
+        """Call a stage of the network in this thread; return its status."""
+        return int(pack.run_stage(int(self.assembly.net.stages[stage]), self.context, argument, control))
 
-    def run(
-        self,
-        on_epoch: Callable[[EpochResult], None] | None = None,
-        should_stop: Callable[[], bool] | None = None,
-        *,
-        returns: bool = False,
-    ) -> float:
-        """Train to the end, to the early stop, or until told to stop; return the seconds it took.
+    def start(self, which: Integers | None = None, end: int | None = None) -> None:
+        """Train in the background up to the epoch `end`, the last of all if left out."""
+        epochs = range(self.epochs_done, self.config.epochs if end is None else end)
+        self.status[0] = step.PENDING
+        self.begin(self.threads, lambda: self._train(epochs))
 
-        KeyboardInterrupt is passed on, unless it `returns` and there is an epoch to keep.
-        """
-        clock = time.perf_counter()
-        try:
-            self._run(on_epoch, should_stop)
-        except KeyboardInterrupt:
-            if not (returns and self.epochs):
-                raise
-            self._take(self.epochs[-1])  # it may have come in the middle of that
-            self.interrupted = True
-        if not self.epochs and self.status == step.STOPPED:
-            raise KeyboardInterrupt
-        if not self.epochs:
-            raise never_learnt(self.config)
-        return time.perf_counter() - clock
+    def stop(self) -> None:
+        """Ask it to end before its next step; an epoch under way is given up. Harmless at any time."""
+        self.control[0] = 1
+        super().stop()
 
-    def _run(self, on_epoch: Callable[[EpochResult], None] | None, should_stop: Callable[[], bool] | None) -> None:
-        for epoch in range(self.config.epochs):
-            result = self._epoch(epoch, should_stop)
-            if result is None:
-                self.interrupted = self.status != step.DIVERGED
-                break
-            self.epochs.append(result)
-            self._take(result)
-            if on_epoch:
-                on_epoch(result)
-            patience = self.config.early_stopping
-            if patience is not None and result.epoch - self.best_epoch >= patience:
-                break
-
-    def _take(self, result: EpochResult) -> None:
-        """Keep the weights of the last epoch if it is better than all before; a second time, nothing changes."""
-        best = self.epochs[self.best_epoch - 1].validation_accuracy if self.best_epoch else -1.0
-        if result.validation_accuracy > best:
-            self.best_parameters[:] = self.work.params[0]
-            self.best_epoch = result.epoch  # last: an interrupt must not leave the number without its weights
-
-    def _epoch(self, epoch: int, should_stop: Callable[[], bool] | None) -> EpochResult | None:
-        """Train and evaluate one epoch in the background; None if it did not come to its end."""
-        if should_stop and should_stop():  # an epoch may be over before the first poll
-            self.stop[0] = 1
-        future = None
-        try:
-            future = background.submit(self.threads, lambda: self._train_and_evaluate(epoch))
-            while True:
-                try:
-                    return future.result(timeout=POLL_SECONDS)
-                except NotYet:
-                    if should_stop and should_stop():
-                        self.stop[0] = 1
-                        if future.cancel():  # it still waited for its turn
-                            self.status = step.STOPPED
-                            return None
-        except BaseException:
-            self.stop[0] = 1
-            if future is not None and not future.cancel():
-                wait([future])
-            raise
-
-    def _train_and_evaluate(self, epoch: int) -> EpochResult | None:
+    def _train(self, epochs: range) -> None:
         if self.threads > 1:
             pack.use_threads(self.threads)
+        for epoch in epochs:
+            self.status[0] = self._epoch(epoch)
+            if self.status[0] != step.DONE:
+                break
+            self.epochs_done = epoch + 1
+
+    def _epoch(self, epoch: int) -> int:
+        """Train and evaluate one epoch; return the status."""
         state = self.work.state
-        self.status = self._call(step.TRAIN_EPOCH, epoch, self.stop)
-        if self.status != step.DONE:
-            return None
+        status = self.call(step.TRAIN_EPOCH, epoch, self.control)
+        if status != step.DONE:
+            return status
         train_loss = float(state[LOSS])
-        self._call(step.EVALUATE, step.TRAINING, self.stop)
-        train_accuracy = float(state[SCORE])
-        self.status = self._call(step.EVALUATE, step.VALIDATION, self.stop)
-        if self.status == step.DONE and not np.isfinite(state[LOSS]):
-            self.status = step.DIVERGED
-        if self.status != step.DONE or self.stop[0]:
-            return None
-        return EpochResult(
-            epoch=epoch + 1,
-            train_loss=train_loss,
-            train_accuracy=train_accuracy,
-            validation_loss=float(state[LOSS]),
-            validation_accuracy=float(state[SCORE]),
-        )
+        self.call(step.EVALUATE, step.TRAINING, self.control)
+        train_score = float(state[SCORE])
+        status = self.call(step.EVALUATE, step.VALIDATION, self.control)
+        if status != step.DONE:
+            return status
+        if not np.isfinite(state[LOSS]):
+            return step.DIVERGED
+        if self.control[0]:
+            return step.STOPPED
+        self.curves[0, :, epoch] = train_loss, train_score, state[LOSS], state[SCORE]
+        return step.DONE
 
-    def curves(self) -> LearningCurves:
-        """Return the curves of the finished epochs."""
-        names = ("train_loss", "train_accuracy", "validation_loss", "validation_accuracy")
-        return LearningCurves(*(np.array([getattr(e, name) for e in self.epochs], np.float32) for name in names))
+    def parameters(self, t: int = 0) -> npt.NDArray[np.float32]:
+        """Return the weights and biases, (n_parameters,) float32; they are overwritten when it trains on."""
+        parameters: npt.NDArray[np.float32] = self.work.params[0]
+        return parameters
 
-    def model(self, dataset: Dataset, scaler: Scaler) -> Model:
-        """Return the network of the best epoch as a model."""
+    def model(self, t: int = 0, parameters: npt.NDArray[np.float32] | None = None, epoch: int | None = None) -> Model:
+        """Return the network as a model, as `PackRun.model` does."""
         from fastnet.model.classifier import trained_model
 
-        best = self.epochs[self.best_epoch - 1]
-        metrics = {
-            "best_epoch": self.best_epoch,
-            "epochs_done": len(self.epochs),
-            "train_accuracy": best.train_accuracy,
-            "validation_accuracy": best.validation_accuracy,
-            "validation_loss": best.validation_loss,
-        }
-        return trained_model(self.config, dataset, scaler, self.assembly.layout.table, self.best_parameters, metrics)
+        metrics = metrics_at(self.curves[0], self.epochs_done, epoch)
+        flat = self.parameters() if parameters is None else parameters
+        return trained_model(self.config, self.data, self.assembly.layout.table, flat, metrics)

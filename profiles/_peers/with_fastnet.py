@@ -34,7 +34,7 @@ class FastnetPeer(Peer):
 
     def _prepared(self, data: Samples) -> Any:
         dataset, split = images(data)
-        return prepare(dataset, split, _scaler(dataset))
+        return prepare(dataset, split, scaler=_scaler(dataset))
 
     def trials(self, rates: NDArray[np.float64], decays: NDArray[np.float64], seed: int) -> Floats:
         streams = 1_000_000 * seed + np.arange(len(rates))
@@ -47,32 +47,23 @@ class FastnetPeer(Peer):
         self.dataset, split = images(data)
         self.scaler = _scaler(self.dataset)
         config = fastnet.TrainConfig(hidden=hidden, batch_size=batch, optimizer="adam", epochs=1000)
-        self.training = Training(config, prepare(self.dataset, split, self.scaler), self.threads)
+        self.training = Training(config, prepare(self.dataset, split, scaler=self.scaler), self.threads)
         self.done = 0
 
     def epoch(self) -> None:
-        self.training._call(step.TRAIN_EPOCH, self.done, self.training.stop)
+        self.training.call(step.TRAIN_EPOCH, self.done, self.training.control)
         self.done += 1
 
     def evaluate(self) -> tuple[float, float]:
         training = self.training
         accuracies = []
         for part in (step.TRAINING, step.VALIDATION):
-            training._call(step.EVALUATE, part, training.stop)
+            training.call(step.EVALUATE, part, training.control)
             accuracies.append(float(training.work.state[ACCURACY]))
         return accuracies[0], accuracies[1]
 
     def test_accuracy(self) -> float:
-        from fastnet.kernels import layout
-        from fastnet.model.classifier import Model
-
-        training = self.training
-        weights, biases = layout.unpack_parameters(training.assembly.layout.table, training.work.params[0])
-        spec = training.config.network(self.dataset.n_features, self.dataset.n_classes)
-        model = Model(
-            spec=spec, weights=tuple(weights), biases=tuple(biases), scaler=self.scaler,
-            class_names=self.dataset.class_names, classes=self.dataset.classes, settings={}, metrics={},
-        )  # fmt: skip
+        model = self.training.model()
         assert self.dataset.x_test is not None and self.dataset.y_test is not None
         return float(model.score(self.dataset.x_test, self.dataset.y_test).accuracy)
 

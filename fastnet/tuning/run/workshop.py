@@ -72,17 +72,12 @@ class Workshop:
     def __init__(
         self, dataset: Dataset, splits: Sequence[Split], config: SearchConfig, threads: int, memory: int | None = None
     ) -> None:
-        from fastnet.data.pipeline.scaling import fit_scaler
-
         self.config = config
         self.dataset = dataset
         self.splits = splits
         self.threads = min(threads, n_threads_limit())
         self.memory = memory
-        self.scalers = [fit_scaler(dataset.x, parts.train) for parts in splits]
-        self.folds: list[TrainingData] = [
-            prepare(dataset, parts, scaler) for parts, scaler in zip(splits, self.scalers, strict=True)
-        ]
+        self.folds: list[TrainingData] = [prepare(dataset, parts) for parts in splits]
         self.compile_seconds = 0.0
         self.room = free_memory()  # in addition to the data
         self._fitting, self._largest = self.threads, 0  # threads that fit, in packs of at most that number of networks
@@ -147,8 +142,7 @@ class Workshop:
 
     def models(self, run: PackRun, t: int) -> list[Model]:
         """Return the networks of trial `t` of a pack that keeps, one for each fold."""
-        first = t * len(self.scalers)
-        return [run.model(first + fold, self.dataset, scaler) for fold, scaler in enumerate(self.scalers)]
+        return [run.model(t * len(self.folds) + fold) for fold in range(len(self.folds))]
 
     def validated(self, models: Sequence[Model]) -> NDArray[np.float32]:
         """Compute the probabilities of all validation samples, each by the network of its fold, (N, O) float32."""
