@@ -13,7 +13,7 @@ import fastnet
 from fastnet.data.dataset import Dataset, Split
 from fastnet.data.pipeline.scaling import Scaler
 from fastnet.kernels import step
-from fastnet.kernels.context import ACCURACY
+from fastnet.kernels.context import SCORE
 from fastnet.network.samples import prepare
 from fastnet.training.pack import PackRun, alike, warm_up
 from fastnet.training.single import Training
@@ -59,7 +59,7 @@ class FastnetPeer(Peer):
         accuracies = []
         for part in (step.TRAINING, step.VALIDATION):
             training.call(step.EVALUATE, part, training.control)
-            accuracies.append(float(training.work.state[ACCURACY]))
+            accuracies.append(float(training.work.state[SCORE]))
         return accuracies[0], accuracies[1]
 
     def test_accuracy(self) -> float:
