@@ -161,7 +161,7 @@ def description(dataset: Dataset, parts: Split, config: TrainConfig) -> str:
     return (
         f"{dataset.name}: {len(parts.train)} training, {len(parts.validation)} validation, {tests} test samples | "
         f"{'-'.join(map(str, network.sizes))}, {network.n_parameters:,} parameters | "
-        f"{config.activation}, {config.optimizer}, lr:{config.learning_rate}, seed:{config.seed}"
+        f"{config.activation}, {config.optimizer}, lr:{config.effective_learning_rate}, seed:{config.seed}"
     )
 
 

@@ -91,7 +91,7 @@ def follow(
 ) -> reference.Trajectory:
     """Train by the reference, in float64; a `course` gives the targets and the objective."""
     x = fit_scaler(dataset.x, parts.train).apply(dataset.x).astype(np.float64)
-    left_out = ("hidden", "early_stopping")
+    config, left_out = config.resolved(), ("hidden", "early_stopping")
     options = {name: getattr(config, name) for name in config.__dataclass_fields__ if name not in left_out}
     sizes = config.network(dataset.n_features, dataset.n_classes).sizes
     targets, objective = dataset.y, "cross-entropy"

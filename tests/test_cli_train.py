@@ -155,7 +155,7 @@ def test_initial_values_follow_the_activation(asked: dict[str, Any]) -> None:
 
 def test_nothing_given_is_the_default_configuration(asked: dict[str, Any]) -> None:
     result = CliRunner().invoke(cli, ["train", "--epochs", "1"])
-    assert result.exit_code == 0 and asked["config"] == TrainConfig(epochs=1)
+    assert result.exit_code == 0 and asked["config"].resolved() == TrainConfig(epochs=1).resolved()
     assert asked["jobs"] is None and asked["dataset"].n_samples == 4000
 
 

@@ -235,9 +235,9 @@ def test_predictions_are_the_references(tmp_path: Path, activation: str) -> None
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_initial_values_follow_the_activation_unless_given(activation: str) -> None:
     expected = "xavier" if activation in ("tanh", "logistic") else "he"
-    assert TrainConfig(activation=activation).init == expected
+    assert TrainConfig(activation=activation).resolved().init == expected
     assert TrainConfig(activation=activation).network(3, 2) == NetworkSpec(
-        n_inputs=3, n_outputs=2, activation=activation
+        n_inputs=3, n_outputs=2, activation=activation, init=expected
     )
     for init in ("he", "xavier"):
         assert TrainConfig(activation=activation, init=init).network(3, 2).init == init

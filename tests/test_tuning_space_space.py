@@ -272,13 +272,22 @@ def test_every_name_has_values_that_a_configuration_takes_and_ends_within_them()
 def test_a_trial_takes_the_place_of_what_was_not_searched():
     train = TrainConfig(hidden=(64, 32), optimizer="adam", epochs=7, seed=3)
     made = configured(train, {"learning_rate": 0.5, "hidden": "16-8", "optimizer": "sgd", "batch_size": 10})
-    assert made == TrainConfig(hidden=(16, 8), learning_rate=0.5, batch_size=10, epochs=7, seed=3)
-    assert configured(train, {}) == train
+    assert made == TrainConfig(hidden=(16, 8), learning_rate=0.5, init="he", batch_size=10, epochs=7, seed=3)
+    assert configured(train, {}) == train.resolved()
     assert configured(train, {"width": 9}).hidden == (9, 9)
     assert configured(TrainConfig(), {"depth": 2}).hidden == (100, 100)
     assert configured(TrainConfig(hidden=()), {"width": 9, "depth": 3}).hidden == (9, 9, 9)
     with pytest.raises(ConfigError, match="learning_rate"):
         configured(train, {"learning_rate": -1.0})
+
+
+def test_a_searched_optimizer_and_activation_have_their_own_defaults():
+    train = TrainConfig(activation="tanh")
+    assert [configured(train, {"optimizer": name}).learning_rate for name in ("sgd", "adam")] == [0.01, 0.001]
+    assert [configured(train, {"activation": name}).init for name in ("relu", "tanh")] == ["he", "xavier"]
+    given = TrainConfig(learning_rate=0.3, init="he")
+    assert configured(given, {"optimizer": "adam", "activation": "tanh"}).learning_rate == 0.3
+    assert configured(given, {"optimizer": "adam", "activation": "tanh"}).init == "he"
 
 
 def test_dropout_of_single_layers_makes_one_ratio_for_each():

@@ -34,8 +34,7 @@ class NetworkSpec:
         distribution itself, not its approximation; ``silu`` is z times the logistic function of z.
     init : {"he", "xavier"}
         Standard deviation of the initial weights: ``sqrt(2 / n_in)`` (He et al. 2015) or
-        ``sqrt(2 / (n_in + n_out))`` (Glorot and Bengio 2010); by default that of `INIT_OF` for the activation. Biases
-        start at zero.
+        ``sqrt(2 / (n_in + n_out))`` (Glorot and Bengio 2010). Biases start at zero.
 
     Raises
     ------
@@ -52,7 +51,7 @@ class NetworkSpec:
     n_outputs: int
     hidden: tuple[int, ...] = BOOK_HIDDEN
     activation: str = "relu"
-    init: str = None  # type: ignore[assignment]  # __post_init__ chooses by activation
+    init: str = "he"
 
     def __post_init__(self) -> None:
         make_plain(self)
@@ -60,8 +59,6 @@ class NetworkSpec:
         check_count("n_outputs", self.n_outputs, low=2, high=65_536)
         check_widths("hidden", self.hidden)
         check_choice("activation", self.activation, ACTIVATIONS)
-        if self.init is None:
-            object.__setattr__(self, "init", INIT_OF[self.activation])
         check_choice("init", self.init, INITS)
 
     @property

@@ -131,16 +131,24 @@ class SearchConfig:
 def as_settings(config: Any) -> dict[str, Any]:
     """Flatten a configuration into JSON-ready names and values, with `hidden` in its text form.
 
+    A learning rate that was left out is written as the one that it stands for, and as None where the optimizer that it
+    follows from is searched; initial values and their activation likewise.
+
     Examples
     --------
     >>> as_settings(TrainConfig(hidden=(64, 64)))["hidden"]
     '64x2'
     """
+    if isinstance(config, TrainConfig):
+        config = config.resolved()
     values = {name: getattr(config, name) for name in config.__dataclass_fields__}
     if "hidden" in values:
         values["hidden"] = format_hidden(values["hidden"])
     if isinstance(values.get("dropout"), tuple):
         values["dropout"] = format_dropout(values["dropout"])
-    if isinstance(values.get("train"), TrainConfig):
-        values["train"] = as_settings(values["train"])
+    if isinstance(train := values.get("train"), TrainConfig):
+        values["train"] = as_settings(train)
+        for name, other in (("learning_rate", "optimizer"), ("init", "activation")):
+            if other in values["space"] and getattr(train, name) is None:
+                values["train"][name] = None
     return values

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from fastnet.config.checks import MAX_EPOCHS, check_choice, check_count, check_hyperparameter
@@ -41,12 +41,12 @@ class TrainConfig:
         Width of each hidden layer, or their text form: ``"100x6"``, ``"512,256"``, ``"none"``.
     activation : {"relu", "leaky-relu", "tanh", "logistic", "gelu", "silu"}
         Of the hidden layers, see `NetworkSpec`.
-    init : {"he", "xavier"}
-        Initial values, see `NetworkSpec`; by default those of `INIT_OF` for the activation.
+    init : {"he", "xavier"}, optional
+        Initial values, see `NetworkSpec`; those of `INIT_OF` for the activation if left out.
     optimizer : {"sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw"}
         Update rule. ``weight_decay`` enters the gradient (L2), except with ``adamw``, where it is decoupled.
-    learning_rate : float
-        Step size, in (0, 1e6]; by default that of `LEARNING_RATES` for the optimizer. Where there is a schedule or a
+    learning_rate : float, optional
+        Step size, in (0, 1e6]; that of `LEARNING_RATES` for the optimizer if left out. Where there is a schedule or a
         warm-up, the largest that it reaches.
     schedule : {"constant", "step", "cosine"}
         What becomes of the learning rate: nothing; ``step_factor`` times as much every ``step_epochs`` epochs; or half
@@ -102,9 +102,9 @@ class TrainConfig:
 
     hidden: tuple[int, ...] = BOOK_HIDDEN
     activation: str = "relu"
-    init: str = None  # type: ignore[assignment]  # __post_init__ chooses by activation
+    init: str | None = None
     optimizer: str = "sgd"
-    learning_rate: float = None  # type: ignore[assignment]  # __post_init__ chooses by optimizer
+    learning_rate: float | None = None
     schedule: str = "constant"
     warmup_epochs: float = 0.0
     step_epochs: int = 20
@@ -131,15 +131,13 @@ class TrainConfig:
             object.__setattr__(self, "dropout", parse_dropout(self.dropout))
         check_widths("hidden", self.hidden)
         check_choice("activation", self.activation, ACTIVATIONS)
-        if self.init is None:
-            object.__setattr__(self, "init", INIT_OF[self.activation])
-        check_choice("init", self.init, INITS)
+        if self.init is not None:
+            check_choice("init", self.init, INITS)
         check_choice("optimizer", self.optimizer, OPTIMIZERS)
-        if self.learning_rate is None:
-            object.__setattr__(self, "learning_rate", LEARNING_RATES[self.optimizer])
         check_choice("schedule", self.schedule, SCHEDULES)
         for name in _HYPERPARAMETERS:
-            check_hyperparameter(name, getattr(self, name))
+            if name != "learning_rate" or self.learning_rate is not None:
+                check_hyperparameter(name, getattr(self, name))
         if isinstance(self.dropout, tuple) and len(self.dropout) != len(self.hidden):
             raise ConfigError(
                 f"dropout={format_dropout(self.dropout)}: the network has {len(self.hidden)} hidden layers; "
@@ -159,6 +157,28 @@ class TrainConfig:
             check_count("early_stopping", self.early_stopping)
         check_count("seed", self.seed, low=0, high=MAX_SEED)
 
+    def resolved(self) -> TrainConfig:
+        """Return the configuration with what was left out filled in: the learning rate and the initial values.
+
+        Examples
+        --------
+        >>> TrainConfig(optimizer="adam").resolved().learning_rate
+        0.001
+        """
+        if self.learning_rate is not None and self.init is not None:
+            return self
+        return replace(self, learning_rate=self.effective_learning_rate, init=self.effective_init)
+
+    @property
+    def effective_learning_rate(self) -> float:
+        """The learning rate: the one given, or the optimizer's own."""
+        return LEARNING_RATES[self.optimizer] if self.learning_rate is None else self.learning_rate
+
+    @property
+    def effective_init(self) -> str:
+        """The initial values: those given, or the activation's own."""
+        return INIT_OF[self.activation] if self.init is None else self.init
+
     @property
     def dropouts(self) -> tuple[float, ...]:
         """Dropout of each hidden layer."""
@@ -167,7 +187,11 @@ class TrainConfig:
     def network(self, n_inputs: int, n_outputs: int) -> NetworkSpec:
         """Describe the network that this configuration builds for data of that width and number of classes."""
         return NetworkSpec(
-            n_inputs=n_inputs, n_outputs=n_outputs, hidden=self.hidden, activation=self.activation, init=self.init
+            n_inputs=n_inputs,
+            n_outputs=n_outputs,
+            hidden=self.hidden,
+            activation=self.activation,
+            init=self.effective_init,
         )
 
 
@@ -188,7 +212,7 @@ def as_train_config(config: TrainConfig | None) -> TrainConfig:
         raise ConfigError(
             f"config is a {type(config).__name__}: give a fastnet.TrainConfig, such as TrainConfig(hidden=(64, 64))"
         )
-    return TrainConfig() if config is None else config
+    return (config or TrainConfig()).resolved()
 
 
 def train_config_from(settings: Mapping[str, Any]) -> TrainConfig:

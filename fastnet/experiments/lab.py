@@ -200,7 +200,7 @@ class Lab:
 
     def config(self, *, epochs: int, **settings: Any) -> TrainConfig:
         """Return the chapter's network with other settings; `epochs` gives way to the lab's."""
-        return TrainConfig(epochs=self.epochs or epochs, **settings)
+        return TrainConfig(epochs=self.epochs or epochs, **settings).resolved()
 
     def train(
         self,

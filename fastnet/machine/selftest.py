@@ -140,7 +140,7 @@ def _random_numbers(bench: _Bench) -> str:
     sizes = CONFIG.network(bench.dataset.n_features, bench.dataset.n_classes).sizes
     for layer, weights in enumerate(_parameters(training)[0]):
         n_in, n_out = sizes[layer : layer + 2]
-        _same(weights, reference.initial_weights(CONFIG.seed, STREAM, layer, n_in, n_out, CONFIG.init))
+        _same(weights, reference.initial_weights(CONFIG.seed, STREAM, layer, n_in, n_out, CONFIG.effective_init))
     Fit(training, CONFIG).train()
     n_train = len(bench.parts.train)
     order = reference.shuffle(CONFIG.seed, STREAM, CONFIG.epochs - 1, n_train)
@@ -166,7 +166,7 @@ def _gradients(bench: _Bench) -> str:
         before = [array.astype(np.float64) for arrays in _parameters(training) for array in arrays]
         Fit(training, config).train()
         after = [array for arrays in _parameters(training) for array in arrays]
-        actual += [(w - new) / config.learning_rate for w, new in zip(before, after, strict=True)]
+        actual += [(w - new) / config.effective_learning_rate for w, new in zip(before, after, strict=True)]
         weights, biases = before[:3], before[3:]
         x, labels = bench.x[bench.parts.train], bench.dataset.y[bench.parts.train]
         outputs = reference.forward(weights, biases, x, 1.0)
@@ -215,7 +215,7 @@ def _trajectory(bench: _Bench) -> str:
 
 def _follow(bench: _Bench, config: TrainConfig) -> reference.Trajectory:
     """Train by the reference, in float64."""
-    left_out = ("hidden", "early_stopping")
+    config, left_out = config.resolved(), ("hidden", "early_stopping")
     options: dict[str, Any] = {n: getattr(config, n) for n in config.__dataclass_fields__ if n not in left_out}
     sizes = config.network(bench.dataset.n_features, bench.dataset.n_classes).sizes
     return reference.train(

@@ -140,7 +140,7 @@ def assemble(config: TrainConfig, data: TrainingData, *, parallel: bool, skip_ze
         objective=objective.stages(data.objective),
         rule=rule,
         update=int(update.ADDRESS[rule]),
-        xavier=int(config.init == "xavier"),
+        xavier=int(config.effective_init == "xavier"),
         batch_size=batch_size,
         block=block,
         hidden_lists=int(config.activation == "relu" and not parallel and skip_zeros),

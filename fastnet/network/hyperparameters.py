@@ -49,7 +49,7 @@ def trial_of(config: TrainConfig, stream: int) -> TrialSettings:
     stream : int
         Random stream: the number of the trial, 0 for a single network.
     """
-    rate, decay = float(config.learning_rate), float(config.weight_decay)
+    rate, decay = float(config.effective_learning_rate), float(config.weight_decay)
     decoupled = decay if config.optimizer == "adamw" else 0.0
     moves = config.schedule != "constant" or config.warmup_epochs > 0
     beta2 = config.rho if config.optimizer == "rmsprop" else config.beta2

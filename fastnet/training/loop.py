@@ -210,8 +210,8 @@ class Fit:
             raise KeyboardInterrupt
         if not self.kept:
             raise FastnetError(
-                f"learning_rate={self.config.learning_rate:g}: the loss is no longer a number in the first epoch; try "
-                "a tenth of it"
+                f"learning_rate={self.config.effective_learning_rate:g}: the loss is no longer a number in the first "
+                "epoch; try a tenth of it"
             )
 
     def _train(self, on_epoch: Callable[[EpochResult], None] | None, should_stop: Callable[[], bool] | None) -> None:

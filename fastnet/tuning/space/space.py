@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
+from fastnet.config.network import INIT_OF
 from fastnet.config.text import format_hidden, parse_hidden
-from fastnet.config.training import TrainConfig
+from fastnet.config.training import LEARNING_RATES, TrainConfig
 from fastnet.errors import ConfigError
 from fastnet.tuning.space.distributions import Choice, Distribution, LogUniform, Uniform, text_of
 from fastnet.tuning.space.names import NEEDS, Value, check_value, kind_of, layer_of
@@ -167,8 +168,8 @@ def configured(train: TrainConfig, params: Mapping[str, Value]) -> TrainConfig:
 
     Notes
     -----
-    What is not searched is the same in all trials, also where its default depends on what is: with the optimizer
-    searched and the learning rate not, all have the learning rate of `train`.
+    What is not searched is the same in all trials, but for a default that depends on what is: with the optimizer
+    searched and no learning rate given, each optimizer has its own.
 
     Examples
     --------
@@ -193,6 +194,10 @@ def configured(train: TrainConfig, params: Mapping[str, Value]) -> TrainConfig:
         common = changes.get("dropout", train.dropout)
         before = common if isinstance(common, tuple) else (common,) * depth
         changes["dropout"] = tuple(ratios.get(k, ratio) for k, ratio in enumerate(before, start=1))
+    if train.learning_rate is None:
+        changes.setdefault("learning_rate", LEARNING_RATES[changes.get("optimizer", train.optimizer)])
+    if train.init is None:
+        changes.setdefault("init", INIT_OF[changes.get("activation", train.activation)])
     return replace(train, **changes)
 
 
