@@ -18,10 +18,12 @@ from fastnet.limits import usable_memory
 from fastnet.report.text import counted
 from fastnet.tuning import STUDY_FILE, Study
 from fastnet.tuning.rules.pruning import schedule_of, survivors
+from fastnet.tuning.run.assemble import check_split
+from fastnet.tuning.run.engine import LocalThreads
 from fastnet.tuning.run.estimate import Speed, Wave, epochs_to_train, first_wave, measure
 from fastnet.tuning.run.sampler import checked_space
-from fastnet.tuning.run.session import check_split, stage_ids
-from fastnet.tuning.run.workshop import Workshop
+from fastnet.tuning.run.stages import stage_ids
+from fastnet.tuning.run.task import Tasks, data_name
 
 from .progress import duration
 
@@ -35,7 +37,7 @@ MARGIN = 0.3
 and their memory was between 6 % less and 6 % more than told."""
 
 
-class Task:
+class Plan:
     """A search before it runs.
 
     `split` says which samples validate, where that is given; `folder` is that of a study to carry on, None for a new
@@ -79,30 +81,32 @@ class Task:
             return int((study.stored_ids() < self.config.trials).sum())
 
 
-def tell_and_measure(task: Task, output_format: str) -> None:
+def tell_and_measure(plan: Plan, output_format: str) -> None:
     """Print what the search would do, then what it would take."""
     if output_format != "table":
         raise click.UsageError("--dry-run prints lines to read; leave --format out.")
-    warn_of_doubts(task.dataset, task.splits[0])
-    workshop = Workshop(task.dataset, task.splits, task.config, task.threads, task.memory)
-    wave = first_wave(workshop)  # before anything is printed, for it finds out whether the memory suffices
-    for text in itertools.chain(describe(task), measured(task, workshop, wave)):
+    warn_of_doubts(plan.dataset, plan.splits[0])
+    engine = LocalThreads(plan.dataset, plan.splits, plan.config)
+    tasks = Tasks(plan.config, data_name(plan.dataset, plan.splits), plan.threads, plan.memory)
+    engine.load()
+    wave = first_wave(engine, tasks)  # before anything is printed, for it finds out whether the memory suffices
+    for text in itertools.chain(describe(plan), measured(plan, engine, tasks, wave)):
         click.echo(text)
 
 
-def describe(task: Task) -> Iterator[str]:
+def describe(plan: Plan) -> Iterator[str]:
     """Data, split, network, training, ranges, trials, schedule and study."""
-    config, data = task.config, task.dataset
+    config, data = plan.config, plan.dataset
     yield line(
         "data", f"{data.name}, {data.n_samples:,} samples of {data.n_features} features, {data.n_classes} classes"
     )
-    yield line("split", split_text(config, task.splits))
-    yield line("network", network_text(task))
+    yield line("split", split_text(config, plan.splits))
+    yield line("network", network_text(plan))
     yield line("training", training_text(config))
     ranges = [f"{name} {text}" for name, text in config.space.items()] or ["nothing: trials differ by chance alone"]
     yield from lines("space", ranges)
     yield line("sampler", f"grid of {config.levels} levels" if config.sampler == "grid" else config.sampler)
-    yield line("trials", f"{config.trials:,}" + (f", of which {task.stored:,} are stored" if task.stored else ""))
+    yield line("trials", f"{config.trials:,}" + (f", of which {plan.stored:,} are stored" if plan.stored else ""))
     yield from lines("schedule", list(schedule_text(config)))
     if config.stages > 1:
         yield line("stages", f"{config.stages}, of {config.trials // config.stages:,} trials each")
@@ -110,8 +114,8 @@ def describe(task: Task) -> Iterator[str]:
         yield line("final", f"the {config.final} best again, {counted(config.repeats, 'fresh seed')} each")
     if config.ensemble_top:
         yield line("ensemble", f"the {config.ensemble_top} best put together, {config.ensemble}")
-    yield line("study", "a new folder in studies" if task.folder is None else click.format_filename(task.folder))
-    yield line("threads", str(task.threads))
+    yield line("study", "a new folder in studies" if plan.folder is None else click.format_filename(plan.folder))
+    yield line("threads", str(plan.threads))
 
 
 def line(title: str, text: str) -> str:
@@ -124,10 +128,10 @@ def lines(title: str, texts: Sequence[str]) -> Iterator[str]:
         yield line("" if index else title, text)
 
 
-def network_text(task: Task) -> str:
+def network_text(plan: Plan) -> str:
     """Sizes of the layers, as far as they are not searched."""
-    train, data = task.config.train, task.dataset
-    if {"hidden", "width", "depth"} & set(task.config.space):
+    train, data = plan.config.train, plan.dataset
+    if {"hidden", "width", "depth"} & set(plan.config.space):
         return f"{data.n_features}-(searched)-{data.n_classes}"
     network = train.network(data.n_features, data.n_classes)
     return f"{'-'.join(map(str, network.sizes))}, {network.n_parameters:,} parameters"
@@ -171,16 +175,15 @@ def trial_epochs(config: SearchConfig) -> int:
     return sum(epochs_to_train(config, len(ids)) for ids in stage_ids(config.trials, config.stages))
 
 
-def measured(task: Task, workshop: Workshop, wave: Wave) -> Iterator[str]:
+def measured(plan: Plan, engine: LocalThreads, tasks: Tasks, wave: Wave) -> Iterator[str]:
     """Memory and time, from training the first trials for a moment."""
     from fastnet.report import figures, page
 
     figures.preload()  # what draws belongs to the memory of a search
-    page.preload(task.config.trials)
-    workshop.warm_up(checked_space(task.config))
-    speed = measure(workshop)
+    page.preload(plan.config.trials)
+    speed = measure(engine, tasks)
     yield from lines("memory", list(memory_text(wave, speed)))
-    yield line("time", time_text(task, speed, wave.threads))
+    yield line("time", time_text(plan, speed, wave.threads))
 
 
 def memory_text(wave: Wave, speed: Speed) -> Iterator[str]:
@@ -196,10 +199,10 @@ def memory_text(wave: Wave, speed: Speed) -> Iterator[str]:
         yield f"about {format_memory(needed)} for the whole program with data, kernels and pictures{most}"
 
 
-def time_text(task: Task, speed: Speed, threads: int) -> str:
+def time_text(plan: Plan, speed: Speed, threads: int) -> str:
     """How long it takes, and how that is known."""
-    config = task.config
-    missing = config.trials - task.stored
+    config = plan.config
+    missing = config.trials - plan.stored
     if not missing:
         return "none: every trial is stored"
     epochs = trial_epochs(config) * missing / config.trials

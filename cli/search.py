@@ -168,11 +168,11 @@ def command(
     if dry_run or verbosity() >= VERBOSE:
         from . import dry_run as plan  # not sooner: few searches tell so much
 
-        task = plan.Task(dataset, config, split=parts, jobs=jobs, memory=memory, folder=None if fresh else study)
+        search_plan = plan.Plan(dataset, config, split=parts, jobs=jobs, memory=memory, folder=None if fresh else study)
         if dry_run:
-            plan.tell_and_measure(task, output_format)
+            plan.tell_and_measure(search_plan, output_format)
             return
-        details(plan.describe(task))
+        details(plan.describe(search_plan))
     with study_folder(study) as folder, live_view(live, folder, config.metric) as view:
         with (
             StopOnInterrupt() as stop,

@@ -15,6 +15,8 @@ from fastnet.data import Dataset, Split
 from fastnet.data.pipeline.scaling import fit_scaler
 from fastnet.network.samples import TrainingData, prepare
 from fastnet.training.pack import PackRun, alike
+from fastnet.tuning.run import pack
+from fastnet.tuning.run.task import Outcome, Task, Watch
 
 PENDING, DONE, DIVERGED, STOPPED, PAUSED = 0, 1, 2, 3, 4
 """What `PackRun.status` says of a trial."""
@@ -41,10 +43,10 @@ def run_pack(
     keep: bool = False,
 ) -> PackRun:
     """Train a pack to its end."""
-    pack = PackRun(alike(data, config, streams, **(hyper or {})), jobs, keep=keep)
-    pack.start()
-    pack.join()
-    return pack
+    run = PackRun(alike(data, config, streams, **(hyper or {})), jobs, keep=keep)
+    run.start()
+    run.join()
+    return run
 
 
 def curves_of(run: Any) -> np.ndarray:
@@ -99,3 +101,23 @@ def follow(
         targets, objective = course_targets(course, dataset), course.objective
     options["objective"] = objective
     return reference.train(x, targets, parts.train, parts.validation, sizes, stream=stream, **options)
+
+
+class FakeEngine:
+    """Runs tasks on packs that pretend to train, made by `make(ids, params)`; networks cannot be had of it."""
+
+    keeps = False
+    compile_seconds = 0.0
+
+    def __init__(self, make: Any) -> None:
+        self._make = make
+
+    def load(self) -> None:
+        pass
+
+    def run(self, task: Task, watch: Watch) -> Outcome:
+        params = [{"learning_rate": config.learning_rate} for config in task.configs]
+        return pack.follow(self._make(task.ids, params), task, watch)
+
+    def fitting(self, packs: Any) -> int:
+        return 1

@@ -15,8 +15,8 @@ from fastnet.tuning import Space, Study, TrialResult
 from fastnet.tuning.rules.advice import recommend
 from fastnet.tuning.rules.choice import candidates, choose
 from fastnet.tuning.rules.narrowing import narrow
-from fastnet.tuning.run.sampler import draw_for
-from fastnet.tuning.run.session import study_settings
+from fastnet.tuning.run.assemble import study_settings
+from fastnet.tuning.run.sampler import sampler_of
 
 EPOCHS = 6
 ENVIRONMENT = {"fastnet": "0.1.0", "python": "3.11", "numpy": "2.0", "numba": "0.68", "processor": "Abacus 9",
@@ -53,7 +53,7 @@ def make_study(
     with Study.open(folder, study_settings(config, parsed, "ab" * 32), about=about, curves=curves) as study:
         for stage in range(1, stages + 1):
             ids = np.arange((stage - 1) * trials // stages, stage * trials // stages)
-            drawn = draw_for(config, parsed, ids)
+            drawn = sampler_of(config).draw(parsed, ids, ())
             found = [make_trial(int(i), params, stage, metric, diverge) for i, params in zip(ids, drawn, strict=True)]
             if found:
                 times = {"wall_seconds": 3.0, "compile_seconds": 0.5, "compiled_seconds": 2.0}

@@ -103,7 +103,7 @@ def test_names_that_do_not_fit_are_refused_before_the_work(monkeypatch: pytest.M
         raise AssertionError("the work has begun")
 
     monkeypatch.setattr("fastnet.training.single.train", work)
-    monkeypatch.setattr("fastnet.tuning.run.session._Session.go", work)
+    monkeypatch.setattr("fastnet.tuning.run.session.Session.go", work)
     longest = os.pathconf(".", "PC_NAME_MAX") if hasattr(os, "pathconf") else 255
     for name in ("n" * (longest + 1), "n" * (longest - 3), f"new/{'n' * (longest + 1)}/m"):
         assert run(*TRAIN, "-o", name, code=1).stderr.count("\n") == 1

@@ -17,6 +17,7 @@ import pytest
 from click.testing import CliRunner, Result
 from fastnet_cli.main import cli
 from numpy.typing import NDArray
+from runs import FakeEngine
 
 import fastnet.tuning
 from fastnet.report.figures import best20_figure
@@ -44,6 +45,9 @@ class FakeRun:
     def running(self) -> bool:
         return self.endless
 
+    def wait(self, seconds: float | None = None) -> bool:
+        return not self.running()
+
     def finished(self) -> NDArray[np.int64]:
         if self.endless:
             signal.raise_signal(signal.SIGINT)
@@ -65,7 +69,7 @@ def asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, Any]:
     def note(dataset: Any, config: Any, **how: Any) -> Any:
         seen.update(dataset=dataset, config=config, **how)
         factory = functools.partial(make_run, seen)
-        return search(dataset, config, run_factory=factory, **how)
+        return search(dataset, config, engine=FakeEngine(factory), **how)
 
     monkeypatch.setattr("fastnet.tuning.run_study", note)
     monkeypatch.setattr("fastnet.report.figures.best20_figure", lambda trials, path: path.write_bytes(b"png"))

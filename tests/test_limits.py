@@ -15,7 +15,7 @@ from fastnet.errors import ConfigError
 from fastnet.limits import Limits, limits_of_process
 from fastnet.training import several, single
 from fastnet.training.pack import PackRun
-from fastnet.tuning.run import estimate, workshop
+from fastnet.tuning.run import engine, estimate, prepared, task
 
 V2 = "0::{}\n"
 MOUNT_V2 = "30 23 0:26 {} {} rw,nosuid shared:4 - cgroup2 cgroup2 rw,nsdelegate\n"
@@ -202,7 +202,7 @@ def test_threads_follow_the_quota(monkeypatch):
 
 def with_room(monkeypatch, room: int | None) -> None:
     """Leave so many bytes of memory to whatever asks."""
-    for module in (workshop, single, several):
+    for module in (prepared, single, several):
         monkeypatch.setattr(module, "free_memory", lambda: room)
 
 
@@ -220,15 +220,21 @@ def test_a_search_takes_fewer_threads_where_memory_is_short(tiny_dataset, tmp_pa
         result = fastnet.search(None, tiny_dataset, study=tmp_path / name, jobs=2, **OPTIONS)
         return [trial.curves.tobytes() for trial in result.trials]
 
-    monkeypatch.setattr(workshop, "PackRun", pack)
+    monkeypatch.setattr(prepared, "PackRun", pack)
     with_room(monkeypatch, None)
     wide = curves("wide")
     config = fastnet.SearchConfig(trials=3, train=TrainConfig(hidden=(16,), epochs=2))
     parts = fastnet.split(tiny_dataset.y)
-    wave = estimate.first_wave(workshop.Workshop(tiny_dataset, [parts], config, 2))
+
+    def wave_of() -> estimate.Wave:
+        local = engine.LocalThreads(tiny_dataset, [parts], config)
+        local.load()
+        return estimate.first_wave(local, task.Tasks(config, task.data_name(tiny_dataset, [parts]), 2))
+
+    wave = wave_of()
     assert wave.threads == 2
     with_room(monkeypatch, wave.workspaces - 1)
-    assert estimate.first_wave(workshop.Workshop(tiny_dataset, [parts], config, 2)).threads == 1
+    assert wave_of().threads == 1
     assert curves("narrow") == wide and threads == [2, 1]
 
 

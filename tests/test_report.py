@@ -25,8 +25,8 @@ from fastnet.report.page import write_report
 from fastnet.report.page.write import plotly_script
 from fastnet.tuning import REPORT_FILE, Study
 from fastnet.tuning.rules.choice import choose
-from fastnet.tuning.run.sampler import checked_space, draw_for
-from fastnet.tuning.run.session import study_settings
+from fastnet.tuning.run.assemble import study_settings
+from fastnet.tuning.run.sampler import checked_space, sampler_of
 
 MANY = {"hidden": "choice:8,16x2", "optimizer": "choice:sgd,adam", "batch_size": "logint:8:64",
         "dropout": "uniform:0:0.5", "warmup_epochs": "uniform:0:2", "learning_rate": "log:1e-4:1"}  # fmt: skip
@@ -217,7 +217,7 @@ def test_the_command_on_the_page_makes_the_same_study(
     monkeypatch.chdir(tmp_path)
     dataset, config = asked(["search", "--epochs", "6", *arguments])
     settings = study_settings(config, checked_space(config), dataset.fingerprint())
-    params = draw_for(config, checked_space(config), np.arange(1))[0]
+    params = sampler_of(config).draw(checked_space(config), np.arange(1), ())[0]
     with Study.open(Path("a"), settings, about={"data": dataset.name, "n_samples": dataset.n_samples}) as study:
         trial = make_trial(0, params, 1, config.metric, 9.0)
         study.append([trial], run=study.begin_run({}), wall_seconds=1, compile_seconds=0, compiled_seconds=1)

@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 from properties import examples
 
 from fastnet.config.searching import SearchConfig
+from fastnet.config.training import TrainConfig
 from fastnet.errors import ConfigError
 from fastnet.reference import rng as reference_rng
-from fastnet.tuning.run.sampler import PURPOSE_SPACE, checked_space, draw, grid_size
+from fastnet.tuning.run.sampler import PURPOSE_SPACE, checked_space, grid_size, sampler_of
 from fastnet.tuning.space.names import stream_of
 from fastnet.tuning.space.space import Space
 
@@ -27,6 +28,11 @@ MIXED = Space.parse(
     }
 )
 SAMPLERS = ("random", "sobol", "grid")
+
+
+def draw(space, ids, *, seed, sampler="random", levels=10):
+    config = SearchConfig(sampler=sampler, levels=levels, train=TrainConfig(seed=seed))
+    return sampler_of(config).draw(space, ids, ())
 
 
 @pytest.mark.parametrize("sampler", SAMPLERS)

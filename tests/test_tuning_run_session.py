@@ -11,14 +11,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from runs import FakeEngine
 
 from fastnet.config.searching import SearchConfig
 from fastnet.config.training import TrainConfig
 from fastnet.data import as_dataset
 from fastnet.errors import ConfigError, StudyError
 from fastnet.report import to_rows
+from fastnet.training import loop
 from fastnet.tuning import Progress, SearchResult, Study, run_study
-from fastnet.tuning.run import session, trials
+from fastnet.tuning.run import session
 
 EPOCHS = 4
 CONFIG = SearchConfig(trials=23, final=0, train=TrainConfig(epochs=EPOCHS, seed=5))
@@ -76,13 +78,16 @@ class FakeRun:
         for p in self.left:
             self.status[p] = 3
 
+    def wait(self, seconds: float | None = None) -> bool:
+        return not self.running()
+
     def join(self) -> None:
         self.calls.append("join")
 
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
-    monkeypatch.setattr(trials, "POLL_SECONDS", 0.001)
+    monkeypatch.setattr(loop, "POLL_SECONDS", 0.001)
 
 
 @pytest.fixture
@@ -90,7 +95,7 @@ def run(tiny_dataset, tmp_path) -> Callable[..., SearchResult]:
     """Search with fake packs; keywords of `search`, and those of SearchConfig in `config`."""
 
     def go(config: SearchConfig = CONFIG, folder: str = "s", **options) -> SearchResult:
-        options.setdefault("run_factory", FakeRun)
+        options.setdefault("engine", FakeEngine(FakeRun))
         return run_study(tiny_dataset, config, folder=tmp_path / folder, **options)
 
     return go
@@ -146,7 +151,7 @@ def test_nothing_depends_on_packs_or_on_the_order_of_finishing(run, monkeypatch,
     expected = content(run(folder="expected"))
     monkeypatch.setattr(session, "PACK_TRIALS", pack)
     for order in range(3):
-        actual = run(folder=f"{pack}-{order}", run_factory=lambda ids, params, o=order: FakeRun(ids, params, o))
+        actual = run(folder=f"{pack}-{order}", engine=FakeEngine(lambda ids, params, o=order: FakeRun(ids, params, o)))
         assert content(actual) == expected
 
 
@@ -174,9 +179,9 @@ def test_ctrl_c_ends_the_search_and_keeps_what_is_done(run, tmp_path):
         if progress.done >= 5:
             raise KeyboardInterrupt
 
-    result = run(run_factory=factory, on_progress=interrupt, interrupt="return")
+    result = run(engine=FakeEngine(factory), on_progress=interrupt, interrupt="return")
     assert result.interrupted
-    assert runs[0].calls == ["start", "stop", "join"]
+    assert runs[0].calls == ["start", "stop"]
     done = np.flatnonzero((runs[0].status == 1) | (runs[0].status == 2)).tolist()
     assert [trial.id for trial in result.trials] == done
     assert 5 <= len(done) < 23
@@ -220,7 +225,7 @@ def test_ctrl_c_at_any_moment_loses_nothing(run, monkeypatch, moment):
             once()
 
     monkeypatch.setattr(Study, "append", interrupted_append)
-    result = run(run_factory=Interrupted, interrupt="return")
+    result = run(engine=FakeEngine(Interrupted), interrupt="return")
     assert fired
     assert result.interrupted
     done = np.flatnonzero((runs[0].status == 1) | (runs[0].status == 2)).tolist()
@@ -249,23 +254,24 @@ def test_a_finished_study_starts_nothing(run, tmp_path):
     def never(ids, params):
         raise AssertionError("nothing is missing")
 
-    again = run(run_factory=never)
+    again = run(engine=FakeEngine(never))
     assert content(again) == content(first)
     assert (again.new_trials, again.interrupted, again.trials_per_second) == (0, False, 0.0)
     with Study.read(tmp_path / "s") as study:
         assert len(study.runs()) == 1
 
 
-def test_holes_below_the_total_are_filled(run, tmp_path):
+def test_trials_are_counted_whatever_their_numbers(run, tmp_path):
     run(replace(CONFIG, trials=10))
     with Study.open(tmp_path / "s", read_settings(tmp_path / "s")) as study:
         study._connection.execute("DELETE FROM trials WHERE id IN (0, 4)")
         study._connection.execute("DELETE FROM curves WHERE id IN (0, 4)")
+    assert run(replace(CONFIG, trials=8)).new_trials == 0
     seen: list[Progress] = []
-    result = run(replace(CONFIG, trials=6), on_progress=seen.append)
-    assert result.new_trials == 2
-    assert [trial.id for trial in result.trials] == list(range(10))
-    assert {progress.total for progress in seen} == {10}
+    result = run(replace(CONFIG, trials=9), on_progress=seen.append)
+    assert [trial.id for trial in result.trials] == [0, *range(1, 4), *range(5, 10)], "the lowest hole is filled"
+    assert result.new_trials == 1 and {progress.total for progress in seen} == {9}
+    assert [trial.id for trial in run(replace(CONFIG, trials=11)).trials] == list(range(11))
 
 
 def read_settings(folder: Path) -> dict:
@@ -290,7 +296,7 @@ def test_other_data_are_refused(run, tiny_dataset, tmp_path):
     run()
     other = as_dataset(tiny_dataset.x[::-1].copy(), tiny_dataset.y)
     with pytest.raises(StudyError, match=f"data {tiny_dataset.fingerprint()[:12]} -> {other.fingerprint()[:12]}"):
-        run_study(other, CONFIG, folder=tmp_path / "s", run_factory=FakeRun)
+        run_study(other, CONFIG, folder=tmp_path / "s", engine=FakeEngine(FakeRun))
 
 
 def test_settings_that_mean_the_same_are_the_same(run):
@@ -307,7 +313,8 @@ def test_progress_counts_up_to_the_total(run):
     done = [progress.done for progress in seen]
     assert (done[0], done[-1]) == (10, 23)
     assert done == sorted(done)
-    assert {(progress.total, progress.compiling) for progress in seen} == {(23, False)}
+    assert {progress.total for progress in seen} == {23}
+    assert [progress.done for progress in seen if progress.compiling] == [10], "before the first trial of this run"
     assert seen[0].best is not None
     assert seen[-1].best == result.best(1)[0].value
     assert seen[0].eta_seconds is None
@@ -321,7 +328,7 @@ def test_a_search_in_which_every_trial_diverges(run):
             self.status[p] = 2
 
     seen: list[Progress] = []
-    result = run(run_factory=Diverging, on_progress=seen.append)
+    result = run(engine=FakeEngine(Diverging), on_progress=seen.append)
     assert (len(result.trials), result.best(), seen[-1].best) == (23, (), None)
     assert {(trial.status, trial.best_epoch) for trial in result.trials} == {("diverged", 0)}
 
@@ -348,7 +355,7 @@ def test_halving_lets_the_best_of_every_pack_train_on(run):
         runs.append(Ranked(ids, params))
         return runs[-1]
 
-    result = run(HALVING, run_factory=factory)
+    result = run(HALVING, engine=FakeEngine(factory))
     assert [run.ids.tolist() for run in runs] == [list(range(8)), list(range(8, 16)), list(range(16, 23))]
     for one, sizes in zip(runs, ([8, 4, 2], [8, 4, 2], [7, 4, 2]), strict=True):
         assert [(len(which), end) for which, end in one.spans] == list(zip(sizes, (1, 2, 4), strict=True))
@@ -364,7 +371,7 @@ def test_halving_lets_the_best_of_every_pack_train_on(run):
 @pytest.mark.parametrize("config", [CONFIG, HALVING], ids=["plain", "halving"])
 def test_progress_hands_over_each_trial_that_ended_once(run, config):
     seen: list[Progress] = []
-    result = run(config, run_factory=Ranked, on_progress=seen.append)
+    result = run(config, engine=FakeEngine(Ranked), on_progress=seen.append)
     ended = [trial for progress in seen for trial in progress.ended]
     assert sorted(trial.id for trial in ended) == [trial.id for trial in result.trials]
     assert {trial.id: trial.value for trial in ended} == {trial.id: trial.value for trial in result.trials}
@@ -374,16 +381,16 @@ def test_progress_hands_over_each_trial_that_ended_once(run, config):
 @pytest.mark.parametrize("stop", [0, 1, 9, 20])
 def test_a_pruned_search_that_was_stopped_keeps_whole_packs_and_resumes_to_the_same(run, pruning, stop):
     config = replace(HALVING, pruning=pruning)
-    whole = content(run(config, folder="whole", run_factory=Ranked))
-    first = run(config, run_factory=Ranked, **StopAfter(stop).options())
+    whole = content(run(config, folder="whole", engine=FakeEngine(Ranked)))
+    first = run(config, engine=FakeEngine(Ranked), **StopAfter(stop).options())
     assert first.interrupted and len(first.trials) in (0, 8, 16)
-    assert content(run(config, run_factory=Ranked)) == whole
+    assert content(run(config, engine=FakeEngine(Ranked))) == whole
 
 
 def test_the_number_of_trials_belongs_to_a_pruned_or_staged_study(run):
-    run(HALVING, run_factory=Ranked)
+    run(HALVING, engine=FakeEngine(Ranked))
     with pytest.raises(StudyError, match="trials 23 -> 40"):
-        run(replace(HALVING, trials=40), run_factory=Ranked)
+        run(replace(HALVING, trials=40), engine=FakeEngine(Ranked))
 
 
 def test_diverged_trials_do_not_train_on_and_count_as_nothing(run):
@@ -395,14 +402,14 @@ def test_diverged_trials_do_not_train_on_and_count_as_nothing(run):
             if self.ids[p] % 2:
                 self.status[p], self.curves[p] = 2, np.nan
 
-    result = run(config, run_factory=Some)
+    result = run(config, engine=FakeEngine(Some))
     assert [trial.status for trial in result.trials].count("diverged") == 4
     assert [trial.status for trial in result.trials].count("done") == 1, "4 left, 2 go on, 1 to the end"
 
 
 def test_folds_are_averaged_and_a_trial_ends_with_its_last_fold(run):
     config = replace(CONFIG, folds=3)
-    result = run(config, run_factory=lambda ids, params: FakeRun(ids, params, folds=3))
+    result = run(config, engine=FakeEngine(lambda ids, params: FakeRun(ids, params, folds=3)))
     single = run(CONFIG, folder="single")
     for trial, one in zip(result.trials, single.trials, strict=True):
         assert trial.status == one.status
@@ -421,7 +428,7 @@ def test_stages_share_the_trials_and_narrow_the_ranges(run, tmp_path):
             self.curves[p] = 1 - number / 10
             self.status[p], self.seconds[p] = 1, 0.25
 
-    result = run(config, run_factory=Peak)
+    result = run(config, engine=FakeEngine(Peak))
     assert [sum(trial.stage == k for trial in result.trials) for k in (1, 2, 3)] == [101, 100, 100]
     with Study.read(tmp_path / "s") as study:
         stages = study.stages()
@@ -436,9 +443,9 @@ def test_stages_share_the_trials_and_narrow_the_ranges(run, tmp_path):
     assert widths[0] > 2 * widths[1] > 2 * widths[2]
     for stop in (0, 60, 101, 150, 260):
         folder = f"stopped at {stop}"
-        first = run(config, folder=folder, run_factory=Peak, **StopAfter(stop).options())
+        first = run(config, folder=folder, engine=FakeEngine(Peak), **StopAfter(stop).options())
         assert first.interrupted
-        assert content(run(config, folder=folder, run_factory=Peak)) == content(result)
+        assert content(run(config, folder=folder, engine=FakeEngine(Peak))) == content(result)
 
 
 def test_the_space_may_be_empty(run):
@@ -464,8 +471,8 @@ def test_a_full_disk_ends_the_search_with_the_pack_stopped(run, monkeypatch):
     big = replace(CONFIG, trials=400)
     with pytest.raises(StudyError, match=r"study.sqlite: the disk is full; make room and run the same command again"):
         monkeypatch.setattr(Study, "append", full)
-        run(big, run_factory=factory)
-    assert runs[0].calls == ["start", "stop", "join"]
+        run(big, engine=FakeEngine(factory))
+    assert runs[0].calls == ["start", "stop"]
     monkeypatch.setattr(Study, "append", append)
     resumed = run(big)
     assert resumed.new_trials < 400
@@ -484,8 +491,8 @@ def test_an_error_in_a_callback_stops_the_pack(run):
             raise BrokenPipeError
 
     with pytest.raises(BrokenPipeError):
-        run(run_factory=factory, on_progress=broken)
-    assert runs[0].calls == ["start", "stop", "join"]
+        run(engine=FakeEngine(factory), on_progress=broken)
+    assert runs[0].calls == ["start", "stop"]
     assert len(run().trials) == 23  # the study was closed and can be gone on with
 
 
@@ -530,6 +537,7 @@ from fastnet.data import as_dataset
 from fastnet.tuning import run_study
 from fastnet.tuning.run import session
 sys.path.insert(0, sys.argv[2])
+from runs import FakeEngine
 from test_tuning_run_session import CONFIG, FakeRun
 session.STORE_SECONDS = 0.0
 x = (np.arange(90 * 4).reshape(90, 4) % 7).astype(np.float32)
@@ -537,14 +545,14 @@ data = as_dataset(x, np.arange(90) % 3)
 def report(progress):
     print(progress.done, flush=True)
     time.sleep(0.01)
-run_study(data, CONFIG, folder=Path(sys.argv[1]), run_factory=FakeRun, on_progress=report)
+run_study(data, CONFIG, folder=Path(sys.argv[1]), engine=FakeEngine(FakeRun), on_progress=report)
 """
 
 
 def test_a_search_killed_at_any_moment_resumes_to_the_same_study(tmp_path):
     x = (np.arange(90 * 4).reshape(90, 4) % 7).astype(np.float32)
     data = as_dataset(x, np.arange(90) % 3)
-    expected = content(run_study(data, CONFIG, folder=tmp_path / "whole", run_factory=FakeRun))
+    expected = content(run_study(data, CONFIG, folder=tmp_path / "whole", engine=FakeEngine(FakeRun)))
     for at_least in (4, 12):
         command = [sys.executable, "-c", textwrap.dedent(KILLED), str(tmp_path / "s"), str(Path(__file__).parent)]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:
@@ -553,7 +561,7 @@ def test_a_search_killed_at_any_moment_resumes_to_the_same_study(tmp_path):
                 if int(line) >= at_least:
                     child.kill()
         assert child.returncode not in (0, 1)  # 1 of a program that is wrong
-    part = run_study(data, CONFIG, folder=tmp_path / "s", run_factory=FakeRun)
+    part = run_study(data, CONFIG, folder=tmp_path / "s", engine=FakeEngine(FakeRun))
     assert content(part) == expected
 
 
@@ -577,7 +585,7 @@ def test_the_final_choice_goes_by_fresh_seeds_and_is_made_once(run, tmp_path):
         runs.append(Lucky(ids, params))
         return runs[-1]
 
-    result = run(FINAL, run_factory=factory)
+    result = run(FINAL, engine=FakeEngine(factory))
     best = [trial.id for trial in result.best(3)]
     assert runs[-1].ids.tolist() == [trial for trial in best for _ in range(4)]
     final = result.final
@@ -589,9 +597,12 @@ def test_the_final_choice_goes_by_fresh_seeds_and_is_made_once(run, tmp_path):
     seeds = [seed for of_trial in final["seeds"].values() for seed in of_trial]
     assert len(set(seeds)) == 12 and CONFIG.train.seed not in seeds
     n = len(runs)
-    assert run(FINAL, run_factory=factory).final == final and len(runs) == n
-    assert run(replace(FINAL, repeats=2), run_factory=factory).final["seeds"] != final["seeds"] and len(runs) == n + 1
-    more = run(replace(FINAL, trials=30), run_factory=factory)
+    assert run(FINAL, engine=FakeEngine(factory)).final == final and len(runs) == n
+    assert (
+        run(replace(FINAL, repeats=2), engine=FakeEngine(factory)).final["seeds"] != final["seeds"]
+        and len(runs) == n + 1
+    )
+    more = run(replace(FINAL, trials=30), engine=FakeEngine(factory))
     assert more.final["trials"] == 30 and len(runs) == n + 3
 
 
@@ -603,9 +614,9 @@ def test_a_stop_during_the_final_choice_leaves_it_to_the_next_run(run):
         seen.append(progress.choosing)
         stop.done = 23 if progress.choosing else 0
 
-    first = run(FINAL, run_factory=Lucky, on_progress=on_progress, should_stop=stop.should_stop)
+    first = run(FINAL, engine=FakeEngine(Lucky), on_progress=on_progress, should_stop=stop.should_stop)
     assert first.interrupted and first.final is None and len(first.trials) == 23 and any(seen)
-    assert run(FINAL, run_factory=Lucky).final["winner"] == 16
+    assert run(FINAL, engine=FakeEngine(Lucky)).final["winner"] == 16
 
 
 def test_nothing_is_chosen_where_everything_diverged(run):
@@ -613,4 +624,45 @@ def test_nothing_is_chosen_where_everything_diverged(run):
         def finish(self, p):
             self.status[p] = 2
 
-    assert run(FINAL, run_factory=Diverging).final is None
+    assert run(FINAL, engine=FakeEngine(Diverging)).final is None
+
+
+class Following:
+    """Draws near the best trial of earlier generations; the first one at random. Notes what it was given."""
+
+    generation = 6
+
+    def __init__(self) -> None:
+        self.given: dict[int, list[tuple[int, float]]] = {}
+
+    def draw(self, space, ids, history):
+        generation = int(min(ids)) // self.generation
+        known = [(trial.id, trial.value) for trial in history if trial.status == "done"]
+        assert all(trial.id < generation * self.generation for trial in history)
+        assert self.given.setdefault(generation, known) == known, "the same for every trial of a generation"
+        best = max(history, key=lambda trial: (trial.status == "done", trial.value), default=None)
+        near = best.params["learning_rate"] if best else 1e-3
+        return [{"learning_rate": near * (1 + int(trial) / 100)} for trial in ids]
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        CONFIG,
+        replace(HALVING, pack_size=4),
+        replace(CONFIG, stages=2),
+    ],
+    ids=["alone", "compared", "in stages"],
+)
+def test_a_sampler_knows_earlier_generations_only_also_after_a_resume(run, config, monkeypatch):
+    config = replace(config, space={"learning_rate": "log:1e-6:1e-1"})
+    monkeypatch.setattr(session, "PACK_TRIALS", 4)
+    whole, parts = Following(), [Following() for _ in range(3)]
+    expected = content(run(config, folder="whole", sampler=whole))
+    assert whole.given[0] == []
+    assert set(whole.given) >= {1, 2, 3} and all(len(known) for k, known in whole.given.items() if k)
+    for sampler, n in zip(parts, (5, 14, 99), strict=True):
+        last = run(config, folder="parts", sampler=sampler, **StopAfter(n).options())
+    assert content(last) == expected
+    for sampler in parts:
+        assert {k: whole.given[k] for k in sampler.given} == sampler.given

@@ -9,13 +9,15 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from runs import FakeEngine
 from test_tuning_run_session import CONFIG, HALVING, FakeRun, content
 
 from fastnet.config.searching import SearchConfig
 from fastnet.data.dataset import Dataset
 from fastnet.errors import FastnetWarning, StudyError
+from fastnet.training import loop
 from fastnet.tuning import STUDY_FILE, Progress, SearchResult, Study, run_study
-from fastnet.tuning.run import session, trials
+from fastnet.tuning.run import session
 from fastnet.tuning.store import backlog, study
 from fastnet.tuning.store.folder import StudyLockedError
 
@@ -49,7 +51,7 @@ class Locker:
 def search(
     tiny_dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Callable[..., SearchResult]]:
-    monkeypatch.setattr(trials, "POLL_SECONDS", 0.001)
+    monkeypatch.setattr(loop, "POLL_SECONDS", 0.001)
     monkeypatch.setattr(session, "STORE_SECONDS", 0.0)
     monkeypatch.setattr(study, "RETRY_SECONDS", 0.001)
     lockers = []
@@ -57,7 +59,7 @@ def search(
     def go(config: SearchConfig = CONFIG, folder: str = "s", **options: object) -> SearchResult:
         if isinstance(options.get("on_progress"), Locker):
             lockers.append(options["on_progress"])
-        return run_study(tiny_dataset, config, folder=tmp_path / folder, run_factory=FakeRun, **options)  # type: ignore[arg-type]
+        return run_study(tiny_dataset, config, folder=tmp_path / folder, engine=FakeEngine(FakeRun), **options)  # type: ignore[arg-type]
 
     yield go
     for locker in lockers:

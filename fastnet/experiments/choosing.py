@@ -15,7 +15,7 @@ from fastnet.experiments.panels import spread_series
 from fastnet.experiments.rules import subtitle
 from fastnet.experiments.summary import Floats, Spread, clearly_above, interval_text, spread
 from fastnet.report.chart import Chart, Panel, Series
-from fastnet.tuning.run.sampler import draw
+from fastnet.tuning.run.sampler import Random
 from fastnet.tuning.space.names import Value
 from fastnet.tuning.space.space import Space, configured
 
@@ -60,7 +60,7 @@ def validation(lab: Lab) -> Outcome:
     if part < 2:
         raise DataError(f"{lab.dataset.name} has {n_test} test samples: choosing needs at least 8 to divide")
     space = Space.parse(SPACE)
-    drawn = draw(space, np.arange(CANDIDATES), seed=0)
+    drawn = Random(0).draw(space, np.arange(CANDIDATES))
     base = lab.config(epochs=EPOCHS)
     configs = {number: configured(base, values) for number, values in enumerate(drawn)}
     groups = lab.train(configs, models=True)

@@ -20,8 +20,8 @@ from fastnet.experiments.outcome import Claim, Outcome, Table
 from fastnet.experiments.rules import subtitle
 from fastnet.experiments.summary import Floats
 from fastnet.report.chart import Box, Chart, Panel, Series, TrialsChart
+from fastnet.tuning.run.assemble import run_study
 from fastnet.tuning.run.result import Progress
-from fastnet.tuning.run.session import run_study
 from fastnet.tuning.trial import TrialResult
 
 TRIALS = 100

@@ -18,7 +18,7 @@ from fastnet.network.assembly import n_threads_limit
 from fastnet.network.samples import prepare
 from fastnet.training import pack as packs
 from fastnet.training.single import Training
-from fastnet.tuning.run.sampler import draw
+from fastnet.tuning.run.sampler import Random
 from fastnet.tuning.space.space import Space
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ def compile_ahead(dataset: Dataset, config: TrainConfig, *, jobs: int | None = N
     parts = split(dataset.y, seed=config.seed)
     data = prepare(dataset, parts)
     clock = time.perf_counter()
-    draw(Space.parse(SearchConfig().space), np.zeros(1, np.int64), seed=config.seed)
+    Random(config.seed).draw(Space.parse(SearchConfig().space), np.zeros(1, np.int64))
     packs.warm_up(config, data)
     Training(config, data, threads).model().predict_proba(dataset.x[:1])
     seconds = time.perf_counter() - clock

@@ -1,7 +1,7 @@
 """Hyperparameter search: `run_study` runs a study, `Study` is its file, `Space` its ranges."""
 
+from fastnet.tuning.run.assemble import run_study
 from fastnet.tuning.run.result import Progress, SearchResult
-from fastnet.tuning.run.session import run_study
 from fastnet.tuning.space.names import SEARCHABLE
 from fastnet.tuning.space.parsing import parse_distribution
 from fastnet.tuning.space.space import Space, configured, parse_space_option

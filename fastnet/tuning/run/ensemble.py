@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from fastnet.config.searching import SearchConfig
 from fastnet.tuning.run.final import test_and_save
 from fastnet.tuning.store.folder import ENSEMBLE_FILE
@@ -13,9 +15,8 @@ from fastnet.tuning.store.study import Study
 from fastnet.tuning.trial import TrialResult, known
 
 if TYPE_CHECKING:
-    from fastnet.data.dataset import Dataset
-    from fastnet.training.pack import PackRun
-    from fastnet.tuning.run.workshop import Workshop
+    from fastnet.data.dataset import Dataset, Split
+    from fastnet.model.classifier import Model
 
 
 def best_finished(study: Study, n: int) -> tuple[TrialResult, ...]:
@@ -26,8 +27,8 @@ def best_finished(study: Study, n: int) -> tuple[TrialResult, ...]:
 def put_together(
     study: Study,
     dataset: Dataset,
-    workshop: Workshop,
-    run: PackRun,
+    splits: Sequence[Split],
+    networks: Sequence[Sequence[Model]],
     trials: Sequence[TrialResult],
     config: SearchConfig,
 ) -> dict[str, Any]:
@@ -39,12 +40,12 @@ def put_together(
         Notes that, and when, the test set was used.
     dataset : Dataset
         With its test part, if it has one.
-    workshop : Workshop
-        Where the networks were trained.
-    run : PackRun
-        The networks of the trials, trained to their end, with their weights.
+    splits : sequence of Split
+        Those of the trials: one, or one for each fold.
+    networks : sequence of sequences of Model
+        The networks of each trial, trained to their end, one for each fold.
     trials : sequence of TrialResult
-        At least one, the best first, in the order of the run.
+        At least one, the best first, in the same order.
     config : SearchConfig
         Of the study.
 
@@ -63,9 +64,13 @@ def put_together(
     from fastnet.model.ensemble import Ensemble, greedy_selection, mean_probabilities
     from fastnet.model.predictor import score_of
 
-    networks = [workshop.models(run, t) for t in range(len(trials))]
-    tables = [workshop.validated(models) for models in networks]
-    y = workshop.validation_labels()
+    tables = [
+        np.concatenate(
+            [model._probabilities(dataset.x[parts.validation]) for model, parts in zip(models, splits, strict=True)]
+        )
+        for models in networks
+    ]
+    y = np.concatenate([dataset.y[parts.validation] for parts in splits])
     others = len(trials) - 1
     weights = {"best": (1, *[0] * others), "average": (1, *[1] * others)}
     weights["greedy"] = greedy_selection(tables, y, config.metric)

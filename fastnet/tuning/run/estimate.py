@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from fastnet.config.searching import SearchConfig
 from fastnet.limits import resident_memory
-from fastnet.tuning.rules.pruning import schedule_of, survivors
-from fastnet.tuning.run.sampler import checked_space, draw_for
-from fastnet.tuning.run.session import MOST_PACKS, PACK_TRIALS, stage_ids
-from fastnet.tuning.run.trials import Ids, Params
+from fastnet.tuning.rules.pruning import Full, schedule_of, survivors
+from fastnet.tuning.run.engine import LocalThreads
+from fastnet.tuning.run.sampler import checked_space, sampler_of
+from fastnet.tuning.run.session import PACK_TRIALS, packs_that_pay
+from fastnet.tuning.run.stages import stage_ids
+from fastnet.tuning.run.task import Task, Tasks, joined
 
 if TYPE_CHECKING:
     from fastnet.training.pack import PackRun
-    from fastnet.tuning.run.workshop import Recipe, Workshop
 
 MEASURE_SECONDS = 2.0
 """Time that is measured where trials are short; a trial of the book takes 0.2 s."""
@@ -74,14 +75,20 @@ class Speed:
 
 
 def measure(
-    workshop: Workshop, *, seconds: float = MEASURE_SECONDS, should_stop: Callable[[], bool] = lambda: False
+    engine: LocalThreads,
+    tasks: Tasks,
+    *,
+    seconds: float = MEASURE_SECONDS,
+    should_stop: Callable[[], bool] = lambda: False,
 ) -> Speed:
     """Train the first trials of a search for a moment and see how fast it goes.
 
     Parameters
     ----------
-    workshop : Workshop
-        Of the search, warmed up.
+    engine : LocalThreads
+        Loaded.
+    tasks : Tasks
+        Of the search.
     seconds : float
         Time to measure; longer, up to `LONGEST_MEASURE`, until each thread has finished an epoch.
     should_stop : callable
@@ -92,10 +99,11 @@ def measure(
     A trial whose loss leaves the finite numbers ends early, in the measurement as in the search: all of its epochs
     count as trained. Where architectures differ, an epoch counts by its multiplications.
     """
-    recipes = first_recipes(workshop)
-    members = workshop.members(recipes)
-    threads = workshop.threads_for(members, waiting=False)
-    run = workshop.pack(recipes)
+    task = first_trials(tasks, min(tasks.config.trials, SAMPLE_TRIALS))
+    task = replace(task, schedule=Full(tasks.config.train.epochs))
+    members = engine.data.members(task)
+    threads = engine.data.threads_for(task, members)
+    run = engine.data.pack(task)
     costs = np.array([member.cost for member in members])
     began = time.perf_counter()
     run.start()
@@ -115,13 +123,10 @@ def measure(
     return Speed(work / costs.mean() / elapsed, int(trained.sum()), elapsed, memory)
 
 
-def first_recipes(workshop: Workshop) -> list[Recipe]:
-    """Return the first trials, `SAMPLE_TRIALS` at most."""
-    return workshop.recipes(*_drawn(workshop.config, np.arange(min(workshop.config.trials, SAMPLE_TRIALS))))
-
-
-def _drawn(config: SearchConfig, ids: Ids) -> tuple[Ids, list[Params]]:
-    return ids, draw_for(config, checked_space(config), ids)
+def first_trials(tasks: Tasks, trials: int, begin: int = 0) -> Task:
+    """Return the task of the first trials of a search, or of some later ones."""
+    ids = np.arange(begin, begin + trials)
+    return tasks.of(ids, sampler_of(tasks.config).draw(checked_space(tasks.config), ids, ()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,32 +152,27 @@ class Wave:
     kept: int
 
 
-def first_wave(workshop: Workshop) -> Wave:
-    """Tell what trains together first, and the memory it takes, by the sizes of its arrays.
+def first_wave(engine: LocalThreads, tasks: Tasks) -> Wave:
+    """Return what trains at the same time first, and the memory it takes, by the sizes of its arrays.
 
     Raises
     ------
     ConfigError
-        If the memory that the workshop may use does not suffice.
+        If the memory that the search may use does not suffice.
     """
     from fastnet.training.pack import footprint
 
-    config = workshop.config
-    pruned = len(schedule_of(config).rungs) > 1
-    ids = np.arange(len(stage_ids(config.trials, config.stages)[0]))
-    if pruned:
-        size = config.pack_size
-        packs = [
-            _drawn(config, ids[begin : begin + size]) for begin in range(0, min(len(ids), MOST_PACKS * size), size)
-        ]
-        packs = packs[: workshop.packs_at_once(packs)]
-    else:
-        packs = [_drawn(config, ids[:PACK_TRIALS])]
-    members = [member for pack in packs for member in workshop.members(workshop.recipes(*pack))]
-    threads = workshop.threads_for(members, waiting=pruned)
+    config = tasks.config
+    trials = len(stage_ids(config.trials, config.stages)[0])
+    size = config.pack_size if len(schedule_of(config).rungs) > 1 else PACK_TRIALS
+    n = min(packs_that_pay(config, min(size, trials), tasks.threads), -(-trials // size))
+    packs = [first_trials(tasks, min(size, trials - begin), begin) for begin in range(0, n * size, size)]
+    task = joined(packs[: engine.fitting(packs)])
+    members = engine.data.members(task)
+    threads = engine.data.threads_for(task, members)
     workspaces = footprint(members, threads, waiting=False)
-    kept = footprint(members, threads, waiting=True) - workspaces if pruned else 0
-    return Wave(len(packs), sum(len(ids) for ids, _ in packs), threads, workspaces, kept)
+    kept = footprint(members, threads, waiting=True) - workspaces if task.waits else 0
+    return Wave(len(task.sizes), len(task.ids), threads, workspaces, kept)
 
 
 def _trained(run: PackRun) -> np.ndarray:

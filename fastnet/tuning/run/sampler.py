@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +14,7 @@ from fastnet.config.searching import SearchConfig
 from fastnet.errors import ConfigError
 from fastnet.tuning.space.names import Value, stream_of
 from fastnet.tuning.space.space import Space
+from fastnet.tuning.trial import TrialResult
 
 PURPOSE_SPACE = 4
 """Which of the random streams of a trial its hyperparameters are drawn from."""
@@ -24,72 +28,128 @@ Ids = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
 
-def draw(space: Space, ids: Ids, *, seed: int, sampler: str = "random", levels: int = 10) -> list[dict[str, Value]]:
-    """Give some trials of a study their hyperparameters.
+class Sampler(Protocol):
+    """What gives the trials of a study their hyperparameters.
+
+    A trial must follow from the space, the seed, its number and the trials of earlier generations alone, on any
+    machine, so that a study does not depend on threads, engines or interruptions.
+    """
+
+    @property
+    def generation(self) -> int | None:
+        """Consecutive trials that are drawn knowing the same; None where no trial depends on another."""
+
+    def draw(self, space: Space, ids: Ids, history: Sequence[TrialResult]) -> list[dict[str, Value]]:
+        """Give some trials of a study their hyperparameters.
+
+        Parameters
+        ----------
+        space : Space
+            What is searched.
+        ids : (T,) int64 array
+            Trial numbers, 0 to 2**32 - 2, in any order. Where there are generations, of one of them; trials that are
+            compared with one another all count as of that of the first.
+        history : sequence of TrialResult
+            All trials of earlier generations by their numbers, without curves; empty where there are no generations.
+
+        Returns
+        -------
+        list of dict
+            For each trial its values by name, names sorted.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Random:
+    """Every value drawn for itself.
 
     Parameters
     ----------
-    space : Space
-        What is searched.
-    ids : (T,) int64 array
-        Trial numbers, 0 to 2**32 - 2, in any order.
     seed : int
         Seed of the study, 0 to 2**64 - 1.
-    sampler : {"random", "sobol", "grid"}
-        ``random``: every value drawn for itself. ``sobol``: points that leave no part of the space empty for long, see
-        Notes. ``grid``: every combination of `levels` values of each range and all values of each choice, the last
-        name changing fastest.
-    levels : int
-        Values of each range on a grid, its ends among them; whole numbers may have fewer.
-
-    Returns
-    -------
-    list of dict
-        For each trial its values by name, names sorted.
-
-    Raises
-    ------
-    ConfigError
-        If a trial lies beyond the end of the grid.
 
     Notes
     -----
-    A trial is a pure function of the space, the seed and its number: any subset can be drawn alone, in any order, on
-    any machine, and is the same.
-
-    ``random``: each name has a stream of its own (`space.names.stream_of`): for trial i the first word of the
-    generator's block with key `seed` and counter (stream, 0, `PURPOSE_SPACE`, i). So adding a hyperparameter to a
-    search changes none of the others.
-
-    ``sobol``: point i of SciPy's Sobol sequence (Joe and Kuo 2008), the k-th name taking dimension k, scrambled by a
-    permutation of Owen's kind for each dimension (Burley, *Practical Hash-based Owen Scrambling*, JCGT 9, 2020) that
-    the seed chooses. The first 2**m points, and every later 2**m, put one into each of 2**m equal parts of each range.
+    Each name has a stream of its own (`space.names.stream_of`): for trial i the first word of the generator's block
+    with key `seed` and counter (stream, 0, `PURPOSE_SPACE`, i). So adding a hyperparameter to a search changes none of
+    the others.
 
     Examples
     --------
     >>> import numpy as np
     >>> space = Space.parse({"learning_rate": "log:1e-6:1e-2", "optimizer": "choice:sgd,adam"})
-    >>> draw(space, np.array([3, 700]), seed=0)[1] == draw(space, np.array([700]), seed=0)[0]
+    >>> Random(0).draw(space, np.array([3, 700]))[1] == Random(0).draw(space, np.array([700]))[0]
     True
-    >>> draw(space, np.array([0, 1, 2]), seed=0, sampler="grid", levels=3)[2]
+    """
+
+    seed: int
+    generation: ClassVar[None] = None
+
+    def draw(self, space: Space, ids: Ids, history: Sequence[TrialResult] = ()) -> list[dict[str, Value]]:
+        """Give some trials their hyperparameters, see `Sampler.draw`."""
+        return _values_at(space, ids, _random(space, ids, self.seed))
+
+
+@dataclass(frozen=True, slots=True)
+class Sobol:
+    """Points that leave no part of the space empty for long.
+
+    Parameters
+    ----------
+    seed : int
+        Seed of the study, 0 to 2**64 - 1.
+
+    Notes
+    -----
+    Point i of SciPy's Sobol sequence (Joe and Kuo 2008), the k-th name taking dimension k, scrambled by a permutation
+    of Owen's kind for each dimension (Burley, *Practical Hash-based Owen Scrambling*, JCGT 9, 2020) that the seed
+    chooses. The first 2**m points, and every later 2**m, put one into each of 2**m equal parts of each range.
+    """
+
+    seed: int
+    generation: ClassVar[None] = None
+
+    def draw(self, space: Space, ids: Ids, history: Sequence[TrialResult] = ()) -> list[dict[str, Value]]:
+        """Give some trials their hyperparameters, see `Sampler.draw`."""
+        return _values_at(space, ids, _sobol(len(space.names), ids, self.seed) if space.names else [])
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """Every combination of some values of each range and all values of each choice, the last name changing fastest.
+
+    Parameters
+    ----------
+    levels : int
+        Values of each range, its ends among them; whole numbers may have fewer.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> space = Space.parse({"learning_rate": "log:1e-6:1e-2", "optimizer": "choice:sgd,adam"})
+    >>> Grid(3).draw(space, np.array([0, 1, 2]))[2]
     {'learning_rate': 0.0001, 'optimizer': 'sgd'}
     """
-    if not space.names:
-        return [{} for _ in ids]
-    if sampler == "grid":
-        columns = _grid(space, ids, levels)
-    else:
-        points = _sobol(len(space.names), ids, seed) if sampler == "sobol" else _random(space, ids, seed)
-        columns = [
-            distribution.sample(u).tolist()
-            for distribution, u in zip(space.distributions.values(), points, strict=True)
-        ]
-    return [dict(zip(space.names, row, strict=True)) for row in zip(*columns, strict=True)]
+
+    levels: int
+    generation: ClassVar[None] = None
+
+    def draw(self, space: Space, ids: Ids, history: Sequence[TrialResult] = ()) -> list[dict[str, Value]]:
+        """Give some trials their hyperparameters, see `Sampler.draw`; `ConfigError` beyond the end of the grid."""
+        return _rows(space, ids, _grid(space, ids, self.levels))
 
 
-def draw_for(config: SearchConfig, space: Space, ids: Ids) -> list[dict[str, Value]]:
-    """Give some trials of a search their hyperparameters: `draw` with the search's seed, sampler and levels."""
-    return draw(space, ids, seed=config.train.seed, sampler=config.sampler, levels=config.levels)
+def sampler_of(config: SearchConfig) -> Sampler:
+    """Build the sampler that a search asks for.
+
+    Examples
+    --------
+    >>> sampler_of(SearchConfig(sampler="grid", levels=3))
+    Grid(levels=3)
+    """
+    if config.sampler == "grid":
+        return Grid(config.levels)
+    return Sobol(config.train.seed) if config.sampler == "sobol" else Random(config.train.seed)
 
 
 def grid_size(space: Space, levels: int) -> int:
@@ -123,6 +183,18 @@ def checked_space(config: SearchConfig) -> Space:
             raise ConfigError(f"stages={config.stages}: a grid is not narrowed; choose 1, or another sampler")
         _check_grid(grid_size(space, config.levels), config.trials)
     return space
+
+
+def _values_at(space: Space, ids: Ids, points: list[Floats]) -> list[dict[str, Value]]:
+    """Turn numbers between 0 and 1, an array for each name, into values."""
+    pairs = zip(space.distributions.values(), points, strict=True)
+    return _rows(space, ids, [distribution.sample(u).tolist() for distribution, u in pairs])
+
+
+def _rows(space: Space, ids: Ids, columns: list[list[Value]]) -> list[dict[str, Value]]:
+    if not space.names:
+        return [{} for _ in ids]
+    return [dict(zip(space.names, row, strict=True)) for row in zip(*columns, strict=True)]
 
 
 def _random(space: Space, ids: Ids, seed: int) -> list[Floats]:

@@ -16,8 +16,8 @@ from fastnet.config.training import TrainConfig, train_config_from
 from fastnet.data.registry import as_given, samples_given
 from fastnet.errors import ConfigError
 from fastnet.files import as_path
+from fastnet.tuning.run.assemble import run_study
 from fastnet.tuning.run.result import Progress, SearchResult
-from fastnet.tuning.run.session import run_study
 from fastnet.tuning.store.folder import new_study_folder
 
 if TYPE_CHECKING:

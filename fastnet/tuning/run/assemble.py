@@ -1,0 +1,184 @@
+"""A search from its settings: the session and everything that it works with, put together."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fastnet.config.checks import check_interrupt, count_threads
+from fastnet.config.searching import SearchConfig, as_settings
+from fastnet.errors import ConfigError
+from fastnet.tuning.run.ending import Ending
+from fastnet.tuning.run.engine import Engine, LocalThreads
+from fastnet.tuning.run.result import Progress, SearchResult
+from fastnet.tuning.run.sampler import Sampler, checked_space, sampler_of
+from fastnet.tuning.run.session import Session
+from fastnet.tuning.run.tally import Tally
+from fastnet.tuning.run.task import Tasks, data_name
+from fastnet.tuning.space.space import Space
+from fastnet.tuning.store.study import Study
+
+if TYPE_CHECKING:
+    from fastnet.data.dataset import Dataset, Split
+
+RESULTS_VERSION = 2
+"""Raised when a release changes what the same settings compute, so that no study mixes two kinds of trials."""
+
+
+def run_study(
+    dataset: Dataset,
+    config: SearchConfig,
+    *,
+    folder: Path,
+    split: Split | None = None,
+    fresh: bool = False,
+    jobs: int | None = None,
+    memory: int | None = None,
+    curves: bool = True,
+    on_progress: Callable[[Progress], None] | None = None,
+    should_stop: Callable[[], bool] | None = None,
+    interrupt: str = "raise",
+    engine: Engine | None = None,
+    sampler: Sampler | None = None,
+) -> SearchResult:
+    """Run a search, or go on with one, and store every trial.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        The trials see its training part only; the test part is used once, by the network that is kept at the end.
+    config : SearchConfig
+        ``config.trials`` is the total: with trials already stored, only the missing ones run.
+    folder : Path
+        Where the study lives; made if it does not exist.
+    split : Split, optional
+        Training and validation rows; a stratified part of `dataset` by the configuration's fraction and seed if left
+        out. Not with ``config.folds``.
+    fresh : bool
+        Forget the trials that the study in `folder` holds and start over.
+    jobs : int or None
+        Threads, at least 1; None for as many as the process may use. The results do not depend on it.
+    memory : int or None
+        Bytes that a pack of trials may take; None for no limit but the machine's. The results do not depend on it.
+    curves : bool
+        Whether the learning curves of the trials are stored.
+    on_progress : callable, optional
+        Called with a `Progress` several times a second from the calling thread.
+    should_stop : callable, optional
+        Asked several times a second; once it returns True the search ends, with everything that is done stored.
+    interrupt : {"raise", "return"}
+        What Ctrl-C does once everything that is done is stored: raise KeyboardInterrupt, or return the study as it is.
+    engine : Engine, optional
+        Where packs train; the threads of this process if left out.
+    sampler : Sampler, optional
+        What draws the trials; the one that `config` names if left out.
+
+    Returns
+    -------
+    SearchResult
+        All trials of the study; ``interrupted`` if `should_stop`, or Ctrl-C where that returns, ended it early.
+
+    Raises
+    ------
+    ConfigError
+        If the space, `jobs` or `memory` is impossible, or there is a `split` and ``config.folds`` too.
+    DataError
+        If the data cannot be split.
+    StudyError
+        If the study cannot be opened, belongs to other settings or another process, or can no longer be written;
+        the trials stored before stay stored.
+    KeyboardInterrupt
+        After Ctrl-C, see `interrupt`. The same call again carries the study on.
+
+    Notes
+    -----
+    Random search on a log scale and its narrowing: *Deep Learning from Scratch*, section 6.5; Bergstra and Bengio,
+    *Random Search for Hyper-Parameter Optimization*, JMLR 13 (2012).
+
+    Examples
+    --------
+    >>> import fastnet
+    >>> from pathlib import Path
+    >>> data = fastnet.take_first(fastnet.load("mnist5k"), 500)  # doctest: +SKIP
+    >>> result = run_study(data, fastnet.SearchConfig(trials=100), folder=Path("studies/first"))  # doctest: +SKIP
+    >>> result.best(1)[0].params  # doctest: +SKIP
+    {'learning_rate': 0.00921764, 'weight_decay': 3.85914e-07}
+    """
+    from fastnet.data.dataset import split as split_rows
+    from fastnet.data.doubts import warn_of_doubts
+    from fastnet.data.validation import stratified_folds
+
+    clock = time.perf_counter()
+    check_interrupt(interrupt)
+    space = checked_space(config)
+    threads = count_threads(jobs)
+    seed = config.train.seed
+    check_split(config, split)
+    parts = split or split_rows(dataset.y, fraction=config.validation_fraction, seed=seed)
+    splits = [parts] if config.folds is None else stratified_folds(dataset.y, config.folds, seed=seed)
+    warn_of_doubts(dataset, parts)
+    settings = study_settings(config, space, dataset.fingerprint(), split)
+    with Study.open(folder, settings, about=_about(dataset, splits), fresh=fresh, curves=curves) as study:
+        engine = engine or LocalThreads(dataset, splits, config)
+        tally = Tally(study, config, engine, clock, on_progress)
+        stop = should_stop or (lambda: False)
+        tasks = Tasks(config, data_name(dataset, splits), threads, memory)
+        session = Session(study, config, space, engine, sampler or sampler_of(config), tasks, tally, stop)
+        session.go(lambda: Ending(session, dataset, parts, splits).finish())
+        if session.cut is not None and interrupt == "raise":
+            raise session.cut
+        return session.result()
+
+
+def check_split(config: SearchConfig, split: Split | None) -> None:
+    """Raise `ConfigError` if the samples that validate are decided twice."""
+    if split is not None and config.folds is not None:
+        raise ConfigError(f"folds={config.folds}: the samples that validate are given; leave one of the two out")
+
+
+def study_settings(config: SearchConfig, space: Space, fingerprint: str, split: Split | None = None) -> dict[str, Any]:
+    """Collect everything that the trials of a study follow from, ready for JSON.
+
+    Of a searched hyperparameter only its range is part of it. The number of trials is where trials depend on it:
+    where they are compared with each other, or stages share them.
+
+    Examples
+    --------
+    >>> config = SearchConfig()
+    >>> settings = study_settings(config, Space.parse(config.space), "00" * 32)
+    >>> settings["space"]["learning_rate"], settings["train"]["hidden"], "learning_rate" in settings["train"]
+    ('log:1e-06:0.01', '100x6', False)
+    >>> "trials" in settings, "trials" in study_settings(SearchConfig(stages=2), Space({}), "00" * 32)
+    (False, True)
+    """
+    settings = as_settings(config)
+    left_out = {"final", "repeats", "ensemble_top", "ensemble"}  # they change no trial
+    if config.pruning == "none":
+        left_out |= {"eta", "first_epochs", "pack_size"}
+        left_out |= {"trials"} if config.stages == 1 else set()
+    if config.pruning == "median":
+        left_out |= {"eta"}
+    if config.sampler != "grid":
+        left_out |= {"levels"}
+    if config.stages == 1:
+        left_out |= {"expand"}
+    settings = {name: value for name, value in settings.items() if name not in left_out}
+    fixed = {name: value for name, value in settings["train"].items() if name not in space.names}
+    extra = {"data": fingerprint, "results_version": RESULTS_VERSION}
+    if split is not None:
+        extra["rows"] = split.fingerprint()
+        del settings["validation_fraction"]
+    return settings | {"space": space.to_texts(), "train": fixed} | extra
+
+
+def _about(dataset: Dataset, splits: list[Split]) -> dict[str, Any]:
+    return {
+        "data": dataset.name,
+        "n_samples": dataset.n_samples,
+        "n_features": dataset.n_features,
+        "n_classes": dataset.n_classes,
+        "n_train": len(splits[0].train),
+        "n_validation": len(splits[0].validation),
+    }

@@ -1,0 +1,105 @@
+"""Where packs train: the threads of this process, or whatever else can run a task."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from fastnet.tuning.run.sampler import checked_space, sampler_of
+from fastnet.tuning.run.task import Outcome, Task, Watch
+from fastnet.tuning.space.space import configured
+
+if TYPE_CHECKING:
+    from fastnet.config.searching import SearchConfig
+    from fastnet.data.dataset import Dataset, Split
+    from fastnet.tuning.run.prepared import PreparedData
+
+WAITING_BYTES = 2**31
+"""Memory of packs that train at the same time where no limit is given."""
+
+
+class Engine(Protocol):
+    """What runs tasks."""
+
+    keeps: bool
+    """Whether it can return trained networks."""
+
+    @property
+    def compile_seconds(self) -> float:
+        """Time spent so far on compiling or loading kernels."""
+
+    def load(self) -> None:
+        """Load the data, and compile what the first trial needs; before anything else is asked, and only once."""
+
+    def run(self, task: Task, watch: Watch) -> Outcome:
+        """Run a task to its end, see `fastnet.tuning.run.pack.run_pack`."""
+
+    def fitting(self, packs: Sequence[Task]) -> int:
+        """Return how many of these, from the first on, may train as one task, at least 1."""
+
+
+class LocalThreads:
+    """Packs on the threads of this process, one after the other.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    splits : sequence of Split
+        One, or one for each fold.
+    config : SearchConfig
+        Of the study.
+    """
+
+    keeps = True
+
+    def __init__(self, dataset: Dataset, splits: Sequence[Split], config: SearchConfig) -> None:
+        self._dataset, self._splits, self._config = dataset, splits, config
+        self._data: PreparedData | None = None
+        self._import_seconds = 0.0
+
+    @property
+    def compile_seconds(self) -> float:
+        """Time spent so far on importing, compiling or loading kernels."""
+        return self._import_seconds + (self._data.compile_seconds if self._data else 0.0)
+
+    @property
+    def data(self) -> PreparedData:
+        """The data, once they are loaded."""
+        assert self._data is not None
+        return self._data
+
+    def load(self) -> None:
+        """Prepare the data, and compile or load what the first trial needs."""
+        clock = time.perf_counter()
+        from fastnet.tuning.run.prepared import PreparedData
+
+        self._import_seconds += time.perf_counter() - clock
+        self._data = PreparedData(self._dataset, self._splits)
+        clock = time.perf_counter()
+        [params] = sampler_of(self._config).draw(checked_space(self._config), np.zeros(1, np.int64), ())
+        self._import_seconds += time.perf_counter() - clock
+        self._data.warm_up(configured(self._config.train, params))
+
+    def run(self, task: Task, watch: Watch) -> Outcome:
+        """Run a task to its end."""
+        from fastnet.tuning.run.pack import run_pack
+
+        return run_pack(task, watch)
+
+    def fitting(self, packs: Sequence[Task]) -> int:
+        """Return how many of these may train as one task: as many as the memory has room for the weights of."""
+        from fastnet.training.pack import footprint
+
+        n = len(packs)
+        while n > 1:
+            first = packs[0]
+            members = [member for task in packs[:n] for member in self.data.members(task)]
+            needed = footprint(members, 1 if first.memory else first.threads, waiting=True)
+            limits = (WAITING_BYTES if first.memory is None else first.memory, self.data.room)
+            if all(limit is None or needed <= limit for limit in limits):
+                break
+            n -= 1
+        return n

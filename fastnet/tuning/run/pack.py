@@ -1,0 +1,231 @@
+"""A pack of trials as it trains: `run_pack` leads it through its rungs, and a view on the side sees how far it is."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastnet.kernels.step import DIVERGED, DONE
+from fastnet.training import loop
+from fastnet.training.loop import Watched
+from fastnet.tuning.run.prepared import prepared_data
+from fastnet.tuning.run.task import Outcome, Positions, Task, Watch
+from fastnet.tuning.trial import CURVES
+
+if TYPE_CHECKING:
+    from fastnet.model.classifier import Model
+
+
+class Run(Watched, Protocol):
+    """A pack that trains in the background, such as `fastnet.training.pack.PackRun`.
+
+    With F folds, the networks t F to t F + F - 1 are those of trial t.
+    """
+
+    seconds: NDArray[np.float64]
+
+    @property
+    def status(self) -> NDArray[Any]:
+        """The status of each network, see `fastnet.training.pack.PackRun.status`."""
+
+    @property
+    def curves(self) -> NDArray[np.float32]:
+        """Curves of all networks, (T F, 4, epochs), rows as named in `CURVES`."""
+
+    def start(self, which: Positions, end: int) -> None:
+        """Train these networks in the background up to an epoch."""
+
+    def finished(self) -> Positions:
+        """Positions finished since the last call, in any order."""
+
+
+def run_pack(task: Task, watch: Watch = lambda outcome: False) -> Outcome:
+    """Train the trials of a task through all rungs.
+
+    Parameters
+    ----------
+    task : Task
+        Its data must have been loaded by this process, see `fastnet.tuning.run.prepared`.
+    watch : callable, optional
+        A view on the side while it runs; it changes nothing but when the task ends.
+
+    Returns
+    -------
+    Outcome
+        Of all trials; of those that ended where `watch` stopped it. A pure function of the task.
+
+    Raises
+    ------
+    ConfigError
+        If the task does not fit into the memory.
+    KeyError
+        If this process has not loaded the data.
+    """
+    data = prepared_data(task.data)
+    compiled = data.compile_seconds
+    run = data.pack(task)
+    models = run.model if task.keep else None
+    return follow(run, task, watch, compile_seconds=data.compile_seconds - compiled, models=models)
+
+
+def follow(
+    run: Run,
+    task: Task,
+    watch: Watch,
+    *,
+    compile_seconds: float = 0.0,
+    models: Callable[[int], Model] | None = None,
+) -> Outcome:
+    """Lead a pack through its rungs; what runs it is given. See `run_pack`."""
+    pack = _Pack(run, task, compile_seconds)
+    try:
+        alive: Positions = np.arange(len(task.ids))
+        for rung, end in enumerate(task.schedule.rungs, start=1):
+            pack.rung = rung
+            pack.train(alive, end, watch)
+            if pack.stopped:
+                break
+            alive = pack.compare(alive)
+    except KeyboardInterrupt:
+        pack.take(ended=True)
+        watch(pack.outcome())
+        raise
+    outcome = pack.outcome(complete=not pack.stopped, models=models)
+    watch(outcome)
+    return outcome
+
+
+class _Pack:
+    """The bookkeeping of a pack that runs: which trials are open, and what became of the others."""
+
+    def __init__(self, run: Run, task: Task, compile_seconds: float) -> None:
+        self.run = run
+        self.task = task
+        self.rung = 1
+        self.stopped = False
+        self._folds = len(run.status) // len(task.ids) if len(task.ids) else 1
+        self._ended: dict[int, str] = {}
+        self._unseen: list[int] = []  # of them, those that no view has been given
+        self._left: dict[int, int] = {}  # networks of each running trial that have not finished
+        self._alive: list[int] = []
+        self._compile_seconds, self._compiled_seconds = compile_seconds, 0.0
+
+    def train(self, alive: Positions, end: int, watch: Watch) -> None:
+        """Train some trials up to an epoch, every fold of them."""
+        if not len(alive):
+            return
+        started, spent = time.perf_counter(), self._compiled_seconds
+        self._alive = alive.tolist()
+        self._left = dict.fromkeys(self._alive, self._folds)
+        networks = (alive[:, None] * self._folds + np.arange(self._folds)).ravel()
+
+        def look() -> None:
+            self.take()
+            self._compiled_seconds = spent + time.perf_counter() - started
+            self._show(watch)
+
+        try:
+            loop.watch(
+                self.run,
+                lambda: self.run.start(networks, end),
+                on_look=look,
+                should_stop=lambda: self.stopped,
+                pause=lambda: self._pause(time.perf_counter() - started),
+            )
+        finally:
+            self._compiled_seconds = spent + time.perf_counter() - started
+        self.take(ended=True)
+        if not self.stopped and self.rung < len(self.task.schedule.rungs):
+            self._show(watch)
+
+    def take(self, *, ended: bool = False) -> None:
+        """Close the trials that are done or diverged; at the end, whatever the run announced."""
+        if ended:
+            found = [t for t in self._alive if t not in self._ended]
+        else:
+            found = []
+            for t in (self.run.finished() // self._folds).tolist():
+                self._left[t] = self._left.get(t, 0) - 1
+                if self._left[t] <= 0:
+                    self._left.pop(t)
+                    found.append(t)
+        if not found:
+            return
+        status = self.run.status.reshape(-1, self._folds)[found]
+        diverged, done = (status == DIVERGED).any(axis=1), (status == DONE).all(axis=1)
+        self._close({t: "diverged" if d else "done" for t, d, f in zip(found, diverged, done, strict=True) if d or f})
+
+    def compare(self, alive: Positions) -> Positions:
+        """Let the schedule choose, among each group of trials, which go on; the others have ended."""
+        fit = np.array([t for t in alive.tolist() if t not in self._ended], dtype=np.int64)
+        if self.rung == len(self.task.schedule.rungs):
+            assert not len(fit), "a pack ended before its trials did"
+            return fit
+        curves = self._curves()
+        kept: list[Positions] = []
+        for low, high in itertools.pairwise(itertools.accumulate(self.task.sizes, initial=0)):
+            here = fit[(fit >= low) & (fit < high)]
+            if len(here):
+                kept.append(low + self.task.schedule.keep(curves[low:high], here - low, self.rung - 1))
+        going = np.concatenate(kept) if kept else fit[:0]
+        self._close(dict.fromkeys(sorted(set(fit.tolist()) - set(going.tolist())), "stopped"))
+        return going
+
+    def outcome(
+        self,
+        found: Sequence[int] | None = None,
+        *,
+        complete: bool = False,
+        models: Callable[[int], Model] | None = None,
+    ) -> Outcome:
+        """Return what became of some trials; of all that ended, in the order of the task, if left out."""
+        some = sorted(self._ended) if found is None else found
+        status = tuple(self._ended[t] for t in some)
+        networks: tuple[tuple[Model, ...], ...] = ()
+        if models is not None and complete:
+            folds = range(self._folds)
+            networks = tuple(
+                tuple(models(t * self._folds + fold) for fold in folds) if of_trial == "done" else ()
+                for t, of_trial in zip(some, status, strict=True)
+            )
+        return Outcome(
+            positions=tuple(some),
+            status=status,
+            curves=self._curves(some),
+            seconds=self.run.seconds.reshape(-1, self._folds)[list(some)].sum(axis=1),
+            complete=complete,
+            rung=self.rung,
+            compile_seconds=self._compile_seconds,
+            compiled_seconds=self._compiled_seconds,
+            models=networks,
+        )
+
+    def _close(self, closed: dict[int, str]) -> None:
+        new = {t: status for t, status in closed.items() if t not in self._ended}
+        self._ended.update(new)
+        self._unseen += new
+
+    def _show(self, watch: Watch) -> None:
+        """Hand over what has ended since the last time, and note whether the pack is to be stopped."""
+        found, self._unseen = self._unseen, []
+        self.stopped = watch(self.outcome(found)) or self.stopped
+
+    def _curves(self, positions: Sequence[int] | None = None) -> NDArray[np.float32]:
+        """Curves of trials, (n, 4, epochs): the mean over their folds, NaN from where one has not trained."""
+        some = range(len(self.task.ids)) if positions is None else positions
+        networks = self.run.curves.reshape(len(self.task.ids), self._folds, len(CURVES), -1)[list(some)]
+        if self._folds == 1:
+            return networks[:, 0]
+        mean: NDArray[np.float32] = networks.mean(axis=1, dtype=np.float64).astype(np.float32)
+        return mean
+
+    def _pause(self, elapsed: float) -> float:
+        """Time to sleep before the next look: half of what the run still needs, at most `loop.POLL_SECONDS`."""
+        finished = len(self._alive) - len(self._left)
+        left = elapsed * len(self._left) / finished if finished else elapsed
+        return min(loop.POLL_SECONDS, max(0.001, left / 2))

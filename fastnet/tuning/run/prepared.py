@@ -1,0 +1,130 @@
+"""Data made ready for packs, which each process loads once and finds again by their content hash."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from weakref import WeakValueDictionary
+
+from fastnet.config.settings import format_memory
+from fastnet.config.training import TrainConfig
+from fastnet.data.dataset import Dataset, Split
+from fastnet.errors import ConfigError
+from fastnet.limits import free_memory
+from fastnet.network.assembly import Assembly, assemble, n_threads_limit
+from fastnet.network.memory import does_not_fit
+from fastnet.network.samples import TrainingData, prepare
+from fastnet.training.pack import Member, PackRun, threads_within, warm_up
+from fastnet.tuning.run.seeds import FOLD, derived_seed
+from fastnet.tuning.run.task import Task, data_name
+
+_loaded: WeakValueDictionary[str, PreparedData] = WeakValueDictionary()
+_held: list[PreparedData] = []
+
+
+class PreparedData:
+    """The samples that trials learn from, one `TrainingData` for each fold, and the architectures compiled for them.
+
+    A task finds it as long as somebody holds it.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        Only its training part is used.
+    splits : sequence of Split
+        One, or one for each fold of a cross-validation.
+
+    Attributes
+    ----------
+    name : str
+        Content hash of the data and their division, 64 hexadecimal digits.
+    folds : list of TrainingData
+    room : int or None
+        Bytes that the process may use in addition to the data; None where that is unknown.
+    compile_seconds : float
+        Time spent so far on compiling kernels, or on loading them.
+    """
+
+    def __init__(self, dataset: Dataset, splits: Sequence[Split]) -> None:
+        self.name = data_name(dataset, splits)
+        learnt = dataset.without_test()
+        self.folds: list[TrainingData] = [prepare(learnt, parts) for parts in splits]
+        self.compile_seconds = 0.0
+        self.room = free_memory()
+        self._fitting: dict[int, tuple[int, int]] = {}  # by threads: those that fit, in packs of at most that size
+        self._assemblies: dict[tuple[object, ...], Assembly] = {}
+        _loaded[self.name] = self
+
+    def warm_up(self, config: TrainConfig) -> None:
+        """Compile or load what a trial of these settings needs."""
+        clock = time.perf_counter()
+        warm_up(config, self.folds[0])
+        self.compile_seconds += time.perf_counter() - clock
+
+    def members(self, task: Task) -> list[Member]:
+        """Return the networks of a task: for each trial one per fold, neighbours of each other."""
+        return [
+            Member(data, _keyed(config, fold), trial)
+            for trial, config in zip(task.ids.tolist(), task.configs, strict=True)
+            for fold, data in enumerate(self.folds)
+        ]
+
+    def pack(self, task: Task) -> PackRun:
+        """Build the pack of a task, on as many of its threads as the memory allows.
+
+        Raises
+        ------
+        ConfigError
+            If not even one thread's workspace fits into the memory.
+        """
+        members = self.members(task)
+        fresh = {member.kind: member for member in members if member.kind not in self._assemblies}
+        fitting, largest = self._fitting.get(task.threads, (task.threads, 0))
+        if task.memory is not None or fresh or task.waits or task.keep or len(members) > largest:
+            threads = self.threads_for(task, members)
+            self._fitting[task.threads] = min(fitting, threads), max(largest, len(members))
+        else:  # known kinds, in a pack no larger than those before
+            threads = fitting
+        clock = time.perf_counter()
+        for kind, member in fresh.items():
+            self._assemblies[kind] = assemble(member.config, member.data, parallel=False)
+        self.compile_seconds += time.perf_counter() - clock
+        return PackRun(members, threads, self._assemblies, keep=task.keep)
+
+    def threads_for(self, task: Task, members: list[Member]) -> int:
+        """Return how many of these networks can train at a time; raises as `pack` does."""
+        most = min(task.threads, n_threads_limit())
+        known = [limit for limit in (task.memory, self.room) if limit is not None]
+        if not known or not members:
+            return most
+        memory = min(known)
+        threads, needed = threads_within(members, most, memory, waiting=task.waits or task.keep)
+        if threads:
+            return threads
+        what, fewer = "one network at a time needs", ""
+        if task.waits:
+            what, fewer = f"{len(members)} networks that wait for each other need", ", or a smaller pack_size"
+        if task.keep:
+            what, fewer = f"{len(members)} networks that are kept need", ", or a smaller ensemble_top"
+        smaller = f"choose smaller layers or batches{fewer}"
+        if memory == task.memory:
+            raise ConfigError(
+                f"memory={format_memory(memory)}: {what} {format_memory(needed)}; allow a little more than that, or "
+                f"{smaller}"
+            )
+        raise does_not_fit(what, needed, memory, smaller)
+
+
+def prepared_data(name: str) -> PreparedData:
+    """Return the data that this process has loaded under a name; KeyError if it has not, or nobody holds them."""
+    return _loaded[name]
+
+
+def hold_prepared(dataset: Dataset, splits: Sequence[Split]) -> None:
+    """Load data for every task that this process will run: the initializer of a pool's workers."""
+    _held.append(PreparedData(dataset, splits))
+
+
+def _keyed(config: TrainConfig, fold: int) -> TrainConfig:
+    return config if fold == 0 else replace(config, seed=derived_seed(config.seed, FOLD, fold))

@@ -1,0 +1,76 @@
+"""The stages of a search: which trials each has, the ranges that they are drawn from, and what came of it."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+from fastnet.config.searching import SearchConfig
+from fastnet.tuning.space.space import Space
+from fastnet.tuning.store.study import Study
+
+
+class Stages:
+    """Narrows the ranges of a study from stage to stage, and stores how.
+
+    Parameters
+    ----------
+    study : Study
+    config : SearchConfig
+    space : Space
+        The ranges of the first stage.
+    """
+
+    def __init__(self, study: Study, config: SearchConfig, space: Space) -> None:
+        self._study, self._config, self._first = study, config, space
+        self._ids = stage_ids(config.trials, config.stages)
+
+    def end(self, number: int, space: Space) -> Space:
+        """Store the report of a stage that has ended; return the ranges of the next one.
+
+        Parameters
+        ----------
+        number : int
+            From 1.
+        space : Space
+            The ranges of this stage.
+        """
+        from fastnet.tuning.rules.narrowing import narrow
+
+        config, last = self._config, number == self._config.stages
+        known = {record["number"]: record for record in self._study.stages()}
+        if number + 1 not in known:
+            trials = self._study.iter_trials(stage=number)
+            # There is no stage after the last in which a wider range could be tried.
+            report = narrow(space, trials, metric=config.metric, expand=config.expand and not last)
+            document = report.to_dict() | ({"recommendation": self._recommendation()} if last else {})
+            ids = self._ids[number - 1]
+            self._study.append_stage(number, ids.start, len(ids), space.to_texts(), document)
+            if last:
+                return space
+            following, texts = self._ids[number], report.space.to_texts()
+            self._study.append_stage(number + 1, following.start, len(following), texts)
+            known[number + 1] = {"space": texts}
+        return Space.parse(known[number + 1]["space"])
+
+    def _recommendation(self) -> dict[str, Any]:
+        """Return the ranges to go on with, ready for JSON."""
+        from fastnet.tuning.rules.advice import LOOKED_AT, recommend
+
+        config = self._config
+        best = self._study.best(LOOKED_AT, config.metric)
+        trials = self._study.iter_trials()
+        return recommend(self._first, trials, config.metric, expand=config.expand, best=best).to_dict()
+
+
+def stage_ids(trials: int, stages: int) -> list[range]:
+    """Share trials among stages: consecutive numbers, the first stages one more where they do not divide.
+
+    Examples
+    --------
+    >>> stage_ids(10, 3)
+    [range(0, 4), range(4, 7), range(7, 10)]
+    """
+    each, more = divmod(trials, stages)
+    begins = [stage * each + min(stage, more) for stage in range(stages + 1)]
+    return [range(begin, end) for begin, end in itertools.pairwise(begins)]

@@ -1,0 +1,52 @@
+"""Where the trials of a run go as they end: into the study, with the times of the run."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+
+from fastnet.tuning.run.environment import describe_environment
+from fastnet.tuning.run.tally import Tally
+from fastnet.tuning.store.backlog import Backlog
+from fastnet.tuning.store.study import Study
+from fastnet.tuning.trial import TrialResult
+
+
+class Storage:
+    """Stores the trials of a run.
+
+    Parameters
+    ----------
+    study : Study
+        Open to be written.
+    tally : Tally
+        Knows the times, and reports while the file is locked.
+    stopped : callable
+        Asked several times a second whether the search was told to stop.
+    """
+
+    def __init__(self, study: Study, tally: Tally, stopped: Callable[[], bool]) -> None:
+        self._study, self._tally = study, tally
+        self._run = 0
+        self._last = tally.began
+        self._backlog = Backlog(study, tally.report, stopped)
+
+    def begin(self, threads: int) -> None:
+        """Note that a run starts."""
+        self._run = self._study.begin_run(describe_environment(threads))
+
+    def store(self, trials: list[TrialResult], wait: float = 0.0) -> None:
+        """Store trials, all or none of them, and empty the list, unless `wait` seconds have not passed since."""
+        if time.perf_counter() - self._last < wait:
+            return
+        self._backlog.store(trials, run=self._run, **self._tally.times)
+        self._last = time.perf_counter()
+
+    def flush(self) -> None:
+        """Store what waits while another program holds the file locked."""
+        self._backlog.flush(run=self._run, **self._tally.times)
+
+    def trials_before(self, number: int) -> Sequence[TrialResult]:
+        """Return all trials with lower numbers, by their numbers, without curves."""
+        self.flush()
+        return tuple(trial for trial in self._study.iter_trials() if trial.id < number)

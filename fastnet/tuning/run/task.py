@@ -1,0 +1,167 @@
+"""A pack of trials as a task: what is to be trained goes in, curves and statuses come out.
+
+Nothing else matters: the outcome of a task is the same in any process, on any number of threads and next to any other
+task, so tasks may end in any order.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastnet.config.searching import SearchConfig
+from fastnet.config.training import TrainConfig
+from fastnet.tuning.rules.pruning import Full, Schedule, schedule_of
+from fastnet.tuning.space.names import Value
+from fastnet.tuning.space.space import configured
+from fastnet.tuning.trial import TrialResult
+
+if TYPE_CHECKING:
+    from fastnet.data.dataset import Dataset, Split
+    from fastnet.model.classifier import Model
+
+Positions: TypeAlias = NDArray[np.int64]
+Params: TypeAlias = Mapping[str, Value]
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Task:
+    """Trials that train together.
+
+    Parameters
+    ----------
+    data : str
+        Content hash of the prepared data, under which the process that runs the task has loaded them; see
+        `fastnet.tuning.run.prepared`.
+    ids : (T,) int64
+        Numbers of the trials: their random streams.
+    configs : tuple of TrainConfig
+        One for each trial, with its seed.
+    schedule : Schedule
+        The rungs, and who trains on after each.
+    sizes : tuple of int
+        How many consecutive trials are compared with one another; they add up to T.
+    threads : int
+        Networks that may train at a time.
+    memory : int or None
+        Bytes that the task may take; None for what the process may still use.
+    keep : bool
+        Whether the trained networks are wanted.
+    """
+
+    data: str
+    ids: Positions
+    configs: tuple[TrainConfig, ...]
+    schedule: Schedule
+    sizes: tuple[int, ...]
+    threads: int = 1
+    memory: int | None = None
+    keep: bool = False
+
+    @property
+    def waits(self) -> bool:
+        """Whether trials wait at rungs to be compared."""
+        return len(self.schedule.rungs) > 1
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Outcome:
+    """Trials of a task that ended.
+
+    Parameters
+    ----------
+    positions : tuple of int
+        Where in the task they stand.
+    status : tuple of str
+        ``done``, ``stopped`` or ``diverged``, one for each.
+    curves : (n, 4, epochs) float32
+        Their curves, the mean over folds; NaN for epochs that did not run.
+    seconds : (n,) float64
+        Time that each took, folds added up.
+    complete : bool
+        Whether these are all trials of the task.
+    rung : int
+        Which span of epochs was trained last, from 1.
+    compile_seconds, compiled_seconds : float
+        Time spent so far on compiling or loading kernels, and inside compiled code.
+    models : tuple of tuple of Model
+        Their networks, one for each fold, where `Task.keep` asks for them; an empty tuple for a trial that is not
+        ``done``.
+    """
+
+    positions: tuple[int, ...]
+    status: tuple[str, ...]
+    curves: NDArray[np.float32]
+    seconds: NDArray[np.float64]
+    complete: bool = False
+    rung: int = 1
+    compile_seconds: float = 0.0
+    compiled_seconds: float = 0.0
+    models: tuple[tuple[Model, ...], ...] = ()
+
+
+Watch: TypeAlias = Callable[[Outcome], bool]
+"""Looks at a running task several times a second: gets what has ended since the last look, and in the last call, also
+after Ctrl-C, everything that has ended; returns whether the task is to be stopped."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tasks:
+    """Makes tasks of trials.
+
+    Parameters
+    ----------
+    config : SearchConfig
+        Of the study.
+    data : str
+        See `data_name`.
+    threads : int
+    memory : int or None
+        As for `Task`.
+    """
+
+    config: SearchConfig
+    data: str
+    threads: int
+    memory: int | None = None
+
+    def of(self, ids: Positions, params: Sequence[Params], **more: Any) -> Task:
+        """Return the task of one pack; `more` are other fields of `Task`."""
+        train = self.config.train
+        given: dict[str, Any] = {
+            "configs": tuple(configured(train, values) for values in params),
+            "schedule": schedule_of(self.config),
+            "sizes": (len(ids),),
+        }
+        return Task(data=self.data, ids=ids, threads=self.threads, memory=self.memory, **(given | more))
+
+    def again(self, trials: Sequence[TrialResult], *, seeds: Sequence[int] | None = None, keep: bool = False) -> Task:
+        """Return the task of training some trials to their end once more, on seeds of their own if any are given."""
+        configs = [configured(self.config.train, trial.params) for trial in trials]
+        if seeds is not None:
+            configs = [replace(config, seed=seed) for config, seed in zip(configs, seeds, strict=True)]
+        ids = np.array([trial.id for trial in trials], dtype=np.int64)
+        return self.of(ids, (), configs=tuple(configs), schedule=Full(self.config.train.epochs), keep=keep)
+
+
+def joined(tasks: Sequence[Task]) -> Task:
+    """Return one task that trains the packs of several at the same time; each is still compared on its own."""
+    return replace(
+        tasks[0],
+        ids=np.concatenate([task.ids for task in tasks]),
+        configs=tuple(config for task in tasks for config in task.configs),
+        sizes=tuple(size for task in tasks for size in task.sizes),
+    )
+
+
+def data_name(dataset: Dataset, splits: Sequence[Split]) -> str:
+    """Return the content hash of data and how they are divided, 64 hexadecimal digits."""
+    digest = hashlib.sha256(dataset.fingerprint().encode())
+    for parts in splits:
+        digest.update(parts.fingerprint().encode())
+    return digest.hexdigest()
