@@ -15,7 +15,9 @@ usage: ./check.sh VERB
   one      pytest -m core on one core: threads that share it must give the same bits
   oldest   pytest in a fresh environment, with the oldest versions that pyproject.toml allows
   newest   pytest in a fresh environment, with the newest
-  docs     docs/cli.md is what --help says, README.md what profiles/results say (docs-write writes both)
+  docs     docs/cli.md agrees with --help, the figures of README.md and docs/performance.md with
+           profiles/results (docs-write writes them)
+  site     mkdocs: the pages of docs/ build as a site without a warning (needs the extra `docs`)
   wheel    the built wheel holds fastnet and fastnet_cli and nothing else
   all      lint, types, layers, docs, wheel and test
 
@@ -38,6 +40,7 @@ one() {
 oldest() { python scripts/environments.py oldest "$@"; }
 newest() { python scripts/environments.py newest "$@"; }
 docs() { python scripts/build_cli_docs.py --check && python profiles/readme.py --check; }
+site() { NO_MKDOCS_2_WARNING=1 mkdocs build --strict --quiet && echo "build/site: $(find build/site -name '*.html' | wc -l) pages"; }
 docs_write() { python scripts/build_cli_docs.py && python profiles/readme.py; }
 
 # Built from a copy, because setuptools would also pack what an earlier build left in ./build.
@@ -72,7 +75,7 @@ all() {
 }
 
 case "${1:-}" in
-format | lint | types | layers | docs | wheel | all) "$1" ;;
+format | lint | types | layers | docs | site | wheel | all) "$1" ;;
 test | one | oldest | newest) "$@" ;;
 docs-write) docs_write ;;
 *)

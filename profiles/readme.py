@@ -1,8 +1,8 @@
-"""Write the performance section of README.md from profiles/results; with --check only say whether it is up to date.
+"""Write the figures of README.md and docs/performance.md from profiles/results; --check only compares them.
 
     python profiles/readme.py
 
-The section lies between two markers. A profile without results is left out. No figure in it is typed by hand.
+Each section lies between two markers. A profile without results is left out. No figure in it is typed by hand.
 """
 
 from __future__ import annotations
@@ -17,7 +17,9 @@ from typing import Any
 from _bench import RESULTS, ROOT, figure_of, load
 
 README = ROOT / "README.md"
-BEGIN, END = "<!-- performance: written by profiles/readme.py -->", "<!-- end of performance -->"
+PERFORMANCE = ROOT / "docs" / "performance.md"
+HEADLINE = "<!-- headline: written by profiles/readme.py -->", "<!-- end of headline -->"
+SECTION = "<!-- performance: written by profiles/readme.py -->", "<!-- end of performance -->"
 
 PROFILES = ("roofline", "trial", "search_scaling", "single_network", "start_up", "peers")
 
@@ -28,22 +30,45 @@ Row = tuple[str, str]
 def build(results: Mapping[str, Result]) -> str:
     """Put the section together from the results of the profiles, by name."""
     if not results:
-        return f"{BEGIN}\n\nNothing measured yet: run the scripts in `profiles/`.\n\n{END}"
-    parts = [BEGIN, machine_sentence([result["machine"] for result in results.values()])]
+        return NOTHING
+    parts = [machine_sentence([result["machine"] for result in results.values()])]
     rows = [row for name, rows_of in ROWS.items() if name in results for row in rows_of(results[name])]
     if rows:
         parts.append(table(("what", "figure"), rows))
     if "peers" in results:
         parts.append(RATIOS)
         parts.extend(peers_tables(results["peers"]))
-    return "\n\n".join([*parts, RERUN, END])
+    return "\n\n".join([*parts, RERUN])
 
+
+def headline(results: Mapping[str, Result]) -> str:
+    """Put three figures together for the README: this project, and the fastest two others."""
+    if "peers" not in results:
+        return NOTHING
+    peers, rows = results["peers"], []
+    for section, words in HEADLINES.items():
+        figures = sorted((f for f in peers["figures"] if f["section"] == section), key=lambda figure: figure["ratio"])
+        own = [f"{digits(f['value'])} {f['unit']}" for f in figures if f["name"] == "fastnet"]
+        others = [f"{f['name']} {digits(f['ratio'])}×" for f in figures if f["name"] != "fastnet"]
+        if own:
+            rows.append((words, own[0], ", ".join(others[:2])))
+    return f"{machine_sentence([peers['machine']])}\n\n{table(('work', 'fastnet', 'times as fast as'), rows)}"
+
+
+HEADLINES = {
+    "Networks of a search, one core": "networks of the book's search (784-100×6-10, 50 epochs), one core",
+    "Random search, all cores": "a random search of 200 such networks, all cores",
+    "784-512-512-10, batch 128, Adam, all cores": "one network, 784-512-512-10, batch 128, Adam, all cores",
+}
+"""Sections of `peers` that the README shows, and what it calls them."""
+
+NOTHING = "Nothing measured yet: run the scripts in `profiles/`."
 
 RATIOS = """The same work by others, each in the best settings that were found for it (where it says "as shipped", its
 libraries choose their instructions by themselves); in brackets, how many times as fast fastnet is:"""
 
 RERUN = """Each figure is the median of repeated runs. Before a script times anything, it compares it with the reference
-in plain NumPy. To measure your own machine and write this section anew:
+in plain NumPy. To measure your own machine and write the figures anew:
 
 ```bash
 for name in roofline trial search_scaling single_network start_up; do
@@ -198,35 +223,40 @@ def duration(figure: Mapping[str, Any]) -> str:
 # The file -------------------------------------------------------------------------------------------------------------
 
 
-def rewritten(text: str, section: str) -> str:
-    """Return a README with the section between the markers replaced."""
-    before, found, rest = text.partition(BEGIN)
-    _, ended, after = rest.partition(END)
+def rewritten(page: Path, markers: tuple[str, str], section: str) -> str:
+    """Return a page with the section between its markers replaced."""
+    begin, end = markers
+    before, found, rest = page.read_text(encoding="utf-8").partition(begin)
+    _, ended, after = rest.partition(end)
     if not found or not ended:
-        sys.exit(f"README.md: the markers {BEGIN} and {END} are missing; put them where the figures belong")
-    return before + section + after
+        sys.exit(f"{page.name}: the markers {begin} and {end} are missing; put them where the figures belong")
+    return f"{before}{begin}\n\n{section}\n\n{end}{after}"
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Write or check the section; the exit code is 1 where a check finds it out of date."""
+    """Write or check the figures; the exit code is 1 where a check finds them out of date."""
     options = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    options.add_argument("--check", action="store_true", help="write nothing, fail where the section is out of date")
+    options.add_argument("--check", action="store_true", help="write nothing, fail where a figure is out of date")
     options.add_argument("--results", type=Path, default=RESULTS, metavar="DIR", help="folder of the JSON files")
-    options.add_argument("--readme", type=Path, default=README, metavar="FILE", help="the file to write")
+    options.add_argument("--readme", type=Path, default=README, metavar="FILE", help="gets the three figures")
+    options.add_argument("--page", type=Path, default=PERFORMANCE, metavar="FILE", help="gets all of them")
     chosen = options.parse_args(arguments)
     paths = {name: chosen.results / f"{name}.json" for name in PROFILES}
     results = {name: load(path) for name, path in paths.items() if path.is_file()}
     quick = [name for name, result in results.items() if result["quick"]]
     if quick:
         sys.exit(f"{', '.join(quick)}: measured with --quick; measure again without it")
-    text = chosen.readme.read_text(encoding="utf-8")
-    new = rewritten(text, build(results))
-    if not chosen.check:
-        chosen.readme.write_text(new, encoding="utf-8")
-    elif new != text:
-        print(f"{chosen.readme.name} does not show profiles/results: run python profiles/readme.py", file=sys.stderr)
-        return 1
-    return 0
+    written = {
+        chosen.readme: rewritten(chosen.readme, HEADLINE, headline(results)),
+        chosen.page: rewritten(chosen.page, SECTION, build(results)),
+    }
+    old = [page for page, text in written.items() if text != page.read_text(encoding="utf-8")]
+    for page in old:
+        if chosen.check:
+            print(f"{page.name} does not show profiles/results: run python profiles/readme.py", file=sys.stderr)
+        else:
+            page.write_text(written[page], encoding="utf-8")
+    return int(chosen.check and bool(old))
 
 
 if __name__ == "__main__":

@@ -200,9 +200,9 @@ def test_a_search_that_would_be_refused_is_not_printed() -> None:
     assert result.exit_code == 1 and result.stdout == ""
 
 
-def test_the_file_that_the_readme_shows_is_one() -> None:
-    readme = (Path(__file__).resolve().parents[1] / "README.md").read_text(encoding="utf-8")
-    shown = readme.partition("```toml\n")[2].partition("```")[0]
+def test_the_file_that_the_documentation_shows_is_one() -> None:
+    page = (Path(__file__).resolve().parents[1] / "docs" / "howto.md").read_text(encoding="utf-8")
+    shown = page.partition("```toml\n")[2].partition("```")[0]
     found = effective("search", "--config", "-", stdin=shown)
     given = tomllib.loads(shown)
     assert found.items() >= {name: value for name, value in given.items() if name != "space"}.items()
