@@ -229,14 +229,14 @@ class Bench:
         labels = self.random.integers(0, n_out, batch)
         gradient = self.buffers.zeros((self.layer.tile_rows, ld))
         rows = np.arange(batch)
-        block = objective.Outputs(logits.reshape(-1), ld, n_out, rows, batch, address(labels))
-        work = repeated(objective.cross_entropy, block, 0.0, 0.0, np.int64(backward), gradient.reshape(-1))
+        block = objective.Outputs(address(logits), 4 * ld, n_out, address(rows), batch, address(labels))
+        work = repeated(objective.cross_entropy, block, 0.0, 0.0, np.int64(backward), address(gradient))
         work(1)
         if backward:
             expected = reference.output_gradient(logits[:batch, :n_out].astype(np.float64), labels)
             near(gradient[:batch, :n_out], expected, n_out, f"softmax loss {self.shape}")
         name = "softmax, loss and gradient" if backward else "softmax and loss"
-        return Case(name, work, n_bytes=4.0 * batch * n_out, keep=[self, logits, labels, gradient])
+        return Case(name, work, n_bytes=4.0 * batch * n_out, keep=[self, logits, rows, labels, gradient])
 
     def keep_bits(self) -> Case:
         """Dropout's random bits for the outputs; bytes of bits."""

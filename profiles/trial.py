@@ -43,8 +43,6 @@ PHASES = {
     "keep_bits": "random numbers, dropout bits",
 }
 """Kernels that a stage calls, and what they are counted as."""
-ROLES = (FORWARD, EVALUATION)
-"""What the two stages of an objective belong to."""
 INITIAL = "random numbers, initial weights"
 
 
@@ -100,9 +98,9 @@ class Stages:
             self._compile(step.FORWARD, EVALUATION),
         ]
         self.addresses = np.array([function.address for function in self._compiled], np.int64)
-        losses = [self._clocked_source(*objective._SOURCES[place], role) for place, role in enumerate(ROLES)]
-        self._compiled += losses
-        self.objective = np.array([function.address for function in losses], np.int64)
+        loss = self._clocked_source(objective.SIGNATURE, objective._apply, FORWARD)
+        self._compiled.append(loss)
+        self.objective = loss.address
 
     def _compile(self, which: int, role: str, **constants: Any) -> Any:
         from fastnet.kernels import step

@@ -68,10 +68,10 @@ def run(
         gradient = buffers.output((n_rows if backward else 1, ld))
         kind = np.int64 if formula is cross_entropy else np.float32
         block = Outputs(
-            buffers.input(padded).reshape(-1), ld, n_out, buffers.input(rows.astype(np.int64)), n_rows,
+            address(buffers.input(padded)), 4 * ld, n_out, address(buffers.input(rows.astype(np.int64))), n_rows,
             address(buffers.input(targets.astype(kind))),
         )  # fmt: skip
-        plain, score, loss = call(formula, block, start, smoothing, int(backward), gradient.reshape(-1))
+        plain, score, loss = call(formula, block, start, smoothing, int(backward), address(gradient))
     assert smoothing or plain == loss or math.isnan(loss)
     finite = np.isfinite(values).all(axis=1)[: len(gradient)]
     if backward or formula is cross_entropy:
@@ -254,7 +254,7 @@ def test_softmax_is_the_reference(n_rows, n_out, seed, spread):
         padded = np.full((n_rows, leading(n_out)), np.nan, np.float32)
         padded[:, :n_out] = logits
         probabilities = buffers.output((n_rows, n_out))
-        call(softmax, buffers.updated(padded).reshape(-1), leading(n_out), n_rows, probabilities)
+        call(softmax, address(buffers.updated(padded)), 4 * leading(n_out), probabilities)
     below, far = floored(logits)
     expected = reference.softmax(below)
     assert_near(probabilities, expected, n_out + EXP_TERMS, expected * far + SUBNORMAL)

@@ -27,7 +27,7 @@ class Net(NamedTuple):
     table: np.ndarray  # (products, widths) int64, addresses of the microkernels, see `panels`
     stages: np.ndarray  # int64, addresses of the stages, see `step`
     activation: np.ndarray  # (2,) int64, addresses of what ReLU does without, see `activation`
-    objective: np.ndarray  # (2,) int64, addresses of its stages, see `objective`
+    objective: int  # address of its stage, see `objective`
     rule: int  # update rule, see `update`
     update: int  # address of its microkernel, 0 for SGD
     xavier: int  # initial values: 1 Xavier, 0 He
@@ -123,7 +123,7 @@ class Job(NamedTuple):
 
 _ARRAYS = {
     "layers": (types.int64, 2), "offsets": (types.int64, 1), "table": (types.int64, 2), "stages": (types.int64, 1),
-    "activation": (types.int64, 1), "objective": (types.int64, 1),
+    "activation": (types.int64, 1),
     "x": (types.float32, 2), "targets": (types.uint8, 2), "identity": (types.int64, 1),
     "input_lists": (types.uint8, 1), "input_values": (types.float32, 2), "input_starts": (types.int64, 1),
     "pair_lists": (types.uint8, 1), "pair_values": (types.float32, 2), "pair_starts": (types.int64, 1),
@@ -135,8 +135,8 @@ _ARRAYS = {
     "hyper": (types.float32, 2), "dropout": (types.float64, 2), "state": (types.float64, 1),
 }  # fmt: skip
 _SCALARS = {
-    "rule": types.int64, "update": types.int64, "xavier": types.int64, "batch_size": types.int64,
-    "block": types.int64, "hidden_lists": types.int64, "sparse": types.int64,
+    "objective": types.int64, "rule": types.int64, "update": types.int64, "xavier": types.int64,
+    "batch_size": types.int64, "block": types.int64, "hidden_lists": types.int64, "sparse": types.int64,
     "seed": types.uint64, "stream": types.int64, "learning_rate": types.float64, "beta1": types.float64,
     "beta2": types.float64, "decoupled": types.float64, "scheduler": types.int64, "schedule": types.int64,
     "warmup_epochs": types.float64, "step_epochs": types.int64, "step_factor": types.float64, "epochs": types.int64,

@@ -82,6 +82,17 @@ def load_f32(typing: Any, base: Any) -> Any:
 
 
 @intrinsic
+def store_f32(typing: Any, base: Any, value: Any) -> Any:
+    """Write a float32 to a byte address."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        write(builder, args[1], args[0], F32, 4)
+        return context.get_dummy_value()
+
+    return types.none(types.int64, types.float32), generate
+
+
+@intrinsic
 def load_i64(typing: Any, base: Any) -> Any:
     """int64 at a byte address."""
 

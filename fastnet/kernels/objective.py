@@ -1,9 +1,9 @@
 """The objectives: loss, gradient and score of raw outputs and targets.
 
-An objective is one kernel, its formula: it goes through a block of samples and returns the loss, the score and the loss
-that training descends, and writes the gradient where it is wanted. `stages` compiles the two stages that the loop of
-training calls by address from it: one for a batch of training, one for a block of an evaluation. Label smoothing and
-whatever else belongs to an objective alone stands in its formula.
+An objective is one kernel, its formula: it goes through a block of samples, returns the loss, the score and the loss
+that training descends, and writes the gradient where it is wanted. `stage` compiles what the loop of training calls by
+address from it, after the forward product of a batch and of an evaluation's block. Label smoothing, like whatever else
+belongs to one objective alone, is a part of its formula.
 """
 
 from __future__ import annotations
@@ -18,14 +18,12 @@ from fastnet.kernels._jit import kernel, one_at_a_time
 from fastnet.kernels.context import LOSS, SCORE, open_data, open_net, open_trial, open_work
 from fastnet.kernels.host import LANE_BYTES, LANES
 from fastnet.kernels.layout import GRADIENT, LDW, N_OUT, Y
-from fastnet.kernels.memory import address_of, load_f32, load_i64, rows_at
+from fastnet.kernels.memory import address_of, load_f32, load_i64, store_f32
 from fastnet.kernels.rng import log_exact
 from fastnet.kernels.vector import at_least, first_lanes, load_vector, power_of_two, round_even, splat, store_vector
 
-BATCH, BLOCK = 0, 1
-"""Places in what `stages` returns."""
-
-_LOSS_ONLY, _WITH_GRADIENT = _jit.typed(0), _jit.typed(1)
+LOSS_ONLY, WITH_GRADIENT = _jit.typed(0), _jit.typed(1)
+"""For a block of an evaluation, and for a batch of training."""
 
 _ONE = np.float32(1.0)
 _LOG2E = np.float32(1.44269504)
@@ -68,40 +66,49 @@ def exp_shifted(source: int, n: int, shift: np.float32, target: int) -> None:
 
 
 @kernel
-def _largest(row: np.ndarray) -> np.float32:
-    largest = row[0]
-    for j in range(1, row.shape[0]):
-        largest = row[j] if row[j] > largest else largest
+def _largest(row: int, n: int) -> np.float32:
+    largest = load_f32(row)
+    for j in range(1, n):
+        value = load_f32(row + 4 * j)
+        largest = value if value > largest else largest
     return largest
 
 
 @kernel
-def _is_first(row: np.ndarray, label: int, largest: np.float32) -> bool:
+def _is_first(row: int, label: int, largest: np.float32) -> bool:
     """Whether `label` is where the largest logit stands, and stands first: what argmax would choose."""
-    first = row[label] == largest
+    first = load_f32(row + 4 * label) == largest
     for j in range(label):
-        first = first and row[j] != largest
+        first = first and load_f32(row + 4 * j) != largest
     return first
 
 
-class Outputs(NamedTuple):
-    """What a network put out for B samples, and where their targets are."""
+@kernel
+def _total(row: int, n: int) -> np.float32:
+    total = np.float32(0.0)
+    for j in range(n):
+        total += load_f32(row + 4 * j)
+    return total
 
-    values: np.ndarray  # (B, ld) float32 in one dimension, K of a row count
-    ld: int
+
+class Outputs(NamedTuple):
+    """What a network put out for B samples, and where their targets are; addresses and strides in bytes."""
+
+    values: int  # address, (B, K) float32
+    ld: int  # bytes from one row to the next
     n_out: int  # K
-    rows: np.ndarray  # (>= B,) int64 sample numbers
+    rows: int  # address, (B,) int64 sample numbers
     n_rows: int  # B
     targets: int  # address of all samples' targets: one int64 class each, or K float32
 
 
 @kernel
 def cross_entropy(
-    block: Outputs, loss: float, smoothing: float, backward: int, gradient: np.ndarray
+    block: Outputs, loss: float, smoothing: float, backward: int, gradient: int
 ) -> tuple[float, float, float]:
     """Softmax cross-entropy of (B, K) logits and B classes; the score is the number of right answers.
 
-    gradient  (B, ld) float32, written in whole vectors, zero beyond K: (softmax - target) / B; without `backward` its
+    gradient  (B, K) float32, written in whole vectors, zero beyond K: (softmax - target) / B; without `backward` its
               first row is scratch
 
     Returns `loss` plus the sum over the samples, the score, and the first of the two with smoothed labels. The sums
@@ -109,27 +116,25 @@ def cross_entropy(
     samples give the same bits. The log is float64, one for `LOG_ROWS` samples: a logarithm a sample took half of the
     time. A NaN anywhere makes the loss NaN.
     """
-    ld, n_out, n_rows = block.ld, block.n_out, block.n_rows
+    n_out, n_rows = block.n_out, block.n_rows
     correct = 0
     share = _ONE / np.float32(n_rows)
     product = 1.0
     for r in range(n_rows):
-        row = block.values[r * ld : r * ld + n_out]
-        out = gradient[r * ld : r * ld + n_out] if backward == 1 else gradient[:n_out]
-        label = load_i64(block.targets + 8 * block.rows[r])
-        largest = _largest(row)
+        row = block.values + r * block.ld
+        out = gradient + r * block.ld if backward == 1 else gradient
+        label = load_i64(block.targets + 8 * load_i64(block.rows + 8 * r))
+        largest = _largest(row, n_out)
         correct += _is_first(row, label, largest)
-        exp_shifted(address_of(row), n_out, largest, address_of(out))
-        total = np.float32(0.0)
-        for j in range(n_out):
-            total += out[j]
+        exp_shifted(row, n_out, largest, out)
+        total = _total(out, n_out)
         product *= np.float64(total)
-        loss -= np.float64(row[label]) - np.float64(largest)
+        loss -= np.float64(load_f32(row + 4 * label)) - np.float64(largest)
         if backward == 1:
             factor = splat(share / total)
             for j in range(0, 4 * n_out, LANE_BYTES):
-                store_vector(load_vector(address_of(out) + j) * factor, address_of(out) + j)
-            out[label] -= share
+                store_vector(load_vector(out + j) * factor, out + j)
+            store_f32(out + 4 * label, load_f32(out + 4 * label) - share)
         if (r + 1) % LOG_ROWS == 0 or r == n_rows - 1:
             loss += log_exact(product) if product > 0.0 else np.nan
             product = 1.0
@@ -140,69 +145,69 @@ def cross_entropy(
 
 
 @kernel
-def _smooth_labels(block: Outputs, smoothing: float, gradient: np.ndarray) -> float:
+def _smooth_labels(block: Outputs, smoothing: float, gradient: int) -> float:
     """Return what label smoothing adds to the loss, and correct the gradient, but for what lies beyond K.
 
     Of the target's 1 at the label, `smoothing` is spread evenly over all classes (Szegedy et al. 2016). A pass of its
     own, so that the bits and the time without smoothing stay what they are.
     """
-    ld, n_out, n_rows = block.ld, block.n_out, block.n_rows
+    n_out, n_rows = block.n_out, block.n_rows
     moved = np.float32(smoothing / n_rows)
     spread = np.float32(smoothing / (n_rows * n_out))
     more = 0.0
     for r in range(n_rows):
-        label = r * ld + load_i64(block.targets + 8 * block.rows[r])
+        row, out = block.values + r * block.ld, gradient + r * block.ld
+        label = load_i64(block.targets + 8 * load_i64(block.rows + 8 * r))
         total = 0.0
-        for j in range(r * ld, r * ld + n_out):
-            total += np.float64(block.values[j])
-            gradient[j] -= spread
-        gradient[label] += moved
-        more += np.float64(block.values[label]) - total / n_out
+        for j in range(0, 4 * n_out, 4):
+            total += np.float64(load_f32(row + j))
+            store_f32(out + j, load_f32(out + j) - spread)
+        store_f32(out + 4 * label, load_f32(out + 4 * label) + moved)
+        more += np.float64(load_f32(row + 4 * label)) - total / n_out
     return smoothing * more
 
 
 @kernel
 def squared_error(
-    block: Outputs, loss: float, smoothing: float, backward: int, gradient: np.ndarray
+    block: Outputs, loss: float, smoothing: float, backward: int, gradient: int
 ) -> tuple[float, float, float]:
     """Half the squared error of (B, K) outputs and targets; the score is the squared error, a mean over the K.
 
-    gradient  (B, ld) float32, written in whole vectors, zero beyond K: (output - target) / B; not written without
+    gradient  (B, K) float32, written in whole vectors, zero beyond K: (output - target) / B; not written without
               `backward`
 
     Returns `loss` plus the sum over the samples, the score, and the first once more. Both sums run in order in float64,
     so that blocks of any size give the same bits. A NaN anywhere makes the loss NaN.
     """
-    ld, n_out = block.ld, block.n_out
+    n_out = block.n_out
     share = _ONE / np.float32(block.n_rows)
     score = 0.0
     for r in range(block.n_rows):
-        target = block.targets + 4 * n_out * block.rows[r]
-        for j in range(n_out):
-            off = block.values[r * ld + j] - load_f32(target + 4 * j)
+        row, out = block.values + r * block.ld, gradient + r * block.ld
+        target = block.targets + 4 * n_out * load_i64(block.rows + 8 * r)
+        for j in range(0, 4 * n_out, 4):
+            off = load_f32(row + j) - load_f32(target + j)
             square = np.float64(off) * np.float64(off)
             loss += 0.5 * square
             score += square
             if backward == 1:
-                gradient[r * ld + j] = share * off
+                store_f32(out + j, share * off)
         if backward == 1 and n_out % LANES > 0:
-            last = address_of(gradient) + 4 * (r * ld + n_out // LANES * LANES)
+            last = out + 4 * (n_out // LANES * LANES)
             store_vector(first_lanes(load_vector(last), n_out % LANES), last)
     return loss, score / n_out, loss
 
 
 @kernel
-def softmax(logits: np.ndarray, ld: int, n_rows: int, probabilities: np.ndarray) -> None:
-    """Turn logits, rows `ld` floats apart, into (n_rows, O) probabilities; the logits are overwritten."""
+def softmax(logits: int, ld: int, probabilities: np.ndarray) -> None:
+    """Turn logits at an address, rows `ld` bytes apart, into (B, K) probabilities; the logits are overwritten."""
     n_out = probabilities.shape[1]
-    for r in range(n_rows):
-        row = logits[r * ld : r * ld + n_out]
-        exp_shifted(address_of(row), n_out, _largest(row), address_of(row))
-        total = np.float32(0.0)
+    for r in range(probabilities.shape[0]):
+        row = logits + r * ld
+        exp_shifted(row, n_out, _largest(row, n_out), row)
+        total = _total(row, n_out)
         for j in range(n_out):
-            total += row[j]
-        for j in range(n_out):
-            probabilities[r, j] = row[j] / total
+            probabilities[r, j] = load_f32(row + 4 * j) / total
 
 
 class Objective(NamedTuple):
@@ -220,7 +225,7 @@ OBJECTIVES = {
 """By the names of `fastnet.reference.OBJECTIVES`."""
 
 formula = cross_entropy
-"""What the stages call; `stages` compiles them with another objective under this name."""
+"""What `_apply` calls; `stage` compiles it with another objective under this name."""
 
 
 @kernel
@@ -228,43 +233,40 @@ def _block_of(c: int, rows: int, n_rows: int) -> Outputs:
     """Return what the last layer of a context holds for `n_rows` samples (numbers at address `rows`)."""
     net = open_net(c)
     last = net.layers[net.layers.shape[0] - 1]
-    targets = address_of(open_data(c).targets)
-    return Outputs(open_work(c).floats[last[Y] :], last[LDW], last[N_OUT], rows_at(rows, n_rows), n_rows, targets)
+    values = address_of(open_work(c).floats) + 4 * last[Y]
+    return Outputs(values, 4 * last[LDW], last[N_OUT], rows, n_rows, address_of(open_data(c).targets))
 
 
-def _batch(c: int, rows: int, n_rows: int) -> float:
-    """Write the gradient of a training batch; return the summed loss that training descends.
+def _apply(c: int, rows: int, n_rows: int, backward: int) -> float:
+    """Go through `n_rows` samples; return the summed loss that training descends.
 
-    `LOSS` and `SCORE` hold the sums over the batch as an evaluation takes them.
+    With `backward` write the gradient, and leave in `LOSS` and `SCORE` the sums of these samples as an evaluation takes
+    them; otherwise go on with the sums that are there.
     """
     work = open_work(c)
-    gradient = work.floats[open_net(c).offsets[GRADIENT] :]
-    smoothing = open_trial(c).label_smoothing
-    loss, score, descended = formula(_block_of(c, rows, n_rows), 0.0, smoothing, _WITH_GRADIENT, gradient)
-    work.state[LOSS], work.state[SCORE] = loss, score
-    return descended
-
-
-def _block(c: int, rows: int, n_rows: int) -> None:
-    """Go on with the sums in `LOSS` and `SCORE` over a block of an evaluation."""
-    work = open_work(c)
-    scratch = work.floats[open_net(c).offsets[GRADIENT] :]
-    loss, score, _ = formula(_block_of(c, rows, n_rows), work.state[LOSS], 0.0, _LOSS_ONLY, scratch)
-    work.state[LOSS] = loss
-    work.state[SCORE] += score
+    gradient = address_of(work.floats) + 4 * open_net(c).offsets[GRADIENT]
+    block = _block_of(c, rows, n_rows)
+    if backward == 1:
+        loss, score, descended = formula(block, 0.0, open_trial(c).label_smoothing, WITH_GRADIENT, gradient)
+        work.state[LOSS], work.state[SCORE] = loss, score
+        return descended
+    loss, score, _ = formula(block, work.state[LOSS], 0.0, LOSS_ONLY, gradient)
+    work.state[LOSS], work.state[SCORE] = loss, work.state[SCORE] + score
+    return loss
 
 
 _i = types.int64
-_SOURCES = ((types.float64(_i, _i, _i), _batch), (types.void(_i, _i, _i), _block))
+SIGNATURE = types.float64(_i, _i, _i, _i)
 _COMPILED: dict[str, Any] = {}
 
 
 @one_at_a_time
-def stages(name: str) -> np.ndarray:
-    """Compile the two stages of an objective, once, and return their addresses, int64."""
+def stage(name: str) -> int:
+    """Compile the stage of an objective, once, and return its address.
+
+    One stage with two ways through it, and not one for each: that took a third of a second more of a cold start.
+    """
     if name not in _COMPILED:
-        names = {"formula": OBJECTIVES[name].formula}
-        _COMPILED[name] = [
-            _jit.micro(signature, _jit.with_names(source, names), f"objective-{name}") for signature, source in _SOURCES
-        ]
-    return np.array([stage.address for stage in _COMPILED[name]], np.int64)
+        source = _jit.with_names(_apply, {"formula": OBJECTIVES[name].formula})
+        _COMPILED[name] = _jit.micro(SIGNATURE, source, f"objective-{name}")
+    return int(_COMPILED[name].address)

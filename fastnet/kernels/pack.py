@@ -242,7 +242,7 @@ def predict_rows(
     for begin in range(0, n_samples, block):
         n_rows = min(block, n_samples - begin)
         invoke(net.stages[FORWARD], c, address_of(rows) + 8 * begin, n_rows, np.int64(EVALUATION))
-        softmax(floats[last[Y] :], last[LDW], n_rows, probabilities[begin : begin + n_rows])
+        softmax(address_of(floats) + 4 * last[Y], 4 * last[LDW], probabilities[begin : begin + n_rows])
 
 
 def compile_division() -> None:

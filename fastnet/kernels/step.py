@@ -68,7 +68,7 @@ from fastnet.kernels.layout import (
     Y,
 )
 from fastnet.kernels.memory import address_of, invoke, invoke_f64, load_shared, rows_at
-from fastnet.kernels.objective import BATCH, BLOCK
+from fastnet.kernels.objective import LOSS_ONLY, WITH_GRADIENT
 from fastnet.kernels.panels import LINEAR, RELU, RELU_KEPT
 from fastnet.kernels.rng import shuffle
 from fastnet.kernels.sparsity import INPUT_BLOCK, MAX_ACTIVE, list_active
@@ -238,7 +238,7 @@ def _train_epoch(c: int, epoch: int, stop: int) -> int:
         loss = work.state[READY_LOSS]
         if s > 0 or not ready:
             invoke(net.stages[FORWARD], c, address_of(rows), n_rows, step)
-            loss = invoke_f64(net.objective[BATCH], c, address_of(rows), n_rows)
+            loss = invoke_f64(net.objective, c, address_of(rows), n_rows, WITH_GRADIENT)
         if step == 0:
             work.state[START_LOSS] = loss / n_rows
         if not loss / n_rows <= DIVERGENCE * work.state[START_LOSS]:
@@ -278,12 +278,12 @@ def _evaluate(c: int, part: int, stop: int) -> int:
         n_rows = min(net.block, n_samples - begin)
         some = address_of(rows) + 8 * begin
         invoke(net.stages[FORWARD], c, some, n_rows, EVALUATION)
-        invoke(net.objective[BLOCK], c, some, n_rows)
+        invoke_f64(net.objective, c, some, n_rows, LOSS_ONLY)
     loss, score = work.state[LOSS], work.state[SCORE]
     if first > 0:
         # Taken as a step: without dropout that is an evaluation, but one that leaves the activation's derivatives too.
         invoke(net.stages[FORWARD], c, address_of(rows), first, np.int64(0))
-        ready = invoke_f64(net.objective[BATCH], c, address_of(rows), first)
+        ready = invoke_f64(net.objective, c, address_of(rows), first, WITH_GRADIENT)
         loss += work.state[LOSS]
         score += work.state[SCORE]
         work.state[READY_EPOCH], work.state[READY_LOSS] = np.float64(part - AHEAD), ready

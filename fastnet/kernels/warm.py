@@ -39,7 +39,7 @@ def compile_second_half() -> None:
     sys.stdout.flush()
     step.stage(step.TRAIN_EPOCH)
     step.stage(step.EVALUATE)
-    objective.stages("cross-entropy")
+    objective.stage("cross-entropy")
     pack.initialise_stage()
     pack.compile_division()
 

@@ -137,7 +137,7 @@ def assemble(config: TrainConfig, data: TrainingData, *, parallel: bool, skip_ze
         table=panels.TABLE,
         stages=np.array([step.stage(which, parallel) for which in range(step.N_STAGES)], np.int64),
         activation=activation.stages(config.activation),
-        objective=objective.stages(data.objective),
+        objective=objective.stage(data.objective),
         rule=rule,
         update=int(update.ADDRESS[rule]),
         xavier=int(config.effective_init == "xavier"),

@@ -52,9 +52,9 @@ def forward(
     wanted = layout.panels_of(plan.table, listed_inputs=False, listed_hidden=False, training=False)
     panels.compile_panels(sorted(wanted))
     stages = np.array([step.stage(step.FORWARD)], np.int64)
-    none, no_targets = np.zeros(2, np.int64), np.zeros((0, 8), np.uint8)
+    no_targets = np.zeros((0, 8), np.uint8)
     net = Net(
-        plan.table, plan.offsets, panels.TABLE, stages, activation.stages(spec.activation), none, 0, 0, 0, 1, block, 0
+        plan.table, plan.offsets, panels.TABLE, stages, activation.stages(spec.activation), 0, 0, 0, 0, 1, block, 0
     )
     [work] = share([work_shapes(plan, n_states=0, n_rows=0, batch_size=0, capacity=0, threads=1)])
     lists = sparsity.non_zero_lists(np.zeros((0, spec.n_inputs), np.float32), 1)
