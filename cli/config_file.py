@@ -25,7 +25,7 @@ from .streams import input_bytes
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 _META = "fastnet.config_file"
-_ONLY_FLAGS = ("config", "print_config", "dry_run", "live", "quiet", "verbose", "fresh", "overwrite", "help")
+_ONLY_FLAGS = ("config", "print_config", "dry_run", "live", "quiet", "verbose", "fresh", "finish", "overwrite", "help")
 """Options that say what to do once, and would do harm or nonsense when a file said it every time."""
 
 _MEASURED = (
@@ -189,12 +189,15 @@ def _checked_ranges(value: Any, source: str) -> dict[str, str]:
         raise ConfigError(f"{source}: {error}") from None
 
 
-def search_space(ctx: click.Context) -> dict[str, str]:
-    """The ranges to search, without the hyperparameters that are fixed: the higher place decides."""
+def search_space(ctx: click.Context, before: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The ranges to search, without the hyperparameters that are fixed: the higher place decides.
+
+    The lowest place is that of `before`, the ranges of a study that goes on, in the place of the default ones.
+    """
     from fastnet.tuning.space.names import parent_of
 
     chosen: dict[str, tuple[int, str]] = {}
-    for place, texts in _ranges(ctx).items():
+    for place, texts in (_ranges(ctx) | ({} if before is None else {0: before})).items():
         for name, text in texts.items():
             if place and _place(ctx, name) == place:
                 raise ConfigError(_said_twice(ctx, place, name, text))
@@ -227,7 +230,7 @@ def printed(ctx: click.Context, values: Mapping[str, Any], space: Mapping[str, s
     return to_toml(settings if space is None else {**settings, "space": space})
 
 
-def _ranges(ctx: click.Context) -> dict[int, dict[str, str]]:
+def _ranges(ctx: click.Context) -> dict[int, Mapping[str, str]]:
     """Ranges by where they come from, the default ones at 0."""
     (option,) = (param for param in ctx.command.params if param.name == "space")
     on_command_line = ctx.get_parameter_source("space") is ParameterSource.COMMANDLINE

@@ -140,9 +140,9 @@ def samples_option(shown: str) -> Callable[[Command], Command]:
     )
 
 
-def shown_samples(ctx: click.Context) -> dict[str, Any]:
+def shown_samples(settings: Mapping[str, Any]) -> dict[str, Any]:
     """The value of `samples_option` as it is written."""
-    samples = ctx.params["samples"]
+    samples = settings["samples"]
     return {"samples": "all" if samples == 0 else samples}
 
 

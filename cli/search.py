@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,12 +11,13 @@ import click
 from click.core import ParameterSource
 
 from fastnet.config.searching import SearchConfig, as_settings
-from fastnet.config.training import train_config_from
+from fastnet.config.training import TrainConfig, train_config_from
 from fastnet.errors import failure_as_warning
 
 from . import results
-from .budget import ResumableCommand, budget_options, carry_on
+from .budget import budget_options, carry_on
 from .config_file import config_options, printed, search_space
+from .grouping import GroupedCommand
 from .interrupt import Deadline, StopOnInterrupt
 from .live import live_view
 from .notes import VERBOSE, details, note, verbosity, verbosity_options
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from fastnet.data.dataset import Dataset, Split
     from fastnet.data.samples import Samples
     from fastnet.tuning.run.result import Progress, SearchResult
+    from fastnet.tuning.run.resume import Known
     from fastnet.tuning.trial import TrialResult
 
 BOOK_SAMPLES = 500
@@ -50,7 +52,7 @@ BEST = 20
 
 
 @click.command(
-    cls=ResumableCommand,
+    cls=GroupedCommand,
     name="search",
     first=("trials", "space", "data", "hidden", "epochs", "stages", "study", "timeout"),
 )
@@ -84,9 +86,16 @@ BEST = 20
 @click.option(
     "--study",
     type=PathType(file_okay=False),
-    help="Folder of the study; the same command continues it.  [default: a new one in studies/]",
+    help="Folder of the study. An existing study continues with the settings and data it was made with.  "
+    "[default: a new one in studies/]",
 )
 @click.option("--fresh", is_flag=True, allow_from_autoenv=False, help="Discard the trials in the study and start over.")
+@click.option(
+    "--finish",
+    is_flag=True,
+    allow_from_autoenv=False,
+    help="Train no more trials: make the final choice, the ensemble and the report from those in the study.",
+)
 @budget_options
 @click.option(
     "--live",
@@ -100,17 +109,11 @@ BEST = 20
 def command(
     ctx: click.Context,
     /,
-    trials: int,
-    space: tuple[str, ...],
     print_config: bool,
-    data: str,
-    data_dir: Path | None,
-    samples: int | None,
-    validation_fraction: float,
-    validation: str | None,
     jobs: int | None,
     study: Path | None,
     fresh: bool,
+    finish: bool,
     timeout: float | None,
     memory: int | None,
     dry_run: bool,
@@ -127,7 +130,7 @@ def command(
 
     Prints the 20 best trials. The folder of the study keeps every trial with its curves (study.sqlite), a picture of
     the 20 best (best20.png) and a report (report.html). Ctrl-C, SIGTERM, SIGHUP and --timeout stop the search and keep
-    what is done; the command that continues it is printed.
+    what is done; fastnet search --study FOLDER continues it, and --finish brings it to its final choice.
 
     Options that are not given are read from the environment (FASTNET_SEARCH_TRIALS for --trials), then from the file
     of --config, where ranges belong under [space].
@@ -143,24 +146,31 @@ def command(
     """
     from fastnet.data.registry import NAMES
     from fastnet.tuning import run_study
+    from fastnet.tuning.run.resume import Source, known_of
 
     deadline = Deadline(timeout)
-    strategy, training = search_strategy(settings)
+    known = None if study is None or fresh else known_of(study)
+    if known is None and finish:
+        raise click.UsageError("--finish needs --study with the folder of a study.")
+    given = settings if known is None else with_known(ctx, settings, known)
     config = SearchConfig(
-        trials=trials,
-        space=search_space(ctx),
-        train=train_config_from(training),
-        validation_fraction=validation_fraction,
-        **strategy,
+        space=search_space(ctx, None if known is None else known.config.space),
+        train=train_config_from({name: given[name] for name in TrainConfig.__dataclass_fields__ if name in given}),
+        **search_strategy(given),
     )
     if print_config or dry_run:
         output_is_the_result()
     if print_config:
-        print_settings(ctx, config)
+        print_settings(ctx, config, given)
         return
+    data, data_dir, samples, validation = (given[name] for name in ("data", "data_dir", "samples", "validation"))
+    if data is None:
+        assert known is not None and study is not None
+        known.found(study)
     if samples is None and data in NAMES:
         samples = BOOK_SAMPLES
     dataset = load_dataset(data, data_dir, samples)
+    source = Source.of(data, samples=samples or None, data_dir=data_dir, validation=validation)
     parts = None
     if validation is not None:
         dataset, parts = joined(ctx, dataset, load_part(validation, data_dir, "train", labels=True))
@@ -180,7 +190,9 @@ def command(
         ):
             how: dict[str, Any] = {
                 "split": parts,
-                "on_progress": Preloading(trials, display, *([view] if view else [])),
+                "source": source,
+                "finish": finish,
+                "on_progress": Preloading(config.trials, display, *([view] if view else [])),
                 "should_stop": lambda: stop() or deadline(),
                 "interrupt": "return",
             }
@@ -193,11 +205,26 @@ def command(
         if view is not None:
             done = results.closing_line(result, folder)
             view.end(f"Stopped: {done}" if result.interrupted else done, report)
-    if not (result.new_trials or result.interrupted):
+    if not (result.new_trials or result.interrupted or finish):
         held = len(result.trials)
-        note(f"No trial is missing: the study holds {held} of them; a number of --trials above {held} adds more.")
+        note(f"Nothing to do: the study already has {held} trials. Raise --trials to add more.")
     if result.interrupted:
-        ctx.exit(carry_on(ctx, result, folder, trials, None if stop() else timeout))
+        ctx.exit(carry_on(result, folder, config.trials, None if stop() else timeout))
+
+
+def with_known(ctx: click.Context, settings: Mapping[str, Any], known: Known) -> dict[str, Any]:
+    """Replace the options that are not given by what the study was made with."""
+    source = known.source
+    before: dict[str, Any] = as_settings(known.config) | as_settings(known.config.train)
+    before |= {"data": None, "samples": None, "data_dir": None, "validation": None}
+    if source is not None:
+        folder = None if source.data_dir is None else Path(source.data_dir)
+        before |= {"data": source.data, "samples": source.samples or 0, "data_dir": folder}
+        before["validation"] = source.validation
+    return {
+        name: before.get(name, value) if ctx.get_parameter_source(name) is ParameterSource.DEFAULT else value
+        for name, value in settings.items()
+    }
 
 
 def joined(ctx: click.Context, dataset: Dataset, validation: Samples) -> tuple[Dataset, Split]:
@@ -222,12 +249,12 @@ def warn_of_idle_pruning(config: SearchConfig) -> None:
         )
 
 
-def print_settings(ctx: click.Context, config: SearchConfig) -> None:
+def print_settings(ctx: click.Context, config: SearchConfig, given: Mapping[str, Any]) -> None:
     """Print every setting as a file, once it is known that the space serves."""
     from fastnet.tuning.run.sampler import checked_space
 
     space = checked_space(config).to_texts()
-    values = {**as_settings(config.train), "final": config.final or "none", **shown_samples(ctx)}
+    values = {**given, **as_settings(config.train), "final": config.final or "none", **shown_samples(given)}
     click.echo(printed(ctx, values, space), nl=False)
 
 

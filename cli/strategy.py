@@ -74,7 +74,7 @@ def strategy_options(command: Command) -> Command:
     return command
 
 
-def search_strategy(settings: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Split the values of a command's options into those of `strategy_options` and the others."""
-    names = (*_STRATEGY, "folds", "expand", "final")
-    return {name: settings[name] for name in names}, {k: v for k, v in settings.items() if k not in names}
+def search_strategy(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields of `SearchConfig` among the values of a command's options, except the ranges."""
+    names = (*_STRATEGY, "folds", "expand", "final", "trials", "validation_fraction")
+    return {name: settings[name] for name in names}

@@ -102,7 +102,7 @@ def command(
     config = with_parts(ctx, train_config_from(settings))
     if print_config:
         output_is_the_result()
-        click.echo(printed(ctx, {**as_settings(config), **shown_samples(ctx)}), nl=False)
+        click.echo(printed(ctx, {**as_settings(config), **shown_samples(ctx.params)}), nl=False)
         return
     networks = count_networks(networks)
     prepare(output, overwrite=overwrite)

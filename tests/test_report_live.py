@@ -208,7 +208,7 @@ def test_ctrl_c_ends_search_and_page(tmp_path: Path, monkeypatch: pytest.MonkeyP
                 break
         _, stderr = process.communicate(timeout=30)
     assert process.returncode == 130 and "Traceback" not in stderr and words.startswith("Stopped: ")
-    assert not Path("s/report.html").exists() and "carry on with" in stderr
+    assert not Path("s/report.html").exists() and "continue with" in stderr
 
 
 def test_without_a_port_the_search_goes_on(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

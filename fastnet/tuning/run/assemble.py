@@ -13,6 +13,7 @@ from fastnet.errors import ConfigError
 from fastnet.tuning.run.ending import Ending
 from fastnet.tuning.run.engine import Engine, LocalThreads
 from fastnet.tuning.run.result import Progress, SearchResult
+from fastnet.tuning.run.resume import Source, plan_of
 from fastnet.tuning.run.sampler import Sampler, checked_space, sampler_of
 from fastnet.tuning.run.session import Session
 from fastnet.tuning.run.tally import Tally
@@ -37,6 +38,8 @@ def run_study(
     jobs: int | None = None,
     memory: int | None = None,
     curves: bool = True,
+    source: Source | None = None,
+    finish: bool = False,
     on_progress: Callable[[Progress], None] | None = None,
     should_stop: Callable[[], bool] | None = None,
     interrupt: str = "raise",
@@ -64,6 +67,10 @@ def run_study(
         Bytes that a pack of trials may take; None for no limit but the machine's. The results do not depend on it.
     curves : bool
         Whether the learning curves of the trials are stored.
+    source : Source, optional
+        Where `dataset` comes from, so that the study can find it again.
+    finish : bool
+        Train no more trials: choose and put together from those that the study holds.
     on_progress : callable, optional
         Called with a `Progress` several times a second from the calling thread.
     should_stop : callable, optional
@@ -121,11 +128,13 @@ def run_study(
     warn_of_doubts(dataset, parts)
     settings = study_settings(config, space, dataset.fingerprint(), split)
     with Study.open(folder, settings, about=_about(dataset, splits), fresh=fresh, curves=curves) as study:
+        study.set_plan(plan_of(config, source or _source_of(study)))
         engine = engine or LocalThreads(dataset, splits, config)
         tally = Tally(study, config, engine, clock, on_progress)
         stop = should_stop or (lambda: False)
         tasks = Tasks(config, data_name(dataset, splits), threads, memory)
         session = Session(study, config, space, engine, sampler or sampler_of(config), tasks, tally, stop)
+        session.trained = finish
         session.go(lambda: Ending(session, dataset, parts, splits).finish())
         if session.cut is not None and interrupt == "raise":
             raise session.cut
@@ -171,6 +180,12 @@ def study_settings(config: SearchConfig, space: Space, fingerprint: str, split: 
         extra["rows"] = split.fingerprint()
         del settings["validation_fraction"]
     return settings | {"space": space.to_texts(), "train": fixed} | extra
+
+
+def _source_of(study: Study) -> Source | None:
+    """Return where the data were when they were last given by name; they are the same, for their hash is compared."""
+    source = study.plan().get("source")
+    return None if source is None else Source(**source)
 
 
 def _about(dataset: Dataset, splits: list[Split]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy.typing as npt
 
-from fastnet.config.searching import SearchConfig
+from fastnet.config.searching import SearchConfig, as_settings
 from fastnet.config.settings import suggestion
 from fastnet.config.text import seconds, whole_bytes
 from fastnet.config.training import TrainConfig, train_config_from
@@ -18,6 +18,7 @@ from fastnet.errors import ConfigError
 from fastnet.files import as_path
 from fastnet.tuning.run.assemble import run_study
 from fastnet.tuning.run.result import Progress, SearchResult
+from fastnet.tuning.run.resume import Known, Source, known_of
 from fastnet.tuning.store.folder import new_study_folder
 
 if TYPE_CHECKING:
@@ -25,12 +26,13 @@ if TYPE_CHECKING:
 
 
 def search(
-    space: Mapping[str, str] | None,
-    data: Dataset | str | Path | tuple[npt.ArrayLike, npt.ArrayLike],
+    space: Mapping[str, str] | None = None,
+    data: Dataset | str | Path | tuple[npt.ArrayLike, npt.ArrayLike] | None = None,
     *,
-    trials: int = 100,
+    trials: int | None = None,
     study: str | Path | None = None,
     fresh: bool = False,
+    finish: bool = False,
     validation: Dataset | str | Path | tuple[npt.ArrayLike, npt.ArrayLike] | None = None,
     jobs: int | None = None,
     memory: int | str | None = None,
@@ -45,17 +47,20 @@ def search(
     ----------
     space : mapping of str to str, or None
         What is searched: a range in its text form for each name, such as ``{"learning_rate": "log:1e-4:1e-1"}``; None
-        for the book's ranges of learning rate and weight decay. See `fastnet.tuning.space.space.Space`.
+        for those of the study, or the book's ranges of learning rate and weight decay. See
+        `fastnet.tuning.space.space.Space`.
     data : Dataset, name, path or (x, y)
         What the networks learn: a data set, its name or file as `fastnet.load` takes it, or (N, F) features and (N,)
-        labels.
-    trials : int
-        Total number of trials, those that the study holds included.
+        labels. May be left out for a study that was given a name or a path.
+    trials : int, optional
+        Total number of trials, those that the study holds included; 100 for a new study if left out.
     study : path, optional
-        Folder of the study, ``~`` being the home folder; the same call again carries it on. A new numbered one in
-        ``studies/`` if left out.
+        Folder of the study, ``~`` being the home folder. One that exists goes on: whatever is left out is as the study
+        was made, and a setting that is given must be the same. A new numbered one in ``studies/`` if left out.
     fresh : bool
-        Forget the trials that the study holds and start over.
+        Forget the trials that the study holds, and what it was made with, and start over.
+    finish : bool
+        Train no more trials: make the final choice and the ensemble from those that the study holds.
     validation : Dataset, name, path or (x, y), optional
         Samples to validate with, instead of a part of `data`; they need not have all classes.
     jobs : int, optional
@@ -102,9 +107,17 @@ def search(
     ...     [trial.id for trial in result.trials], len(result.to_arrow())
     ([0, 1, 2, 3], 4)
     """
-    config = _config(space, trials, settings)
     folder = None if study is None else as_path(study, "study")
-    dataset = as_given(data, "data")
+    known = None if folder is None or fresh else known_of(folder)
+    config = _config(space, trials, settings, known)
+    source = Source.of(data, validation=validation)
+    if data is None:
+        if known is None or folder is None:
+            raise ConfigError("data is missing: give a Dataset, the name or file of one, or features and labels")
+        source = known.found(folder)
+        dataset, validation = source.load(), validation or source.validation
+    else:
+        dataset = as_given(data, "data")
     split = None
     if validation is not None:
         from fastnet.data.validation import with_validation
@@ -117,6 +130,8 @@ def search(
         folder=folder or new_study_folder(Path("studies")),
         split=split,
         fresh=fresh,
+        source=source,
+        finish=finish,
         jobs=jobs,
         memory=None if memory is None else whole_bytes(memory),
         on_progress=on_progress,
@@ -125,8 +140,10 @@ def search(
     )
 
 
-def _config(space: Mapping[str, str] | None, trials: int, settings: Mapping[str, Any]) -> SearchConfig:
-    """Sort settings into those of the search and those of the training."""
+def _config(
+    space: Mapping[str, str] | None, trials: int | None, settings: Mapping[str, Any], known: Known | None
+) -> SearchConfig:
+    """Sort settings into those of the search and those of the training; those left out are as in a known study."""
     searching = set(SearchConfig.__dataclass_fields__) - {"trials", "space", "train"}
     training = set(TrainConfig.__dataclass_fields__)
     for name in settings:
@@ -136,9 +153,11 @@ def _config(space: Mapping[str, str] | None, trials: int, settings: Mapping[str,
     both = [name for name in space or () if name in given]
     if both:
         raise ConfigError(f"{both[0]} is searched and has the fixed value {given[both[0]]!r}; leave one of the two out")
-    chosen: dict[str, Any] = {} if space is None else {"space": dict(space)}
+    before = known.config if known else SearchConfig()
     if space is None:
-        default = SearchConfig().space
-        chosen["space"] = {name: text for name, text in default.items() if name not in given}
+        space = {name: text for name, text in before.space.items() if name not in given}
+    chosen = {name: getattr(before, name) for name in searching | {"trials"}}
     chosen |= {name: value for name, value in settings.items() if name in searching}
-    return SearchConfig(trials=trials, train=train_config_from(given), **chosen)
+    chosen |= {} if trials is None else {"trials": trials}
+    train = as_settings(before.train) | given if known else given
+    return SearchConfig(space=dict(space), train=train_config_from(train), **chosen)

@@ -64,6 +64,8 @@ class Session:
 
     Attributes
     ----------
+    trained : bool
+        Whether no more trials are to be trained, whatever is missing.
     interrupted : bool
         Whether it was stopped before its end.
     cut : KeyboardInterrupt or None
@@ -84,7 +86,7 @@ class Session:
         self.study, self.config, self.space = study, config, space
         self.engine, self.sampler, self.tasks, self.tally = engine, sampler, tasks, tally
         self.should_stop = should_stop
-        self.interrupted = False
+        self.trained = self.interrupted = False
         self.cut: KeyboardInterrupt | None = None
         self.storage = Storage(study, tally, lambda: self.interrupted or should_stop())
         self._stages = Stages(study, config, space)
@@ -95,20 +97,29 @@ class Session:
         """Run what is missing, stage by stage, then `finish`; Ctrl-C ends it early and is left in `cut`."""
         try:
             self.tally.report()
-            if len(self._stored) < self.tally.total:
+            if len(self._stored) < self.tally.total and not self.trained:
                 self.storage.begin(self.tasks.threads)
                 self.load()  # before the first trials are drawn, which takes the kernels too
-            for stage, ids in enumerate(stage_ids(self.config.trials, self.config.stages), start=1):
-                self.tally.stage = stage
-                self.run_stage(ids)
-                self.storage.flush()
-                if self.interrupted:
-                    return
-                self.space = self._stages.end(stage, self.space)
-            finish()
+            self._run_stages()
+            if not self.interrupted:
+                finish()
         except KeyboardInterrupt as error:
             self.interrupted, self.cut = True, error
             self.storage.flush()
+
+    def _run_stages(self) -> None:
+        for stage, ids in enumerate(stage_ids(self.config.trials, self.config.stages), start=1):
+            self.tally.stage = stage
+            if not self.trained:
+                self.run_stage(ids)
+                self.storage.flush()
+            if self.interrupted:
+                return
+            if self.trained:
+                held = np.isin(self.study.stored_ids(), ids).sum()
+                if not held or (held < len(ids) and stage < self.config.stages):
+                    return  # the ranges of the next stage follow from all trials of this one
+            self.space = self._stages.end(stage, self.space)
 
     def load(self) -> None:
         """Load the data and the kernels, if that has not been done."""

@@ -150,6 +150,12 @@ ENSEMBLE: Shape = {
     **dict.fromkeys(("trials?", "top?"), is_whole),
     **_TESTED,
 }
+_SOURCE = {"data": is_text, "samples?": Maybe(is_whole), "data_dir?": Maybe(is_text), "validation?": Maybe(is_text)}
+PLAN: Shape = {
+    **dict.fromkeys(("trials?", "final?", "repeats?", "ensemble_top?"), is_whole),
+    "ensemble?": is_text,
+    "source?": Maybe(_SOURCE),
+}
 TEST_USE: Shape = {...: is_plain}
 
 

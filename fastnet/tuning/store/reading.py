@@ -264,6 +264,12 @@ class StudyReader:
             document = self._meta("ensemble")
             return None if document is None else read_document(document, documents.ENSEMBLE, "the ensemble")
 
+    def plan(self) -> dict[str, Any]:
+        """Return the document of `Study.set_plan`; empty where a study has none, as those of earlier versions."""
+        with telling(self.path):
+            document = self._meta("plan")
+            return {} if document is None else dict(read_document(document, documents.PLAN, "the plan"))
+
     def test_uses(self) -> list[dict[str, Any]]:
         """Return what was noted at each use of the test set, with ``at`` for when, the first use first."""
         with telling(self.path):

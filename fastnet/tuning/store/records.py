@@ -22,7 +22,7 @@ FORMAT_VERSION = 2
 TABLES = ("curves", "trials", "stages", "final", "test_uses", "runs", "meta")
 
 SCHEMA = (
-    # settings, settings_sha256, about, created; ensemble, once there is one; writing, while a search is
+    # settings, settings_sha256, about, created; plan; ensemble, once there is one; writing, while a search is
     "CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
     "CREATE TABLE runs (id INTEGER PRIMARY KEY, started TEXT NOT NULL, environment TEXT NOT NULL, "
     "new_trials INTEGER NOT NULL, wall_seconds REAL NOT NULL, compile_seconds REAL NOT NULL, "

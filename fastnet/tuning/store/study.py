@@ -234,6 +234,19 @@ class Study(StudyFile):
         with telling(self.path), self._transaction() as connection:
             connection.execute("INSERT OR REPLACE INTO meta VALUES ('ensemble', ?)", (text,))
 
+    def set_plan(self, document: Mapping[str, Any]) -> None:
+        """Store how far the study is to go and where its data are, in place of an earlier plan.
+
+        Parameters
+        ----------
+        document : mapping
+            Ready for JSON, see `fastnet.tuning.run.resume`.
+        """
+        text = as_json(document)
+        if text != self._meta("plan"):
+            with telling(self.path), self._transaction() as connection:
+                connection.execute("INSERT OR REPLACE INTO meta VALUES ('plan', ?)", (text,))
+
     def note_test_use(self, document: Mapping[str, Any]) -> None:
         """Note that the test set is used now, and what for; earlier notes stay.
 

@@ -1,0 +1,129 @@
+"""What a study knows of itself: its settings, how far it was to go, and where its data are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fastnet.config.searching import SearchConfig
+from fastnet.config.training import train_config_from
+from fastnet.data.registry import NAMES
+from fastnet.errors import StudyError
+from fastnet.tuning.store.folder import STUDY_FILE
+from fastnet.tuning.store.study import Study
+
+if TYPE_CHECKING:
+    from fastnet.data.dataset import Dataset
+
+PLANNED = ("trials", "final", "repeats", "ensemble_top", "ensemble")
+"""Fields of `SearchConfig` that a study may change its mind about: no trial depends on them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """Where the data of a study are.
+
+    Parameters
+    ----------
+    data : str
+        The name of a data set, or the absolute path of a file.
+    samples : int or None
+        How many of the first training samples are used; None for all.
+    data_dir : str or None
+        The folder of an image set, where one was given.
+    validation : str or None
+        The samples that validate, as for `data`; None for a part of the data.
+    """
+
+    data: str
+    samples: int | None = None
+    data_dir: str | None = None
+    validation: str | None = None
+
+    @classmethod
+    def of(
+        cls, data: object, *, samples: int | None = None, data_dir: object = None, validation: object = None
+    ) -> Source | None:
+        """Note where data are that were given; None if they can only be given again.
+
+        Examples
+        --------
+        >>> Source.of("mnist5k", samples=500).samples, Source.of(([[0.0]], [0]))
+        (500, None)
+        """
+        if not isinstance(data, (str, Path)) or not isinstance(validation, (str, Path, type(None))):
+            return None
+        names = {"data": data, "validation": validation}
+        found = {name: _absolute(value) for name, value in names.items() if value is not None}
+        folder = None if data_dir is None else str(Path(str(data_dir)).expanduser().absolute())
+        return cls(samples=samples, data_dir=folder, **found)
+
+    def load(self) -> Dataset:
+        """Load the data; the samples of `validation` are not among them."""
+        from fastnet.data.dataset import take_first
+        from fastnet.data.registry import load
+
+        dataset = load(self.data, data_dir=self.data_dir)
+        return take_first(dataset, self.samples) if self.samples else dataset
+
+
+def _absolute(value: str | Path) -> str:
+    return str(value) if str(value) in NAMES else str(Path(value).expanduser().absolute())
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What a study was made with.
+
+    Parameters
+    ----------
+    config : SearchConfig
+    source : Source or None
+        None where the study does not say where its data are.
+    data : str
+        What they were called.
+    """
+
+    config: SearchConfig
+    source: Source | None
+    data: str
+
+    def found(self, folder: Path) -> Source:
+        """Return where the data are; `StudyError` if only the user can say."""
+        if self.source is None:
+            raise StudyError(f"{folder}: the study does not know where its data ({self.data}) are; give data")
+        return self.source
+
+
+def known_of(folder: Path) -> Known | None:
+    """Read what the study in a folder was made with; None if there is no study.
+
+    Raises
+    ------
+    StudyError
+        If it cannot be read.
+    """
+    if not (folder / STUDY_FILE).is_file():
+        return None
+    with Study.read(folder) as study:
+        settings, plan, about = study.settings, study.plan(), study.about
+        planned = {"trials": max(1, study.count())} | {name: plan[name] for name in PLANNED if name in plan}
+    names = {field.name for field in fields(SearchConfig)} - {"space", "train"}
+    given = planned | {name: value for name, value in settings.items() if name in names}
+    config = SearchConfig(train=train_config_from(settings["train"]), space=settings["space"], **given)
+    data, source = str(about.get("data", "unknown")), plan.get("source")
+    if source is None and data in NAMES and "rows" not in settings:
+        source = {"data": data, "samples": about.get("n_samples")}
+    return Known(config, None if source is None else Source(**source), data)
+
+
+def plan_of(config: SearchConfig, source: Source | None) -> dict[str, Any]:
+    """Return what a study keeps of its plan, ready for JSON."""
+    planned: dict[str, Any] = {name: getattr(config, name) for name in PLANNED}
+    return planned | {"source": None if source is None else _as_dict(source)}
+
+
+def _as_dict(source: Source) -> Mapping[str, Any]:
+    return {field.name: getattr(source, field.name) for field in fields(Source)}

@@ -1,0 +1,190 @@
+"""A study knows what it was made with: it goes on, and ends, without being told again."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+from fastnet_cli.main import cli
+
+import fastnet
+from fastnet.config.searching import SearchConfig, as_settings
+from fastnet.errors import ConfigError, StudyError
+from fastnet.tuning import Study
+from fastnet.tuning.run import search
+from fastnet.tuning.run.resume import Source, known_of, plan_of
+
+SMALL = {"hidden": "6", "epochs": 3, "batch_size": 20}
+OPTIONS = ["--hidden", "6", "--epochs", "3", "--batch-size", "20"]
+
+
+@pytest.fixture(autouse=True)
+def in_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def file(tiny_dataset: fastnet.Dataset) -> Path:
+    np.savez("tiny.npz", x=tiny_dataset.x, y=tiny_dataset.y)
+    return Path("tiny.npz")
+
+
+def run(*arguments: str, code: int = 0) -> Result:
+    result = CliRunner().invoke(cli, ["search", *arguments])
+    assert result.exit_code == code, (result.output, result.exception)
+    return result
+
+
+def content(folder: str) -> list[tuple[Any, ...]]:
+    with Study.read(Path(folder)) as study:
+        return [(t.id, t.params, t.stage, t.curves.tobytes()) for t in study.iter_trials(curves=True)]
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"trials": 7, "final": "none"},
+        {"trials": 9, "pruning": "halving", "first_epochs": 1, "pack_size": 4, "stages": 2, "metric": "loss"},
+        {"trials": 6, "folds": 2, "sampler": "sobol", "optimizer": "adam", "final": 2, "repeats": 1},
+        {"trials": 4, "sampler": "grid", "levels": 2, "dropout": "0.1", "ensemble_top": 2, "ensemble": "greedy"},
+    ],
+)
+def test_a_study_holds_the_whole_configuration(file: Path, settings: dict[str, Any]) -> None:
+    space = {"learning_rate": "log:0.001:0.1", "weight_decay": "log:1e-08:0.0001"}
+    fastnet.search(space, file, study="s", **SMALL, **settings)
+    known = known_of(Path("s"))
+    assert known is not None and known.source == Source(data=str(file.absolute()))
+    more = {name: value for name, value in settings.items() if name != "trials"}
+    given = search._config(space, settings["trials"], SMALL | more, None)
+    ineffective = {"eta", "pack_size", "first_epochs", "levels", "expand"} if "pruning" not in settings else set()
+    for field in fields(SearchConfig):
+        if field.name not in ineffective | {"train"}:
+            assert getattr(known.config, field.name) == getattr(given, field.name), field.name
+    made, asked = (as_settings(config.train) for config in (known.config, given))
+    assert {name: made[name] for name in made if name not in space} == {
+        name: asked[name] for name in asked if name not in space
+    }
+
+
+@pytest.mark.parametrize("more", [[], ["--pruning", "halving", "--first-epochs", "1", "--pack-size", "5"]])
+def test_a_search_that_was_stopped_goes_on_alone(file: Path, more: list[str]) -> None:
+    made = [*OPTIONS, "--data", str(file), "--trials", "12", "--space", "learning_rate=log:1e-3:1", *more]
+    made += ["--weight-decay", "0"]
+    run(*made, "--study", "whole")
+    fastnet.search(
+        {"learning_rate": "log:1e-3:1"}, file, study="parts", trials=12, on_progress=None, timeout=0.0,
+        **SMALL, **({"pruning": "halving", "first_epochs": 1, "pack_size": 5} if more else {}),
+    )  # fmt: skip
+    result = run("--study", "parts")
+    assert "12 trials (12 new" in result.stdout and content("parts") == content("whole")
+    again = fastnet.search(study="parts")
+    assert again.new_trials == 0 and again.final is not None
+    assert "the study already has 12 trials. Raise --trials" in run("--study", "parts", "--trials", "12").stderr
+
+
+def test_what_is_given_is_compared_and_what_is_planned_may_change(file: Path) -> None:
+    run(*OPTIONS, "--data", str(file), "--trials", "3", "--study", "s", "--final", "none")
+    assert "batch_size 20 -> 30" in run("--study", "s", "--batch-size", "30", code=1).stderr
+    assert "seed 0 -> 4" in run("--study", "s", "--seed", "4", code=1).stderr
+    assert "learning_rate log:1e-06:0.01 -> 0.1" in run("--study", "s", "--learning-rate", "0.1", code=1).stderr
+    assert "sampler random -> sobol" in run("--study", "s", "--sampler", "sobol", code=1).stderr
+    assert "data " in run("--study", "s", "--samples", "50", code=1).stderr
+    with pytest.raises(StudyError, match="epochs 3 -> 4"):
+        fastnet.search(study="s", epochs=4)
+    assert "5 trials (2 new" in run("--study", "s", "--trials", "5", "--final", "1", "--repeats", "2").stdout
+    with Study.read(Path("s")) as study:
+        assert study.plan()["trials"] == 5 and len(study.final()["candidates"]) == 1
+    assert "Final choice" in run("--study", "s").stdout, "as the last command planned it"
+
+
+def test_data_are_found_again_or_asked_for(file: Path, tiny_dataset: fastnet.Dataset) -> None:
+    fastnet.search(None, tiny_dataset, study="arrays", trials=2, **SMALL)
+    with pytest.raises(StudyError, match=r"arrays: the study does not know where its data \(tiny\) are; give data"):
+        fastnet.search(study="arrays")
+    assert run("--study", "arrays", code=1).stderr.count("\n") == 1
+    assert fastnet.search(None, tiny_dataset, study="arrays", trials=3).new_trials == 1
+    run(*OPTIONS, "--data", str(file), "--trials", "2", "--study", "s")
+    file.rename("moved.npz")
+    assert "tiny.npz" in run("--study", "s", code=1).stderr
+    assert "3 trials (1 new" in run("--study", "s", "--data", "moved.npz", "--trials", "3").stdout
+    assert "4 trials (1 new" in run("--study", "s", "--trials", "4").stdout, "where they are now"
+    with pytest.raises(ConfigError, match="data is missing"):
+        fastnet.search(study="new")
+
+
+def test_parts_of_named_data_and_validation_data_are_found_again(file: Path) -> None:
+    run(*OPTIONS, "--data", "mnist5k", "--samples", "80", "--trials", "2", "--study", "s", "--final", "none")
+    assert fastnet.search(study="s", trials=3).new_trials == 1
+    run(*OPTIONS, "--data", str(file), "--validation", str(file), "--trials", "2", "--study", "v", "--final", "none")
+    assert "3 trials (1 new" in run("--study", "v", "--trials", "3").stdout
+    assert fastnet.search(study="v", trials=4).new_trials == 1
+
+
+def test_finish_ends_a_study_from_what_it_holds(file: Path) -> None:
+    made = [*OPTIONS, "--data", str(file), "--ensemble-top", "2", "--final", "2", "--repeats", "1", "--study", "s"]
+    run(*made, "--trials", "6")
+    for name in ("model.safetensors", "ensemble.safetensors", "report.html"):
+        (Path("s") / name).unlink()
+    with Study.open(Path("s"), _settings("s")) as study:
+        study.set_plan(plan_of(replace(known_of(Path("s")).config, trials=1000), None) | {
+            "source": {"data": str(file.absolute())},
+        })  # fmt: skip
+        study._connection.execute("DELETE FROM final")
+        study._connection.execute("DELETE FROM meta WHERE key = 'ensemble'")
+    result = run("--study", "s", "--finish")
+    assert "6 trials (0 new" in result.stdout and "Nothing to do" not in result.stderr
+    for name in ("model.safetensors", "ensemble.safetensors", "report.html"):
+        assert (Path("s") / name).is_file()
+    assert fastnet.search(study="s", finish=True).final is not None
+    assert "10 trials (4 new" in run("--study", "s", "--trials", "10").stdout, "it can still go on"
+    assert run("--finish", code=2).stderr.strip().endswith("--finish needs --study with the folder of a study.")
+
+
+def test_finish_of_stages_leaves_the_ranges_of_the_next_stage_open(file: Path) -> None:
+    space = {"learning_rate": "log:1e-3:1"}
+    staged = {"trials": 12, "stages": 2, **SMALL}
+    whole = fastnet.search(space, file, study="whole", **staged)
+
+    class Stop:
+        def __call__(self, progress: Any) -> None:
+            if progress.done >= 3:
+                raise KeyboardInterrupt
+
+    part = fastnet.search(space, file, study="s", on_progress=Stop(), interrupt="return", **staged)
+    if len(part.trials) < 12:
+        ended = fastnet.search(study="s", finish=True)
+        assert ended.final is not None and len(ended.trials) == len(part.trials)
+    fastnet.search(study="s")
+    assert content("s") == content("whole") and len(whole.trials) == 12
+
+
+def _settings(folder: str) -> dict[str, Any]:
+    with Study.read(Path(folder)) as study:
+        return study.settings
+
+
+def test_a_study_without_a_plan_goes_on_too(file: Path) -> None:
+    run(*OPTIONS, "--data", "mnist5k", "--samples", "80", "--trials", "2", "--study", "s", "--final", "none")
+    with Study.open(Path("s"), _settings("s")) as study:
+        study._connection.execute("DELETE FROM meta WHERE key = 'plan'")
+    known = known_of(Path("s"))
+    assert known is not None and known.source == Source(data="mnist5k", samples=80) and known.config.trials == 2
+    assert "3 trials (1 new" in run("--study", "s", "--trials", "3").stdout
+
+
+def test_print_config_of_a_study_prints_its_settings(file: Path) -> None:
+    run(*OPTIONS, "--data", str(file), "--trials", "2", "--study", "s", "--final", "none", "--metric", "loss")
+    printed = run("--study", "s", "--print-config").stdout
+    for line in (
+        'hidden = "6"',
+        "epochs = 3",
+        'metric = "loss"',
+        'final = "none"',
+        f"data = {json.dumps(str(file.absolute()))}",
+    ):
+        assert line in printed
