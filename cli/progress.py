@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Self
 
+from fastnet.config.metric import DEFAULT_METRIC, METRICS
+
 from .interrupt import StopOnInterrupt
 from .screen import Part, drawing, levels_for, sparkline
 
@@ -71,13 +73,13 @@ class SearchDisplay(Display):
         self,
         stop: StopOnInterrupt,
         *,
-        metric: str = "accuracy",
+        metric: str = DEFAULT_METRIC,
         time_left: Callable[[], float | None] = lambda: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         super().__init__("trials", clock=clock)
         self._stop = stop
-        self._metric = metric
+        self._metric = METRICS[metric]
         self._time_left = time_left
         self._best = BestSoFar()
         self._levels = levels_for(getattr(sys.stderr, "encoding", None))
@@ -102,10 +104,9 @@ class SearchDisplay(Display):
         self._ended, self._compiling = ended, False
 
     def _details(self, state: Progress) -> list[Part]:
-        from fastnet.report.listing import METRIC_WORDS  # not sooner: training and downloads are shown without it
 
-        best = "-" if state.best is None else measured(self._metric, state.best)
-        parts = [Part(f"best {METRIC_WORDS[self._metric]}:{best}", style="bold")]
+        best = "-" if state.best is None else self._metric.text(state.best)
+        parts = [Part(f"best val {self._metric.short}:{best}", style="bold")]
         if self._drawing.live:
             drawn = sparkline(self._best.along(SPARKS), self._levels)
             parts += [Part(drawn, 2, "cyan", joint=" ")] if drawn else []
@@ -210,23 +211,13 @@ class DownloadDisplay(Display):
         self.show(round(done / 1e6), round(size / 1e6), [Part(file)], urgent=bool(total) and done >= total)
 
 
-def measured(metric: str, value: float) -> str:
-    """Write a value of the metric that trials are compared by.
-
-    >>> measured("accuracy", 0.8), measured("loss", 0.51234567)
-    ('0.80', '0.5123')
-    """
-    return accuracy(value) if metric == "accuracy" else f"{value:.4g}"
-
-
 def accuracy(value: float) -> str:
     """Write an accuracy with two to four decimals: 0.83, 0.9812.
 
     >>> accuracy(0.8), accuracy(0.98125)
     ('0.80', '0.9812')
     """
-    text = f"{value:.4f}"
-    return text[:-2] + text[-2:].rstrip("0")
+    return METRICS["accuracy"].text(value)
 
 
 def duration(seconds: float | None) -> str:

@@ -7,7 +7,8 @@ from typing import Any, TypeVar
 
 import click
 
-from fastnet.config.searching import ENSEMBLES, METRICS, PRUNINGS, SAMPLERS, SearchConfig
+from fastnet.config.metric import METRICS
+from fastnet.config.searching import ENSEMBLES, PRUNINGS, SAMPLERS, SearchConfig
 from fastnet.config.text import parse_candidates
 
 from .naming import flag
@@ -29,7 +30,7 @@ _STRATEGY: dict[str, tuple[Any, str]] = {
     "eta": (int, "Halving continues the best 1/ETA of a pack, for ETA times as many epochs."),
     "first_epochs": (int, "Epochs before the first comparison, with --pruning."),
     "pack_size": (int, "Consecutive trials that are compared with one another, with --pruning."),
-    "metric": (click.Choice(METRICS), "What trials are ranked by, measured on the validation samples."),
+    "metric": (click.Choice(list(METRICS)), "What trials are ranked by, measured on the validation samples."),
     "stages": (int, "Rounds that share the trials; after each, the ranges narrow to where the best trials lie."),
     "repeats": (int, "New seeds that each candidate of --final is trained with."),
     "ensemble_top": (

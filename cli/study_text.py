@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from fastnet.config.metric import DEFAULT_METRIC
 from fastnet.config.settings import format_memory
 
 from .results import ensemble_lines, kept_lines
@@ -76,7 +77,7 @@ def study_lines(document: Mapping[str, Any]) -> list[str]:
     fingerprint = str(settings.pop("data", ""))[:12]
     counts = ", ".join(f"{count:,} {status}" for status, count in document["trials"].items() if count)
     best = document["best_value"]
-    metric = settings.get("metric", "accuracy")
+    metric = settings.get("metric", DEFAULT_METRIC)
     lines = [
         *subject(
             "study",

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from fastnet.config.checks import MAX_NETWORKS, check_choice, check_count, check_range
+from fastnet.config.metric import DEFAULT_METRIC, METRICS
 from fastnet.config.text import MAX_CANDIDATES, format_dropout, format_hidden, parse_candidates
 from fastnet.config.training import TrainConfig
 from fastnet.errors import ConfigError
@@ -15,8 +16,6 @@ from fastnet.scalars import make_plain, plain
 SAMPLERS = ("random", "sobol", "grid")
 PRUNINGS = ("none", "halving", "median")
 ENSEMBLES = ("average", "greedy")
-METRICS = ("accuracy", "loss")
-"""What trials are compared by, measured on the validation data: more accuracy is better, less loss is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +87,7 @@ class SearchConfig:
     eta: int = 3
     first_epochs: int = 5
     pack_size: int = 81
-    metric: str = "accuracy"
+    metric: str = DEFAULT_METRIC
     stages: int = 1
     expand: bool = False
     final: int = 5
@@ -110,7 +109,7 @@ class SearchConfig:
         check_count("eta", self.eta, low=2, high=100)
         check_count("first_epochs", self.first_epochs)
         check_count("pack_size", self.pack_size, low=2, high=100_000)
-        check_choice("metric", self.metric, METRICS)
+        check_choice("metric", self.metric, tuple(METRICS))
         check_count("stages", self.stages, high=100)
         if self.stages > self.trials:
             raise ConfigError(f"stages={self.stages}: {self.trials} trials cannot be shared among them; choose fewer")

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from fastnet.config.metric import DEFAULT_METRIC, sign
 from fastnet.data.extent import Extent
 from fastnet.data.pipeline.scaling import Scaler
 from fastnet.errors import ModelError
@@ -235,7 +236,7 @@ def mean_probabilities(probabilities: Sequence[FloatArray], weights: Sequence[in
 
 
 def greedy_selection(
-    probabilities: Sequence[FloatArray], y: npt.NDArray[np.int64], metric: str = "accuracy", *, rounds: int = ROUNDS
+    probabilities: Sequence[FloatArray], y: npt.NDArray[np.int64], metric: str = DEFAULT_METRIC, *, rounds: int = ROUNDS
 ) -> tuple[int, ...]:
     """Choose networks for an ensemble, and how often each counts, so that it does well on some samples.
 
@@ -245,7 +246,7 @@ def greedy_selection(
         (N, O) float32 of each network on the same samples, at least one.
     y : ndarray
         (N,) int64, the true classes; of samples that the networks have not learnt from.
-    metric : {"accuracy", "loss"}
+    metric : str
         What decides; the loss breaks ties of the accuracy, and what comes earlier those of both.
     rounds : int
         How many networks are added, at least 0.
@@ -295,7 +296,7 @@ def _quality(
     score: Score = score_of(total / n, y)
     # Rounded, so that another library's logarithm cannot part what is equal.
     loss = round(score.loss, 12)
-    return (-score.accuracy, loss) if metric == "accuracy" else (loss, 0.0)
+    return (-sign(metric) * getattr(score, metric), loss)
 
 
 def _prefix(number: int) -> str:

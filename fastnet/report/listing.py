@@ -5,22 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from fastnet.config.metric import DEFAULT_METRIC, METRICS
 from fastnet.tuning.space.distributions import text_of
 from fastnet.tuning.trial import TrialResult, known
 
 _BOOK_WORDS = {"learning_rate": "lr", "weight_decay": "weight decay"}
-METRIC_WORDS = {"accuracy": "val acc", "loss": "val loss"}
-"""What the value of a trial is called in lines to read."""
 
 
-def format_best(trials: Iterable[TrialResult], metric: str = "accuracy") -> list[str]:
+def format_best(trials: Iterable[TrialResult], metric: str = DEFAULT_METRIC) -> list[str]:
     """Write ranked trials in the book's form, one line each.
 
     Parameters
     ----------
     trials : iterable of TrialResult
         Best first, such as `fastnet.tuning.SearchResult.best` gives them.
-    metric : {"accuracy", "loss"}
+    metric : str
         What `TrialResult.value` is.
 
     Returns
@@ -39,7 +38,7 @@ def format_best(trials: Iterable[TrialResult], metric: str = "accuracy") -> list
     >>> format_best([trial])
     ['Best-1 (val acc:0.83) | lr:0.0092, weight decay:3.86e-07']
     """
-    return [_line(place, trial, METRIC_WORDS[metric]) for place, trial in enumerate(trials, start=1)]
+    return [_line(place, trial, f"val {METRICS[metric].short}") for place, trial in enumerate(trials, start=1)]
 
 
 def to_rows(trials: Iterable[TrialResult]) -> list[dict[str, Any]]:

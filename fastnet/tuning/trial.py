@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastnet.config.metric import DEFAULT_METRIC, METRICS, sign
 from fastnet.config.training import TrainConfig, train_config_from
 from fastnet.errors import StudyError
 from fastnet.scalars import shortest
@@ -21,8 +22,6 @@ CURVES = ("train_loss", "train_accuracy", "validation_loss", "validation_accurac
 
 STATUSES = ("done", "stopped", "diverged")
 """How a trial can end, see `TrialResult`."""
-
-_CURVE_OF = {"accuracy": "validation_accuracy", "loss": "validation_loss"}  # metric: the curve it is read from
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -93,7 +92,7 @@ class TrialResult:
         *,
         seconds: float,
         stage: int = 1,
-        metric: str = "accuracy",
+        metric: str = DEFAULT_METRIC,
     ) -> TrialResult:
         """Build a trial from its (4, epochs) float32 curves, from which the three values follow."""
         measured = curve_of(curves, metric)
@@ -159,19 +158,8 @@ class TrialResult:
 
 def curve_of(curves: NDArray[np.float32], metric: str) -> NDArray[np.float32]:
     """Return the rows of (..., 4, epochs) curves that a metric is read from, (..., epochs)."""
-    rows: NDArray[np.float32] = curves[..., CURVES.index(_CURVE_OF[metric]), :]
+    rows: NDArray[np.float32] = curves[..., CURVES.index(METRICS[metric].curve), :]
     return rows
-
-
-def sign(metric: str) -> float:
-    """Return 1 where more of the metric is better, -1 where less is.
-
-    Examples
-    --------
-    >>> sign("accuracy"), sign("loss")
-    (1.0, -1.0)
-    """
-    return 1.0 if metric == "accuracy" else -1.0
 
 
 def known(value: float) -> float | None:
@@ -185,7 +173,7 @@ def known(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def rank(trials: Iterable[TrialResult], metric: str = "accuracy") -> tuple[TrialResult, ...]:
+def rank(trials: Iterable[TrialResult], metric: str = DEFAULT_METRIC) -> tuple[TrialResult, ...]:
     """Order the trials that did not diverge: those of more epochs first, then the better `TrialResult.value`.
 
     Trials that were stopped early so come after those that ran to the end; ties go to the lower id.

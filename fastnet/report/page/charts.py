@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastnet.config.metric import sign
 from fastnet.report.page.best_of import best_of, counts
 from fastnet.report.page.columns import DIVERGED, DONE, Columns
 from fastnet.report.page.importance import Importance, importance
 from fastnet.tuning.space.distributions import Choice, Distribution, LogInt, LogUniform, text_of
 from fastnet.tuning.space.names import Value
-from fastnet.tuning.trial import CURVES, TrialResult, known, sign
+from fastnet.tuning.trial import CURVES, TrialResult, known
 
 MOST_POINTS = 2000
 """Trials that are drawn one by one; of more, the best and an even choice of the others."""

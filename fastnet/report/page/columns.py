@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastnet.config.metric import sign
 from fastnet.tuning.space.names import Value
 from fastnet.tuning.store.reading import StudyReader
-from fastnet.tuning.trial import STATUSES, sign
+from fastnet.tuning.trial import STATUSES
 
 DONE, STOPPED, DIVERGED = range(3)
 
@@ -31,7 +32,7 @@ class Columns:
     seconds : (T,) float64 array
     params : dict of str to list
         T values of each searched hyperparameter, names sorted.
-    metric : {"accuracy", "loss"}
+    metric : str
         What `value` is.
 
     Examples

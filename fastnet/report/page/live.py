@@ -18,6 +18,7 @@ from typing import Any, Self
 from urllib.parse import parse_qs, urlsplit
 
 from fastnet._version import __version__
+from fastnet.config.metric import DEFAULT_METRIC
 from fastnet.files import shown_path
 from fastnet.report.page.write import plotly_script, render
 from fastnet.tuning.run.result import Progress
@@ -50,7 +51,7 @@ class LiveView:
     ----------
     folder : Path
         Of the study; the trials that it holds already are shown too.
-    metric : {"accuracy", "loss"}
+    metric : str
         What trials are compared by.
 
     Attributes
@@ -71,7 +72,7 @@ class LiveView:
     True
     """
 
-    def __init__(self, folder: Path, metric: str = "accuracy") -> None:
+    def __init__(self, folder: Path, metric: str = DEFAULT_METRIC) -> None:
         self._folder, self._metric = folder, metric
         self._lock = threading.Lock()
         self._points: list[tuple[int, int, float | None, list[Any]]] = []

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from fastnet.config.metric import DEFAULT_METRIC
 from fastnet.tuning.rules.narrowing import LEVEL, Narrowing, StageReport, narrow
 from fastnet.tuning.space.distributions import Choice, Distribution, text_of
 from fastnet.tuning.space.space import Space
@@ -95,7 +96,7 @@ class Recommendation:
 def recommend(
     space: Space,
     trials: Iterable[TrialResult],
-    metric: str = "accuracy",
+    metric: str = DEFAULT_METRIC,
     *,
     expand: bool = False,
     best: Sequence[TrialResult] | None = None,
@@ -108,7 +109,7 @@ def recommend(
         The space that the first stage was drawn from.
     trials : iterable of TrialResult
         All trials of the search; `TrialResult.stage` says which stage each belongs to.
-    metric : {"accuracy", "loss"}
+    metric : str
         What they are ranked by.
     expand : bool
         Whether the search moved alarming borders outwards between its stages.

@@ -13,8 +13,9 @@ from typing import Any
 
 import numpy as np
 
+from fastnet.config.metric import DEFAULT_METRIC, METRICS, sign
 from fastnet.tuning.space.names import Value
-from fastnet.tuning.trial import TrialResult, known, rank, sign
+from fastnet.tuning.trial import TrialResult, known, rank
 
 CONFIDENCE = 0.95
 """In this part of all choices the interval of a candidate holds its mean over all seeds."""
@@ -77,7 +78,7 @@ class FinalChoice:
 
     Parameters
     ----------
-    metric : {"accuracy", "loss"}
+    metric : str
     scores : tuple of Candidate
         At least one.
     optimism : float
@@ -108,7 +109,7 @@ class FinalChoice:
         }
 
 
-def candidates(trials: Iterable[TrialResult], n: int, metric: str = "accuracy") -> tuple[TrialResult, ...]:
+def candidates(trials: Iterable[TrialResult], n: int, metric: str = DEFAULT_METRIC) -> tuple[TrialResult, ...]:
     """Return the `n` best trials of different hyperparameters, the best first; fewer if there are no more.
 
     Examples
@@ -129,7 +130,7 @@ def candidates(trials: Iterable[TrialResult], n: int, metric: str = "accuracy") 
 def choose(
     candidates: Sequence[TrialResult],
     repeats: Sequence[Sequence[TrialResult]],
-    metric: str = "accuracy",
+    metric: str = DEFAULT_METRIC,
     parameters: Sequence[int] | None = None,
 ) -> FinalChoice:
     """Choose the candidate with the best mean over its repeats.
@@ -140,7 +141,7 @@ def choose(
         At least one, as `candidates` gives them.
     repeats : sequence of sequence of TrialResult
         For each candidate its repeats, at least one.
-    metric : {"accuracy", "loss"}
+    metric : str
         What the values are.
     parameters : sequence of int, optional
         Weights and biases of each candidate's network.
@@ -190,8 +191,7 @@ def _score(trial: TrialResult, values: tuple[float, ...], metric: str, parameter
     if sd == 0.0:
         return Candidate(trial, values, mean, sd, math.nan, math.nan, parameters)
     half = float(stdtrit(len(good) - 1, 0.5 + CONFIDENCE / 2)) * sd / math.sqrt(len(good))
-    most = 1.0 if metric == "accuracy" else math.inf
-    return Candidate(trial, values, mean, sd, max(0.0, mean - half), min(most, mean + half), parameters)
+    return Candidate(trial, values, mean, sd, max(0.0, mean - half), min(METRICS[metric].most, mean + half), parameters)
 
 
 def _order(score: Candidate, metric: str) -> tuple[int, float, float, int]:

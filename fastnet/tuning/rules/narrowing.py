@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from fastnet.config.metric import DEFAULT_METRIC
 from fastnet.tuning.rules.chance import Floats, chance_of_at_least, chance_of_at_most, chance_of_unevenness
 from fastnet.tuning.space.distributions import Choice, Distribution, Int, LogInt, LogUniform, Uniform, text_of
 from fastnet.tuning.space.names import Value, kind_of
@@ -162,7 +163,7 @@ class StageReport:
 
 
 def narrow(
-    space: Space, trials: Iterable[TrialResult], *, metric: str = "accuracy", expand: bool = False
+    space: Space, trials: Iterable[TrialResult], *, metric: str = DEFAULT_METRIC, expand: bool = False
 ) -> StageReport:
     """Shrink each range to where the best trials of one stage lie, and tell where they pile up at a border.
 
@@ -172,7 +173,7 @@ def narrow(
         The space that the trials were drawn from.
     trials : iterable of TrialResult
         All trials of the stage, in any order.
-    metric : {"accuracy", "loss"}
+    metric : str
         What they are ranked by, see `fastnet.tuning.trial.rank`.
     expand : bool
         Whether a border with an alarm is moved outwards, as far as the hyperparameter allows.

@@ -14,8 +14,9 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from fastnet.config.metric import sign
 from fastnet.config.searching import SearchConfig
-from fastnet.tuning.trial import curve_of, sign
+from fastnet.tuning.trial import curve_of
 
 Curves = NDArray[np.float32]
 Positions = NDArray[np.int64]
@@ -75,7 +76,7 @@ class Halving:
         At least 2.
     first_epochs : int
         Fewest epochs before trials are compared.
-    metric : {"accuracy", "loss"}
+    metric : str
 
     Notes
     -----
@@ -119,7 +120,7 @@ class Median:
     epochs : int
     first_epochs : int
         Epochs between two comparisons, and before the first one.
-    metric : {"accuracy", "loss"}
+    metric : str
 
     Notes
     -----

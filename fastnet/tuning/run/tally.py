@@ -5,12 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 
+from fastnet.config.metric import sign
 from fastnet.config.searching import SearchConfig
 from fastnet.tuning.rules.pruning import schedule_of
 from fastnet.tuning.run.engine import Engine
 from fastnet.tuning.run.result import Progress
 from fastnet.tuning.store.study import Study
-from fastnet.tuning.trial import TrialResult, sign
+from fastnet.tuning.trial import TrialResult
 
 
 class Tally:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from fastnet.config.checks import MAX_EPOCHS
-from fastnet.config.searching import METRICS
+from fastnet.config.metric import METRICS
 from fastnet.config.settings import is_tame
 from fastnet.config.training import MAX_SEED
 from fastnet.errors import ConfigError

@@ -13,12 +13,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastnet.config.metric import DEFAULT_METRIC, sign
 from fastnet.errors import ConfigError, StudyError
 from fastnet.tuning.store import documents
 from fastnet.tuning.store.documents import MOST_TRIALS, Rules, read_document, read_number, read_text, read_whole
 from fastnet.tuning.store.folder import DamagedError, telling
 from fastnet.tuning.store.records import TRIAL_COLUMNS, sha256_of, trial_from
-from fastnet.tuning.trial import TrialResult, sign
+from fastnet.tuning.trial import TrialResult
 
 FIELDS = ("id", "stage", "status", "value", "best_value", "best_epoch", "epochs", "seconds")
 """What trials can be ordered by, besides ``"best"`` and the names of hyperparameters."""
@@ -78,7 +79,7 @@ class StudyReader:
     @property
     def metric(self) -> str:
         """What trials are compared by: ``accuracy`` or ``loss``."""
-        return str(self.settings.get("metric", "accuracy"))
+        return str(self.settings.get("metric", DEFAULT_METRIC))
 
     def stored_ids(self) -> NDArray[np.int64]:
         """Return the numbers of the stored trials, (T,) int64, ascending."""
@@ -113,7 +114,7 @@ class StudyReader:
         ----------
         n : int
             How many at most.
-        metric : {"accuracy", "loss"}, optional
+        metric : str, optional
             That of the study if left out. Trials are compared by the stored `TrialResult.value`.
         curves : bool
             Whether their curves are read too.

@@ -1,0 +1,67 @@
+"""Metrics: what trials and candidates are compared by, measured on the validation samples."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One way to compare networks.
+
+    Attributes
+    ----------
+    name : str
+        How users and studies call it.
+    sign : float
+        1 where more of it is better, -1 where less is.
+    curve : str
+        The validation curve that it is read from, see `fastnet.tuning.trial.CURVES`.
+    short : str
+        What it is called where there is little room.
+    most : float
+        The largest value that it can have; the smallest is 0.
+    """
+
+    name: str
+    sign: float
+    curve: str
+    short: str
+    most: float = math.inf
+
+    def text(self, value: float) -> str:
+        """Write a value: a share with two to four decimals, anything else with four digits.
+
+        Examples
+        --------
+        >>> METRICS["accuracy"].text(0.8), METRICS["accuracy"].text(0.98125), METRICS["loss"].text(0.51234567)
+        ('0.80', '0.9812', '0.5123')
+        """
+        if self.most != 1.0:
+            return f"{value:.4g}"
+        text = f"{value:.4f}"
+        return text[:-2] + text[-2:].rstrip("0")
+
+
+METRICS = {
+    metric.name: metric
+    for metric in (
+        Metric("accuracy", 1.0, "validation_accuracy", "acc", 1.0),
+        Metric("loss", -1.0, "validation_loss", "loss"),
+    )
+}
+"""By their names, the default first."""
+
+DEFAULT_METRIC = next(iter(METRICS))
+
+
+def sign(metric: str) -> float:
+    """Return 1 where more of a metric is better, -1 where less is.
+
+    Examples
+    --------
+    >>> sign("accuracy"), sign("loss")
+    (1.0, -1.0)
+    """
+    return METRICS[metric].sign
