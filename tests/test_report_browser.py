@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 import studies
+from fastnet_cli.study_commands import commands
 from studies import ABOUT, make_study, make_trial
 
 from fastnet.report.page import LiveView, write_report
@@ -45,7 +46,7 @@ def browser() -> Iterator[Any]:
 @pytest.fixture(scope="module")
 def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("report") / "s"
-    return write_report(make_study(folder, 150, SPACE, about=ABOUT | {"data": EVIL}))
+    return write_report(make_study(folder, 150, SPACE, about=ABOUT | {"data": EVIL}), commands=commands)
 
 
 @pytest.fixture(scope="module")
