@@ -129,7 +129,7 @@ def _unknown(ctx: click.Context, known: Iterable[str], name: str, value: Any, so
         return f"{source}: {flag(name)} can be given on the command line only"
     if name == "space":
         return f"{source}: [space] is for fastnet search; {command} takes one value for each name"
-    what = f"[{name}] is no table" if isinstance(value, Mapping) else f"{name} is no option"
+    what = f"unknown table [{name}]" if isinstance(value, Mapping) else f"unknown option {name}"
     return f"{source}: {what} of {command}{suggestion(name, list(known))}"
 
 

@@ -211,7 +211,7 @@ def time_text(plan: Plan, speed: Speed, threads: int) -> str:
     seconds = START_SECONDS + epochs / speed.epochs_per_second
     how = f"measured for {speed.seconds:.1f} s on {counted(threads, 'thread')}"
     if not speed.finished:
-        return f"more than {duration(seconds)}, no epoch came to its end when {how}"
+        return f"more than {duration(seconds)}, no epoch ended when {how}"
     most = "at most" if config.pruning == "median" else "about"
     low, high = (duration(seconds * factor) for factor in (1 - MARGIN, 1 + MARGIN))
     return f"{most} {duration(seconds)}, likely {low} to {high}; {rate_text(speed.epochs_per_second)} epochs/s, {how}"

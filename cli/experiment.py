@@ -34,7 +34,7 @@ ALL = "all"
     "--samples",
     type=int,
     show_default="300; 500 for search; up to 4000 for data",
-    help="Use the first so many training samples.",
+    help="Use the first N training samples.",
 )
 @click.option(
     "--test-samples",

@@ -26,7 +26,7 @@ def live_view(wanted: bool, folder: Path, metric: str) -> Iterator[LiveView | No
     try:
         view = LiveView(folder, metric)
     except OSError as error:
-        note(f"Note: there is no live view, for no port of 127.0.0.1 can be had: {error.strerror or error}.")
+        note(f"Note: no live view, because no port of 127.0.0.1 is available: {error.strerror or error}.")
         yield None
         return
     click.echo(f"Live view: {view.url}", err=True)  # also with --quiet: it was asked for

@@ -86,7 +86,9 @@ def kept_lines(kept: Mapping[str, Any] | None, folder: Path) -> Iterator[str]:
     """The network that was kept, and the one use of the test set."""
     if kept is None:
         return
-    text = f"Kept: a network of the winner's settings on one more seed, val acc:{accuracy(kept['validation_accuracy'])}"
+    from fastnet.report.words import KEPT
+
+    text = f"{KEPT}, val acc:{accuracy(kept['validation_accuracy'])}"
     if kept["test_accuracy"] is not None:
         text += f", test acc:{accuracy(kept['test_accuracy'])}"
     yield text
@@ -95,7 +97,7 @@ def kept_lines(kept: Mapping[str, Any] | None, folder: Path) -> Iterator[str]:
 
 
 def ensemble_lines(document: Mapping[str, Any], folder: Path) -> Iterator[str]:
-    """What the ensemble came to on the test set, and where it is."""
+    """The figures of the ensemble on the test set, and where it is."""
     if document["test_accuracy"] is not None:
         yield f"test acc:{accuracy(document['test_accuracy'])}, test loss:{document['test_loss']:.4f}"
     yield from test_use_lines(document)
@@ -105,8 +107,9 @@ def ensemble_lines(document: Mapping[str, Any], folder: Path) -> Iterator[str]:
 def test_use_lines(document: Mapping[str, Any]) -> Iterator[str]:
     """A warning where the test set was used more than once."""
     if document.get("test_uses", 0) > 1:
-        yield f"This study has used the test set {document['test_uses']} times by now: choose by none of these figures,"
-        yield "  or they promise too much."
+        from fastnet.report.words import uses_of_test_set
+
+        yield uses_of_test_set(document["test_uses"])
 
 
 def closing_line(result: SearchResult, folder: Path) -> str:

@@ -119,7 +119,7 @@ def test_arrays_names_and_a_validation_set_are_taken(digits, tmp_path, monkeypat
 @pytest.mark.parametrize(
     ("space", "settings", "sentence"),
     [
-        ({}, {"epoch": 3}, "'epoch' is no setting of a search; did you mean epochs?"),
+        ({}, {"epoch": 3}, "unknown setting 'epoch' of a search; did you mean epochs?"),
         (
             {"learning_rate": "log:1e-3:1"},
             {"learning_rate": 0.1},

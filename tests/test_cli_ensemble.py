@@ -115,7 +115,7 @@ def test_a_search_puts_its_best_trials_together() -> None:
     assert again["ensemble"] == document["ensemble"] and again["run"]["new_trials"] == 0
 
     greedy = run(*SEARCH, "--ensemble", "greedy").stdout
-    assert "Kept: the greedy selection." in greedy and "used the test set 2 times by now" in greedy
+    assert "Kept: the greedy selection." in greedy and "Evaluated on the test set 2 times" in greedy
     run("studies", "rm", "s", "--yes")
     assert not Path("s").exists()
 

@@ -277,4 +277,4 @@ def test_several_uses_of_the_test_set_are_told() -> None:
 
     kept = {"validation_accuracy": 0.9, "test_accuracy": 0.8, "model": "model.safetensors", "test_uses": 1}
     assert not any("times" in line for line in kept_lines(kept, Path("s")))
-    assert any("used the test set 2 times" in line for line in kept_lines(kept | {"test_uses": 2}, Path("s")))
+    assert any("Evaluated on the test set 2 times" in line for line in kept_lines(kept | {"test_uses": 2}, Path("s")))

@@ -322,8 +322,8 @@ def output_there() -> None:
 
 READERS = (["show", "s"], ["best", "s"], ["trials", "s"], ["export", "s"])
 REFUSED: list[tuple[Callable[[], None], list[str], int, str]] = [
-    *((nothing, arguments, 1, "there is no study here") for arguments in (*READERS, ["rm", "s", "--yes"])),
-    *((plain_file, arguments, 1, "there is no study here") for arguments in (*READERS, ["rm", "s", "--yes"])),
+    *((nothing, arguments, 1, "no study found") for arguments in (*READERS, ["rm", "s", "--yes"])),
+    *((plain_file, arguments, 1, "no study found") for arguments in (*READERS, ["rm", "s", "--yes"])),
     *((empty, arguments, 1, "this study was never started") for arguments in READERS),
     *((text_file, arguments, 1, "not a study but some other file") for arguments in (*READERS, ["rm", "s", "-y"])),
     *((foreign, arguments, 1, "an SQLite file but not a study") for arguments in (*READERS, ["rm", "s", "-y"])),
@@ -335,7 +335,7 @@ REFUSED: list[tuple[Callable[[], None], list[str], int, str]] = [
     (study, ["export", "s", "-o", "s"], 1, "s is a folder: give the name of a file"),
     (output_there, ["export", "s", "-o", "t.csv"], 1, "t.csv exists: choose another name, or add --overwrite"),
     (output_there, ["export", "s", "-o", "t.csv/u.csv"], 1, "t.csv"),
-    (study, ["best", "s", "--trial", "20", "--format", "toml"], 1, "there is no trial 20; it holds 20 trials"),
+    (study, ["best", "s", "--trial", "20", "--format", "toml"], 1, "no trial 20; the study has 20 trials"),
     (study, ["best", "s", "--trial", "2"], 1, "add --format toml or --format json"),
     (no_trials, ["best", "s", "--format", "json"], 1, "no trial that did not diverge is stored yet"),
     (study, ["best", "s", "-n", "0"], 2, "not in the range 1<=x<=4294967296"),
@@ -349,8 +349,8 @@ REFUSED: list[tuple[Callable[[], None], list[str], int, str]] = [
     (study, ["trials", "s", "--limit", "9" * 5000], 2, "neither a number of trials"),
     *((study, ["best", "s", name, "9" * 30], 2, "not in the range") for name in ("-n", "--trial")),
     (study, ["rm", "s"], 1, "nobody can be asked here whether to remove it; add --yes"),
-    (nothing, ["ls", "nowhere"], 1, "nowhere: there is no such folder"),
-    (plain_file, ["ls", "s"], 1, "s: there is no such folder"),
+    (nothing, ["ls", "nowhere"], 1, "nowhere: no such folder"),
+    (plain_file, ["ls", "s"], 1, "s: no such folder"),
     (nothing, ["show"], 2, "Missing argument 'DIR'"),
     (nothing, ["drop", "s"], 2, "No such command 'drop'"),
 ]

@@ -115,7 +115,7 @@ def test_read_idx_refuses_damaged_gzip(tmp_path: Path) -> None:
 
 
 def test_read_idx_refuses_a_missing_file_and_a_folder(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="there is no such file"):
+    with pytest.raises(DataError, match="no such file"):
         read_idx(tmp_path / "nothing.gz")
     with pytest.raises(DataError, match=r"is a folder|cannot be read"):
         read_idx(tmp_path)
@@ -265,7 +265,7 @@ def test_read_npz_refuses_other_files(tmp_path: Path, idx_bytes: Callable[..., b
         path.write_bytes(content)
         with pytest.raises(DataError, match=r"not an .npz file; write one with numpy.savez"):
             read_npz(path)
-    with pytest.raises(DataError, match="there is no such file"):
+    with pytest.raises(DataError, match="no such file"):
         read_npz(tmp_path / "b.npz")
     with pytest.raises(DataError, match=r"is a folder|cannot be read"):
         read_npz(tmp_path)

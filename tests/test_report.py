@@ -96,7 +96,7 @@ def test_the_best_put_together_are_told_and_made_again(tmp_path: Path) -> None:
     add_ensemble(folder)
     text = str(page_of(folder))
     assert "the best alone" in text and "Kept: the greedy selection" in text and "test accuracy 0.861" in text
-    assert "has used the test set 2 times by now" in text and "used once" not in text
+    assert "Evaluated on the test set 2 times; these figures are now optimistic." in text and "used once" not in text
     assert "--ensemble-top 10 --ensemble greedy" in text
 
 
@@ -105,8 +105,8 @@ KINDS: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
     "all diverged": (
         {"trials": 12, "diverge": 0.0}, ("All trials diverged", "No final choice", "12 of 12 trials diverged, 100.0 %")
     ),
-    "no trial": ({"trials": 0, "ended": False}, ("to its end; 0 trials", "No trial is stored yet", "none yet")),
-    "unfinished": ({"ended": False}, ("to its end; 80 trials of it are stored", "this stage has not ended")),
+    "no trial": ({"trials": 0, "ended": False}, ("has not finished; 0 trials", "No trial is stored yet", "none yet")),
+    "unfinished": ({"ended": False}, ("has not finished; 80 trials of it are stored", "this stage has not ended")),
     "no curves": ({"curves": False}, ("This study keeps no learning curves.",)),
     "no choice": ({"final": False}, ("No final choice was made", "The test set was not used.", "--final none")),
     "stages": ({"trials": 120, "stages": 3}, ("stage 3", "go on with", "--stages 3")),
@@ -139,7 +139,7 @@ def test_a_page_of_many_trials_is_small_and_says_that_it_is_a_choice(tmp_path: P
     page = write_report(make_study(tmp_path / "s", 5000, space=MANY))
     assert page.stat().st_size < 6_000_000
     text = Text(page.read_text(encoding="utf-8"))
-    assert "Drawn are 2,000 of 5,000 trials: the 200 best and an even choice of the others." in str(text)
+    assert "This shows 2,000 of 5,000 trials: the 200 best and an evenly spaced selection of the others." in str(text)
     assert len(text.data["points"]["id"]) == 2000
 
 
@@ -281,7 +281,7 @@ def test_report_of_no_study_is_one_sentence(tmp_path: Path, what: str) -> None:
     if what == "a file":
         (tmp_path / "s").write_text("")
     error = run(str(tmp_path / "s"), code=1).stderr
-    assert error.startswith("Error: ") and "there is no study here" in error and len(error.splitlines()) == 1
+    assert error.startswith("Error: ") and "no study found" in error and len(error.splitlines()) == 1
 
 
 def test_report_that_cannot_be_written_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -303,4 +303,4 @@ def test_report_can_be_written_while_a_search_goes_on(tmp_path: Path) -> None:
         settings = study.settings
     with Study.open(folder, settings):
         run(str(folder))
-    assert "A search is writing to this study just now" in str(Text((folder / REPORT_FILE).read_text(encoding="utf-8")))
+    assert "A search is writing to this study;" in str(Text((folder / REPORT_FILE).read_text(encoding="utf-8")))

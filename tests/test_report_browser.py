@@ -305,7 +305,7 @@ def test_colors_stay_apart_in_color_blindness(scheme: str, deficiency: str) -> N
 
 def test_a_study_with_nothing_to_show_shows_sentences(show: Any, tmp_path: Path) -> None:
     for name, settings in {"none": {"trials": 0, "ended": False}, "gone": {"trials": 9, "diverge": 0.0}}.items():
-        page = show(write_report(make_study(tmp_path / name, **settings)))
+        page = show(write_report(make_study(tmp_path / name, **settings), commands=commands))
         for chart in page.locator("[data-chart]").all():
             chart.scroll_into_view_if_needed()
         page.wait_for_timeout(200)
@@ -326,7 +326,7 @@ def test_one_trial_equal_values_and_single_epochs_are_seen(show: Any, tmp_path: 
 
     monkeypatch.setattr(studies, "make_trial", shaped)
     n = 1 if values == "one" else 12
-    page = show(write_report(make_study(tmp_path / "s", n)))
+    page = show(write_report(make_study(tmp_path / "s", n)))  # without commands
     scroll_through(page)
     assert [chart.locator(".point").count() for chart in page.locator('.plot[data-chart="slice"]').all()] == [n, n]
     bands = page.locator('.plot[data-chart="bands"]')

@@ -81,7 +81,7 @@ def test_what_matters_among_the_better_half_may_be_something_else() -> None:
 def test_importance_of_noise_is_not_told() -> None:
     rng = np.random.default_rng(5)
     columns, space = made(0.99 * rng.random((200, 3)), rng.random(200), NAMES)
-    assert "no effect can be told from chance" in str(importance(columns, space.distributions))
+    assert "no effect can be distinguished from chance" in str(importance(columns, space.distributions))
 
 
 @pytest.mark.parametrize(
@@ -100,7 +100,7 @@ def test_importance_is_not_made_up(n: int, names: tuple[str, ...], words: str) -
 
 def test_equal_trials_have_no_importance() -> None:
     columns, space = made(0.99 * np.random.default_rng(7).random((80, 3)), np.full(80, 0.5), NAMES)
-    assert importance(columns, space.distributions) == "All trials came to the same."
+    assert importance(columns, space.distributions) == "All trials have the same value."
 
 
 @pytest.mark.parametrize("metric", ["accuracy", "loss"])

@@ -58,7 +58,7 @@ def test_training_that_rises_steadily_is_smooth():
 @pytest.mark.parametrize(
     ("given", "reason"),
     [
-        (trial(1, [0.1, 0.25, 0.5, 0.6, 0.69]), "it comes to 0.69 where Best-1 comes to 0.8"),
+        (trial(1, [0.1, 0.25, 0.5, 0.6, 0.69]), "it reaches 0.69 where Best-1 reaches 0.8"),
         (trial(1, [0.1, 0.3, 0.6, 0.45, 0.8]), "its validation accuracy falls by 0.15 on the way"),
         (trial(1, [0.1, 0.2, 0.3], loss=[2.3, 2.2, 2.1]), "its training loss hardly falls, from 2.3 to 2.1"),
         (trial(1, GOOD, status="stopped"), "it did not run to its end"),
@@ -181,7 +181,7 @@ def test_that_every_trial_diverged_is_said():
 
 
 def test_nothing_to_recommend_is_said():
-    assert recommend(BOOK, []).words.startswith("No trial came to a value")
+    assert recommend(BOOK, []).words.startswith("No trial reached a value")
     diverged = [trial(i, [0.1] * 5, status="diverged", learning_rate=0.001, weight_decay=1e-6) for i in range(50)]
     found = recommend(BOOK, diverged)
     assert found.words.startswith(

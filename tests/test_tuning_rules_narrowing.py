@@ -174,7 +174,7 @@ def test_too_few_trials_change_nothing_and_it_is_said(n):
     report = narrow(BOOK, spread(BOOK, n, peak(1.0)), expand=True)
     assert report.space == BOOK
     assert report.alarms == ()
-    assert only(report).words == f"kept: {n} of {n} trials came to a value, and at least 5 have to"
+    assert only(report).words == f"kept: {n} of {n} trials reached a value, and at least 5 must"
 
 
 def test_diverged_trials_are_not_among_the_best_and_count_against_their_place():
@@ -183,7 +183,7 @@ def test_diverged_trials_are_not_among_the_best_and_count_against_their_place():
     assert narrow(BOOK, trials).space.distributions["learning_rate"].high < 1e-3
     all_diverged = spread(BOOK, 50, lambda rng, **u: math.nan)
     assert narrow(BOOK, all_diverged).space == BOOK
-    assert "0 of 50 trials came to a value" in only(narrow(BOOK, all_diverged)).words
+    assert "0 of 50 trials reached a value" in only(narrow(BOOK, all_diverged)).words
     # Where trials diverge in one half, the others lie in the other half, however equal they are.
     halved = spread(BOOK, 300, lambda rng, **u: math.nan if u["learning_rate"] > 0.5 else rng.random())
     assert narrow(BOOK, halved).space.distributions["learning_rate"].high < 1e-3

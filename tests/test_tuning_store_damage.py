@@ -297,7 +297,7 @@ def test_a_truncated_study_is_told_and_can_be_removed(folder: Path, share: float
 @pytest.mark.parametrize("number", [10**30, 2**63, -1, 24])
 def test_a_number_that_no_trial_has_is_told(folder: Path, number: int) -> None:
     with Study.read(folder) as study:
-        with pytest.raises(StudyError, match=f"there is no trial {number}; it holds 24 trials"):
+        with pytest.raises(StudyError, match=f"no trial {number}; the study has 24 trials"):
             study.trial(number)
         assert len(study.best(10**30)) == len([t for t in study.iter_trials() if t.status != "diverged"])
 

@@ -100,7 +100,7 @@ def test_trials_are_filtered_by_stage_and_status(tmp_path: Path) -> None:
 def test_one_trial_by_its_number(tmp_path: Path) -> None:
     with Study.read(fill(tmp_path)) as study:
         assert study.trial(7).id == 7 and study.trial(7).curves.shape == (4, EPOCHS)
-        with pytest.raises(StudyError, match="there is no trial 40; it holds 40 trials"):
+        with pytest.raises(StudyError, match="no trial 40; the study has 40 trials"):
             study.trial(40)
 
 
@@ -202,7 +202,7 @@ def test_studies_are_found_by_number_then_by_name(tmp_path: Path) -> None:
     (tmp_path / "notes").write_text("")
     assert [folder.name for folder in find_studies(tmp_path)] == ["9", "010", "1000", "a", "b"]
     assert find_studies(tmp_path / "a") == [tmp_path / "a"]
-    with pytest.raises(StudyError, match="there is no such folder"):
+    with pytest.raises(StudyError, match="no such folder"):
         find_studies(tmp_path / "nowhere")
 
 
@@ -226,7 +226,7 @@ def test_removing_a_study_removes_what_a_search_wrote_and_nothing_else(tmp_path:
 
 
 def test_what_is_not_a_study_is_not_removed(tmp_path: Path) -> None:
-    with pytest.raises(StudyError, match="there is no study here"):
+    with pytest.raises(StudyError, match="no study found"):
         remove_study(tmp_path)
     connection = sqlite3.connect(tmp_path / STUDY_FILE)
     connection.execute("CREATE TABLE mine (id)")

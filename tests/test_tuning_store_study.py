@@ -188,7 +188,7 @@ def test_a_damaged_study_is_told(tmp_path):
 
 
 def test_reading_where_nothing_is(tmp_path):
-    with pytest.raises(StudyError, match=r"there is no study here \(no file study.sqlite\)"):
+    with pytest.raises(StudyError, match=r"no study found \(no file study.sqlite\)"):
         Study.read(tmp_path / "nowhere")
     (tmp_path / STUDY_FILE).touch()
     with pytest.raises(StudyError, match="was never started"):

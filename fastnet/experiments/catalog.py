@@ -105,11 +105,11 @@ def run_each(
     for name in names:
         if name not in EXPERIMENTS:
             near = suggestion(name, EXPERIMENTS)
-            raise ConfigError(f"{name!r} is no experiment{near or '; choose one of ' + ', '.join(EXPERIMENTS)}")
+            raise ConfigError(f"unknown experiment {name!r}{near or '; choose one of ' + ', '.join(EXPERIMENTS)}")
     unknown = [name for name in settings if name not in ExperimentConfig.__dataclass_fields__]
     if unknown:
         near = suggestion(unknown[0], ExperimentConfig.__dataclass_fields__)
-        raise ConfigError(f"{unknown[0]!r} is no setting of an experiment{near}")
+        raise ConfigError(f"unknown setting {unknown[0]!r} of an experiment{near}")
     config = ExperimentConfig(**settings)
     dataset = as_given(data, "data")
     return _run_each(names, Lab(dataset, config, jobs=jobs, on_progress=on_progress, should_stop=should_stop))

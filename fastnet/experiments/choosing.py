@@ -134,7 +134,7 @@ def _outcome(lab: Lab, base: TrainConfig, drawn: list[dict[str, Value]], found: 
         verdict=verdict,
         claims=(
             Claim(
-                text="a test set that settings are chosen by promises too much",
+                text="a test set that settings are chosen by is too optimistic",
                 holds=optimistic,
                 rule=f"mean difference at least {LEAST_OPTIMISM:g}, its interval above 0",
             ),

@@ -46,7 +46,7 @@ def initialisation(lab: Lab) -> Outcome:
     }
     ends = {label: f"{group.train.mean:.2f}" for label, group in groups.items()}
     seen = (
-        f"ReLU comes to a training accuracy of {LEARNT:g} {_when(reached(groups['relu, he']))} with He's initial "
+        f"ReLU reaches a training accuracy of {LEARNT:g} {_when(reached(groups['relu, he']))} with He's initial "
         f"values and {_when(reached(groups['relu, xavier']))} with Xavier's; the logistic function ends at "
         f"{ends['logistic, he']} and {ends['logistic, xavier']}, tanh at {ends['tanh, he']} and {ends['tanh, xavier']}."
     )

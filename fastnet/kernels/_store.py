@@ -42,7 +42,7 @@ _said: set[str] = set()
 
 
 def _user_cache() -> Path:
-    """Folder for caches of this user; raises `RuntimeError` where there is no home folder."""
+    """Folder for caches of this user; raises `RuntimeError` where no home folder."""
     if sys.platform == "darwin":
         return Path.home() / "Library" / "Caches"
     if sys.platform == "win32":
@@ -242,7 +242,7 @@ class KernelCache(FunctionCache):  # type: ignore[misc]
         except Exception:
             say(
                 "damaged",
-                f"{self._folder.parent}: the kernel cache holds damaged files; what they held is compiled anew",
+                f"{self._folder.parent}: the kernel cache holds damaged files; what was in them is compiled again",
             )
         return None
 

@@ -121,7 +121,7 @@ def best20_canvas(trials: Sequence[TrialResult], title: str = "Accuracy after ea
     from matplotlib.figure import Figure
 
     if not trials:
-        raise FastnetError("there is no trial to draw: all diverged or none has finished; try lower learning rates")
+        raise FastnetError("no trial to draw: all diverged or none has finished; try lower learning rates")
     shown = list(trials)[: GRID_COLUMNS * GRID_ROWS]
     n_columns = min(GRID_COLUMNS, max(3, len(shown)))
     n_rows = -(-len(shown) // n_columns)

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fastnet.report.text import aligned, counted
+from fastnet.report.words import ensemble_kept
 from fastnet.tuning.space.distributions import text_of
 
 WIDTH = 80
@@ -146,7 +147,7 @@ def format_ensemble(document: Mapping[str, Any]) -> list[str]:
     the best alone         1    0.8300  0.9300
     average               10    0.8500  1.1180
     greedy                 7    0.8800  0.9510
-    All three were chosen on these samples and promise too much, the greedy
+    All three were chosen on the validation samples and are optimistic, the greedy
       selection most. Kept: the average.
     """
     rows = [["", "networks", "accuracy", "loss"]]
@@ -155,9 +156,7 @@ def format_ensemble(document: Mapping[str, Any]) -> list[str]:
         rows.append([words, f"{score['networks']:,}", f"{score['accuracy']:.4f}", f"{score['loss']:.4f}"])
     n = len(document["members"])
     heading = f"Ensemble of the {f'{n} best trials' if n > 1 else 'best trial'}, on the validation samples"
-    kept = "the average" if document["method"] == "average" else "the greedy selection"
-    words = "All three were chosen on these samples and promise too much, the greedy selection most."
-    return [heading, *aligned(rows, "lrrr"), *wrapped(f"{words} Kept: {kept}.")]
+    return [heading, *aligned(rows, "lrrr"), *wrapped(f"{ensemble_kept(document['method'])}.")]
 
 
 def _seeds(scores: Sequence[Mapping[str, Any]]) -> str:

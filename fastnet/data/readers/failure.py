@@ -10,7 +10,7 @@ from fastnet.errors import DataError
 def unreadable(path: Path, error: OSError) -> DataError:
     """Return the error for a file that the system does not let us read."""
     if isinstance(error, FileNotFoundError):
-        return DataError(f"{path}: there is no such file")
+        return DataError(f"{path}: no such file")
     if isinstance(error, IsADirectoryError):
         return DataError(f"{path}: is a folder, where a file is needed")
     return DataError(f"{path}: cannot be read ({error.strerror or error})")

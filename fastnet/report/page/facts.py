@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from fastnet.report import words
 from fastnet.report.page.columns import DIVERGED, DONE, STOPPED, Columns
 from fastnet.report.text import counted
 from fastnet.tuning.space.distributions import text_of
@@ -54,12 +55,10 @@ def cards(
     )  # fmt: skip
     kept = final.get("kept") or {}
     if kept.get("test_accuracy") is not None:
-        often = "The test set was used once."
-        if test_uses > 1:
-            often = f"The study has used the test set {test_uses} times by now: choose by none of the figures."
         found.append(
             {"title": "test", "figure": value_text(kept["test_accuracy"]),
-             "more": f"accuracy of the network that was kept, loss {kept['test_loss']:.4g}", "note": often}
+             "more": f"accuracy of the network that was kept, loss {kept['test_loss']:.4g}",
+             "note": words.uses_of_test_set(max(test_uses, 1))}
         )  # fmt: skip
     return found
 
@@ -123,10 +122,10 @@ def state(columns: Columns, stages: Sequence[Mapping[str, Any]], final: Mapping[
     """Say what is missing; nothing where the search has come to its end."""
     ended = bool(stages) and "recommendation" in (stages[-1]["report"] or {})
     if written:
-        return "A search is writing to this study just now: the page shows what was stored when it was made."
+        return "A search is writing to this study; this page shows what was stored when it was written."
     if not ended:
         stored = f"{counted(len(columns), 'trial')} of it {'is' if len(columns) == 1 else 'are'} stored"
-        return f"The search has not come to its end; {stored}."
+        return f"The search has not finished; {stored}."
     if final is not None and final.get("trials", len(columns)) != len(columns):
         return f"The final choice was made when the study had {counted(final['trials'], 'trial')}."
     return ""
@@ -169,14 +168,14 @@ def kept_words(final: Mapping[str, Any]) -> str:
     kept = final.get("kept")
     if not kept:
         return ""
-    words = "Kept: a network of the winner's settings, trained on one more seed"
+    text = words.KEPT
     if "seed" in kept.get("settings", {}):
-        words += f" ({kept['settings']['seed']})"
-    words += f", with the weights of epoch {kept['best_epoch']}" if kept.get("best_epoch") else ""
-    words += f": validation accuracy {value_text(kept['validation_accuracy'])}"
+        text += f" ({kept['settings']['seed']})"
+    text += f", with the weights of epoch {kept['best_epoch']}" if kept.get("best_epoch") else ""
+    text += f": validation accuracy {value_text(kept['validation_accuracy'])}"
     if kept.get("test_accuracy") is not None:
-        return f"{words}, test accuracy {value_text(kept['test_accuracy'])}, test loss {kept['test_loss']:.4g}."
-    return f"{words}. The data have no test set."
+        return f"{text}, test accuracy {value_text(kept['test_accuracy'])}, test loss {kept['test_loss']:.4g}."
+    return f"{text}. The data have no test set."
 
 
 def value_text(value: float | None) -> str:
@@ -190,12 +189,10 @@ def value_text(value: float | None) -> str:
 
 def ensemble_words(document: Mapping[str, Any]) -> str:
     """Say which ensemble was kept and what the test set said of it."""
-    kept = "average" if document["method"] == "average" else "greedy selection"
-    words = "All three were chosen on the validation samples and promise too much, the greedy selection most. "
-    words += f"Kept: the {kept}, {document['model']}"
+    text = f"{words.ensemble_kept(document['method'])}, {document['model']}"
     if document.get("test_accuracy") is None:
-        return f"{words}."
-    return f"{words}: test accuracy {value_text(document['test_accuracy'])}, test loss {document['test_loss']:.4g}."
+        return f"{text}."
+    return f"{text}: test accuracy {value_text(document['test_accuracy'])}, test loss {document['test_loss']:.4g}."
 
 
 def seconds_text(seconds: float) -> str:

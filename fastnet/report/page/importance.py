@@ -111,12 +111,12 @@ def importance(columns: Columns, space: Mapping[str, Distribution], *, better_ha
     places = np.stack([space[name].position(columns.params[name]) for name in names], axis=1)
     variance = float(goodness.var())
     if variance == 0.0:
-        return "All trials came to the same."
+        return "All trials have the same value."
     explained, shares = _over_folds(places, goodness, variance)
     if explained < LEAST_EXPLAINED:
         return (
             f"A forest explains {max(explained, 0.0):.0%} of the differences between trials that it has not seen: "
-            "no effect can be told from chance."
+            "no effect can be distinguished from chance."
         )
     mean = shares.mean(axis=0)
     order = np.argsort(-mean, kind="stable")

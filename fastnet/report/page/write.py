@@ -19,6 +19,7 @@ from typing import Any
 from fastnet._version import __version__
 from fastnet.errors import failure_as_sentence
 from fastnet.files import as_path, shown_path, write_result
+from fastnet.report import words
 from fastnet.report.page import charts, facts, tables
 from fastnet.report.page.columns import DIVERGED, Columns
 from fastnet.report.page.importance import LEAST_TRIALS
@@ -121,7 +122,7 @@ def context_of(
         "stages": len(drawn_stages),
         "best": tables.best_table(best, list(columns.params), stages=len(drawn_stages) > 1),
         "final": final,
-        "test_uses": len(study.test_uses()),
+        "test_use": words.uses_of_test_set(len(study.test_uses())),
         "candidates": None if final is None else tables.candidate_table(final),
         "ensemble": None if ensemble is None else tables.ensemble_table(ensemble),
         "ensemble_words": "" if ensemble is None else facts.ensemble_words(ensemble),

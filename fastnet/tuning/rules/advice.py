@@ -180,7 +180,7 @@ def why_not_smooth(trial: TrialResult, first: TrialResult) -> str | None:
     if loss[-1] > (1.0 - LEAST_FALL) * loss[0] and trial.train_accuracy[-1] < 0.5:
         return f"its training loss hardly falls, from {loss[0]:.3g} to {loss[-1]:.3g}"
     if accuracy[-1] < LEAST_RISE * reached[-1]:
-        return f"it comes to {accuracy[-1]:.3g} where Best-1 comes to {reached[-1]:.3g}"
+        return f"it reaches {accuracy[-1]:.3g} where Best-1 reaches {reached[-1]:.3g}"
     setback = float(np.max(np.maximum.accumulate(accuracy) - accuracy))
     return f"its validation accuracy falls by {setback:.2f} on the way" if setback > WORST_SETBACK else None
 
@@ -188,7 +188,7 @@ def why_not_smooth(trial: TrialResult, first: TrialResult) -> str | None:
 def _smoothness(shown: Sequence[TrialResult]) -> tuple[int, str]:
     """Count the best that train smoothly, and say so."""
     if not shown:
-        return 0, "No trial came to a value"
+        return 0, "No trial reached a value"
     reasons = [why_not_smooth(trial, shown[0]) for trial in shown]
     smooth = next((place for place, reason in enumerate(reasons) if reason), len(shown))
     if not smooth:

@@ -214,7 +214,7 @@ def narrow(
     for name, old in space.distributions.items():
         of_all, of_better, of_best = ([trial.params[name] for trial in some] for some in (every, better, best))
         if len(best) < LEAST_BEST:
-            few = f"kept: {len(best)} of {len(every)} trials came to a value, and at least {LEAST_BEST} have to"
+            few = f"kept: {len(best)} of {len(every)} trials reached a value, and at least {LEAST_BEST} must"
             new, item = old, Narrowing(name, str(old), str(old), 1.0, len(best), None, None, few)
         elif isinstance(old, Choice):
             new, item = _narrow_choice(name, old, of_best, of_better, of_all, asked)

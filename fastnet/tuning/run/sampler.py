@@ -256,5 +256,5 @@ def _grid(space: Space, ids: Ids, levels: int) -> list[list[Value]]:
 def _check_grid(size: int, trials: int) -> None:
     if trials > size:
         raise ConfigError(
-            f"trials={trials}: the grid has {size} points; choose at most so many, more levels, or another sampler"
+            f"trials={trials}: the grid has {size} points; choose fewer trials, more levels, or another sampler"
         )

@@ -148,7 +148,7 @@ def _config(
     training = set(TrainConfig.__dataclass_fields__)
     for name in settings:
         if name not in searching | training:
-            raise ConfigError(f"{name!r} is no setting of a search{suggestion(name, searching | training)}")
+            raise ConfigError(f"unknown setting {name!r} of a search{suggestion(name, searching | training)}")
     given = {name: value for name, value in settings.items() if name in training}
     both = [name for name in space or () if name in given]
     if both:

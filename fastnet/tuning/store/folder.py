@@ -200,7 +200,7 @@ def find_studies(root: Path) -> list[Path]:
     """
     root = as_path(root, "root")
     if not root.is_dir():
-        raise StudyError(f"{root}: there is no such folder; give the folder that holds studies, or one of them")
+        raise StudyError(f"{root}: no such folder; give the folder that holds studies, or one of them")
     with telling(root):
         below = [folder for folder in root.iterdir() if (folder / STUDY_FILE).is_file()]
     below.sort(key=lambda folder: (int(folder.name) if folder.name.isdecimal() else math.inf, folder.name))
@@ -228,7 +228,7 @@ def remove_study(folder: Path) -> list[str]:
     folder = as_path(folder, "folder")
     path = folder / STUDY_FILE
     if not path.is_file() or path.is_symlink() or folder.is_symlink():
-        raise StudyError(f"{folder}: there is no study here (no file {STUDY_FILE}); nothing was removed")
+        raise StudyError(f"{folder}: no study found (no file {STUDY_FILE}); nothing was removed")
     with telling(path):
         _check_study(path)
         lock = WriterLock(folder)

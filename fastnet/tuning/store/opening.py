@@ -47,7 +47,7 @@ class StudyFile(StudyReader):
         folder = as_path(folder, "folder")
         path = folder / STUDY_FILE
         if not path.is_file():
-            raise StudyError(f"{folder}: there is no study here (no file {STUDY_FILE}); check the folder's name")
+            raise StudyError(f"{folder}: no study found (no file {STUDY_FILE}); check the folder's name")
         # Where it may write, SQLite removes its files beside the study's when the last reader leaves, so let it. A
         # finished study in a folder that may not be written has no room for them, and needs none.
         had_log = has_log(path)

@@ -188,7 +188,7 @@ class StudyReader:
             wanted = number if 0 <= number <= MOST_TRIALS else -1  # SQLite takes no larger ones
             found = next(iter(self._trials(_select(True, "WHERE trials.id = ?", ""), (wanted,))), None)
         if found is None:
-            raise StudyError(f"{self.path}: there is no trial {number}; it holds {self.count()} trials, from 0")
+            raise StudyError(f"{self.path}: no trial {number}; the study has {self.count()} trials, numbered from 0")
         return found
 
     def trial_at(self, position: int) -> TrialResult:
