@@ -11,6 +11,7 @@ import numpy as np
 
 from fastnet.config.searching import SearchConfig
 from fastnet.limits import resident_memory
+from fastnet.training.loop import watch
 from fastnet.tuning.rules.pruning import Full, schedule_of, survivors
 from fastnet.tuning.run.engine import LocalThreads
 from fastnet.tuning.run.sampler import checked_space, sampler_of
@@ -106,19 +107,15 @@ def measure(
     run = engine.data.pack(task)
     costs = np.array([member.cost for member in members])
     began = time.perf_counter()
-    run.start()
-    try:
-        while run.running() and not should_stop():
-            elapsed = time.perf_counter() - began
-            if elapsed >= LONGEST_MEASURE or (elapsed >= seconds and _trained(run).sum() >= threads):
-                break
-            time.sleep(_POLL_SECONDS)
+
+    def enough() -> bool:
         elapsed = time.perf_counter() - began
-        trained, under_way = _trained(run), threads if run.running() else 0
-        memory = resident_memory()
-    finally:
-        run.stop()
-        run.join()
+        return should_stop() or elapsed >= LONGEST_MEASURE or (elapsed >= seconds and _trained(run).sum() >= threads)
+
+    cut = watch(run, run.start, should_stop=enough, pause=lambda: _POLL_SECONDS)
+    elapsed = time.perf_counter() - began
+    trained, under_way = _trained(run), threads if cut else 0
+    memory = resident_memory()
     work = float(trained @ costs) + under_way / 2 * float(costs.max())  # costly trials begin first
     return Speed(work / costs.mean() / elapsed, int(trained.sum()), elapsed, memory)
 
