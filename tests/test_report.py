@@ -135,6 +135,12 @@ def test_the_same_study_gives_the_same_page(tmp_path: Path) -> None:
     assert write_report(folder, commands=commands).read_bytes() == again.read_bytes()
 
 
+def test_a_page_shows_commands_where_they_are_given(tmp_path: Path) -> None:
+    folder = make_study(tmp_path / "s", 3)
+    with_commands, without = (Text(write_report(folder, commands=given).read_text()) for given in (commands, None))
+    assert "fastnet search --trials 3" in str(with_commands) and "fastnet search" not in str(without)
+
+
 def test_a_page_of_many_trials_is_small_and_says_that_it_is_a_choice(tmp_path: Path) -> None:
     page = write_report(make_study(tmp_path / "s", 5000, space=MANY))
     assert page.stat().st_size < 6_000_000

@@ -326,7 +326,7 @@ def test_one_trial_equal_values_and_single_epochs_are_seen(show: Any, tmp_path: 
 
     monkeypatch.setattr(studies, "make_trial", shaped)
     n = 1 if values == "one" else 12
-    page = show(write_report(make_study(tmp_path / "s", n)))  # without commands
+    page = show(write_report(make_study(tmp_path / "s", n), commands=commands))
     scroll_through(page)
     assert [chart.locator(".point").count() for chart in page.locator('.plot[data-chart="slice"]').all()] == [n, n]
     bands = page.locator('.plot[data-chart="bands"]')
