@@ -198,7 +198,7 @@ def asset(name: str) -> str:
 def _template(name: str) -> Any:
     from jinja2 import DictLoader, Environment, StrictUndefined
 
-    names = ("report.html", "live.html")
+    names = ("report.html", "live.html", "experiments.html")
     environment = Environment(
         loader=DictLoader({each: asset(each) for each in names}), autoescape=True, undefined=StrictUndefined,
         trim_blocks=True, lstrip_blocks=True,
