@@ -151,7 +151,7 @@ def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
         "matplotlib",
         "sqlite3",
         "safetensors",
-        "pooch",
+        "requests",
         "pyarrow",
         "sklearn",
     }

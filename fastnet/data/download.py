@@ -86,40 +86,24 @@ def unpacked_sha256(path: Path) -> str:
     return digest.hexdigest()
 
 
-class _Meter:
-    """The three calls that pooch makes to a progress bar, passed on as one."""
-
-    def __init__(self, name: str, report: Progress) -> None:
-        self.total = 0
-        self._name = name
-        self._done = 0
-        self._report = report
-
-    def update(self, count: int) -> None:
-        self._done = self._done + count if self.total == 0 else min(self._done + count, self.total)
-        self._report(self._name, self._done, self.total)
-
-    def reset(self) -> None:
-        """Do nothing: pooch fills the bar from zero at the end, and `update` stops at the total."""
-
-    def close(self) -> None:
-        """Do nothing: the owner of the bar closes it."""
-
-
 def _fetch_from(url: str, target: Path, sha256: str, progress: Progress | None) -> str | None:
     """Download one address to `target`; return None, or in a few words why that failed."""
-    import pooch
     import requests
 
     part = target.with_name(f".{target.name}.{os.getpid()}-{secrets.token_hex(4)}.part")
-    download = pooch.HTTPDownloader(
-        progressbar=False if progress is None else _Meter(target.name, progress),
-        chunk_size=_CHUNK,
-        timeout=TIMEOUT_SECONDS,
-        headers={"Accept-Encoding": "identity"},
-    )
+    plain = {"Accept-Encoding": "identity"}  # the bytes of the file, whatever a server would like to pack
     try:
-        download(url, str(part), None)
+        with (
+            requests.get(url, stream=True, timeout=TIMEOUT_SECONDS, headers=plain) as response,
+            part.open("wb") as file,
+        ):
+            response.raise_for_status()
+            total, done = int(response.headers.get("Content-Length", 0)), 0
+            for piece in response.iter_content(_CHUNK):
+                file.write(piece)
+                done += len(piece)
+                if progress is not None:
+                    progress(target.name, min(done, total) if total else done, total)
         if unpacked_sha256(part) != sha256:
             return "wrong checksum"
         part.replace(target)
