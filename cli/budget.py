@@ -40,7 +40,8 @@ def budget_options(command: Command) -> Command:
         "--timeout",
         type=TextType(parse_duration),
         metavar="TIME",
-        help="Stop after this time, such as 90s, 30m or 1h30m, and keep what is done.  [default: no limit]",
+        help="Time for everything, such as 90s, 30m or 1h30m: training stops early enough for the final choice, the "
+        "ensemble and the report.  [default: no limit]",
     )
     return timeout(memory(dry_run(command)))
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from .budget import study_command
 from .progress import accuracy
 
 if TYPE_CHECKING:
@@ -78,8 +79,10 @@ def search_lines(result: SearchResult, folder: Path, best: Sequence[TrialResult]
     if result.final is not None:
         yield from ("", *format_final(result.final))
         yield from kept_lines(result.final["kept"], folder)
+        yield from shortened_lines(result.final, folder)
     if result.ensemble_report is not None:
         yield from ("", *format_ensemble(result.ensemble_report), *ensemble_lines(result.ensemble_report, folder))
+        yield from shortened_lines(result.ensemble_report, folder)
 
 
 def kept_lines(kept: Mapping[str, Any] | None, folder: Path) -> Iterator[str]:
@@ -102,6 +105,21 @@ def ensemble_lines(document: Mapping[str, Any], folder: Path) -> Iterator[str]:
         yield f"test acc:{accuracy(document['test_accuracy'])}, test loss:{document['test_loss']:.4f}"
     yield from test_use_lines(document)
     yield f"ensemble: {click.format_filename(folder / document['model'])}"
+
+
+def shortened_lines(document: Mapping[str, Any], folder: Path) -> Iterator[str]:
+    """What there was too little time for, and the command that makes up for it."""
+    from fastnet.report.text import counted
+
+    made = document.get("shortened")
+    if made is None:
+        return
+    if isinstance(made, int):
+        yield f"There was time for {made} of the {document['top']} best trials; for all of them:"
+    else:
+        done = f"{counted(len(document['candidates']), 'candidate')} with {counted(made['repeats'], 'seed')} each"
+        yield f"There was time for {done}, of {document['wanted']} with {document['repeats']}; for all of them:"
+    yield f"  {study_command(folder, '--finish')}"
 
 
 def test_use_lines(document: Mapping[str, Any]) -> Iterator[str]:

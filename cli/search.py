@@ -15,7 +15,7 @@ from fastnet.config.training import TrainConfig, train_config_from
 from fastnet.errors import failure_as_warning
 
 from . import results
-from .budget import budget_options, carry_on
+from .budget import budget_options, carry_on, study_command
 from .config_file import config_options, printed, search_space
 from .grouping import GroupedCommand
 from .interrupt import Deadline, StopOnInterrupt
@@ -49,6 +49,8 @@ if TYPE_CHECKING:
 BOOK_SAMPLES = 500
 """Images that the book searches with: 400 to train, 100 to validate."""
 BEST = 20
+REPORT_SECONDS, REPORT_SECONDS_OF_TRIAL = 1.5, 1e-4
+"""Time of picture and report, which --timeout includes."""
 
 
 @click.command(
@@ -193,7 +195,9 @@ def command(
                 "source": source,
                 "finish": finish,
                 "on_progress": Preloading(config.trials, display, *([view] if view else [])),
-                "should_stop": lambda: stop() or deadline(),
+                "timeout": deadline.left(),
+                "reserve": report_seconds,
+                "should_stop": stop,
                 "interrupt": "return",
             }
             result = run_study(dataset, config, folder=folder, fresh=fresh, jobs=jobs, memory=memory, **how)
@@ -208,6 +212,8 @@ def command(
     if not (result.new_trials or result.interrupted or finish):
         held = len(result.trials)
         note(f"Nothing to do: the study already has {held} trials. Raise --trials to add more.")
+    if result.final is None and config.final and result.best(1) and not stop():
+        note(f"There was no time for the final choice; for it: {study_command(folder, '--finish')}")
     if result.interrupted:
         ctx.exit(carry_on(result, folder, config.trials, None if stop() else timeout))
 
@@ -276,6 +282,11 @@ class Preloading:
             figures.preload()
             page.preload(self._trials)
         self._compiling = progress.compiling
+
+
+def report_seconds(trials: int) -> float:
+    """Estimate the time of the picture and the report of so many trials, see `draw`."""
+    return REPORT_SECONDS + REPORT_SECONDS_OF_TRIAL * trials
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from fastnet.config.checks import check_interrupt, count_threads
 from fastnet.config.searching import SearchConfig, as_settings
 from fastnet.errors import ConfigError
+from fastnet.tuning.run.budget import Budget
 from fastnet.tuning.run.ending import Ending
 from fastnet.tuning.run.engine import Engine, LocalThreads
 from fastnet.tuning.run.result import Progress, SearchResult
@@ -40,6 +41,8 @@ def run_study(
     curves: bool = True,
     source: Source | None = None,
     finish: bool = False,
+    timeout: float | None = None,
+    reserve: Callable[[int], float] = lambda trials: 0.0,
     on_progress: Callable[[Progress], None] | None = None,
     should_stop: Callable[[], bool] | None = None,
     interrupt: str = "raise",
@@ -71,6 +74,11 @@ def run_study(
         Where `dataset` comes from, so that the study can find it again.
     finish : bool
         Train no more trials: choose and put together from those that the study holds.
+    timeout : float, optional
+        Seconds for everything: training stops in time for the final choice and the ensemble, which are shortened where
+        they would take more than half of it. The trials do not depend on it.
+    reserve : callable
+        Returns how many of these seconds the caller needs afterwards, given the number of trials.
     on_progress : callable, optional
         Called with a `Progress` several times a second from the calling thread.
     should_stop : callable, optional
@@ -131,9 +139,11 @@ def run_study(
         study.set_plan(plan_of(config, source or _source_of(study)))
         engine = engine or LocalThreads(dataset, splits, config)
         tally = Tally(study, config, engine, clock, on_progress)
+        best = study.best(max(config.final, config.ensemble_top, 1), curves=False) if timeout is not None else ()
+        budget = Budget(config, best, threads, clock, timeout, tally.done, reserve)
         stop = should_stop or (lambda: False)
         tasks = Tasks(config, data_name(dataset, splits), threads, memory)
-        session = Session(study, config, space, engine, sampler or sampler_of(config), tasks, tally, stop)
+        session = Session(study, config, space, engine, sampler or sampler_of(config), tasks, tally, budget, stop)
         session.trained = finish
         session.go(lambda: Ending(session, dataset, parts, splits).finish())
         if session.cut is not None and interrupt == "raise":

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
+from fastnet.tuning.run.budget import EndPlan
 from fastnet.tuning.run.session import Session
 
 if TYPE_CHECKING:
@@ -48,11 +51,13 @@ class Ending:
         config, session = self._config, self._session
         before = self._study.final()
         same = {"trials": self._study.count(), "wanted": config.final, "repeats": config.repeats}
-        if config.final == 0 or (before is not None and same.items() <= before.items()):
+        plan = session.budget.plan()
+        if not plan.candidates or (before is not None and same.items() <= before.items() and not _adds(plan, before)):
             return
         from fastnet.tuning.run.final import decide, keep, repeats_of, winner_config
 
-        repeats = repeats_of(self._study, config)
+        shortened = replace(config, final=plan.candidates, repeats=plan.repeats)
+        repeats = repeats_of(self._study, shortened)
         if not repeats:
             return
         session.tally.phase = "choosing"
@@ -61,14 +66,15 @@ class Ending:
         results = session.run(task, [repeat.candidate.params for repeat in repeats], store=False)
         if session.interrupted:
             return
-        document = decide(repeats, results.in_order(), config, self._dataset)
+        document = decide(repeats, results.in_order(), shortened, self._dataset)
         kept = None
         if session.engine.keeps:
             winner = winner_config(document, config)
             threads = session.tasks.threads
-            kept = keep(self._study, self._dataset, self._parts, winner, threads, session.should_stop)
-            session.interrupted = kept is None
+            kept = keep(self._study, self._dataset, self._parts, winner, threads, session.stopping)
         if not session.interrupted:
+            if shortened != config:
+                document["shortened"] = {"candidates": plan.candidates, "repeats": plan.repeats}
             self._study.set_final({**document, **same, "kept": kept})
 
     def put_together(self) -> None:
@@ -76,11 +82,12 @@ class Ending:
         config, session = self._config, self._session
         before = self._study.ensemble()
         same = {"trials": self._study.count(), "top": config.ensemble_top, "method": config.ensemble}
-        if config.ensemble_top == 0 or (before is not None and same.items() <= before.items()):
+        top = session.budget.top_in_time()
+        if not top or (before is not None and same.items() <= before.items() and before.get("shortened", top) >= top):
             return
         from fastnet.tuning.run.ensemble import best_finished, put_together
 
-        found = best_finished(self._study, config.ensemble_top)
+        found = best_finished(self._study, top)
         if not found or not session.engine.keeps:
             return
         session.tally.phase = "ensembling"
@@ -89,4 +96,11 @@ class Ending:
         again = session.run(task, [trial.params for trial in found], store=False)
         if not session.interrupted:
             document = put_together(self._study, self._dataset, self._splits, again.models(), found, config)
-            self._study.set_ensemble({**document, **same})
+            short = {} if top == config.ensemble_top else {"shortened": top}
+            self._study.set_ensemble({**document, **same, **short})
+
+
+def _adds(plan: EndPlan, before: Mapping[str, Any]) -> bool:
+    """Whether a final choice that there was too little time for gains from this one."""
+    made = before.get("shortened")
+    return made is not None and plan.candidates * plan.repeats > made["candidates"] * made["repeats"]

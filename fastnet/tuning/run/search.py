@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -123,7 +122,6 @@ def search(
         from fastnet.data.validation import with_validation
 
         dataset, split = with_validation(dataset, samples_given(validation, "validation"))
-    ends = None if timeout is None else time.monotonic() + seconds(timeout)
     return run_study(
         dataset,
         config,
@@ -135,7 +133,7 @@ def search(
         jobs=jobs,
         memory=None if memory is None else whole_bytes(memory),
         on_progress=on_progress,
-        should_stop=None if ends is None else lambda: time.monotonic() >= ends,
+        timeout=None if timeout is None else seconds(timeout),
         interrupt=interrupt,
     )
 

@@ -15,6 +15,7 @@ import numpy as np
 
 from fastnet.config.searching import SearchConfig
 from fastnet.tuning.rules.pruning import schedule_of, survivors
+from fastnet.tuning.run.budget import Budget
 from fastnet.tuning.run.engine import Engine
 from fastnet.tuning.run.result import SearchResult
 from fastnet.tuning.run.sampler import Sampler
@@ -59,6 +60,8 @@ class Session:
         Makes tasks of them.
     tally : Tally
         Counts and reports.
+    budget : Budget
+        The time that is left.
     should_stop : callable
         Asked several times a second.
 
@@ -66,6 +69,8 @@ class Session:
     ----------
     trained : bool
         Whether no more trials are to be trained, whatever is missing.
+    out_of_time : bool
+        Whether the time was up before all trials were trained, or before the end was reached.
     interrupted : bool
         Whether it was stopped before its end.
     cut : KeyboardInterrupt or None
@@ -81,12 +86,14 @@ class Session:
         sampler: Sampler,
         tasks: Tasks,
         tally: Tally,
+        budget: Budget,
         should_stop: Callable[[], bool],
     ) -> None:
         self.study, self.config, self.space = study, config, space
         self.engine, self.sampler, self.tasks, self.tally = engine, sampler, tasks, tally
-        self.should_stop = should_stop
-        self.trained = self.interrupted = False
+        self.budget = budget
+        self.trained = self.interrupted = self.out_of_time = False
+        self._should_stop = should_stop
         self.cut: KeyboardInterrupt | None = None
         self.storage = Storage(study, tally, lambda: self.interrupted or should_stop())
         self._stages = Stages(study, config, space)
@@ -116,7 +123,8 @@ class Session:
             if self.interrupted:
                 return
             if self.trained:
-                held = np.isin(self.study.stored_ids(), ids).sum()
+                stored = self.study.stored_ids()
+                held = np.count_nonzero((ids.start <= stored) & (stored < ids.stop))
                 if not held or (held < len(ids) and stage < self.config.stages):
                     return  # the ranges of the next stage follow from all trials of this one
             self.space = self._stages.end(stage, self.space)
@@ -128,14 +136,24 @@ class Session:
             self.tally.report(compiling=True)
             self.engine.load()
 
+    def stopping(self) -> bool:
+        """Whether what is running has to stop: asked to, or because its time is up."""
+        if self._should_stop():
+            self.interrupted = True
+        elif self.tally.phase and self.budget.is_over():
+            self.out_of_time = self.interrupted = True
+        elif not self.tally.phase and self.budget.ends_trials():
+            self.out_of_time = self.trained = True
+        return self.interrupted or (self.trained and not self.tally.phase)
+
     def run_stage(self, ids: range) -> None:
         """Run the trials of a stage that are not stored, as many packs at a time as pay."""
         for generation, packs in itertools.groupby(self._missing(ids), key=lambda pack: self._generation(pack[0])):
-            if self._stopping():  # with the trials of earlier generations incomplete
+            if self.stopping():  # with the trials of earlier generations incomplete
                 return
             known = self.storage.trials_before(generation * (self.sampler.generation or 0)) if generation else ()
             for wave in self._waves(self._drawn(pack, known) for pack in packs):
-                if self._stopping():
+                if self.stopping():
                     return
                 task = joined([pack.task for pack in wave])
                 self.run(task, [params for pack in wave for params in pack.params])
@@ -147,7 +165,7 @@ class Session:
             intake.complete = self.engine.run(task, intake).complete
         except KeyboardInterrupt as error:
             self.cut = error
-        self.interrupted = self.interrupted or not intake.complete
+            self.interrupted = True
         self.tally.rung = 1
         intake.close()
         return intake
@@ -157,7 +175,7 @@ class Session:
         tally, study = self.tally, self.study
         return SearchResult(
             study.trials(),
-            self.interrupted,
+            self.interrupted or self.out_of_time,
             study.count() - tally.done_before,
             **tally.times,
             stages=tuple(study.stages()),
@@ -165,10 +183,6 @@ class Session:
             final_seconds=tally.final_seconds,
             ensemble_report=study.ensemble(),
         )
-
-    def _stopping(self) -> bool:
-        self.interrupted = self.interrupted or self.should_stop()
-        return self.interrupted
 
     def _missing(self, ids: range) -> Iterator[Sequence[int]]:
         """Yield the packs of a stage that have trials to run."""
@@ -234,13 +248,14 @@ class Intake:
         if self._store:
             self._waiting += new.values()  # first: what Ctrl-C lets into both is offered twice and stored once
             tally.count(tuple(new.values()))
+            session.budget.count(new.values())
         self._results.update(new)
         self._models.update(zip(outcome.positions, outcome.models, strict=False))
         tally.compiled_seconds, tally.rung = self._spent + outcome.compiled_seconds, outcome.rung
         if not self._task.waits:
             session.storage.store(self._waiting, wait=STORE_SECONDS)
         tally.report()
-        return session.should_stop()
+        return session.stopping()
 
     def close(self) -> None:
         """Store what is not stored yet; of trials that are compared with others only if all of them have ended."""

@@ -141,13 +141,14 @@ FINAL: Shape = {
                    **_TESTED}),
     **dict.fromkeys(("trials?", "wanted?", "repeats?"), is_whole),
     "seeds?": {...: [is_whole]},
+    "shortened?": {"candidates": is_whole, "repeats": is_whole},
     "": lambda final: all(score["values"] for score in final["candidates"]) and bool(final["candidates"]),
 }  # fmt: skip
 ENSEMBLE: Shape = {
     "members": [_MEMBER],
     "validation": {...: _SCORE},
     "method": is_text,
-    **dict.fromkeys(("trials?", "top?"), is_whole),
+    **dict.fromkeys(("trials?", "top?", "shortened?"), is_whole),
     **_TESTED,
 }
 _SOURCE = {"data": is_text, "samples?": Maybe(is_whole), "data_dir?": Maybe(is_text), "validation?": Maybe(is_text)}
