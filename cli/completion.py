@@ -24,7 +24,7 @@ def command(ctx: click.Context, /, shell: str | None) -> None:
     """Print the script that makes a shell complete fastnet.
 
     SHELL is bash (4.4 or newer), zsh or fish; without it, the one that the variable SHELL names. Let the shell read the
-    script at its start; then the tabulator key completes commands, options, and values such as the names of data sets.
+    script at its start; then Tab completes commands, options, and values such as the names of data sets.
 
     \b
     Example:

@@ -24,14 +24,14 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Remove machine code of other versions, processors and sources, and damaged files, from the cache.",
 )
-@format_option("Lines to read, or one line of JSON.", "table", "json")
+@format_option("Print lines of text, or one line of JSON.", "table", "json")
 @click.pass_context
 def command(ctx: click.Context, /, data_dir: Path | None, clean: bool, output_format: str) -> None:
     """Describe the machine and test the kernels on it.
 
-    Shows versions, processor, threads, the cache of machine code and the data sets that are there. Then the compiled
-    kernels are compared with a reference in plain NumPy: random numbers, forward, gradients, every update rule, every
-    activation, and a whole training. That takes about a second once they are compiled. The exit code is 1 if a
+    Prints versions, processor, threads, the cache of machine code and the available data sets. Then it compares the
+    compiled kernels with a reference in plain NumPy: random numbers, forward, gradients, every update rule, every
+    activation, and a whole training. This takes about a second once they are compiled. The exit code is 1 if a
     comparison fails.
 
     \b

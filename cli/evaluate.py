@@ -18,7 +18,7 @@ from .streams import output_is_the_result
 @data_options
 @part_option
 @verbosity_options()
-@format_option("One line to read, or one line of JSON.", "table", "json")
+@format_option("Print a line of text, or one line of JSON.", "table", "json")
 def command(model: Path, data: str, data_dir: Path | None, part: str | None, output_format: str) -> None:
     """Measure the accuracy and the loss of a saved model.
 

@@ -42,14 +42,14 @@ ALL = "all"
     metavar="N|all",
     default=str(default_of(ExperimentConfig, "test_samples")),
     show_default=True,
-    help="Test samples that are looked at after every epoch, evenly spread over the test set.",
+    help="Test samples to evaluate after every epoch, evenly spread over the test set.",
 )
 @click.option(
     "--seeds",
     type=int,
     default=default_of(ExperimentConfig, "seeds"),
     show_default=True,
-    help="Networks of each setting.",
+    help="Networks for each setting.",
 )
 @click.option("--epochs", type=int, show_default="each experiment's own", help="Passes over the training data.")
 @jobs_option
@@ -62,8 +62,8 @@ ALL = "all"
 @click.option(
     "--overwrite", is_flag=True, allow_from_autoenv=False, help="Replace files of the same names in this folder."
 )
-@verbosity_options("Print the time that each experiment took, and every file.")
-@format_option("Sentences and tables to read, or everything as JSON.", "table", "json")
+@verbosity_options("Also print the time of each experiment, and every file.")
+@format_option("Print sentences and tables, or everything as JSON.", "table", "json")
 def command(
     name: str,
     data: str,
@@ -89,13 +89,13 @@ def command(
     search          100 random trials, and a grid of the same size (6.5.2, 6.5.3)
     initialisation  initial values for each activation (6.2)
     optimizers      update rules (6.1)
-    all             every one of them, and a page that shows them
+    all             all of them, and a page that shows them
 
-    Each says in two or three sentences what is seen and whether the chapter's claim holds here, prints its numbers
-    with their spread over the seeds, and writes its figures (PNG and SVG) and all numbers (JSON). Results do not depend
-    on the number of threads.
+    Each experiment reports in two or three sentences what it found and whether the chapter's claim holds here, prints
+    its numbers with their spread over the seeds, and writes its figures (PNG and SVG) and all numbers (JSON). Results
+    do not depend on the number of threads.
 
-    Data without a test set give a fifth of their samples for it.
+    If the data have no test set, a fifth of the samples is set aside for it.
 
     \b
     Example:

@@ -76,12 +76,12 @@ def failures_as_sentences(ctx: click.Context) -> Iterator[None]:
 def cli() -> None:
     """Train fully connected networks, and search for their best hyperparameters, fast on ordinary CPUs.
 
-    Results are written to standard output, progress and notes to standard error. The exit code is 0 for success, 1 for
-    a failure, with a one-line message on standard error, 2 for a wrong use of the command line, and 130 after Ctrl-C,
-    143 after SIGTERM, 129 after SIGHUP; what was done by then is kept.
+    Results go to standard output, progress and notes to standard error. Exit codes: 0 success; 1 failure, with a
+    one-line message on standard error; 2 wrong use of the command line; 130, 143 and 129 stopped by Ctrl-C, SIGTERM and
+    SIGHUP, keeping what was done.
 
-    Every option can be set by an environment variable too, named after its command: FASTNET_TRAIN_EPOCHS=10 is
-    --epochs 10 of fastnet train. A variable that is empty counts as not set.
+    Every option can also be set by an environment variable named after its command: FASTNET_TRAIN_EPOCHS=10 is the same
+    as fastnet train --epochs 10. An empty variable counts as not set.
 
     \b
     Example:

@@ -200,7 +200,7 @@ def part_option(command: Command) -> Command:
     return click.option(
         "--part",
         type=click.Choice(("test", "train")),
-        help="Which samples of the data.  [default: the test set, or all where there is none]",
+        help="Which samples of the data.  [default: the test set if there is one, else all]",
     )(command)
 
 

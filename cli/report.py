@@ -20,9 +20,9 @@ from .studies import study_argument
 def command(folder: Path, show: bool, output: Path | None, overwrite: bool) -> None:
     """Write the report of a study.
 
-    DIR is the folder of the study. The report is one page of HTML for any browser, with everything in it: it loads
-    nothing from a network. Each search writes it at its end, in the folder of the study; this writes it again, also
-    while a search runs or after one was stopped.
+    DIR is the folder of the study. The report is a single page of HTML that works in any browser and loads nothing from
+    a network. A search writes it when it ends; this command writes it again, also while a search is running or after it
+    was stopped.
 
     \b
     Example:

@@ -39,8 +39,8 @@ LARGEST = 2**32
 def command() -> None:
     """Look at studies, export their trials, remove them.
 
-    A study is the folder that fastnet search wrote. All of these may be used while a search is writing to it, except
-    that it is not removed then.
+    A study is the folder that fastnet search wrote. These commands can be used while a search is writing to it; only
+    rm refuses then.
 
     \b
     Example:
@@ -61,8 +61,8 @@ def study_argument(command: Command) -> Command:
 def list_studies(root: Path | None) -> None:
     """List the studies in a folder.
 
-    ROOT is a folder with studies in it, or a study; studies/ if left out. The best value is that of the trials that ran
-    to their end. Studies that cannot be read are named on standard error.
+    ROOT is a folder of studies, or a study; studies/ by default. The best value is that of trials that ran to the end.
+    Studies that cannot be read are reported on standard error.
 
     \b
     Example:
@@ -90,11 +90,11 @@ def list_studies(root: Path | None) -> None:
 
 @command.command(name="show")
 @study_argument
-@format_option("Lines to read, or one line of JSON.", "table", "json")
+@format_option("Print lines of text, or one line of JSON.", "table", "json")
 def show(folder: Path, output_format: str) -> None:
     """Describe a study.
 
-    DIR is the folder of the study. Shown are settings, ranges, stages, the final choice, every use of the test set, and
+    DIR is the folder of the study. Prints settings, ranges, stages, the final choice, every use of the test set, and
     the runs with their machines.
 
     \b
@@ -114,15 +114,15 @@ def show(folder: Path, output_format: str) -> None:
 
 @command.command(name="best")
 @study_argument
-@click.option("-n", "count", type=click.IntRange(1, LARGEST), default=20, show_default=True, help="Trials in the list.")
-@click.option("--trial", type=click.IntRange(0, LARGEST), help="Whose settings to write.  [default: those of the best]")
+@click.option("-n", "count", type=click.IntRange(1, LARGEST), default=20, show_default=True, help="Trials to list.")
+@click.option("--trial", type=click.IntRange(0, LARGEST), help="Trial whose settings to write.  [default: the best]")
 @format_option("The best trials as a list, or the settings of one as a file.", "table", "toml", "json")
 @verbosity_options()
 def best(folder: Path, count: int, trial: int | None, output_format: str) -> None:
     """List the best trials, or write the settings of one.
 
-    DIR is the folder of the study. Trials that ran for more epochs come first, then the better ones. With --format toml
-    or json the settings of the best trial, or of --trial, are written as fastnet train --config reads them.
+    DIR is the folder of the study. Trials that ran for more epochs come first, then the better ones. --format toml or
+    json writes the settings of the best trial, or of --trial, in the form that fastnet train --config reads.
 
     \b
     Example:
@@ -172,13 +172,13 @@ def settings_text(study: Study, folder: Path, number: int | None, output_format:
     default=str(LIMIT),
     show_default=True,
     metavar="N|all",
-    help="Most to show.",
+    help="Maximum number of trials to show.",
 )
 @verbosity_options()
 def list_trials(folder: Path, stage: int | None, status: str | None, sort: str, limit: int | None) -> None:
     """Show trials of a study as a table.
 
-    DIR is the folder of the study. On a terminal a long table goes to the pager.
+    DIR is the folder of the study. On a terminal, a long table is shown in the pager.
 
     \b
     Example:
@@ -221,7 +221,7 @@ def trial_cells(trial: TrialResult, names: list[str]) -> list[str]:
     type=click.Choice(("csv", "jsonl", "parquet")),
     help="CSV with a heading, one JSON object a line, or Parquet.  [default: as --output ends, else csv]",
 )
-@click.option("--no-times", is_flag=True, help="Leave out the column of seconds: equal trials give equal bytes.")
+@click.option("--no-times", is_flag=True, help="Omit the column of seconds, so that equal trials give equal bytes.")
 @click.option("--curves", is_flag=True, help="Add the learning curves as lists; not in CSV.")
 @output_options("Write to this file instead of standard output.")
 @verbosity_options()
@@ -231,8 +231,8 @@ def export(
     """Write every trial as CSV, JSON lines or Parquet.
 
     DIR is the folder of the study. Trials are ordered by number. Columns are id, stage, status, each searched name,
-    value, best_value, best_epoch, epochs and seconds. Whether a search ran in one go or was stopped and carried on, and
-    on how many threads, changes nothing but the seconds.
+    value, best_value, best_epoch, epochs and seconds. A search that was stopped and continued, or ran on
+    another number of threads, exports the same but for the seconds.
 
     \b
     Example:

@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 @training_options(only=("hidden", "activation", "optimizer", "batch_size"))
 @jobs_option
 @verbosity_options()
-@format_option("Lines to read, or one line of JSON.", "table", "json")
+@format_option("Print lines of text, or one line of JSON.", "table", "json")
 def command(data: str, data_dir: Path | None, jobs: int | None, output_format: str, **settings: Any) -> None:
-    """Compile ahead what search, train and predict need.
+    """Compile in advance what search, train and predict need.
 
     Machine code is made for the processor and kept in the cache; whatever is missing there is compiled when it is first
     needed. This command does it now, for the given data, layers, activation and optimizer: as part of an installation,
