@@ -317,7 +317,7 @@ def sparse_panel(title: str, kind: str, x_scale: str = "linear", y_scale: str = 
 @pytest.mark.parametrize("kind", ["line", "both", "points", "area", "shades"])
 def test_one_equal_or_no_values_lie_inside_their_axes(x_scale, y_scale, kind):
     panels = [sparse_panel(title, kind, x_scale, y_scale) for title in SPARSE]
-    canvas = drawing._canvas(Chart(name="c", title="C", subtitle="s", panels=panels, columns=3))
+    canvas = drawing._page(Chart(name="c", title="C", subtitle="s", panels=panels, columns=3))
     panes = [axes for axes in canvas.axes if axes.get_title(loc="left")]  # without colour scales
     for axes, (title, (x, y)) in zip(panes, SPARSE.items(), strict=True):
         seen = [
@@ -338,7 +338,7 @@ def test_one_equal_or_no_values_lie_inside_their_axes(x_scale, y_scale, kind):
 @pytest.mark.parametrize("scale", ["linear", "log"])
 def test_one_equal_or_no_values_leave_the_layout_its_width(scale):
     panels = [sparse_panel(title, "both", scale, scale) for title in SPARSE]
-    canvas = drawing._canvas(Chart(name="c", title="C", subtitle="s", panels=panels, columns=3))
+    canvas = drawing._page(Chart(name="c", title="C", subtitle="s", panels=panels, columns=3))
     canvas.draw_without_rendering()
     assert min(axes.get_window_extent().width for axes in canvas.axes) > 300
     assert min(axes.get_window_extent().height for axes in canvas.axes) > 200
@@ -366,7 +366,7 @@ def test_ends_that_a_panel_asks_for_move_out_to_what_is_drawn():
             Panel(title="", x_label="x", y_label="y", series=[Series(label="", x=[1, 2], y=y)], y_range=(0.0, upper))
             for y in values.values()
         ]
-        canvas = drawing._canvas(Chart(name="c", title="C", subtitle="s", panels=panels))
+        canvas = drawing._page(Chart(name="c", title="C", subtitle="s", panels=panels))
         for axes, (low, high) in zip(canvas.axes, expected.values(), strict=True):
             found = axes.get_ylim()
             assert found[0] == low and found[1] == (pytest.approx(high) if upper is None else max(1.0, found[1]))

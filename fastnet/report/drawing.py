@@ -16,38 +16,35 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastnet.files import as_path, write_result
-from fastnet.report.canvas import drawing
+from fastnet.report import canvas
+from fastnet.report.canvas import BLUE, DASHED, DOTTED, FRAME, GREY, INK, VERMILION
 from fastnet.report.chart import Chart, Figure, Numbers, Panel, Series, TrialsChart, UnitsChart
-from fastnet.report.figures import DPI, best20_canvas, lonely
+from fastnet.report.figures import best20_canvas
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure as Canvas
+    from matplotlib.figure import Figure as Page
 
-INK, GREY, FRAME, LINES = "#222222", "#555555", "#8a8a8a", "#e4e4e4"
-BLUE, VERMILION = "#0072B2", "#D55E00"
 WIDTH = 10.5
 _HEAD = 0.95  # inches of title, subtitle and the space below them
 _ROW = 3.45
 
-_DASHED, _DOTTED = (0, (4, 2)), (0, (1, 1.5))
 LOOKS: dict[str | int, dict[str, Any]] = {
     "test": {"color": BLUE, "linestyle": "-", "linewidth": 1.8, "marker": "o", "zorder": 4},
-    "training": {"color": VERMILION, "linestyle": _DASHED, "linewidth": 1.5, "marker": "s", "zorder": 3},
+    "training": {"color": VERMILION, "linestyle": DASHED, "linewidth": 1.5, "marker": "s", "zorder": 3},
     "test-before": {"color": "#86b9dc", "linestyle": "-", "linewidth": 1.2, "marker": "o", "zorder": 2.2},
-    "training-before": {"color": "#eeb48d", "linestyle": _DASHED, "linewidth": 1.2, "marker": "s", "zorder": 2.1},
+    "training-before": {"color": "#eeb48d", "linestyle": DASHED, "linewidth": 1.2, "marker": "s", "zorder": 2.1},
     "test-other": {"color": "#007a5c", "linestyle": "-", "linewidth": 1.5, "marker": "^", "zorder": 3.5},
-    "training-other": {"color": "#b8579a", "linestyle": _DASHED, "linewidth": 1.3, "marker": "D", "zorder": 3.2},
+    "training-other": {"color": "#b8579a", "linestyle": DASHED, "linewidth": 1.3, "marker": "D", "zorder": 3.2},
     0: {"color": BLUE, "linestyle": "-", "linewidth": 1.7, "marker": "o", "zorder": 3},
-    1: {"color": VERMILION, "linestyle": _DASHED, "linewidth": 1.7, "marker": "s", "zorder": 3},
+    1: {"color": VERMILION, "linestyle": DASHED, "linewidth": 1.7, "marker": "s", "zorder": 3},
     2: {"color": "#007a5c", "linestyle": (0, (6, 1.5, 1.5, 1.5)), "linewidth": 1.7, "marker": "^", "zorder": 3},
-    3: {"color": "#b8579a", "linestyle": _DOTTED, "linewidth": 1.9, "marker": "D", "zorder": 3},
+    3: {"color": "#b8579a", "linestyle": DOTTED, "linewidth": 1.9, "marker": "D", "zorder": 3},
     4: {"color": "#222222", "linestyle": (0, (8, 2)), "linewidth": 1.4, "marker": "v", "zorder": 3},
     5: {"color": "#c98a00", "linestyle": (0, (3, 1, 1, 1, 1, 1)), "linewidth": 1.6, "marker": "P", "zorder": 3},
     6: {"color": "#56B4E9", "linestyle": "-", "linewidth": 1.3, "marker": "X", "zorder": 3},
 }  # fmt: skip
-"""Okabe and Ito's colours, which stay apart in every common colour blindness; dashes and marks tell the series apart
-without any colour."""
+"""Colours that stay apart in every common colour blindness; dashes and marks distinguish the series without colour."""
 
 SHADES = "viridis"
 
@@ -77,60 +74,58 @@ def save_figure(figure: Figure, path: Path) -> None:
     True
     """
     path = as_path(path, "path")
-    with drawing(path, {"svg.hashsalt": "fastnet", "svg.fonttype": "path"}):
-        canvas = _canvas(figure)
-        content = _svg(canvas) if path.suffix == ".svg" else _png(canvas)
+    with canvas.drawing(path, {"svg.hashsalt": "fastnet", "svg.fonttype": "path"}):
+        page = _page(figure)
+        content = _svg(page) if path.suffix == ".svg" else _png(page)
     write_result(path, content, "the picture cannot be written")
 
 
-def _svg(canvas: Canvas) -> bytes:
+def _svg(page: Page) -> bytes:
     """Write a drawing with places to a hundredth of a point: a third of the file is digits that nobody sees."""
-    page = StringIO()
-    canvas.savefig(page, format="svg", metadata={"Date": None, "Creator": None})
-    text = re.sub(r' d="[^"]*"', lambda path: re.sub(r"(\.\d\d)\d+", r"\1", path.group()), page.getvalue())
+    content = StringIO()
+    page.savefig(content, format="svg", metadata={"Date": None, "Creator": None})
+    text = re.sub(r' d="[^"]*"', lambda path: re.sub(r"(\.\d\d)\d+", r"\1", path.group()), content.getvalue())
     return text.encode()
 
 
-def _png(canvas: Canvas) -> bytes:
+def _png(page: Page) -> bytes:
     """Write a picture of 256 colours, a third of the bytes of one of 16 million."""
     from PIL import Image
 
-    page, picture = BytesIO(), BytesIO()
-    canvas.savefig(page, format="png", dpi=DPI)
-    Image.open(page).convert("RGB").quantize(256, dither=Image.Dither.NONE).save(picture, "PNG", optimize=True)
+    content, picture = BytesIO(), BytesIO()
+    page.savefig(content, format="png", dpi=canvas.DPI)
+    Image.open(content).convert("RGB").quantize(256, dither=Image.Dither.NONE).save(picture, "PNG", optimize=True)
     return picture.getvalue()
 
 
-def _canvas(figure: Figure) -> Canvas:
+def _page(figure: Figure) -> Page:
     if isinstance(figure, TrialsChart):
         return best20_canvas(figure.trials, figure.title)
     return _units(figure) if isinstance(figure, UnitsChart) else _chart(figure)
 
 
-def _chart(chart: Chart) -> Canvas:
+def _chart(chart: Chart) -> Page:
     rows = -(-len(chart.panels) // chart.columns)
-    canvas = _headed(chart.title, chart.subtitle, _HEAD + _ROW * rows)
+    page = _headed(chart.title, chart.subtitle, _HEAD + _ROW * rows)
     for place, panel in enumerate(chart.panels):
-        axes = canvas.add_subplot(rows, chart.columns, place + 1)
-        _draw(axes, panel, canvas)
-    return canvas
+        axes = page.add_subplot(rows, chart.columns, place + 1)
+        _draw(axes, panel, page)
+    return page
 
 
-def _headed(title: str, subtitle: str, height: float) -> Canvas:
+def _headed(title: str, subtitle: str, height: float) -> Page:
     """Make a white page with its head."""
-    from matplotlib.figure import Figure as Page
-
-    canvas = Page(figsize=(WIDTH, height), dpi=DPI, facecolor="white", layout="constrained")
-    engine = canvas.get_layout_engine()
+    page = canvas.blank(WIDTH, height, layout="constrained")
+    engine = page.get_layout_engine()
     assert engine is not None
     engine.set(rect=(0.0, 0.0, 1.0, 1 - 0.68 / height), w_pad=0.09, h_pad=0.07, wspace=0.02)  # type: ignore[call-arg]
     left = 0.12 / WIDTH
-    canvas.text(left, 1 - 0.24 / height, title, fontsize=13, va="center", weight="bold", color=INK)
-    canvas.text(left, 1 - 0.52 / height, subtitle, fontsize=9.5, va="center", color=GREY)
-    return canvas
+    page.text(left, 1 - 0.24 / height, title, fontsize=13, va="center", weight="bold", color=INK)
+    page.text(left, 1 - 0.52 / height, subtitle, fontsize=9.5, va="center", color=GREY)
+    return page
 
 
-def _draw(axes: Axes, panel: Panel, canvas: Canvas) -> None:
+def _draw(axes: Axes, panel: Panel, page: Page) -> None:
     axes.set_title(panel.title, fontsize=11, loc="left", color=INK)
     axes.set_xlabel(panel.x_label, fontsize=10, color=INK)
     axes.set_ylabel(panel.y_label, fontsize=10, color=INK)
@@ -138,24 +133,18 @@ def _draw(axes: Axes, panel: Panel, canvas: Canvas) -> None:
     axes.set_yscale(panel.y_scale)
     x_seen, y_seen = _seen(panel)
     _widen(axes, panel, x_seen, y_seen)
-    axes.grid(axis="y", color=LINES, linewidth=0.6)
-    axes.set_axisbelow(True)
-    axes.tick_params(colors=INK, labelsize=9, color=FRAME, width=0.7)
-    axes.tick_params(which="minor", color=LINES)
-    for side, spine in axes.spines.items():
-        spine.set_visible(side in ("left", "bottom"))
-        spine.set_color(FRAME)
-        spine.set_linewidth(0.7)
+    canvas.style(axes, size=9)
+    axes.tick_params(which="minor", color=canvas.LINES)
     shaded = None
     for series in panel.series:
         shaded = _plot(axes, series, panel) or shaded
     rules = [rule for rule in panel.rules if np.isfinite(rule.y)]
-    for rule, dashes in zip(rules, (_DOTTED, (0, (5, 1.5)), (0, (5, 1.5, 1, 1.5))), strict=False):
+    for rule, dashes in zip(rules, (DOTTED, (0, (5, 1.5)), (0, (5, 1.5, 1, 1.5))), strict=False):
         color = LOOKS[rule.role]["color"]
         axes.axhline(rule.y, color=color, linestyle=dashes, linewidth=1.3, label=rule.label, zorder=2)
     _frame(axes, panel, x_seen, y_seen)
     if shaded is not None:
-        bar = canvas.colorbar(shaded, ax=axes, pad=0.02, aspect=30)
+        bar = page.colorbar(shaded, ax=axes, pad=0.02, aspect=30)
         bar.set_label(panel.shade_label, fontsize=9, color=INK)
         bar.ax.tick_params(labelsize=8, color=FRAME, width=0.7)
         bar.outline.set_visible(False)
@@ -225,7 +214,7 @@ def _around(ends: tuple[float, float | None], seen: NDArray[np.float64]) -> tupl
 def _frame(axes: Axes, panel: Panel, x_seen: NDArray[np.float64], y_seen: NDArray[np.float64]) -> None:
     """Set ends and ticks of the axes, and draw the boxes."""
     from matplotlib.patches import Rectangle
-    from matplotlib.ticker import FixedLocator, MaxNLocator, NullLocator
+    from matplotlib.ticker import FixedLocator, NullLocator
 
     if panel.x_range:
         axes.set_xlim(*_around(panel.x_range, x_seen))
@@ -237,8 +226,7 @@ def _frame(axes: Axes, panel: Panel, x_seen: NDArray[np.float64], y_seen: NDArra
         axes.set_xticklabels([name for _, name in panel.x_ticks])
     elif panel.x_scale == "linear" and panel.x_label == "epoch":
         last = np.nanmax(np.concatenate([[1.0], *(_places(series.x, "linear") for series in panel.series)]))
-        axes.set_xlim(*((1, last) if last > 1 else (0, 2)))
-        axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
+        canvas.set_epochs(axes, last, ticks=6)
     for box in panel.boxes:
         corner, width, height = (box.x[0], box.y[0]), box.x[1] - box.x[0], box.y[1] - box.y[0]
         axes.add_patch(Rectangle(corner, width, height, fill=False, edgecolor=VERMILION, linewidth=1.8, zorder=5,
@@ -259,7 +247,7 @@ def _plot(axes: Axes, series: Series, panel: Panel) -> Any:
         look |= {"linestyle": "none"}
     points: dict[str, Any] = {"marker": marker, "markersize": 5}
     if series.kind in ("line", "area"):
-        points = points | {"markevery": alone} if (alone := lonely(x, y)) else {}
+        points = points | {"markevery": alone} if (alone := canvas.lonely(x, y)) else {}
     whole = series.kind in ("both", "points") or (series.kind == "line" and series.low is None)
     whole &= bool((~np.isnan(x) & ~np.isnan(y)).any())  # a mark nowhere, if not clipped, upsets the layout
     if series.kind == "area":
@@ -273,12 +261,12 @@ def _plot(axes: Axes, series: Series, panel: Panel) -> Any:
     return None
 
 
-def _units(chart: UnitsChart) -> Canvas:
+def _units(chart: UnitsChart) -> Page:
     """Draw each picture as a network: units as circles, those that are dropped crossed out and without lines."""
     height = _HEAD + 3.3
-    canvas = _headed(chart.title, chart.subtitle, height)
+    page = _headed(chart.title, chart.subtitle, height)
     for place, (head, layers) in enumerate(zip(chart.heads, chart.pictures, strict=True)):
-        axes = canvas.add_subplot(1, len(chart.pictures), place + 1)
+        axes = page.add_subplot(1, len(chart.pictures), place + 1)
         axes.set_title(head, fontsize=11, color=INK)
         axes.set_axis_off()
         most = max(map(len, layers), default=1)
@@ -299,7 +287,7 @@ def _units(chart: UnitsChart) -> Canvas:
         axes.text((len(layers) - 1) / 2, -1.45, "hidden layer", ha="center", va="center", fontsize=9, color=GREY)
         axes.set_xlim(-0.5, max(len(layers), 1) - 0.5)
         axes.set_ylim(-1.75, most - 0.4)
-    return canvas
+    return page
 
 
 def _join(axes: Axes, layers: Any, spots: Any) -> None:

@@ -27,16 +27,12 @@ if TYPE_CHECKING:
 
     from fastnet.model.predictor import Score
 
-DPI = 150
 GRID_COLUMNS, GRID_ROWS = 5, 4
 
-# Two colours that stay apart in every common colour blindness and in grey (Okabe and Ito's blue and vermilion); the
-# dashes tell the curves apart without any colour.
-VALIDATION: dict[str, Any] = {"color": "#0072B2", "linestyle": "-", "linewidth": 1.6, "zorder": 3}
-TRAINING: dict[str, Any] = {"color": "#D55E00", "linestyle": (0, (4, 2)), "linewidth": 1.3, "zorder": 2}
+VALIDATION: dict[str, Any] = {"color": canvas.BLUE, "linestyle": "-", "linewidth": 1.6, "zorder": 3}
+TRAINING: dict[str, Any] = {"color": canvas.VERMILION, "linestyle": canvas.DASHED, "linewidth": 1.3, "zorder": 2}
 FAINT: dict[str, Any] = {"linewidth": 0.7, "alpha": 0.35, "zorder": 1}
-_INK, _FRAME, _LINES = "#222222", "#8a8a8a", "#e4e4e4"
-TOGETHER: dict[str, Any] = {"color": _INK, "linestyle": (0, (1, 1.5)), "linewidth": 1.2, "zorder": 4}
+TOGETHER: dict[str, Any] = {"color": canvas.INK, "linestyle": canvas.DOTTED, "linewidth": 1.2, "zorder": 4}
 
 
 class LearningCurves(Protocol):
@@ -118,15 +114,13 @@ def best20_figure(trials: Sequence[TrialResult], path: Path) -> None:
 
 def best20_canvas(trials: Sequence[TrialResult], title: str = "Accuracy after each epoch") -> Figure:
     """Draw what `best20_figure` saves."""
-    from matplotlib.figure import Figure
-
     if not trials:
         raise FastnetError("no trial to draw: all diverged or none has finished; try lower learning rates")
     shown = list(trials)[: GRID_COLUMNS * GRID_ROWS]
     n_columns = min(GRID_COLUMNS, max(3, len(shown)))
     n_rows = -(-len(shown) // n_columns)
     width, height = 0.55 + 1.9 * n_columns, 0.95 + 1.75 * n_rows
-    figure = Figure(figsize=(width, height), dpi=DPI, facecolor="white")
+    figure = canvas.blank(width, height)
     for place, trial in enumerate(shown):
         axes = figure.add_subplot(n_rows, n_columns, place + 1)
         _draw_best(axes, place + 1, trial, labelled=place % n_columns == 0)
@@ -207,9 +201,7 @@ def ensemble_curve_figure(members: Sequence[LearningCurves], together: Score, pa
 
 def _learning_curve(result: LearningCurves) -> Figure:
     """Draw what `learning_curve_figure` saves."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(10.0, 4.2), dpi=DPI, facecolor="white")
+    figure = canvas.blank(10.0, 4.2)
     accuracy, loss = _draw_training(figure, result)
     _set_heights(accuracy, loss, [result])
     title = "No epoch ended with finite numbers"
@@ -225,9 +217,7 @@ def _learning_curve(result: LearningCurves) -> Figure:
 
 def _ensemble_curve(members: Sequence[LearningCurves], together: Score) -> Figure:
     """Draw what `ensemble_curve_figure` saves."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(10.0, 4.2), dpi=DPI, facecolor="white")
+    figure = canvas.blank(10.0, 4.2)
     mean = _mean_curves(members)
     accuracy, loss = _draw_training(figure, mean)
     longest = max(len(member.validation_loss) for member in members)
@@ -235,7 +225,7 @@ def _ensemble_curve(members: Sequence[LearningCurves], together: Score) -> Figur
         _plot(accuracy, member.validation_accuracy, member.train_accuracy, faint=True)
         _plot(loss, member.validation_loss, member.train_loss, faint=True)
     for axes, value in ((accuracy, together.accuracy), (loss, together.loss)):
-        _set_epochs(axes, longest)
+        canvas.set_epochs(axes, longest, ticks=10)
         if np.isfinite(value):
             axes.axhline(value, label=f"validation, together: {value:.4g}", **TOGETHER)
     _set_heights(accuracy, loss, members)
@@ -281,7 +271,13 @@ def _head(figure: Figure, title: str, inches: float) -> None:
     """Write the title and the shared legend into the top strip, `inches` below the edge."""
     height = figure.get_figheight()
     figure.text(
-        0.12 / figure.get_figwidth(), 1 - inches / height, title, fontsize=12, va="center", weight="bold", color=_INK
+        0.12 / figure.get_figwidth(),
+        1 - inches / height,
+        title,
+        fontsize=12,
+        va="center",
+        weight="bold",
+        color=canvas.INK,
     )
     named = [line for line in figure.axes[0].get_lines() if not str(line.get_label()).startswith("_")]
     figure.legend(
@@ -291,7 +287,7 @@ def _head(figure: Figure, title: str, inches: float) -> None:
         ncols=len(named),
         frameon=False,
         fontsize=10,
-        labelcolor=_INK,
+        labelcolor=canvas.INK,
     )
 
 
@@ -306,16 +302,16 @@ def _draw_best(axes: Axes, place: int, trial: TrialResult, *, labelled: bool) ->
     axes.yaxis.set_visible(labelled)
     if labelled:
         axes.set_yticks(ticks)
-        _style_ticks(axes)
+        canvas.style_ticks(axes)
         axes.tick_params(axis="y", length=3)
     rules = [[(0.0, y), (1.0, y)] for y in ticks]
     axes.add_collection(
-        LineCollection(rules, colors=_LINES, linewidths=0.6, zorder=0.5, transform=axes.get_yaxis_transform()),
+        LineCollection(rules, colors=canvas.LINES, linewidths=0.6, zorder=0.5, transform=axes.get_yaxis_transform()),
         autolim=False,
     )
-    _style_frame(axes)
+    canvas.style_frame(axes)
     _plot(axes, trial.validation_accuracy, trial.train_accuracy)
-    axes.set_title(f"Best-{place}", fontsize=10, pad=3, y=1.0, color=_INK)  # without y it looks for free space
+    axes.set_title(f"Best-{place}", fontsize=10, pad=3, y=1.0, color=canvas.INK)  # without y it looks for free space
     axes.set_ylim(0.0, 1.0)
     words = {"learning_rate": "lr", "weight_decay": "wd"}
     values = [f"{short} {trial.params[name]:.2g}" for name, short in words.items() if name in trial.params]
@@ -324,22 +320,15 @@ def _draw_best(axes: Axes, place: int, trial: TrialResult, *, labelled: bool) ->
     half = len(trial.validation_accuracy) // 2
     low = np.min(_finite(trial.validation_accuracy[half:]), initial=1.0) < 0.34
     y, side = (0.97, "top") if low else (0.05, "bottom")  # the corner without curves
-    axes.text(0.96, y, note, transform=axes.transAxes, fontsize=7, ha="right", va=side, color=_INK, zorder=4)
+    axes.text(0.96, y, note, transform=axes.transAxes, fontsize=7, ha="right", va=side, color=canvas.INK, zorder=4)
 
 
 def _draw_curves(axes: Axes, title: str, validation: NDArray[np.float32], train: NDArray[np.float32]) -> None:
-    from matplotlib.ticker import MaxNLocator
-
-    _style(axes)
+    canvas.style(axes)
     _plot(axes, validation, train)
-    axes.set_title(title, fontsize=11, loc="left", color=_INK)
-    axes.set_xlabel("epoch", fontsize=10, color=_INK)
-    _set_epochs(axes, len(validation))
-    axes.xaxis.set_major_locator(MaxNLocator(nbins=10, integer=True))
-
-
-def _set_epochs(axes: Axes, last: int) -> None:
-    axes.set_xlim(1, last) if last > 1 else axes.set_xlim(0, 2)
+    axes.set_title(title, fontsize=11, loc="left", color=canvas.INK)
+    axes.set_xlabel("epoch", fontsize=10, color=canvas.INK)
+    canvas.set_epochs(axes, len(validation), ticks=10)
 
 
 def _plot(axes: Axes, validation: NDArray[np.float32], train: NDArray[np.float32], *, faint: bool = False) -> None:
@@ -348,40 +337,14 @@ def _plot(axes: Axes, validation: NDArray[np.float32], train: NDArray[np.float32
         drawn = np.where(np.isfinite(curve), curve, np.float32(np.nan))
         # Not clipped at the frame, or an accuracy of 1 would be drawn at half its width.
         look = {**look, **FAINT} if faint else {**look, "label": label}
-        marks: dict[str, Any] = {"marker": ".", "markevery": alone} if (alone := lonely(epochs, drawn)) else {}
+        marks: dict[str, Any] = {"marker": ".", "markevery": alone} if (alone := canvas.lonely(epochs, drawn)) else {}
         axes.plot(epochs, drawn, clip_on=False, **marks, **look)
 
 
-def lonely(x: NDArray[Any], y: NDArray[Any]) -> list[int]:
-    """Return which points no line shows, so that they need a mark: those between gaps, or the first if all coincide."""
-    shown = np.concatenate([[False], np.isfinite(x) & np.isfinite(y), [False]])
-    alone = np.flatnonzero(shown[1:-1] & ~shown[:-2] & ~shown[2:])
-    places = np.unique(np.stack([x, y])[:, shown[1:-1]], axis=1)
-    return np.flatnonzero(shown[1:-1])[:1].tolist() if places.shape[1] == 1 else alone.tolist()
-
-
 def _mark(axes: Axes, epoch: int, value: np.float32) -> None:
-    axes.axvline(epoch, color=_FRAME, linewidth=1.0, linestyle=(0, (1, 2)), zorder=1)
+    axes.axvline(epoch, color=canvas.FRAME, linewidth=1.0, linestyle=(0, (1, 2)), zorder=1)
     look = {"markersize": 6, "color": VALIDATION["color"], "markeredgecolor": "white", "zorder": 5, "clip_on": False}
     axes.plot([epoch], [float(value)], "o", **look)
-
-
-def _style(axes: Axes) -> None:
-    axes.grid(axis="y", color=_LINES, linewidth=0.6)
-    axes.set_axisbelow(True)
-    _style_ticks(axes)
-    _style_frame(axes)
-
-
-def _style_ticks(axes: Axes) -> None:
-    axes.tick_params(colors=_INK, labelsize=8, color=_FRAME, width=0.7)
-
-
-def _style_frame(axes: Axes) -> None:
-    for side, spine in axes.spines.items():
-        spine.set_visible(side in ("left", "bottom"))
-        spine.set_color(_FRAME)
-        spine.set_linewidth(0.7)
 
 
 def _finite(*curves: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -392,5 +355,5 @@ def _finite(*curves: NDArray[np.float32]) -> NDArray[np.float32]:
 def _save(figure: Figure, path: Path) -> None:
     """Render in memory, write beside the target, then rename over it."""
     picture = BytesIO()
-    figure.savefig(picture, format="png", dpi=DPI, metadata={"Software": None})
+    figure.savefig(picture, format="png", dpi=canvas.DPI, metadata={"Software": None})
     write_result(path, picture.getvalue(), "the picture cannot be written")
