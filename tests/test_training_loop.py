@@ -18,8 +18,9 @@ from fastnet.training.loop import EpochResult, Fit, metrics_at, watch
 class Scripted(Background):
     """Networks whose validation scores are given in advance, NaN where one diverges; its weights are the epoch."""
 
-    def __init__(self, scores: list[list[float]], holds: int | None = None) -> None:
+    def __init__(self, scores: list[list[float]], holds: int | None = None, score_sign: float = 1.0) -> None:
         super().__init__()
+        self.score_sign = score_sign
         self.scores = np.array(scores)
         n, epochs = self.scores.shape
         self.curves = np.full((n, 4, epochs), np.nan)
@@ -72,6 +73,12 @@ def test_the_first_of_the_best_epochs_is_kept_with_the_weights_it_had():
     assert not fit.interrupted and fit.diverged == 0 and fit.kept == [0, 1, 2]
     np.testing.assert_allclose(fit.curves(1).validation_accuracy, [0.5, 0.4, 0.1, 0.0])
     assert fit.curves(1).train_loss.dtype == np.float32
+
+
+def test_where_less_is_better_the_lowest_score_is_kept():
+    fit = Fit(Scripted(scores := [[0.5, 0.2, 0.2, 0.9]], score_sign=-1.0), config(scores))
+    fit.train()
+    assert fit.best_epoch.tolist() == [2] and fit.best[0][0] == 2
 
 
 def test_each_network_stops_by_itself_after_so_many_epochs_without_a_better_one():

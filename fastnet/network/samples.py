@@ -11,6 +11,7 @@ import numpy.typing as npt
 from fastnet.data.dataset import Dataset, Split
 from fastnet.data.pipeline.scaling import Scaler, fit_scaler
 from fastnet.kernels import host, layout, panels, sparsity
+from fastnet.kernels.objective import OBJECTIVES
 
 Floats = npt.NDArray[np.float32]
 Integers = npt.NDArray[np.int64]
@@ -60,6 +61,11 @@ class TrainingData:
     def n_train(self) -> int:
         """Training samples."""
         return len(self.train_rows) - host.TILE_ROWS
+
+    @property
+    def score_sign(self) -> float:
+        """1 where more of the objective's score is better, -1 where less is."""
+        return 1.0 if OBJECTIVES[self.objective].higher_is_better else -1.0
 
     def lists_pay(self, batch_size: int) -> bool:
         """Whether the first layer walks the lists of what is not zero in batches of this size."""

@@ -78,9 +78,12 @@ class Run(Watched, Protocol):
     ----------
     curves : (T, 4, epochs) float
         Training loss and score, validation loss and score; NaN where an epoch was not finished.
+    score_sign : float
+        1 where more of the score is better, -1 where less is.
     """
 
     curves: npt.NDArray[Any]
+    score_sign: float
 
     @property
     def status(self) -> Integers:
@@ -160,7 +163,7 @@ class Fit:
     Attributes
     ----------
     best_epoch : (T,) int64
-        Epoch of the highest validation score of each network, the first of equals, from 1; 0 before its first epoch.
+        Epoch of the best validation score of each network, the first of equals, from 1; 0 before its first epoch.
     best : dict of int to (n_parameters,) float32
         The parameters after that epoch, by the network's position.
     epochs_done : (T,) int64
@@ -243,7 +246,7 @@ class Fit:
         self._taking = which, epoch
         self.epochs_done[which] = epoch
         for t in which.tolist():
-            score = self._run.curves[t, _SCORE]
+            score = self._run.score_sign * self._run.curves[t, _SCORE]
             if t not in self.best or score[epoch - 1] > score[self.best_epoch[t] - 1]:
                 self.best[t] = self._run.parameters(t).copy()
                 self.best_epoch[t] = epoch

@@ -149,6 +149,7 @@ class PackRun(Background):
         # The kernels keep what has epochs left to train, so there is one more, that never is, where all is to be kept.
         self._curves = np.full((n_trials, 4, epochs + keep), np.nan, np.float32)
         self.curves = self._curves[:, :, :epochs]
+        self.score_sign = members[0].data.score_sign if members else 1.0
         self.epochs_done = np.zeros(n_trials, np.int64)
         self._status = np.full(n_trials, PENDING, np.int64)
         self.seconds = np.zeros(n_trials)

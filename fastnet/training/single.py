@@ -237,6 +237,7 @@ class Training(Background):
         fill(self.context, settings.trial)
         self.work.hyper[...], self.work.dropout[...] = settings.hyper, settings.dropout
         self.curves = np.full((1, 4, config.epochs), np.nan)
+        self.score_sign = data.score_sign
         self.status = np.array([step.PENDING])
         self.epochs_done = 0
         self.control = np.zeros(1, np.int64)
