@@ -23,8 +23,6 @@ _erfc = np.frompyfunc(math.erfc, 1, 1)
 def relu(z: Floats) -> Floats:
     """Compute ``max(z, 0)`` of every element.
 
-    Examples
-    --------
     >>> relu(np.array([-2.0, 0.0, 3.0])).tolist()
     [0.0, 0.0, 3.0]
     """
@@ -34,8 +32,6 @@ def relu(z: Floats) -> Floats:
 def leaky_relu(z: Floats) -> Floats:
     """Compute z above zero and 0.01 z elsewhere.
 
-    Examples
-    --------
     >>> leaky_relu(np.array([-1.0, 3.0])).round(6).tolist()
     [-0.01, 3.0]
     """
@@ -45,8 +41,6 @@ def leaky_relu(z: Floats) -> Floats:
 def logistic(z: Floats) -> Floats:
     """Compute ``1 / (1 + exp(-z))``, without an overflow anywhere.
 
-    Examples
-    --------
     >>> logistic(np.array([-1e4, 0.0, 1e4])).tolist()
     [0.0, 0.5, 1.0]
     """
@@ -58,8 +52,6 @@ def logistic(z: Floats) -> Floats:
 def normal_distribution(z: Floats) -> Floats:
     """Compute Φ(z), the part of the normal distribution that lies below z.
 
-    Examples
-    --------
     >>> normal_distribution(np.array([0.0, 1.0])).round(4).tolist()
     [0.5, 0.8413]
     """
@@ -70,8 +62,6 @@ def normal_distribution(z: Floats) -> Floats:
 def silu(z: Floats) -> Floats:
     """Compute z times the logistic function of z.
 
-    Examples
-    --------
     >>> silu(np.array([0.0, 100.0])).tolist()
     [0.0, 100.0]
     """
@@ -81,8 +71,6 @@ def silu(z: Floats) -> Floats:
 def gelu(z: Floats) -> Floats:
     """Compute ``z Φ(z)``, the exact form.
 
-    Examples
-    --------
     >>> gelu(np.array([0.0, 100.0])).tolist()
     [0.0, 100.0]
     """
@@ -131,8 +119,6 @@ ACTIVATIONS: dict[str, tuple[Callable[[Floats], Floats], Callable[[Floats], Floa
 def activate(z: Floats, activation: str) -> Floats:
     """Apply an activation to every element.
 
-    Examples
-    --------
     >>> activate(np.array([-1.0, 1.0]), "relu").tolist()
     [0.0, 1.0]
     """
@@ -142,8 +128,6 @@ def activate(z: Floats, activation: str) -> Floats:
 def activation_slope(z: Floats, activation: str) -> Floats:
     """Compute the derivative of an activation at every element.
 
-    Examples
-    --------
     >>> activation_slope(np.array([-1.0, 1.0]), "relu").tolist()
     [0.0, 1.0]
     """

@@ -18,20 +18,8 @@ Mask = NDArray[np.bool_]
 
 
 def affine_forward(x: Floats, w: Floats, b: Floats) -> Floats:
-    """Compute ``x @ w + b`` for one layer.
+    """Compute ``x @ w + b`` for (B, I) inputs, (I, O) weights and (O,) biases.
 
-    Parameters
-    ----------
-    x : (B, I) array
-    w : (I, O) array
-    b : (O,) array
-
-    Returns
-    -------
-    (B, O) array
-
-    Examples
-    --------
     >>> affine_forward(np.array([[1.0, 2.0]]), np.array([[3.0], [4.0]]), np.array([5.0]))
     array([[16.]])
     """
@@ -39,26 +27,8 @@ def affine_forward(x: Floats, w: Floats, b: Floats) -> Floats:
 
 
 def dropout(y: Floats, keep: Mask | None, scale: float) -> Floats:
-    """Set the dropped units to zero and multiply the others by `scale`.
+    """Set the units to zero that are not kept, and multiply the others by `scale` (Srivastava et al., JMLR 15, 2014).
 
-    Parameters
-    ----------
-    y : (B, O) array
-    keep : (B, O) bool, or None
-        True where the unit is kept; None keeps all.
-    scale : float
-        See `scales`.
-
-    Returns
-    -------
-    (B, O) array
-
-    Notes
-    -----
-    Srivastava et al., *Dropout: a simple way to prevent neural networks from overfitting*, JMLR 15 (2014).
-
-    Examples
-    --------
     >>> dropout(np.array([[1.0, 2.0]]), np.array([[True, False]]), 4.0).tolist()
     [[4.0, 0.0]]
     """
@@ -67,21 +37,8 @@ def dropout(y: Floats, keep: Mask | None, scale: float) -> Floats:
 
 
 def scales(dropout: float, dropout_scaling: str) -> tuple[float, float]:
-    """Tell by what the hidden layers' outputs are multiplied in training and in evaluation.
+    """Return the factors of hidden outputs in training and in evaluation; "test-time" is the book's (section 6.4.3).
 
-    Parameters
-    ----------
-    dropout : float
-        Probability that a unit is dropped, in [0, 1).
-    dropout_scaling : {"inverted", "test-time"}
-
-    Returns
-    -------
-    scale_train, scale_eval : float
-        ``1 / (1 - dropout), 1`` when inverted, else ``1, 1 - dropout``.
-
-    Examples
-    --------
     >>> scales(0.5, "inverted"), scales(0.5, "test-time")
     ((2.0, 1.0), (1.0, 0.5))
     """
@@ -91,24 +48,8 @@ def scales(dropout: float, dropout_scaling: str) -> tuple[float, float]:
 def hidden_forward(
     x: Floats, w: Floats, b: Floats, keep: Mask | None, scale: float, activation: str = "relu"
 ) -> Floats:
-    """Compute one hidden layer: affine, then the activation, then dropout.
+    """Compute one hidden layer, (B, O): affine, then the activation, then dropout.
 
-    Parameters
-    ----------
-    x, w, b
-        See `affine_forward`.
-    keep, scale
-        See `dropout`.
-    activation : str
-        See `activation.ACTIVATIONS`.
-
-    Returns
-    -------
-    (B, O) array
-        With ReLU zero wherever it or dropout closed the unit, greater than zero elsewhere.
-
-    Examples
-    --------
     >>> hidden_forward(np.array([[1.0]]), np.array([[2.0, -2.0]]), np.zeros(2), None, 1.0).tolist()
     [[2.0, 0.0]]
     """
@@ -116,19 +57,8 @@ def hidden_forward(
 
 
 def hidden_slope(x: Floats, w: Floats, b: Floats, keep: Mask | None, scale: float, activation: str = "relu") -> Floats:
-    """Compute the derivative of every element of `hidden_forward` with respect to that of its affine part.
+    """Compute the derivative of every element of `hidden_forward` with respect to that of its affine part, (B, O).
 
-    Parameters
-    ----------
-    x, w, b, keep, scale, activation
-        See `hidden_forward`.
-
-    Returns
-    -------
-    (B, O) array
-
-    Examples
-    --------
     >>> hidden_slope(np.array([[1.0]]), np.array([[2.0, -2.0]]), np.zeros(2), None, 4.0).tolist()
     [[4.0, 0.0]]
     """
@@ -147,27 +77,10 @@ def forward(
     keeps: Sequence[Mask | None] | None = None,
     activation: str = "relu",
 ) -> list[Floats]:
-    """Compute what every layer puts out.
+    """Compute the output of every layer, (B, O) each: the hidden ones, and last the network's.
 
-    Parameters
-    ----------
-    weights, biases : one (I, O) and one (O,) array per layer
-    x : (B, I) array
-        Input of the first layer.
-    scale : float or one per hidden layer
-        Of the hidden layers, in training or in evaluation, see `scales`.
-    keeps : one (B, O) bool per hidden layer, or None
-        The masks of a training step; None in evaluation.
-    activation : str
-        Of the hidden layers, see `activation.ACTIVATIONS`.
+    `scale` is that of `scales`, for all hidden layers or one each; `keeps` are the (B, O) masks of a training step.
 
-    Returns
-    -------
-    list of (B, O) arrays
-        Output of each hidden layer, and last the network's.
-
-    Examples
-    --------
     >>> weights, biases = [np.eye(2), np.ones((2, 1))], [np.zeros(2), np.ones(1)]
     >>> [y.tolist() for y in forward(weights, biases, np.array([[3.0, -1.0]]), 1.0)]
     [[[3.0, 0.0]], [[4.0]]]
@@ -192,22 +105,8 @@ def hidden_slopes(
     keeps: Sequence[Mask | None] | None = None,
     activation: str = "relu",
 ) -> list[Floats]:
-    """Compute the derivative of every hidden layer's outputs with respect to its affine part.
+    """Compute `hidden_slope` of every hidden layer, (B, O) each, from the `outputs` of `forward`.
 
-    Parameters
-    ----------
-    weights, biases, x, scale, keeps, activation
-        See `forward`.
-    outputs : one (B, O) array per layer
-        What `forward` returned.
-
-    Returns
-    -------
-    list of (B, O) arrays
-        One per hidden layer, see `hidden_slope`.
-
-    Examples
-    --------
     >>> weights, biases, x = [np.eye(2), np.ones((2, 1))], [np.zeros(2), np.ones(1)], np.array([[3.0, -1.0]])
     >>> [slope.tolist() for slope in hidden_slopes(weights, biases, x, forward(weights, biases, x, 1.0), 1.0)]
     [[[1.0, 0.0]]]
@@ -229,26 +128,8 @@ def evaluate(
     activation: str = "relu",
     objective: str = "cross-entropy",
 ) -> tuple[float, float]:
-    """Compute loss and score with every unit kept.
+    """Compute loss and score of an objective with every unit kept, without the penalty of the weights.
 
-    Parameters
-    ----------
-    weights, biases, x
-        See `forward`.
-    targets, objective
-        See `objective.OBJECTIVES`.
-    scale : float or one per hidden layer
-        In evaluation, see `scales`.
-    activation : str
-        See `forward`.
-
-    Returns
-    -------
-    loss, score : float
-        Of the objective, without the weights' penalty.
-
-    Examples
-    --------
     >>> evaluate([np.eye(2)], [np.zeros(2)], np.array([[50.0, 0.0]]), np.array([0]), 1.0)[1]
     1.0
     """
@@ -258,25 +139,10 @@ def evaluate(
 
 
 def input_gradient(dy: Floats, w: Floats, y: Floats, scale: float) -> Floats:
-    """Carry a gradient back through the weights `w` and the hidden layer of ReLUs before them.
+    """Carry a (B, O) gradient back through weights and a layer of ReLUs: ``(dy @ wᵀ) * (y > 0) * scale``, (B, I).
 
-    Parameters
-    ----------
-    dy : (B, O) array
-        Gradient with respect to ``y @ w + b``.
-    w : (I, O) array
-    y : (B, I) array
-        What the hidden layer put out; zero wherever its ReLU or its dropout was closed.
-    scale : float
-        The one the hidden layer was computed with.
+    `y` is what the hidden layer put out with that scale: zero wherever its ReLU or its dropout was closed.
 
-    Returns
-    -------
-    (B, I) array
-        Gradient with respect to the hidden layer's affine part: ``(dy @ wᵀ) * (y > 0) * scale``.
-
-    Examples
-    --------
     >>> input_gradient(np.array([[1.0]]), np.array([[3.0], [5.0]]), np.array([[0.0, 7.0]]), 2.0).tolist()
     [[0.0, 10.0]]
     """
@@ -284,21 +150,8 @@ def input_gradient(dy: Floats, w: Floats, y: Floats, scale: float) -> Floats:
 
 
 def weight_gradient(x: Floats, dy: Floats) -> Floats:
-    """Compute the gradient with respect to the weights, ``xᵀ @ dy``.
+    """Compute the gradient with respect to the weights, ``xᵀ @ dy``, (I, O).
 
-    Parameters
-    ----------
-    x : (B, I) array
-        Input of the layer.
-    dy : (B, O) array
-        Gradient with respect to ``x @ w + b``.
-
-    Returns
-    -------
-    (I, O) array
-
-    Examples
-    --------
     >>> weight_gradient(np.array([[1.0, 2.0]]), np.array([[3.0]])).tolist()
     [[3.0], [6.0]]
     """
@@ -306,10 +159,8 @@ def weight_gradient(x: Floats, dy: Floats) -> Floats:
 
 
 def bias_gradient(dy: Floats) -> Floats:
-    """Compute the gradient with respect to the biases: the sum over the batch.
+    """Compute the gradient with respect to the biases, (O,): the sum over the batch.
 
-    Examples
-    --------
     >>> bias_gradient(np.array([[1.0, 2.0], [3.0, 4.0]])).tolist()
     [4.0, 6.0]
     """
@@ -326,27 +177,11 @@ def backward(
     slopes: Sequence[Floats] | None = None,
     objective: str = "cross-entropy",
 ) -> list[Floats]:
-    """Compute the gradient of the loss with respect to the affine part of every layer.
+    """Compute the gradient of the loss with respect to the affine part of every layer, (B, O) each, first to last.
 
-    Parameters
-    ----------
-    weights : one (I, O) array per layer
-    outputs : one (B, O) array per layer
-        What `forward` returned.
-    targets, objective, label_smoothing
-        See `objective.OBJECTIVES`.
-    scale : float or one per hidden layer
-        What was given to `forward`.
-    slopes : one (B, O) array per hidden layer, or None
-        See `hidden_slopes`; None takes those of ReLU from the outputs.
+    Those of weights and biases follow by `weight_gradient` and `bias_gradient`. `outputs` and `scale` are those of
+    `forward`, `slopes` those of `hidden_slopes`; without them the hidden layers are ReLUs.
 
-    Returns
-    -------
-    list of (B, O) arrays
-        One per layer, first to last. Those of the weights and biases follow by `weight_gradient` and `bias_gradient`.
-
-    Examples
-    --------
     >>> outputs = forward([np.eye(2)], [np.zeros(2)], np.zeros((1, 2)), 1.0)
     >>> backward([np.eye(2)], outputs, np.array([0]), 1.0)[0].tolist()
     [[-0.5, 0.5]]

@@ -19,8 +19,6 @@ Targets = NDArray[Any]
 def softmax(logits: Floats) -> Floats:
     """Turn each row of logits into probabilities; the largest logit is taken off first, so that nothing overflows.
 
-    Examples
-    --------
     >>> softmax(np.array([[1000.0, 1000.0]])).tolist()
     [[0.5, 0.5]]
     """
@@ -30,24 +28,11 @@ def softmax(logits: Floats) -> Floats:
 
 
 def cross_entropy(logits: Floats, labels: Targets, label_smoothing: float = 0.0) -> float:
-    """Compute the mean over the batch of ``-sum(target * log(softmax(logits)))``.
+    """Compute the mean over the batch of ``-sum(target * log(softmax(logits)))``, in nats; labels are (B,) classes.
 
-    Parameters
-    ----------
-    logits : (B, K) array
-    labels : (B,) int
-        Classes, 0 to K - 1.
-    label_smoothing : float
-        s in [0, 1): the target is ``(1 - s) one-hot(label) + s / K`` (Szegedy et al., *Rethinking the Inception
-        architecture for computer vision*, CVPR 2016, section 7). With 0 the loss is ``-log(softmax(logits)[label])``.
+    With smoothing s in [0, 1) the target is ``(1 - s) one-hot(label) + s / K`` (Szegedy et al., *Rethinking the
+    Inception architecture for computer vision*, CVPR 2016, section 7). Finite for finite logits, however large.
 
-    Returns
-    -------
-    float
-        In nats, at least 0. Finite for finite logits, however large.
-
-    Examples
-    --------
     >>> logits = np.array([[1000.0, 0.0], [0.0, 0.0]])
     >>> round(cross_entropy(logits, np.array([1, 0])), 6)  # the mean of 1000 and log(2)
     500.346574
@@ -64,8 +49,6 @@ def cross_entropy(logits: Floats, labels: Targets, label_smoothing: float = 0.0)
 def accuracy(logits: Floats, labels: Targets) -> float:
     """Compute the part of the rows whose largest logit is the label's; of equal logits the first counts.
 
-    Examples
-    --------
     >>> accuracy(np.array([[0.0, 2.0], [1.0, 1.0]]), np.array([1, 1]))
     0.5
     """
@@ -75,8 +58,6 @@ def accuracy(logits: Floats, labels: Targets) -> float:
 def output_gradient(logits: Floats, labels: Targets, label_smoothing: float = 0.0) -> Floats:
     """Compute the gradient of `cross_entropy` with respect to the logits: ``(softmax - target) / B``.
 
-    Examples
-    --------
     >>> output_gradient(np.array([[0.0, 0.0], [0.0, 0.0]]), np.array([0, 1])).tolist()
     [[-0.25, 0.25], [0.25, -0.25]]
     """
@@ -89,8 +70,6 @@ def output_gradient(logits: Floats, labels: Targets, label_smoothing: float = 0.
 def half_squared_error(outputs: Floats, targets: Targets, label_smoothing: float = 0.0) -> float:
     """Compute the mean over the batch of half the sum of squared differences; there are no labels to smooth.
 
-    Examples
-    --------
     >>> half_squared_error(np.array([[1.0, 2.0]]), np.array([[3.0, 2.0]]))
     2.0
     """
@@ -100,8 +79,6 @@ def half_squared_error(outputs: Floats, targets: Targets, label_smoothing: float
 def difference(outputs: Floats, targets: Targets, label_smoothing: float = 0.0) -> Floats:
     """Compute the gradient of `half_squared_error` with respect to the outputs: ``(outputs - targets) / B``.
 
-    Examples
-    --------
     >>> difference(np.array([[1.0], [2.0]]), np.array([[3.0], [2.0]])).tolist()
     [[-1.0], [0.0]]
     """
@@ -112,8 +89,6 @@ def difference(outputs: Floats, targets: Targets, label_smoothing: float = 0.0) 
 def mean_squared_error(outputs: Floats, targets: Targets) -> float:
     """Compute the mean squared difference over the batch and its K outputs.
 
-    Examples
-    --------
     >>> mean_squared_error(np.array([[1.0, 2.0]]), np.array([[3.0, 2.0]]))
     2.0
     """

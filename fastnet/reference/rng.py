@@ -73,27 +73,11 @@ Doubles = NDArray[np.float64]
 def philox4x32(
     c0: Words | int, c1: Words | int, c2: Words | int, c3: Words | int, k0: int, k1: int
 ) -> tuple[Words, Words, Words, Words]:
-    """Turn counters into random words: ten rounds of Philox4x32.
+    """Turn counters of four words and a key of two into four random words each: ten rounds of Philox4x32.
 
-    Parameters
-    ----------
-    c0, c1, c2, c3 : array of uint32, or int
-        The four words of each counter; they are broadcast against each other.
-    k0, k1 : int
-        Low and high half of the 64-bit key.
-
-    Returns
-    -------
-    four arrays of uint32
-        The four random words of each counter, in the shape of the broadcast counters.
-
-    Notes
-    -----
     One round is ``(c0, c1, c2, c3) <- (hi(M1 c2) ^ c1 ^ k0, lo(M1 c2), hi(M0 c0) ^ c3 ^ k1, lo(M0 c0))``; after it the
-    key moves on by the Weyl constants. Source: Salmon et al. (2011), section 3.3.
+    key moves on by the Weyl constants (Salmon et al. 2011, section 3.3). The counters are broadcast.
 
-    Examples
-    --------
     >>> [f"{int(word):08x}" for word in philox4x32(0, 0, 0, 0, 0, 0)]
     ['6627e8d5', 'e169c58d', 'bc57ac4c', '9b00dbd8']
     """
@@ -113,30 +97,11 @@ def philox4x32(
 
 
 def random_words(seed: int, stream: int, purpose: int, layer: int, step: int, n: int) -> Words:
-    """Draw the first `n` random words of one use.
+    """Draw the first `n` random words of one use, (n,) uint32: word ``e`` is word ``e % 4`` of block ``e // 4``.
 
-    Parameters
-    ----------
-    seed : int
-        Key of the generator, 0 to 2**64 - 1.
-    stream : int
-        Number of the trial, 0 to 2**32 - 1; 0 when one network is trained.
-    purpose : int
-        `INIT`, `SHUFFLE`, `DROPOUT` or `SPACE`.
-    layer : int
-        Layer, from 0; less than 2**24.
-    step : int
-        Step or epoch, from 0.
-    n : int
-        How many words, at least 0.
+    `seed` is the key, 64 bits; `stream` the number of the trial, 32 bits; `purpose` one of `INIT`, `SHUFFLE`, `DROPOUT`
+    and `SPACE`; `layer` is below 2**24; `step` counts steps or epochs.
 
-    Returns
-    -------
-    (n,) uint32
-        Word ``e`` is word ``e % 4`` of block ``e // 4``.
-
-    Examples
-    --------
     >>> random_words(seed=7, stream=0, purpose=INIT, layer=0, step=0, n=6)[:4].tolist() == [
     ...     int(word) for word in philox4x32(0, 0, INIT, 0, 7, 0)
     ... ]
@@ -150,17 +115,6 @@ def random_words(seed: int, stream: int, purpose: int, layer: int, step: int, n:
 def uniform(words: Words) -> Doubles:
     """Map words to the open interval (0, 1): ``(word + 1/2) / 2**32``, exact in float64.
 
-    Parameters
-    ----------
-    words : array of uint32
-
-    Returns
-    -------
-    array of float64, of the same shape
-        Between 2**-33 and 1 - 2**-33, so never 0 and never 1.
-
-    Examples
-    --------
     >>> uniform(np.array([0x80000000], dtype=np.uint32)) > 0.5
     array([ True])
     """
@@ -168,25 +122,11 @@ def uniform(words: Words) -> Doubles:
 
 
 def log_exact(x: Doubles) -> Doubles:
-    """Compute the natural logarithm with the same bits on every machine.
+    """Compute the natural logarithm of positive numbers, within 3 units in the last place, the same bits everywhere.
 
-    Parameters
-    ----------
-    x : array of float64
-        Positive and finite.
-
-    Returns
-    -------
-    array of float64, of the same shape
-        Within 3 units in the last place of ``log(x)``.
-
-    Notes
-    -----
     ``x = m 2**e`` with ``sqrt(1/2) <= m < sqrt(2)``; with ``s = (m - 1) / (m + 1)`` and ``z = s**2``,
     ``log(x) = 2 s (1 + z/3 + z**2/5 + ... + z**10/21) + e log(2)``. The first term left out is below 1e-18.
 
-    Examples
-    --------
     >>> bool(abs(log_exact(np.array([10.0]))[0] - 2.302585092994046) < 1e-15)
     True
     """
@@ -199,25 +139,11 @@ def log_exact(x: Doubles) -> Doubles:
 
 
 def normal_quantile(p: Doubles) -> Doubles:
-    """Find the value below which a standard normal variable falls with probability `p`.
+    """Find the value below which a standard normal variable falls with probability `p`, inside (0, 1).
 
-    Parameters
-    ----------
-    p : array of float64
-        Inside (0, 1).
-
-    Returns
-    -------
-    array of float64, of the same shape
-        Accurate to about 1 part in 10**16 in exact arithmetic, to a few units in the last place in float64.
-
-    Notes
-    -----
     PPND16 of Wichura, *Algorithm AS 241: the percentage points of the normal distribution*, Applied Statistics 37
-    (1988), pages 477-484, with `log_exact` for its logarithm.
+    (1988), pages 477-484, with `log_exact`: a few units in the last place.
 
-    Examples
-    --------
     >>> bool(abs(normal_quantile(np.array([0.975]))[0] - 1.959963984540054) < 1e-14)
     True
     """
@@ -240,26 +166,11 @@ def normal_quantile(p: Doubles) -> Doubles:
 
 
 def initial_weights(seed: int, stream: int, layer: int, n_in: int, n_out: int, init: str) -> NDArray[np.float32]:
-    """Draw the initial weights of one layer; initial biases are zero.
+    """Draw the initial weights of a layer, (n_in, n_out) float32; weight ``(i, j)`` comes from word ``i * n_out + j``.
 
-    Parameters
-    ----------
-    seed, stream : int
-        See `random_words`.
-    layer : int
-        Layer, from 0.
-    n_in, n_out : int
-        Width before and after the weights, at least 1.
-    init : {"he", "xavier"}
-        Standard deviation ``sqrt(2 / n_in)`` (He et al. 2015) or ``sqrt(2 / (n_in + n_out))`` (Glorot and Bengio 2010).
+    The standard deviation is ``sqrt(2 / n_in)`` with "he" (He et al. 2015) and ``sqrt(2 / (n_in + n_out))`` with
+    "xavier" (Glorot and Bengio 2010). Initial biases are zero.
 
-    Returns
-    -------
-    (n_in, n_out) float32
-        Weight ``(i, j)`` comes from word ``i * n_out + j``.
-
-    Examples
-    --------
     >>> initial_weights(0, 0, 0, 2, 3, "he").shape
     (2, 3)
     """
@@ -269,28 +180,10 @@ def initial_weights(seed: int, stream: int, layer: int, n_in: int, n_out: int, i
 
 
 def shuffle(seed: int, stream: int, epoch: int, n: int) -> NDArray[np.int64]:
-    """Draw the order of the samples in one epoch: Fisher and Yates' shuffle, from the end.
+    """Draw the order of `n` samples in an epoch, (n,) int64: Fisher and Yates' shuffle, from the end.
 
-    Parameters
-    ----------
-    seed, stream : int
-        See `random_words`.
-    epoch : int
-        From 0.
-    n : int
-        Number of samples.
-
-    Returns
-    -------
-    (n,) int64
-        A permutation of 0 .. n - 1.
-
-    Notes
-    -----
     Place ``i`` swaps with ``(word * (i + 1)) >> 32``, which is biased by less than ``n / 2**32``.
 
-    Examples
-    --------
     >>> sorted(shuffle(seed=0, stream=0, epoch=3, n=5).tolist())
     [0, 1, 2, 3, 4]
     """
@@ -305,33 +198,11 @@ def shuffle(seed: int, stream: int, epoch: int, n: int) -> NDArray[np.int64]:
 def keep_mask(
     seed: int, stream: int, layer: int, step: int, n_rows: int, n_units: int, dropout: float
 ) -> NDArray[np.bool_]:
-    """Decide which units of one hidden layer are kept in one training step.
+    """Decide which units of a hidden layer are kept in a training step, (n_rows, n_units) bool.
 
-    Parameters
-    ----------
-    seed, stream : int
-        See `random_words`.
-    layer : int
-        Hidden layer, from 0.
-    step : int
-        Step since the start of training, from 0.
-    n_rows, n_units : int
-        Samples of the batch, width of the layer.
-    dropout : float
-        Probability that a unit is dropped, in [0, 1), in steps of 2**-16.
+    Each word serves two units, its low half first; a row takes whole blocks, eight units each, and does not depend on
+    the number of rows. A unit is kept where its 16 bits are at least ``floor(65536 dropout + 1/2)``, at most 65535.
 
-    Returns
-    -------
-    (n_rows, n_units) bool
-        True where the unit is kept. Row ``r`` does not depend on the number of rows.
-
-    Notes
-    -----
-    Each word serves two units, its low half first; a row takes whole blocks, that is eight units each. A unit is kept
-    where its 16 bits are at least ``floor(65536 dropout + 1/2)``, at most 65535.
-
-    Examples
-    --------
     >>> keep_mask(0, 0, 0, 0, n_rows=2, n_units=3, dropout=0.0).tolist()
     [[True, True, True], [True, True, True]]
     """

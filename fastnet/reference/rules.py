@@ -13,13 +13,7 @@ State = tuple[Floats, ...]
 
 
 class Rule(NamedTuple):
-    """An update rule with its numbers (plain Python floats), named as in the settings of a training run.
-
-    Examples
-    --------
-    >>> Rule(optimizer="momentum", learning_rate=0.1).momentum
-    0.9
-    """
+    """An update rule with its numbers (plain Python floats), named as in the settings of a training run."""
 
     optimizer: str = "sgd"
     learning_rate: float = 0.01
@@ -34,8 +28,6 @@ class Rule(NamedTuple):
 def sgd_update(w: Floats, g: Floats, learning_rate: float) -> Floats:
     """Step down the gradient: ``w - learning_rate g``.
 
-    Examples
-    --------
     >>> sgd_update(np.array([1.0]), np.array([2.0]), 0.25).tolist()
     [0.5]
     """
@@ -45,12 +37,6 @@ def sgd_update(w: Floats, g: Floats, learning_rate: float) -> Floats:
 def momentum_update(w: Floats, g: Floats, v: Floats, learning_rate: float, momentum: float) -> tuple[Floats, Floats]:
     """Step with a velocity: ``v <- momentum v - learning_rate g``, then ``w <- w + v`` (Polyak 1964).
 
-    Returns
-    -------
-    w, v : arrays like `w`
-
-    Examples
-    --------
     >>> momentum_update(np.array([1.0]), np.array([2.0]), np.array([1.0]), 0.25, 0.5)
     (array([1.]), array([0.]))
     """
@@ -59,21 +45,11 @@ def momentum_update(w: Floats, g: Floats, v: Floats, learning_rate: float, momen
 
 
 def nesterov_update(w: Floats, g: Floats, v: Floats, learning_rate: float, momentum: float) -> tuple[Floats, Floats]:
-    """Step with a velocity that looks ahead.
+    """Step with a velocity that looks ahead: ``v`` as with momentum, then ``w <- w + momentum v - learning_rate g``.
 
-    Returns
-    -------
-    w, v : arrays like `w`
-
-    Notes
-    -----
-    ``v <- momentum v - learning_rate g``, then ``w <- w + momentum v - learning_rate g``:
     Sutskever, Martens, Dahl and Hinton, *On the importance of initialization and momentum in deep learning*, ICML 2013,
-    in the form that takes the gradient at the parameters themselves: what is kept as `w` is their θ + momentum v, the
-    place where the next gradient is wanted. The book has it so, and at a constant learning rate it is PyTorch's.
+    with `w` for their θ + momentum v, where the next gradient is wanted; so the book has it, and PyTorch.
 
-    Examples
-    --------
     >>> nesterov_update(np.array([1.0]), np.array([2.0]), np.array([2.0]), 0.25, 0.5)
     (array([0.75]), array([0.5]))
     """
@@ -87,12 +63,6 @@ def adagrad_update(w: Floats, g: Floats, h: Floats, learning_rate: float, epsilo
     Duchi, Hazan and Singer, *Adaptive subgradient methods for online learning and stochastic optimization*, JMLR 12
     (2011); section 6.1.5 of the book.
 
-    Returns
-    -------
-    w, h : arrays like `w`
-
-    Examples
-    --------
     >>> adagrad_update(np.array([1.0]), np.array([3.0]), np.array([16.0]), 0.5, 1.0)
     (array([0.75]), array([25.]))
     """
@@ -103,16 +73,8 @@ def adagrad_update(w: Floats, g: Floats, h: Floats, learning_rate: float, epsilo
 def rmsprop_update(
     w: Floats, g: Floats, h: Floats, learning_rate: float, rho: float, epsilon: float
 ) -> tuple[Floats, Floats]:
-    """Step by RMSprop: ``h <- ρ h + (1 - ρ) g²``, then ``w <- w - learning_rate g / (sqrt(h) + ε)``.
+    """Step by RMSprop: ``h <- ρ h + (1 - ρ) g²``, then as AdaGrad (Hinton, lecture 6e, 2012).
 
-    Hinton, *Neural networks for machine learning*, lecture 6e (2012).
-
-    Returns
-    -------
-    w, h : arrays like `w`
-
-    Examples
-    --------
     >>> rmsprop_update(np.array([1.0]), np.array([3.0]), np.array([23.0]), 0.5, 0.5, 2.0)
     (array([0.75]), array([16.]))
     """
@@ -123,28 +85,11 @@ def rmsprop_update(
 def adam_update(
     w: Floats, g: Floats, m: Floats, v: Floats, t: int, learning_rate: float, beta1: float, beta2: float, epsilon: float
 ) -> tuple[Floats, Floats, Floats]:
-    """Step by Adam.
+    """Step by Adam; `t` counts the updates from 1 (Kingma and Ba, ICLR 2015, algorithm 1).
 
-    Parameters
-    ----------
-    w, g, m, v : arrays of one shape
-        Parameters, their gradient, and the running means of the gradient and of its square, both zero at first.
-    t : int
-        Number of this update, from 1.
-    learning_rate, beta1, beta2, epsilon : float
-
-    Returns
-    -------
-    w, m, v : arrays like `w`
-
-    Notes
-    -----
-    Kingma and Ba, *Adam: a method for stochastic optimization*, ICLR 2015, algorithm 1:
     ``m <- β1 m + (1 - β1) g``, ``v <- β2 v + (1 - β2) g²``,
     ``w <- w - learning_rate / (1 - β1**t) * m / (sqrt(v) / sqrt(1 - β2**t) + ε)``.
 
-    Examples
-    --------
     >>> w, m, v = adam_update(np.ones(1), np.full(1, 4.0), np.zeros(1), np.zeros(1), 1, 0.5, 0.9, 0.999, 1e-8)
     >>> round(float(w[0]), 6)  # the first step has the length of the learning rate, whatever the gradient
     0.5
@@ -171,12 +116,6 @@ def adamw_update(
 
     The decay never enters the gradient (Loshchilov and Hutter, *Decoupled weight decay regularization*, ICLR 2019).
 
-    Returns
-    -------
-    w, m, v : arrays like `w`
-
-    Examples
-    --------
     >>> w, m, v = adamw_update(np.ones(1), np.zeros(1), np.zeros(1), np.zeros(1), 1, 0.5, 0.5, 0.9, 0.999, 1e-8)
     >>> w.tolist()
     [0.75]
@@ -185,37 +124,16 @@ def adamw_update(
 
 
 def initial_state(w: Floats, optimizer: str) -> State:
-    """Make what a rule remembers of the array `w` before the first step: zeros.
-
-    Examples
-    --------
-    >>> [len(initial_state(np.ones(2), name)) for name in ("sgd", "momentum", "rmsprop", "adam")]
-    [0, 1, 1, 2]
-    """
+    """Make what a rule remembers of the array `w` before the first step: zeros."""
     n_arrays = {"sgd": 0, "momentum": 1, "nesterov": 1, "adagrad": 1, "rmsprop": 1, "adam": 2, "adamw": 2}[optimizer]
     return tuple(np.zeros_like(w) for _ in range(n_arrays))
 
 
 def update(w: Floats, dw: Floats, state: State, t: int, rule: Rule) -> tuple[Floats, State]:
-    """Apply a rule to one array of weights, or of biases if the rule's `weight_decay` is 0.
+    """Apply a rule to one array of weights, or of biases if the rule's `weight_decay` is 0; `t` counts from 1.
 
-    Parameters
-    ----------
-    w, dw : arrays of one shape
-        Parameters and the gradient of the cross-entropy alone.
-    state : tuple of arrays
-        See `initial_state`.
-    t : int
-        Number of this update, from 1.
-    rule : Rule
-        Its `weight_decay` λ enters the gradient as ``dw + λ w``, the gradient of ``½ λ Σ w²``, except in AdamW.
+    λ enters the gradient as ``dw + λ w``, the gradient of ``½ λ Σ w²``, except in AdamW.
 
-    Returns
-    -------
-    w, state
-
-    Examples
-    --------
     >>> update(np.ones(1), np.zeros(1), (), 1, Rule("sgd", learning_rate=0.5, weight_decay=0.5))[0].tolist()
     [0.75]
     """

@@ -16,30 +16,12 @@ def rate_factor(
     step_epochs: int = 20,
     step_factor: float = 0.1,
 ) -> float:
-    """Tell what the learning rate is multiplied by in one step.
+    """Return what the learning rate is multiplied by in a step, in [0, 1]; steps count from the beginning, from 0.
 
-    Parameters
-    ----------
-    step : int
-        Number of the step since the beginning of the training, from 0.
-    n_steps, epochs : int
-        Steps of an epoch, epochs of the whole training.
-    schedule : {"constant", "step", "cosine"}
-        1; or `step_factor` to the power of how many times `step_epochs` epochs have passed; or
-        ``(1 + cos(π p)) / 2``, p being the part that has passed of the steps after the warm-up.
-    warmup_epochs : float
-        Over so many epochs, whole or not, the factor rises linearly: ``(step + 1) / (warmup_epochs n_steps)``, at most
-        1, times what the schedule says.
-    step_epochs : int
-    step_factor : float
+    "step" is `step_factor` to the power of how many times `step_epochs` epochs have passed; "cosine" is
+    ``(1 + cos(π p)) / 2``, p being the part that has passed of the steps after the warm-up. Over `warmup_epochs`, whole
+    or not, that is multiplied by ``(step + 1) / (warmup_epochs n_steps)``, at most 1.
 
-    Returns
-    -------
-    float
-        In [0, 1].
-
-    Examples
-    --------
     >>> [rate_factor(step, 2, 3, "step", step_epochs=1, step_factor=0.5) for step in range(6)]
     [1.0, 1.0, 0.5, 0.5, 0.25, 0.25]
     >>> [rate_factor(step, 2, 4, "constant", warmup_epochs=2) for step in range(5)]
@@ -55,10 +37,8 @@ def rate_factor(
 
 
 def power(base: float, exponent: int) -> float:
-    """Multiply a number with itself, by squaring: ``base**exponent`` for whole exponents from 0.
+    """Compute ``base**exponent`` for whole exponents from 0, by squaring.
 
-    Examples
-    --------
     >>> power(0.5, 10) == 0.5**10
     True
     """
@@ -76,8 +56,6 @@ def half_cosine(x: float) -> float:
 
     The sine is its Taylor series; at π / 4 the first term left out is below 2e-19.
 
-    Examples
-    --------
     >>> half_cosine(0.0), round(half_cosine(0.5), 15), half_cosine(1.0)
     (1.0, 0.5, 0.0)
     """

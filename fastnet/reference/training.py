@@ -78,8 +78,6 @@ def train_step(
     loss : float
         Of the batch before the step, with the masks, without the weights' penalty.
 
-    Examples
-    --------
     >>> w, b, x, y = [np.zeros((1, 2))], [np.zeros(2)], np.ones((1, 1)), np.array([0])
     >>> train_step(w, b, [((), ())], x, y, None, 1.0, 1, Rule(learning_rate=1.0))[0]
     [array([[ 0.5, -0.5]])]
@@ -167,8 +165,6 @@ def train(
     Trajectory
         A run that diverges goes on to its end in infinities and NaNs.
 
-    Examples
-    --------
     >>> x, labels, rows = np.array([[-1.0], [1.0]]), np.array([0, 1]), np.arange(2)
     >>> train(x, labels, rows, rows, [1, 4, 2], learning_rate=0.5, epochs=3).train_score.tolist()
     [1.0, 1.0, 1.0]
