@@ -1,6 +1,6 @@
 """Where an option's value comes from: the command line, else the environment, else a file, else its default.
 
-Click looks in all four places by itself once it has been told of the file. This module reads the file, checks it as an
+Click looks in all four places by itself once it knows the file. This module reads the file, checks it as an
 option would, and settles by the same precedence whether a hyperparameter is fixed or searched.
 """
 

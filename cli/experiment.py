@@ -144,7 +144,7 @@ def results_folder(given: Path | None, name: str) -> Iterator[Path]:
 def run(
     names: Sequence[str], dataset: Any, config: ExperimentConfig, folder: Path, *, jobs: int | None, output_format: str
 ) -> list[Outcome]:
-    """Run experiments; each is written and told as soon as it is done."""
+    """Run experiments; each is written and printed as soon as it is done."""
     from fastnet.config.checks import count_threads
     from fastnet.config.searching import as_settings
     from fastnet.experiments import run_each, write

@@ -149,7 +149,7 @@ def _in_finalizer(frame: FrameType | None) -> bool:
 
 
 class Deadline:
-    """Becomes true so many seconds after it was made; never with None."""
+    """Becomes true this many seconds after it was made; never with None."""
 
     def __init__(self, seconds: float | None, *, clock: Callable[[], float] = time.monotonic) -> None:
         self.seconds = seconds

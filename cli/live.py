@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def live_view(wanted: bool, folder: Path, metric: str) -> Iterator[LiveView | None]:
-    """Serve the page while the block runs and tell where it is; without a port the search goes on alone."""
+    """Serve the page while the block runs and print its address; without a port the search goes on alone."""
     if not wanted:
         yield None
         return

@@ -1,4 +1,4 @@
-"""Progress on standard error: what is told, and how often; `screen` draws it."""
+"""Progress on standard error: what is shown, and how often; `screen` draws it."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class Display:
 class SearchDisplay(Display):
     """Trials done, the best so far and how it rose, stage and rung, trials per second and the time left.
 
-    `time_left` tells the seconds that --timeout leaves, None without one.
+    `time_left` returns the seconds that --timeout leaves, None without one.
     """
 
     def __init__(
@@ -124,7 +124,7 @@ class SearchDisplay(Display):
 
 
 class BestSoFar:
-    """The best value after so many trials, kept where it changed."""
+    """The best value after each number of trials, kept where it changed."""
 
     def __init__(self) -> None:
         self._steps: list[tuple[int, float]] = []
@@ -201,7 +201,7 @@ class ExperimentDisplay(Display):
 
 
 class DownloadDisplay(Display):
-    """Megabytes received of a file; a size that the server does not tell is shown as what has come so far."""
+    """Megabytes received of a file; a size that the server does not state is shown as what has arrived so far."""
 
     def __init__(self) -> None:
         super().__init__("download (MB)")

@@ -1,4 +1,4 @@
-"""`fastnet report`: the report of a study, written anew."""
+"""`fastnet report`: write the report of a study again."""
 
 from __future__ import annotations
 

@@ -66,7 +66,7 @@ def search_document(result: SearchResult, folder: Path, settings: Mapping[str, A
 
 
 def search_lines(result: SearchResult, folder: Path, best: Sequence[TrialResult], metric: str) -> Iterator[str]:
-    """What a search came to, to read: stages, the best trials in the book's form, ranges to go on with, the choice."""
+    """The outcome of a search as text: stages, the best trials in the book's form, ranges to go on with, the choice."""
     from fastnet.report.listing import format_best
     from fastnet.report.outcome import format_ensemble, format_final, format_recommendation, format_stage
 

@@ -24,7 +24,7 @@ NARROWEST_BAR, WIDEST_BAR = 8, 40
 
 
 class Part(NamedTuple):
-    """One thing to tell; those of the highest rank are the first to be left out of a narrow line."""
+    """One thing to show; those of the highest rank are the first to be left out of a narrow line."""
 
     text: str
     rank: int = 0
@@ -43,7 +43,7 @@ class Drawing(Protocol):
 
 
 class Bar:
-    """Title, count, bar and pace in one line, the details in a second one; redrawn by rich only when told something.
+    """Title, count, bar and pace in one line, the details in a second one; redrawn by rich only when something changes.
 
     There is no thread that draws.
     """

@@ -42,7 +42,7 @@ def study_row(folder: Path) -> list[str]:
 
 
 def size_of(folder: Path) -> int:
-    """Bytes of the study's file and of what SQLite keeps beside it."""
+    """Bytes of the study's file and of what SQLite keeps next to it."""
     from fastnet.tuning import STUDY_FILE
 
     return sum(path.stat().st_size for path in folder.glob(f"{STUDY_FILE}*") if path.is_file())
@@ -100,7 +100,7 @@ def study_lines(document: Mapping[str, Any]) -> list[str]:
 
 
 def outcome_lines(document: Mapping[str, Any]) -> list[str]:
-    """Stages, recommendation, final choice and ensemble, as the search itself tells them."""
+    """Stages, recommendation, final choice and ensemble, as the search itself prints them."""
     from fastnet.report.outcome import format_ensemble, format_final, format_recommendation, format_stage
 
     lines: list[str] = []

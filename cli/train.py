@@ -192,7 +192,7 @@ def single(result: TrainResult, config: TrainConfig) -> Outcome:
 
 
 def several(result: EnsembleResult, config: TrainConfig) -> Outcome:
-    """How the training of an ensemble ended, beside what its networks are worth on average."""
+    """How the training of an ensemble ended, with what its networks are worth on average."""
     from fastnet.report.text import counted
 
     members = result.ensemble.members

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 
 
 class FastnetError(ValueError):
-    """Base class: a mistake in what the user gave, told in one sentence."""
+    """Base class: a mistake in what the user gave, described in one sentence."""
 
 
 class ConfigError(FastnetError):

@@ -32,7 +32,7 @@ def as_path(given: str | bytes | os.PathLike[str] | os.PathLike[bytes], name: st
     Raises
     ------
     ConfigError
-        If it is no path, empty, has a null character, or begins with a ``~`` that means nothing here.
+        If it is not a path, is empty, has a null character, or begins with a ``~`` that means nothing here.
     FastnetError
         If it is relative and the current folder does not exist any more.
 
@@ -58,7 +58,7 @@ def as_path(given: str | bytes | os.PathLike[str] | os.PathLike[bytes], name: st
         text = expanded
     elif text.startswith("~") and not os.path.lexists(text):
         user = text[1:].partition("/")[0]
-        unknown = f"there is no user {user!r}" if user else "the home folder is unknown here, for HOME is not set"
+        unknown = f"unknown user {user!r}" if user else "the home folder is unknown here, for HOME is not set"
         raise ConfigError(f"{name} {text!r}: {unknown}; write the path in full, or ./{text} for a file of that name")
     path = Path(text)
     if not path.is_absolute() and not current_folder_exists():
@@ -93,7 +93,7 @@ def current_folder_exists() -> bool:
 
 
 def replace_file(path: Path, content: bytes) -> None:
-    """Write a file beside its final place, then move it there: readers see the old content or the new, never a part.
+    """Write a file next to its final place, then move it there: readers see the old content or the new, never a part.
 
     Parameters
     ----------
@@ -156,7 +156,7 @@ def write_result(path: Path, content: bytes, failure: str) -> None:
 
 @contextmanager
 def replacing_file(path: Path) -> Iterator[BinaryIO]:
-    """Open a file beside its final place for a block, and move it there when the block ends without an exception.
+    """Open a file next to its final place for a block, and move it there when the block ends without an exception.
 
     Parameters and exceptions are those of `replace_file`; what else the block raises is passed on.
 

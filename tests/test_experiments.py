@@ -140,7 +140,7 @@ def test_a_remedy_that_does_what_the_chapter_says():
 def test_a_remedy_whose_price_is_told():
     worse = make_group([0.60, 0.61, 0.62], [0.50, 0.51, 0.52])
     claims, verdict = remedy_claims({"a": worse}, BEFORE, "a")
-    assert claims[0].holds and "but test accuracy is lower, 0.510 in place of 0.760" in verdict
+    assert claims[0].holds and "but test accuracy is lower, 0.510 instead of 0.760" in verdict
 
 
 def test_a_remedy_that_fails_names_a_strength_that_works():

@@ -44,7 +44,7 @@ def test_a_tilde_elsewhere_is_a_character(home: Path) -> None:
 
 @posix
 def test_the_home_of_a_user_who_is_not_there_is_refused_unless_a_file_has_that_name() -> None:
-    with pytest.raises(ConfigError, match=r"^study '~nobody-here/s': there is no user .* \./~nobody-here"):
+    with pytest.raises(ConfigError, match=r"^study '~nobody-here/s': unknown user .* \./~nobody-here"):
         as_path("~nobody-here/s", "study")
     Path("~notes.npz").touch()
     assert as_path("~notes.npz", "path") == Path("~notes.npz")

@@ -22,15 +22,15 @@ class ExperimentConfig:
     Parameters
     ----------
     seeds : int
-        Networks of each setting, from whose differences the spread is told; 1 to 1000.
+        Networks of each setting, whose differences give the spread; 1 to 1000.
     epochs : int or None
-        Passes over the training data, in place of each experiment's own.
+        Passes over the training data, instead of each experiment's own.
     samples : int or None
-        Training samples, in place of each experiment's own: 300 in section 6.4, 500 in its search.
+        Training samples, instead of each experiment's own: 300 in section 6.4, 500 in its search.
     test_samples : int or None
         Test samples that are looked at after every epoch, evenly spread over the test set; None or ``"all"`` for
         all of them. Two
-        thousand tell an accuracy of 0.8 to within 0.01; all 10,000 of MNIST take three times as long.
+        thousand measure an accuracy of 0.8 to within 0.01; all 10,000 of MNIST take three times as long.
 
     Raises
     ------

@@ -34,7 +34,7 @@ class SearchConfig:
     validation_fraction : float
         Part of the training data set aside for validation, in (0, 1).
     folds : int or None
-        Stratified folds of a cross-validation, at least 2, in place of one validation part; a trial's value is the
+        Stratified folds of a cross-validation, at least 2, instead of one validation part; a trial's value is the
         mean over them.
     sampler : {"random", "sobol", "grid"}
         Where in the ranges the trials lie.

@@ -13,7 +13,7 @@ from typing import Any
 from fastnet.errors import ConfigError
 
 MAX_BYTES = 1_000_000
-"""A file larger than this is no list of settings, whatever it is."""
+"""A larger file cannot be a list of settings."""
 
 LARGEST_INT = 2**64
 """No setting is a larger whole number, and of thousands of digits Python cannot even print them."""
@@ -28,7 +28,7 @@ def read_settings(path: Path) -> dict[str, Any]:
     Parameters
     ----------
     path : Path
-        TOML, or one JSON object; told apart by the first character, which is a brace in JSON only.
+        TOML, or one JSON object; distinguished by the first character, which is a brace in JSON only.
 
     Returns
     -------

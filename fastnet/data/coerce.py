@@ -1,7 +1,7 @@
 """Check and coerce the features of a data set.
 
-Integers and floats of any width become float32, or float64 where rounding them to float32 would lose what tells the
-samples apart; uint8 stays as it is, and whatever would lose information silently is refused.
+Integers and floats of any width become float32, or float64 where rounding them to float32 would lose what
+distinguishes the samples; uint8 stays as it is, and whatever would lose information silently is refused.
 """
 
 from __future__ import annotations

@@ -173,8 +173,8 @@ def as_dataset(
     ----------
     x : array_like of numbers, shape (N, F) or (N, ...)
         Features; further axes are flattened. uint8 is kept and means images in 0..255; every other numeric type
-        becomes float32, or float64 where rounding to float32 would lose what tells the samples apart, as it would with
-        Unix times (see `fastnet.data.coerce.as_features`). An array that already has the right form is not copied:
+        becomes float32, or float64 where rounding to float32 would lose what distinguishes the samples, as with Unix
+        times (see `fastnet.data.coerce.as_features`). An array that already has the right form is not copied:
         leave it alone afterwards.
     y : array_like, shape (N,) or (N, 1)
         Labels: whole numbers of any type, truth values, or text, also as Python objects or a column of pandas. Their

@@ -123,7 +123,7 @@ def load(
     Raises
     ------
     DataError
-        If there is no such name or file, `data_dir` lacks files of the set, the data are damaged, or the download
+        If the name or file is unknown, `data_dir` lacks files of the set, the data are damaged, or the download
         fails.
 
     Examples
@@ -184,7 +184,7 @@ def load_samples(
     Raises
     ------
     DataError
-        If there is no such name, file or part, labels are needed and missing, or the data are damaged.
+        If the name, file or part is unknown, labels are needed and missing, or the data are damaged.
 
     Examples
     --------

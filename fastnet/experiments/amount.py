@@ -19,7 +19,7 @@ never fewer than this, with which 4,000 images are learnt as well as 300."""
 
 
 def epochs_for(images: int, usual: int = EPOCHS) -> int:
-    """Return how long to train on so many images.
+    """Return how long to train on that number of images.
 
     Examples
     --------

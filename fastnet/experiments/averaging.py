@@ -37,7 +37,7 @@ good."""
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Measured:
-    """What averaging came to.
+    """The results of averaging.
 
     Parameters
     ----------

@@ -37,7 +37,7 @@ _EDGES = np.linspace(-0.17, 0.21, 20)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Choices:
-    """What choosing came to, for one seed of the networks.
+    """The results of choosing, for one seed of the networks.
 
     Parameters
     ----------
@@ -121,7 +121,7 @@ def _outcome(lab: Lab, base: TrainConfig, drawn: list[dict[str, Value]], found: 
         f"images say {interval_text(by_validation[-1])} more."
     )
     verdict = (
-        f"That a test set which chose no longer tells how the network does on new data "
+        f"That a test set used for choosing no longer shows how the network performs on new data "
         f"{'holds here' if optimistic else 'cannot be seen here'}, and the error "
         f"{'grows with' if by_test[-1].mean > by_test[2].mean else 'does not grow with'} the number of settings; with "
         f"validation data the test accuracy {'is right' if honest else 'is off as well'}."

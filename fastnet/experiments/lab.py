@@ -195,7 +195,7 @@ class Lab:
         self._done = self._planned = 0
 
     def images(self, usual: int = CHAPTER_IMAGES) -> int:
-        """Training images of an experiment that usually has so many."""
+        """Training images of an experiment that usually has that number."""
         return min(self.samples or usual, self.dataset.n_samples)
 
     def config(self, *, epochs: int, **settings: Any) -> TrainConfig:
@@ -218,7 +218,7 @@ class Lab:
         images : int, optional
             Training images; those of `images()` if left out.
         count : int, optional
-            Seeds, in place of the lab's.
+            Seeds, instead of the lab's.
         models : bool
             Whether the weights are wanted.
 
@@ -226,7 +226,7 @@ class Lab:
         -------
         dict of label to Group
             In the order of `configs`. Seed s is random stream s of the configuration's seed, so a network is the same
-            whatever it is trained beside, and networks of equal shape and seed begin with the same weights.
+            whatever it is trained alongside, and networks of equal shape and seed begin with the same weights.
         """
         n_images, streams = images or self.images(), range(count or self.seeds)
         wanted = [(config, n_images, stream) for config in dict.fromkeys(configs.values()) for stream in streams]
@@ -266,7 +266,7 @@ class Lab:
             yield Network(curves, pack.model(t) if models and whole else None)
 
     def report(self, done: int | None = None, total: int | None = None) -> None:
-        """Tell how far it is; raises `KeyboardInterrupt` where it is to stop."""
+        """Report how far it is; raises `KeyboardInterrupt` where it is to stop."""
         elapsed = time.perf_counter() - self._began
         counts = (self._done, self._planned) if done is None or total is None else (done, total)
         self.on_progress(ExperimentProgress(self.name, *counts, elapsed))

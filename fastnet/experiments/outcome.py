@@ -1,4 +1,4 @@
-"""What an experiment comes to: two sentences, claims that hold or not, tables, figures, and all numbers behind them."""
+"""The outcome of an experiment: two sentences, claims that hold or not, tables, figures, and all their numbers."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def _written(cell: Cell) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Outcome:
-    """What an experiment came to.
+    """The outcome of an experiment.
 
     Parameters
     ----------

@@ -101,9 +101,9 @@ def weight_decay(lab: Lab) -> Outcome:
     strengths = {_name(decay): group for decay, group in groups.items() if decay}
     claims, verdict = remedy_claims(strengths, before, _name(DECAY))
     seen = (
-        f"With {_name(DECAY)} training accuracy ends at {after.train.mean:.3f} in place of {before.train.mean:.3f} and "
-        f"the gap at {after.gap.mean:.3f} in place of {before.gap.mean:.3f}; all squared weights together come to "
-        f"{small:,.0f} in place of {total:,.0f}."
+        f"With {_name(DECAY)} training accuracy ends at {after.train.mean:.3f} instead of {before.train.mean:.3f} and "
+        f"the gap at {after.gap.mean:.3f} instead of {before.gap.mean:.3f}; the sum of all squared weights is "
+        f"{small:,.0f} instead of {total:,.0f}."
     )
     smaller = Claim(
         text="weight decay keeps the weights small",

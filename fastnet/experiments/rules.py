@@ -21,7 +21,7 @@ LEAST_GAIN = 0.05
 """A remedy has to shrink the gap by at least so much,"""
 
 LEAST_KEPT = 0.75
-"""A setting that keeps less than this part of the test accuracy is not told as one with which a claim holds;"""
+"""A setting that keeps less than this part of the test accuracy is not reported as one with which a claim holds;"""
 
 LEAST_BETTER = 0.005
 """a test accuracy is called better from so much on; the interval of the difference has to be above 0 too."""
@@ -98,8 +98,8 @@ def _price(before: Group, after: Group) -> str:
     if clearly_above(change, LEAST_BETTER):
         return f", and test accuracy is higher by {interval_text(change)}"
     if clearly_above(difference(before.test, after.test), LEAST_BETTER):
-        return f", but test accuracy is lower, {after.test.mean:.3f} in place of {before.test.mean:.3f}"
-    return f", with a test accuracy of {after.test.mean:.3f} in place of {before.test.mean:.3f}"
+        return f", but test accuracy is lower, {after.test.mean:.3f} instead of {before.test.mean:.3f}"
+    return f", with a test accuracy of {after.test.mean:.3f} instead of {before.test.mean:.3f}"
 
 
 def tradeoff(groups: Mapping[str, Group], before: Group, plain: str) -> str:

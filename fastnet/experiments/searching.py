@@ -40,7 +40,7 @@ LEAST_BETTER = 0.02
 """A mean best that is higher by less counts as the same: the standard error of 0.95 measured on 100 images."""
 
 LEAST_MATTER = 2.0
-"""One hyperparameter matters much more where its rank correlation with the accuracy is so many times the other's."""
+"""One hyperparameter matters much more where its rank correlation with the accuracy is this many times the other's."""
 
 RATE, DECAY = "learning_rate", "weight_decay"
 
@@ -249,7 +249,7 @@ def mean_best(values: Floats, n: int) -> float:
 
 
 def grids_within(side: int) -> list[list[int]]:
-    """Return the rows, or columns, of all evenly spaced grids of so many values within one of `LEVELS`.
+    """Return the rows, or columns, of all evenly spaced grids of that number of values within one of `LEVELS`.
 
     Examples
     --------
@@ -327,7 +327,7 @@ def _best_of(rows: Sequence[dict[str, float]], random: Floats) -> Panel:
     numbers = [side * side for side in SIDES]
     counts = sorted({*numbers, *(n for n in (1, 2, 3, 6, 9, 12, 20, 25, 32, 40, 50) if n <= len(random))})
     return Panel(
-        title="The best of so many trials, on average",
+        title="The best of n trials, on average",
         x_label="trials",
         y_label="validation accuracy of the best",
         series=[

@@ -261,7 +261,7 @@ def greedy_selection(
     Caruana, Niculescu-Mizil, Crew and Ksikes, *Ensemble Selection from Libraries of Models*, ICML 2004, sections 2.1
     and 2.2, without their bagging: begin with the best n networks, n being what is best (sorted initialisation); add,
     again and again, the network that helps most, whether it is in already or not (selection with replacement); go back
-    to the best ensemble on the way. What it comes to on these samples promises too much, for it was chosen on them.
+    to the best ensemble on the way. Its figures on these samples are optimistic, because it was chosen on them.
 
     Examples
     --------

@@ -128,7 +128,7 @@ def drawing(path: Path, settings: Mapping[str, Any] | None = None) -> Iterator[N
 
 
 def blank(width: float, height: float, **how: Any) -> Figure:
-    """Make a white page of so many inches."""
+    """Make a white page, its size in inches."""
     from matplotlib.figure import Figure
 
     return Figure(figsize=(width, height), dpi=DPI, facecolor="white", **how)

@@ -1,6 +1,6 @@
 """Figures as data: what is drawn, and nothing of how; `fastnet.report.drawing` draws them.
 
-So the numbers behind a figure can be written beside it.
+So the numbers behind a figure can be written next to it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ Numbers: TypeAlias = Sequence[float] | NDArray[Any]
 
 ROLES = ("training", "test", "training-before", "test-before", "training-other", "test-other")
 """What a series shows: the two accuracies or losses of what the figure is about, of the network without the remedy
-beside it, and of a third thing. All others are told apart by numbers."""
+next to it, and of a third thing. All others are distinguished by numbers."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -85,7 +85,7 @@ class Panel:
     rules : sequence of Rule
     boxes : sequence of Box
     legend : str
-        Where Matplotlib puts the legend, such as "lower right"; "above" for beside the title; empty for none.
+        Where Matplotlib puts the legend, such as "lower right"; "above" for next to the title; empty for none.
     shade_label : str
         Name of the colour scale; empty for none.
     """
@@ -107,7 +107,7 @@ class Panel:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Chart:
-    """A figure of panels beside and below each other.
+    """A figure of panels next to and below each other.
 
     Parameters
     ----------
@@ -117,7 +117,7 @@ class Chart:
         What is seen, and how it was measured.
     panels : sequence of Panel
     columns : int
-        Panels beside each other.
+        Panels in a row.
     """
 
     name: str

@@ -173,7 +173,7 @@ def ensemble_curve_figure(members: Sequence[LearningCurves], together: Score, pa
     members : sequence of LearningCurves
         At least one, each of at least one epoch; the mean ends where the first of them does.
     together : Score
-        What the ensemble comes to on the validation samples; a line of its own.
+        The figures of the ensemble on the validation samples; a line of its own.
     path : Path
         The file to write; it is replaced in one step.
 
@@ -353,7 +353,7 @@ def _finite(*curves: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _save(figure: Figure, path: Path) -> None:
-    """Render in memory, write beside the target, then rename over it."""
+    """Render in memory, write next to the target, then rename over it."""
     picture = BytesIO()
     figure.savefig(picture, format="png", dpi=canvas.DPI, metadata={"Software": None})
     write_result(path, picture.getvalue(), "the picture cannot be written")

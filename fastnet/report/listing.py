@@ -27,7 +27,7 @@ def format_best(trials: Iterable[TrialResult], metric: str = DEFAULT_METRIC) -> 
     list of str
         The value with at most 4 decimals; hyperparameters with all their digits, so that a line is enough to run its
         trial again: learning rate and weight decay first, by the book's names, others after them by their own. A trial
-        that was stopped early tells after how many epochs.
+        that was stopped early shows after how many epochs.
 
     Examples
     --------

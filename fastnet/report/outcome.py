@@ -1,7 +1,7 @@
-"""What a search comes to, as lines to read: a table for each stage, the recommendation, the final choice.
+"""The outcome of a search as lines of text: a table for each stage, the recommendation, the final choice.
 
 All of them take the dicts that `to_dict` gives and a study stores, so a search that has just ended and a study read
-years later are told alike. Lines are at most `WIDTH` characters wide unless a single value is wider.
+years later read the same. Lines are at most `WIDTH` characters wide unless a single value is wider.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from fastnet.tuning.space.distributions import text_of
 WIDTH = 80
 
 _JOINT = "\xa0"  # between a name and its value, where no line ends
-_SPAN = 20  # characters of a range in a table; a longer one is told in full below it
+_SPAN = 20  # characters of a range in a table; a longer one is written in full below it
 
 
 def format_stage(report: Mapping[str, Any]) -> list[str]:

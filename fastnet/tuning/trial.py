@@ -163,7 +163,7 @@ def curve_of(curves: NDArray[np.float32], metric: str) -> NDArray[np.float32]:
 
 
 def known(value: float) -> float | None:
-    """Return None in place of NaN and infinity, which JSON does not have.
+    """Return None instead of NaN and infinity, which JSON does not have.
 
     Examples
     --------

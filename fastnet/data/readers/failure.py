@@ -1,4 +1,4 @@
-"""What a file that cannot be read comes to, in words."""
+"""Messages for files that cannot be read."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ def best_of(
     Parameters
     ----------
     goodness : (T,) float64 array
-        What each trial came to, more being better; ``-inf`` where it came to nothing. At least one.
+        The value of each trial, more being better; ``-inf`` where it has none. At least one.
     n : (m,) int64 array
         Numbers of trials, at least 1.
     quantiles : sequence of float
@@ -41,7 +41,7 @@ def best_of(
     Returns
     -------
     (len(quantiles), m) float64 array
-        ``-inf`` where so few trials may all come to nothing.
+        ``-inf`` where that few trials may all have no value.
 
     Notes
     -----

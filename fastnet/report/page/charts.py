@@ -24,7 +24,7 @@ MOST_VALUES = 40_000
 """Hyperparameter values of drawn trials in the page, about 10 bytes each."""
 
 BEST_POINTS = 200
-"""Of the trials drawn, so many are the best of all."""
+"""How many of the trials drawn are the best of all."""
 
 MOST_EPOCHS = 200
 """Points of a learning curve; a longer one is thinned."""
@@ -102,7 +102,7 @@ def best_so_far(columns: Columns) -> dict[str, list[Any]]:
 
 
 def bands(columns: Columns) -> list[dict[str, Any]]:
-    """Return for each stage what the best of n of its trials comes to: ``n``, ``low``, ``middle`` and ``high``.
+    """Return for each stage the value of the best of n of its trials: ``n``, ``low``, ``middle`` and ``high``.
 
     Trials that were stopped early or diverged count as worse than all others.
     """

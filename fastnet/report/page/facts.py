@@ -15,7 +15,7 @@ from fastnet.tuning.store.reading import StudyReader
 from fastnet.tuning.trial import STATUSES, TrialResult
 
 TOLD = ("hidden", "activation", "optimizer", "batch_size", "learning_rate", "weight_decay", "dropout", "seed")
-"""Settings of the training that are told where they are fixed."""
+"""Settings of the training that are listed where they are fixed."""
 
 MOST_RUNS = 8
 """Runs in the chart of the time; the earlier ones are added up."""
@@ -119,7 +119,7 @@ def machine(runs: Sequence[Mapping[str, Any]]) -> list[Fact]:
 
 
 def state(columns: Columns, stages: Sequence[Mapping[str, Any]], final: Mapping[str, Any] | None, written: bool) -> str:
-    """Say what is missing; nothing where the search has come to its end."""
+    """Say what is missing; nothing where the search has finished."""
     ended = bool(stages) and "recommendation" in (stages[-1]["report"] or {})
     if written:
         return "A search is writing to this study; this page shows what was stored when it was written."

@@ -17,10 +17,10 @@ from fastnet.report.text import counted
 from fastnet.tuning.space.distributions import Distribution
 
 LEAST_TRIALS = 60
-"""Fewer trials than this tell chance from effect too badly."""
+"""Fewer trials than this do not separate chance from effect."""
 
 MOST_TRIALS = 1000
-"""Of more, so many are taken, evenly spread: the figures hardly change, and a report is not to be waited for."""
+"""Of more, this number is used, evenly spread: the figures hardly change, and a report should not take long."""
 
 LEAST_EXPLAINED = 0.1
 """A forest that explains less of the differences between trials it has not seen says nothing about their causes."""
@@ -67,7 +67,7 @@ def importance(columns: Columns, space: Mapping[str, Distribution], *, better_ha
     space : mapping of str to Distribution
         The ranges that they were drawn from.
     better_half : bool
-        Ask it of the better half of the trials only: what tells good trials from the best.
+        Analyse the better half of the trials only: what separates good trials from the best.
 
     Returns
     -------

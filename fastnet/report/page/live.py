@@ -1,6 +1,6 @@
 """A page that shows a search while it runs, served to this machine alone by the standard library's server.
 
-The search hands over what it tells anyway; nothing is read from the study while it runs, and with nobody looking the
+The search hands over what it reports anyway; nothing is read from the study while it runs, and with nobody looking the
 server waits for a connection and does nothing.
 """
 

@@ -45,7 +45,7 @@ def write_report(folder: Path, path: Path | None = None, *, commands: Commands |
     folder : Path
         Of the study, which may still be written to.
     path : Path, optional
-        The file to write, in place of `REPORT_FILE` in the folder; it is replaced in one step.
+        The file to write instead of `REPORT_FILE` in the folder; it is replaced in one step.
     commands : callable, optional
         Returns the commands to show at the end of the page, see `Commands`.
 
@@ -159,7 +159,7 @@ def data_of(study: Study, columns: Columns, shown: tuple[TrialResult, ...]) -> d
 
 
 def preload(trials: int) -> threading.Thread:
-    """Import what the report of so many trials needs in a thread of its own; whoever writes sooner waits for it.
+    """Import what the report of this many trials needs in a thread of its own; whoever writes sooner waits for it.
 
     Examples
     --------
@@ -171,7 +171,7 @@ def preload(trials: int) -> threading.Thread:
 
 
 def _import(trials: int) -> None:
-    with contextlib.suppress(Exception):  # what is broken is told by whoever writes
+    with contextlib.suppress(Exception):  # whoever writes reports what is broken
         _template("report.html")
         plotly_script()
         if trials >= LEAST_TRIALS:
