@@ -125,7 +125,7 @@ def lists_of(buffers: Buffers, mask: np.ndarray) -> affine.Lists:
     n_rows, n_columns = mask.shape
     n_bytes, n_blocks = active_bytes(n_columns), -(-n_columns // layout.LIST_BLOCK)
     bits = buffers.input(pack_bits(mask, n_bytes, pad=False))
-    capacity = layout.list_capacity(n_bytes)
+    capacity = int(layout.layout((1, n_columns), n_rows).table[0, layout.CAPACITY])
     lists = buffers.output(n_rows * capacity, np.uint8)
     begins, ends = buffers.output(n_rows * n_blocks, np.int64), buffers.output(n_rows * n_blocks, np.int64)
     found = call(sparsity.list_active, bits.reshape(-1), n_bytes, n_rows, capacity, n_blocks, lists, begins, ends)

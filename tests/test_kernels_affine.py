@@ -337,7 +337,7 @@ def test_lists_of_samples_hold_what_is_not_zero(n_samples, n_features, seed, fil
 def test_lists_of_active_outputs_name_every_set_bit_in_order(n_rows, n_columns, seed, share):
     mask = np.random.default_rng(seed).random((n_rows, n_columns)) < share
     n_bytes, n_blocks = active_bytes(n_columns), -(-n_columns // layout.LIST_BLOCK)
-    capacity = layout.list_capacity(n_bytes)
+    capacity = int(layout.layout((1, n), n_rows).table[0, layout.CAPACITY])
     with checked() as buffers:
         bits = buffers.input(pack_bits(mask, n_bytes, pad=False)).reshape(-1)
         lists = buffers.output(n_rows * capacity, np.uint8)

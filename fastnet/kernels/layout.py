@@ -22,8 +22,9 @@ from fastnet.kernels.host import ALIGNMENT, GROUP, LANES, LIST_ROOM, MASK_BYTES,
     LD_ACTIVE,         # bytes per row of activity bits
     LISTS, MARKS,      # offsets of the lists of active outputs and of their begins and ends
     N_BLOCKS,          # blocks of such a list
+    CAPACITY,          # entries of a list a row: every column, and room for what is written beyond the last
     PANELS,            # then (count, wide count, wide width) for each product of `panels`
-) = range(12)  # fmt: skip
+) = range(13)  # fmt: skip
 N_FIELDS = PANELS + 3 * panels.N_PRODUCTS
 
 LIST_BLOCK = 128 if LANES == 16 else 64
@@ -108,8 +109,9 @@ def layout(sizes: tuple[int, ...], n_rows: int, *, slopes: bool = False) -> Layo
     for row, n_in, n_out in zip(table, sizes[:-1], sizes[1:], strict=True):
         ldw, vectors = leading(n_out), -(-n_out // LANES)
         n_bytes, n_blocks = vectors * MASK_BYTES, -(-n_out // LIST_BLOCK)
+        capacity = n_bytes * GROUP + LIST_ROOM
         bias = parameters + leading(n_in) * ldw
-        row[:PANELS] = n_in, n_out, parameters, bias, ldw, floats, bits, n_bytes, lists, marks, n_blocks
+        row[:PANELS] = n_in, n_out, parameters, bias, ldw, floats, bits, n_bytes, lists, marks, n_blocks, capacity
         for product in range(panels.N_PRODUCTS):
             to_inputs = product in (panels.INPUT_GRADIENT, panels.INPUT_GRADIENT_ACTIVE)
             cut = panels.widths(-(-n_in // LANES) if to_inputs else vectors, product)
@@ -117,7 +119,7 @@ def layout(sizes: tuple[int, ...], n_rows: int, *, slopes: bool = False) -> Layo
         parameters = round_up(bias + ldw, _LINE)
         floats += round_up(n_rows * ldw, _LINE)
         bits += round_up(n_rows * n_bytes, ALIGNMENT)
-        lists += n_rows * list_capacity(n_bytes)
+        lists += n_rows * capacity
         marks += n_rows * n_blocks
     gradient_size = round_up(n_rows * int(table[:, LDW].max()), _LINE)
     transposed = max((round_up(o, LANES) * leading(i) for i, o in pairwise(sizes[1:])), default=0)
@@ -136,11 +138,6 @@ def layout(sizes: tuple[int, ...], n_rows: int, *, slopes: bool = False) -> Layo
         keep=bits,
         slopes=n_floats,
     )
-
-
-def list_capacity(n_bytes: int) -> int:
-    """Entries per row of a list of active outputs: every column, and room for what is written beyond the last."""
-    return n_bytes * GROUP + LIST_ROOM
 
 
 def panels_of(table: np.ndarray, *, listed_inputs: bool, listed_hidden: bool, training: bool) -> set[tuple[int, int]]:

@@ -48,9 +48,10 @@ from fastnet.kernels.context import (
     open_work,
 )
 from fastnet.kernels.dropout import keep_bits
-from fastnet.kernels.host import GROUP, LIST_ROOM, TILE_ROWS
+from fastnet.kernels.host import TILE_ROWS
 from fastnet.kernels.layout import (
     ACTIVE,
+    CAPACITY,
     GRADIENT,
     GRADIENT_SIZE,
     KEEP,
@@ -155,9 +156,8 @@ def _output_lists(row: np.ndarray, work: Work, layer: int, n_columns: int) -> Li
 @kernel
 def _list_outputs(row: np.ndarray, n_rows: int, work: Work) -> bool:
     """List a hidden layer's active outputs; return whether they are few enough for the lists to pay."""
-    capacity = row[LD_ACTIVE] * GROUP + LIST_ROOM
     n_active = list_active(
-        work.bits[row[ACTIVE] :], row[LD_ACTIVE], n_rows, capacity, row[N_BLOCKS], work.lists[row[LISTS] :],
+        work.bits[row[ACTIVE] :], row[LD_ACTIVE], n_rows, row[CAPACITY], row[N_BLOCKS], work.lists[row[LISTS] :],
         work.begins[row[MARKS] :], work.ends[row[MARKS] :],
     )  # fmt: skip
     return n_active <= MAX_ACTIVE * (n_rows * row[N_OUT])

@@ -24,6 +24,10 @@ BLOCK_ROWS = 120
 PARALLEL_BLOCK_ROWS = 1020
 """The same where threads share the rows of a block."""
 
+SHORT = 1e11
+"""Operations of a training that takes about a second on one core. What lets threads share its products has to be
+compiled once, which takes 5 s, nearly half of a first search from an empty cache."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Assembly:
@@ -153,6 +157,11 @@ def worth_sharing(config: TrainConfig, data: TrainingData) -> bool:
     sizes = config.network(data.n_features, data.n_outputs).sizes
     largest = max(n_in * n_out for n_in, n_out in pairwise(sizes))
     return 2 * min(config.batch_size, data.n_train) * largest >= affine.PARALLEL_FLOPS
+
+
+def worth_compiling(config: TrainConfig, n_parameters: int, n_train: int) -> bool:
+    """Whether a training is long enough to compile for it what lets threads share products, where nothing has yet."""
+    return 6.0 * n_parameters * n_train * config.epochs >= SHORT
 
 
 def _bundle(data: TrainingData, n_rows: int, batch_size: int) -> Data:

@@ -20,10 +20,6 @@ if TYPE_CHECKING:
     from fastnet.data.dataset import Dataset, Split
     from fastnet.model.predictor import Predictor
 
-SHORT = 1e11
-"""Operations of a training, a second or less on one core, from which on threads share its products. What lets them has
-to be compiled once, which takes 5 s, nearly half of a first search from an empty cache."""
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Repeat:
@@ -110,6 +106,7 @@ def keep(
         What is to be stored of it, ready for JSON, ``test_uses`` being how often the study has used the test set by
         then; None if it was stopped.
     """
+    from fastnet.network.assembly import worth_compiling
     from fastnet.training.single import train_network
 
     stopped = False
@@ -119,8 +116,8 @@ def keep(
         stopped = stopped or should_stop()
         return stopped
 
-    n_parameters = config.network(dataset.n_features, dataset.n_classes).n_parameters
-    jobs = threads if 6.0 * n_parameters * len(parts.train) * config.epochs >= SHORT else 1
+    spec = config.network(dataset.n_features, dataset.n_classes)
+    jobs = threads if worth_compiling(config, spec.n_parameters, len(parts.train)) else 1
     try:
         result = train_network(dataset.without_test(), config, parts, jobs=jobs, should_stop=stop)
     except KeyboardInterrupt:
