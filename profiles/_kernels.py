@@ -27,6 +27,7 @@ from layers import EPS32, Layer, Samples, active_bytes, lists_of, unpack_bits
 from fastnet import reference
 from fastnet.config.training import TrainConfig
 from fastnet.kernels import affine, dropout, layout, objective, panels, rng, update
+from fastnet.kernels.operands import Lists
 from fastnet.network.hyperparameters import RULES, trial_of
 
 
@@ -127,7 +128,7 @@ class Bench:
     def _case(self, name: str, work: Callable[[int], None], flops: float = 0.0, n_bytes: float = 0.0) -> Case:
         return Case(name, work, flops, n_bytes, [self])
 
-    def forward(self, name: str = "forward", lists: affine.Lists | None = None, *, linear: bool = False) -> Case:
+    def forward(self, name: str = "forward", lists: Lists | None = None, *, linear: bool = False) -> Case:
         """Forward product with its ReLU, dense or by lists."""
         batch, n_in, n_out = self.shape
         c, active, keep = (
@@ -204,7 +205,8 @@ class Bench:
         _, n_in, n_out = self.shape
         params = self.buffers.input(self.layer.parameters(self.w, self.b))
         transposed = self.buffers.zeros((self.layer.columns, self.layer.ld_in))
-        work = repeated(affine.transpose, self.layer.row, address(params), address(transposed), 4 * self.layer.ld_in)
+        operand = self.layer.operand(params, self.layer.room)
+        work = repeated(affine.transpose, operand, layers.matrix(transposed))
         work(1)
         near(transposed[:n_out, :n_in], self.w.T, 0, f"transpose {self.shape}")
         return self._case("transpose", work, n_bytes=8.0 * n_in * n_out)

@@ -146,7 +146,7 @@ class Stages:
 
         @numba.njit(nogil=True, error_model="numpy")
         def clocked_product(*args):  # type: ignore[no-untyped-def]
-            place = first if args[1][W] == 0 else others
+            place = first if args[0].row[W] == 0 else others
             began = clock()
             kernel(*args)
             add(place, clock() - began)

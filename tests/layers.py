@@ -13,8 +13,9 @@ import numba.core.dispatcher
 import numpy as np
 from buffers import Buffers, address
 
-from fastnet.kernels import _jit, affine, copies, layout, panels, sparsity
+from fastnet.kernels import _jit, affine, copies, layout, operands, panels, sparsity
 from fastnet.kernels.host import GROUP, LANES, MASK_BYTES, TILE_ROWS, round_up
+from fastnet.kernels.operands import Curve, End, Lists, Matrix, Rows, Rule
 from fastnet.training import background
 
 
@@ -103,24 +104,21 @@ class Samples:
             buffers.input(padded), buffers.input(more), *(tuple(buffers.input(part) for part in all) for all in lists)
         )
 
-    def packed(self) -> affine.Lists:
+    def packed(self) -> Lists:
         """Lists of all samples as the first layer takes them: the values lie beside the entries."""
         entries, _, starts = self.inputs
         n_blocks = (len(starts) - 1) // len(self.x)
-        return affine.Lists(address(entries), address(starts), address(starts) + 8, n_blocks, sparsity.INPUT_BLOCK, 1)
+        return Lists(address(entries), address(starts), address(starts) + 8, n_blocks, sparsity.INPUT_BLOCK, 1)
 
 
-def no_lists() -> affine.Lists:
-    """Make the operand a dense one."""
-    return affine.Lists(0, 0, 0, 0, 0, 0)
+NO_LISTS = Lists(0, 0, 0, 0, 0, 0)
+"""Makes the operand a dense one."""
+
+NO_CURVE = Curve(0, 0, 0)
+"""Makes the activation an epilogue of the tile."""
 
 
-def no_curve() -> affine.Curve:
-    """Make the activation an epilogue of the tile."""
-    return affine.Curve(0, 0, 0)
-
-
-def lists_of(buffers: Buffers, mask: np.ndarray) -> affine.Lists:
+def lists_of(buffers: Buffers, mask: np.ndarray) -> Lists:
     """List a hidden layer's active outputs by `list_active`; the values stay at their columns."""
     n_rows, n_columns = mask.shape
     n_bytes, n_blocks = active_bytes(n_columns), -(-n_columns // layout.LIST_BLOCK)
@@ -130,7 +128,7 @@ def lists_of(buffers: Buffers, mask: np.ndarray) -> affine.Lists:
     begins, ends = buffers.output(n_rows * n_blocks, np.int64), buffers.output(n_rows * n_blocks, np.int64)
     found = call(sparsity.list_active, bits.reshape(-1), n_bytes, n_rows, capacity, n_blocks, lists, begins, ends)
     assert found == np.count_nonzero(mask)
-    return affine.Lists(address(lists), address(begins), address(ends), n_blocks, layout.LIST_BLOCK, 0)
+    return Lists(address(lists), address(begins), address(ends), n_blocks, layout.LIST_BLOCK, 0)
 
 
 class Layer:
@@ -184,27 +182,27 @@ class Layer:
         return buffers.output((self.tile_rows, active_bytes(self.n_out)), np.uint8)
 
     def forward(
-        self, samples: Samples, params: np.ndarray, c: np.ndarray, active: np.ndarray, keep: np.ndarray, epilogue: int,
-        scale: float = 1.0, lists: affine.Lists | None = None, curve: affine.Curve | None = None,
+        self, samples: Samples, params: np.ndarray, y: np.ndarray, active: np.ndarray, keep: np.ndarray, epilogue: int,
+        scale: float = 1.0, lists: Lists | None = None, curve: Curve | None = None,
     ) -> None:  # fmt: skip
         """Call `affine_forward`: dense, or by the lists of the samples or of a hidden layer."""
         packed = lists is not None and lists.packed == 1
-        a, lda = (samples.inputs[1], 0) if packed else (samples.x, 4 * samples.x.shape[1])
+        x, ld = (samples.inputs[1], 0) if packed else (samples.x, 4 * samples.x.shape[1])
+        end = End(epilogue, address(active), address(keep), int(self.row[layout.LD_ACTIVE]), np.float32(scale))
         self._call(
-            "affine_forward", panels.TABLE, self.row, self.batch, address(samples.rows), address(a), lda,
-            lists or no_lists(), address(params), address(c), address(active), address(keep), epilogue,
-            np.float32(scale), self.room, curve or no_curve(),
+            "affine_forward", self.operand(params, self.room), self.batch, Rows(address(samples.rows), address(x), ld),
+            lists or NO_LISTS, Matrix(address(y), 4 * self.ld), end, curve or NO_CURVE,
         )  # fmt: skip
 
     def input_gradient(
         self, dy: np.ndarray, transposed: np.ndarray, dx: np.ndarray, active: np.ndarray, scale: float,
-        lists: affine.Lists | None = None, curve: affine.Curve | None = None,
+        lists: Lists | None = None, curve: Curve | None = None,
     ) -> None:  # fmt: skip
         """Call `input_gradient`: dense, or by the lists of this layer's active outputs."""
+        end = End(panels.RELU, address(active), 0, active.shape[1], np.float32(scale))
         self._call(
-            "input_gradient", panels.TABLE, self.row, self.batch, address(dy), lists or no_lists(),
-            address(transposed), 4 * dx.shape[1], address(dx), address(active), active.shape[1], np.float32(scale),
-            self.room, curve or no_curve(),
+            "input_gradient", self.operand(None, self.room), self.batch, matrix(dy), lists or NO_LISTS,
+            Matrix(address(transposed), 4 * dx.shape[1]), matrix(dx), end, curve or NO_CURVE,
         )  # fmt: skip
 
     def weight_update(
@@ -213,31 +211,36 @@ class Layer:
     ) -> None:  # fmt: skip
         """Call `weight_update`, or `weight_update_listed` on the samples' pairs."""
         scratch = self.scratch(buffers)
-        common = address(dy), address(params), update, 4 * params.shape[1], scratch, address(hyper)
+        layer, rule = self.operand(params, scratch), Rule(update, 4 * params.shape[1], address(hyper))
         if not listed:
             identity = buffers.input(np.arange(self.batch + TILE_ROWS))
-            x = address(samples.rows), address(samples.x), 4 * samples.x.shape[1], address(identity), self.batch
-            self._call("weight_update", panels.TABLE, self.row, *x, *common)
+            x = Rows(address(samples.rows), address(samples.x), 4 * samples.x.shape[1])
+            self._call("weight_update", layer._replace(identity=address(identity)), self.batch, x, matrix(dy), rule)
             return
         room = len(scratch), sparsity.PAIRS_IN_BLOCK, self.batch
         pairs = affine.Pairs(
-            *samples.pairs, buffers.output(room, np.uint16), buffers.output((room[0], room[1] * room[2], panels.PAIR)),
-            buffers.output(room[:2], np.int64),
+            samples.rows[: self.batch], *samples.pairs, buffers.output(room, np.uint16),
+            buffers.output((room[0], room[1] * room[2], panels.PAIR)), buffers.output(room[:2], np.int64),
         )  # fmt: skip
-        self._call(
-            "weight_update_listed", panels.TABLE, self.row, samples.rows[: self.batch], self.batch, pairs, *common
-        )
+        self._call("weight_update_listed", layer, pairs, matrix(dy), rule)
 
     def bias_update(self, buffers: Buffers, dy: np.ndarray, params: np.ndarray, update: int, hyper: np.ndarray) -> None:
         """Call `bias_update` with the biases' line of the settings."""
-        call(
-            affine.bias_update, self.row, self.batch, address(dy), address(params), update, 4 * params.shape[1],
-            address(self.scratch(buffers)), address(hyper) + 4 * hyper.shape[1],
-        )  # fmt: skip
+        rule = Rule(update, 4 * params.shape[1], address(hyper) + 4 * hyper.shape[1])
+        call(affine.bias_update, self.operand(params, self.scratch(buffers)), self.batch, matrix(dy), rule)
+
+    def operand(self, params: np.ndarray | None, scratch: np.ndarray) -> operands.Layer:
+        """Return this layer as the kernels take it; `params` None where they are not read."""
+        return operands.Layer(panels.TABLE, self.row, address(params) if params is not None else 0, scratch, 0)
 
     def scratch(self, buffers: Buffers) -> np.ndarray:
         """Return the room of every thread for a gradient on its way to an update rule."""
         return buffers.output(self.room.shape)
+
+
+def matrix(values: np.ndarray) -> Matrix:
+    """Return a matrix as the kernels take it."""
+    return Matrix(address(values), 4 * values.shape[1])
 
 
 def pack_bits(mask: np.ndarray, ld: int, *, pad: bool) -> np.ndarray:

@@ -10,7 +10,7 @@ from buffers import Buffers, address, checked
 from cases import ACTIVATIONS, BOOK_LAYERS, LARGE_LAYER, SIZES, WIDE_LAYER, LayerShape
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from layers import EPS32, Layer, Samples, assert_near, call, lists_of, pack_bits
+from layers import EPS32, Layer, Samples, assert_near, call, lists_of, matrix, pack_bits
 from properties import examples
 
 from fastnet import reference
@@ -20,6 +20,7 @@ from fastnet.kernels.activation import APPLY, MULTIPLY
 from fastnet.kernels.host import LANES, round_up
 from fastnet.kernels.layout import leading
 from fastnet.kernels.memory import invoke
+from fastnet.kernels.operands import Curve, Matrix, Span
 from fastnet.kernels.panels import LINEAR
 
 shapes = st.builds(LayerShape, *(st.sampled_from(SIZES),) * 3)
@@ -45,7 +46,7 @@ def apply(name: str, z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         row[:n] = z
         y, slopes = buffers.updated(row), buffers.output(ld)
         stage = int(activation.stages(name)[APPLY])
-        call(invoke, stage, 0, 1, n, address(y), 4 * ld, address(slopes), 0, 0, np.float32(1))
+        call(invoke, stage, Span(0, 1), n, Matrix(address(y), 4 * ld), address(slopes), 0, 0, np.float32(1))
     columns = round_up(n, LANES)
     for row in (y, slopes):
         assert (row[n:columns] == 0).all(), "the padding is not zero"
@@ -134,7 +135,7 @@ def run_forward(
         curve = None
         if name:
             stage = int(activation.stages(name)[APPLY])
-            curve = affine.Curve(stage, address(slopes) if training else 0, address(keep) if dropped else 0)
+            curve = Curve(stage, address(slopes) if training else 0, address(keep) if dropped else 0)
         lists = {"dense": None, "packed": samples.packed(), "active": lists_of(buffers, values != 0)}[how]
         params = buffers.input(layer.parameters(w, b))
         layer.forward(samples, params, c, active, keep, LINEAR, scale, lists, curve)
@@ -177,9 +178,9 @@ def run_input_gradient(buffers: Buffers, layer: Layer, seed: int, dy: np.ndarray
     beside[: layer.batch, : layer.n_in] = slopes
     params = buffers.input(layer.parameters(w, np.zeros(layer.n_out, np.float32)))
     transposed = buffers.output((layer.columns, layer.ld_in))
-    call(affine.transpose, layer.row, address(params), address(transposed), 4 * layer.ld_in)
+    call(affine.transpose, layer.operand(params, layer.room), matrix(transposed))
     dx = buffers.output((layer.tile_rows, layer.ld_in))
-    curve = affine.Curve(int(activation.stages("tanh")[MULTIPLY]), address(buffers.input(beside)), 0)
+    curve = Curve(int(activation.stages("tanh")[MULTIPLY]), address(buffers.input(beside)), 0)
     layer.input_gradient(buffers.input(full), transposed, dx, np.zeros((1, 1), np.uint8), 9.0, None, curve)
     return dx
 

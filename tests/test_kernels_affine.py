@@ -6,11 +6,11 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from buffers import address, checked
+from buffers import checked
 from cases import BOOK_LAYERS, LARGE_LAYER, SIZES, WIDE_LAYER, LayerShape
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from layers import Layer, Samples, active_bytes, assert_near, call, lists_of, pack_bits, unpack_bits
+from layers import Layer, Samples, active_bytes, assert_near, call, lists_of, matrix, pack_bits, unpack_bits
 from properties import examples
 
 from fastnet import reference
@@ -135,7 +135,7 @@ def run_input_gradient(layer: Layer, w, y, closed, seed: int, scale: float, *, l
         dy = buffers.input(full)
         params = buffers.input(layer.parameters(w, np.zeros(layer.n_out, np.float32)))
         transposed = buffers.output((layer.columns, layer.ld_in))
-        call(affine.transpose, layer.row, address(params), address(transposed), 4 * layer.ld_in)
+        call(affine.transpose, layer.operand(params, layer.room), matrix(transposed))
         dx = buffers.output((layer.tile_rows, layer.ld_in))
         active = np.zeros((layer.tile_rows, active_bytes(layer.n_in)), np.uint8)
         active[: layer.batch] = pack_bits(y > 0, active.shape[1], pad=False)
@@ -182,7 +182,7 @@ def test_transpose_is_exact(n_in, n_out, seed):
     with checked() as buffers:
         params = buffers.input(layer.parameters(w, b))
         transposed = buffers.output((layer.columns, layer.ld_in))
-        call(affine.transpose, layer.row, address(params), address(transposed), 4 * layer.ld_in)
+        call(affine.transpose, layer.operand(params, layer.room), matrix(transposed))
     assert (transposed[:n_out, :n_in] == w.T).all()
 
 
@@ -337,7 +337,7 @@ def test_lists_of_samples_hold_what_is_not_zero(n_samples, n_features, seed, fil
 def test_lists_of_active_outputs_name_every_set_bit_in_order(n_rows, n_columns, seed, share):
     mask = np.random.default_rng(seed).random((n_rows, n_columns)) < share
     n_bytes, n_blocks = active_bytes(n_columns), -(-n_columns // layout.LIST_BLOCK)
-    capacity = int(layout.layout((1, n), n_rows).table[0, layout.CAPACITY])
+    capacity = int(layout.layout((1, n_columns), n_rows).table[0, layout.CAPACITY])
     with checked() as buffers:
         bits = buffers.input(pack_bits(mask, n_bytes, pad=False)).reshape(-1)
         lists = buffers.output(n_rows * capacity, np.uint8)

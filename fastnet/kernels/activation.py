@@ -15,11 +15,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import types
 
 from fastnet.kernels import _jit
 from fastnet.kernels._jit import kernel, one_at_a_time
 from fastnet.kernels.host import LANE_BYTES, LANES, MASK_BYTES
+from fastnet.kernels.operands import Matrix, Span, signature
 from fastnet.kernels.vector import (
     at_least,
     at_most,
@@ -161,17 +161,15 @@ def _clear_beyond(row: int, n_columns: int) -> None:
         store_vector(first_lanes(load_vector(here), n_columns - begin), here)
 
 
-def _apply(
-    first: int, last: int, n_columns: int, y: int, ld: int, slopes: int, keep: int, ld_keep: int, scale: float
-) -> None:
-    """Overwrite rows [first, last) of z at `y` by scale f(z); write scale f'(z) to `slopes` unless that is 0.
+def _apply(span: Span, n_out: int, y: Matrix, slopes: int, keep: int, ld_keep: int, scale: float) -> None:
+    """Overwrite rows of z (B, O) at `y` by scale f(z); write scale f'(z) to `slopes` unless that is 0.
 
-    Rows of both are `ld` bytes apart. Units whose bit at `keep` is clear give zeros; 0 keeps all of them.
+    Both are laid out alike. Units whose bit at `keep` is clear give zeros; 0 keeps all of them.
     """
     factor = splat(scale)
-    for r in range(first, last):
-        row, beside, bits = y + r * ld, slopes + r * ld, keep + r * ld_keep
-        for v in range((n_columns + LANES - 1) // LANES):
+    for r in range(span.first, span.last):
+        row, beside, bits = y.at + r * y.ld, slopes + r * y.ld, keep + r * ld_keep
+        for v in range((n_out + LANES - 1) // LANES):
             here = row + v * LANE_BYTES
             value, slope = formula(load_vector(here))
             value, slope = factor * value, factor * slope
@@ -180,21 +178,20 @@ def _apply(
             store_vector(value, here)
             if slopes != 0:
                 store_vector(slope, beside + v * LANE_BYTES)
-        _clear_beyond(row, n_columns)
+        _clear_beyond(row, n_out)
         if slopes != 0:
-            _clear_beyond(beside, n_columns)
+            _clear_beyond(beside, n_out)
 
 
-def _multiply(first: int, last: int, n_columns: int, dx: int, ld: int, slopes: int) -> None:
-    """Multiply rows [first, last) at `dx` by those at `slopes`, both `ld` bytes apart."""
-    for r in range(first, last):
-        row, beside = dx + r * ld, slopes + r * ld
-        for j in range(0, 4 * n_columns, LANE_BYTES):
+def _multiply(span: Span, n_in: int, dx: Matrix, slopes: int) -> None:
+    """Multiply rows of dx (B, I) by those at `slopes`, which are laid out alike."""
+    for r in range(span.first, span.last):
+        row, beside = dx.at + r * dx.ld, slopes + r * dx.ld
+        for j in range(0, 4 * n_in, LANE_BYTES):
             store_vector(load_vector(row + j) * load_vector(beside + j), row + j)
-        _clear_beyond(row, n_columns)
+        _clear_beyond(row, n_in)
 
 
-_i = types.int64
 _COMPILED: dict[str, Any] = {}
 
 
@@ -204,8 +201,8 @@ def stages(name: str) -> np.ndarray:
     if name not in FORMULAS:
         return np.zeros(2, np.int64)
     if "multiply" not in _COMPILED:
-        _COMPILED["multiply"] = _jit.micro(types.void(*[_i] * 6), _multiply, "activation")
+        _COMPILED["multiply"] = _jit.micro(signature(Span, int, Matrix, int), _multiply, "activation")
     if name not in _COMPILED:
         source = _jit.with_names(_apply, {"formula": FORMULAS[name]})
-        _COMPILED[name] = _jit.micro(types.void(*[_i] * 8, types.float32), source, f"activation-{name}")
+        _COMPILED[name] = _jit.micro(signature(Span, int, Matrix, int, int, int, float), source, f"activation-{name}")
     return np.array([_COMPILED[name].address, _COMPILED["multiply"].address], np.int64)

@@ -5,7 +5,7 @@ A panel is up to a few vectors of columns of the result. For each product there 
 one, on demand, for the panel widths that a network needs, and called through the address table `TABLE`, so that each
 exists once in memory and a caller compiles in a moment.
 
-Arguments are byte addresses, byte strides and counts (int64); nothing is checked here.
+Arguments are the bundles of `operands` and int64 numbers; nothing is checked here.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
-from numba import types
 
 from fastnet.kernels import _jit
 from fastnet.kernels._jit import one_at_a_time
@@ -28,6 +27,7 @@ from fastnet.kernels.host import (
     TILE_VECTORS,
 )
 from fastnet.kernels.memory import invoke, load_f32, load_i64, load_u8, load_u16, load_u32, prefetch
+from fastnet.kernels.operands import Ahead, Columns, End, Lists, Matrix, Rows, Rule, Span, Terms, Turned, signature
 from fastnet.kernels.tile import (
     FOUR,
     load,
@@ -65,9 +65,6 @@ _LIMITS = (
 TABLE = np.zeros((N_PRODUCTS, PANEL_VECTORS + 1), np.int64)
 """Address of each compiled microkernel by product and panel width in vectors; 0 where not compiled."""
 
-_i = types.int64
-_f = types.float32
-
 
 @_jit.kernel
 def _ask(source: int, stride: int, n_rows: int, width: int) -> int:
@@ -80,80 +77,88 @@ def _ask(source: int, stride: int, n_rows: int, width: int) -> int:
 
 
 def _forward(vectors: int) -> tuple[Any, Callable[..., None]]:
-    """Return signature and source of: c = epilogue(a[rows] @ w + bias), tiles of six rows, every k.
-
-    Where k comes in blocks, all but the first (`begin` 0) go on from what is in c, and all but the last are `LINEAR`.
-    Each tile asks for `n_ahead` rows of the panel at `ahead`, which is copied next.
-    """
+    """Return signature and source of the dense forward product, tiles of six rows, every input."""
     row_bytes = _jit.typed(vectors * LANE_BYTES)
 
-    def forward(
-        first: int, last: int, rows: int, a: int, lda: int, n_in: int, w: int, ldw: int, bias: int, c: int, ldc: int,
-        active: int, ld_active: int, keep: int, epilogue: int, begin: int, ahead: int, n_ahead: int, scale: float,
-    ) -> None:  # fmt: skip
-        for r in range(first, last, TILE_ROWS):
-            ahead = _ask(ahead, ldc, n_ahead, row_bytes)
-            a0 = a + load_i64(rows + 8 * r) * lda
-            a1 = a + load_i64(rows + 8 * r + 8) * lda
-            a2 = a + load_i64(rows + 8 * r + 16) * lda
-            a3 = a + load_i64(rows + 8 * r + 24) * lda
-            a4 = a + load_i64(rows + 8 * r + 32) * lda
-            a5 = a + load_i64(rows + 8 * r + 40) * lda
+    def forward(span: Span, x: Rows, w: Matrix, terms: Terms, bias: int, y: Matrix, end: End, ahead: Ahead) -> None:
+        """Compute y = end(x @ w + bias): rows of B, a panel of O, all of I or a block of them.
+
+        x (B, I), w (I, O) and bias (O,) are read, y (B, O) is written in whole tiles. Where I comes in blocks, all but
+        the last have a `LINEAR` end, and the sums between them wait in y.
+        """
+        asked = ahead.at
+        for r in range(span.first, span.last, TILE_ROWS):
+            asked = _ask(asked, y.ld, ahead.n_rows, row_bytes)
+            rows = x.numbers + 8 * r
+            x0 = x.at + load_i64(rows) * x.ld
+            x1 = x.at + load_i64(rows + 8) * x.ld
+            x2 = x.at + load_i64(rows + 16) * x.ld
+            x3 = x.at + load_i64(rows + 24) * x.ld
+            x4 = x.at + load_i64(rows + 32) * x.ld
+            x5 = x.at + load_i64(rows + 40) * x.ld
+            out = y.at + r * y.ld
             tile = zeros(TILE_ROWS, vectors)
-            tile = load_row(tile, bias) if begin == 1 else load(tile, c + r * ldc, ldc)
-            for k in range(n_in):
+            tile = load_row(tile, bias) if terms.begin == 1 else load(tile, out, y.ld)
+            for k in range(terms.n):
                 o = 4 * k
                 factors = (
-                    load_f32(a0 + o), load_f32(a1 + o), load_f32(a2 + o),
-                    load_f32(a3 + o), load_f32(a4 + o), load_f32(a5 + o),
+                    load_f32(x0 + o), load_f32(x1 + o), load_f32(x2 + o),
+                    load_f32(x3 + o), load_f32(x4 + o), load_f32(x5 + o),
                 )  # fmt: skip
-                tile = rank1(tile, factors, w + k * ldw)
-            if epilogue == LINEAR:
-                store(tile, c + r * ldc, ldc)
-            elif epilogue == RELU:
-                store_relu(tile, c + r * ldc, ldc, scale, active + r * ld_active, ld_active)
+                tile = rank1(tile, factors, w.at + k * w.ld)
+            if end.kind == LINEAR:
+                store(tile, out, y.ld)
+            elif end.kind == RELU:
+                store_relu(tile, out, y.ld, end.scale, end.active + r * end.ld, end.ld)
             else:
-                store_relu_kept(tile, c + r * ldc, ldc, scale, active + r * ld_active, ld_active, keep + r * ld_active)
+                store_relu_kept(
+                    tile, out, y.ld, end.scale, end.active + r * end.ld, end.ld, end.keep + r * end.ld
+                )  # fmt: skip
 
-    return types.void(*[_i] * 18, _f), forward
+    return signature(Span, Rows, Matrix, Terms, int, Matrix, End, Ahead), forward
 
 
 def _forward_listed(vectors: int, packed: int) -> tuple[Any, Callable[..., None]]:
-    """Return signature and source of the same product, one row at a time, over a block of the row's non-zero k.
+    """Return signature and source of the same product, one row at a time, over a block of the row's lists.
 
-    Entry p of a list names k, counted from the block's first, where `w` and, unless it is packed, `a` begin. Its value
-    is entry p of `a` where that is `packed` like the lists, else column k of the row. Choosing at run time instead cost
-    a fifth of the speed.
+    Choosing at run time whether values are `packed` cost a fifth of the speed.
     """
 
     def forward_listed(
-        first: int, last: int, rows: int, a: int, lda: int, lists: int, begins: int, ends: int, n_blocks: int,
-        block: int, w: int, ldw: int, bias: int, c: int, ldc: int, active: int, ld_active: int, keep: int,
-        epilogue: int, scale: float,
-    ) -> None:  # fmt: skip
-        for r in range(first, last):
-            row = load_i64(rows + 8 * r)
-            mark = 8 * (row * n_blocks + block)
-            values = a + row * lda
-            out = c + r * ldc
+        span: Span, x: Rows, lists: Lists, block: int, w: Matrix, bias: int, y: Matrix, end: End
+    ) -> None:
+        """Compute y = end(x @ w + bias): rows of B, a panel of O, the inputs of a block of I that are not zero.
+
+        Entry p of a list names an input, counted from the block's first, where w and, unless it is packed, x begin. Its
+        value is entry p of x where that is packed like the lists, else the column of the row. All blocks but the last
+        leave their sums in y as they are.
+        """
+        for r in range(span.first, span.last):
+            row = load_i64(x.numbers + 8 * r)
+            mark = 8 * (row * lists.n_blocks + block)
+            values = x.at + row * x.ld
+            out = y.at + r * y.ld
             tile = zeros(1, vectors)
             tile = load_row(tile, bias) if block == 0 else load_row(tile, out)
-            p, end = load_i64(begins + mark), load_i64(ends + mark)
-            while p + FOUR <= end:
-                tile = rank1_four(tile, load_u32(lists + p), a + 4 * p if packed else values, packed, w, ldw)
+            p, stop = load_i64(lists.begins + mark), load_i64(lists.ends + mark)
+            while p + FOUR <= stop:
+                entries = load_u32(lists.entries + p)
+                tile = rank1_four(tile, entries, x.at + 4 * p if packed else values, packed, w.at, w.ld)
                 p += FOUR
-            while p < end:
-                k = load_u8(lists + p)
-                tile = rank1_strided(tile, a + 4 * p if packed else values + 4 * k, 4, w + k * ldw)
+            while p < stop:
+                k = load_u8(lists.entries + p)
+                tile = rank1_strided(tile, x.at + 4 * p if packed else values + 4 * k, 4, w.at + k * w.ld)
                 p += 1
-            if block < n_blocks - 1 or epilogue == LINEAR:
-                store(tile, out, ldc)
-            elif epilogue == RELU:
-                store_relu(tile, out, ldc, scale, active + r * ld_active, ld_active)
+            if block < lists.n_blocks - 1 or end.kind == LINEAR:
+                store(tile, out, y.ld)
+            elif end.kind == RELU:
+                store_relu(tile, out, y.ld, end.scale, end.active + r * end.ld, end.ld)
             else:
-                store_relu_kept(tile, out, ldc, scale, active + r * ld_active, ld_active, keep + r * ld_active)
+                store_relu_kept(
+                    tile, out, y.ld, end.scale, end.active + r * end.ld, end.ld, end.keep + r * end.ld
+                )  # fmt: skip
 
-    return types.void(*[_i] * 19, _f), forward_listed
+    return signature(Span, Rows, Lists, int, Matrix, int, Matrix, End), forward_listed
 
 
 def _forward_packed(vectors: int) -> tuple[Any, Callable[..., None]]:
@@ -165,123 +170,124 @@ def _forward_active(vectors: int) -> tuple[Any, Callable[..., None]]:
 
 
 def _input_gradient(vectors: int) -> tuple[Any, Callable[..., None]]:
-    """Return signature and source of: dx = (dy @ wt) * active * scale.
-
-    Where k comes in blocks, the first has `begin` 1 and the last `end` 1; sums between them wait in dx. Each tile asks
-    for what is copied next, as in the forward product.
-    """
+    """Return signature and source of the dense input gradient, tiles of six rows, every output."""
     row_bytes = _jit.typed(vectors * LANE_BYTES)
 
-    def input_gradient(
-        first: int, last: int, dy: int, ld_dy: int, n_out: int, wt: int, ld_wt: int, dx: int, ld_dx: int, active: int,
-        ld_active: int, begin: int, end: int, ahead: int, n_ahead: int, scale: float,
-    ) -> None:  # fmt: skip
-        for r in range(first, last, TILE_ROWS):
-            ahead = _ask(ahead, ld_dx, n_ahead, row_bytes)
-            row = dy + r * ld_dy
-            tile = zeros(TILE_ROWS, vectors)
-            if begin == 0:
-                tile = load(tile, dx + r * ld_dx, ld_dx)
-            for k in range(n_out):
-                tile = rank1_strided(tile, row + 4 * k, ld_dy, wt + k * ld_wt)
-            if end == 0:
-                store(tile, dx + r * ld_dx, ld_dx)
-            else:
-                store_active(tile, dx + r * ld_dx, ld_dx, scale, active + r * ld_active, ld_active)
+    def input_gradient(span: Span, dy: Matrix, wt: Matrix, terms: Terms, dx: Matrix, end: End, ahead: Ahead) -> None:
+        """Compute dx = (dy @ wt) * active * scale: rows of B, a panel of I, all of O or a block of them.
 
-    return types.void(*[_i] * 15, _f), input_gradient
+        dy (B, O), wt (O, I) and the activity bits are read, dx (B, I) is written in whole tiles. A `LINEAR` end leaves
+        the sums as they are, as between blocks of O.
+        """
+        asked = ahead.at
+        for r in range(span.first, span.last, TILE_ROWS):
+            asked = _ask(asked, dx.ld, ahead.n_rows, row_bytes)
+            row = dy.at + r * dy.ld
+            out = dx.at + r * dx.ld
+            tile = zeros(TILE_ROWS, vectors)
+            if terms.begin == 0:
+                tile = load(tile, out, dx.ld)
+            for k in range(terms.n):
+                tile = rank1_strided(tile, row + 4 * k, dy.ld, wt.at + k * wt.ld)
+            if end.kind == LINEAR:
+                store(tile, out, dx.ld)
+            else:
+                store_active(tile, out, dx.ld, end.scale, end.active + r * end.ld, end.ld)
+
+    return signature(Span, Matrix, Matrix, Terms, Matrix, End, Ahead), input_gradient
 
 
 def _input_gradient_active(vectors: int) -> tuple[Any, Callable[..., None]]:
-    """Return signature and source of the same, one row at a time, over a block of the row's non-zero dy."""
+    """Return signature and source of the same, one row at a time, over a block of the row's lists."""
 
     def input_gradient_active(
-        first: int, last: int, dy: int, ld_dy: int, lists: int, begins: int, ends: int, n_blocks: int, block: int,
-        wt: int, ld_wt: int, dx: int, ld_dx: int, active: int, ld_active: int, scale: float,
-    ) -> None:  # fmt: skip
-        for r in range(first, last):
-            mark = 8 * (r * n_blocks + block)
-            values = dy + r * ld_dy
-            out = dx + r * ld_dx
+        span: Span, dy: Matrix, lists: Lists, block: int, wt: Matrix, dx: Matrix, end: End
+    ) -> None:
+        """Compute dx = (dy @ wt) * active * scale: rows of B, a panel of I, the dy of a block of O that are not zero.
+
+        dy and wt begin where the block does. All blocks but the last leave their sums in dx as they are.
+        """
+        for r in range(span.first, span.last):
+            mark = 8 * (r * lists.n_blocks + block)
+            values = dy.at + r * dy.ld
+            out = dx.at + r * dx.ld
             tile = zeros(1, vectors)
             if block > 0:
                 tile = load_row(tile, out)
-            p, stop = load_i64(begins + mark), load_i64(ends + mark)
+            p, stop = load_i64(lists.begins + mark), load_i64(lists.ends + mark)
             while p + FOUR <= stop:
-                tile = rank1_four(tile, load_u32(lists + p), values, 0, wt, ld_wt)
+                tile = rank1_four(tile, load_u32(lists.entries + p), values, 0, wt.at, wt.ld)
                 p += FOUR
             while p < stop:
-                k = load_u8(lists + p)
-                tile = rank1_strided(tile, values + 4 * k, 4, wt + k * ld_wt)
+                k = load_u8(lists.entries + p)
+                tile = rank1_strided(tile, values + 4 * k, 4, wt.at + k * wt.ld)
                 p += 1
-            if block < n_blocks - 1:
-                store(tile, out, ld_dx)
+            if block < lists.n_blocks - 1:
+                store(tile, out, dx.ld)
             else:
-                store_active(tile, out, ld_dx, scale, active + r * ld_active, ld_active)
+                store_active(tile, out, dx.ld, end.scale, end.active + r * end.ld, end.ld)
 
-    return types.void(*[_i] * 15, _f), input_gradient_active
+    return signature(Span, Matrix, Lists, int, Matrix, Matrix, End), input_gradient_active
 
 
 def _weight_gradient(vectors: int) -> tuple[Any, Callable[..., None]]:
-    """Return signature and source of: dw = x[rows].T @ dy, handed to the update while still in registers.
-
-    The first row of every tile is `tile_stride` bytes from that of the one before. The weights are asked for before the
-    sum that updates them: they come from the third-level cache where layers are wide.
-    """
+    """Return signature and source of the dense weight gradient, tiles of six inputs, every sample."""
     row_bytes, tile_rows = _jit.typed(vectors * LANE_BYTES), _jit.typed(TILE_ROWS)
 
     def weight_gradient(
-        n_columns: int, rows: int, x: int, ldx: int, tile_stride: int, n_rows: int, dy: int, ld_dy: int, w: int,
-        ldw: int, update: int, offset: int, scratch: int, hyper: int,
-    ) -> None:  # fmt: skip
-        column = x
+        n_columns: int, x: Columns, n_rows: int, dy: Matrix, w: Matrix, rule: Rule, scratch: int
+    ) -> None:
+        """Compute dw = x.T @ dy for `n_columns` of I, a panel of O, and update w by it from registers or `scratch`.
+
+        x (B, I) and dy (B, O) are read, w (I, O) and its optimizer states updated. The weights are asked for before the
+        sum that updates them: they come from the third-level cache where layers are wide.
+        """
+        column = x.at
         for i in range(0, n_columns, TILE_ROWS):
+            out = w.at + i * w.ld
             tile = zeros(TILE_ROWS, vectors)
-            _ask(w + i * ldw, ldw, tile_rows, row_bytes)
-            if update != 0:
-                _ask(w + i * ldw + offset, ldw, tile_rows, row_bytes)
-                _ask(w + i * ldw + 2 * offset, ldw, tile_rows, row_bytes)
+            _ask(out, w.ld, tile_rows, row_bytes)
+            if rule.update != 0:
+                _ask(out + rule.offset, w.ld, tile_rows, row_bytes)
+                _ask(out + 2 * rule.offset, w.ld, tile_rows, row_bytes)
             for k in range(n_rows):
-                tile = rank1_strided(tile, column + load_i64(rows + 8 * k) * ldx, 4, dy + k * ld_dy)
-            if update == 0:
-                store_sgd(tile, w + i * ldw, ldw, load_f32(hyper), load_f32(hyper + 4))
+                tile = rank1_strided(tile, column + load_i64(x.numbers + 8 * k) * x.ld, 4, dy.at + k * dy.ld)
+            if rule.update == 0:
+                store_sgd(tile, out, w.ld, load_f32(rule.hyper), load_f32(rule.hyper + 4))
             else:
                 store(tile, scratch, row_bytes)
-                invoke(update, TILE_ROWS, row_bytes // 4, scratch, row_bytes, w + i * ldw, ldw, offset, hyper)
-            column += tile_stride
+                invoke(
+                    rule.update, TILE_ROWS, row_bytes // 4, scratch, row_bytes, out, w.ld, rule.offset, rule.hyper
+                )  # fmt: skip
+            column += x.tile
 
-    return types.void(*[_i] * 14), weight_gradient
+    return signature(int, Columns, int, Matrix, Matrix, Rule, int), weight_gradient
 
 
 def _weight_gradient_listed(vectors: int) -> tuple[Any, Callable[..., None]]:
-    """Return signature and source of the same, two features at a time, over the samples in which either is not zero.
-
-    The samples of pair q are entries q * capacity and on of `samples`, their two values those of `values`.
-    """
+    """Return signature and source of the same, two inputs at a time, over the samples in which either is not zero."""
     row_bytes = _jit.typed(vectors * LANE_BYTES)
 
-    def weight_gradient_listed(
-        n_pairs: int, samples: int, values: int, capacity: int, counts: int, dy: int, ld_dy: int, w: int, ldw: int,
-        update: int, offset: int, scratch: int, hyper: int,
-    ) -> None:  # fmt: skip
-        idle = update == 0 and load_f32(hyper + 4 * IDLE) > 0
+    def weight_gradient_listed(n_pairs: int, x: Turned, dy: Matrix, w: Matrix, rule: Rule, scratch: int) -> None:
+        """Compute dw = x.T @ dy for `n_pairs` pairs of I, a panel of O, and update w as `weight_gradient` does."""
+        idle = rule.update == 0 and load_f32(rule.hyper + 4 * IDLE) > 0
         for q in range(n_pairs):
-            count = load_i64(counts + 8 * q)
+            count = load_i64(x.counts + 8 * q)
             if count == 0 and idle:  # a third of the pixel pairs of a batch
                 continue
             tile = zeros(PAIR, vectors)
-            sample = samples + 2 * q * capacity
-            value = values + 4 * PAIR * q * capacity
-            out = w + PAIR * q * ldw
+            sample = x.samples + 2 * q * x.capacity
+            value = x.values + 4 * PAIR * q * x.capacity
+            out = w.at + PAIR * q * w.ld
             for p in range(count):
-                tile = rank1_strided(tile, value + 4 * PAIR * p, 4, dy + load_u16(sample + 2 * p) * ld_dy)
-            if update == 0:
-                store_sgd(tile, out, ldw, load_f32(hyper), load_f32(hyper + 4))
+                tile = rank1_strided(tile, value + 4 * PAIR * p, 4, dy.at + load_u16(sample + 2 * p) * dy.ld)
+            if rule.update == 0:
+                store_sgd(tile, out, w.ld, load_f32(rule.hyper), load_f32(rule.hyper + 4))
             else:
                 store(tile, scratch, row_bytes)
-                invoke(update, PAIR, row_bytes // 4, scratch, row_bytes, out, ldw, offset, hyper)
+                invoke(rule.update, PAIR, row_bytes // 4, scratch, row_bytes, out, w.ld, rule.offset, rule.hyper)
 
-    return types.void(*[_i] * 13), weight_gradient_listed
+    return signature(int, Turned, Matrix, Matrix, Rule, int), weight_gradient_listed
 
 
 _SOURCES = {

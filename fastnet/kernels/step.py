@@ -15,8 +15,6 @@ from fastnet.kernels import _jit
 from fastnet.kernels._jit import kernel, one_at_a_time
 from fastnet.kernels.activation import APPLY, MULTIPLY
 from fastnet.kernels.affine import (
-    Curve,
-    Lists,
     Pairs,
     affine_forward,
     affine_forward_parallel,
@@ -40,6 +38,7 @@ from fastnet.kernels.context import (
     THRESHOLD,
     TRAIN_SCALE,
     Data,
+    Net,
     Trial,
     Work,
     open_data,
@@ -70,6 +69,7 @@ from fastnet.kernels.layout import (
 )
 from fastnet.kernels.memory import address_of, invoke, invoke_f64, load_shared, rows_at
 from fastnet.kernels.objective import LOSS_ONLY, WITH_GRADIENT
+from fastnet.kernels.operands import Curve, End, Layer, Lists, Matrix, Rows, Rule
 from fastnet.kernels.panels import LINEAR, RELU, RELU_KEPT
 from fastnet.kernels.rng import shuffle
 from fastnet.kernels.sparsity import INPUT_BLOCK, MAX_ACTIVE, list_active
@@ -101,33 +101,38 @@ def _forward(c: int, rows: int, n_rows: int, step: int) -> None:
     last = net.layers.shape[0] - 1
     base, bits = address_of(work.floats), address_of(work.bits)
     keep = net.offsets[KEEP]
-    a, lda, index = address_of(data.x), 4 * data.x.shape[1], rows
-    lists = _no_lists()
+    x, lists = Rows(rows, address_of(data.x), 4 * data.x.shape[1]), _no_lists()
     if data.sparse == 1:
-        a, lda, lists = address_of(data.input_values), np.int64(0), _input_lists(data)
-    for layer in range(last + 1):
-        row = net.layers[layer]
-        epilogue = RELU if layer < last else LINEAR
-        scale = np.float32(work.dropout[layer, SCALE if step == EVALUATION else TRAIN_SCALE])
-        threshold = np.int64(work.dropout[layer, THRESHOLD])
-        if epilogue == RELU and step != EVALUATION and threshold > 0:
-            epilogue = RELU_KEPT
+        x, lists = Rows(rows, address_of(data.input_values), np.int64(0)), _input_lists(data)
+    for place in range(last + 1):
+        layer = _layer(net, data, work, place)
+        row = layer.row
+        kind = RELU if place < last else LINEAR
+        scale = np.float32(work.dropout[place, SCALE if step == EVALUATION else TRAIN_SCALE])
+        threshold = np.int64(work.dropout[place, THRESHOLD])
+        if kind == RELU and step != EVALUATION and threshold > 0:
+            kind = RELU_KEPT
             keep_bits(
-                trial.seed, trial.stream, layer, step, n_rows, row[N_OUT], threshold, row[LD_ACTIVE], work.bits[keep:]
+                trial.seed, trial.stream, place, step, n_rows, row[N_OUT], threshold, row[LD_ACTIVE], work.bits[keep:]
             )
         curve = Curve(np.int64(0), np.int64(0), np.int64(0))
-        if layer < last and net.activation[APPLY] != 0:
+        if place < last and net.activation[APPLY] != 0:
             slopes = np.int64(0) if step == EVALUATION else base + 4 * (net.offsets[SLOPES] + row[Y])
-            curve = Curve(net.activation[APPLY], slopes, bits + keep if epilogue == RELU_KEPT else np.int64(0))
-            epilogue = LINEAR
-        affine_forward(
-            net.table, row, n_rows, index, a, lda, lists, address_of(work.params), base + 4 * row[Y],
-            bits + row[ACTIVE], bits + keep, epilogue, scale, work.scratch, curve,
-        )  # fmt: skip
-        a, lda, index = base + 4 * row[Y], 4 * row[LDW], address_of(data.identity)
-        if layer < last:
-            work.listed[layer] = net.hidden_lists == 1 and _list_outputs(row, n_rows, work)
-            lists = _output_lists(row, work, layer, net.layers[layer + 1, N_OUT])
+            curve = Curve(net.activation[APPLY], slopes, bits + keep if kind == RELU_KEPT else np.int64(0))
+            kind = LINEAR
+        y = Matrix(base + 4 * row[Y], 4 * row[LDW])
+        end = End(kind, bits + row[ACTIVE], bits + keep, row[LD_ACTIVE], scale)
+        affine_forward(layer, n_rows, x, lists, y, end, curve)
+        x = Rows(layer.identity, y.at, y.ld)
+        if place < last:
+            work.listed[place] = net.hidden_lists == 1 and _list_outputs(row, n_rows, work)
+            lists = _output_lists(row, work, place, net.layers[place + 1, N_OUT])
+
+
+@kernel
+def _layer(net: Net, data: Data, work: Work, place: int) -> Layer:
+    """Return layer `place` of a network, with the room of its context."""
+    return Layer(net.table, net.layers[place], address_of(work.params), work.scratch, address_of(data.identity))
 
 
 @kernel
@@ -169,40 +174,41 @@ def _backward(c: int, rows: int, n_rows: int) -> None:
     data = open_data(c)
     work = open_work(c)
     last = net.layers.shape[0] - 1
-    base, params = address_of(work.floats), address_of(work.params)
-    dy = base + 4 * net.offsets[GRADIENT]
-    dx = dy + 4 * net.offsets[GRADIENT_SIZE]
-    transposed = base + 4 * net.offsets[TRANSPOSED]
-    offset = 4 * work.params.shape[1]
-    weight_hyper, bias_hyper = address_of(work.hyper), address_of(work.hyper) + 4 * work.hyper.shape[1]
-    for layer in range(last, -1, -1):
-        row = net.layers[layer]
-        x, ldx, index = address_of(data.x), 4 * data.x.shape[1], rows
-        if layer > 0:
-            below = net.layers[layer - 1]
-            x, ldx, index = base + 4 * below[Y], 4 * below[LDW], address_of(data.identity)
-            transpose(row, params, transposed, ldx)
+    base = address_of(work.floats)
+    at = base + 4 * net.offsets[GRADIENT]
+    next_at = at + 4 * net.offsets[GRADIENT_SIZE]
+    offset, hyper = 4 * work.params.shape[1], address_of(work.hyper)
+    weight_rule = Rule(net.update, offset, hyper)
+    bias_rule = Rule(net.update, offset, hyper + 4 * work.hyper.shape[1])
+    for place in range(last, -1, -1):
+        layer = _layer(net, data, work, place)
+        row = layer.row
+        dy = Matrix(at, 4 * row[LDW])
+        x = Rows(rows, address_of(data.x), 4 * data.x.shape[1])
+        if place > 0:
+            below = net.layers[place - 1]
+            x = Rows(layer.identity, base + 4 * below[Y], 4 * below[LDW])
+            wt = Matrix(base + 4 * net.offsets[TRANSPOSED], x.ld)
+            transpose(layer, wt)
             input_gradient(
-                net.table, row, n_rows, dy, _output_lists(row, work, layer, row[N_IN]) if layer < last else _no_lists(),
-                transposed, ldx, dx, address_of(work.bits) + below[ACTIVE], below[LD_ACTIVE],
-                np.float32(work.dropout[layer - 1, TRAIN_SCALE]), work.scratch,
+                layer, n_rows, dy, _output_lists(row, work, place, row[N_IN]) if place < last else _no_lists(), wt,
+                Matrix(next_at, x.ld),
+                End(
+                    RELU, address_of(work.bits) + below[ACTIVE], np.int64(0), below[LD_ACTIVE],
+                    np.float32(work.dropout[place - 1, TRAIN_SCALE]),
+                ),
                 Curve(net.activation[MULTIPLY], base + 4 * (net.offsets[SLOPES] + below[Y]), np.int64(0)),
             )  # fmt: skip
-        if layer > 0 or data.sparse == 0:
-            weight_update(
-                net.table, row, index, x, ldx, address_of(data.identity), n_rows, dy, params, net.update, offset,
-                work.scratch, weight_hyper,
-            )  # fmt: skip
+        if place > 0 or data.sparse == 0:
+            weight_update(layer, n_rows, x, dy, weight_rule)
         else:
             pairs = Pairs(
-                data.pair_lists, data.pair_values, data.pair_starts, work.samples, work.sample_values, work.counts
-            )
-            weight_update_listed(
-                net.table, row, rows_at(rows, n_rows), n_rows, pairs, dy, params, net.update, offset, work.scratch,
-                weight_hyper,
+                rows_at(rows, n_rows), data.pair_lists, data.pair_values, data.pair_starts, work.samples,
+                work.sample_values, work.counts,
             )  # fmt: skip
-        bias_update(row, n_rows, dy, params, net.update, offset, address_of(work.scratch), bias_hyper)
-        dy, dx = dx, dy
+            weight_update_listed(layer, pairs, dy, weight_rule)
+        bias_update(layer, n_rows, dy, bias_rule)
+        at, next_at = next_at, at
 
 
 @kernel

@@ -1,0 +1,126 @@
+"""What kernels hand to each other: operands, results and rules, bundled by what belongs together.
+
+Addresses and strides are in bytes. B are the samples of a batch, I a layer's inputs, O its outputs. The bundles are
+passed by value, to a function that is called through its address as well: they become the same registers and stack
+places as their fields would one by one.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple, get_type_hints
+
+import numpy as np
+from numba import types
+
+
+class Matrix(NamedTuple):
+    """A matrix of float32, rows in whole vectors."""
+
+    at: int  # address
+    ld: int  # bytes from one row to the next
+
+
+class Rows(NamedTuple):
+    """The left operand of a product: chosen rows of a matrix."""
+
+    numbers: int  # address, int64 row numbers, whole tiles of them
+    at: int  # address of row 0
+    ld: int
+
+
+class Lists(NamedTuple):
+    """The non-zero columns of every row of a left operand; see `panels` and `sparsity`."""
+
+    entries: int  # address, uint8: columns counted from the first of their block
+    begins: int  # address, int64 per row and block
+    ends: int
+    n_blocks: int  # 0 where the operand is dense
+    block: int  # columns of a block
+    packed: int  # 1 where values are packed like the entries, 0 where they lie at their columns
+
+
+class End(NamedTuple):
+    """What becomes of a finished tile."""
+
+    kind: int  # see `panels.LINEAR`
+    active: int  # address of the activity bits: written by the forward product, read by the input gradient
+    keep: int  # address of the dropout bits, read
+    ld: int  # bytes per row of both
+    scale: float  # float32
+
+
+class Curve(NamedTuple):
+    """What becomes of a finished result where the activation is no epilogue of the tile; see `activation`."""
+
+    stage: int  # address of the stage that overwrites it, 0 for none
+    slopes: int  # address of the derivatives, laid out like it: written in training, then read; 0 where not wanted
+    keep: int  # address of the dropout bits, 0 where all units are kept
+
+
+class Rule(NamedTuple):
+    """How weights follow their gradient; see `update`."""
+
+    update: int  # address of the rule's microkernel, 0 for SGD
+    offset: int  # from the parameters to the first optimizer state, and from that to the second
+    hyper: int  # address, N_HYPER float32
+
+
+class Layer(NamedTuple):
+    """A layer and the room to work on it."""
+
+    table: np.ndarray  # (products, widths) int64, addresses of the microkernels, see `panels.TABLE`
+    row: np.ndarray  # its row of the layout table
+    params: int  # address of the network's parameters
+    scratch: np.ndarray  # (threads, .) float32
+    identity: int  # address, int64 0, 1, 2, ...: the row numbers of a matrix that is taken as it lies
+
+
+class Span(NamedTuple):
+    """Rows [first, last) of a result."""
+
+    first: int
+    last: int
+
+
+class Terms(NamedTuple):
+    """Which part of its sums a microkernel makes."""
+
+    n: int  # terms
+    begin: int  # 1 where they are the first; otherwise the sums so far are in the result
+
+
+class Ahead(NamedTuple):
+    """What is copied next: each tile asks for some of it."""
+
+    at: int  # address of the next row to ask for
+    n_rows: int  # rows a tile
+
+
+class Columns(NamedTuple):
+    """The columns of a left operand, of which the weight gradient takes a tile at a time."""
+
+    numbers: int  # address, int64 row numbers
+    at: int
+    ld: int
+    tile: int  # bytes from the first row of one tile of columns to that of the next
+
+
+class Turned(NamedTuple):
+    """A block of pair lists turned around: the samples of every pair of features, and their two values."""
+
+    samples: int  # address, uint16: those of pair q begin at entry q * capacity
+    values: int  # address, two float32 an entry
+    capacity: int
+    counts: int  # address, int64 per pair
+
+
+_NUMBERS: dict[type[Any], Any] = {int: types.int64, float: types.float32}
+
+
+def signature(*operands: type[Any]) -> Any:
+    """Return the Numba signature of what is called by its address with these bundles and numbers, without a result."""
+    return types.void(*(_NUMBERS.get(operand) or _kind(operand) for operand in operands))
+
+
+def _kind(bundle: type[Any]) -> Any:
+    return types.BaseTuple.from_types([_NUMBERS[kind] for kind in get_type_hints(bundle).values()], bundle)
