@@ -62,6 +62,6 @@ def carry_on(result: SearchResult, folder: Path, trials: int, timeout: float | N
     return exit_code() if timeout is None else 0
 
 
-def study_command(folder: Path, *options: str) -> str:
-    """The command that goes on with a study."""
-    return click.format_filename(shlex.join(["fastnet", "search", "--study", str(folder), *options]))
+def study_command(folder: Path, *options: str, how: str = "--study") -> str:
+    """The command that goes on with a study, or with how="--after" the one that makes another after it."""
+    return click.format_filename(shlex.join(["fastnet", "search", how, str(folder), *options]))

@@ -25,7 +25,10 @@ from .streams import input_bytes
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 _META = "fastnet.config_file"
-_ONLY_FLAGS = ("config", "print_config", "dry_run", "live", "quiet", "verbose", "fresh", "finish", "overwrite", "help")
+_ONLY_FLAGS = (
+    *("config", "print_config", "dry_run", "live", "quiet", "verbose"),
+    *("fresh", "finish", "after", "overwrite", "help"),
+)
 """Options that say what to do once, and would do harm or nonsense when a file said it every time."""
 
 _MEASURED = (

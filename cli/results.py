@@ -85,6 +85,17 @@ def search_lines(result: SearchResult, folder: Path, best: Sequence[TrialResult]
         yield from shortened_lines(result.ensemble_report, folder)
 
 
+def next_lines(result: SearchResult, folder: Path, epochs: int) -> Iterator[str]:
+    """The command of another round, where one is promising."""
+    following = (result.recommendation or {}).get("next")
+    if following is None or result.interrupted:
+        return
+    longer = () if following["epochs"] == epochs else ("--epochs", str(following["epochs"]))
+    words = {"wider": "in wider ranges", "narrower": "in narrower ranges", "longer": "with more epochs"}
+    yield from ("", f"Another search {words.get(following['way'], '')} promises more:")
+    yield f"  {study_command(folder, *longer, how='--after')}"
+
+
 def kept_lines(kept: Mapping[str, Any] | None, folder: Path) -> Iterator[str]:
     """The network that was kept, and the one use of the test set."""
     if kept is None:

@@ -91,6 +91,11 @@ REPORT_SECONDS, REPORT_SECONDS_OF_TRIAL = 1.5, 1e-4
     help="Folder of the study. An existing study continues with the settings and data it was made with.  "
     "[default: a new one in studies/]",
 )
+@click.option(
+    "--after",
+    type=PathType(file_okay=False),
+    help="Make a new study like the one in this folder, in the ranges that it recommends.",
+)
 @click.option("--fresh", is_flag=True, allow_from_autoenv=False, help="Discard the trials in the study and start over.")
 @click.option(
     "--finish",
@@ -114,6 +119,7 @@ def command(
     print_config: bool,
     jobs: int | None,
     study: Path | None,
+    after: Path | None,
     fresh: bool,
     finish: bool,
     timeout: float | None,
@@ -148,12 +154,14 @@ def command(
     """
     from fastnet.data.registry import NAMES
     from fastnet.tuning import run_study
-    from fastnet.tuning.run.resume import Source, known_of
+    from fastnet.tuning.run.resume import Source, following, known_of
 
     deadline = Deadline(timeout)
     known = None if study is None or fresh else known_of(study)
-    if known is None and finish:
+    if finish and (known is None or after is not None):
         raise click.UsageError("--finish needs --study with the folder of a study.")
+    if after is not None:
+        known = following(after)
     given = settings if known is None else with_known(ctx, settings, known)
     config = SearchConfig(
         space=search_space(ctx, None if known is None else known.config.space),
@@ -167,8 +175,8 @@ def command(
         return
     data, data_dir, samples, validation = (given[name] for name in ("data", "data_dir", "samples", "validation"))
     if data is None:
-        assert known is not None and study is not None
-        known.found(study)
+        assert known is not None
+        known.found()
     if samples is None and data in NAMES:
         samples = BOOK_SAMPLES
     dataset = load_dataset(data, data_dir, samples)
@@ -334,7 +342,11 @@ def show(
     elif output_format == "csv":
         click.echo(results.as_csv(results.trial_rows(result)))
     else:
-        click.echo("".join(f"{line}\n" for line in results.search_lines(result, folder, best, config.metric)), nl=False)
+        lines = (
+            *results.search_lines(result, folder, best, config.metric),
+            *results.next_lines(result, folder, config.train.epochs),
+        )
+        click.echo("".join(f"{line}\n" for line in lines), nl=False)
     (click.echo if output_format == "table" else note)(results.closing_line(result, folder))
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from fastnet.report.outcome import WIDTH, format_recommendation, format_stage
-from fastnet.tuning.rules.advice import ENOUGH_BEST, _recommended, recommend, why_not_smooth
+from fastnet.tuning.rules.advice import ENOUGH_BEST, NextRound, _recommended, next_round, recommend, why_not_smooth
 from fastnet.tuning.rules.narrowing import Edge, Narrowing, narrow
 from fastnet.tuning.space.space import Space
 from fastnet.tuning.trial import TrialResult, rank
@@ -225,3 +225,38 @@ def test_a_long_new_range_is_written_out_below_the_table():
     space = Space.parse({"hidden": hidden})
     lines = format_stage(narrow(space, stage_of(space, 100, lambda hidden: float(hidden > 0.25))).to_dict())
     assert any(line.startswith("hidden: choice:256x3,512-256-128-64,1024x2-32, without 100x6") for line in lines)
+
+
+def going_on(space, trials, epochs=12):
+    return next_round(narrow(space, trials, expand=True), rank(trials)[:20], "accuracy", epochs)
+
+
+def test_another_round_goes_beyond_a_border_where_the_best_pile_up():
+    found = going_on(BOOK, stage_of(BOOK, 100, by_rate))
+    low, high = (float(end) for end in found.ranges["learning_rate"].split(":")[1:])
+    assert found.way == "wider" and found.epochs == 12 and low < 1e-2 < high
+
+
+def test_another_round_goes_where_the_best_lie_inside_a_range():
+    found = going_on(BOOK, stage_of(BOOK, 200, lambda learning_rate, **_: 0.9 - 2 * abs(learning_rate - 0.5)))
+    low, high = (float(end) for end in found.ranges["learning_rate"].split(":")[1:])
+    assert found.way == "narrower" and 1e-6 < low < 1e-4 < high < 1e-2
+
+
+def test_another_round_is_longer_where_the_best_still_rise_and_none_where_they_do_not():
+    space = Space.parse({"weight_decay": "log:1e-8:1e-4"})
+    rising = stage_of(space, 60, lambda weight_decay: 0.9)
+    assert going_on(space, rising) == NextRound("longer", space.to_texts(), 24)
+    flat = [trial(i, np.minimum(np.linspace(0.1, 2.0, 12), 0.9), weight_decay=1e-6) for i in range(60)]
+    assert going_on(space, flat) is None
+    assert going_on(space, [trial(i, [0.5], weight_decay=1e-6) for i in range(9)], epochs=1) is None, (
+        "too short to tell"
+    )
+
+
+def test_another_round_with_loss_gains_by_falling():
+    space = Space.parse({"weight_decay": "log:1e-8:1e-4"})
+    falling = [trial(i, [0.5] * 12, loss=np.linspace(2.0, 1.0, 12), weight_decay=1e-6) for i in range(20)]
+    rising = [trial(i, [0.5] * 12, loss=np.linspace(1.0, 2.0, 12), weight_decay=1e-6) for i in range(20)]
+    ways = [next_round(narrow(space, some, metric="loss"), some[:5], "loss", 12) for some in (falling, rising)]
+    assert ways[0] is not None and ways[0].way == "longer" and ways[1] is None

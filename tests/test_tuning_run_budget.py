@@ -73,11 +73,12 @@ def test_an_end_that_is_too_long_is_shortened_evenly(clock: list[float]) -> None
     assert not slow.ends_trials()
     clock[0] = 130.0
     assert slow.ends_trials() and slow.plan() == EndPlan(2, 1, 2)
-    made = [EndPlan(3, 2, 4), EndPlan(3, 1, 4), EndPlan(3, 1, 3), EndPlan(2, 1, 2), EndPlan(1, 1, 1), EndPlan(0, 0, 1)]
+    made = [EndPlan(3, 2, 4), EndPlan(3, 1, 4), EndPlan(3, 1, 3), EndPlan(2, 1, 2), EndPlan(1, 1, 1), EndPlan(1, 1, 0)]
     assert list(dict.fromkeys(slow._plans())) == made
     clock[0] = 160.0
     assert slow.plan() == EndPlan(0, 0, 0) and slow.is_over()
     assert [plan.top for plan in budget(1.0, replace(CONFIG, ensemble_top=0))._plans()][-2:] == [0, 0]
+    assert list(budget(1.0, replace(CONFIG, final=0))._plans())[-1] == EndPlan(0, 0, 1)
 
 
 SEARCH = {"hidden": "16", "epochs": 20, "batch_size": 10, "final": 2, "repeats": 2, "ensemble_top": 3}
@@ -92,7 +93,7 @@ def test_a_search_that_runs_out_of_time_ends_with_model_and_ensemble(
     tiny_dataset: fastnet.Dataset, tmp_path: Path
 ) -> None:
     fastnet.search(None, tiny_dataset, study=tmp_path / "warm", trials=2, **SEARCH)
-    result = fastnet.search(None, tiny_dataset, study=tmp_path / "s", trials=10**7, timeout="6s", **SEARCH)
+    result = fastnet.search(None, tiny_dataset, study=tmp_path / "s", trials=10**7, timeout="8s", **SEARCH)
     assert result.interrupted and 0 < len(result.trials) < 10**7
     assert result.final is not None and result.final["kept"] is not None and result.ensemble is not None
     assert result.final["trials"] == len(result.trials)

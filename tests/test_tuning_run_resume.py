@@ -188,3 +188,38 @@ def test_print_config_of_a_study_prints_its_settings(file: Path) -> None:
         f"data = {json.dumps(str(file.absolute()))}",
     ):
         assert line in printed
+
+
+def test_the_command_of_the_next_round_is_printed_and_works() -> None:
+    made = ["--samples", "200", "--hidden", "none", "--epochs", "8", "--batch-size", "20", "--weight-decay", "0"]
+    result = run(*made, "--space", "learning_rate=log:1e-5:1e-2", "--trials", "80", "--final", "none", "--study", "s")
+    *_, words, command, closing = result.stdout.splitlines()
+    assert words == "Another search in wider ranges promises more:" and closing.startswith("80 trials")
+    assert command == "  fastnet search --after s"
+    with Study.read(Path("s")) as study:
+        advice = study.stages()[-1]["report"]["recommendation"]["next"]
+    assert advice["way"] == "wider" and advice["epochs"] == 8
+    after = run(*command.split()[2:])
+    assert "80 trials (80 new" in after.stdout
+    with Study.read(Path("studies/001")) as study:
+        assert study.settings["space"] == advice["ranges"] and study.settings["train"]["hidden"] == "none"
+        low, high = (float(end) for end in study.settings["space"]["learning_rate"].split(":")[1:])
+        assert low < 1e-2 < high and study.best_value() > result_of("s")
+    again = fastnet.search(after="s", study="again", trials=3)
+    assert len(again.trials) == 3 and again.trials[0].params["learning_rate"] >= low
+    assert fastnet.search(study="again", trials=4).new_trials == 1, "a study like any other"
+
+
+def result_of(folder: str) -> float:
+    with Study.read(Path(folder)) as study:
+        return study.best_value() or 0.0
+
+
+def test_there_is_no_round_after_nothing(file: Path) -> None:
+    with pytest.raises(StudyError, match="no study here"):
+        fastnet.search(after="nowhere")
+    result = fastnet.search({"learning_rate": "log:1e-3:1"}, file, study="s", trials=4, timeout=0.0, **SMALL)
+    assert result.recommendation is None
+    with pytest.raises(StudyError, match="recommends no ranges yet"):
+        fastnet.search(after="s")
+    assert run("--after", "s", "--finish", code=2).stderr.strip().endswith("with the folder of a study.")

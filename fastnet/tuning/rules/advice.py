@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from fastnet.config.metric import DEFAULT_METRIC
+from fastnet.config.metric import DEFAULT_METRIC, sign
 from fastnet.tuning.rules.narrowing import LEVEL, Narrowing, StageReport, narrow
 from fastnet.tuning.space.distributions import Choice, Distribution, text_of
 from fastnet.tuning.space.space import Space
-from fastnet.tuning.trial import TrialResult, rank
+from fastnet.tuning.trial import TrialResult, curve_of, rank
 
 LOOKED_AT = 20
 """As many trials as the picture shows."""
@@ -32,6 +32,10 @@ LEAST_FALL = 1 / 4
 
 LEAST_EPOCHS = 3
 """Curves of fewer epochs are not read."""
+
+LATE, LATE_TRIALS, LEAST_GAIN = 0.8, 5, 0.01
+"""After this part of its epochs the metric of each of so many best trials is compared with its end; with a median gain
+of at least so much, more epochs promise more."""
 
 ENOUGH_BEST = 10
 """With at least so many best trials in a stage, no visible effect means little effect."""
@@ -159,6 +163,70 @@ def recommend(
     words = "; ".join([training, *_told(ranges)]) + "."
     words = " ".join([words, *warnings])
     return Recommendation(final, smooth, len(shown), ranges, warnings, words)
+
+
+@dataclass(frozen=True, slots=True)
+class NextRound:
+    """How another search goes on best.
+
+    Parameters
+    ----------
+    way : {"wider", "narrower", "longer"}
+        Beyond borders where the best pile up, where the best lie, or with more epochs.
+    ranges : dict of str to str
+        Its ranges in their text form.
+    epochs : int
+        Epochs of its trials.
+    """
+
+    way: str
+    ranges: dict[str, str]
+    epochs: int
+
+
+def next_round(report: StageReport, best: Sequence[TrialResult], metric: str, epochs: int) -> NextRound | None:
+    """Say how to go on after a search; None where another round promises little.
+
+    Parameters
+    ----------
+    report : StageReport
+        Of its last stage, expanded.
+    best : sequence of TrialResult
+        The best trials, with their curves.
+    metric : str
+        What they are ranked by.
+    epochs : int
+        Epochs of a trial.
+
+    Returns
+    -------
+    NextRound or None
+        Wider where a border alarmed and can move; else narrower where ranges narrowed; else with twice the epochs where
+        the median of the best still gains `LEAST_GAIN` in the last fifth of them.
+
+    Examples
+    --------
+    >>> space = Space.parse({"learning_rate": "log:1e-6:1e-2"})
+    >>> curve = np.zeros((4, 1), np.float32)
+    >>> rates = [10 ** (-6 + 4 * i / 99) for i in range(100)]
+    >>> trials = [TrialResult(i, "done", {"learning_rate": r}, r, r, 1, curve, 0.1) for i, r in enumerate(rates)]
+    >>> next_round(narrow(space, trials, expand=True), trials[-5:], "accuracy", 50)
+    NextRound(way='wider', ranges={'learning_rate': 'log:0.0039:0.1'}, epochs=50)
+    """
+    ranges = report.space.to_texts()
+    edges = [edge for item in report.ranges for edge in (item.low, item.high) if edge is not None]
+    if any(edge.alarm and edge.reached for edge in edges):
+        return NextRound("wider", ranges, epochs)
+    if any(item.narrowed for item in report.ranges):
+        return NextRound("narrower", ranges, epochs)
+    gains = [
+        float(measured[-1] - measured[int(LATE * len(measured)) - 1])
+        for trial in best[:LATE_TRIALS]
+        if trial.status == "done" and len(measured := sign(metric) * curve_of(trial.curves, metric)) >= LEAST_EPOCHS
+    ]
+    if gains and np.median(gains) >= LEAST_GAIN:
+        return NextRound("longer", ranges, 2 * epochs)
+    return None
 
 
 def why_not_smooth(trial: TrialResult, first: TrialResult) -> str | None:

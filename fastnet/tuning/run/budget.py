@@ -30,8 +30,8 @@ START_SECONDS = 0.5
 STOP_SECONDS = 0.3
 """Time until the trials that are training have stopped and those that ended are stored."""
 
-READ_SECONDS_OF_TRIAL = 1e-4
-"""Time that a trial takes where ranges are recommended at the end: 1.8 s for 20,000."""
+READ_SECONDS_OF_TRIAL = 2e-4
+"""Time that a trial takes where ranges are recommended at the end: 1.8 s for 20,000, twice that on a busy machine."""
 
 COMPILE_SECONDS = 5.0
 """Time that compiling may take where threads share the products of the network that is kept, and is long itself."""
@@ -104,10 +104,11 @@ class Budget:
         self._trials += len(more)
         found = [(self._better * trial.value, trial.seconds) for trial in more if trial.status == "done"]
         if found:
+            whole = self.whole
             wanted = max(self._config.final, self._config.ensemble_top, 1)
             self._best = sorted(self._best + found, reverse=True)[:wanted]
-            *_, least, _ = self._plans()
-            self._whole_seconds, self._least_seconds = self.seconds_of(self.whole), self.seconds_of(least)
+            least = EndPlan(*(min(number, 1) for number in (whole.candidates, whole.repeats, whole.top)))
+            self._whole_seconds, self._least_seconds = self.seconds_of(whole), self.seconds_of(least)
 
     @property
     def left(self) -> float:
@@ -170,7 +171,8 @@ class Budget:
         for step in range(steps, 0, -1):
             candidates, top = (-(-number * step // steps) for number in (whole.candidates, whole.top))
             yield EndPlan(candidates, min(whole.repeats, 1), top)
-        yield EndPlan(0, 0, min(whole.top, 1))
+        if whole.candidates:
+            yield EndPlan(1, 1, 0)
 
     def _makespan(self, costs: list[float]) -> float:
         """Time of some trainings on all threads, the longest first, as packs begin them."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -84,16 +84,19 @@ class Known:
         None where the study does not say where its data are.
     data : str
         What they were called.
+    folder : Path
+        Of the study.
     """
 
     config: SearchConfig
     source: Source | None
     data: str
+    folder: Path
 
-    def found(self, folder: Path) -> Source:
+    def found(self) -> Source:
         """Return where the data are; `StudyError` if only the user can say."""
         if self.source is None:
-            raise StudyError(f"{folder}: the study does not know where its data ({self.data}) are; give data")
+            raise StudyError(f"{self.folder}: the study does not know where its data ({self.data}) are; give data")
         return self.source
 
 
@@ -116,7 +119,28 @@ def known_of(folder: Path) -> Known | None:
     data, source = str(about.get("data", "unknown")), plan.get("source")
     if source is None and data in NAMES and "rows" not in settings:
         source = {"data": data, "samples": about.get("n_samples")}
-    return Known(config, None if source is None else Source(**source), data)
+    return Known(config, None if source is None else Source(**source), data, folder)
+
+
+def following(folder: Path) -> Known:
+    """Return what the round after a study is made with: its settings and data, and the ranges that it recommends.
+
+    Raises
+    ------
+    StudyError
+        If there is no study, or it has not come to its end.
+    """
+    known = known_of(folder)
+    if known is None:
+        raise StudyError(f"{folder}: there is no study here (no file {STUDY_FILE})")
+    with Study.read(folder) as study:
+        stages = study.stages()
+    report = stages[-1]["report"] if stages else None
+    advice = (report or {}).get("recommendation")
+    if not advice or "ranges" not in advice:
+        raise StudyError(f"{folder}: the study recommends no ranges yet; bring it to its end first")
+    ranges = (advice.get("next") or {}).get("ranges") or {item["name"]: item["range"] for item in advice["ranges"]}
+    return replace(known, config=replace(known.config, space=ranges))
 
 
 def plan_of(config: SearchConfig, source: Source | None) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from fastnet.errors import ConfigError
 from fastnet.files import as_path
 from fastnet.tuning.run.assemble import run_study
 from fastnet.tuning.run.result import Progress, SearchResult
-from fastnet.tuning.run.resume import Known, Source, known_of
+from fastnet.tuning.run.resume import Known, Source, following, known_of
 from fastnet.tuning.store.folder import new_study_folder
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ def search(
     *,
     trials: int | None = None,
     study: str | Path | None = None,
+    after: str | Path | None = None,
     fresh: bool = False,
     finish: bool = False,
     validation: Dataset | str | Path | tuple[npt.ArrayLike, npt.ArrayLike] | None = None,
@@ -56,6 +57,8 @@ def search(
     study : path, optional
         Folder of the study, ``~`` being the home folder. One that exists goes on: whatever is left out is as the study
         was made, and a setting that is given must be the same. A new numbered one in ``studies/`` if left out.
+    after : path, optional
+        Folder of a study that has come to its end: a new one is made like it, in the ranges that it recommends.
     fresh : bool
         Forget the trials that the study holds, and what it was made with, and start over.
     finish : bool
@@ -108,12 +111,14 @@ def search(
     """
     folder = None if study is None else as_path(study, "study")
     known = None if folder is None or fresh else known_of(folder)
+    if after is not None:
+        known = following(as_path(after, "after"))
     config = _config(space, trials, settings, known)
     source = Source.of(data, validation=validation)
     if data is None:
-        if known is None or folder is None:
+        if known is None:
             raise ConfigError("data is missing: give a Dataset, the name or file of one, or features and labels")
-        source = known.found(folder)
+        source = known.found()
         dataset, validation = source.load(), validation or source.validation
     else:
         dataset = as_given(data, "data")

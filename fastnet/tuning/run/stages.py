@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import itertools
-from typing import Any
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
 
 from fastnet.config.searching import SearchConfig
 from fastnet.tuning.space.space import Space
 from fastnet.tuning.store.study import Study
+
+if TYPE_CHECKING:
+    from fastnet.tuning.rules.narrowing import StageReport
 
 
 class Stages:
@@ -40,10 +44,13 @@ class Stages:
         config, last = self._config, number == self._config.stages
         known = {record["number"]: record for record in self._study.stages()}
         if number + 1 not in known:
-            trials = self._study.iter_trials(stage=number)
+            trials = tuple(self._study.iter_trials(stage=number))
             # There is no stage after the last in which a wider range could be tried.
             report = narrow(space, trials, metric=config.metric, expand=config.expand and not last)
-            document = report.to_dict() | ({"recommendation": self._recommendation()} if last else {})
+            document = report.to_dict()
+            if last:
+                expanded = narrow(space, trials, metric=config.metric, expand=True) if report.alarms else report
+                document["recommendation"] = self._recommendation(expanded)
             ids = self._ids[number - 1]
             self._study.append_stage(number, ids.start, len(ids), space.to_texts(), document)
             if last:
@@ -53,14 +60,16 @@ class Stages:
             known[number + 1] = {"space": texts}
         return Space.parse(known[number + 1]["space"])
 
-    def _recommendation(self) -> dict[str, Any]:
-        """Return the ranges to go on with, ready for JSON."""
-        from fastnet.tuning.rules.advice import LOOKED_AT, recommend
+    def _recommendation(self, expanded: StageReport) -> dict[str, Any]:
+        """Return the ranges to go on with, and how another round would, ready for JSON."""
+        from fastnet.tuning.rules.advice import LOOKED_AT, next_round, recommend
 
         config = self._config
         best = self._study.best(LOOKED_AT, config.metric)
         trials = self._study.iter_trials()
-        return recommend(self._first, trials, config.metric, expand=config.expand, best=best).to_dict()
+        document = recommend(self._first, trials, config.metric, expand=config.expand, best=best).to_dict()
+        following = next_round(expanded, best, config.metric, config.train.epochs)
+        return document | {"next": None if following is None else asdict(following)}
 
 
 def stage_ids(trials: int, stages: int) -> list[range]:

@@ -101,6 +101,7 @@ _EDGE: Shape = {"best": is_whole, "alarm": is_flag}
 _NARROWING: Shape = {"name": is_text, "old": is_text, "new": is_text, "words": is_text}
 _NARROWING |= {"low": Maybe(_EDGE), "high": Maybe(_EDGE)}
 _ADVICE = {"name": is_text, "range": is_text, "": is_range_of}
+_NEXT = {"way": is_text, "ranges": is_space, "epochs": is_whole}
 _CANDIDATE = {
     "trial": is_whole,
     "params": {...: is_plain},
@@ -130,7 +131,7 @@ REPORT: Shape = {
     "trials": is_whole,
     "best": is_whole,
     "ranges": [_NARROWING],
-    "recommendation?": {"words": is_text, "ranges?": [_ADVICE]},
+    "recommendation?": {"words": is_text, "ranges?": [_ADVICE], "next?": Maybe(_NEXT)},
 }
 FINAL: Shape = {
     "metric": is_metric,
