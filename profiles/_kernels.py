@@ -28,7 +28,7 @@ from fastnet import reference
 from fastnet.config.training import TrainConfig
 from fastnet.kernels import affine, dropout, layout, objective, panels, rng, update
 from fastnet.kernels.operands import Lists
-from fastnet.network.hyperparameters import RULES, trial_of
+from fastnet.network.hyperparameters import trial_of
 
 
 class Shape(NamedTuple):
@@ -182,7 +182,7 @@ class Bench:
         batch, _, n_out = self.shape
         name = f"weight gradient + {optimizer}{', pair lists' if listed else ''}"
         config = TrainConfig(optimizer=optimizer, learning_rate=0.1, weight_decay=0.01)
-        rule = RULES[optimizer]
+        rule = update.RULES[optimizer]
         update.compile_rule(rule)
         hyper = self.buffers.updated(first_step(config))
         states = [tuple(np.full_like(a, 0.5) for a in (self.w, self.b)) for _ in range(update.N_STATES[rule])]

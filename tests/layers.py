@@ -218,7 +218,7 @@ class Layer:
             self._call("weight_update", layer._replace(identity=address(identity)), self.batch, x, matrix(dy), rule)
             return
         room = len(scratch), sparsity.PAIRS_IN_BLOCK, self.batch
-        pairs = affine.Pairs(
+        pairs = operands.Pairs(
             samples.rows[: self.batch], *samples.pairs, buffers.output(room, np.uint16),
             buffers.output((room[0], room[1] * room[2], panels.PAIR)), buffers.output(room[:2], np.int64),
         )  # fmt: skip

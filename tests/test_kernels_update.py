@@ -19,7 +19,7 @@ from fastnet.config.training import TrainConfig
 from fastnet.kernels import update
 from fastnet.kernels.context import N_PLACES, fill
 from fastnet.kernels.memory import invoke_f64
-from fastnet.network.hyperparameters import RULES, trial_of
+from fastnet.network.hyperparameters import trial_of
 
 shapes = st.builds(LayerShape, *(st.sampled_from(SIZES),) * 3)
 seeds = st.integers(0, 2**32 - 1)
@@ -40,12 +40,12 @@ def hyper_at(config: TrainConfig, step: int, n_steps: int = 7) -> np.ndarray:
     """The settings of a trial, brought to its step number `step` (from 1)."""
     trial, hyper, _ = trial_of(config, 0)
     powers, context = np.ones(2), np.zeros(N_PLACES, np.int64)
-    fill(context, Parts(RULES[config.optimizer], hyper), trial)
+    fill(context, Parts(update.RULES[config.optimizer], hyper), trial)
     for s in range(step):
         rate = config.learning_rate
         if trial.scheduler:
             rate = call(invoke_f64, trial.scheduler, context.ctypes.data, s, n_steps)
-        call(update.begin_step, RULES[config.optimizer], rate, trial.beta1, trial.beta2, powers, hyper)
+        call(update.begin_step, update.RULES[config.optimizer], rate, trial.beta1, trial.beta2, powers, hyper)
     return hyper
 
 
@@ -59,7 +59,7 @@ def draw_states(random: np.random.Generator, optimizer: str, layer: Layer) -> tu
     """Optimizer states; sums and means of squares are far enough from zero for their root to be smooth."""
     moment = [random.normal(size=size) for size in ((layer.n_in, layer.n_out), layer.n_out)]
     squares = [0.5 + random.random(size) for size in ((layer.n_in, layer.n_out), layer.n_out)]
-    n_states = update.N_STATES[RULES[optimizer]]
+    n_states = update.N_STATES[update.RULES[optimizer]]
     states = (squares,) if optimizer in ("adagrad", "rmsprop") else (moment, squares)[:n_states]
     return tuple(tuple(a.astype(np.float32) for a in state) for state in states)
 
@@ -87,7 +87,7 @@ def assert_updated(actual, w, state, g, slack, step, rule) -> None:
 def test_weight_and_bias_updates_are_the_reference(shape, seed, optimizer, step, listed, decay):
     layer, random = Layer(*shape), np.random.default_rng(seed)
     config = TrainConfig(optimizer=optimizer, weight_decay=decay, **OPTIMIZERS[optimizer])
-    code = RULES[optimizer]
+    code = update.RULES[optimizer]
     update.compile_rule(code)
     w, b = (random.normal(size=size).astype(np.float32) for size in ((shape.n_in, shape.n_out), shape.n_out))
     states = draw_states(random, optimizer, layer)
@@ -170,7 +170,7 @@ def test_everything_follows_the_scheduled_rate(optimizer, schedule, warmup_epoch
         hyper = hyper_at(config, step)
         for place in set(range(update.N_HYPER)) - {update.STEP, update.ROOT}:
             assert (hyper[:, place] == now[:, place]).all(), (step, place)
-        if RULES[optimizer] == update.ADAM:
+        if update.RULES[optimizer] == update.ADAM:
             np.testing.assert_allclose(hyper[:, update.STEP], 0.5 * factor / (1 - 0.9**step), rtol=EPS32)
 
 

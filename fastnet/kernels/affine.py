@@ -19,7 +19,7 @@ from fastnet.kernels.copies import TILE_SCRATCH, columns_at_once, copies_operand
 from fastnet.kernels.host import LANE_BYTES, LANES, MASK_BYTES, TILE_ROWS, TILE_VECTORS
 from fastnet.kernels.layout import LDW, N_IN, N_OUT, PANELS, B, W
 from fastnet.kernels.memory import address_of, invoke, load_f32
-from fastnet.kernels.operands import Ahead, Columns, Curve, End, Layer, Lists, Matrix, Rows, Rule, Span, Terms, Turned
+from fastnet.kernels.operands import Ahead, Columns, Curve, End, Layer, Lists, Matrix, Pairs, Rows, Rule, Span, Terms
 from fastnet.kernels.panels import (
     FORWARD,
     FORWARD_ACTIVE,
@@ -37,18 +37,6 @@ from fastnet.kernels.vector import load_vector, splat, store_vector, transpose_b
 
 PARALLEL_FLOPS = 10_000_000
 """A product below this many floating-point operations (about 100 microseconds) is not worth waking threads for."""
-
-
-class Pairs(NamedTuple):
-    """The non-zero feature pairs of all samples, and room to turn those of a batch around; see `sparsity`."""
-
-    rows: np.ndarray  # (B,) int64, the batch
-    lists: np.ndarray
-    values: np.ndarray
-    starts: np.ndarray
-    samples: np.ndarray  # (threads, PAIRS_IN_BLOCK, capacity)
-    sample_values: np.ndarray  # (threads, PAIRS_IN_BLOCK * capacity, PAIR)
-    counts: np.ndarray  # (threads, PAIRS_IN_BLOCK)
 
 
 class Share(NamedTuple):
@@ -327,12 +315,7 @@ def _update_block(layer: Layer, block: int, thread: int, pairs: Pairs, dy: Matri
     row = layer.row
     first = block * PAIRS_IN_BLOCK
     n_pairs = min(PAIRS_IN_BLOCK, (row[N_IN] + PAIR - 1) // PAIR - first)
-    samples, values, counts = pairs.samples[thread], pairs.sample_values[thread], pairs.counts[thread]
-    samples_of_pairs(
-        pairs.rows, pairs.rows.shape[0], block, _pair_blocks(row[N_IN]), pairs.lists, pairs.values, pairs.starts,
-        samples, values, counts,
-    )  # fmt: skip
-    turned = Turned(address_of(samples), address_of(values), samples.shape[1], address_of(counts))
+    turned = samples_of_pairs(pairs, thread, block, _pair_blocks(row[N_IN]))
     scratch = address_of(layer.scratch) + thread * 4 * layer.scratch.shape[1]
     w = layer.params + 4 * row[W] + PAIR * first * dy.ld
     column = 0

@@ -105,6 +105,18 @@ class Columns(NamedTuple):
     tile: int  # bytes from the first row of one tile of columns to that of the next
 
 
+class Pairs(NamedTuple):
+    """The non-zero feature pairs of all samples, and room to turn those of a batch around; see `sparsity`."""
+
+    rows: np.ndarray  # (B,) int64, the batch
+    lists: np.ndarray  # with `values` and `starts` what `non_zero_lists(x, PAIR)` returned
+    values: np.ndarray
+    starts: np.ndarray
+    samples: np.ndarray  # (threads, PAIRS_IN_BLOCK, capacity) uint16, positions in the batch, written
+    sample_values: np.ndarray  # (threads, PAIRS_IN_BLOCK, capacity, PAIR) float32, written
+    counts: np.ndarray  # (threads, PAIRS_IN_BLOCK) int64, written
+
+
 class Turned(NamedTuple):
     """A block of pair lists turned around: the samples of every pair of features, and their two values."""
 

@@ -18,6 +18,7 @@ from fastnet.kernels._jit import kernel
 from fastnet.kernels.host import COMPRESSES, GROUP, LANES
 from fastnet.kernels.layout import LIST_BLOCK
 from fastnet.kernels.memory import address_of, count_bits, list_set_bits, load_i64, load_u8, store_i64, store_u16
+from fastnet.kernels.operands import Pairs, Turned
 from fastnet.kernels.panels import PAIR
 
 MAX_BATCH = 65_535
@@ -91,24 +92,20 @@ def n_input_blocks(n_features: int) -> int:
 
 
 @kernel
-def samples_of_pairs(
-    rows: np.ndarray, n_rows: int, block: int, n_blocks: int, lists: np.ndarray, pair_values: np.ndarray,
-    starts: np.ndarray, samples: np.ndarray, values: np.ndarray, counts: np.ndarray,
-) -> None:  # fmt: skip
-    """Turn one block of a batch's pair lists around: which samples have something in a pair, and what.
-
-    rows     (>= n_rows,) int64, read          lists, pair_values, starts   of `non_zero_lists(x, PAIR)`, read
-    samples  (PAIRS_IN_BLOCK, capacity) uint16, positions in the batch, ascending, written
-    values   (PAIRS_IN_BLOCK, capacity, PAIR) float32, written      counts  (PAIRS_IN_BLOCK,) int64, written
+def samples_of_pairs(pairs: Pairs, thread: int, block: int, n_blocks: int) -> Turned:
+    """Turn one block of a batch's pair lists around, in the room of a thread: which samples have something in a pair.
 
     One block at a time, its lists stay in the first-level cache: 27 microseconds a batch fell by a third.
     """
+    samples, counts = pairs.samples[thread], pairs.counts[thread]
     for q in range(PAIRS_IN_BLOCK):
         counts[q] = 0
     capacity = samples.shape[1]
-    list_base, value_base = address_of(lists), address_of(pair_values)
-    count_base, sample_base, copy_base = address_of(counts), address_of(samples), address_of(values)
-    for r in range(n_rows):
+    list_base, value_base = address_of(pairs.lists), address_of(pairs.values)
+    count_base, sample_base = address_of(counts), address_of(samples)
+    copy_base = address_of(pairs.sample_values[thread])
+    rows, starts = pairs.rows, pairs.starts
+    for r in range(rows.shape[0]):
         mark = rows[r] * n_blocks + block
         for p in range(starts[mark], starts[mark + 1]):
             q = load_u8(list_base + p)
@@ -117,6 +114,7 @@ def samples_of_pairs(
             store_u16(sample_base + 2 * place, r)
             store_i64(copy_base + 8 * place, load_i64(value_base + 8 * p))  # two floats at once
             store_i64(count_base + 8 * q, n + 1)
+    return Turned(sample_base, copy_base, capacity, count_base)
 
 
 @kernel

@@ -15,7 +15,6 @@ from fastnet.kernels import _jit
 from fastnet.kernels._jit import kernel, one_at_a_time
 from fastnet.kernels.activation import APPLY, MULTIPLY
 from fastnet.kernels.affine import (
-    Pairs,
     affine_forward,
     affine_forward_parallel,
     bias_update,
@@ -69,7 +68,7 @@ from fastnet.kernels.layout import (
 )
 from fastnet.kernels.memory import address_of, invoke, invoke_f64, load_shared, rows_at
 from fastnet.kernels.objective import LOSS_ONLY, WITH_GRADIENT
-from fastnet.kernels.operands import Curve, End, Layer, Lists, Matrix, Rows, Rule
+from fastnet.kernels.operands import Curve, End, Layer, Lists, Matrix, Pairs, Rows, Rule
 from fastnet.kernels.panels import LINEAR, RELU, RELU_KEPT
 from fastnet.kernels.rng import shuffle
 from fastnet.kernels.sparsity import INPUT_BLOCK, MAX_ACTIVE, list_active

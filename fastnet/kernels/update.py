@@ -26,6 +26,12 @@ from fastnet.kernels.vector import load_vector, splat, square_root, store_vector
 SGD, MOMENTUM, ADAM, NESTEROV, ADAGRAD, RMSPROP = range(6)
 """Codes of the rules; AdamW is Adam with `SHRINK` below one and a `WEIGHT_DECAY` of zero."""
 
+RULES = {
+    "sgd": SGD, "momentum": MOMENTUM, "nesterov": NESTEROV, "adagrad": ADAGRAD, "rmsprop": RMSPROP, "adam": ADAM,
+    "adamw": ADAM,
+}  # fmt: skip
+"""By the names of `fastnet.config.training.OPTIMIZERS`."""
+
 N_STATES = {SGD: 0, MOMENTUM: 1, ADAM: 2, NESTEROV: 1, ADAGRAD: 1, RMSPROP: 1}
 
 LEARNING_RATE, WEIGHT_DECAY, MU, BETA1, NEW1, BETA2, NEW2, EPSILON, SHRINK, STEP, ROOT, IDLE = range(12)

@@ -12,7 +12,6 @@ import numpy.typing as npt
 from fastnet.config.training import TrainConfig
 from fastnet.kernels import activation, affine, host, layout, objective, pack, panels, step, update
 from fastnet.kernels.context import N_PLACES, Data, Net, Work, fill
-from fastnet.network.hyperparameters import RULES
 from fastnet.network.memory import Shapes, share, work_shapes
 from fastnet.network.samples import TrainingData
 
@@ -96,7 +95,7 @@ def shapes_of(config: TrainConfig, data: TrainingData, *, parallel: bool, thread
     batch_size, _, plan = plan_of(config, data, parallel=parallel)
     return work_shapes(
         plan,
-        n_states=update.N_STATES[RULES[config.optimizer]],
+        n_states=update.N_STATES[update.RULES[config.optimizer]],
         n_rows=len(data.train_rows),
         batch_size=batch_size,
         capacity=batch_size if data.lists_pay(batch_size) else 0,
@@ -115,7 +114,7 @@ def compile_products(
     )  # fmt: skip
     panels.compile_panels(sorted(wanted))
     activation.stages(config.activation)
-    update.compile_rule(RULES[config.optimizer])
+    update.compile_rule(update.RULES[config.optimizer])
     return batch_size, block, plan
 
 
@@ -134,7 +133,7 @@ def assemble(config: TrainConfig, data: TrainingData, *, parallel: bool, skip_ze
         False keeps hidden layers from walking lists of their active inputs; the results are the same bits.
     """
     batch_size, block, plan = compile_products(config, data, parallel=parallel, skip_zeros=skip_zeros)
-    rule = RULES[config.optimizer]
+    rule = update.RULES[config.optimizer]
     net = Net(
         layers=plan.table,
         offsets=plan.offsets,

@@ -14,10 +14,6 @@ from fastnet.kernels.context import SCALE, THRESHOLD, TRAIN_SCALE, Trial
 
 Floats = npt.NDArray[np.float32]
 
-RULES = {
-    "sgd": update.SGD, "momentum": update.MOMENTUM, "nesterov": update.NESTEROV, "adagrad": update.ADAGRAD,
-    "rmsprop": update.RMSPROP, "adam": update.ADAM, "adamw": update.ADAM,
-}  # fmt: skip
 SCHEDULES = {"constant": schedule.CONSTANT, "step": schedule.STEP, "cosine": schedule.COSINE}
 
 

@@ -37,7 +37,7 @@ COMPILE_SECONDS = 5.0
 """Time that compiling may take where threads share the products of the network that is kept, and is long itself."""
 
 LONG_SECONDS = 1.0
-"""From this time of a training on threads may share its products, see `fastnet.tuning.run.final.SHORT`."""
+"""From this time of a training on threads may share its products, see `fastnet.network.assembly.SHORT`."""
 
 
 @dataclass(frozen=True, slots=True)
