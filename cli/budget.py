@@ -13,7 +13,7 @@ from fastnet.config.text import format_duration, parse_duration, parse_memory
 from fastnet.errors import FastnetError
 
 from .interrupt import exit_code
-from .units import TextType
+from .text_types import TextType
 
 if TYPE_CHECKING:
     from fastnet.tuning.run.result import SearchResult

@@ -18,7 +18,7 @@ from .options import data_options, default_of, format_option, jobs_option, load_
 from .outputs import check_writable, claim_folder, gone_if_empty
 from .paths import PathType
 from .progress import ExperimentDisplay
-from .units import TextType
+from .text_types import TextType
 
 if TYPE_CHECKING:
     from fastnet.experiments import Outcome

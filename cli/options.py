@@ -16,7 +16,7 @@ from fastnet.config.training import DROPOUT_SCALINGS, LEARNING_RATES, OPTIMIZERS
 from .completion import complete_data
 from .naming import flag
 from .paths import PathType
-from .units import TextType
+from .text_types import TextType
 
 if TYPE_CHECKING:
     from fastnet.data.dataset import Dataset

@@ -13,7 +13,7 @@ from fastnet.config.text import parse_candidates
 
 from .naming import flag
 from .options import default_of
-from .units import TextType
+from .text_types import TextType
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 

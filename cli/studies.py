@@ -21,7 +21,7 @@ from .paths import PathType
 from .results import as_json
 from .streams import output_is_the_result, result_stream
 from .tables import LEFT, RIGHT, print_table
-from .units import TextType
+from .text_types import TextType
 
 if TYPE_CHECKING:
     from fastnet.tuning import Study, TrialResult
