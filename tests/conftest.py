@@ -38,7 +38,7 @@ CORE = (
     *("test_api", "test_model_ensemble", "test_training_pack", "test_training_single", "test_machine_selftest"),
     *(f"test_tuning_rules_{name}" for name in ("choice", "narrowing", "pruning")),
     *("test_tuning_run_session", "test_tuning_run_sampler", "test_tuning_space_space", "test_tuning_store_study"),
-    *(f"test_kernels_{name}" for name in ("activation", "affine", "loss", "rng", "schedule", "update")),
+    *(f"test_kernels_{name}" for name in ("activation", "affine", "objective", "rng", "schedule", "update")),
     *("test_reference", "test_reference_rng", "test_reference_training", "test_cli_budget", "test_limits"),
     *("test_interrupts", "test_processes"),
 )

@@ -11,6 +11,7 @@ from fastnet.config.searching import SearchConfig
 from fastnet.config.training import train_config_from
 from fastnet.data.registry import NAMES
 from fastnet.errors import StudyError
+from fastnet.files import shown_path
 from fastnet.tuning.store.folder import STUDY_FILE
 from fastnet.tuning.store.study import Study
 
@@ -58,6 +59,8 @@ class Source:
         names = {"data": data, "validation": validation}
         found = {name: _absolute(value) for name, value in names.items() if value is not None}
         folder = None if data_dir is None else str(Path(str(data_dir)).expanduser().absolute())
+        if any(shown_path(text) != text for text in (*found.values(), folder or "")):
+            return None  # a name whose bytes are not UTF-8 cannot be stored
         return cls(samples=samples, data_dir=folder, **found)
 
     def load(self) -> Dataset:
