@@ -62,7 +62,7 @@ def test_trials_end_when_the_end_has_to_begin(clock: list[float]) -> None:
     clock[0] = 120.0
     some.count([trial(i, 0.5, 0.5) for i in range(4)])
     assert not some.ends_trials()
-    clock[0] = 158.0 - some.seconds_of(EndPlan(3, 2, 4)) - 1e-6
+    clock[0] = 158.0 - 1.2 * some.seconds_of(EndPlan(3, 2, 4))
     assert some.ends_trials() and some.plan() == EndPlan(3, 2, 4), "all of it"
 
 

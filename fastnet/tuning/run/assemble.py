@@ -105,7 +105,7 @@ def run_study(
         If the study cannot be opened, belongs to other settings or another process, or can no longer be written;
         the trials stored before stay stored.
     KeyboardInterrupt
-        After Ctrl-C, see `interrupt`. The same call again carries the study on.
+        After Ctrl-C, see `interrupt`. The same call again continues the study.
 
     Notes
     -----

@@ -24,6 +24,9 @@ where it needs more, it is shortened."""
 MARGIN = 1.15
 """The end is reckoned to take so many times what the trials took: networks that are kept cost a little more."""
 
+EARLY = 1.25
+"""The end begins earlier than it has to by this factor, so that a busy machine does not shorten it."""
+
 START_SECONDS = 0.5
 """Time of the end that is not training: imports, the test set, files of models."""
 
@@ -128,7 +131,7 @@ class Budget:
         left = self.left
         if left <= 0.0 or not self._best:
             return left <= 0.0
-        end = max(self._least_seconds, min(self._whole_seconds, MOST_OF_TIME * self._seconds))
+        end = max(self._least_seconds, min(EARLY * self._whole_seconds, MOST_OF_TIME * self._seconds))
         return left <= end + STOP_SECONDS + READ_SECONDS_OF_TRIAL * self._trials
 
     @property

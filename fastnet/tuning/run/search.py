@@ -71,12 +71,13 @@ def search(
         Bytes, or an amount such as ``"2G"``, that the trials which train together may take. Results do not depend on
         it.
     timeout : float or str, optional
-        Seconds, or a time such as ``"10m"``, after which the search ends as it is; the same call again carries it on.
+        Seconds, or a time such as ``"10m"``, for everything: training stops early enough for the final choice and the
+        ensemble, which are shortened if they would take more than half of it; `finish` makes up for that.
     on_progress : callable, optional
         Called with a `fastnet.tuning.Progress` several times a second.
     interrupt : {"raise", "return"}
         What Ctrl-C does once everything that is done is stored: raise KeyboardInterrupt, or return the study as it is,
-        with `interrupted` set. The same call again carries it on.
+        with `interrupted` set. ``search(study=...)`` continues it.
     **settings
         Any other field of `fastnet.SearchConfig` (``sampler``, ``pruning``, ``stages``, ``final``, ...) and of
         `fastnet.TrainConfig` (``hidden``, ``epochs``, ``optimizer``, ``seed``, ...), as numbers or as
