@@ -156,10 +156,6 @@ class Deadline:
         self._clock = clock
         self._began = clock()
 
-    def __call__(self) -> bool:
-        left = self.left()
-        return left is not None and left <= 0
-
     def left(self) -> float | None:
         """Seconds that are left, below 0 once the time is up; None where there is no end."""
         return None if self.seconds is None else self.seconds - (self._clock() - self._began)

@@ -307,9 +307,9 @@ def test_deadline_is_up_after_its_seconds() -> None:
     clock = Clock()
     end, never = Deadline(90.0, clock=clock), Deadline(None, clock=clock)
     clock.now = 89.0
-    assert not end() and end.left() == 1.0 and not never() and never.left() is None
-    clock.now = 90.0
-    assert end()
+    assert end.left() == 1.0 and never.left() is None
+    clock.now = 91.0
+    assert end.left() == -1.0
 
 
 def test_accuracy_has_two_to_four_decimals() -> None:
