@@ -40,7 +40,7 @@ and their memory was between 6 % less and 6 % more than told."""
 class Plan:
     """A search before it runs.
 
-    `split` says which samples validate, where that is given; `folder` is that of a study to carry on, None for a new
+    `split` says which samples validate, where that is given; `folder` is that of a study to continue, None for a new
     one.
     """
 

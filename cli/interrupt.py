@@ -149,7 +149,7 @@ def _in_finalizer(frame: FrameType | None) -> bool:
 
 
 class Deadline:
-    """Becomes true this many seconds after it was made; never with None."""
+    """The time of a command, which began when this was made; None for no limit."""
 
     def __init__(self, seconds: float | None, *, clock: Callable[[], float] = time.monotonic) -> None:
         self.seconds = seconds
