@@ -107,7 +107,7 @@ def _forward_rows(layer: Layer, share: Share, x: Rows, lists: Lists, y: Matrix, 
         for k in range(0, n_in, size):
             n_k = min(size, n_in - k)
             kind = end.kind if k + n_k == n_in else LINEAR
-            column, mask = 0, 0
+            column, mask = np.int64(0), np.int64(0)
             n_panels = row[PANELS + 3 * FORWARD]
             for p in range(n_panels):
                 vectors = _panel(row, FORWARD, p)
@@ -135,7 +135,7 @@ def _forward_listed(layer: Layer, span: Span, x: Rows, lists: Lists, y: Matrix, 
     row = layer.row
     product = FORWARD_PACKED if lists.packed == 1 else FORWARD_ACTIVE
     w, bias = layer.params + 4 * row[W], layer.params + 4 * row[B]
-    column, mask = 0, 0
+    column, mask = np.int64(0), np.int64(0)
     for p in range(row[PANELS + 3 * product]):
         vectors = _panel(row, product, p)
         for block in range(lists.n_blocks):
@@ -191,7 +191,7 @@ def _gradient_rows(
     for k in range(0, n_out, size):
         n_k = min(size, n_out - k)
         kind = RELU if k + n_k == n_out and not plain else LINEAR
-        column, mask = 0, 0
+        column, mask = np.int64(0), np.int64(0)
         n_panels = row[PANELS + 3 * INPUT_GRADIENT]
         for p in range(n_panels):
             vectors = _panel(row, INPUT_GRADIENT, p)
@@ -214,7 +214,7 @@ def _gradient_rows(
 @kernel
 def _gradient_listed(layer: Layer, span: Span, dy: Matrix, lists: Lists, wt: Matrix, dx: Matrix, end: End) -> None:
     """Compute rows of dx (B, I) by the lists of dy (B, O)."""
-    column, mask = 0, 0
+    column, mask = np.int64(0), np.int64(0)
     for p in range(layer.row[PANELS + 3 * INPUT_GRADIENT_ACTIVE]):
         vectors = _panel(layer.row, INPUT_GRADIENT_ACTIVE, p)
         for block in range(lists.n_blocks):
