@@ -22,7 +22,7 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 def budget_options(command: Command) -> Command:
-    """Limits of a search: `--timeout`, `--memory`, and `--dry-run`, which only tells."""
+    """Limits of a search: `--timeout`, `--memory`, and `--dry-run`, which only prints what would run."""
     dry_run = click.option(
         "--dry-run",
         is_flag=True,
@@ -46,8 +46,8 @@ def budget_options(command: Command) -> Command:
     return timeout(memory(dry_run(command)))
 
 
-def carry_on(result: SearchResult, folder: Path, trials: int, timeout: float | None) -> int:
-    """Say how to go on with a search that ended early; return the exit code. `timeout` is None after a signal.
+def explain_early_end(result: SearchResult, folder: Path, trials: int, timeout: float | None) -> int:
+    """Print how to continue a search that ended early; return the exit code. `timeout` is None after a signal.
 
     Raises `FastnetError` if the time was too short for a single trial.
     """

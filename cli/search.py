@@ -15,7 +15,7 @@ from fastnet.config.training import TrainConfig, train_config_from
 from fastnet.errors import failure_as_warning
 
 from . import results
-from .budget import budget_options, carry_on, study_command
+from .budget import budget_options, explain_early_end, study_command
 from .config_file import config_options, printed, search_space
 from .grouping import GroupedCommand
 from .interrupt import Deadline, StopOnInterrupt
@@ -223,7 +223,7 @@ def command(
     if result.final is None and config.final and result.best(1) and not stop():
         note(f"There was no time for the final choice; for it: {study_command(folder, '--finish')}")
     if result.interrupted:
-        ctx.exit(carry_on(result, folder, config.trials, None if stop() else timeout))
+        ctx.exit(explain_early_end(result, folder, config.trials, None if stop() else timeout))
 
 
 def with_known(ctx: click.Context, settings: Mapping[str, Any], known: Known) -> dict[str, Any]:

@@ -43,7 +43,7 @@ class Assembly:
         return contexts[:, 0], [work for [work] in works]
 
     def shapes(self, threads: int = 1) -> Shapes:
-        """Tell what a context of this architecture needs to write on."""
+        """Return what a context of this architecture writes on."""
         return work_shapes(
             self.layout,
             n_states=self.n_states,

@@ -99,7 +99,7 @@ def dropout_scales(dropout: float, scaling: str) -> tuple[float, float]:
 
 
 def kept_units(config: TrainConfig, stream: int, step: int, n_rows: int) -> list[npt.NDArray[np.bool_]]:
-    """Tell which hidden units training keeps in one step.
+    """Return which hidden units training keeps in one step.
 
     Parameters
     ----------

@@ -21,7 +21,7 @@ Shapes = dict[str, tuple[tuple[int, ...], type]]
 def work_shapes(
     plan: layout.Layout, *, n_states: int, n_rows: int, batch_size: int, capacity: int, threads: int
 ) -> Shapes:
-    """Tell what one context writes on.
+    """Return what one context writes on.
 
     Parameters
     ----------
@@ -70,7 +70,7 @@ def share(kinds: Sequence[Shapes]) -> list[Work]:
 
 
 def n_bytes(shape: tuple[int, ...], dtype: type) -> int:
-    """Tell the size of an array.
+    """Return the size of an array in bytes.
 
     Examples
     --------

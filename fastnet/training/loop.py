@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -220,7 +221,7 @@ class Fit:
     def _train(self, on_epoch: Callable[[EpochResult], None] | None, should_stop: Callable[[], bool] | None) -> None:
         run, which = self._run, np.arange(len(self.best_epoch))
         for epoch in range(1, self.config.epochs + 1):
-            watch(run, lambda which=which, epoch=epoch: run.start(which, epoch), should_stop=should_stop)  # type: ignore[misc]
+            watch(run, partial(run.start, which, epoch), should_stop=should_stop)
             status = run.status[which]
             if np.isin(status, (PENDING, STOPPED)).any():
                 self.interrupted = True
