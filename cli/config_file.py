@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import click
 from click.core import ParameterSource
 
+from fastnet.config.metric import score_name
 from fastnet.config.searching import SearchConfig
 from fastnet.config.training import TrainConfig
 from fastnet.errors import ConfigError
@@ -40,9 +41,9 @@ _MEASURED = (
     "best_epoch",
     "epochs",
     "seconds",
-    "best_validation_accuracy",
+    score_name("best_validation"),
 )
-"""What a trial's line says besides its hyperparameters and `CURVES`."""
+"""What a trial's line says besides its hyperparameters and curves."""
 
 _FILE, _ENVIRONMENT, _COMMAND_LINE = 1, 2, 3
 _PRECEDENCE = {
@@ -111,11 +112,11 @@ def _takes_space(command: click.Command) -> bool:
 
 def _without_results(content: dict[str, Any]) -> dict[str, Any]:
     """Leave of a trial's line, which has a number and a status, what the network was trained with."""
-    from fastnet.tuning.trial import CURVES
+    from fastnet.tuning.store.export import CURVE_COLUMNS
 
     if not {"id", "status"} <= content.keys():
         return content
-    return {name: value for name, value in content.items() if name not in (*_MEASURED, *CURVES)}
+    return {name: value for name, value in content.items() if name not in (*_MEASURED, *CURVE_COLUMNS)}
 
 
 def _is_part(name: str) -> bool:

@@ -6,9 +6,11 @@ from pathlib import Path
 
 import click
 
+from fastnet.config.metric import SCORE
+
 from .notes import verbosity_options
 from .options import data_options, format_option, load_part, model_argument, part_option
-from .progress import accuracy
+from .progress import scored
 from .results import as_json
 from .streams import output_is_the_result
 
@@ -41,6 +43,6 @@ def command(model: Path, data: str, data_dir: Path | None, part: str | None, out
     name, n = samples.part, len(samples.labels)
     source = {"model": click.format_filename(model), "data": samples.name, "part": name, "samples": n}
     if output_format == "json":
-        click.echo(as_json({**source, "accuracy": score.accuracy, "loss": score.loss}))
+        click.echo(as_json({**source, SCORE.name: score.value, "loss": score.loss}))
     else:
-        click.echo(f"{name} acc:{accuracy(score.accuracy)}, {name} loss:{score.loss:.4f}, samples:{n}")
+        click.echo(f"{scored(name, score.value)}, {name} loss:{score.loss:.4f}, samples:{n}")

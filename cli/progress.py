@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Self
 
-from fastnet.config.metric import DEFAULT_METRIC, METRICS
+from fastnet.config.metric import DEFAULT_METRIC, METRICS, SCORE
 
 from .interrupt import StopOnInterrupt
 from .screen import Part, drawing, levels_for, sparkline
@@ -169,8 +169,8 @@ class TrainDisplay(Display):
         first, since = self._first = self._first or (epoch.epoch, now)
         rate = (now - since) / (epoch.epoch - first) if epoch.epoch > first else (now - self._started) / epoch.epoch
         details = [
-            Part(f"{self._mean}train acc:{accuracy(epoch.train_accuracy)}, loss:{epoch.train_loss:.4f}", 1),
-            Part(f"{self._mean}val acc:{accuracy(epoch.validation_accuracy)}, loss:{epoch.validation_loss:.4f}"),
+            Part(f"{self._mean}{scored('train', epoch.train_score)}, loss:{epoch.train_loss:.4f}", 1),
+            Part(f"{self._mean}{scored('val', epoch.validation_score)}, loss:{epoch.validation_loss:.4f}"),
         ]
         pace = [Part(f"ETA {duration((self._epochs - epoch.epoch) * rate)}")]
         self.show(epoch.epoch, self._epochs, details, pace, urgent=epoch.epoch == self._epochs)
@@ -211,13 +211,13 @@ class DownloadDisplay(Display):
         self.show(round(done / 1e6), round(size / 1e6), [Part(file)], urgent=bool(total) and done >= total)
 
 
-def accuracy(value: float) -> str:
-    """Write an accuracy with two to four decimals: 0.83, 0.9812.
+def scored(part: str, value: float) -> str:
+    """Write a score as the command line shows it.
 
-    >>> accuracy(0.8), accuracy(0.98125)
-    ('0.80', '0.9812')
+    >>> scored("val", 0.8), scored("test", 0.98125)
+    ('val acc:0.80', 'test acc:0.9812')
     """
-    return METRICS["accuracy"].text(value)
+    return f"{part} {SCORE.short}:{SCORE.text(value)}"
 
 
 def duration(seconds: float | None) -> str:

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from fastnet.config.metric import score_name
+
 from .budget import study_command
-from .progress import accuracy
+from .progress import scored
 
 if TYPE_CHECKING:
     from fastnet.tuning import SearchResult, TrialResult
@@ -102,9 +104,9 @@ def kept_lines(kept: Mapping[str, Any] | None, folder: Path) -> Iterator[str]:
         return
     from fastnet.report.words import KEPT
 
-    text = f"{KEPT}, val acc:{accuracy(kept['validation_accuracy'])}"
-    if kept["test_accuracy"] is not None:
-        text += f", test acc:{accuracy(kept['test_accuracy'])}"
+    text = f"{KEPT}, {scored('val', kept[score_name('validation')])}"
+    if kept[score_name("test")] is not None:
+        text += f", {scored('test', kept[score_name('test')])}"
     yield text
     yield from test_use_lines(kept)
     yield f"model: {click.format_filename(folder / kept['model'])}"
@@ -112,8 +114,8 @@ def kept_lines(kept: Mapping[str, Any] | None, folder: Path) -> Iterator[str]:
 
 def ensemble_lines(document: Mapping[str, Any], folder: Path) -> Iterator[str]:
     """The figures of the ensemble on the test set, and where it is."""
-    if document["test_accuracy"] is not None:
-        yield f"test acc:{accuracy(document['test_accuracy'])}, test loss:{document['test_loss']:.4f}"
+    if document[score_name("test")] is not None:
+        yield f"{scored('test', document[score_name('test')])}, test loss:{document['test_loss']:.4f}"
     yield from test_use_lines(document)
     yield f"ensemble: {click.format_filename(folder / document['model'])}"
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 
 from fastnet.config.checks import count_networks
+from fastnet.config.metric import SCORE
 from fastnet.config.searching import as_settings
 from fastnet.config.training import train_config_from
 from fastnet.errors import FastnetError, failure_as_warning
@@ -28,7 +29,7 @@ from .options import (
     validation_option,
 )
 from .outputs import check_folder, check_writable, claim_file, rescue
-from .progress import TrainDisplay, accuracy
+from .progress import TrainDisplay, scored
 from .streams import output_is_the_result
 
 if TYPE_CHECKING:
@@ -175,11 +176,11 @@ def single(result: TrainResult, config: TrainConfig) -> Outcome:
     best = result.best_epoch - 1
     curves = result.curves
     lines = [
-        f"best epoch:{result.best_epoch} of {result.epochs_done}, train acc:{accuracy(curves.train_accuracy[best])}, "
-        f"val acc:{accuracy(curves.validation_accuracy[best])}, seed:{config.seed}"
+        f"best epoch:{result.best_epoch} of {result.epochs_done}, {scored('train', curves.train_score[best])}, "
+        f"{scored('val', curves.validation_score[best])}, seed:{config.seed}"
     ]
-    if result.test_accuracy is not None:
-        lines.append(f"test acc:{accuracy(result.test_accuracy)}, test loss:{result.test_loss:.4f}")
+    if result.test is not None:
+        lines.append(f"{scored('test', result.test.value)}, test loss:{result.test.loss:.4f}")
     lines.append(time_line(result))
 
     def draw(path: Path) -> None:
@@ -200,13 +201,13 @@ def several(result: EnsembleResult, config: TrainConfig) -> Outcome:
     span = f"{epochs[0]} to {epochs[-1]}" if len(epochs) > 1 else str(epochs[0])
     lines = [
         f"best epochs:{span} of {result.epochs_done}, seed:{config.seed}",
-        f"val acc:{accuracy(result.validation.accuracy)}, its {counted(len(members), 'network')} alone "
-        f"{accuracy(result.member_validation.accuracy)} on average",
+        f"{scored('val', result.validation.value)}, its {counted(len(members), 'network')} alone "
+        f"{SCORE.text(result.member_validation.value)} on average",
     ]
     if result.test is not None and result.member_test is not None:
         lines.append(
-            f"test acc:{accuracy(result.test.accuracy)}, test loss:{result.test.loss:.4f}, alone "
-            f"{accuracy(result.member_test.accuracy)}, {result.member_test.loss:.4f}"
+            f"{scored('test', result.test.value)}, test loss:{result.test.loss:.4f}, alone "
+            f"{SCORE.text(result.member_test.value)}, {result.member_test.loss:.4f}"
         )
     lines.append(time_line(result))
 

@@ -64,7 +64,7 @@ def test_the_final_network_is_trained_tested_once_and_saved(digits, tmp_path):
     kept = result.final["kept"]
     model = fastnet.Model.load(tmp_path / "model.safetensors")
     score = model.score(digits.x_test, digits.y_test)
-    assert kept["test_accuracy"] == score.accuracy == model.metrics["test_accuracy"]
+    assert kept["test_accuracy"] == score.value == model.metrics["test_accuracy"]
     assert kept["settings"]["hidden"] == "16" and kept["settings"]["seed"] != 0
     winner = next(row for row in result.final["candidates"] if row["trial"] == result.final["winner"])
     assert kept["settings"]["learning_rate"] == winner["params"]["learning_rate"]

@@ -48,7 +48,7 @@ class Terminal(io.StringIO):
 
 def epoch(number: int) -> Any:
     return SimpleNamespace(
-        epoch=number, train_loss=0.5, train_accuracy=0.9, validation_loss=0.61234, validation_accuracy=0.8125
+        epoch=number, train_loss=0.5, train_score=0.9, validation_loss=0.61234, validation_score=0.8125
     )
 
 

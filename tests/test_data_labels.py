@@ -69,10 +69,10 @@ def test_predict_returns_the_labels_of_the_training(kind: str, tmp_path: Path) -
         assert one.predict(X).tolist() == expected
         assert one.predict_index(X).tolist() == POSITIONS.tolist() and one.predict_index(X).dtype == np.int64
         for shape in (labels, labels.reshape(-1, 1), labels.reshape(1, -1), labels.tolist(), pandas.Series(labels)):
-            assert one.score(X, shape).accuracy == 1.0
+            assert one.score(X, shape).value == 1.0
     data = fastnet.as_dataset(X, labels)
     assert data.labels.tolist() == expected and data.labels_test is None
-    assert model.score(data.x, data.labels).accuracy == 1.0
+    assert model.score(data.x, data.labels).value == 1.0
 
 
 def test_truth_values_stay_truth_values() -> None:
@@ -82,8 +82,8 @@ def test_truth_values_stay_truth_values() -> None:
         assert model.classes.dtype == np.bool_ and model.class_names == ("0", "1")
         assert (model.predict(X) == truth).all()
         for other in (truth, truth.astype(int), truth.astype(float), truth.astype(str), truth.astype(int).astype(str)):
-            assert model.score(X, other).accuracy == 1.0
-    assert trained(truth.astype(int)).score(X, truth).accuracy == 1.0
+            assert model.score(X, other).value == 1.0
+    assert trained(truth.astype(int)).score(X, truth).value == 1.0
 
 
 @pytest.mark.parametrize(
@@ -155,7 +155,7 @@ def test_a_hint_of_one_hot_rows_works(of_numbers: fastnet.Model) -> None:
         of_numbers.score(X, y)
     with pytest.raises(DataError, match=r"y\[0\] is 0 .*give model\.classes\[y\] if these are positions"):
         of_numbers.score(X, y.argmax(axis=1))
-    assert of_numbers.score(X, of_numbers.classes[y.argmax(axis=1)]).accuracy == 1.0
+    assert of_numbers.score(X, of_numbers.classes[y.argmax(axis=1)]).value == 1.0
 
 
 @pytest.mark.parametrize(
@@ -183,14 +183,14 @@ def test_score_answers_with_a_sentence(of_numbers: fastnet.Model, labels: Any, s
 def test_score_takes_labels_of_any_kind(of_numbers: fastnet.Model, of_text: fastnet.Model) -> None:
     y = POSITIONS + 1
     for labels in (y, y.astype(float), y.astype(str), y.astype(float).astype(str), y.astype(object), y.astype("S")):
-        assert of_numbers.score(X, labels).accuracy == 1.0
-        assert of_numbers.score(X[20:30], labels[20:30]).accuracy == 1.0
-        assert of_numbers.score(X[59], labels[59]).accuracy == 1.0
+        assert of_numbers.score(X, labels).value == 1.0
+        assert of_numbers.score(X[20:30], labels[20:30]).value == 1.0
+        assert of_numbers.score(X[59], labels[59]).value == 1.0
     wrong = np.roll(y, 6)
-    assert of_numbers.score(X, wrong.reshape(-1, 1)).accuracy == pytest.approx(np.mean(of_numbers.predict(X) == wrong))
+    assert of_numbers.score(X, wrong.reshape(-1, 1)).value == pytest.approx(np.mean(of_numbers.predict(X) == wrong))
     padded = trained(np.array(["01", "02", "03"])[POSITIONS])
-    assert padded.score(X, y).accuracy == 1.0 and padded.predict(X[:1]).tolist() == ["01"]
-    assert of_text.score(X[25:], np.array(["x", "bee", "cat"])[POSITIONS[25:]]).accuracy == 1.0
+    assert padded.score(X, y).value == 1.0 and padded.predict(X[:1]).tolist() == ["01"]
+    assert of_text.score(X[25:], np.array(["x", "bee", "cat"])[POSITIONS[25:]]).value == 1.0
 
 
 def test_a_column_of_labels_takes_no_square_of_memory(of_numbers: fastnet.Model) -> None:
@@ -209,7 +209,7 @@ def test_names_that_were_given_are_labels_too() -> None:
     assert data.classes.tolist() == [0, 1, 2] and data.labels_test.tolist() == [0, 0]
     model = fastnet.train(data, CONFIG).model
     assert model.predict(X).tolist() == POSITIONS.tolist()
-    assert model.score(X, POSITIONS).accuracy == model.score(X, np.array(data.class_names)[POSITIONS]).accuracy == 1.0
+    assert model.score(X, POSITIONS).value == model.score(X, np.array(data.class_names)[POSITIONS]).value == 1.0
     assert positions_of(["2", "0"], np.arange(3), ("1", "2", "3")).tolist() == [2, 0], "2 and 0 are no two of the names"
     assert positions_of(["2", "1"], np.arange(3), ("1", "2", "3")).tolist() == [1, 0]
 
@@ -235,7 +235,7 @@ def test_files_from_before_still_answer(labels: Any, expected: type, tmp_path: P
         old_file(tmp_path / "m.safetensors")
         old = fastnet.load_model(tmp_path / "m.safetensors")
         assert old.classes.dtype.type is expected and old.extent is None
-        assert old.score(X, np.array(labels)[POSITIONS]).accuracy == 1.0
+        assert old.score(X, np.array(labels)[POSITIONS]).value == 1.0
         assert old.predict_proba(X).tobytes() == model.predict_proba(X).tobytes()
 
 

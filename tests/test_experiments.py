@@ -215,7 +215,7 @@ def test_squared_weights_and_thinned_networks_are_those_of_the_models():
     assert 0 < dropped.sum() < 20 and (thin.weights[0] == model.weights[0]).all()
     assert (thin.weights[1][~dropped] == 2 * model.weights[1][~dropped]).all()
     assert lab.test.n_samples == 50 and group.test.mean == pytest.approx(
-        np.mean([one.score(lab.test.x, lab.test.y).accuracy for one in (model, other)])
+        np.mean([one.score(lab.test.x, lab.test.y).value for one in (model, other)])
     )
 
 

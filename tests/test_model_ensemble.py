@@ -50,7 +50,7 @@ def test_probabilities_are_the_weighted_mean() -> None:
     assert (ensemble.predict(X) == names[expected.argmax(axis=1)]).all()
     y = np.arange(50) % 3
     score = ensemble.score(X, names[y])
-    assert score.accuracy == np.mean(expected.argmax(axis=1) == y)
+    assert score.value == np.mean(expected.argmax(axis=1) == y)
     assert score.loss == pytest.approx(-np.log(expected[np.arange(50), y]).mean(), rel=1e-6)
     equal = make_ensemble(weights=()).predict_proba(X)
     np.testing.assert_allclose(equal, np.mean(alone, axis=0), rtol=1e-6)
@@ -140,7 +140,7 @@ def random_tables(n: int, n_samples: int, seed: int) -> tuple[list[np.ndarray], 
 
 def quality(tables, counts, y, metric):
     score = score_of(mean_probabilities(tables, counts), y)
-    return (-score.accuracy, score.loss) if metric == "accuracy" else (score.loss,)
+    return (-score.value, score.loss) if metric == "accuracy" else (score.loss,)
 
 
 @pytest.mark.parametrize("metric", ["accuracy", "loss"])
@@ -178,7 +178,7 @@ def test_greedy_selection_finds_the_pair_that_no_ranking_shows() -> None:
     second = np.where(np.arange(40)[:, None] >= 20, right, wrong)
     middling = np.where(np.arange(40)[:, None] < 24, right, wrong)
     counts = greedy_selection([middling, first, second], y)
-    assert score_of(mean_probabilities([middling, first, second], counts), y).accuracy == 1.0 and counts[2] >= 1
+    assert score_of(mean_probabilities([middling, first, second], counts), y).value == 1.0 and counts[2] >= 1
 
 
 def test_ties_go_to_fewer_networks_and_to_the_earlier_one() -> None:
@@ -217,10 +217,10 @@ def test_the_result_measures_the_ensemble_beside_its_members(digits: fastnet.Dat
     result = fastnet.train_ensemble(digits, CONFIG, networks=4)
     tests = [member.score(digits.x_test, digits.y_test) for member in result.ensemble.members]
     assert result.member_test is not None and result.test == result.ensemble.score(digits.x_test, digits.y_test)
-    assert result.member_test.accuracy == pytest.approx(np.mean([score.accuracy for score in tests]))
+    assert result.member_test.value == pytest.approx(np.mean([score.value for score in tests]))
     assert result.member_test.loss == pytest.approx(np.mean([score.loss for score in tests]))
     assert result.test.loss < result.member_test.loss, "the loss is convex"
-    assert result.ensemble.metrics["test_accuracy"] == result.test.accuracy
+    assert result.ensemble.metrics["test_accuracy"] == result.test.value
     assert result.ensemble.settings["networks"] == 4 and result.epochs_done == 6 and result.diverged == 0
     without = fastnet.train_ensemble(digits.without_test(), CONFIG, networks=2)
     assert without.test is None and without.member_test is None
@@ -238,9 +238,7 @@ def test_a_stop_keeps_the_epochs_that_all_have_done(digits: fastnet.Dataset) -> 
     assert all(np.isfinite(curves.validation_loss).all() for curves in result.curves)
     again = fastnet.train_ensemble(digits, replace(config, epochs=n), networks=3)
     assert again.ensemble.predict_proba(digits.x).tobytes() == result.ensemble.predict_proba(digits.x).tobytes()
-    assert seen[0].validation_accuracy == pytest.approx(
-        np.mean([curves.validation_accuracy[0] for curves in result.curves])
-    )
+    assert seen[0].validation_score == pytest.approx(np.mean([curves.validation_score[0] for curves in result.curves]))
 
 
 def test_a_stop_before_the_first_epoch_is_an_interrupt(digits: fastnet.Dataset) -> None:
@@ -309,11 +307,11 @@ def test_the_best_trials_of_a_search_are_put_together_as_they_were(
         parts = fastnet.split(digits.y, seed=3)
         for member, trial in zip(ensemble.members, best, strict=True):
             score = member.score(digits.x[parts.validation], digits.y[parts.validation])
-            assert score.accuracy == pytest.approx(trial.value), "the trial itself"
+            assert score.value == pytest.approx(trial.value), "the trial itself"
     together = report["validation"][options.get("ensemble", "average")]
     assert ensemble.metrics["validation_accuracy"] == together["accuracy"]
     score = ensemble.score(digits.x_test, digits.y_test)
-    assert (report["test_accuracy"], report["test_loss"], report["test_uses"]) == (score.accuracy, score.loss, 1)
+    assert (report["test_accuracy"], report["test_loss"], report["test_uses"]) == (score.value, score.loss, 1)
     greedy, average = report["validation"]["greedy"], report["validation"]["average"]
     assert greedy["accuracy"] >= max(average["accuracy"], report["validation"]["best"]["accuracy"])
 
@@ -373,4 +371,4 @@ def test_ensembles_are_better_on_real_images(shared_data: Path) -> None:
     config = TrainConfig(hidden=(100, 100), learning_rate=0.1, epochs=20)
     result = fastnet.train_ensemble(images, config, networks=5)
     # Measured: 0.8726 together, 0.8613 alone.
-    assert result.test.accuracy > result.member_test.accuracy + 0.005
+    assert result.test.value > result.member_test.value + 0.005

@@ -54,7 +54,7 @@ def draw(folder: Path) -> dict[str, str]:
     ]
     best20_figure(trials, folder / "best20.png")
     learning_curve_figure(trials[0], folder / "curve.png")
-    ensemble_curve_figure(trials, Score(accuracy=0.75, loss=0.4), folder / "ensemble.png")
+    ensemble_curve_figure(trials, Score(value=0.75, loss=0.4), folder / "ensemble.png")
     panel = Panel(title="t", x_label="x", y_label="y", series=[Series(label="a", x=[0, 1, 2], y=[1, 0, 2])])
     chart = Chart(name="chart", title="A", subtitle="b", panels=[panel], columns=1)
     units = UnitsChart(name="units", title="A", subtitle="", heads=["a"], pictures=[[[True, False]] * 2], widths=[2, 2])

@@ -56,8 +56,8 @@ def test_best20_figure_draws_the_curves_of_the_trials(drawn):
     trial = make_trial(3)
     best20_figure([trial], Path("unused.png"))
     validation, training = drawn[0].axes[0].get_lines()
-    np.testing.assert_array_equal(validation.get_ydata(), trial.validation_accuracy)
-    np.testing.assert_array_equal(training.get_ydata(), trial.train_accuracy)
+    np.testing.assert_array_equal(validation.get_ydata(), trial.validation_score)
+    np.testing.assert_array_equal(training.get_ydata(), trial.train_score)
     np.testing.assert_array_equal(validation.get_xdata(), np.arange(1, 7))
 
 
@@ -132,11 +132,11 @@ def test_learning_curve_figure_draws_a_training_that_diverged(tmp_path, first_ba
 
 def test_ensemble_curve_figure_draws_every_member_their_mean_and_all_together(drawn):
     members = [make_trial(0, 0.7, epochs=4), make_trial(1, 0.9, epochs=6)]
-    ensemble_curve_figure(members, Score(accuracy=0.95, loss=0.25), Path("unused.png"))
+    ensemble_curve_figure(members, Score(value=0.95, loss=0.25), Path("unused.png"))
     accuracy, loss = drawn[0].axes
     validation, training, *thin, together = accuracy.get_lines()
     np.testing.assert_allclose(
-        validation.get_ydata(), (members[0].validation_accuracy + members[1].validation_accuracy[:4]) / 2
+        validation.get_ydata(), (members[0].validation_score + members[1].validation_score[:4]) / 2
     )
     assert len(training.get_ydata()) == 4 and len(thin) == 4
     assert [len(line.get_ydata()) for line in thin] == [4, 4, 6, 6]
@@ -168,7 +168,7 @@ SPARSE = {
 def test_curves_of_one_equal_or_no_values_are_drawn(drawn, tmp_path, name):
     curves = np.array(SPARSE[name], np.float32)
     trial = TrialResult.from_curves(0, "done", {}, curves, seconds=0.1)
-    together = Score(accuracy=float(curves[1].mean()) if curves.size else np.nan, loss=np.nan)
+    together = Score(value=float(curves[1].mean()) if curves.size else np.nan, loss=np.nan)
     learning_curve_figure(trial, tmp_path / "curve.png")
     ensemble_curve_figure([trial, trial], together, tmp_path / "curve.png")
     best20_figure([trial] * 3, tmp_path / "best20.png")
@@ -184,7 +184,7 @@ def test_curves_of_one_equal_or_no_values_are_drawn(drawn, tmp_path, name):
 
 def test_ensemble_curve_figure_takes_one_epoch(tmp_path):
     members = [make_trial(i, epochs=1) for i in range(3)]
-    ensemble_curve_figure(members, Score(accuracy=0.5, loss=1.0), tmp_path / "curve.png")
+    ensemble_curve_figure(members, Score(value=0.5, loss=1.0), tmp_path / "curve.png")
     assert png_size(tmp_path / "curve.png") == (1500, 630)
 
 

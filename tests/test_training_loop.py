@@ -71,7 +71,7 @@ def test_the_first_of_the_best_epochs_is_kept_with_the_weights_it_had():
     assert fit.best_epoch.tolist() == [2, 1, 1] and fit.epochs_done.tolist() == [4, 4, 4]
     assert [weights[0] for weights in fit.best.values()] == [2, 11, 21]
     assert not fit.interrupted and fit.diverged == 0 and fit.kept == [0, 1, 2]
-    np.testing.assert_allclose(fit.curves(1).validation_accuracy, [0.5, 0.4, 0.1, 0.0])
+    np.testing.assert_allclose(fit.curves(1).validation_score, [0.5, 0.4, 0.1, 0.0])
     assert fit.curves(1).train_loss.dtype == np.float32
 
 
@@ -104,7 +104,7 @@ def test_epochs_are_told_by_their_means():
     scores = [[0.25, 0.5], [0.75, 0.5]]
     Fit(Scripted(scores), config(scores)).train(told.append)
     assert [epoch.epoch for epoch in told] == [1, 2]
-    assert (told[0].validation_accuracy, told[0].train_loss, told[1].validation_loss) == (0.5, 1.0, 1.0)
+    assert (told[0].validation_score, told[0].train_loss, told[1].validation_loss) == (0.5, 1.0, 1.0)
 
 
 def test_a_stop_in_the_middle_of_an_epoch_keeps_those_before():

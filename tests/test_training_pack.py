@@ -317,7 +317,7 @@ def test_a_pack_that_keeps_hands_out_the_networks_that_are_trained_alone(jobs, o
         assert (actual.spec, actual.settings, actual.eval_scales) == (expected.spec, expected.settings,
                                                                       (0.8,) * len(member.config.hidden))  # fmt: skip
         score = actual.score(images.x[parts.validation], images.y[parts.validation])
-        assert score.accuracy == pytest.approx(actual.metrics["validation_accuracy"])
+        assert score.value == pytest.approx(actual.metrics["validation_accuracy"])
 
 
 def test_a_pack_that_keeps_can_be_trained_in_parts(digits):

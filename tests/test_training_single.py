@@ -212,7 +212,7 @@ def test_early_stopping_waits_for_a_better_epoch_and_keeps_the_best():
     seen = []
     config = TrainConfig(hidden=(8,), learning_rate=0.05, batch_size=10, epochs=200, early_stopping=3)
     result = train(dataset, config, jobs=1, on_epoch=seen.append)
-    accuracy = result.curves.validation_accuracy
+    accuracy = result.curves.validation_score
     assert result.best_epoch == 1 + int(np.argmax(accuracy)) == result.epochs_done - 3
     assert 4 < result.epochs_done < 200 and len(accuracy) == result.epochs_done == len(seen)
     assert [epoch.epoch for epoch in seen] == list(range(1, result.epochs_done + 1))
@@ -240,13 +240,13 @@ def test_the_best_epochs_weights_are_restored(activation, dropout, dropout_scali
     best = result.best_epoch - 1
     assert 0 < best < config.epochs - 1, "the best epoch should not be the last one"
     score = result.model.score(dataset.x[parts.validation], dataset.y[parts.validation])
-    assert np.float32(score.accuracy) == result.curves.validation_accuracy.max()
+    assert np.float32(score.value) == result.curves.validation_score.max()
     assert score.loss == pytest.approx(result.curves.validation_loss[best], rel=1e-5)
-    assert result.model.metrics["validation_accuracy"] == pytest.approx(score.accuracy)
+    assert result.model.metrics["validation_accuracy"] == pytest.approx(score.value)
     assert result.model.metrics["best_epoch"] == result.best_epoch
     train_score = result.model.score(dataset.x[parts.train], dataset.y[parts.train])
-    assert np.float32(train_score.accuracy) == result.curves.train_accuracy[best]
-    assert train_score.accuracy == result.model.metrics["train_accuracy"]
+    assert np.float32(train_score.value) == result.curves.train_score[best]
+    assert train_score.value == result.model.metrics["train_accuracy"]
 
 
 def test_the_test_set_is_used_once_at_the_end_and_only_for_the_result(monkeypatch):
@@ -267,8 +267,8 @@ def test_the_test_set_is_used_once_at_the_end_and_only_for_the_result(monkeypatc
     assert events == ["epoch"] * 3 + ["test"] and calls == [(True, True)]
     monkeypatch.undo()
     right = result.model.score(dataset.x_test, dataset.y_test)
-    assert (result.test_accuracy, result.test_loss) == (right.accuracy, right.loss)
-    assert result.model.metrics["test_accuracy"] == right.accuracy
+    assert (result.test_accuracy, result.test_loss) == (right.value, right.loss)
+    assert result.model.metrics["test_accuracy"] == right.value
     for changed in (train(other, config, jobs=1), train(without, config, jobs=1)):
         assert curves_of(changed.curves).tobytes() == curves_of(result.curves).tobytes()
         assert all((a == b).all() for a, b in zip(changed.model.weights, result.model.weights, strict=True))

@@ -133,7 +133,7 @@ def test_every_trial_runs_once_and_comes_back_in_order(run):
     for trial in result.trials:
         expected = curves_of(trial.id, trial.params["learning_rate"])
         np.testing.assert_array_equal(trial.train_loss[:2], expected[0, :2])
-        np.testing.assert_array_equal(trial.validation_accuracy[:2], expected[3, :2])
+        np.testing.assert_array_equal(trial.validation_score[:2], expected[3, :2])
         assert trial.seconds == 0.5
 
 

@@ -16,7 +16,7 @@ class Metric(NamedTuple):  # a dataclass takes 1.4 ms of every start, this 0.6
     sign : float
         1 where more of it is better, -1 where less is.
     curve : str
-        The validation curve that it is read from, see `fastnet.tuning.trial.CURVES`.
+        The validation curve that it is read from: ``validation_score`` or ``validation_loss``.
     short : str
         What it is called where there is little room.
     most : float
@@ -46,13 +46,38 @@ class Metric(NamedTuple):  # a dataclass takes 1.4 ms of every start, this 0.6
 METRICS = {
     metric.name: metric
     for metric in (
-        Metric("accuracy", 1.0, "validation_accuracy", "acc", 1.0),
+        Metric("accuracy", 1.0, "validation_score", "acc", 1.0),
         Metric("loss", -1.0, "validation_loss", "loss"),
     )
 }
 """By their names, the default first."""
 
 DEFAULT_METRIC = next(iter(METRICS))
+
+SCORE = METRICS["accuracy"]
+"""What networks that classify are scored by, next to their loss."""
+
+
+def score_name(part: str) -> str:
+    """Return the name under which the score of some samples is stored and exported.
+
+    Examples
+    --------
+    >>> score_name("validation")
+    'validation_accuracy'
+    """
+    return f"{part}_{SCORE.name}"
+
+
+def stored_scores(part: str, score: float | None, loss: float | None) -> dict[str, float | None]:
+    """Name a score and a loss as they are stored.
+
+    Examples
+    --------
+    >>> stored_scores("test", 0.83, 0.61)
+    {'test_accuracy': 0.83, 'test_loss': 0.61}
+    """
+    return {score_name(part): score, f"{part}_loss": loss}
 
 
 def sign(metric: str) -> float:

@@ -83,7 +83,7 @@ class TrainConfig:
     epochs : int
         Passes over the training data.
     early_stopping : int or None
-        Stop after this many epochs without a better validation accuracy; None never stops early.
+        Stop after this many epochs without a better validation score; None never stops early.
     seed : int
         Everything random follows from it, 0 to 2**64 - 1.
 

@@ -205,7 +205,7 @@ def _figure(found: _Measured, lab: Lab, config: TrainConfig) -> Chart:
 
 def accuracy(output: NDArray[np.float32], lab: Lab) -> float:
     """Return the share of the test samples whose most probable class is the true one."""
-    return score_of(output, lab.test.y).accuracy
+    return score_of(output, lab.test.y).value
 
 
 def _dropout_groups(lab: Lab) -> dict[str, Group]:

@@ -247,7 +247,7 @@ def greedy_selection(
     y : ndarray
         (N,) int64, the true classes; of samples that the networks have not learnt from.
     metric : str
-        What decides; the loss breaks ties of the accuracy, and what comes earlier those of both.
+        What decides; the loss breaks ties of the score, and what comes earlier those of both.
     rounds : int
         How many networks are added, at least 0.
 

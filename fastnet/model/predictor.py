@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from fastnet.config.metric import stored_scores
 from fastnet.data.coerce import as_array, as_features
 from fastnet.data.extent import Extent, other_units
 from fastnet.data.labels import positions_of
@@ -30,14 +31,18 @@ class Score:
 
     Parameters
     ----------
-    accuracy : float
-        Share of the samples whose most probable class is the true one, in [0, 1].
+    value : float
+        Accuracy: the share of the samples whose most probable class is the true one, in [0, 1].
     loss : float
         Mean cross-entropy in nats; a probability below 1e-38 counts as that.
     """
 
-    accuracy: float
+    value: float
     loss: float
+
+    def stored(self, part: str) -> dict[str, float | None]:
+        """Return both as they are stored with a model or a study: ``{"test_accuracy": ..., "test_loss": ...}``."""
+        return stored_scores(part, self.value, self.loss)
 
 
 def score_of(probabilities: npt.NDArray[np.floating[Any]], y: npt.NDArray[np.int64]) -> Score:
@@ -56,12 +61,12 @@ def score_of(probabilities: npt.NDArray[np.floating[Any]], y: npt.NDArray[np.int
 
     Examples
     --------
-    >>> score_of(np.array([[0.75, 0.25], [0.5, 0.5]]), np.array([0, 1])).accuracy
+    >>> score_of(np.array([[0.75, 0.25], [0.5, 0.5]]), np.array([0, 1])).value
     0.5
     """
-    accuracy = float(np.mean(np.argmax(probabilities, axis=1) == y))
+    hits = float(np.mean(np.argmax(probabilities, axis=1) == y))
     of_truth = np.maximum(probabilities[np.arange(len(y)), y].astype(np.float64), np.finfo(np.float32).tiny)
-    return Score(accuracy=accuracy, loss=float(-np.log(of_truth).mean()))
+    return Score(value=hits, loss=float(-np.log(of_truth).mean()))
 
 
 class Predictor(ABC):
@@ -196,7 +201,7 @@ class Predictor(ABC):
         >>> model = fastnet.train(data, fastnet.TrainConfig(hidden=(), learning_rate=1.0)).model
         >>> model.predict([[0.05], [0.95]]).tolist(), model.predict_index([[0.05]]).tolist()
         (['low', 'high'], [1])
-        >>> model.score([[0.05], [0.95]], ["low", "low"]).accuracy
+        >>> model.score([[0.05], [0.95]], ["low", "low"]).value
         0.5
         """
         labels: npt.NDArray[Any] = self.classes[self.predict_index(x)]

@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 
 from numpy.typing import NDArray
 
+from fastnet.config.metric import score_name
 from fastnet.tuning.trial import TrialResult
 
 Numbers: TypeAlias = Sequence[float] | NDArray[Any]
@@ -181,8 +182,8 @@ class TrialsChart:
             {
                 "trial": trial.id,
                 "params": dict(trial.params),
-                "validation_accuracy": trial.validation_accuracy,
-                "training_accuracy": trial.train_accuracy,
+                score_name("validation"): trial.validation_score,
+                score_name("training"): trial.train_score,
             }
             for trial in self.trials
         ]

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from fastnet.config.metric import SCORE
 from fastnet.errors import FastnetError
 from fastnet.files import write_result
 from fastnet.report import canvas
@@ -43,16 +44,16 @@ class LearningCurves(Protocol):
         """Mean cross-entropy on the training data, in nats."""
 
     @property
-    def train_accuracy(self) -> NDArray[np.float32]:
-        """Accuracy on the training data, in [0, 1]."""
+    def train_score(self) -> NDArray[np.float32]:
+        """Score on the training data: accuracy, in [0, 1]."""
 
     @property
     def validation_loss(self) -> NDArray[np.float32]:
         """Mean cross-entropy on the validation data, in nats."""
 
     @property
-    def validation_accuracy(self) -> NDArray[np.float32]:
-        """Accuracy on the validation data, in [0, 1]."""
+    def validation_score(self) -> NDArray[np.float32]:
+        """Score on the validation data: accuracy, in [0, 1]."""
 
 
 def preload() -> threading.Thread:
@@ -78,7 +79,7 @@ def _import_matplotlib() -> None:
 
 
 def best20_figure(trials: Sequence[TrialResult], path: Path) -> None:
-    """Draw the accuracy curves of the best trials as a grid of five columns and four rows, and save it as PNG.
+    """Draw the score of the best trials as a grid of five columns and four rows, and save it as PNG.
 
     Parameters
     ----------
@@ -112,7 +113,7 @@ def best20_figure(trials: Sequence[TrialResult], path: Path) -> None:
         _save(best20_canvas(trials), path)
 
 
-def best20_canvas(trials: Sequence[TrialResult], title: str = "Accuracy after each epoch") -> Figure:
+def best20_canvas(trials: Sequence[TrialResult], title: str = f"{SCORE.name.capitalize()} after each epoch") -> Figure:
     """Draw what `best20_figure` saves."""
     if not trials:
         raise FastnetError("no trial to draw: all diverged or none has finished; try lower learning rates")
@@ -137,12 +138,12 @@ def best20_canvas(trials: Sequence[TrialResult], title: str = "Accuracy after ea
 
 
 def learning_curve_figure(result: LearningCurves, path: Path) -> None:
-    """Draw accuracy and loss of one training side by side, with the best epoch marked, and save it as PNG.
+    """Draw score and loss of one training side by side, with the best epoch marked, and save it as PNG.
 
     Parameters
     ----------
     result : LearningCurves
-        Curves of at least one epoch; the best epoch is the first with the highest validation accuracy.
+        Curves of at least one epoch; the best epoch is the first with the highest validation score.
     path : Path
         The file to write; it is replaced in one step.
 
@@ -166,7 +167,7 @@ def learning_curve_figure(result: LearningCurves, path: Path) -> None:
 
 
 def ensemble_curve_figure(members: Sequence[LearningCurves], together: Score, path: Path) -> None:
-    """Draw accuracy and loss of the networks of an ensemble, faint, and their mean, strong, and save it as PNG.
+    """Draw score and loss of the networks of an ensemble, faint, and their mean, strong, and save it as PNG.
 
     Parameters
     ----------
@@ -193,7 +194,7 @@ def ensemble_curve_figure(members: Sequence[LearningCurves], together: Score, pa
     ...     for i in range(3)
     ... ]
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     ensemble_curve_figure(members, Score(accuracy=0.75, loss=0.4), Path(folder) / "learning.png")
+    ...     ensemble_curve_figure(members, Score(value=0.75, loss=0.4), Path(folder) / "learning.png")
     """
     with canvas.drawing(path):
         _save(_ensemble_curve(members, together), path)
@@ -202,15 +203,15 @@ def ensemble_curve_figure(members: Sequence[LearningCurves], together: Score, pa
 def _learning_curve(result: LearningCurves) -> Figure:
     """Draw what `learning_curve_figure` saves."""
     figure = canvas.blank(10.0, 4.2)
-    accuracy, loss = _draw_training(figure, result)
-    _set_heights(accuracy, loss, [result])
+    score, loss = _draw_training(figure, result)
+    _set_heights(score, loss, [result])
     title = "No epoch ended with finite numbers"
-    finite = np.isfinite(result.validation_accuracy)
+    finite = np.isfinite(result.validation_score)
     if finite.any():
-        best = int(np.argmax(np.where(finite, result.validation_accuracy, -1.0)))
-        _mark(accuracy, best + 1, result.validation_accuracy[best])
+        best = int(np.argmax(np.where(finite, result.validation_score, -1.0)))
+        _mark(score, best + 1, result.validation_score[best])
         _mark(loss, best + 1, result.validation_loss[best])
-        title = f"Best epoch {best + 1}: validation accuracy {float(result.validation_accuracy[best]):.4g}"
+        title = f"Best epoch {best + 1}: validation {SCORE.name} {float(result.validation_score[best]):.4g}"
     _head(figure, title, 0.25)
     return figure
 
@@ -219,36 +220,36 @@ def _ensemble_curve(members: Sequence[LearningCurves], together: Score) -> Figur
     """Draw what `ensemble_curve_figure` saves."""
     figure = canvas.blank(10.0, 4.2)
     mean = _mean_curves(members)
-    accuracy, loss = _draw_training(figure, mean)
+    score, loss = _draw_training(figure, mean)
     longest = max(len(member.validation_loss) for member in members)
     for member in members:
-        _plot(accuracy, member.validation_accuracy, member.train_accuracy, faint=True)
+        _plot(score, member.validation_score, member.train_score, faint=True)
         _plot(loss, member.validation_loss, member.train_loss, faint=True)
-    for axes, value in ((accuracy, together.accuracy), (loss, together.loss)):
+    for axes, value in ((score, together.value), (loss, together.loss)):
         canvas.set_epochs(axes, longest, ticks=10)
         if np.isfinite(value):
             axes.axhline(value, label=f"validation, together: {value:.4g}", **TOGETHER)
-    _set_heights(accuracy, loss, members)
+    _set_heights(score, loss, members)
     _head(figure, f"{len(members)} networks, thin, and their mean", 0.25)
     return figure
 
 
 def _draw_training(figure: Figure, result: LearningCurves) -> tuple[Axes, Axes]:
-    """Draw accuracy and loss side by side."""
-    accuracy, loss = figure.subplots(1, 2)
-    _draw_curves(accuracy, "Accuracy", result.validation_accuracy, result.train_accuracy)
+    """Draw score and loss side by side."""
+    score, loss = figure.subplots(1, 2)
+    _draw_curves(score, SCORE.name.capitalize(), result.validation_score, result.train_score)
     _draw_curves(loss, "Loss (mean cross-entropy)", result.validation_loss, result.train_loss)
     figure.subplots_adjust(left=0.05, right=0.985, top=0.82, bottom=0.13, wspace=0.13)
-    return accuracy, loss
+    return score, loss
 
 
 class _Curves(NamedTuple):
     """Four curves of one length."""
 
     train_loss: NDArray[np.float32]
-    train_accuracy: NDArray[np.float32]
+    train_score: NDArray[np.float32]
     validation_loss: NDArray[np.float32]
-    validation_accuracy: NDArray[np.float32]
+    validation_score: NDArray[np.float32]
 
 
 def _mean_curves(members: Sequence[LearningCurves]) -> _Curves:
@@ -258,11 +259,11 @@ def _mean_curves(members: Sequence[LearningCurves]) -> _Curves:
     return _Curves(*(each.mean(axis=0).astype(np.float32) for each in curves))
 
 
-def _set_heights(accuracy: Axes, loss: Axes, results: Sequence[LearningCurves]) -> None:
+def _set_heights(score: Axes, loss: Axes, results: Sequence[LearningCurves]) -> None:
     """Let the axes end where all curves have room."""
-    accuracies = _finite(*(curve for each in results for curve in (each.validation_accuracy, each.train_accuracy)))
-    lowest = np.min(accuracies, initial=1.0)
-    accuracy.set_ylim(0.0 if lowest < 0.55 else np.floor(lowest * 20 - 0.5) / 20, 1.0)
+    scores = _finite(*(curve for each in results for curve in (each.validation_score, each.train_score)))
+    lowest = np.min(scores, initial=1.0)
+    score.set_ylim(0.0 if lowest < 0.55 else np.floor(lowest * 20 - 0.5) / 20, 1.0)
     losses = _finite(*(curve for each in results for curve in (each.validation_loss, each.train_loss)))
     loss.set_ylim(0.0, 1.08 * float(np.max(losses, initial=0.0)) or 1.0)
 
@@ -310,15 +311,15 @@ def _draw_best(axes: Axes, place: int, trial: TrialResult, *, labelled: bool) ->
         autolim=False,
     )
     canvas.style_frame(axes)
-    _plot(axes, trial.validation_accuracy, trial.train_accuracy)
+    _plot(axes, trial.validation_score, trial.train_score)
     axes.set_title(f"Best-{place}", fontsize=10, pad=3, y=1.0, color=canvas.INK)  # without y it looks for free space
     axes.set_ylim(0.0, 1.0)
     words = {"learning_rate": "lr", "weight_decay": "wd"}
     values = [f"{short} {trial.params[name]:.2g}" for name, short in words.items() if name in trial.params]
     value = f"val {trial.value:.4g}" if np.isfinite(trial.value) else trial.status
     note = "\n".join([value, *values])
-    half = len(trial.validation_accuracy) // 2
-    low = np.min(_finite(trial.validation_accuracy[half:]), initial=1.0) < 0.34
+    half = len(trial.validation_score) // 2
+    low = np.min(_finite(trial.validation_score[half:]), initial=1.0) < 0.34
     y, side = (0.97, "top") if low else (0.05, "bottom")  # the corner without curves
     axes.text(0.96, y, note, transform=axes.transAxes, fontsize=7, ha="right", va=side, color=canvas.INK, zorder=4)
 
@@ -335,7 +336,7 @@ def _plot(axes: Axes, validation: NDArray[np.float32], train: NDArray[np.float32
     epochs = np.arange(1, len(validation) + 1)
     for curve, label, look in ((validation, "validation", VALIDATION), (train, "training", TRAINING)):
         drawn = np.where(np.isfinite(curve), curve, np.float32(np.nan))
-        # Not clipped at the frame, or an accuracy of 1 would be drawn at half its width.
+        # Not clipped at the frame, or a score of 1 would be drawn at half its width.
         look = {**look, **FAINT} if faint else {**look, "label": label}
         marks: dict[str, Any] = {"marker": ".", "markevery": alone} if (alone := canvas.lonely(epochs, drawn)) else {}
         axes.plot(epochs, drawn, clip_on=False, **marks, **look)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from fastnet.config.metric import DEFAULT_METRIC, METRICS
+from fastnet.config.metric import DEFAULT_METRIC, METRICS, score_name
 from fastnet.tuning.space.distributions import text_of
 from fastnet.tuning.trial import TrialResult, known
 
@@ -86,15 +86,15 @@ def _stopped(trial: TrialResult) -> str:
 
 def _row(trial: TrialResult) -> dict[str, Any]:
     last = {
-        "train_accuracy": trial.train_accuracy,
+        score_name("train"): trial.train_score,
         "validation_loss": trial.validation_loss,
         "train_loss": trial.train_loss,
     }
     row: dict[str, Any] = {
         "id": trial.id,
         "status": trial.status,
-        "validation_accuracy": known(trial.value),
-        "best_validation_accuracy": known(trial.best_value),
+        score_name("validation"): known(trial.value),
+        score_name("best_validation"): known(trial.best_value),
         "best_epoch": trial.best_epoch or None,
     }
     epoch = trial.epochs - 1 if trial.status != "diverged" and trial.curves.size else -1

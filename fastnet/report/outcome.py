@@ -10,6 +10,7 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from fastnet.config.metric import SCORE
 from fastnet.report.text import aligned, counted
 from fastnet.report.words import ensemble_kept
 from fastnet.tuning.space.distributions import text_of
@@ -150,10 +151,10 @@ def format_ensemble(document: Mapping[str, Any]) -> list[str]:
     All three were chosen on the validation samples and are optimistic, the greedy
       selection most. Kept: the average.
     """
-    rows = [["", "networks", "accuracy", "loss"]]
+    rows = [["", "networks", SCORE.name, "loss"]]
     for name, score in document["validation"].items():
         words = "the best alone" if name == "best" else name
-        rows.append([words, f"{score['networks']:,}", f"{score['accuracy']:.4f}", f"{score['loss']:.4f}"])
+        rows.append([words, f"{score['networks']:,}", f"{score[SCORE.name]:.4f}", f"{score['loss']:.4f}"])
     n = len(document["members"])
     heading = f"Ensemble of the {f'{n} best trials' if n > 1 else 'best trial'}, on the validation samples"
     return [heading, *aligned(rows, "lrrr"), *wrapped(f"{ensemble_kept(document['method'])}.")]

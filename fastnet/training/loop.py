@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from fastnet.config.metric import score_name, stored_scores
 from fastnet.config.training import TrainConfig
 from fastnet.errors import FastnetError
 from fastnet.kernels.step import DIVERGED, PENDING, STOPPED
@@ -34,15 +35,15 @@ class EpochResult:
         From 1.
     train_loss : float
         Mean cross-entropy over the epoch as it was met, dropout included.
-    train_accuracy, validation_loss, validation_accuracy : float
+    train_score, validation_loss, validation_score : float
         Measured after the epoch.
     """
 
     epoch: int
     train_loss: float
-    train_accuracy: float
+    train_score: float
     validation_loss: float
-    validation_accuracy: float
+    validation_score: float
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,13 +51,13 @@ class LearningCurves:
     """The four curves of a training, each (epochs,) float32."""
 
     train_loss: npt.NDArray[np.float32]
-    train_accuracy: npt.NDArray[np.float32]
+    train_score: npt.NDArray[np.float32]
     validation_loss: npt.NDArray[np.float32]
-    validation_accuracy: npt.NDArray[np.float32]
+    validation_score: npt.NDArray[np.float32]
 
 
 _CURVES = tuple(LearningCurves.__dataclass_fields__)  # in the order of the rows of `Run.curves`
-_SCORE = _CURVES.index("validation_accuracy")
+_SCORE = _CURVES.index("validation_score")
 
 
 class Watched(Protocol):
@@ -280,7 +281,6 @@ def metrics_at(curves: npt.NDArray[Any], epochs_done: int, epoch: int | None) ->
     _, train_score, validation_loss, validation_score = map(shortest, curves[:, (epoch or epochs_done) - 1])
     return {
         "epochs_done": epochs_done,
-        "train_accuracy": train_score,
-        "validation_accuracy": validation_score,
-        "validation_loss": validation_loss,
+        score_name("train"): train_score,
+        **stored_scores("validation", validation_score, validation_loss),
     }

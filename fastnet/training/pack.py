@@ -97,7 +97,7 @@ class PackRun(Background):
     Attributes
     ----------
     curves : (T, 4, epochs) float32
-        Training loss and accuracy, validation loss and accuracy; NaN from the epoch on that was not finished. The
+        Training loss and score, validation loss and score; NaN from the epoch on that was not finished. The
         training loss is the mean over the epoch as it was met, dropout included; the others are measured after it.
     epochs_done : (T,) int64
         Finished epochs of each network.

@@ -149,11 +149,11 @@ def train_ensemble(
     seconds = time.perf_counter() - clock
     models = tuple(fit.model(t) for t in fit.kept)
     validation, member_validation = _scores(models, dataset.x[parts.validation], dataset.y[parts.validation])
-    metrics: dict[str, Any] = {"validation_accuracy": validation.accuracy, "validation_loss": validation.loss}
+    metrics: dict[str, Any] = validation.stored("validation")
     test = member_test = None
     if dataset.x_test is not None and dataset.y_test is not None:
         test, member_test = _scores(models, dataset.x_test, dataset.y_test)
-        metrics |= {"test_accuracy": test.accuracy, "test_loss": test.loss}
+        metrics |= test.stored("test")
     settings = as_settings(config) | {"networks": networks, "data": dataset.name}
     return EnsembleResult(
         ensemble=Ensemble(members=models, settings=settings, metrics=metrics),
@@ -188,5 +188,5 @@ def _scores(members: Sequence[Model], x: npt.NDArray[Any], y: npt.NDArray[np.int
 
     probabilities = [member._probabilities(x) for member in members]
     alone = [score_of(of_one, y) for of_one in probabilities]
-    mean = Score(accuracy=fmean(score.accuracy for score in alone), loss=fmean(score.loss for score in alone))
+    mean = Score(value=fmean(score.value for score in alone), loss=fmean(score.loss for score in alone))
     return score_of(mean_probabilities(probabilities), y), mean

@@ -31,6 +31,7 @@ from fastnet.training.loop import EpochResult, Fit, LearningCurves, metrics_at
 
 if TYPE_CHECKING:
     from fastnet.model.classifier import Model
+    from fastnet.model.predictor import Score
 
 Integers = npt.NDArray[np.int64]
 
@@ -46,9 +47,9 @@ class TrainResult:
     curves : LearningCurves
         One entry per finished epoch.
     best_epoch, epochs_done : int
-        Epoch of the highest validation accuracy (the first of equals), from 1; number of finished epochs.
-    test_accuracy, test_loss : float or None
-        On the test set with the best epoch's weights; None where the data have no test set.
+        Epoch of the best validation score (the first of equals), from 1; number of finished epochs.
+    test : Score or None
+        Of the best epoch's weights on the test set; None where the data have no test set.
     seconds, compile_seconds : float
         Training with its evaluations; compiling or loading the kernels.
     diverged : bool
@@ -61,8 +62,7 @@ class TrainResult:
     curves: LearningCurves
     best_epoch: int
     epochs_done: int
-    test_accuracy: float | None
-    test_loss: float | None
+    test: Score | None
     seconds: float
     compile_seconds: float
     diverged: bool
@@ -127,7 +127,7 @@ def train(
     >>> import fastnet
     >>> data = fastnet.take_first(fastnet.load("mnist5k"), 500)
     >>> result = train(data, fastnet.TrainConfig(hidden=(32,), learning_rate=0.1, epochs=3))
-    >>> result.epochs_done, result.test_accuracy > 0.5
+    >>> result.epochs_done, result.test.value > 0.5
     (3, True)
     """
     given, chosen = as_given(dataset, "dataset"), as_train_config(config)
@@ -160,17 +160,16 @@ def train_network(
     fit.train(on_epoch, should_stop, returns=interrupt == "return")
     seconds = time.perf_counter() - clock
     model = fit.model(0)
-    score = None
+    test = None
     if dataset.x_test is not None and dataset.y_test is not None:
-        score = model._measure(dataset.x_test, dataset.y_test)
-        model.metrics["test_accuracy"], model.metrics["test_loss"] = score.accuracy, score.loss
+        test = model._measure(dataset.x_test, dataset.y_test)
+        model.metrics.update(test.stored("test"))
     return TrainResult(
         model=model,
         curves=fit.curves(0),
         best_epoch=int(fit.best_epoch[0]),
         epochs_done=int(fit.epochs_done[0]),
-        test_accuracy=score.accuracy if score else None,
-        test_loss=score.loss if score else None,
+        test=test,
         seconds=seconds,
         compile_seconds=compile_seconds,
         diverged=fit.diverged > 0,

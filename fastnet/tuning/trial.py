@@ -17,7 +17,7 @@ from fastnet.scalars import shortest
 from fastnet.tuning.space.names import Value
 from fastnet.tuning.space.space import configured
 
-CURVES = ("train_loss", "train_accuracy", "validation_loss", "validation_accuracy")
+CURVES = ("train_loss", "train_score", "validation_loss", "validation_score")
 """Order of the rows of `TrialResult.curves`, in memory and in the study file."""
 
 STATUSES = ("done", "stopped", "diverged")
@@ -38,7 +38,7 @@ class TrialResult:
     params : dict of str to float, int or str
         The searched hyperparameters, names sorted.
     value : float
-        The metric after the last epoch that ran: validation accuracy in [0, 1], or validation loss in nats; NaN for a
+        The metric on the validation samples after the last epoch that ran: accuracy, or loss in nats; NaN for a
         diverged trial.
     best_value : float
         Best value of the metric in any epoch; NaN if there is none.
@@ -137,8 +137,8 @@ class TrialResult:
         return self._curve(0)
 
     @property
-    def train_accuracy(self) -> NDArray[np.float32]:
-        """(epochs,) float32: accuracy on the training data after each epoch, in [0, 1]."""
+    def train_score(self) -> NDArray[np.float32]:
+        """(epochs,) float32: score on the training data after each epoch: accuracy, in [0, 1]."""
         return self._curve(1)
 
     @property
@@ -147,8 +147,8 @@ class TrialResult:
         return self._curve(2)
 
     @property
-    def validation_accuracy(self) -> NDArray[np.float32]:
-        """(epochs,) float32: accuracy on the validation data after each epoch, in [0, 1]."""
+    def validation_score(self) -> NDArray[np.float32]:
+        """(epochs,) float32: score on the validation data after each epoch: accuracy, in [0, 1]."""
         return self._curve(3)
 
     def _curve(self, row: int) -> NDArray[np.float32]:

@@ -65,7 +65,7 @@ class FastnetPeer(Peer):
     def test_accuracy(self) -> float:
         model = self.training.model()
         assert self.dataset.x_test is not None and self.dataset.y_test is not None
-        return float(model.score(self.dataset.x_test, self.dataset.y_test).accuracy)
+        return float(model.score(self.dataset.x_test, self.dataset.y_test).value)
 
     def prepare_search(self, data: Samples, options: dict[str, Any]) -> None:
         self.prepare_trials(data)

@@ -7,12 +7,15 @@ from typing import Any
 
 import numpy as np
 
+from fastnet.config.metric import SCORE, score_name
 from fastnet.report import words
 from fastnet.report.page.columns import DIVERGED, DONE, STOPPED, Columns
 from fastnet.report.text import counted
 from fastnet.tuning.space.distributions import text_of
 from fastnet.tuning.store.reading import StudyReader
 from fastnet.tuning.trial import STATUSES, TrialResult
+
+TEST_SCORE = score_name("test")
 
 TOLD = ("hidden", "activation", "optimizer", "batch_size", "learning_rate", "weight_decay", "dropout", "seed")
 """Settings of the training that are listed where they are fixed."""
@@ -54,10 +57,10 @@ def cards(
          "more": f"mean validation {metric} of trial {winner['trial']} over {seeds}", "note": spread}
     )  # fmt: skip
     kept = final.get("kept") or {}
-    if kept.get("test_accuracy") is not None:
+    if kept.get(TEST_SCORE) is not None:
         found.append(
-            {"title": "test", "figure": value_text(kept["test_accuracy"]),
-             "more": f"accuracy of the network that was kept, loss {kept['test_loss']:.4g}",
+            {"title": "test", "figure": value_text(kept[TEST_SCORE]),
+             "more": f"{SCORE.name} of the network that was kept, loss {kept['test_loss']:.4g}",
              "note": words.uses_of_test_set(max(test_uses, 1))}
         )  # fmt: skip
     return found
@@ -172,14 +175,18 @@ def kept_words(final: Mapping[str, Any]) -> str:
     if "seed" in kept.get("settings", {}):
         text += f" ({kept['settings']['seed']})"
     text += f", with the weights of epoch {kept['best_epoch']}" if kept.get("best_epoch") else ""
-    text += f": validation accuracy {value_text(kept['validation_accuracy'])}"
-    if kept.get("test_accuracy") is not None:
-        return f"{text}, test accuracy {value_text(kept['test_accuracy'])}, test loss {kept['test_loss']:.4g}."
+    text += f": validation {SCORE.name} {value_text(kept[score_name('validation')])}"
+    if kept.get(TEST_SCORE) is not None:
+        return f"{text}, {_tested(kept)}"
     return f"{text}. The data have no test set."
 
 
+def _tested(document: Mapping[str, Any]) -> str:
+    return f"test {SCORE.name} {value_text(document[TEST_SCORE])}, test loss {document['test_loss']:.4g}."
+
+
 def value_text(value: float | None) -> str:
-    """Write an accuracy or a loss with four digits.
+    """Write a score or a loss with four digits.
 
     >>> value_text(0.83), value_text(0.98125), value_text(None)
     ('0.83', '0.9812', '–')
@@ -190,9 +197,7 @@ def value_text(value: float | None) -> str:
 def ensemble_words(document: Mapping[str, Any]) -> str:
     """Say which ensemble was kept and what the test set said of it."""
     text = f"{words.ensemble_kept(document['method'])}, {document['model']}"
-    if document.get("test_accuracy") is None:
-        return f"{text}."
-    return f"{text}: test accuracy {value_text(document['test_accuracy'])}, test loss {document['test_loss']:.4g}."
+    return f"{text}." if document.get(TEST_SCORE) is None else f"{text}: {_tested(document)}"
 
 
 def seconds_text(seconds: float) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from fastnet.config.metric import SCORE
 from fastnet.report.page.facts import value_text
 from fastnet.tuning.space.distributions import text_of
 from fastnet.tuning.trial import TrialResult
@@ -48,7 +49,7 @@ def candidate_table(final: Mapping[str, Any]) -> dict[str, Any]:
 
 def ensemble_table(document: Mapping[str, Any]) -> dict[str, Any]:
     """Return the table of what the best trials are worth together, see `fastnet.tuning.run.ensemble.put_together`."""
-    measured = ("networks", "accuracy", "loss")
+    measured = ("networks", SCORE.name, "loss")
     rows = [
         [("the best alone" if name == "best" else name, name), *(_cell(score[key]) for key in measured)]
         for name, score in document["validation"].items()

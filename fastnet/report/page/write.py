@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from fastnet._version import __version__
+from fastnet.config.metric import SCORE
 from fastnet.errors import failure_as_sentence
 from fastnet.files import as_path, shown_path, write_result
 from fastnet.report import words
@@ -109,6 +110,7 @@ def context_of(
         "name": study.about.get("data", "a study"),
         "created": study.created.replace("T", " ").replace("+00:00", " UTC"),
         "metric": columns.metric,
+        "score": SCORE.name,
         "n_trials": len(columns),
         "n_drawn": len(charts.drawn(columns, columns.order())),
         "n_diverged": int((columns.status == DIVERGED).sum()),

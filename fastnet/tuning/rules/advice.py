@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from fastnet.config.metric import DEFAULT_METRIC, sign
+from fastnet.config.metric import DEFAULT_METRIC, SCORE, sign
 from fastnet.tuning.rules.narrowing import LEVEL, Narrowing, StageReport, narrow
 from fastnet.tuning.space.distributions import Choice, Distribution, text_of
 from fastnet.tuning.space.space import Space
@@ -22,10 +22,10 @@ LOOKED_AT = 20
 """As many trials as the picture shows."""
 
 LEAST_RISE = 7 / 8
-"""Smooth training ends with at least this part of the validation accuracy of Best-1,"""
+"""Smooth training ends with at least this part of the validation score of Best-1,"""
 
 WORST_SETBACK = 0.1
-"""never falls by more than this below an earlier validation accuracy,"""
+"""never falls by more than this below an earlier validation score,"""
 
 LEAST_FALL = 1 / 4
 """and its training loss falls by at least this part after the first epoch, unless half of the samples are right."""
@@ -128,8 +128,8 @@ def recommend(
     Notes
     -----
     A trial trains smoothly if it ran to its end, learnt (its training loss fell by a quarter after the first epoch, or
-    half of the training samples are right at last), came to at least 7/8 of the validation accuracy of Best-1, and on
-    the way never fell by more than 0.1 below an accuracy it had reached.
+    half of the training samples are right at last), reached at least 7/8 of the validation score of Best-1, and on
+    the way never fell by more than 0.1 below a score it had reached.
 
     Examples
     --------
@@ -241,16 +241,16 @@ def why_not_smooth(trial: TrialResult, first: TrialResult) -> str | None:
     """
     if trial.status != "done":
         return "it did not run to its end"
-    accuracy, reached = trial.validation_accuracy, first.validation_accuracy
+    score, reached = trial.validation_score, first.validation_score
     loss = trial.train_loss
-    if len(accuracy) < LEAST_EPOCHS:
+    if len(score) < LEAST_EPOCHS:
         return f"curves of fewer than {LEAST_EPOCHS} epochs cannot be read"
-    if loss[-1] > (1.0 - LEAST_FALL) * loss[0] and trial.train_accuracy[-1] < 0.5:
+    if loss[-1] > (1.0 - LEAST_FALL) * loss[0] and trial.train_score[-1] < 0.5:
         return f"its training loss hardly falls, from {loss[0]:.3g} to {loss[-1]:.3g}"
-    if accuracy[-1] < LEAST_RISE * reached[-1]:
-        return f"it reaches {accuracy[-1]:.3g} where Best-1 reaches {reached[-1]:.3g}"
-    setback = float(np.max(np.maximum.accumulate(accuracy) - accuracy))
-    return f"its validation accuracy falls by {setback:.2f} on the way" if setback > WORST_SETBACK else None
+    if score[-1] < LEAST_RISE * reached[-1]:
+        return f"it reaches {score[-1]:.3g} where Best-1 reaches {reached[-1]:.3g}"
+    setback = float(np.max(np.maximum.accumulate(score) - score))
+    return f"its validation {SCORE.name} falls by {setback:.2f} on the way" if setback > WORST_SETBACK else None
 
 
 def _smoothness(shown: Sequence[TrialResult]) -> tuple[int, str]:

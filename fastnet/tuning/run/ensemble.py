@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fastnet.config.metric import SCORE
 from fastnet.config.searching import SearchConfig
 from fastnet.tuning.run.final import test_and_save
 from fastnet.tuning.store.folder import ENSEMBLE_FILE
@@ -85,7 +85,7 @@ def put_together(
             "seed": config.train.seed,
             "data": dataset.name,
         },
-        metrics={"validation_accuracy": score.accuracy, "validation_loss": score.loss},
+        metrics=score.stored("validation"),
     )
     document = {
         "metric": config.metric,
@@ -94,7 +94,11 @@ def put_together(
             for trial, count in zip(trials, chosen, strict=True)
         ],
         "validation": {
-            name: {"networks": sum(map(bool, counts)) * len(networks[0]), **asdict(scores[name])}
+            name: {
+                "networks": sum(map(bool, counts)) * len(networks[0]),
+                SCORE.name: scores[name].value,
+                "loss": scores[name].loss,
+            }
             for name, counts in weights.items()
         },
     }

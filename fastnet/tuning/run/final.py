@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fastnet.config.metric import score_name, stored_scores
 from fastnet.config.searching import SearchConfig, as_settings
 from fastnet.config.training import TrainConfig
 from fastnet.tuning.rules.choice import candidates, choose
@@ -129,7 +130,7 @@ def keep(
     kept: dict[str, Any] = {
         "settings": as_settings(config),
         "best_epoch": result.best_epoch,
-        "validation_accuracy": float(result.curves.validation_accuracy[result.best_epoch - 1]),
+        score_name("validation"): float(result.curves.validation_score[result.best_epoch - 1]),
     }
     note = {"of": "the network that was kept", "seed": config.seed}
     return kept | test_and_save(study, dataset, result.model, MODEL_FILE, note)
@@ -154,13 +155,13 @@ def test_and_save(study: Study, dataset: Dataset, model: Predictor, name: str, n
     Returns
     -------
     dict
-        ``test_accuracy`` and ``test_loss``, None without a test set, ``test_uses`` and ``model``, ready for JSON.
+        Score and loss, None without a test set, ``test_uses`` and ``model``, ready for JSON.
     """
-    tested: dict[str, Any] = {"test_accuracy": None, "test_loss": None, "test_uses": 0, "model": name}
+    tested: dict[str, Any] = {**stored_scores("test", None, None), "test_uses": 0, "model": name}
     if dataset.x_test is not None and dataset.y_test is not None:
         study.note_test_use(note)
-        score = model._measure(dataset.x_test, dataset.y_test)
-        model.metrics["test_accuracy"], model.metrics["test_loss"] = score.accuracy, score.loss
-        tested |= {"test_accuracy": score.accuracy, "test_loss": score.loss, "test_uses": len(study.test_uses())}
+        score = model._measure(dataset.x_test, dataset.y_test).stored("test")
+        model.metrics.update(score)
+        tested |= {**score, "test_uses": len(study.test_uses())}
     model.save(Path(study.path).parent / name)
     return tested

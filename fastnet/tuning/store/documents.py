@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from fastnet.config.checks import MAX_EPOCHS
-from fastnet.config.metric import METRICS
+from fastnet.config.metric import METRICS, SCORE, score_name
 from fastnet.config.settings import is_tame
 from fastnet.config.training import MAX_SEED
 from fastnet.errors import ConfigError
@@ -95,8 +95,8 @@ def has_both_or_none(low: str, high: str) -> Callable[[object], bool]:
     return lambda item: isinstance(item, dict) and (item.get(low) is None) == (item.get(high) is None)
 
 
-_TESTED: Shape = {"test_accuracy": Maybe(is_number), "test_loss": Maybe(is_number), "test_uses?": is_whole}
-_TESTED |= {"model": is_file_name, "": has_both_or_none("test_accuracy", "test_loss")}
+_TESTED: Shape = {score_name("test"): Maybe(is_number), "test_loss": Maybe(is_number), "test_uses?": is_whole}
+_TESTED |= {"model": is_file_name, "": has_both_or_none(score_name("test"), "test_loss")}
 _EDGE: Shape = {"best": is_whole, "alarm": is_flag}
 _NARROWING: Shape = {"name": is_text, "old": is_text, "new": is_text, "words": is_text}
 _NARROWING |= {"low": Maybe(_EDGE), "high": Maybe(_EDGE)}
@@ -111,7 +111,7 @@ _CANDIDATE = {
     "diverged": is_whole,
     "": has_both_or_none("low", "high"),
 }
-_SCORE = {"networks": is_whole, "accuracy": is_number, "loss": is_number}
+_SCORE = {"networks": is_whole, SCORE.name: is_number, "loss": is_number}
 _MEMBER = {"trial": is_whole, "weight": is_whole}
 
 SETTINGS: Shape = {
@@ -138,7 +138,7 @@ FINAL: Shape = {
     "confidence": is_number,
     "candidates": [_CANDIDATE],
     "words": is_text,
-    "kept": Maybe({"validation_accuracy": is_number, "best_epoch?": Maybe(is_whole), "settings?": {...: is_plain},
+    "kept": Maybe({score_name("validation"): is_number, "best_epoch?": Maybe(is_whole), "settings?": {...: is_plain},
                    **_TESTED}),
     **dict.fromkeys(("trials?", "wanted?", "repeats?"), is_whole),
     "seeds?": {...: [is_whole]},

@@ -15,8 +15,9 @@ import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from fastnet.config.metric import score_name
 from fastnet.errors import ConfigError
-from fastnet.tuning.trial import CURVES, TrialResult
+from fastnet.tuning.trial import TrialResult
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from fastnet.tuning.store.reading import StudyReader
 
 FORMATS = ("csv", "jsonl", "parquet")
+CURVE_COLUMNS = ("train_loss", score_name("train"), "validation_loss", score_name("validation"))
+"""What the rows of `TrialResult.curves` are called where they are exported."""
 BATCH_TRIALS = 4096
 """Trials of a row group of Parquet, and most that are in memory at a time."""
 
@@ -43,7 +46,7 @@ def columns_of(study: StudyReader, *, times: bool = True, curves: bool = False) 
     -------
     dict of str to str
         ``id, stage, status``, the searched hyperparameters by name, ``value, best_value, best_epoch, epochs``, then
-        ``seconds``, then the four names of `CURVES`. Kinds are ``integer``, ``real``, ``text`` and ``reals``; see
+        ``seconds``, then the four curves. Kinds are ``integer``, ``real``, ``text`` and ``reals``; see
         `TrialResult` for what they are. A value that does not exist, such as that of a diverged trial, is empty in CSV
         and null elsewhere.
     """
@@ -51,7 +54,7 @@ def columns_of(study: StudyReader, *, times: bool = True, curves: bool = False) 
     columns |= {"value": "real", "best_value": "real", "best_epoch": "integer", "epochs": "integer"}
     if times:
         columns["seconds"] = "real"
-    return columns | dict.fromkeys(CURVES if curves else (), "reals")
+    return columns | dict.fromkeys(CURVE_COLUMNS if curves else (), "reals")
 
 
 def write_trials(
@@ -141,7 +144,7 @@ def _row(trial: TrialResult, columns: dict[str, str]) -> list[Any]:
 
 def _reals(trial: TrialResult, name: str) -> list[float | None] | None:
     """Return the epochs of a curve that ran, each as the double that prints as briefly as the float32 does."""
-    curve = trial.curves[CURVES.index(name), : trial.epochs]
+    curve = trial.curves[CURVE_COLUMNS.index(name), : trial.epochs]
     if not trial.curves.size:
         return None
     return [value if math.isfinite(value) else None for value in map(float, curve.astype(str).tolist())]

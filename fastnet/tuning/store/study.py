@@ -215,8 +215,8 @@ class Study(StudyFile):
         Parameters
         ----------
         document : mapping
-            Ready for JSON: candidates, repeats with their seeds, the choice, test accuracy and loss. The time is added
-            as ``decided``.
+            Ready for JSON: candidates, repeats with their seeds, the choice, score and loss on the test set. The time
+            is added as ``decided``.
         """
         text = as_json({**document, "decided": now()}, ordered=True)
         with telling(self.path), self._transaction() as connection:

@@ -97,7 +97,7 @@
   makers.parallel = (div) => {
     if (!webgl()) return "This browser does not offer WebGL, which parallel coordinates are drawn with.";
     // Drawn from the worst to the best, so that the best lie on top.
-    const better = metric === "accuracy" ? 1 : -1;
+    const better = metric === "loss" ? -1 : 1;
     const which = all.filter((k) => points.status[k] === DONE && points.value[k] !== null)
       .sort((a, b) => better * (points.value[a] - points.value[b]));
     if (which.length < 2) return "Fewer than two trials ran to their end.";
@@ -238,7 +238,7 @@
     const { epochs, trials } = data.curves;
     const margin = { l: 30, r: 12, t: 6, b: 20 };
     const first = epochs[0], last = epochs[epochs.length - 1];
-    let measure = metric, at = null;
+    let measure = metric === "loss" ? "loss" : "score", at = null;
     const cells = trials.map((trial) => {
       const cell = document.createElement("article");
       cell.className = "cell";
@@ -259,7 +259,7 @@
 
     function draw() {
       const losses = trials.flatMap((t) => [...t.validation_loss, ...t.train_loss].filter((v) => v !== null));
-      const top = measure === "accuracy" ? 1 : 1.05 * Math.max(...losses, 0) || 1;
+      const top = measure === "score" ? 1 : 1.05 * Math.max(...losses, 0) || 1;
       const ends = first === last ? [first - 1, last + 1] : [first, last];
       for (const { trial, div } of cells)
         Plotly.react(div, Plots.colored(lines(trial)), Plots.colored(layout({ margin, font: { size: 10, color: "--quiet" },
