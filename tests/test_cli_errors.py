@@ -68,7 +68,7 @@ SETTINGS = [
     (["search", "--space", "dropout=choice:0", "--dropout", "0.5"], FAILURE, "leave one of the two out"),
     (["search", "--early-stopping", "3"], USAGE, "No such option"),
     (["search", "--timeout", "5 minutes"], USAGE, "'5 minutes' is not a time: write 90 or 90s, 30m, 2h or 1h30m"),
-    (["search", "--timeout", "0"], USAGE, "'0' must be more than nothing and at most a year"),
+    (["search", "--timeout", "0"], USAGE, "'0' must be greater than 0 and at most a year"),
     (["search", "--timeout", "-5"], USAGE, "'-5' is not a time"),
     (["search", "--memory", "a lot"], USAGE, "'a lot' is not an amount of memory: write 512M, 2G or 2GiB"),
     (["search", "--memory", "0"], USAGE, "'0' must be at least a byte"),

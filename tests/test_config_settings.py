@@ -41,7 +41,7 @@ def test_json_and_toml_say_the_same():
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
-        (b"\xff\xfe1", "not a text in UTF-8"),
+        (b"\xff\xfe1", "not UTF-8 text"),
         (b"trials", "cannot be read as TOML, such as trials = 100"),
         (b"trials = 1\ntrials = 2", "cannot be read as TOML"),
         (b"first-epochs = 1\nfirst_epochs = 2", "first_epochs is given twice; give it once"),
@@ -57,9 +57,9 @@ def test_json_and_toml_say_the_same():
         (b"seed = 0x1" + b"0" * 6000, "seed is a whole number of 24001 bits"),
         (b'{"space": {"a": [1, 1' + b"0" * 99 + b"]}}", "a is a whole number of 329 bits"),
         (b"trials = 1" + b"0" * 6000, "cannot be read as TOML"),
-        (b"x." * 1500 + b"x = 1", "x lies within more than 16 tables or lists; settings need one table"),
-        (b"x = " + b"[" * 80 + b"]" * 80, "x lies within more than 16 tables or lists"),
-        (b'{"x": ' + b'[{"y":' * 80 + b"1" + b"}]" * 80 + b"}", "lies within more than 16 tables or lists"),
+        (b"x." * 1500 + b"x = 1", "x is nested in more than 16 tables or lists; settings need one table"),
+        (b"x = " + b"[" * 80 + b"]" * 80, "x is nested in more than 16 tables or lists"),
+        (b'{"x": ' + b'[{"y":' * 80 + b"1" + b"}]" * 80 + b"}", "is nested in more than 16 tables or lists"),
     ],
 )
 def test_what_cannot_be_read_is_told_in_one_sentence(content, sentence):

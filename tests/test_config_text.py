@@ -46,7 +46,7 @@ def test_what_is_no_time(text: str) -> None:
 
 @pytest.mark.parametrize("text", ["0", "0h0m", "9000h"])
 def test_times_out_of_range(text: str) -> None:
-    with pytest.raises(ValueError, match="must be more than nothing and at most a year"):
+    with pytest.raises(ValueError, match="must be greater than 0 and at most a year"):
         parse_duration(text)
 
 

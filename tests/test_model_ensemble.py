@@ -262,7 +262,7 @@ def test_an_error_in_a_callback_stops_the_networks(digits: fastnet.Dataset) -> N
 def test_divergence_of_all_is_told_and_of_some_counted(
     digits: fastnet.Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with pytest.raises(FastnetError, match="no longer a number in the first epoch"):
+    with pytest.raises(FastnetError, match="not finite in the first epoch"):
         fastnet.train_ensemble(digits, replace(CONFIG, learning_rate=1e6), networks=3)
     from fastnet.training import several
     from fastnet.training.pack import alike

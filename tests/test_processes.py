@@ -61,7 +61,9 @@ def test_parallel_code_of_the_user_beside_ours():
 def test_a_large_network_without_a_layer_says_that_it_trains_on_one_thread(tiny_dataset, monkeypatch):
     monkeypatch.setattr(threads, "_inherited", True)
     config = TrainConfig(hidden=(400, 400), batch_size=100, epochs=1)
-    with pytest.warns(fastnet.FastnetWarning, match="one thread trains this network and not 2, for this process was"):
+    with pytest.warns(
+        fastnet.FastnetWarning, match="this network trains on one thread instead of 2, because this process was"
+    ):
         alone = fastnet.train(tiny_dataset, config, jobs=2)
     monkeypatch.undo()
     shared = fastnet.train(tiny_dataset, config, jobs=2)

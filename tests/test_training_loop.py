@@ -95,7 +95,7 @@ def test_networks_that_diverge_are_left_out_from_then_on():
 
 
 def test_where_all_diverge_in_the_first_epoch_there_is_nothing_to_keep():
-    with pytest.raises(FastnetError, match=r"learning_rate=0\.5: the loss is no longer a number in the first epoch"):
+    with pytest.raises(FastnetError, match=r"learning_rate=0\.5: the loss is not finite in the first epoch"):
         fitted([[float("nan"), 0.5]], learning_rate=0.5)
 
 

@@ -140,7 +140,7 @@ def test_few_trials_do_not_show_that_something_makes_little_difference():
     few = 10 * (ENOUGH_BEST - 1)
     found = recommend(BOOK, stage_of(BOOK, few, by_rate))
     assert [item.effect for item in found.ranges] == ["clear", "unknown"]
-    assert "too few trials to tell what weight decay (1e-08 to 0.0001) does" in found.words
+    assert "too few trials to assess weight decay (1e-08 to 0.0001)" in found.words
     tiny = recommend(BOOK, stage_of(BOOK, 3, by_rate))
     assert [item.effect for item in tiny.ranges] == ["unknown", "unknown"]
     assert tiny.space == BOOK
@@ -177,7 +177,7 @@ def test_a_range_that_alarms_and_stays_is_told_by_its_end():
 def test_that_every_trial_diverged_is_said():
     curves = np.full((4, 3), np.nan, np.float32)
     lost = [TrialResult.from_curves(0, "diverged", {"learning_rate": 1e-3, "weight_decay": 1e-6}, curves, seconds=0.1)]
-    assert recommend(BOOK, lost, best=[]).words.startswith("Every trial diverged, search with lower learning rates;")
+    assert recommend(BOOK, lost, best=[]).words.startswith("Every trial diverged: search with lower learning rates;")
 
 
 def test_nothing_to_recommend_is_said():
@@ -185,7 +185,7 @@ def test_nothing_to_recommend_is_said():
     diverged = [trial(i, [0.1] * 5, status="diverged", learning_rate=0.001, weight_decay=1e-6) for i in range(50)]
     found = recommend(BOOK, diverged)
     assert found.words.startswith(
-        "Every trial diverged, search with lower learning rates; too few trials to tell what learning rate (1e-06 to "
+        "Every trial diverged: search with lower learning rates; too few trials to assess learning rate (1e-06 to "
         "0.01) and"
     )
     assert found.space == BOOK

@@ -94,7 +94,7 @@ def test_a_range_shrinks_to_where_the_best_lie_and_what_does_not_matter_stays():
     assert report.space.to_texts()["weight_decay"] == "log:1e-08:0.0001"
     assert only(report).words == "narrowed to where the best lie"
     assert only(report).narrowed
-    assert only(report, "weight_decay").words.startswith("kept: the best lie no less evenly")
+    assert only(report, "weight_decay").words.startswith("kept: the best are spread as evenly")
     assert not only(report, "weight_decay").narrowed
 
 
@@ -130,7 +130,7 @@ def test_expand_moves_a_border_with_an_alarm_outwards(at):
     else:
         assert old.low / 10 ** (4 * narrowing.LONGEST_STEP) <= moved.low <= old.low / 10 ** (4 * narrowing.LEAST_STEP)
         assert moved.high == pytest.approx(kept.high, rel=0.1)
-    assert "so it goes on" in only(narrow(BOOK, trials, expand=True)).words
+    assert "so it is extended" in only(narrow(BOOK, trials, expand=True)).words
 
 
 @pytest.mark.parametrize(
@@ -157,7 +157,7 @@ def test_the_end_of_what_is_allowed_is_no_alarm(name, text, at):
     space = Space.parse({name: text})
     report = narrow(space, spread(space, 100, lambda rng, **u: 1 - abs(u[name] - at)), expand=True)
     assert report.alarms == ()
-    assert "is as far as it goes" in only(report, name).words
+    assert "is its limit" in only(report, name).words
     assert report.space.distributions[name].low == space.distributions[name].low
 
 
@@ -174,7 +174,7 @@ def test_too_few_trials_change_nothing_and_it_is_said(n):
     report = narrow(BOOK, spread(BOOK, n, peak(1.0)), expand=True)
     assert report.space == BOOK
     assert report.alarms == ()
-    assert only(report).words == f"kept: {n} of {n} trials reached a value, and at least 5 must"
+    assert only(report).words == f"kept: {n} of {n} trials reached a value; at least 5 must"
 
 
 def test_diverged_trials_are_not_among_the_best_and_count_against_their_place():

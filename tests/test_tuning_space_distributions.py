@@ -219,7 +219,7 @@ def test_rounding_near_a_half_is_that_of_the_decimal_text(digits, exponent, step
         ("int:1.5:3", "'1.5' is not a whole number"),
         ("int:1", "a range of the form int has two ends, written int:LO:HI"),
         ("int:1:" + "9" * 5000, "is not a whole number"),
-        ("int:0:3000000000", "the end 3000000000 is too far out"),
+        ("int:0:3000000000", "the end 3000000000 is out of range"),
         ("logint:0:5", "the lower end 0 must be at least 1 on a log scale; or use int"),
         ("choice:a,,b", "a value of the choice is empty"),
         ("choice:a,b,a", "the value a is listed more than once"),

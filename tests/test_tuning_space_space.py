@@ -220,8 +220,8 @@ def test_a_name_that_is_nearly_right_is_suggested():
     [
         ({"optimizer": "choice:sgd,adam", "momentum": "uniform:0:0.9"}, {}, "optimizer sgd, adam do not use it"),
         ({"epsilon": "log:1e-9:1e-7"}, {}, "optimizer='sgd' does not use it; choose optimizer"),
-        ({"width": "int:8:16", "hidden": "choice:64,32"}, {}, "width is searched and so is hidden"),
-        ({"depth": "int:1:2", "hidden": "choice:64,32"}, {}, "depth is searched and so is hidden"),
+        ({"width": "int:8:16", "hidden": "choice:64,32"}, {}, "width is searched but is a part of hidden"),
+        ({"depth": "int:1:2", "hidden": "choice:64,32"}, {}, "depth is searched but is a part of hidden"),
         ({"width": "int:8:16"}, {"hidden": ()}, "width is searched but the network has no hidden layer"),
         ({"depth": "int:1:3"}, {"hidden": (64, 32)}, "depth is searched but hidden=64,32 does not say how wide"),
         ({"depth": "int:1:3"}, {"hidden": ()}, "depth is searched but hidden=none does not say how wide"),

@@ -92,7 +92,7 @@ def test_a_lock_that_lasts_is_noted_once(
     search: Callable[..., SearchResult], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(backlog, "NOTED_SECONDS", 0.0)
-    with pytest.warns(FastnetWarning, match="another program holds the file locked; the search goes on") as caught:
+    with pytest.warns(FastnetWarning, match="another program holds the file locked; the search continues") as caught:
         search(on_progress=Locker(tmp_path / "s", 3, 18))
     assert len(caught) == 1
 

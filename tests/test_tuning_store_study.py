@@ -290,14 +290,17 @@ def test_a_real_write_error_is_told_and_what_was_stored_stays(tmp_path):
 
 @pytest.mark.parametrize("said", ["disk I/O error", "database or disk is full", "attempt to write a readonly database"])
 def test_what_sqlite_says_is_told_in_our_words(said):
-    with pytest.raises(StudyError) as caught, folder_module.telling(Path("s/study.sqlite")):
+    with pytest.raises(StudyError) as caught, folder_module.study_errors(Path("s/study.sqlite")):
         raise sqlite3.OperationalError(said)
     assert str(caught.value).startswith("s/study.sqlite: the ")
     assert "make room" in str(caught.value) or "choose a folder" in str(caught.value)
 
 
 def test_an_error_nobody_foresaw_is_a_sentence_too():
-    with pytest.raises(StudyError, match="study: SQLite says: no such thing"), folder_module.telling(Path("study")):
+    with (
+        pytest.raises(StudyError, match="study: SQLite reports: no such thing"),
+        folder_module.study_errors(Path("study")),
+    ):
         raise sqlite3.OperationalError("no such thing")
 
 
@@ -352,7 +355,7 @@ def test_a_study_killed_before_its_first_transaction_can_be_started(tmp_path):
     connection = sqlite3.connect(other / STUDY_FILE)
     connection.execute("PRAGMA journal_mode = WAL")
     connection.close()
-    with pytest.warns(FastnetWarning, match="nothing is in this file, so all trials are trained; if it was copied"):
+    with pytest.warns(FastnetWarning, match="this file is empty, so all trials are trained; if it was copied"):
         fill(other, [0])
 
 
@@ -380,7 +383,7 @@ def copy_while_writing(source: Path, target: Path, *, log: bool = False, checkpo
 def test_a_copy_without_its_log_is_told(tmp_path):
     copy_while_writing(tmp_path / "a", tmp_path / "b")
     for _ in range(2):
-        with pytest.raises(StudyError, match=r"nothing is in this file; .* copy study\.sqlite-wal along with it"):
+        with pytest.raises(StudyError, match=r"this file is empty; .* copy study\.sqlite-wal along with it"):
             Study.read(tmp_path / "b")
     with Study.read(tmp_path / "a") as study:
         assert study.count() == 9
@@ -455,7 +458,7 @@ def test_a_link_to_the_file_of_a_study_that_is_being_written_reads_its_log(tmp_p
 def test_a_log_in_a_read_only_folder_is_told(tmp_path, monkeypatch):
     copy_while_writing(tmp_path / "a", tmp_path / "b", log=True)
     monkeypatch.setattr(os, "access", lambda path, mode: False)
-    with pytest.raises(StudyError, match="SQLite reads only in a folder that may be written; copy both files to one"):
+    with pytest.raises(StudyError, match="SQLite reads only in a writable folder; copy both files to one"):
         Study.read(tmp_path / "b")
 
 

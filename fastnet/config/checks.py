@@ -1,4 +1,4 @@
-"""The rules that settings are checked by, each with its sentence."""
+"""The rules that settings must follow, each with its error message."""
 
 from __future__ import annotations
 
@@ -9,11 +9,18 @@ from fastnet.limits import usable_cores
 from fastnet.scalars import plain
 
 LARGEST = 1e6
-"""Largest learning rate, weight decay and epsilon: beyond all use, and well within float32."""
+"""Largest learning rate, weight decay and epsilon: larger than any useful value, and well within float32."""
 
 SMALLEST_EPSILON = 1e-30
-"""Below float32's smallest number a weight without a gradient would become 0 / 0."""
+"""Below float32's smallest number the update of a weight without a gradient would be 0 / 0."""
+
 MAX_EPOCHS = 1_000_000
+
+MAX_NETWORKS = 1000
+"""Most networks of an ensemble."""
+
+INTERRUPTS = ("raise", "return")
+"""What Ctrl-C does in a function that trains: raise KeyboardInterrupt, or return the result so far."""
 
 _LARGEST_REAL = sys.float_info.max
 
@@ -28,7 +35,7 @@ def check_number(name: str, value: object) -> float:
 def check_range(
     name: str, value: object, low: float, high: float, *, open_low: bool = False, open_high: bool = True
 ) -> None:
-    """Raise `ConfigError` unless a setting is a number between two bounds, of which the upper is not allowed itself."""
+    """Raise `ConfigError` unless a setting is a number between two bounds, by default in ``[low, high)``."""
     number = check_number(name, value)
     above = number > low if open_low else number >= low
     below = number < high if open_high else number <= high
@@ -45,7 +52,7 @@ def check_count(name: str, value: object, low: int = 1, high: int = 2**31 - 1) -
 
 
 def _shown(value: object) -> str:
-    """Write a refused value; Python does not write whole numbers of thousands of digits."""
+    """Write a refused value; Python does not print whole numbers of thousands of digits."""
     return "a huge number" if isinstance(value, int) and value.bit_length() > 1100 else repr(value)
 
 
@@ -56,14 +63,7 @@ def check_choice(name: str, value: object, allowed: tuple[str, ...]) -> None:
 
 
 def check_hyperparameter(name: str, value: float) -> None:
-    """Raise `ConfigError` unless `value` is allowed for the scalar hyperparameter `name`.
-
-    The same rule serves a fixed value in `TrainConfig` and both ends of a range in a search space.
-
-    Examples
-    --------
-    >>> check_hyperparameter("learning_rate", 0.01)
-    """
+    """Raise `ConfigError` unless `value`, fixed or the end of a searched range, is allowed for a hyperparameter."""
     if name == "epsilon":
         check_range(name, value, SMALLEST_EPSILON, LARGEST, open_high=False)
     elif name == "learning_rate":
@@ -82,23 +82,8 @@ def check_hyperparameter(name: str, value: float) -> None:
         check_range(name, value, 0.0, 1.0)
 
 
-MAX_NETWORKS = 1000
-"""Most networks of an ensemble."""
-
-
 def count_threads(jobs: int | None) -> int:
-    """Return how many threads to use: `jobs`, or with None as many as `fastnet.limits.usable_cores` returns.
-
-    Raises
-    ------
-    ConfigError
-        If `jobs` is not a whole number from 1 to 4096.
-
-    Examples
-    --------
-    >>> count_threads(2)
-    2
-    """
+    """Return how many threads to use: `jobs`, a whole number from 1 to 4096, or all usable cores if it is None."""
     if jobs is None:
         return usable_cores()
     jobs = plain(jobs)
@@ -107,14 +92,10 @@ def count_threads(jobs: int | None) -> int:
 
 
 def count_networks(networks: int) -> int:
-    """Return how many networks an ensemble is to have; raise `ConfigError` unless that number can be trained."""
+    """Return the number of networks of an ensemble; raise `ConfigError` unless it is from 1 to `MAX_NETWORKS`."""
     networks = plain(networks)
     check_count("networks", networks, high=MAX_NETWORKS)
     return networks
-
-
-INTERRUPTS = ("raise", "return")
-"""What Ctrl-C does in a function that trains: end it with KeyboardInterrupt, or with the result so far."""
 
 
 def check_interrupt(interrupt: object) -> None:

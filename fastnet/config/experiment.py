@@ -1,4 +1,4 @@
-"""What experiments have in common."""
+"""The settings of experiments."""
 
 from __future__ import annotations
 
@@ -12,25 +12,24 @@ EXPERIMENTS = (
     *("overfit", "weight-decay", "dropout", "ensemble", "data", "validation", "search"),
     *("initialisation", "optimizers"),
 )
-"""The experiments of `fastnet.experiments`, in the order of the chapter, its neighbours last."""
+"""The experiments of `fastnet.experiments`, in the order of the chapter; those outside it come last."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExperimentConfig:
-    """What experiments have in common.
+    """The settings that all experiments share.
 
     Parameters
     ----------
     seeds : int
-        Networks of each setting, whose differences give the spread; 1 to 1000.
+        Networks trained for each setting, whose differences give the spread; 1 to 1000.
     epochs : int or None
         Passes over the training data, instead of each experiment's own.
     samples : int or None
         Training samples, instead of each experiment's own: 300 in section 6.4, 500 in its search.
     test_samples : int or None
-        Test samples that are looked at after every epoch, evenly spread over the test set; None or ``"all"`` for
-        all of them. Two
-        thousand measure an accuracy of 0.8 to within 0.01; all 10,000 of MNIST take three times as long.
+        Test samples evaluated after every epoch, spread evenly over the test set; None or ``"all"`` for all of them.
+        2,000 of them measure an accuracy of 0.8 to within 0.01; all 10,000 of MNIST take three times as long.
 
     Raises
     ------

@@ -11,7 +11,7 @@ from fastnet.scalars import make_plain
 ACTIVATIONS = ("relu", "leaky-relu", "tanh", "logistic", "gelu", "silu")
 INITS = ("he", "xavier")
 INIT_OF = {name: "xavier" if name in ("tanh", "logistic") else "he" for name in ACTIVATIONS}
-"""Initial values of each activation where none are given: He's for those like ReLU, Xavier's for the S-shaped ones."""
+"""Default initial values of each activation: He's for those like ReLU, Xavier's for the S-shaped ones."""
 
 BOOK_HIDDEN = (100,) * 6
 """Six hidden layers of 100: the network of chapter 6.4-6.5 of *Deep Learning from Scratch*."""
@@ -30,8 +30,8 @@ class NetworkSpec:
     hidden : tuple of int
         Width of each hidden layer, each at least 1; empty for softmax regression.
     activation : {"relu", "leaky-relu", "tanh", "logistic", "gelu", "silu"}
-        Of the hidden layers. ``leaky-relu`` has the slope 0.01 below zero; ``gelu`` is ``z Φ(z)`` with the normal
-        distribution itself, not its approximation; ``silu`` is z times the logistic function of z.
+        Activation of the hidden layers. ``leaky-relu`` has the slope 0.01 below zero; ``gelu`` is ``z Φ(z)`` with the
+        exact normal distribution, not an approximation; ``silu`` is z times the logistic function of z.
     init : {"he", "xavier"}
         Standard deviation of the initial weights: ``sqrt(2 / n_in)`` (He et al. 2015) or
         ``sqrt(2 / (n_in + n_out))`` (Glorot and Bengio 2010). Biases start at zero.
@@ -39,7 +39,7 @@ class NetworkSpec:
     Raises
     ------
     ConfigError
-        If a size or the name of the activation or of the initial values is not allowed.
+        If a size, the activation or the initial values are not allowed.
 
     Examples
     --------

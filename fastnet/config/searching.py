@@ -1,4 +1,4 @@
-"""What a search does."""
+"""The settings of a search."""
 
 from __future__ import annotations
 
@@ -20,48 +20,48 @@ ENSEMBLES = ("average", "greedy")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SearchConfig:
-    """What a search does: how many trials, of what, from which ranges, and what becomes of them.
+    """The settings of a search: its trials, their ranges, and what follows the last of them.
 
     Parameters
     ----------
     trials : int
-        Total number of trials of the study, those already stored included; stages share them.
+        Total number of trials of the study, including those already stored; stages share them.
     space : dict of str to str
         Text form of a distribution per searched hyperparameter, such as ``{"learning_rate": "log:1e-6:1e-2"}``;
         read and checked by `fastnet.tuning.space.space.Space`. Defaults to the ranges of section 6.5.3 of the book.
     train : TrainConfig
         Everything that is not searched. Its ``seed`` is the seed of the study.
     validation_fraction : float
-        Part of the training data set aside for validation, in (0, 1).
+        Share of the training data set aside for validation, in (0, 1).
     folds : int or None
         Stratified folds of a cross-validation, at least 2, instead of one validation part; a trial's value is the
         mean over them.
     sampler : {"random", "sobol", "grid"}
-        Where in the ranges the trials lie.
+        How trials are placed in the ranges.
     levels : int
-        Points of each range on a grid.
+        Points per range on a grid.
     pruning : {"none", "halving", "median"}
         Which trials end early: none; all but the best ``1 / eta`` at every rung of epochs; those below the median.
     eta : int
-        Share of trials, and of epochs, between the rungs of halving, at least 2.
+        Factor between the rungs of halving, in trials and in epochs, at least 2.
     first_epochs : int
         Epochs before trials are compared for the first time.
     pack_size : int
         Consecutive trials that are compared with one another when pruning.
     metric : {"accuracy", "loss"}
-        What trials are compared by, on the validation data.
+        How trials are compared, on the validation data.
     stages : int
-        Rounds of the search; after each the ranges shrink to where the best trials lie.
+        Rounds of the search; after each, the ranges shrink to where the best trials lie.
     expand : bool
-        Whether a range is also moved beyond its border where the best trials pile up there.
+        Whether a range also moves beyond its border where the best trials pile up there.
     final : int
         Candidates that are trained again on fresh seeds at the end, to choose one; 0 or ``"none"`` for no choice.
     repeats : int
-        Fresh seeds of each candidate.
+        Fresh seeds per candidate.
     ensemble_top : int
-        Networks of the best trials that are put together as one model at the end, up to 1000; 0 for no such model.
+        Networks of the best trials that are combined into one model at the end, up to 1000; 0 for no such model.
     ensemble : {"average", "greedy"}
-        How: each of them once, or those, as often as it helps, that are good together on the validation data.
+        How they are combined: each counts once, or each counts as often as it improves the validation result.
 
     Raises
     ------
@@ -130,8 +130,8 @@ class SearchConfig:
 def as_settings(config: Any) -> dict[str, Any]:
     """Flatten a configuration into JSON-ready names and values, with `hidden` in its text form.
 
-    A learning rate that was left out is written as the one that it stands for, and as None where the optimizer that it
-    follows from is searched; initial values and their activation likewise.
+    An omitted learning rate is written as the optimizer's default, or as None if the optimizer is searched. The same
+    holds for initial values and the activation.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Settings as text: TOML and JSON files that name options, amounts of memory, and the sentence for an unknown name."""
+"""Settings as text: TOML and JSON files, amounts of memory, and suggestions for unknown names."""
 
 from __future__ import annotations
 
@@ -16,24 +16,16 @@ MAX_BYTES = 1_000_000
 """A larger file cannot be a list of settings."""
 
 LARGEST_INT = 2**64
-"""No setting is a larger whole number, and of thousands of digits Python cannot even print them."""
+"""No setting is a larger whole number, and Python cannot even print one of thousands of digits."""
 
 DEEPEST = 16
-"""Objects within objects in what fastnet writes as JSON; its own are 5 deep."""
+"""Deepest nesting of JSON objects that is read; fastnet writes at most 5 levels."""
 
 
 def read_settings(path: Path) -> dict[str, Any]:
-    """Read names and values from a file.
+    """Read names and values from a file of TOML or one JSON object, which begins with a brace.
 
-    Parameters
-    ----------
-    path : Path
-        TOML, or one JSON object; distinguished by the first character, which is a brace in JSON only.
-
-    Returns
-    -------
-    dict of str to value
-        Hyphens in names are read as underscores; tables, such as ``[space]``, are dicts in it. JSON's null is left out.
+    Hyphens in names become underscores; tables, such as ``[space]``, become dicts; JSON's null is left out.
 
     Raises
     ------
@@ -58,11 +50,11 @@ def parse_settings(content: bytes, source: str) -> dict[str, Any]:
     {'learning_rate': 0.01, 'hidden': '100x6'}
     """
     if len(content) > MAX_BYTES:
-        raise ConfigError(f"{source}: larger than {MAX_BYTES // 1_000_000} MB, which no list of settings is")
+        raise ConfigError(f"{source}: larger than {MAX_BYTES // 1_000_000} MB; a settings file must be smaller")
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError:
-        raise ConfigError(f"{source}: not a text in UTF-8; settings are TOML or one JSON object") from None
+        raise ConfigError(f"{source}: not UTF-8 text; settings are TOML or one JSON object") from None
     as_json = text.lstrip().startswith("{")
     try:
         read = json.loads(text, object_pairs_hook=_unique, parse_constant=float) if as_json else tomllib.loads(text)
@@ -78,17 +70,7 @@ def parse_settings(content: bytes, source: str) -> dict[str, Any]:
 
 
 def to_toml(settings: Mapping[str, Any]) -> str:
-    """Write settings the way `read_settings` reads them.
-
-    Parameters
-    ----------
-    settings : mapping of str to bool, int, float or str
-        Names with underscores; None is left out. Mappings of the same become tables and are written last.
-
-    Returns
-    -------
-    str
-        TOML, one line a setting.
+    """Write settings as TOML, one line each, without those that are None; mappings become tables at the end.
 
     Examples
     --------
@@ -107,7 +89,7 @@ def to_toml(settings: Mapping[str, Any]) -> str:
 
 
 def toml_value(value: Any) -> str:
-    r"""Write one value as TOML does; one that TOML has no word for, as Python does.
+    r"""Write one value as TOML does; values that TOML does not know are written as Python does.
 
     Examples
     --------
@@ -120,7 +102,7 @@ def toml_value(value: Any) -> str:
 
 
 def format_memory(size: float) -> str:
-    """Write an amount of memory with about three digits, in units of 1024, as it is typed after ``--memory``.
+    """Write an amount of memory with about three digits, in units of 1024, as `parse_memory` reads it.
 
     Examples
     --------
@@ -136,21 +118,10 @@ def format_memory(size: float) -> str:
 
 
 def is_tame(value: Any, *, finite: bool = True, depth: int = DEEPEST) -> bool:
-    r"""Whether what JSON was read as can be printed, written again and computed with.
+    r"""Whether a value from `json.loads` can be printed, written again and computed with.
 
-    Parameters
-    ----------
-    value : object
-        From `json.loads`.
-    finite : bool
-        Whether NaN and infinity, which Python's JSON has, are refused.
-    depth : int
-        Objects and lists within one another, at most.
-
-    Returns
-    -------
-    bool
-        False with a whole number of more than 64 bits, half of a surrogate pair, or more depth.
+    It may hold no whole number of more than 64 bits, no lone surrogate, no deeper nesting than `depth`, and, if it must
+    be `finite`, neither NaN nor infinity.
 
     Examples
     --------
@@ -170,7 +141,7 @@ def is_tame(value: Any, *, finite: bool = True, depth: int = DEEPEST) -> bool:
 
 
 def suggestion(name: str, names: Collection[str]) -> str:
-    """Return the end of a sentence that names what `name` may have been meant for, or nothing.
+    """Return the end of a sentence that suggests the nearest of `names`, or nothing.
 
     Examples
     --------
@@ -184,7 +155,7 @@ def suggestion(name: str, names: Collection[str]) -> str:
 def _is_writable(text: str) -> bool:
     try:
         text.encode()
-    except UnicodeEncodeError:  # half of a pair, which JSON can spell and UTF-8 cannot
+    except UnicodeEncodeError:  # a lone surrogate, which JSON can spell and UTF-8 cannot
         return False
     return True
 
@@ -207,7 +178,7 @@ def _underscored(settings: Mapping[str, Any], depth: int = DEEPEST) -> dict[str,
 
 def _refuse_huge(name: str, value: Any, depth: int) -> None:
     if isinstance(value, (Mapping, list)) and depth == 0:
-        raise ConfigError(f"{name} lies within more than {DEEPEST} tables or lists; settings need one table")
+        raise ConfigError(f"{name} is nested in more than {DEEPEST} tables or lists; settings need one table")
     if isinstance(value, int) and abs(value) > LARGEST_INT:
         raise ConfigError(f"{name} is a whole number of {value.bit_length()} bits; no setting has more than 64")
     for item in value if isinstance(value, list) else ():

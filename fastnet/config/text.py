@@ -1,4 +1,4 @@
-"""The text forms of settings, as they are typed: widths of layers, dropout, counts, times, memory, numbers."""
+"""The text forms of settings: layer widths, dropout, counts, times, memory, numbers; each parser has a writer."""
 
 from __future__ import annotations
 
@@ -30,32 +30,12 @@ def check_widths(name: str, value: object) -> None:
 
 
 def parse_hidden(text: str) -> tuple[int, ...]:
-    """Read the text form of the hidden layers.
-
-    Parameters
-    ----------
-    text : str
-        ``"100x6"`` (six layers of 100), ``"512,256"`` or ``"512-256"``, a mixture (``"256x2,64"``), or ``"none"`` for
-        no hidden layer.
-
-    Returns
-    -------
-    tuple of int
-        One width per hidden layer.
-
-    Raises
-    ------
-    ConfigError
-        If the text does not follow that form or a width or a repetition is not at least 1.
+    """Read the widths of the hidden layers; widths are separated by commas or hyphens.
 
     Examples
     --------
-    >>> parse_hidden("100x3")
-    (100, 100, 100)
-    >>> parse_hidden("256x2,64")
-    (256, 256, 64)
-    >>> parse_hidden("none")
-    ()
+    >>> parse_hidden("100x3"), parse_hidden("256x2,64"), parse_hidden("512-256"), parse_hidden("none")
+    ((100, 100, 100), (256, 256, 64), (512, 256), ())
     """
     cleaned = text.strip().lower()
     if cleaned in ("none", "0x0"):
@@ -68,7 +48,7 @@ def parse_hidden(text: str) -> tuple[int, ...]:
         count = _short_count(repeat) if repeat else 1
         check_count("hidden repetition", count, high=1000)
         widths.extend([_short_count(width)] * count)
-        if len(widths) > MAX_LAYERS:  # sooner than all of a long text is read
+        if len(widths) > MAX_LAYERS:  # before the rest of a long text is read
             break
     hidden = tuple(widths)
     check_widths("hidden", hidden)
@@ -76,7 +56,7 @@ def parse_hidden(text: str) -> tuple[int, ...]:
 
 
 def _short_count(digits: str) -> int:
-    """Read a whole number of the size of a layer; of more digits the first, for Python reads none of thousands."""
+    """Read the first nine digits of a whole number, which exceed every layer; Python refuses thousands of digits."""
     return int((digits.lstrip("0") or "0")[:9])
 
 
@@ -85,10 +65,8 @@ def format_hidden(hidden: tuple[int, ...]) -> str:
 
     Examples
     --------
-    >>> format_hidden((100, 100, 64))
-    '100x2,64'
-    >>> format_hidden(())
-    'none'
+    >>> format_hidden((100, 100, 64)), format_hidden(())
+    ('100x2,64', 'none')
     """
     parts: list[list[int]] = []
     for width in hidden:
@@ -101,11 +79,6 @@ def format_hidden(hidden: tuple[int, ...]) -> str:
 
 def parse_dropout(text: str) -> float | tuple[float, ...]:
     """Read the text form of dropout: one number for all hidden layers, or one for each.
-
-    Raises
-    ------
-    ConfigError
-        If a part is not a number.
 
     Examples
     --------
@@ -131,12 +104,7 @@ def format_dropout(dropout: float | tuple[float, ...]) -> str:
 
 
 def parse_count(text: str, word: str, *, of: str, high: int = 2**31 - 1) -> int | None:
-    """Read a whole number from 1 to `high`, or the `word` that stands for None.
-
-    Raises
-    ------
-    ConfigError
-        If the text is neither; `of` says what is counted.
+    """Read a whole number from 1 to `high`, or the `word` that stands for None; errors name what is counted, `of`.
 
     Examples
     --------
@@ -152,28 +120,12 @@ def parse_count(text: str, word: str, *, of: str, high: int = 2**31 - 1) -> int 
 
 
 def parse_candidates(text: str) -> int:
-    """Read how many trials the final choice trains again: ``"5"``, or ``"none"`` for no final choice.
-
-    Raises
-    ------
-    ConfigError
-        If the text is neither a number from 1 to 1000 nor ``"none"``.
-
-    Examples
-    --------
-    >>> parse_candidates("5"), parse_candidates("none")
-    (5, 0)
-    """
+    """Read the number of candidates of a final choice, 1 to 1000; ``"none"`` is 0."""
     return parse_count(text, "none", of="candidates", high=MAX_CANDIDATES) or 0
 
 
 def parse_duration(text: str) -> float:
     """Read a time in seconds, at most a year.
-
-    Raises
-    ------
-    ConfigError
-        If the text is not a time.
 
     Examples
     --------
@@ -186,7 +138,7 @@ def parse_duration(text: str) -> float:
         raise ConfigError(f"{text!r} is not a time: write 90 or 90s, 30m, 2h or 1h30m")
     seconds = sum(float(count) * _SECONDS[unit] for unit, count in match.groupdict().items() if count)
     if not 0.0 < seconds <= _LONGEST:
-        raise ConfigError(f"{text!r} must be more than nothing and at most a year (8760h)")
+        raise ConfigError(f"{text!r} must be greater than 0 and at most a year (8760h)")
     return seconds
 
 
@@ -208,11 +160,6 @@ def format_duration(seconds: float) -> str:
 def parse_memory(text: str) -> int:
     """Read an amount of memory in bytes; K, M, G and T are powers of 1024.
 
-    Raises
-    ------
-    ConfigError
-        If the text is not an amount of memory.
-
     Examples
     --------
     >>> parse_memory("512M"), parse_memory("2G") == parse_memory("2GiB") == parse_memory("2gb") == 2**31
@@ -228,7 +175,7 @@ def parse_memory(text: str) -> int:
 
 
 def seconds(timeout: float | str) -> float:
-    """Return the seconds of a timeout; raise `ConfigError` unless it is a time or a number from 0, infinity included.
+    """Return the seconds of a timeout, given as text or as a number from 0 to infinity.
 
     Examples
     --------
@@ -244,7 +191,7 @@ def seconds(timeout: float | str) -> float:
 
 
 def whole_bytes(memory: int | str) -> int:
-    """Return a number of bytes; raise `ConfigError` unless it is an amount of memory or a whole number from 1.
+    """Return the bytes of an amount of memory, given as text or as a whole number from 1.
 
     Examples
     --------
@@ -260,7 +207,7 @@ def whole_bytes(memory: int | str) -> int:
 
 
 def format_number(value: float) -> str:
-    """Write a number as briefly as it can be read back as the same.
+    """Write a number in the shortest form that reads back as the same number.
 
     Examples
     --------

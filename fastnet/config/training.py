@@ -1,4 +1,4 @@
-"""How one network is built and trained."""
+"""The settings of one network and its training."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ LEARNING_RATES = {
     **dict.fromkeys(("sgd", "momentum", "nesterov", "adagrad"), 0.01),
     **dict.fromkeys(("rmsprop", "adam", "adamw"), 0.001),
 }
-"""Step size of each optimizer where none is given: the book's, and for those that divide by a running mean of squares
-the tenth of it that their authors advise."""
+"""Default learning rate of each optimizer: the book's value, or a tenth of it for RMSprop and Adam, as their authors
+recommend."""
 
 OPTIMIZERS = tuple(LEARNING_RATES)
 SCHEDULES = ("constant", "step", "cosine")
@@ -33,32 +33,32 @@ _HYPERPARAMETERS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainConfig:
-    """How one network is built and trained.
+    """The settings of one network and its training.
 
     Parameters
     ----------
     hidden : tuple of int
         Width of each hidden layer, or their text form: ``"100x6"``, ``"512,256"``, ``"none"``.
     activation : {"relu", "leaky-relu", "tanh", "logistic", "gelu", "silu"}
-        Of the hidden layers, see `NetworkSpec`.
+        Activation of the hidden layers, see `NetworkSpec`.
     init : {"he", "xavier"}, optional
-        Initial values, see `NetworkSpec`; those of `INIT_OF` for the activation if left out.
+        Initial values, see `NetworkSpec`; the default follows from the activation, see `INIT_OF`.
     optimizer : {"sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw"}
         Update rule. ``weight_decay`` enters the gradient (L2), except with ``adamw``, where it is decoupled.
     learning_rate : float, optional
-        Step size, in (0, 1e6]; that of `LEARNING_RATES` for the optimizer if left out. Where there is a schedule or a
-        warm-up, the largest that it reaches.
+        Step size, in (0, 1e6]; the default follows from the optimizer, see `LEARNING_RATES`. With a schedule or a
+        warm-up, the largest one reached.
     schedule : {"constant", "step", "cosine"}
-        What becomes of the learning rate: nothing; ``step_factor`` times as much every ``step_epochs`` epochs; or half
-        a cosine from the end of the warm-up down to 0 at the end of the last epoch (Loshchilov and Hutter 2017), moving
-        every step.
+        How the learning rate changes: not at all; multiplied by ``step_factor`` every ``step_epochs`` epochs; or half a
+        cosine from the end of the warm-up down to 0 at the end of the last epoch, changing every step (Loshchilov and
+        Hutter 2017).
     warmup_epochs : float
-        Epochs over which the learning rate first rises linearly to its value, step by step, in [0, ``epochs``]; with
-        any schedule, and it need not be whole.
+        Epochs over which the learning rate first rises linearly to its value, step by step, in [0, ``epochs``], also
+        fractional; works with any schedule.
     step_epochs : int
         Epochs between two changes of ``schedule="step"``, counted from the beginning, at least 1.
     step_factor : float
-        What each of them multiplies by, in (0, 1].
+        Factor of each change, in (0, 1].
     weight_decay : float
         λ of ``½ λ Σ w²`` (weights only, never biases), in [0, 1e6].
     momentum : float
@@ -70,22 +70,22 @@ class TrainConfig:
     epsilon : float
         Offset of the denominator of AdaGrad, RMSprop and Adam, in [1e-30, 1e6].
     label_smoothing : float
-        Part of the target that is spread evenly over all classes in training, in [0, 1) (Szegedy et al. 2016). The
-        training loss is that of the smoothed targets; validation and accuracies know nothing of it.
+        Share of the target that is spread evenly over all classes in training, in [0, 1) (Szegedy et al. 2016). The
+        training loss is measured against the smoothed targets; validation losses and accuracies are not affected.
     dropout : float or tuple of float
-        Probability that a hidden unit is dropped during training, in [0, 1): one for all hidden layers or one
-        for each, also as text: ``"0,0.5"``.
+        Probability that a hidden unit is dropped in training, in [0, 1): one for all hidden layers or one for each,
+        also as text: ``"0,0.5"``.
     dropout_scaling : {"inverted", "test-time"}
-        ``inverted`` divides the kept units by ``1 - dropout`` while training; ``test-time`` leaves training alone and
-        multiplies by ``1 - dropout`` in evaluation, as the book does (section 6.4.3).
+        ``inverted`` divides the kept units by ``1 - dropout`` in training; ``test-time`` multiplies all units by
+        ``1 - dropout`` in evaluation instead, as the book does (section 6.4.3).
     batch_size : int
-        Samples per step; the last batch of an epoch is shorter when the data do not divide.
+        Samples per step; the last batch of an epoch is shorter if the data do not divide evenly.
     epochs : int
         Passes over the training data.
     early_stopping : int or None
         Stop after this many epochs without a better validation score; None never stops early.
     seed : int
-        Everything random follows from it, 0 to 2**64 - 1.
+        Seed of everything random, 0 to 2**64 - 1.
 
     Raises
     ------
@@ -158,7 +158,7 @@ class TrainConfig:
         check_count("seed", self.seed, low=0, high=MAX_SEED)
 
     def resolved(self) -> TrainConfig:
-        """Return the configuration with what was left out filled in: the learning rate and the initial values.
+        """Return the configuration with the defaults of learning rate and initial values filled in.
 
         Examples
         --------
@@ -171,12 +171,12 @@ class TrainConfig:
 
     @property
     def effective_learning_rate(self) -> float:
-        """The learning rate: the one given, or the optimizer's own."""
+        """The learning rate, by default that of the optimizer."""
         return LEARNING_RATES[self.optimizer] if self.learning_rate is None else self.learning_rate
 
     @property
     def effective_init(self) -> str:
-        """The initial values: those given, or the activation's own."""
+        """The initial values, by default those of the activation."""
         return INIT_OF[self.activation] if self.init is None else self.init
 
     @property
@@ -185,7 +185,7 @@ class TrainConfig:
         return self.dropout if isinstance(self.dropout, tuple) else (self.dropout,) * len(self.hidden)
 
     def network(self, n_inputs: int, n_outputs: int) -> NetworkSpec:
-        """Describe the network that this configuration builds for data of that width and number of classes."""
+        """Return the shape of the network for data with this number of features and of classes."""
         return NetworkSpec(
             n_inputs=n_inputs,
             n_outputs=n_outputs,
@@ -196,18 +196,7 @@ class TrainConfig:
 
 
 def as_train_config(config: TrainConfig | None) -> TrainConfig:
-    """Return a configuration, with None that of the defaults.
-
-    Raises
-    ------
-    ConfigError
-        If it is something else.
-
-    Examples
-    --------
-    >>> as_train_config(None).epochs
-    50
-    """
+    """Return a configuration with its defaults filled in; None gives the default one."""
     if config is not None and not isinstance(config, TrainConfig):
         raise ConfigError(
             f"config is a {type(config).__name__}: give a fastnet.TrainConfig, such as TrainConfig(hidden=(64, 64))"
@@ -217,11 +206,6 @@ def as_train_config(config: TrainConfig | None) -> TrainConfig:
 
 def train_config_from(settings: Mapping[str, Any]) -> TrainConfig:
     """Build a configuration from names and values, where None stands for the default.
-
-    Raises
-    ------
-    ConfigError
-        If a value is outside its range.
 
     Examples
     --------

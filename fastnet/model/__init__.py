@@ -1,1 +1,1 @@
-"""What was trained and answers: one network, an ensemble, and their file."""
+"""Trained models: one network, an ensemble, and their file."""

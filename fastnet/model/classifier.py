@@ -1,7 +1,7 @@
 """A trained network as a value and as a file: weights, scaling, class names and how it was trained.
 
-The file is safetensors: the tensors are float32, and float64 where features are scaled in it; everything else is one
-JSON text under the metadata key `fastnet`, so that any safetensors reader can open it and nothing in it is executed.
+The file is safetensors: the tensors are float32, or float64 where features are scaled in float64; everything else is
+one JSON text under the metadata key `fastnet`. Any safetensors reader can open it, and nothing in it is executed.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from fastnet.data.labels import classes_from, label_values
 from fastnet.data.pipeline.scaling import Scaler
 from fastnet.errors import ModelError
 from fastnet.files import as_path
-from fastnet.model.file import FloatArray, read_file, telling
+from fastnet.model.file import FloatArray, model_errors, read_file
 from fastnet.model.predictor import Predictor
 
 if TYPE_CHECKING:
@@ -45,21 +45,21 @@ class Model(Predictor):
     biases : sequence of ndarray
         One (n_out,) float32 array per layer, finite.
     scaler : Scaler
-        How features are scaled before the first layer, learnt on the training rows.
+        Scaling of features before the first layer, learnt on the training rows.
     class_names : tuple of str
-        The names of the classes, in the order of the outputs.
+        Names of the classes, in the order of the outputs.
     classes : ndarray, optional
-        Their values, (O,) int64, float64, bool or str; if left out, the names as numbers if all are whole numbers, as
-        text otherwise.
+        Labels of the classes, (O,) int64, float64, bool or str; by default the names, as numbers if all of them are
+        whole numbers.
     extent : Extent, optional
-        How far the features of the training samples reach.
+        Range of the training samples' features.
     eval_scales : tuple of float
-        Factor on the outputs of each hidden layer in evaluation: 1, which is the default, or ``1 - dropout`` with
+        Factor on the outputs of each hidden layer in evaluation: 1 by default, or ``1 - dropout`` with
         ``dropout_scaling="test-time"``.
     settings : dict
-        How it was trained, ready for JSON.
+        Settings of the training, ready for JSON.
     metrics : dict
-        What was measured at the end of the training, ready for JSON.
+        Measurements at the end of the training, ready for JSON.
 
     Raises
     ------
@@ -134,7 +134,7 @@ class Model(Predictor):
         return forward(self.spec, self.weights, self.biases, self.eval_scales, self.scaler, features)
 
     def to_parts(self) -> tuple[dict[str, Any], dict[str, FloatArray]]:
-        """Return what is written of it: the description, ready for JSON, and the tensors by name."""
+        """Return the contents of its file: the description, ready for JSON, and the tensors by name."""
         header = {
             "n_inputs": self.spec.n_inputs,
             "n_outputs": self.spec.n_outputs,
@@ -170,30 +170,24 @@ class Model(Predictor):
         Raises
         ------
         ModelError
-            If the file is missing, damaged, or not one of fastnet's models; an ensemble is read by
-            `fastnet.load_model`.
+            If the file is missing, damaged, or not a single network of fastnet; `fastnet.load_model` reads ensembles
+            too.
         """
         file = as_path(path, "path")
         header, tensors = read_file(file)
         if "members" in header:
             raise ModelError(f"{path}: an ensemble of several networks, not a single one; fastnet.load_model reads it")
-        with telling(file):
+        with model_errors(file):
             return cls.from_parts(header, tensors)
 
     @classmethod
     def from_parts(cls, header: Mapping[str, Any], tensors: Mapping[str, FloatArray]) -> Model:
-        """Make it of what `to_parts` returned.
-
-        Raises
-        ------
-        FastnetError, KeyError, TypeError, ValueError, AttributeError
-            If something is missing or does not fit.
-        """
+        """Build a model from what `to_parts` returned; raise one of the errors of `model_errors` if it does not fit."""
         spec = NetworkSpec(
             n_inputs=header["n_inputs"],
             n_outputs=header["n_outputs"],
             hidden=parse_hidden(header["hidden"]),
-            activation=header.get("activation", "relu"),  # files from before there were others do not name it
+            activation=header.get("activation", "relu"),  # files of early versions have no other and do not name it
             init=header["init"],
         )
         n_layers = len(spec.hidden) + 1
@@ -221,24 +215,10 @@ def trained_model(
     parameters: FloatArray,
     metrics: dict[str, Any],
 ) -> Model:
-    """Make a model of a network that was trained.
+    """Build a model from a network that was trained.
 
-    Parameters
-    ----------
-    config : TrainConfig
-        How it was trained.
-    data : TrainingData
-        What it was trained on.
-    table : (L, N_FIELDS) int64
-        Where its layers lie, see `fastnet.kernels.layout`.
-    parameters : (n_parameters,) float32
-        Its weights and biases there; they are copied.
-    metrics : dict
-        What was measured, ready for JSON.
-
-    Returns
-    -------
-    Model
+    `table`, (L, N_FIELDS) int64, says where its layers lie in `parameters`, (n_parameters,) float32, see
+    `fastnet.kernels.layout`; the parameters are copied.
     """
     from fastnet.kernels import layout
     from fastnet.kernels.context import SCALE
@@ -265,7 +245,7 @@ def _check_tensor(name: str, tensor: npt.NDArray[Any], shape: tuple[int, ...], d
     if tensor.shape != shape or tensor.dtype != wanted:
         raise ModelError(f"{name} is {tensor.dtype} {tensor.shape}: must be {wanted} {shape}")
     if not np.isfinite(tensor).all():
-        raise ModelError(f"{name} holds values that are not finite: the training diverged")
+        raise ModelError(f"{name} contains values that are not finite: the training diverged")
 
 
 def _check_extent(extent: Extent, n_inputs: int) -> None:
@@ -282,12 +262,12 @@ def _frozen_classes(classes: npt.NDArray[Any] | None, names: tuple[str, ...]) ->
 
 
 def _classes_of(header: Mapping[str, Any]) -> npt.NDArray[Any]:
-    """Read the values of the classes; files from before they were written have the names only."""
+    """Read the labels of the classes; files of early versions have the names only."""
     if "classes" not in header:
         return classes_from([str(name) for name in header["class_names"]])
     values = header["classes"]
     if len({type(value) for value in values}) != 1 or len(set(values)) < len(values):
-        raise ModelError("its classes are not different values of one kind")
+        raise ModelError("its classes are not distinct values of one type")
     return label_values(values, "classes")
 
 
@@ -298,7 +278,7 @@ def _extent_of(header: Mapping[str, Any], tensors: Mapping[str, npt.NDArray[Any]
 
 
 def _eval_scales(header: Mapping[str, Any], n_hidden: int) -> tuple[float, ...]:
-    """Read the factors of evaluation; before dropout could differ between layers there was one for all."""
+    """Read the factors of evaluation; files of early versions have one for all layers."""
     if "eval_scales" not in header:
         return (float(header["eval_scale"]),) * n_hidden
     return tuple(float(scale) for scale in header["eval_scales"])

@@ -1,6 +1,6 @@
-"""Several networks as one model: the mean of their probabilities, its file, and which networks to take.
+"""Several networks as one model: the mean of their probabilities, its file, and the selection of networks.
 
-Each network errs in its own way, and what is the error of one alone averages out (*Deep Learning from Scratch*, section
+Networks make different mistakes, and the mistakes of a single one average out (*Deep Learning from Scratch*, section
 6.4.3; Goodfellow, Bengio and Courville, *Deep Learning*, section 7.11).
 """
 
@@ -21,32 +21,32 @@ from fastnet.data.pipeline.scaling import Scaler
 from fastnet.errors import ModelError
 from fastnet.files import as_path
 from fastnet.model.classifier import Model
-from fastnet.model.file import FloatArray, read_file, telling
+from fastnet.model.file import FloatArray, model_errors, read_file
 from fastnet.model.predictor import Predictor, Score, score_of
 
 ROUNDS = 50
-"""Additions of greedy selection beyond the networks it begins with."""
+"""Additions of greedy selection to the networks it begins with."""
 
 
 @dataclass(frozen=True, eq=False, slots=True, kw_only=True)
 class Ensemble(Predictor):
-    """Several networks that answer with the mean of their probabilities.
+    """Several networks that predict the mean of their probabilities.
 
     Parameters
     ----------
     members : sequence of Model
         At least one; of any architecture, with the same number of features and the same classes.
     weights : sequence of int, optional
-        How often each member counts, at least 1; once each if left out.
+        How often each member counts, at least 1; by default once.
     settings : dict
-        How it was made, ready for JSON; each member has settings of its own.
+        Settings of the ensemble, ready for JSON; each member has its own besides.
     metrics : dict
-        What was measured, ready for JSON.
+        Measurements, ready for JSON.
 
     Raises
     ------
     ModelError
-        If there is no member, the members do not belong together, or a weight is no whole number from 1.
+        If there is no member, the members differ in features or classes, or a weight is not a whole number from 1.
 
     Notes
     -----
@@ -87,23 +87,23 @@ class Ensemble(Predictor):
 
     @property
     def classes(self) -> npt.NDArray[Any]:  # type: ignore[override]
-        """The values of the classes."""
+        """Labels of the classes."""
         return self.members[0].classes
 
     @property
     def class_names(self) -> tuple[str, ...]:  # type: ignore[override]
-        """The names of the classes, in the same order."""
+        """Names of the classes, in the same order."""
         return self.members[0].class_names
 
     @property
     def scaler(self) -> Scaler:  # type: ignore[override]
-        """That of a network which scales in float64, if there is one: others round what it needs by themselves."""
+        """A scaler in float64 if a member has one, since the others round their features themselves."""
         scalers = [member.scaler for member in self.members]
         return next((scaler for scaler in scalers if scaler.dtype == np.float64), scalers[0])
 
     @property
     def extent(self) -> Extent | None:  # type: ignore[override]
-        """How far the features of the first network's training samples reach; None where that is not known."""
+        """Range of the training samples' features, that of the first network; None if unknown."""
         return self.members[0].extent
 
     @property
@@ -115,10 +115,10 @@ class Ensemble(Predictor):
         return mean_probabilities([member._probabilities(features) for member in self.members], self.weights)
 
     def to_parts(self) -> tuple[dict[str, Any], dict[str, FloatArray]]:
-        """Return what is written of it: the description, ready for JSON, and the tensors by name.
+        """Return the contents of its file: the description, ready for JSON, and the tensors by name.
 
-        The tensors of member i are those of its own file, named ``members.i.`` in front; the description has the
-        members', their weights, and once for all of them the classes.
+        The tensors of member i have the prefix ``members.i.``; the description has those of the members, their weights,
+        and the classes once for all of them.
         """
         headers: list[dict[str, Any]] = []
         tensors: dict[str, FloatArray] = {}
@@ -154,7 +154,7 @@ class Ensemble(Predictor):
         Raises
         ------
         ModelError
-            If the file is missing, damaged, or holds no ensemble.
+            If the file is missing, damaged, or not an ensemble.
         """
         loaded = load_model(path)
         if not isinstance(loaded, cls):
@@ -178,7 +178,7 @@ class Ensemble(Predictor):
 
 
 def load_model(path: str | os.PathLike[str]) -> Model | Ensemble:
-    """Read a model of either kind, as `Model.save` or `Ensemble.save` wrote it.
+    """Read a model that `Model.save` or `Ensemble.save` wrote.
 
     Parameters
     ----------
@@ -188,7 +188,7 @@ def load_model(path: str | os.PathLike[str]) -> Model | Ensemble:
     Returns
     -------
     Model or Ensemble
-        Both can ``predict``, ``predict_proba``, ``score`` and ``save``, see `fastnet.model.predictor.Predictor`.
+        Both have ``predict``, ``predict_proba``, ``score`` and ``save``, see `fastnet.model.predictor.Predictor`.
 
     Raises
     ------
@@ -203,24 +203,12 @@ def load_model(path: str | os.PathLike[str]) -> Model | Ensemble:
     file = as_path(path, "path")
     header, tensors = read_file(file)
     kind = Ensemble._from_parts if "members" in header else Model.from_parts
-    with telling(file):
+    with model_errors(file):
         return kind(header, tensors)
 
 
 def mean_probabilities(probabilities: Sequence[FloatArray], weights: Sequence[int] | None = None) -> FloatArray:
-    """Average the probabilities of several networks, as `Ensemble` does.
-
-    Parameters
-    ----------
-    probabilities : sequence of ndarray
-        (N, O) float32 of each network, at least one.
-    weights : sequence of int, optional
-        How often each counts, at least 0 and not all 0; once each if left out.
-
-    Returns
-    -------
-    ndarray
-        (N, O) float32.
+    """Average the (N, O) float32 probabilities of networks; each counts as often as its weight says, by default once.
 
     Examples
     --------
@@ -238,30 +226,25 @@ def mean_probabilities(probabilities: Sequence[FloatArray], weights: Sequence[in
 def greedy_selection(
     probabilities: Sequence[FloatArray], y: npt.NDArray[np.int64], metric: str = DEFAULT_METRIC, *, rounds: int = ROUNDS
 ) -> tuple[int, ...]:
-    """Choose networks for an ensemble, and how often each counts, so that it does well on some samples.
+    """Choose how often each network counts in an ensemble, at least 0 times, so that it does well on some samples.
 
     Parameters
     ----------
     probabilities : sequence of ndarray
         (N, O) float32 of each network on the same samples, at least one.
     y : ndarray
-        (N,) int64, the true classes; of samples that the networks have not learnt from.
+        (N,) int64, the true classes of samples that no network was trained on.
     metric : str
-        What decides; the loss breaks ties of the score, and what comes earlier those of both.
+        The metric to improve; the loss breaks ties of the score, and the order of the networks ties of both.
     rounds : int
-        How many networks are added, at least 0.
-
-    Returns
-    -------
-    tuple of int
-        How often each network counts, at least 0.
+        Number of networks that are added, at least 0.
 
     Notes
     -----
     Caruana, Niculescu-Mizil, Crew and Ksikes, *Ensemble Selection from Libraries of Models*, ICML 2004, sections 2.1
-    and 2.2, without their bagging: begin with the best n networks, n being what is best (sorted initialisation); add,
-    again and again, the network that helps most, whether it is in already or not (selection with replacement); go back
-    to the best ensemble on the way. Its figures on these samples are optimistic, because it was chosen on them.
+    and 2.2, without their bagging: begin with the best n networks, for the best n (sorted initialisation); add the
+    network that helps most, again and again, whether it is already in or not (selection with replacement); return to
+    the best ensemble on the way. Its figures on these samples are optimistic, because it was chosen on them.
 
     Examples
     --------
@@ -292,10 +275,9 @@ def greedy_selection(
 def _quality(
     total: npt.NDArray[np.floating[Any]], n: int, y: npt.NDArray[np.int64], metric: str
 ) -> tuple[float, float]:
-    """Return what is the smaller the better the mean of `n` tables is: the metric, then the loss."""
+    """Rate the mean of `n` tables by the metric, then by the loss; lower is better."""
     score: Score = score_of(total / n, y)
-    # Rounded, so that another library's logarithm cannot part what is equal.
-    loss = round(score.loss, 12)
+    loss = round(score.loss, 12)  # so that another library's logarithm does not break ties
     return (-sign(metric) * getattr(score, metric), loss)
 
 

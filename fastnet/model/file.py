@@ -23,7 +23,7 @@ FloatArray = npt.NDArray[np.float32]
 
 
 def write_file(path: Path, header: Mapping[str, Any], tensors: Mapping[str, FloatArray]) -> None:
-    """Write a model's description and tensors as safetensors; a file of that name is replaced whole or not at all."""
+    """Write a model's description and tensors as safetensors, replacing an existing file whole or not at all."""
     from safetensors.numpy import save
 
     described = {"format": FORMAT_VERSION, "fastnet_version": __version__, **header}
@@ -32,13 +32,7 @@ def write_file(path: Path, header: Mapping[str, Any], tensors: Mapping[str, Floa
 
 
 def read_file(path: Path) -> tuple[dict[str, Any], dict[str, FloatArray]]:
-    """Read what `write_file` wrote.
-
-    Raises
-    ------
-    ModelError
-        If the file is missing, damaged, of another program or another version.
-    """
+    """Read what `write_file` wrote; raise `ModelError` if the file is missing, damaged or of another origin."""
     from safetensors import SafetensorError, safe_open
 
     if not path.is_file():
@@ -48,8 +42,8 @@ def read_file(path: Path) -> tuple[dict[str, Any], dict[str, FloatArray]]:
             metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except SafetensorError as error:
-        said = " ".join(str(error).split())[:200]  # it repeats what it could not read
-        raise ModelError(f"{path}: not a safetensors file, or a damaged one ({said})") from error
+        reason = " ".join(str(error).split())[:200]  # it repeats the text it could not read
+        raise ModelError(f"{path}: not a safetensors file, or a damaged one ({reason})") from error
     except OSError as error:
         raise ModelError(f"{path}: cannot be read ({error.strerror or error})") from error
     try:
@@ -64,8 +58,8 @@ def read_file(path: Path) -> tuple[dict[str, Any], dict[str, FloatArray]]:
 
 
 @contextmanager
-def telling(path: Path) -> Iterator[None]:
-    """Turn what is wrong with the content of a model's file into a `ModelError` that names the file."""
+def model_errors(path: Path) -> Iterator[None]:
+    """Turn errors in the content of a model's file into a `ModelError` that names the file."""
     try:
         yield
     except FastnetError as error:

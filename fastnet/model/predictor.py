@@ -1,4 +1,4 @@
-"""What everything that was trained can do: predict probabilities and classes, be measured, be saved."""
+"""What every trained model can do: predict probabilities and classes, measure itself, save itself."""
 
 from __future__ import annotations
 
@@ -34,30 +34,19 @@ class Score:
     value : float
         Accuracy: the share of the samples whose most probable class is the true one, in [0, 1].
     loss : float
-        Mean cross-entropy in nats; a probability below 1e-38 counts as that.
+        Mean cross-entropy in nats; a probability below 1e-38 counts as 1e-38.
     """
 
     value: float
     loss: float
 
     def stored(self, part: str) -> dict[str, float | None]:
-        """Return both as they are stored with a model or a study: ``{"test_accuracy": ..., "test_loss": ...}``."""
+        """Return both as models and studies store them: ``{"test_accuracy": ..., "test_loss": ...}``."""
         return stored_scores(part, self.value, self.loss)
 
 
 def score_of(probabilities: npt.NDArray[np.floating[Any]], y: npt.NDArray[np.int64]) -> Score:
-    """Measure probabilities against known classes.
-
-    Parameters
-    ----------
-    probabilities : ndarray
-        (N, O) float, N at least 1; on a tie the first class is the predicted one.
-    y : ndarray
-        (N,) int64, the true classes.
-
-    Returns
-    -------
-    Score
+    """Measure (N, O) probabilities, N at least 1, against the true classes; the first of equals is predicted.
 
     Examples
     --------
@@ -70,22 +59,22 @@ def score_of(probabilities: npt.NDArray[np.floating[Any]], y: npt.NDArray[np.int
 
 
 class Predictor(ABC):
-    """A trained model of either kind: one network (`fastnet.Model`) or several (`fastnet.Ensemble`).
+    """A trained model: one network (`fastnet.Model`) or several (`fastnet.Ensemble`).
 
     Attributes
     ----------
     classes : ndarray
-        (O,) int64, float64, bool or str: the values of the classes, which are the labels that it was trained on.
+        (O,) int64, float64, bool or str: the labels of the classes, as in the training data.
     class_names : tuple of str
         Their names, in the same order.
     scaler : Scaler
-        How features are scaled before the first layer.
+        Scaling of features before the first layer.
     extent : Extent or None
-        How far the features of the training samples reach; None where that is not known.
+        Range of the training samples' features; None if unknown.
     settings : dict
-        How it was trained, ready for JSON.
+        Settings of the training, ready for JSON.
     metrics : dict
-        What was measured at the end of the training, ready for JSON.
+        Measurements at the end of the training, ready for JSON.
     """
 
     __slots__ = ()
@@ -104,15 +93,15 @@ class Predictor(ABC):
 
     @abstractmethod
     def to_parts(self) -> tuple[dict[str, Any], dict[str, FloatArray]]:
-        """Return what is written of it: the description, ready for JSON, and the tensors by name."""
+        """Return the contents of its file: the description, ready for JSON, and the tensors by name."""
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write it as one safetensors file, which `fastnet.load_model` reads; it is replaced whole or not at all.
+        """Write one safetensors file, which `fastnet.load_model` reads, replacing an existing one whole or not at all.
 
         Parameters
         ----------
         path : path-like
-            Where to, ``~`` being the home folder; its folder must exist.
+            The file, ``~`` being the home folder; its folder must exist.
 
         Raises
         ------
@@ -133,8 +122,8 @@ class Predictor(ABC):
         Parameters
         ----------
         x : array_like
-            (N, I) features in the units of the training data: any numeric type, finite; further axes are flattened. One
-            sample may come without its first axis, as (I,), or as a square image of I pixels.
+            (N, I) features in the units of the training data: any numeric type, finite; further axes are flattened. A
+            single sample can have the shape (I,), or be a square image of I pixels.
 
         Returns
         -------
@@ -151,7 +140,7 @@ class Predictor(ABC):
         Warns
         -----
         FastnetWarning
-            If `x` must be in other units than the training samples, such as images divided by 255.
+            If `x` appears to have other units than the training samples, such as images divided by 255.
         """
         return self._probabilities(self._features(x))
 
@@ -187,7 +176,7 @@ class Predictor(ABC):
         Returns
         -------
         ndarray
-            (N,) labels, values of `classes` in their type: int64, float64, bool or str; on a tie the first.
+            (N,) labels out of `classes`, of their type: int64, float64, bool or str; on a tie the first.
 
         Raises
         ------
@@ -208,15 +197,15 @@ class Predictor(ABC):
         return labels
 
     def score(self, x: npt.ArrayLike, y: npt.ArrayLike) -> Score:
-        """Measure how well known classes are predicted.
+        """Measure how well the true classes are predicted.
 
         Parameters
         ----------
         x : array_like
             (N, I) features, as `predict_proba` takes them.
         y : array_like
-            (N,) or (N, 1) labels: the true classes as values of `classes`. Labels of another kind are matched by what
-            they look like, 1 and 1.0 and "1" and True, or by the name of the class. They need not have all classes.
+            (N,) or (N, 1) labels: the true classes out of `classes`. Labels of another type match if they print alike,
+            such as 1, 1.0, "1" and True, or if they name the class. Not every class must occur.
 
         Returns
         -------
@@ -226,8 +215,7 @@ class Predictor(ABC):
         Raises
         ------
         DataError
-            If `x` is not a table of finite numbers, `y` has not one label for each sample, or one of a class that the
-            model does not know.
+            If `x` is not a table of finite numbers, or `y` does not have one label of a known class per sample.
         ModelError
             If `x` has another number of features.
         """
@@ -235,11 +223,11 @@ class Predictor(ABC):
         return self._measure(features, positions_of(y, self.classes, self.class_names, n=len(features)))
 
     def _measure(self, features: npt.NDArray[Any], positions: npt.NDArray[np.int64]) -> Score:
-        """Measure on the checked features of a data set and its positions of classes."""
+        """Measure on checked features and positions of classes."""
         return score_of(self._probabilities(features), positions)
 
     def _features(self, x: npt.ArrayLike) -> npt.NDArray[Any]:
-        """Check features and bring them to (N, I); warn if they must be in other units than those of the training."""
+        """Check features and reshape them to (N, I); warn if they appear to have other units than in training."""
         array = as_array(x, "x")
         if _is_one_sample(array.shape, self.n_inputs):
             array = array.reshape(1, -1)
@@ -254,13 +242,7 @@ class Predictor(ABC):
         return features
 
     def check_fits(self, data: Dataset | Samples) -> None:
-        """Raise `ModelError` unless data have this model's number of features.
-
-        Parameters
-        ----------
-        data : Dataset or Samples
-            The data that the model is about to be asked about.
-        """
+        """Raise `ModelError` unless data have this model's number of features."""
         if data.n_features != self.n_inputs:
             raise ModelError(
                 f"{data.name} has {data.n_features} features: this model reads {self.n_inputs}; "
@@ -269,7 +251,7 @@ class Predictor(ABC):
 
 
 def _is_one_sample(shape: tuple[int, ...], n_inputs: int) -> bool:
-    """Whether an array is one sample without its first axis: a row, or a square image, with or without channels."""
+    """Whether an array is a single sample: a row, or a square image with or without channels."""
     if len(shape) == 1:
         return shape[0] == n_inputs
     image = len(shape) in (2, 3) and shape[0] == shape[1] and math.prod(shape) == n_inputs

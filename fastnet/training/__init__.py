@@ -1,1 +1,1 @@
-"""Training: one network, several of the same settings, and packs of many."""
+"""Training: one network, several with the same settings, and packs of many."""

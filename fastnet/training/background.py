@@ -1,7 +1,7 @@
-"""Compiled code in threads of its own, so that the calling thread stays free for progress and Ctrl-C.
+"""Compiled code in background threads, so that the calling thread stays free for progress and Ctrl-C.
 
-The kernels release the interpreter lock. What uses several threads waits for its turn, whoever asks for it: two packs
-at a time would share the same cores. What uses one thread begins at once, whatever else is running.
+The kernels release the interpreter lock. Work on several threads waits for its turn, because two packs at a time would
+compete for the same cores. Work on one thread begins at once.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _at_once: ThreadPoolExecutor
 
 
 def _make_executors() -> None:
-    """Begin without threads: a process that was forked has none of those of its parent."""
+    """Begin without threads, since a forked process has none of its parent's."""
     global _in_turn, _at_once
     _in_turn = ThreadPoolExecutor(max_workers=1, thread_name_prefix="fastnet")
     _at_once = ThreadPoolExecutor(thread_name_prefix="fastnet-serial")
@@ -31,22 +31,9 @@ if hasattr(os, "register_at_fork"):
 
 
 def submit(threads: int, function: Callable[[], _Result]) -> Future[_Result]:
-    """Run `function` in the background.
+    """Run `function`, which uses the given number of threads, in the background.
 
-    Parameters
-    ----------
-    threads : int
-        How many it uses, at least 1.
-    function : callable
-        What to run.
-
-    Returns
-    -------
-    concurrent.futures.Future
-
-    Notes
-    -----
-    Where Ctrl-C comes while it starts a thread, `function` may run all the same, and the caller has to end it.
+    If Ctrl-C arrives while a thread starts, `function` may run nevertheless, and the caller must end it.
     """
     executor = _in_turn if threads > 1 else _at_once
     try:
@@ -54,20 +41,20 @@ def submit(threads: int, function: Callable[[], _Result]) -> Future[_Result]:
     except BaseException:
         if executor not in (_in_turn, _at_once):  # another thread has just replaced them
             return submit(threads, function)
-        # The executor may not know its new thread, which Python would wait for at its end and nobody would wake.
+        # The executor may not know its new thread; Python would wait for it at exit, and nothing would wake it.
         _make_executors()
         executor.shutdown(wait=False)
         raise
 
 
 class Background:
-    """Work in the background, a piece at a time: a pack of networks, or one network."""
+    """Work in the background, one piece at a time: a pack of networks, or one network."""
 
     def __init__(self) -> None:
         self._future: Future[None] | None = None
 
     def begin(self, threads: int, function: Callable[[], None]) -> None:
-        """Run `function`, which uses so many threads, in the background; see `submit`."""
+        """Run `function`, which uses the given number of threads, in the background; see `submit`."""
         try:
             self._future = submit(threads, function)
         except BaseException:
@@ -75,16 +62,16 @@ class Background:
             raise
 
     def stop(self) -> None:
-        """Ask the work to end soon; harmless at any time. Subclasses tell the compiled code first."""
+        """Ask the work to end soon; safe at any time. Subclasses first signal the compiled code."""
         if self._future is not None:
-            self._future.cancel()  # where it waits for other work, it need not begin
+            self._future.cancel()  # work that waits for its turn never begins
 
     def running(self) -> bool:
-        """Whether it still works."""
+        """Whether the work is waiting or under way."""
         return self._future is not None and not self._future.done()
 
     def wait(self, seconds: float | None = None) -> bool:
-        """Wait until it has ended, at most so long; return whether it has. What went wrong is left to `join`."""
+        """Wait for the end of the work, at most the given time; return whether it ended. `join` raises its errors."""
         if self._future is None or self._future.cancelled():
             return True
         try:
@@ -96,6 +83,6 @@ class Background:
         return True
 
     def join(self) -> None:
-        """Wait until it has ended, and raise what went wrong in it; harmless before it began."""
+        """Wait for the end of the work and raise its error, if any; safe before it began."""
         if self._future is not None and not self._future.cancelled():
             self._future.result()

@@ -1,4 +1,4 @@
-"""The one loop of training: epochs in the background, watched and stopped, each network's best epoch kept."""
+"""The training loop: it runs epochs in the background, watches and stops them, and keeps each network's best epoch."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 Integers = npt.NDArray[np.int64]
 
 POLL_SECONDS = 0.05
-"""Longest time between two looks at what trains in the background."""
+"""Time between two looks at the background work."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +34,7 @@ class EpochResult:
     epoch : int
         From 1.
     train_loss : float
-        Mean cross-entropy over the epoch as it was met, dropout included.
+        Mean cross-entropy of the epoch's batches while training, dropout included.
     train_score, validation_loss, validation_score : float
         Measured after the epoch.
     """
@@ -61,16 +61,16 @@ _SCORE = _CURVES.index("validation_score")
 
 
 class Watched(Protocol):
-    """What works in the background, see `fastnet.training.background.Background`."""
+    """Background work, see `fastnet.training.background.Background`."""
 
     def wait(self, seconds: float | None = None) -> bool:
-        """Wait until it has ended, at most so long; return whether it has."""
+        """Wait for the end of the work, at most the given time; return whether it ended."""
 
     def stop(self) -> None:
-        """Ask it to end soon."""
+        """Ask the work to end soon."""
 
     def join(self) -> None:
-        """Wait until it has ended, and raise what went wrong in it."""
+        """Wait for the end of the work and raise its error, if any."""
 
 
 class Run(Watched, Protocol):
@@ -79,9 +79,9 @@ class Run(Watched, Protocol):
     Attributes
     ----------
     curves : (T, 4, epochs) float
-        Training loss and score, validation loss and score; NaN where an epoch was not finished.
+        Training loss and score, validation loss and score; NaN for epochs that are not finished.
     score_sign : float
-        1 where more of the score is better, -1 where less is.
+        1 if a higher score is better, -1 if a lower one is.
     """
 
     curves: npt.NDArray[Any]
@@ -95,10 +95,10 @@ class Run(Watched, Protocol):
         """Train the networks at these positions up to an epoch, in the background."""
 
     def parameters(self, t: int) -> npt.NDArray[np.float32]:
-        """Return the weights and biases of a network; they are overwritten when it trains on."""
+        """Return the weights and biases of a network, which further training overwrites."""
 
     def model(self, t: int, parameters: npt.NDArray[np.float32], epoch: int) -> Model:
-        """Return a network as a model, with the weights that it had after an epoch."""
+        """Return a network as a model with the parameters it had after an epoch."""
 
 
 def watch(
@@ -109,32 +109,27 @@ def watch(
     on_look: Callable[[], None] = lambda: None,
     pause: Callable[[], float] | None = None,
 ) -> bool:
-    """Begin something in the background and look after it until it has ended.
+    """Begin background work and watch it to its end; return whether it was asked to stop.
 
     Parameters
     ----------
     run : Watched
-        What works.
+        The work.
     begin : callable
         Begins the work.
     should_stop : callable, optional
-        Asked at every look; once it returns True the work is told to stop, and ends a little later.
+        Called at every look; once it returns True, the work is asked to stop.
     on_look : callable, optional
-        Called at every look. An exception of any of the callables, Ctrl-C among them, ends the work and is passed on.
+        Called at every look. An exception in any of the callables, or Ctrl-C, ends the work before it propagates.
     pause : callable, optional
-        Returns the seconds until the next look; `POLL_SECONDS` if left out.
-
-    Returns
-    -------
-    bool
-        Whether it was told to stop.
+        Returns the seconds until the next look, by default `POLL_SECONDS`.
     """
-    stopped = should_stop is not None and should_stop()  # it may be over before the first look
+    stopped = should_stop is not None and should_stop()  # the work may end before the first look
     if stopped:
         run.stop()
     try:
         begin()
-        if stopped:  # again, so that what waits for its turn does not begin at all
+        if stopped:  # again, so that work waiting for its turn never begins
             run.stop()
         while not run.wait(pause() if pause else POLL_SECONDS):
             on_look()
@@ -150,17 +145,17 @@ def watch(
 
 
 class Fit:
-    """Networks under training, epoch by epoch, so that each can keep its best and stop when it gets no better.
+    """Networks in training, epoch by epoch, so that each can keep its best epoch and stop early.
 
-    Ten networks on two threads took 1.23 times as long as in one go where an epoch of one takes 1.4 ms, and 1.06 times
-    where it takes 6 ms. Training again up to the best epoch, known from a first run, would take up to twice as long.
+    Stopping after every epoch costs a factor of 1.23 for ten networks on two threads if an epoch of one takes 1.4 ms,
+    and of 1.06 if it takes 6 ms. Training up to the known best epoch a second time would cost a factor of up to 2.
 
     Parameters
     ----------
     run : Run
         The networks, none of them trained yet.
     config : TrainConfig
-        Its epochs and early stopping.
+        Its epochs and early stopping apply.
 
     Attributes
     ----------
@@ -171,9 +166,9 @@ class Fit:
     epochs_done : (T,) int64
         Finished epochs, without one that was cut short.
     diverged : int
-        Networks whose training ended because the loss was no longer a number, or a thousand times its start.
+        Networks whose training ended because the loss was not finite, or reached a thousand times its start.
     interrupted : bool
-        Whether training was ended early.
+        Whether training ended early.
     """
 
     def __init__(self, run: Run, config: TrainConfig) -> None:
@@ -199,23 +194,23 @@ class Fit:
         *,
         returns: bool = False,
     ) -> None:
-        """Train all of them to the end, to their early stop, or until told to stop.
+        """Train all networks until the last epoch, their early stop, or `should_stop`.
 
-        KeyboardInterrupt is passed on, unless it `returns` and there is an epoch to keep.
+        KeyboardInterrupt propagates, unless `returns` is set and there is an epoch to keep.
         """
         try:
             self._train(on_epoch, should_stop)
         except KeyboardInterrupt:
             if not (returns and self.kept):
                 raise
-            if self._taking:  # it came in the middle of that
+            if self._taking:  # the interrupt came in the middle of it
                 self._take(*self._taking)
             self.interrupted = True
         if not self.kept and not self.diverged:
             raise KeyboardInterrupt
         if not self.kept:
             raise FastnetError(
-                f"learning_rate={self.config.effective_learning_rate:g}: the loss is no longer a number in the first "
+                f"learning_rate={self.config.effective_learning_rate:g}: the loss is not finite in the first "
                 "epoch; try a tenth of it"
             )
 
@@ -241,9 +236,9 @@ class Fit:
                 break
 
     def _take(self, which: Integers, epoch: int) -> None:
-        """Note that these networks finished an epoch, and copy those that are better than ever.
+        """Record that these networks finished an epoch, and copy those that reached their best score.
 
-        A second time, nothing changes; until the end, `_taking` says that it was begun.
+        Repeating the call changes nothing; `_taking` is set while it is under way.
         """
         self._taking = which, epoch
         self.epochs_done[which] = epoch
@@ -267,17 +262,7 @@ class Fit:
 
 
 def metrics_at(curves: npt.NDArray[Any], epochs_done: int, epoch: int | None) -> dict[str, Any]:
-    """Return what was measured of a network after an epoch, ready for JSON.
-
-    Parameters
-    ----------
-    curves : (4, epochs) float
-        Of the network, see `Run`.
-    epochs_done : int
-        Its finished epochs.
-    epoch : int or None
-        Which epoch, from 1; None for the last that was finished.
-    """
+    """Return a network's scores after an epoch, by default its last, ready for JSON; `curves` is (4, epochs)."""
     _, train_score, validation_loss, validation_score = map(shortest, curves[:, (epoch or epochs_done) - 1])
     return {
         "epochs_done": epochs_done,

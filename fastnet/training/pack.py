@@ -1,4 +1,4 @@
-"""Many networks, each with its own settings and random stream, trained together in one compiled region."""
+"""Packs: many networks, each with its own settings and random stream, trained together in one compiled region."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 Integers = npt.NDArray[np.int64]
 
-_SETTINGS_BYTES = 600  # of a member: status, times, hyperparameters
+_SETTINGS_BYTES = 600  # per member: status, times, hyperparameters
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,8 +40,8 @@ class Member:
     config : TrainConfig
         Its seed is the key of the network's random numbers; ``epochs`` must be the same for all members.
     stream : int
-        Random stream, 0 to 2**32 - 1: the number of the trial. With the seed it decides every random number of the
-        network, so its result does not depend on the other members, their order or the number of threads.
+        Random stream, 0 to 2**32 - 1: the number of the trial. Together with the seed it determines every random number
+        of the network, so the result does not depend on other members, their order or the number of threads.
     """
 
     data: TrainingData
@@ -56,13 +56,13 @@ class Member:
 
     @property
     def cost(self) -> float:
-        """Multiplications of one epoch, in an unknown but common unit."""
+        """Multiplications of one epoch, up to a common factor."""
         spec = self.config.network(self.data.n_features, self.data.n_outputs)
         return float(spec.n_parameters) * self.data.n_train
 
 
 def alike(data: TrainingData, config: TrainConfig, streams: Iterable[int], **searched: Sequence[float]) -> list[Member]:
-    """Make members that differ by their streams and by some hyperparameters.
+    """Make members that differ in their streams and in some hyperparameters.
 
     Examples
     --------
@@ -80,31 +80,29 @@ def alike(data: TrainingData, config: TrainConfig, streams: Iterable[int], **sea
 
 
 class PackRun(Background):
-    """Train networks in the background, one thread a network.
+    """Networks that train in the background, each on one thread.
 
     Parameters
     ----------
     members : sequence of Member
         T networks, of any architectures, all with the same number of epochs.
     jobs : int
-        Threads, at least 1; more than Numba was started with, or than networks, count as that.
+        Threads, at least 1, limited by the number of networks and by what Numba was started with.
     assemblies : dict, optional
-        Compiled architectures by `Member.kind`, added to; give the same one to packs that follow each other.
+        Compiled architectures by `Member.kind`, to which new ones are added; share it between successive packs.
     keep : bool
-        Whether the parameters of networks that trained to their last epoch are kept, for `parameters` and `model`:
-        as many floats a network as it has weights and optimizer states.
+        Whether to keep the parameters and optimizer states of networks that reach their last epoch, for `parameters`
+        and `model`.
 
     Attributes
     ----------
     curves : (T, 4, epochs) float32
-        Training loss and score, validation loss and score; NaN from the epoch on that was not finished. The
-        training loss is the mean over the epoch as it was met, dropout included; the others are measured after it.
+        Training loss and score, validation loss and score; NaN from the first unfinished epoch on. The training loss is
+        the mean over the epoch's batches, dropout included; the others are measured after the epoch.
     epochs_done : (T,) int64
         Finished epochs of each network.
     seconds : (T,) float64
         Wall time of each network on its thread.
-    compiled_seconds : float
-        Wall time inside compiled code, so far or in all.
 
     Examples
     --------
@@ -146,7 +144,7 @@ class PackRun(Background):
         self._contexts, self._works = contexts_of(self._assemblies, threads)
         self._control = np.zeros(2, np.int64)
         epochs = members[0].config.epochs if members else 0
-        # The kernels keep what has epochs left to train, so there is one more, that never is, where all is to be kept.
+        # The kernels keep networks with epochs left to train; to keep all, there is one more that is never trained.
         self._curves = np.full((n_trials, 4, epochs + keep), np.nan, np.float32)
         self.curves = self._curves[:, :, :epochs]
         self.score_sign = members[0].data.score_sign if members else 1.0
@@ -159,11 +157,11 @@ class PackRun(Background):
         self._spent = self._began = self._ended = 0.0
 
     def _settle(self, members: Sequence[Member]) -> None:
-        """Write down the hyperparameters of every network as its context wants them."""
+        """Write the hyperparameters of every network in the form of its context."""
         n_trials, depth = len(members), max((len(member.config.hidden) + 1 for member in members), default=1)
         settings = [trial_of(member.config, member.stream) for member in members]
         self._trials = np.zeros((n_trials, N_PLACES - FIRST_OF_TRIAL), np.int64)
-        # One assignment a field and not `fill` for each trial, which took 25 microseconds.
+        # One assignment per field; calling `fill` for each trial took 25 microseconds.
         for place, values in enumerate(zip(*(of_trial.trial for of_trial in settings), strict=True)):
             kind = np.float64 if isinstance(values[0], float) else np.uint64
             self._trials[:, place] = np.array(values, kind).view(np.int64)
@@ -177,20 +175,20 @@ class PackRun(Background):
     @property
     def status(self) -> Integers:
         """(T,) int64: 0 pending, 1 done, 2 diverged, 3 stopped, 4 waiting for more epochs."""
-        status = self._status.copy()  # before the epochs, which are written first
+        status = self._status.copy()  # read before the epochs, which the kernels write first
         status[(status == PAUSED) & (self.epochs_done == self.curves.shape[2])] = DONE
         return status
 
     def start(self, which: Integers | None = None, end: int | None = None) -> None:
-        """Begin in the background.
+        """Begin training in the background.
 
         Parameters
         ----------
         which : (R,) int64, optional
-            Positions of the networks to train, all of them if left out; of the others nothing is kept.
+            Positions of the networks to train, by default all; the parameters of the others are dropped.
         end : int, optional
-            The epoch to stop before; all epochs if left out. Those that have more to train wait with status 4, and a
-            second call goes on with them.
+            The last epoch of this call, by default that of the training. Networks with epochs left wait with status 4,
+            and the next call continues them.
         """
         which = np.arange(len(self._status)) if which is None else which
         last = self.curves.shape[2]
@@ -212,7 +210,7 @@ class PackRun(Background):
         self.begin(len(self._contexts), self._run)
 
     def _make_room(self, which: Integers, *, again: bool) -> None:
-        """Give up the parameters of the other networks, and have room for those of these if they are wanted `again`."""
+        """Drop the parameters of the other networks, and make room for those of these if they are wanted `again`."""
         wanted = set(which.tolist())
         self._kept = {t: buffer for t, buffer in self._kept.items() if t in wanted}
         for t in wanted - self._kept.keys() if again else ():
@@ -226,43 +224,26 @@ class PackRun(Background):
             self._ended = time.perf_counter()
 
     def finished(self) -> Integers:
-        """Positions of the networks that ended, or came to wait, since the last call, in any order."""
+        """Return the positions of the networks that ended or began to wait since the last call, in any order."""
         ended = np.flatnonzero((self._status != PENDING) & ~self._seen)
         self._seen[ended] = True
         return ended
 
     def stop(self) -> None:
-        """Ask every thread to end before its next step; networks under way count as stopped. Harmless at any time."""
+        """Ask every thread to end before its next step; networks in training count as stopped. Safe at any time."""
         self._control[pack.STOP] = 1
         super().stop()
 
     def parameters(self, t: int) -> npt.NDArray[np.float32]:
-        """Return the weights and biases of a network as the last call of `start` left them.
+        """Return the weights and biases of a network, (n_parameters,) float32, which further training overwrites.
 
-        Parameters
-        ----------
-        t : int
-            Position of a network that was among those of the last call, and has status 4, or 1 in a pack that keeps.
-
-        Returns
-        -------
-        (n_parameters,) float32
-            Laid out as `fastnet.kernels.layout` says; overwritten when the network trains on.
+        The network must be among those of the last `start` and have status 4, or 1 if the pack keeps its networks. The
+        layout is that of `fastnet.kernels.layout`.
         """
         return self._kept[t][: self._layout(t).n_parameters]
 
     def model(self, t: int, parameters: npt.NDArray[np.float32] | None = None, epoch: int | None = None) -> Model:
-        """Return a network as a model.
-
-        Parameters
-        ----------
-        t : int
-            Its position.
-        parameters : (n_parameters,) float32, optional
-            What `parameters` gave, now or earlier; what it gives now if left out.
-        epoch : int, optional
-            After which epoch that was, from 1; the last one that was trained if left out.
-        """
+        """Return a network as a model, with `parameters` that it had after an epoch, by default its last."""
         from fastnet.model.classifier import trained_model
 
         metrics = metrics_at(self.curves[t], int(self.epochs_done[t]), epoch)
@@ -276,24 +257,14 @@ class PackRun(Background):
 
     @property
     def compiled_seconds(self) -> float:
-        """Seconds inside compiled code."""
+        """Wall time inside compiled code, so far or in total."""
         if not self._began:
             return self._spent
         return self._spent + (self._ended or time.perf_counter()) - self._began
 
 
 def footprint(members: Sequence[Member], threads: int, *, waiting: bool) -> int:
-    """Tell how many bytes of memory a pack takes: workspaces, curves, and weights of networks that wait for others.
-
-    Parameters
-    ----------
-    members : sequence of Member
-        At least one.
-    threads : int
-        That many networks train at a time.
-    waiting : bool
-        Whether all of them wait at a rung with their weights kept.
-    """
+    """Return the bytes of memory of a pack: workspaces, curves, and weights if all networks are `waiting` at a rung."""
     counts: dict[tuple[object, ...], tuple[Member, int]] = {}
     for member in members:
         counts[member.kind] = (member, counts.get(member.kind, (member, 0))[1] + 1)
@@ -305,23 +276,9 @@ def footprint(members: Sequence[Member], threads: int, *, waiting: bool) -> int:
 
 
 def threads_within(members: Sequence[Member], threads: int, memory: int, *, waiting: bool) -> tuple[int, int]:
-    """Return how many of some networks can train at a time in so much memory.
+    """Return how many threads, at most the given number, fit into some bytes of memory, and the bytes they need.
 
-    Parameters
-    ----------
-    members : sequence of Member
-        At least one.
-    threads : int
-        More than these are not wanted.
-    memory : int
-        Bytes.
-    waiting : bool
-        As for `footprint`.
-
-    Returns
-    -------
-    threads, needed : int
-        0 threads where not even one network at a time fits; the bytes that the threads, or that one, would need.
+    If not even one fits, the result is 0 threads and the bytes of one.
     """
     needed = footprint(members, threads, waiting=waiting)
     if needed <= memory:
@@ -335,15 +292,7 @@ def threads_within(members: Sequence[Member], threads: int, memory: int, *, wait
 
 
 def warm_up(config: TrainConfig, data: TrainingData) -> float:
-    """Compile, or load from the cache, all that a pack of this architecture needs; return the seconds it took.
-
-    Parameters
-    ----------
-    config : TrainConfig
-        Its architecture, batch size, optimizer and initial values.
-    data : TrainingData
-        From `fastnet.network.samples.prepare`.
-    """
+    """Compile, or load from the cache, all that a pack of this architecture needs; return the seconds it took."""
     clock = time.perf_counter()
     with warm.second_half():
         step.stage(step.FORWARD)

@@ -1,4 +1,4 @@
-"""Several networks of the same settings, trained side by side, each as `fastnet.training.single` would."""
+"""Several networks with the same settings, trained side by side, each as `fastnet.training.single` would train it."""
 
 from __future__ import annotations
 
@@ -33,26 +33,26 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class EnsembleResult:
-    """A trained ensemble and how it came about.
+    """A trained ensemble and a record of its training.
 
     Attributes
     ----------
     ensemble : Ensemble
-        Of networks with the weights of their best epochs; those that diverged in their first epoch are left out.
+        Networks with the weights of their best epochs, without those that diverged in their first epoch.
     curves : tuple of LearningCurves
-        Of each network of the ensemble, one entry per epoch that it finished.
+        Curves of each network of the ensemble, one entry per finished epoch.
     validation, test : Score or None
-        Of the ensemble; None where the data have no test set.
+        Scores of the ensemble; None if the data have no test set.
     member_validation, member_test : Score or None
         Means over its networks.
     epochs_done : int
         Epochs of the network that trained longest.
     seconds, compile_seconds : float
-        Training with its evaluations; compiling or loading the kernels.
+        Time of training with its evaluations; time of compiling or loading the kernels.
     diverged : int
-        Networks whose training ended because the loss was no longer a number, or a thousand times what it began with.
+        Networks whose training ended because the loss was not finite, or reached a thousand times its start.
     interrupted : bool
-        Whether training was ended early by `should_stop`, or by Ctrl-C where that returns.
+        Whether `should_stop`, or Ctrl-C with ``interrupt="return"``, ended the training early.
     """
 
     ensemble: Ensemble
@@ -79,34 +79,33 @@ def train_ensemble(
     should_stop: Callable[[], bool] | None = None,
     interrupt: str = "raise",
 ) -> EnsembleResult:
-    """Train networks that differ by their random numbers alone, and average them.
+    """Train networks that differ only in their random numbers, and average them.
 
-    Network i has the random stream i of the configuration's seed, so the first one is what `fastnet.train` trains.
-    Each keeps the weights of its best epoch and stops early by itself.
+    Network i uses random stream i of the configuration's seed, so network 0 is the one that `fastnet.train` trains.
+    Each keeps the weights of its best epoch and stops early on its own.
 
     Parameters
     ----------
     dataset : Dataset, name, path or (x, y)
-        What they learn, as for `fastnet.train`. Scaling is learnt on its training rows only; its test set is used once,
-        after the training.
+        The data, as for `fastnet.train`. Scaling is learnt on the training rows only; the test set is used once, after
+        the training.
     config : TrainConfig, optional
-        Architecture and hyperparameters of every network; the defaults if left out.
+        Architecture and hyperparameters of every network.
     networks : int
-        How many, 1 to 1000.
+        Number of networks, 1 to 1000.
     split : Split, optional
-        Training and validation rows, for all of them the same; 20 % stratified validation by the configuration's seed
-        if left out.
+        Training and validation rows of all networks; by default a stratified 20 % for validation, drawn by the
+        configuration's seed.
     jobs : int, optional
-        Networks that train at a time, at least 1; as many as the process may use threads if left out. The result does
-        not depend on it.
+        Networks that train at a time, at least 1; by default one per usable core. The result does not depend on it.
     on_epoch : callable, optional
         Called after every epoch with the means over the networks that trained in it.
     should_stop : callable, optional
-        Asked about twenty times a second; once it returns True training ends within a step and keeps the epochs that
-        all networks have done.
+        Called about twenty times a second; once it returns True, training ends within a step and keeps the epochs that
+        all networks have finished.
     interrupt : {"raise", "return"}
-        What Ctrl-C does once an epoch has ended: raise KeyboardInterrupt as soon as the background has stopped, or
-        return what was trained until then, with `interrupted` set.
+        What Ctrl-C does once an epoch is finished: raise KeyboardInterrupt as soon as the background has stopped, or
+        return the result so far with `interrupted` set.
 
     Returns
     -------
@@ -121,7 +120,7 @@ def train_ensemble(
     FastnetError
         If no loss is finite in the first epoch, so that there is no network to keep.
     KeyboardInterrupt
-        After Ctrl-C, see `interrupt`; or if it was stopped before the first epoch ended.
+        After Ctrl-C, see `interrupt`; or if it was stopped before the end of the first epoch.
 
     Examples
     --------
@@ -171,7 +170,7 @@ def train_ensemble(
 
 
 def threads_that_fit(members: Sequence[Member], threads: int) -> int:
-    """Return on how many threads networks that are kept can train; `ConfigError` if not even on one."""
+    """Return on how many threads networks that are kept can train; raise `ConfigError` if not even on one."""
     room = free_memory()
     if room is None:
         return threads
@@ -182,7 +181,7 @@ def threads_that_fit(members: Sequence[Member], threads: int) -> int:
 
 
 def _scores(members: Sequence[Model], x: npt.NDArray[Any], y: npt.NDArray[np.int64]) -> tuple[Score, Score]:
-    """Measure the ensemble of some networks, and on average each of them alone."""
+    """Measure the ensemble of some networks, and the average of the networks alone."""
     from fastnet.model.ensemble import mean_probabilities
     from fastnet.model.predictor import Score, score_of
 

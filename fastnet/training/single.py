@@ -1,4 +1,4 @@
-"""One network, trained to be kept: early stopping, the best epoch's weights, the test set once at the end."""
+"""Training of one network: early stopping, the weights of the best epoch, the test set once at the end."""
 
 from __future__ import annotations
 
@@ -38,24 +38,24 @@ Integers = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class TrainResult:
-    """A trained network and how it came about.
+    """A trained network and a record of its training.
 
     Attributes
     ----------
     model : Model
-        With the weights of the best epoch.
+        The network with the weights of the best epoch.
     curves : LearningCurves
         One entry per finished epoch.
     best_epoch, epochs_done : int
         Epoch of the best validation score (the first of equals), from 1; number of finished epochs.
     test : Score or None
-        Of the best epoch's weights on the test set; None where the data have no test set.
+        Score of the model on the test set; None if the data have no test set.
     seconds, compile_seconds : float
-        Training with its evaluations; compiling or loading the kernels.
+        Time of training with its evaluations; time of compiling or loading the kernels.
     diverged : bool
-        Whether training ended because the loss was no longer a number, or a thousand times what it began with.
+        Whether training ended because the loss was not finite, or reached a thousand times its start.
     interrupted : bool
-        Whether training was ended early by `should_stop`, or by Ctrl-C where that returns.
+        Whether `should_stop`, or Ctrl-C with ``interrupt="return"``, ended the training early.
     """
 
     model: Model
@@ -84,22 +84,22 @@ def train(
     Parameters
     ----------
     dataset : Dataset, name, path or (x, y)
-        What it learns: a data set, its name or file as `fastnet.load` takes it, or (N, F) features and (N,) labels.
-        Scaling is learnt on its training rows only; its test set is used once, after the training.
+        The data: a data set, its name or file as `fastnet.load` takes it, or (N, F) features and (N,) labels. Scaling
+        is learnt on the training rows only; the test set is used once, after the training.
     config : TrainConfig, optional
-        Architecture and hyperparameters; the defaults if left out.
+        Architecture and hyperparameters.
     split : Split, optional
-        Training and validation rows; 20 % stratified validation by the configuration's seed if left out.
+        Training and validation rows; by default a stratified 20 % for validation, drawn by the configuration's seed.
     jobs : int, optional
-        Threads that share each product, at least 1; all that the process may use if left out. The result does not
-        depend on it.
+        Threads that share each product, at least 1; by default one per usable core. The result does not depend on it.
     on_epoch : callable, optional
         Called after every epoch.
     should_stop : callable, optional
-        Asked about twenty times a second; once it returns True training ends within a step and keeps what is done.
+        Called about twenty times a second; once it returns True, training ends within a step and keeps the finished
+        epochs.
     interrupt : {"raise", "return"}
-        What Ctrl-C does once an epoch has ended: raise KeyboardInterrupt as soon as the background has stopped, or
-        return what was trained until then, with `interrupted` set.
+        What Ctrl-C does once an epoch is finished: raise KeyboardInterrupt as soon as the background has stopped, or
+        return the result so far with `interrupted` set.
 
     Returns
     -------
@@ -108,19 +108,19 @@ def train(
     Raises
     ------
     ConfigError
-        If `jobs` is not a whole number from 1 to 4096, the network does not fit into memory, or an argument is of
-        another kind.
+        If `jobs` is not a whole number from 1 to 4096, the network does not fit into memory, or an argument has the
+        wrong type.
     DataError
         If the data cannot be used.
     FastnetError
         If the loss is not finite in the first epoch, so that there is no network to keep.
     KeyboardInterrupt
-        After Ctrl-C, see `interrupt`; or if it was stopped before the first epoch ended.
+        After Ctrl-C, see `interrupt`; or if it was stopped before the end of the first epoch.
 
     Warns
     -----
     FastnetWarning
-        If classes have no training sample, the labels look like a quantity, or the test set is in other units.
+        If classes have no training sample, the labels look like a quantity, or the test set has other units.
 
     Examples
     --------
@@ -148,7 +148,7 @@ def train_network(
     should_stop: Callable[[], bool] | None = None,
     interrupt: str = "raise",
 ) -> TrainResult:
-    """Train one network as `train` does, on data that were looked at before."""
+    """Train one network as `train` does, without its warnings about the data."""
     check_interrupt(interrupt)
     threads = min(count_threads(jobs), n_threads_limit())
     data = prepare(dataset, parts)
@@ -178,21 +178,21 @@ def train_network(
 
 
 def threads_for(config: TrainConfig, data: TrainingData, threads: int) -> int:
-    """Return how many of these threads share the products of a network; warn where that should be more than one."""
+    """Return how many of these threads share the products of a network; warn if they should but cannot."""
     if threads == 1 or not worth_sharing(config, data):
         return 1
     problem = layer_problem()
     if not problem:
         return threads
     warn(
-        f"one thread trains this network and not {threads}, for {problem}; start the process anew (by spawn), or "
+        f"this network trains on one thread instead of {threads}, because {problem}; start the process with spawn, or "
         "install tbb"
     )
     return 1
 
 
 def check_room(config: TrainConfig, data: TrainingData, threads: int) -> None:
-    """Raise `ConfigError` if the network cannot fit into the memory that the process may use."""
+    """Raise `ConfigError` if the network does not fit into the memory that the process may use."""
     shapes = shapes_of(config, data, parallel=threads > 1, threads=threads)
     best = n_bytes((shapes["params"][0][1],), np.float32)
     needed, room = sum(n_bytes(*shape) for shape in shapes.values()) + best, free_memory()
@@ -201,27 +201,9 @@ def check_room(config: TrainConfig, data: TrainingData, threads: int) -> None:
 
 
 class Training(Background):
-    """One network under training, whose products threads may share.
+    """One network in training: a `fastnet.training.loop.Run` whose products threads share if it is large enough.
 
-    Parameters
-    ----------
-    config : TrainConfig
-        Architecture and hyperparameters.
-    data : TrainingData
-        From `fastnet.network.samples.prepare`.
-    threads : int
-        Threads that share each product where the network is large enough to gain.
-    stream : int
-        Random stream; 0 unless a trial of a search is to be trained again.
-
-    Attributes
-    ----------
-    curves : (1, 4, epochs) float64
-        As `fastnet.training.loop.Run` has them.
-    status : (1,) int64
-        How the last call of `start` ended, see `fastnet.kernels.step`.
-    epochs_done : int
-        Finished epochs.
+    `stream` is its random stream: 0 unless a trial of a search is trained again.
     """
 
     def __init__(self, config: TrainConfig, data: TrainingData, threads: int, stream: int = 0) -> None:
@@ -248,13 +230,13 @@ class Training(Background):
         return int(pack.run_stage(int(self.assembly.net.stages[stage]), self.context, argument, control))
 
     def start(self, which: Integers | None = None, end: int | None = None) -> None:
-        """Train in the background up to the epoch `end`, the last of all if left out."""
+        """Train in the background up to the epoch `end`, by default the last."""
         epochs = range(self.epochs_done, self.config.epochs if end is None else end)
         self.status[0] = step.PENDING
         self.begin(self.threads, lambda: self._train(epochs))
 
     def stop(self) -> None:
-        """Ask it to end before its next step; an epoch under way is given up. Harmless at any time."""
+        """Ask the training to end before its next step, giving up the current epoch. Safe at any time."""
         self.control[0] = 1
         super().stop()
 
@@ -287,7 +269,7 @@ class Training(Background):
         return step.DONE
 
     def parameters(self, t: int = 0) -> npt.NDArray[np.float32]:
-        """Return the weights and biases, (n_parameters,) float32; they are overwritten when it trains on."""
+        """Return the weights and biases, (n_parameters,) float32, which further training overwrites."""
         parameters: npt.NDArray[np.float32] = self.work.params[0]
         return parameters
 

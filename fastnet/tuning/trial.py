@@ -1,4 +1,4 @@
-"""One trial of a search: what it was, what became of it, and how trials are ranked."""
+"""One trial of a search: its hyperparameters and results, and the ranking of trials."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ CURVES = ("train_loss", "train_score", "validation_loss", "validation_score")
 """Order of the rows of `TrialResult.curves`, in memory and in the study file."""
 
 STATUSES = ("done", "stopped", "diverged")
-"""How a trial can end, see `TrialResult`."""
+"""Ways a trial can end, see `TrialResult`."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -33,8 +33,8 @@ class TrialResult:
     id : int
         Number of the trial in its study, from 0.
     status : {"done", "stopped", "diverged"}
-        Whether all epochs ran, the trial was ended early because others were better (pruning), or its loss left the
-        finite numbers, or rose to a thousand times its start, and the trial ended there.
+        Whether all epochs ran, pruning ended the trial early, or its loss was not finite or reached a thousand times
+        its start.
     params : dict of str to float, int or str
         The searched hyperparameters, names sorted.
     value : float
@@ -45,16 +45,16 @@ class TrialResult:
     best_epoch : int
         The first epoch with that value, counted from 1; 0 if there is none.
     curves : (4, epochs) float32 array
-        The rows that `CURVES` names, one column per epoch; NaN for epochs that did not run. Without columns where the
-        curves were not read, or were not stored.
+        The rows that `CURVES` names, one column per epoch; NaN for epochs that did not run. It has no columns if the
+        curves were not read or not stored.
     seconds : float
         Time that the trial took on its thread.
     stage : int
         Stage of the study that the trial belongs to, from 1.
     epochs : int
-        Epochs that ran to their end; counted in the curves if left out.
+        Finished epochs; by default counted in the curves.
     settings : mapping, optional
-        Those of the training in the study that it was read from.
+        Training settings of the study that the trial was read from.
 
     Examples
     --------
@@ -94,7 +94,7 @@ class TrialResult:
         stage: int = 1,
         metric: str = DEFAULT_METRIC,
     ) -> TrialResult:
-        """Build a trial from its (4, epochs) float32 curves, from which the three values follow."""
+        """Build a trial from its (4, epochs) float32 curves, which determine the three values."""
         measured = curve_of(curves, metric)
         ran = np.flatnonzero(np.isfinite(measured))
         value = best_value = math.nan
@@ -108,10 +108,10 @@ class TrialResult:
 
     @property
     def config(self) -> TrainConfig:
-        """What the network was built and trained with: the settings of its study and the values of `params`.
+        """Configuration of the network: the settings of its study with the values of `params`.
 
-        Its ``seed`` is the study's. From it `fastnet.train` draws the random numbers of trial 0; the other trials have
-        their own, so a network trained with their configuration resembles theirs and is not the same.
+        Its ``seed`` is the study's. `fastnet.train` uses the random numbers of trial 0. The other trials have their
+        own, so training with their configuration gives a similar network, not the same one.
 
         Raises
         ------
@@ -163,20 +163,14 @@ def curve_of(curves: NDArray[np.float32], metric: str) -> NDArray[np.float32]:
 
 
 def known(value: float) -> float | None:
-    """Return None instead of NaN and infinity, which JSON does not have.
-
-    Examples
-    --------
-    >>> known(0.5), known(math.nan)
-    (0.5, None)
-    """
+    """Return None instead of NaN and infinity, which JSON does not have."""
     return value if math.isfinite(value) else None
 
 
 def rank(trials: Iterable[TrialResult], metric: str = DEFAULT_METRIC) -> tuple[TrialResult, ...]:
-    """Order the trials that did not diverge: those of more epochs first, then the better `TrialResult.value`.
+    """Order the trials that did not diverge by epochs, most first, then by `TrialResult.value`, best first, then by id.
 
-    Trials that were stopped early so come after those that ran to the end; ties go to the lower id.
+    Trials that were stopped early therefore come after those that ran to the end.
     """
     fit = [trial for trial in trials if trial.status != "diverged"]
     return tuple(sorted(fit, key=lambda trial: (-trial.epochs, -sign(metric) * trial.value, trial.id)))

@@ -1,1 +1,1 @@
-"""Pure functions of results: which trials go on, where to search next, which candidate wins."""
+"""Pure functions of results: which trials continue, where to search next, which candidate wins."""

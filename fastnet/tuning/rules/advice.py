@@ -1,7 +1,7 @@
-"""What a search recommends at its end: how far down the list training goes smoothly, and which ranges to go on with.
+"""What a search recommends at its end: how many of the best trials train smoothly, and which ranges to search next.
 
-Section 6.5.3 of *Deep Learning from Scratch* reads its picture of the twenty best trials in these words; here the words
-follow from rules, so that they say no more than the trials do.
+Section 6.5.3 of *Deep Learning from Scratch* describes its picture of the twenty best trials in these words. Here they
+follow from rules, so that they claim no more than the trials show.
 """
 
 from __future__ import annotations
@@ -19,42 +19,35 @@ from fastnet.tuning.space.space import Space
 from fastnet.tuning.trial import TrialResult, curve_of, rank
 
 LOOKED_AT = 20
-"""As many trials as the picture shows."""
+"""Trials that are judged: those of the picture."""
 
 LEAST_RISE = 7 / 8
-"""Smooth training ends with at least this part of the validation score of Best-1,"""
+"""Smooth training ends with at least this share of the validation score of Best-1,"""
 
 WORST_SETBACK = 0.1
 """never falls by more than this below an earlier validation score,"""
 
 LEAST_FALL = 1 / 4
-"""and its training loss falls by at least this part after the first epoch, unless half of the samples are right."""
+"""and lowers its training loss by at least this share after the first epoch, unless half of the samples are right."""
 
 LEAST_EPOCHS = 3
-"""Curves of fewer epochs are not read."""
+"""Curves of fewer epochs are not judged."""
 
 LATE, LATE_TRIALS, LEAST_GAIN = 0.8, 5, 0.01
-"""After this part of its epochs the metric of each of so many best trials is compared with its end; with a median gain
-of at least so much, more epochs promise more."""
+"""The share of the epochs after which the metric is compared with its end, the number of best trials it is compared in,
+and the least median gain with which more epochs are recommended."""
 
 ENOUGH_BEST = 10
-"""With at least so many best trials in a stage, no visible effect means little effect."""
+"""With at least this number of best trials in a stage, no visible effect means little effect."""
 
 
 @dataclass(frozen=True, slots=True)
 class RecommendedRange:
     """What a search found out about one hyperparameter.
 
-    Parameters
-    ----------
-    name : str
-    range : str
-        The range to go on with, in its text form.
-    effect : {"clear", "little", "unknown", "fixed"}
-        Whether the best lie in a part of the range or pile up at its border; over all of it; whether there were too few
-        trials to tell; or whether there is one value only.
-    words : str
-        The same as a part of a sentence.
+    `range` is the text form of the range to search next, `words` the finding as part of a sentence. `effect` is
+    ``clear`` if the best lie in a part of the range or pile up at its border, ``little`` if they lie over all of it,
+    ``unknown`` with too few trials, and ``fixed`` with a single value.
     """
 
     name: str
@@ -70,17 +63,17 @@ class Recommendation:
     Parameters
     ----------
     space : Space
-        The ranges to go on with; all of it lies where trials were.
+        The ranges to search next, all within those that were tried.
     smooth : int
-        How many of the best, counted from Best-1 without a gap, train smoothly.
+        Number of the best trials that train smoothly, counted from Best-1 without a gap.
     looked_at : int
-        How many were looked at, at most 20.
+        Number of trials that were judged, at most 20.
     ranges : tuple of RecommendedRange
-        In the order of the space.
+        One for each hyperparameter, in the order of the space.
     warnings : tuple of str
         Sentences on borders beyond which better values may lie.
     words : str
-        All of it in words.
+        The recommendation in words.
     """
 
     space: Space
@@ -105,31 +98,26 @@ def recommend(
     expand: bool = False,
     best: Sequence[TrialResult] | None = None,
 ) -> Recommendation:
-    """Say which ranges to go on with after a search.
+    """Recommend which ranges to search next, those that `narrowing.narrow` makes of the last stage, never expanded.
 
     Parameters
     ----------
     space : Space
-        The space that the first stage was drawn from.
+        The space of the first stage.
     trials : iterable of TrialResult
-        All trials of the search; `TrialResult.stage` says which stage each belongs to.
+        All trials of the search.
     metric : str
-        What they are ranked by.
+        The metric that ranks them.
     expand : bool
         Whether the search moved alarming borders outwards between its stages.
     best : sequence of TrialResult, optional
-        The best trials with their curves, where those in `trials` have none.
-
-    Returns
-    -------
-    Recommendation
-        Its ranges are those that `fastnet.tuning.rules.narrowing.narrow` makes of the last stage, never expanded.
+        The best trials with their curves, if those in `trials` have none.
 
     Notes
     -----
     A trial trains smoothly if it ran to its end, learnt (its training loss fell by a quarter after the first epoch, or
-    half of the training samples are right at last), reached at least 7/8 of the validation score of Best-1, and on
-    the way never fell by more than 0.1 below a score it had reached.
+    it predicts half of the training samples in the end), reached at least 7/8 of the validation score of Best-1, and
+    never fell by more than 0.1 below an earlier score.
 
     Examples
     --------
@@ -151,7 +139,7 @@ def recommend(
     shown = tuple(best if best is not None else rank(every, metric))[:LOOKED_AT]
     smooth, training = _smoothness(shown)
     if every and not shown:
-        training = "Every trial diverged, search with lower learning rates"
+        training = "Every trial diverged: search with lower learning rates"
     final = reports[-1].space if reports else space
     ranges = tuple(
         _recommended(name, distribution, [report.ranges[place] for report in reports])
@@ -160,24 +148,14 @@ def recommend(
     warnings = tuple(
         text for place in range(len(ranges)) for text in _warnings([(r.stage, r.ranges[place]) for r in reports])
     )
-    words = "; ".join([training, *_told(ranges)]) + "."
+    words = "; ".join([training, *_summaries(ranges)]) + "."
     words = " ".join([words, *warnings])
     return Recommendation(final, smooth, len(shown), ranges, warnings, words)
 
 
 @dataclass(frozen=True, slots=True)
 class NextRound:
-    """How another search goes on best.
-
-    Parameters
-    ----------
-    way : {"wider", "narrower", "longer"}
-        Beyond borders where the best pile up, where the best lie, or with more epochs.
-    ranges : dict of str to str
-        Its ranges in their text form.
-    epochs : int
-        Epochs of its trials.
-    """
+    """The most promising next search: ``wider`` beyond a border, ``narrower`` around the best, or ``longer``."""
 
     way: str
     ranges: dict[str, str]
@@ -185,24 +163,21 @@ class NextRound:
 
 
 def next_round(report: StageReport, best: Sequence[TrialResult], metric: str, epochs: int) -> NextRound | None:
-    """Say how to go on after a search; None where another round promises little.
+    """Return the most promising next search, or None if another round promises little.
+
+    It is wider if a border alarms and can move; else narrower if a range narrowed; else twice as long if the median of
+    the best still gains `LEAST_GAIN` in the last fifth of the epochs.
 
     Parameters
     ----------
     report : StageReport
-        Of its last stage, expanded.
+        The report of the last stage, expanded.
     best : sequence of TrialResult
         The best trials, with their curves.
     metric : str
-        What they are ranked by.
+        The metric that ranks them.
     epochs : int
         Epochs of a trial.
-
-    Returns
-    -------
-    NextRound or None
-        Wider where a border alarmed and can move; else narrower where ranges narrowed; else with twice the epochs where
-        the median of the best still gains `LEAST_GAIN` in the last fifth of them.
 
     Examples
     --------
@@ -230,7 +205,7 @@ def next_round(report: StageReport, best: Sequence[TrialResult], metric: str, ep
 
 
 def why_not_smooth(trial: TrialResult, first: TrialResult) -> str | None:
-    """Return None for a trial that trains smoothly, else why it does not; `first` is Best-1.
+    """Return why a trial does not train smoothly, or None if it does; `first` is Best-1.
 
     Examples
     --------
@@ -254,7 +229,7 @@ def why_not_smooth(trial: TrialResult, first: TrialResult) -> str | None:
 
 
 def _smoothness(shown: Sequence[TrialResult]) -> tuple[int, str]:
-    """Count the best that train smoothly, and say so."""
+    """Count the best trials that train smoothly, and describe them in words."""
     if not shown:
         return 0, "No trial reached a value"
     reasons = [why_not_smooth(trial, shown[0]) for trial in shown]
@@ -267,7 +242,7 @@ def _smoothness(shown: Sequence[TrialResult]) -> tuple[int, str]:
 
 
 def _replayed(space: Space, trials: Sequence[TrialResult], metric: str, expand: bool) -> list[StageReport]:
-    """Narrow once more, stage by stage; the last stage is never expanded, for nothing was tried beyond it."""
+    """Narrow again, stage by stage; the last stage is never expanded, because nothing was tried beyond it."""
     numbers = sorted({trial.stage for trial in trials})
     reports: list[StageReport] = []
     for number in numbers:
@@ -282,7 +257,7 @@ def _recommended(name: str, final: Distribution, history: Sequence[Narrowing]) -
     if isinstance(final, Choice) and len(final.values) == 1 and all(item.old == item.new for item in history):
         return RecommendedRange(name, str(final), "fixed", f"{word} {span}")
     ends = {side for item in history for side in ("low", "high") if (end := getattr(item, side)) and end.alarm}
-    if len(ends) == 1 and all(item.old == item.new for item in history):  # nothing to narrow to, but a direction
+    if len(ends) == 1 and all(item.old == item.new for item in history):  # not a narrower range, but a direction
         side = "upper" if ends == {"high"} else "lower"
         return RecommendedRange(name, str(final), "clear", f"{word} towards the {side} end of {span}")
     if any(item.alarm or item.chance <= LEVEL for item in history):
@@ -291,8 +266,8 @@ def _recommended(name: str, final: Distribution, history: Sequence[Narrowing]) -
     return RecommendedRange(name, str(final), "unknown" if few else "little", f"{word} ({span})")
 
 
-def _told(ranges: Sequence[RecommendedRange]) -> Iterable[str]:
-    """Join the ranges of equal effect to a part of the sentence each."""
+def _summaries(ranges: Sequence[RecommendedRange]) -> Iterable[str]:
+    """Describe the ranges of each effect in one part of the sentence."""
     clear, little, unknown = (
         [item.words for item in ranges if item.effect == effect] for effect in ("clear", "little", "unknown")
     )
@@ -301,7 +276,7 @@ def _told(ranges: Sequence[RecommendedRange]) -> Iterable[str]:
     if little:
         yield f"{_listed(little)} make{'s' if len(little) == 1 else ''} little difference"
     if unknown:
-        yield f"too few trials to tell what {_listed(unknown)} do{'es' if len(unknown) == 1 else ''}"
+        yield f"too few trials to assess {_listed(unknown)}"
 
 
 def _listed(words: Sequence[str]) -> str:
@@ -309,7 +284,7 @@ def _listed(words: Sequence[str]) -> str:
 
 
 def _warnings(history: Sequence[tuple[int, Narrowing]]) -> Iterable[str]:
-    """Say beyond which borders nothing was tried although the best piled up there, in whichever stage."""
+    """Name the borders beyond which nothing was tried although the best piled up there in some stage."""
     for side, beyond in enumerate(("below", "above")):
         edges = [(stage, edge) for stage, item in history if (edge := (item.low, item.high)[side]) is not None]
         if not edges:

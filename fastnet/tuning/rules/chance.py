@@ -1,7 +1,7 @@
-"""How likely chance alone would bring about what the best trials of a search show.
+"""How likely chance alone produces what the best trials of a search show.
 
-Everywhere the question is the same: if a hyperparameter made no difference, the best would be any of the trials, drawn
-without replacement. So nothing is assumed about where the trials lie: they may be random, a grid, or whole numbers.
+If a hyperparameter made no difference, the best would be a random draw from the trials, without replacement. Nothing is
+assumed about where the trials lie: they may be random, a grid, or whole numbers.
 """
 
 from __future__ import annotations
@@ -15,27 +15,13 @@ Floats = NDArray[np.float64]
 
 
 def chance_of_at_least(found: int, *, drawn: int, marked: int, total: int) -> float:
-    """Return the probability that of `drawn` things at least `found` are marked.
+    """Return the probability that at least `found` of `drawn` things are marked, if `marked` of all, `total`, are.
 
-    Parameters
-    ----------
-    found : int
-        How many of those drawn are marked.
-    drawn : int
-        How many are drawn without replacement, 0 to `total`.
-    marked : int
-        How many of all are marked, 0 to `total`.
-    total : int
-        How many there are.
-
-    Returns
-    -------
-    float
-        In [0, 1]: the tail of the hypergeometric distribution, which for few drawn out of many is the binomial one.
+    It is the tail of the hypergeometric distribution, as things are drawn without replacement.
 
     Examples
     --------
-    Of 100 trials 10 lie at an edge. How likely do at least 4 of the 10 best lie there, if the edge is no better?
+    Of 100 trials 10 lie at an edge. How likely do at least 4 of the 10 best lie there, if the edge is not better?
 
     >>> round(chance_of_at_least(4, drawn=10, marked=10, total=100), 4)
     0.0082
@@ -54,35 +40,24 @@ def chance_of_at_least(found: int, *, drawn: int, marked: int, total: int) -> fl
 
 
 def chance_of_at_most(found: int, *, drawn: int, marked: int, total: int) -> float:
-    """Return the probability that of `drawn` things at most `found` are marked; see `chance_of_at_least`.
-
-    Examples
-    --------
-    >>> round(chance_of_at_most(0, drawn=10, marked=33, total=100), 4)
-    0.0143
-    """
+    """Return the probability that at most `found` of `drawn` things are marked; see `chance_of_at_least`."""
     return chance_of_at_least(drawn - found, drawn=drawn, marked=total - marked, total=total)
 
 
 def chance_of_unevenness(best: Floats, rest: Floats) -> float:
-    """Return the probability that the best differ so much in position from the rest, were they any of the trials.
+    """Return the probability that a random draw of the trials differs as much in position from the rest as the best do.
 
     Parameters
     ----------
     best, rest : (n,), (m,) float64 array
-        Positions in the range, in [0, 1], in any order.
-
-    Returns
-    -------
-    float
-        In [0, 1]; 1 where one of the two is empty.
+        Positions in the range, in [0, 1], in any order; if one is empty, the probability is 1.
 
     Notes
     -----
     Kuiper's test (N. H. Kuiper, *Tests concerning random points on a circle*, 1960) with the approximation of M. A.
-    Stephens (1970). Its statistic is the largest lead of one distribution function over the other plus the largest of
-    the other over the one. Where the best fill a part of the range evenly, it is the share of the trials that lie
-    outside that part, wherever the part is; that of Kolmogorov and Smirnov is only half of it for a part in the middle.
+    Stephens (1970). Its statistic is the sum of the largest leads of each distribution function over the other. If the
+    best fill a part of the range evenly, it is the share of the trials outside that part, wherever the part lies; the
+    statistic of Kolmogorov and Smirnov is only half of it for a part in the middle.
 
     Examples
     --------
@@ -109,7 +84,7 @@ def chance_of_unevenness(best: Floats, rest: Floats) -> float:
 
 
 def _log_choices(total: int, drawn: int) -> float:
-    """Logarithm of the number of ways to draw; by the gamma function, because whole numbers grow beyond all use."""
+    """Return the logarithm of the number of ways to draw, by the gamma function because the number itself is huge."""
     if not 0 <= drawn <= total:
         return -math.inf
     return math.lgamma(total + 1) - math.lgamma(drawn + 1) - math.lgamma(total - drawn + 1)

@@ -1,7 +1,7 @@
-"""The final choice: the best of a search once more, on fresh seeds, and the one to keep.
+"""The final choice: the best trials of a search are trained again on fresh seeds, and one of them is kept.
 
-Of many trials the best has also been the luckiest, so the value that made it the best promises too much, and the order
-of the first few says little. Repeats with other random numbers are free of that.
+The best of many trials was also lucky, so its value is optimistic, and the order of the first few means little. Repeats
+with other random numbers do not have this bias.
 """
 
 from __future__ import annotations
@@ -18,29 +18,28 @@ from fastnet.tuning.space.names import Value
 from fastnet.tuning.trial import TrialResult, known, rank
 
 CONFIDENCE = 0.95
-"""In this part of all choices the interval of a candidate holds its mean over all seeds."""
-
+"""Share of all choices in which the interval of a candidate contains its mean over all seeds."""
 
 LEAST_OPTIMISM = 5e-4
-"""A smaller difference between search and repeats, of either metric, is told as none."""
+"""Smaller differences between search and repeats, in either metric, are reported as none."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Candidate:
-    """What a candidate came to on fresh seeds.
+    """A candidate and its results on fresh seeds.
 
     Parameters
     ----------
     trial : TrialResult
         The candidate, as the search found it.
     values : tuple of float
-        The metric after the last epoch of each repeat; NaN where it diverged.
+        The metric after the last epoch of each repeat; NaN if it diverged.
     mean, sd : float
-        Mean and sample standard deviation over the repeats that did not diverge; NaN where too few are left.
+        Mean and sample standard deviation over the repeats that did not diverge; NaN if too few are left.
     low, high : float
-        Ends of the interval of the mean, see `choose`; NaN without a standard deviation, or where it is 0.
+        Ends of the interval of the mean, see `choose`; NaN if the standard deviation is NaN or 0.
     parameters : int or None
-        Weights and biases of the network, where they are known.
+        Number of weights and biases of the network, if known.
     """
 
     trial: TrialResult
@@ -53,11 +52,11 @@ class Candidate:
 
     @property
     def diverged(self) -> int:
-        """How many repeats diverged."""
+        """Number of repeats that diverged."""
         return sum(not math.isfinite(value) for value in self.values)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return it in plain values ready for JSON, None for NaN."""
+        """Return the candidate in plain values ready for JSON, None for NaN."""
         return {
             "trial": self.trial.id,
             "params": dict(self.trial.params),
@@ -74,17 +73,10 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FinalChoice:
-    """The candidates in the order of their means, the winner first.
+    """The candidates, at least one, in the order of their means, the winner first.
 
-    Parameters
-    ----------
-    metric : str
-    scores : tuple of Candidate
-        At least one.
-    optimism : float
-        By how much the values of the search are better than the means, averaged over the candidates; NaN if unknown.
-    words : str
-        The outcome in words.
+    `optimism` says by how much the values of the search are better than the means, averaged over the candidates; NaN if
+    unknown. `words` is the outcome in words.
     """
 
     metric: str
@@ -110,7 +102,7 @@ class FinalChoice:
 
 
 def candidates(trials: Iterable[TrialResult], n: int, metric: str = DEFAULT_METRIC) -> tuple[TrialResult, ...]:
-    """Return the `n` best trials of different hyperparameters, the best first; fewer if there are no more.
+    """Return the `n` best trials with different hyperparameters, the best first; fewer if there are no more.
 
     Examples
     --------
@@ -135,28 +127,24 @@ def choose(
 ) -> FinalChoice:
     """Choose the candidate with the best mean over its repeats.
 
+    Candidates with fewer diverged repeats come first. Equal means go to the smaller network, then to the earlier trial.
+
     Parameters
     ----------
     candidates : sequence of TrialResult
-        At least one, as `candidates` gives them.
+        At least one, as `candidates` returns them.
     repeats : sequence of sequence of TrialResult
-        For each candidate its repeats, at least one.
+        At least one repeat of each candidate.
     metric : str
-        What the values are.
+        The metric of the values.
     parameters : sequence of int, optional
-        Weights and biases of each candidate's network.
-
-    Returns
-    -------
-    FinalChoice
-        A candidate of which a repeat diverged comes after those with fewer such repeats; equal means go to the smaller
-        network, then to the earlier trial.
+        Number of weights and biases of each candidate's network.
 
     Notes
     -----
     The interval is Student's: ``mean ± t sd / sqrt(n)`` with the 97.5 % quantile t for ``n - 1`` degrees of freedom.
-    It speaks of one candidate over all seeds on these data, not of the best of several, nor of other data. It is cut
-    off at what the metric can be, 0 to 1 or at least 0. Equal values give none: so few do not tell how they spread.
+    It describes one candidate over all seeds on these data, not the best of several, and not other data. It is clipped
+    to the range of the metric. Equal values give no interval: so few do not show how they spread.
 
     Examples
     --------
@@ -195,7 +183,7 @@ def _score(trial: TrialResult, values: tuple[float, ...], metric: str, parameter
 
 
 def _order(score: Candidate, metric: str) -> tuple[int, float, float, int]:
-    # Rounded, so that sums in another order cannot part equal means.
+    # Rounded, so that the order of a sum does not break ties.
     mean = round(sign(metric) * score.mean, 12) if math.isfinite(score.mean) else -math.inf
     size = math.inf if score.parameters is None else score.parameters
     return (score.diverged, -mean, size, score.trial.id)
@@ -226,4 +214,4 @@ def _words(scores: Sequence[Candidate], metric: str, optimism: float) -> str:
 
 
 def _overlap(winner: Candidate, other: Candidate) -> bool:
-    return winner.low <= other.high and other.low <= winner.high  # False where there is no interval
+    return winner.low <= other.high and other.low <= winner.high  # False without an interval

@@ -1,7 +1,7 @@
-"""Stages of a search: where the best trials of one stage lie, and the ranges that follow from it for the next.
+"""Stages of a search: where the best trials of one stage lie, and which ranges the next stage searches.
 
-Step 3 of section 6.5.2 of *Deep Learning from Scratch*, "look at the results and narrow the ranges", as a rule. The
-numbers of the rule are the constants below; docs/search.md explains it and says what they were measured to do.
+Step 3 of section 6.5.2 of *Deep Learning from Scratch*, "look at the results and narrow the ranges", as a rule. Its
+numbers are the constants below; docs/search.md explains it and gives the measurements.
 """
 
 from __future__ import annotations
@@ -22,39 +22,39 @@ from fastnet.tuning.space.space import Space
 from fastnet.tuning.trial import TrialResult, rank
 
 BEST_SHARE = 0.1
-"""Part of a stage's trials that counts as its best."""
+"""Share of a stage's trials that counts as its best."""
 
 LEAST_BEST = 5
-"""The best are at least so many; with fewer trials that came to a value, nothing is narrowed."""
+"""Least number of best trials; with fewer trials that reached a value, nothing is narrowed."""
 
 LEFT_OUT = 0.1
-"""Part of the best that may lie outside the new range at either end."""
+"""Share of the best that may lie outside the new range at either end."""
 
 MARGIN = 0.125
-"""What is added at either end, as a part of the distance between the outermost of the best that count."""
+"""Margin at either end, as a share of the distance between the outermost of the best that count."""
 
 CHOICE_SHARE = 1 / 3
-"""Part of a stage's trials in which the values of a choice are counted; their best tenth alone is too few for that."""
+"""Share of a stage's trials in which the values of a choice are counted; the best tenth is too small for that."""
 
 LEVEL = 0.01
-"""Chance narrows something in at most this part of all stages, and makes a border alarm in at most this part."""
+"""Chance alone narrows something in at most this share of all stages, and causes an alarm in at most this share."""
 
 EDGES = (0.1, 0.2)
 """Outer parts of a range, on its own scale, in which the best are counted; the first is its edge in every table."""
 
 SILENT_LEVEL = 0.2
-"""A crowded edge does not alarm where the outermost trials hold none of the best, and chance would spare as many with
-at most this probability: then the best fall off before the border."""
+"""A crowded edge does not alarm if none of the best is among the outermost trials, and chance has at most this
+probability of leaving that many out: the best then become rarer before the border."""
 
 LEAST_WIDTH = 0.1
-"""A new range is at least this part of the old one, on its own scale, rounding included."""
+"""Least width of a new range as a share of the old one, on its own scale, rounding included."""
 
 LEAST_STEP, LONGEST_STEP = 0.25, 0.5
-"""An alarming border moves out by the width of the narrowed range, within these parts of the old one."""
+"""An alarming border moves out by the width of the narrowed range, within these shares of the old one."""
 
 _SIDES, _PARTS, _BEYOND = ("lower", "upper"), ("tenth", "fifth"), ("below", "above")
-_NARROW_FACTOR = 1.1  # a log range with ends closer than this is left as it is,
-_NARROW_PART = 0.01  # and a uniform one whose width is less than this part of its larger end
+_NARROW_FACTOR = 1.1  # a log range whose ends are closer than this is kept,
+_NARROW_PART = 0.01  # as is a uniform one whose width is less than this share of its larger end
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,17 +66,16 @@ class Edge:
     border : float or int
         The end of the range in that stage.
     trials, best : int
-        How many of the trials, and of the best, lie in the outer tenth of the range.
+        Number of trials, and of the best, in the outer tenth of the range.
     crowd : str
-        Where most of the best lie, the outer tenth or the outer fifth, and how many: ``"6 of the 10 best lie in its
-        upper fifth"``.
+        How many of the best crowd which outer part: ``"6 of the 10 best lie in its upper fifth"``.
     chance : float
-        Probability that so many of the best lie there if the place makes no difference; twice the smaller one of the
-        two, because it is asked twice.
+        Probability of that crowd if the place makes no difference; twice the smaller of those for the outer tenth and
+        the outer fifth, because both are tested.
     alarm : bool
-        Whether the best pile up there, and the hyperparameter could go further: better values may lie beyond.
+        Whether the best pile up there and the hyperparameter allows values beyond, which may be better.
     reached : bool
-        Whether the range was narrowed and still ends, or goes on, here.
+        Whether the range changed and still reaches this border, or goes beyond it.
     """
 
     border: float | int
@@ -95,17 +94,18 @@ class Narrowing:
     Parameters
     ----------
     name : str
+        The hyperparameter.
     old, new : str
-        The range before and after, in its text form; the same if it stays.
+        The range before and after, in its text form; equal if it is kept.
     chance : float
-        Probability that chance spreads the best over the range of one hyperparameter of the space as unevenly as they
-        lie over this one; 1 where that was not asked.
+        Probability that chance spreads the best as unevenly over the range of any hyperparameter of the space; 1 if not
+        tested.
     best : int
-        How many trials that is about.
+        Number of best trials.
     low, high : Edge or None
-        The ends of the old range; None for choices and where there were too few trials.
+        The ends of the old range; None for choices and with too few trials.
     words : str
-        What was done and why, and what to beware of, in a sentence or two without a full stop at the end.
+        The decision with its reason and any warning, without a full stop at the end.
     """
 
     name: str
@@ -130,18 +130,9 @@ class Narrowing:
 
 @dataclass(frozen=True, slots=True)
 class StageReport:
-    """What follows from one stage.
+    """The result of one stage: its number from 1, its counts of trials and best trials, and the space of the next one.
 
-    Parameters
-    ----------
-    stage : int
-        Its number, from 1.
-    trials, best : int
-        How many trials it had, and how many of them count as its best.
-    space : Space
-        The space for the next stage.
-    ranges : tuple of Narrowing
-        One for each hyperparameter, in the order of the space.
+    `ranges` has one entry for each hyperparameter, in the order of the space.
     """
 
     stage: int
@@ -165,7 +156,9 @@ class StageReport:
 def narrow(
     space: Space, trials: Iterable[TrialResult], *, metric: str = DEFAULT_METRIC, expand: bool = False
 ) -> StageReport:
-    """Shrink each range to where the best trials of one stage lie, and tell where they pile up at a border.
+    """Shrink each range to where the best trials of one stage lie, and report where they pile up at a border.
+
+    The result depends on the arguments only, on every machine.
 
     Parameters
     ----------
@@ -174,23 +167,18 @@ def narrow(
     trials : iterable of TrialResult
         All trials of the stage, in any order.
     metric : str
-        What they are ranked by, see `fastnet.tuning.trial.rank`.
+        The metric that ranks them, see `fastnet.tuning.trial.rank`.
     expand : bool
-        Whether a border with an alarm is moved outwards, as far as the hyperparameter allows.
-
-    Returns
-    -------
-    StageReport
-        A pure function of the arguments, the same on every machine. Without `expand`, every new range lies within the
-        old one.
+        Whether a border with an alarm moves outwards, as far as the hyperparameter allows. Otherwise every new range
+        lies within the old one.
 
     Notes
     -----
-    The best are the first tenth, at least 5. All distances are on the scale that the range is drawn on. A range stays
-    as it is unless the best lie more unevenly over it than the other trials (Kuiper's test). If they do, the new one
-    goes from the lowest to the highest of them, a tenth left out at either end, and an eighth of that distance further
-    both ways. Of a choice, those values go that none of the best has and the better third avoids (hypergeometric tail,
-    divided among the values). The alarm is a hypergeometric tail too.
+    The best are the first tenth, at least 5. All distances are on the scale that the range is drawn on. A range is kept
+    unless the best lie more unevenly over it than the other trials (Kuiper's test). If they do, the new range spans
+    the best without a tenth of them at either end, plus an eighth of that distance on both sides. A choice loses the
+    values that none of the best has and the better third avoids (hypergeometric tail, divided among the values). The
+    alarm is a hypergeometric tail too.
 
     Examples
     --------
@@ -214,7 +202,7 @@ def narrow(
     for name, old in space.distributions.items():
         of_all, of_better, of_best = ([trial.params[name] for trial in some] for some in (every, better, best))
         if len(best) < LEAST_BEST:
-            few = f"kept: {len(best)} of {len(every)} trials reached a value, and at least {LEAST_BEST} must"
+            few = f"kept: {len(best)} of {len(every)} trials reached a value; at least {LEAST_BEST} must"
             new, item = old, Narrowing(name, str(old), str(old), 1.0, len(best), None, None, few)
         elif isinstance(old, Choice):
             new, item = _narrow_choice(name, old, of_best, of_better, of_all, asked)
@@ -236,7 +224,7 @@ def _narrow_range(
     low_u, high_u = 0.0, 1.0
     if chance <= LEVEL and not _is_narrow(old):
         low_u, high_u = _around(good)
-        # What lies between the last of the best and an alarming border has not been tried often enough to be cut off.
+        # Between the last of the best and an alarming border there are too few trials to cut that part off.
         low_u, high_u = 0.0 if low.alarm else low_u, 1.0 if high.alarm else high_u
     step = min(max(high_u - low_u, LEAST_STEP), LONGEST_STEP)
     wide_u = (-step if expand and low.alarm else low_u, 1.0 + step if expand and high.alarm else high_u)
@@ -249,7 +237,7 @@ def _narrow_range(
 def _narrow_choice(
     name: str, old: Choice, best: Sequence[Value], better: Sequence[Value], every: Sequence[Value], asked: int
 ) -> tuple[Distribution, Narrowing]:
-    """Take those values out of a choice that the better third avoids; one that any of the best has stays."""
+    """Remove the values of a choice that the better third avoids, except those that any of the best has."""
     n = len(old.values)
     drawn, total = len(better), len(every)
     chances = {
@@ -258,7 +246,7 @@ def _narrow_choice(
     }
     gone = [value for value in old.values if chances[value] <= LEVEL and value not in best]
     new = Choice(tuple(value for value in old.values if value not in gone))
-    words = "has one value" if n == 1 else "kept: the best clearly avoid none of its values"
+    words = "has one value" if n == 1 else "kept: the best do not clearly avoid any of its values"
     if gone:
         counts = (f"{text_of(value)} ({better.count(value)} of the best {drawn})" for value in gone)
         words = f"without {', '.join(counts)}, which none of the best {len(best)} has"
@@ -283,7 +271,7 @@ def _around(good: Floats) -> tuple[float, float]:
 
 
 def _edge(name: str, old: Any, side: int, good: Floats, rest: Floats) -> Edge:
-    """Count at one border; of whole numbers at least the last one belongs to the edge."""
+    """Count the best at one border; the edge of a range of whole numbers has at least one number."""
     border = (old.low, old.high)[side]
     last = abs(side - float(old.position([border])[0]))
     good, rest = np.abs(side - good), np.abs(side - rest)  # distances from the border
@@ -304,7 +292,7 @@ def _edge(name: str, old: Any, side: int, good: Floats, rest: Floats) -> Edge:
 
 
 def _part(name: str, old: Any, low_u: float, high_u: float) -> Distribution:
-    """Return a part of a range, or more than it: within what is allowed, in few digits, whole numbers at least two."""
+    """Return a part of a range or an extension of it, within the allowed values, in few digits, with at least two."""
     if isinstance(old, (Int, LogInt)):
         new: Any = old.between(low_u, high_u)
         if isinstance(new, Choice):
@@ -319,7 +307,7 @@ def _part(name: str, old: Any, low_u: float, high_u: float) -> Distribution:
 
 
 def _rounded_outwards(new: Any) -> Any:
-    """Spell a range with as few digits, two or more, as widen it by less than a twentieth."""
+    """Round the ends of a range outwards to the fewest digits, at least two, that widen it by less than a twentieth."""
     for digits in range(2, 6):
         low, high = _rounded(new.low, digits, ROUND_FLOOR), _rounded(new.high, digits, ROUND_CEILING)
         if isinstance(new, Uniform):
@@ -336,7 +324,7 @@ def _rounded(value: float, digits: int, rounding: str) -> float:
 
 
 def _limit(name: str, border: float, side: int) -> float:
-    """Return how far a border may be moved: to the end of what is allowed, or most of the way where 1 is not."""
+    """Return how far a border can move: to the hyperparameter's limit, or most of the way to 1 if 1 is excluded."""
     kind = kind_of(name)
     limit = (kind.low, kind.high)[side]
     if side == 1 and kind.type is float and limit < 1.0:
@@ -364,23 +352,23 @@ def _reaches(border: float, old: Any, new: Any, side: int) -> bool:
 
 def _what(old: Any, new: Any, chance: float) -> str:
     if new.low < old.low or new.high > old.high:
-        return "moved to where the best lie and beyond"
+        return "moved to where the best lie and widened"
     if new != old:
         return "narrowed to where the best lie"
     if chance > LEVEL:
-        return "kept: the best lie no less evenly over it than the others"
-    return "kept: narrow enough" if _is_narrow(old) else "kept: the best reach over nearly all of it"
+        return "kept: the best are spread as evenly as the other trials"
+    return "kept: narrow enough" if _is_narrow(old) else "kept: the best lie over nearly all of it"
 
 
 def _warnings(name: str, new: Any, low: Edge, high: Edge) -> Iterable[str]:
-    """Say of each border where the best pile up what that means."""
+    """Describe each border where the best pile up."""
     for side, edge in enumerate((low, high)):
         border = text_of(edge.border)
         moved = new.low < edge.border if side == 0 else new.high > edge.border
         if edge.alarm:
             beyond = f"{_BEYOND[side]} {border}"
-            yield f"{edge.crowd}, " + (f"so it goes on {beyond}" if moved else f"look {beyond} too")
+            yield f"{edge.crowd}, " + (f"so it is extended {beyond}" if moved else f"try values {beyond} too")
         elif edge.chance <= LEVEL and _is_limit(name, edge.border, side):
-            yield f"{edge.crowd}, but {border} is as far as it goes"
+            yield f"{edge.crowd}, but {border} is its limit"
         elif edge.reached:
             yield f"it still ends at {border}"

@@ -1,8 +1,8 @@
-"""Which trials of a pack train on, and how far: all to the end, successive halving, or the median rule.
+"""Which trials of a pack continue, and for how long: all to the end, successive halving, or the median rule.
 
-A schedule compares trials at *rungs*, numbers of epochs after which all trials of a pack that still train have been
-measured. Packs are consecutive trials, as many as the study's settings say, so what a schedule decides depends neither
-on the machine nor on which trials happened to be ready first.
+A schedule compares trials at *rungs*, numbers of epochs after which all remaining trials of a pack have been measured.
+A pack is a fixed number of consecutive trials, given by the study's settings, so decisions depend neither on the
+machine nor on which trials finish first.
 """
 
 from __future__ import annotations
@@ -23,28 +23,28 @@ Positions = NDArray[np.int64]
 
 
 class Schedule(Protocol):
-    """What decides which trials of a pack end early."""
+    """A rule that decides which trials of a pack end early."""
 
     @property
     def rungs(self) -> tuple[int, ...]:
-        """Epochs after which trials are compared, ascending; the last are all epochs."""
+        """Epochs after which trials are compared, ascending; the last rung is the end of training."""
 
     def keep(self, curves: Curves, alive: Positions, rung: int) -> Positions:
-        """Choose which trials go on.
+        """Choose which trials continue.
 
         Parameters
         ----------
         curves : (T, 4, E) float32
-            Of the whole pack, NaN where a trial has not trained.
+            Curves of the whole pack, NaN where a trial has not trained.
         alive : (A,) int64
-            The trials that have just reached the rung, ascending; those that diverged are not among them.
+            The trials that have just reached the rung, ascending, without those that diverged.
         rung : int
-            Which one, from 0.
+            Index of the rung, from 0.
 
         Returns
         -------
         (K,) int64
-            Those of `alive` that train on, ascending.
+            The trials of `alive` that continue, ascending.
         """
 
 
@@ -56,7 +56,7 @@ class Full:
 
     @property
     def rungs(self) -> tuple[int, ...]:
-        """One: the end."""
+        """The end of training."""
         return (self.epochs,)
 
     def keep(self, curves: Curves, alive: Positions, rung: int) -> Positions:
@@ -66,17 +66,9 @@ class Full:
 
 @dataclass(frozen=True, slots=True)
 class Halving:
-    """Successive halving: at every rung the best ``1 / eta`` go on, with ``eta`` times the epochs.
+    """Successive halving: at every rung the best ``1 / eta`` continue, to ``eta`` times the epochs.
 
-    Attributes
-    ----------
-    epochs : int
-        Of the trials that survive.
-    eta : int
-        At least 2.
-    first_epochs : int
-        Fewest epochs before trials are compared.
-    metric : str
+    The first rung is not before `first_epochs`.
 
     Notes
     -----
@@ -103,7 +95,7 @@ class Halving:
         return tuple(found)
 
     def keep(self, curves: Curves, alive: Positions, rung: int) -> Positions:
-        """Keep the best, at least one; of equals, as accuracies often are, those of lower loss, then lower numbers."""
+        """Keep the best, at least one; ties go to the lower loss, then to the lower number."""
         epoch = self.rungs[rung] - 1
         measured = sign(self.metric) * curve_of(curves, self.metric)[alive, epoch]
         loss = curve_of(curves, "loss")[alive, epoch]
@@ -113,20 +105,15 @@ class Halving:
 
 @dataclass(frozen=True, slots=True)
 class Median:
-    """The median rule: a trial ends when its best epoch is worse than the median of the others' mean epochs.
+    """The median rule: a trial ends if its best epoch is worse than the median of the pack's mean epochs.
 
-    Attributes
-    ----------
-    epochs : int
-    first_epochs : int
-        Epochs between two comparisons, and before the first one.
-    metric : str
+    Trials are compared every `first_epochs` epochs.
 
     Notes
     -----
     Golovin et al., *Google Vizier: A Service for Black-Box Optimization* (KDD 2017), section 3.2.2: a trial is stopped
     if its best value so far is strictly worse than the median of the running averages of all trials up to the same
-    epoch. Here "all trials" are those of the pack; one that has ended counts with what it reached.
+    epoch. Here "all trials" are those of the pack; a trial that has ended counts with the epochs it ran.
 
     Examples
     --------
@@ -144,7 +131,7 @@ class Median:
         return (*range(self.first_epochs, self.epochs, self.first_epochs), self.epochs)
 
     def keep(self, curves: Curves, alive: Positions, rung: int) -> Positions:
-        """Keep those whose best epoch reaches the median."""
+        """Keep the trials whose best epoch reaches the median."""
         measured = sign(self.metric) * curve_of(curves, self.metric)[:, : self.rungs[rung]].astype(np.float64)
         ran = np.isfinite(measured)
         began = ran.any(axis=1)
@@ -156,7 +143,7 @@ class Median:
 
 
 def schedule_of(config: SearchConfig) -> Schedule:
-    """Build the schedule that a search asks for.
+    """Build the schedule of a search.
 
     Examples
     --------
@@ -172,7 +159,7 @@ def schedule_of(config: SearchConfig) -> Schedule:
 
 
 def survivors(schedule: Schedule, trials: int) -> list[int]:
-    """Tell how many of a pack's trials train up to each rung, if none diverges; as many as there are for `Median`.
+    """Return how many of a pack's trials reach each rung if none diverges; for `Median`, the most that can.
 
     Examples
     --------

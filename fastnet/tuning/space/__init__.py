@@ -1,1 +1,1 @@
-"""The space of a search: names, distributions, and their text forms."""
+"""The space of a search: names, distributions and their text forms."""

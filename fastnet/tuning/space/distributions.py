@@ -1,8 +1,8 @@
 """Ranges of one hyperparameter: five distributions and their scales; `parsing` reads their text forms.
 
-A distribution turns numbers u between 0 and 1 into values, and values back into such numbers: its own scale, on which
-ranges are narrowed and laid out as a grid. It draws nothing itself: where u comes from is the sampler's business, so
-the same distribution serves random, quasi-random and regular points.
+A distribution maps numbers u between 0 and 1 to values, and values back to such numbers: its own scale, on which ranges
+are narrowed and laid out as a grid. It draws nothing itself. The sampler supplies u, so the same distribution serves
+random, quasi-random and regular points.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, localcontext
-from typing import Any, Protocol, TypeAlias
+from typing import Any, ClassVar, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +21,7 @@ from fastnet.errors import ConfigError
 from fastnet.tuning.space.names import Value
 
 LARGEST_INT = 2**31 - 1
-"""Ends of whole-number ranges are within plus and minus this."""
+"""Ends of whole-number ranges lie between minus and plus this."""
 
 # ln 2 in two parts: the first has few enough bits that k * _LN2_HIGH is exact for every exponent k that occurs.
 _LN2_HIGH = 6.93147180369123816490e-01
@@ -41,38 +41,84 @@ class Distribution(Protocol):
         """Map `u`, float64 in (0, 1) of any shape, to values of the same shape."""
 
     def position(self, values: Sequence[Value] | Values) -> Floats:
-        """Map values back to float64 in [0, 1] of the same shape; one outside the range to the end it is beyond.
+        """Map values back to float64 in [0, 1] of the same shape; a value outside the range maps to its nearer end.
 
-        A whole number or a choice stands for all the u that give it, by their middle.
+        A whole number or a choice stands for all the u that map to it, and returns their middle.
         """
 
     def between(self, low_u: float, high_u: float) -> Distribution:
         """Return the part from `low_u` to `high_u`, ``low_u < high_u``.
 
-        Below 0 and above 1 the range goes on beyond its end on the same scale; a choice has nothing there. What is
-        left with a single value is a `Choice` of it.
+        Below 0 and above 1 the range continues beyond its end on the same scale; a choice has nothing there. If a
+        single value is left, the result is a `Choice` of it.
         """
 
     def levels(self, n: int) -> list[Value]:
         """List `n` values from end to end, evenly on the scale of the distribution; fewer if there are no more."""
 
     def extremes(self) -> tuple[Value, ...]:
-        """Return the values that must be allowed for all to be: both ends, or every choice."""
+        """Return the values that decide whether all are allowed: both ends, or every choice."""
+
+
+class _Range:
+    """A range with two ends, ``low < high``, both included and finite."""
+
+    __slots__ = ()
+
+    form: ClassVar[str]
+    low: Any
+    high: Any
+
+    def __str__(self) -> str:
+        return f"{self.form}:{text_of(self.low)}:{text_of(self.high)}"
+
+    def position(self, values: Sequence[Value] | Values) -> Floats:
+        """Map values back to float64 in [0, 1], each whole number to the middle of its share."""
+        return np.clip(self._place(np.asarray(values, dtype=np.float64)), 0.0, 1.0)
+
+    def extremes(self) -> tuple[Value, ...]:
+        """Return both ends."""
+        return self.low, self.high
+
+    def _place(self, values: Floats) -> Floats:
+        """Return where values lie on the scale, 0 at the lower end and 1 at the upper."""
+        raise NotImplementedError
+
+
+class _RealRange(_Range):
+    """A range of numbers that are rounded to six significant digits."""
+
+    __slots__ = ()
+
+    limits: ClassVar[tuple[float, float]] = (-1e300, 1e300)
+
+    def sample(self, u: Floats) -> Floats:
+        """Map `u`, float64 in (0, 1) of any shape, to values of the same shape in ``[low, high]``."""
+        return np.clip(round_to_six_digits(self._at(u)), self.low, self.high)
+
+    def between(self, low_u: float, high_u: float) -> Distribution:
+        """Return the part from `low_u` to `high_u`; beyond 0 and 1 the range continues on its scale."""
+        with np.errstate(over="ignore", under="ignore"):
+            low, high = np.clip(self._at(np.array([low_u, high_u])), *self.limits).tolist()
+        return _range(type(self), float(f"{low:.6g}"), float(f"{high:.6g}"))
+
+    def levels(self, n: int) -> list[Value]:
+        """List `n` values from end to end, equally far apart on the scale."""
+        return _distinct(self.sample(np.linspace(0.0, 1.0, n)))
+
+    def _at(self, u: Floats) -> Floats:
+        """Return the exact values at `u`, also below 0 and above 1."""
+        raise NotImplementedError
 
 
 @dataclass(frozen=True, slots=True)
-class LogUniform:
+class LogUniform(_RealRange):
     """Values whose logarithm is uniform, the book's way to search over powers of ten.
 
     Parameters
     ----------
     low, high : float
         Ends of the range, ``0 < low < high``.
-
-    Raises
-    ------
-    ConfigError
-        If the ends are not finite, not positive or not in order.
 
     Notes
     -----
@@ -92,6 +138,8 @@ class LogUniform:
     [1e-06, 0.0001, 0.01]
     """
 
+    form = "log"
+    limits = (1e-300, 1e300)
     low: float
     high: float
 
@@ -102,49 +150,22 @@ class LogUniform:
                 f"the lower end {text_of(self.low)} must be greater than 0 on a log scale; or use uniform"
             )
 
-    def __str__(self) -> str:
-        return f"log:{text_of(self.low)}:{text_of(self.high)}"
-
-    def sample(self, u: Floats) -> Floats:
-        """Map `u`, float64 in (0, 1) of any shape, to values of the same shape in ``[low, high]``."""
-        return _rounded(self._at(u), self.low, self.high)
-
-    def position(self, values: Sequence[Value] | Values) -> Floats:
-        """Map values back to float64 in [0, 1]: their place between the logarithms of the ends."""
-        ratios = np.maximum(np.asarray(values, dtype=np.float64), self.low) / self.low
-        return np.clip(np.log(ratios) / _log_ratio(self.low, self.high), 0.0, 1.0)
-
-    def between(self, low_u: float, high_u: float) -> Distribution:
-        """Return the part from `low_u` to `high_u`; beyond 0 and 1 it goes on by the same factor."""
-        with np.errstate(over="ignore", under="ignore"):
-            low, high = np.clip(self._at(np.array([low_u, high_u])), 1e-300, 1e300).tolist()
-        return _range(LogUniform, float(f"{low:.6g}"), float(f"{high:.6g}"))
-
-    def levels(self, n: int) -> list[Value]:
-        """List `n` values from end to end, each the same factor above the one before."""
-        return _distinct(self.sample(np.linspace(0.0, 1.0, n)))
-
-    def extremes(self) -> tuple[Value, ...]:
-        """Return both ends."""
-        return self.low, self.high
+    def _place(self, values: Floats) -> Floats:
+        places: Floats = np.log(np.maximum(values, self.low) / self.low) / _log_ratio(self.low, self.high)
+        return places
 
     def _at(self, u: Floats) -> Floats:
         return _scaled_exp(self.low, u * _log_ratio(self.low, self.high))
 
 
 @dataclass(frozen=True, slots=True)
-class Uniform:
+class Uniform(_RealRange):
     """Values spread evenly over a range.
 
     Parameters
     ----------
     low, high : float
         Ends of the range, ``low < high``.
-
-    Raises
-    ------
-    ConfigError
-        If the ends are not finite or not in order.
 
     Examples
     --------
@@ -156,50 +177,28 @@ class Uniform:
     ([0.125, 0.166667], [0.25])
     """
 
+    form = "uniform"
     low: float
     high: float
 
     def __post_init__(self) -> None:
         _check_ends(self.low, self.high)
 
-    def __str__(self) -> str:
-        return f"uniform:{text_of(self.low)}:{text_of(self.high)}"
+    def _place(self, values: Floats) -> Floats:
+        return (values - self.low) / (self.high - self.low)
 
-    def sample(self, u: Floats) -> Floats:
-        """Map `u`, float64 in (0, 1) of any shape, to values of the same shape in ``[low, high]``."""
-        return _rounded(self.low + u * (self.high - self.low), self.low, self.high)
-
-    def position(self, values: Sequence[Value] | Values) -> Floats:
-        """Map values back to float64 in [0, 1]: their place between the ends."""
-        return np.clip((np.asarray(values, dtype=np.float64) - self.low) / (self.high - self.low), 0.0, 1.0)
-
-    def between(self, low_u: float, high_u: float) -> Distribution:
-        """Return the part from `low_u` to `high_u`; beyond 0 and 1 it goes on in a straight line."""
-        low, high = (self.low + u * (self.high - self.low) for u in (low_u, high_u))
-        return _range(Uniform, float(f"{low:.6g}"), float(f"{high:.6g}"))
-
-    def levels(self, n: int) -> list[Value]:
-        """List `n` values from end to end, equally far apart."""
-        return _distinct(self.sample(np.linspace(0.0, 1.0, n)))
-
-    def extremes(self) -> tuple[Value, ...]:
-        """Return both ends."""
-        return self.low, self.high
+    def _at(self, u: Floats) -> Floats:
+        return self.low + u * (self.high - self.low)
 
 
 @dataclass(frozen=True, slots=True)
-class Int:
-    """Whole numbers from one end to the other, both included, each as likely as the others.
+class Int(_Range):
+    """Whole numbers, each as likely as the others.
 
     Parameters
     ----------
     low, high : int
-        Ends of the range, ``low < high``.
-
-    Raises
-    ------
-    ConfigError
-        If the ends are not whole numbers or not in order.
+        Ends of the range, ``low < high``, both included.
 
     Examples
     --------
@@ -211,22 +210,16 @@ class Int:
     ([1, 2, 4], [0.125, 0.875])
     """
 
+    form = "int"
     low: int
     high: int
 
     def __post_init__(self) -> None:
         _check_whole_ends(self.low, self.high)
 
-    def __str__(self) -> str:
-        return f"int:{self.low}:{self.high}"
-
     def sample(self, u: Floats) -> Values:
         """Map `u`, float64 in (0, 1) of any shape, to int64 of the same shape: ``low + floor(u (high - low + 1))``."""
         return np.minimum(self.low + np.floor(u * self._count).astype(np.int64), self.high)
-
-    def position(self, values: Sequence[Value] | Values) -> Floats:
-        """Map values back to float64 in [0, 1], each to the middle of its share."""
-        return np.clip((np.asarray(values, dtype=np.float64) - self.low + 0.5) / self._count, 0.0, 1.0)
 
     def between(self, low_u: float, high_u: float) -> Distribution:
         """Return the numbers whose shares lie, wholly or in part, between `low_u` and `high_u`."""
@@ -238,9 +231,8 @@ class Int:
         """List `n` numbers from end to end, as equally far apart as whole numbers can be."""
         return _distinct(np.rint(np.linspace(self.low, self.high, n)).astype(np.int64))
 
-    def extremes(self) -> tuple[Value, ...]:
-        """Return both ends."""
-        return self.low, self.high
+    def _place(self, values: Floats) -> Floats:
+        return (values - self.low + 0.5) / self._count
 
     @property
     def _count(self) -> int:
@@ -248,18 +240,13 @@ class Int:
 
 
 @dataclass(frozen=True, slots=True)
-class LogInt:
-    """Whole numbers on a log scale: 1, 2 to 3, 4 to 7, ... are as likely as one another.
+class LogInt(_Range):
+    """Whole numbers on a log scale: 1, 2 to 3, 4 to 7, ... are equally likely.
 
     Parameters
     ----------
     low, high : int
         Ends of the range, ``1 <= low < high``, both included.
-
-    Raises
-    ------
-    ConfigError
-        If the ends are not whole numbers, not positive or not in order.
 
     Notes
     -----
@@ -276,6 +263,7 @@ class LogInt:
     [16, 65, 248]
     """
 
+    form = "logint"
     low: int
     high: int
 
@@ -284,18 +272,9 @@ class LogInt:
         if self.low < 1:
             raise ConfigError(f"the lower end {self.low} must be at least 1 on a log scale; or use int")
 
-    def __str__(self) -> str:
-        return f"logint:{self.low}:{self.high}"
-
     def sample(self, u: Floats) -> Values:
         """Map `u`, float64 in (0, 1) of any shape, to int64 of the same shape from `low` to `high`."""
         return np.clip(np.floor(self._at(u)).astype(np.int64), self.low, self.high)
-
-    def position(self, values: Sequence[Value] | Values) -> Floats:
-        """Map values back to float64 in [0, 1], each to the middle of its share."""
-        numbers = np.maximum(np.asarray(values, dtype=np.float64), 1.0)
-        middle = 0.5 * (np.log(numbers / self.low) + np.log((numbers + 1.0) / self.low))
-        return np.clip(middle / _log_ratio(self.low, self.high + 1), 0.0, 1.0)
 
     def between(self, low_u: float, high_u: float) -> Distribution:
         """Return the numbers whose shares lie, wholly or in part, between `low_u` and `high_u`."""
@@ -308,9 +287,11 @@ class LogInt:
         exact = _scaled_exp(self.low, np.linspace(0.0, 1.0, n) * _log_ratio(self.low, self.high))
         return _distinct(np.rint(exact).astype(np.int64))
 
-    def extremes(self) -> tuple[Value, ...]:
-        """Return both ends."""
-        return self.low, self.high
+    def _place(self, values: Floats) -> Floats:
+        numbers = np.maximum(values, 1.0)
+        middle = 0.5 * (np.log(numbers / self.low) + np.log((numbers + 1.0) / self.low))
+        places: Floats = middle / _log_ratio(self.low, self.high + 1)
+        return places
 
     def _at(self, u: Floats) -> Floats:
         return _scaled_exp(self.low, u * _log_ratio(self.low, self.high + 1))
@@ -323,12 +304,7 @@ class Choice:
     Parameters
     ----------
     values : tuple of float, int or str
-        At least one, all different, numbers or texts; they are used as written, without rounding.
-
-    Raises
-    ------
-    ConfigError
-        If there is no value, a number is not finite, or a value occurs twice.
+        At least one, all different, finite numbers or texts; they are used as written, without rounding.
 
     Examples
     --------
@@ -352,7 +328,7 @@ class Choice:
             if not isinstance(value, str):
                 _check_finite(value)
             if value in seen:
-                raise ConfigError(f"the value {text_of(value)} is listed more than once; write each value one time")
+                raise ConfigError(f"the value {text_of(value)} is listed more than once; write each value once")
             seen.add(value)
 
     def __str__(self) -> str:
@@ -407,7 +383,7 @@ def round_to_six_digits(values: Iterable[float] | Floats) -> Floats:
 
 
 def text_of(value: Value) -> str:
-    """Return the shortest spelling of `value` that reads back as the same.
+    """Return the shortest spelling of `value` that reads back as the same value.
 
     Examples
     --------
@@ -415,11 +391,6 @@ def text_of(value: Value) -> str:
     ('0.5', '1e-08', '100', 'sgd')
     """
     return format_number(value) if isinstance(value, float) else str(value)
-
-
-def _rounded(values: Floats, low: float, high: float) -> Floats:
-    clipped: Floats = np.clip(round_to_six_digits(values), low, high)
-    return clipped
 
 
 def _distinct(values: Values) -> list[Value]:
@@ -471,5 +442,5 @@ def _check_ends(low: float, high: float) -> None:
 def _check_whole_ends(low: int, high: int) -> None:
     for end in (low, high):
         if not -LARGEST_INT <= end <= LARGEST_INT:
-            raise ConfigError(f"the end {end} is too far out; whole numbers go from {-LARGEST_INT} to {LARGEST_INT}")
+            raise ConfigError(f"the end {end} is out of range; whole numbers go from {-LARGEST_INT} to {LARGEST_INT}")
     _check_ends(low, high)

@@ -1,4 +1,4 @@
-"""The hyperparameters that can be searched: their names, what their values are, and when a value has an effect."""
+"""The hyperparameters that can be searched: their names, their values, and when they have an effect."""
 
 from __future__ import annotations
 
@@ -13,25 +13,24 @@ from fastnet.config.training import TrainConfig
 from fastnet.errors import ConfigError
 
 Value: TypeAlias = float | int | str
-"""What a hyperparameter may be; widths of hidden layers are text, such as ``"100x6"``."""
-
+"""A value of a hyperparameter; widths of hidden layers are text, such as ``"100x6"``."""
 
 MAX_DEPTH = 1000
-"""Hidden layers of a network, at most."""
+"""Most hidden layers of a network."""
 
 _BELOW_ONE = 0.999999  # the largest number below 1 with the six digits that values are rounded to
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """What a hyperparameter's values are: `type`, and where its range ends if a search widens it."""
+    """The type of a hyperparameter's values, and how far a search may widen its range."""
 
     type: type[Value]
     low: float = 0.0
     high: float = LARGEST
 
 
-# The order is that of the random streams, so a new name goes to the end: then no trial of an older study changes.
+# The order is that of the random streams. A new name goes to the end, so that no trial of an older study changes.
 _KINDS = {
     "learning_rate": Kind(float, 1e-12),
     "weight_decay": Kind(float),
@@ -58,13 +57,13 @@ _KINDS = {
 _FIELDS = TrainConfig.__dataclass_fields__
 
 SEARCHABLE = tuple(name for name in _KINDS if name in _FIELDS or name in ("width", "depth"))
-"""Hyperparameters that may differ between trials; ``dropout_1``, ``dropout_2``, ... besides, one for each hidden layer.
+"""Hyperparameters that can be searched, in addition to ``dropout_1``, ``dropout_2``, ..., one for each hidden layer.
 
-Two stand for one of `TrainConfig`: ``width`` and ``depth`` for ``hidden``, that many layers of that width.
+``width`` and ``depth`` together stand for ``hidden``: ``depth`` layers of that width.
 """
 
 PARENTS = {"width": "hidden", "depth": "hidden"}
-"""Names that decide a part of what another one decides; every ``dropout_K`` is a part of ``dropout``."""
+"""Names that set a part of another hyperparameter, as every ``dropout_K`` sets a part of ``dropout``."""
 
 NEEDS = {
     "momentum": ("optimizer", ("momentum", "nesterov")),
@@ -75,13 +74,13 @@ NEEDS = {
     "step_epochs": ("schedule", ("step",)),
     "step_factor": ("schedule", ("step",)),
 }
-"""Names that have an effect only with some values of another one."""
+"""Names that have an effect only with some values of another hyperparameter."""
 
-_FIRST_LAYER_STREAM = 256  # behind every name of _KINDS that may still be added
+_FIRST_LAYER_STREAM = 256  # leaves room for names that are added to _KINDS later
 
 
 def layer_of(name: str) -> int | None:
-    """Return K for ``dropout_K``, the hidden layer it belongs to, counted from 1; None for any other name.
+    """Return K for ``dropout_K``, its hidden layer counted from 1; None for any other name.
 
     Examples
     --------
@@ -93,29 +92,12 @@ def layer_of(name: str) -> int | None:
 
 
 def parent_of(name: str) -> str | None:
-    """Return the name of which `name` decides a part, or None.
-
-    Examples
-    --------
-    >>> parent_of("width"), parent_of("dropout_1"), parent_of("dropout")
-    ('hidden', 'dropout', None)
-    """
+    """Return the hyperparameter of which `name` sets a part, such as ``hidden`` for ``width``, or None."""
     return "dropout" if layer_of(name) else PARENTS.get(name)
 
 
 def kind_of(name: str) -> Kind:
-    """Return what the values of a searchable name are.
-
-    Raises
-    ------
-    ConfigError
-        If the name cannot be searched; the sentence says which can, and which is nearest.
-
-    Examples
-    --------
-    >>> kind_of("width").type, kind_of("dropout_2").high
-    (<class 'int'>, 0.999999)
-    """
+    """Return the kind of a searchable name; raise `ConfigError` if it cannot be searched."""
     if layer_of(name):
         return _KINDS["dropout"]
     if name not in SEARCHABLE:
@@ -125,7 +107,7 @@ def kind_of(name: str) -> Kind:
 
 
 def stream_of(name: str) -> int:
-    """Return which block of a trial's random numbers belongs to a searchable name; it never changes.
+    """Return which block of a trial's random numbers belongs to a searchable name, a number that never changes.
 
     Examples
     --------
@@ -137,23 +119,15 @@ def stream_of(name: str) -> int:
 
 
 def check_value(name: str, value: Value) -> None:
-    """Raise `ConfigError` unless `value` is allowed for the searchable `name`, by the rule for a fixed value.
-
-    Examples
-    --------
-    >>> check_value("depth", 0)
-    Traceback (most recent call last):
-    ...
-    fastnet.errors.ConfigError: depth=0: must be a whole number from 1 to 1000
-    """
+    """Raise `ConfigError` unless `value` is allowed for the searchable `name`, by the rule for a fixed value."""
     if name == "hidden":
         parse_hidden(str(value))
     elif name == "depth":
         if not isinstance(value, int) or not 1 <= value <= MAX_DEPTH:
             raise ConfigError(f"depth={value!r}: must be a whole number from 1 to {MAX_DEPTH}")
     elif name == "width":
-        TrainConfig(hidden=(value,))  # type: ignore[arg-type]  # which is what is to be found out
+        TrainConfig(hidden=(value,))  # type: ignore[arg-type]  # the type is checked there
     elif layer_of(name):
         check_hyperparameter("dropout", value)  # type: ignore[arg-type]
     else:
-        TrainConfig(**{"epochs": 1_000_000, name: value})  # type: ignore[arg-type]  # no value is too long for these
+        TrainConfig(**{"epochs": 1_000_000, name: value})  # type: ignore[arg-type]  # no warm-up exceeds these epochs

@@ -1,4 +1,4 @@
-"""The text forms of ranges: what is typed after ``--space NAME=``."""
+"""The text forms of ranges, such as ``log:1e-6:1e-2``."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ def parse_distribution(text: str, kind: type[Value] | None = None) -> Distributi
     text : str
         ``log:LO:HI``, ``uniform:LO:HI``, ``int:LO:HI``, ``logint:LO:HI`` or ``choice:A,B,...``.
     kind : {float, int, str}, optional
-        What the values of a choice are read as; left out, numbers if all of them are, else texts.
+        Type of the values of a choice; by default float if all of them are numbers, else str.
 
     Returns
     -------
     LogUniform, Uniform, Int, LogInt or Choice
-        With ``str()`` of it in the same form, numbers in their shortest spelling.
+        ``str()`` of it is the same text with numbers in their shortest spelling.
 
     Raises
     ------
     ConfigError
-        If the form is another one, a number cannot be read, or the range is impossible.
+        If the form is unknown, a number cannot be read, or the range is impossible.
 
     Examples
     --------
@@ -57,7 +57,7 @@ def _read_choices(parts: Sequence[str], kind: type[Value] | None) -> tuple[Value
         kind = float if all(_is_number(part) for part in parts) else str
     if kind is str:
         if not all(part.strip() for part in parts):
-            raise ConfigError("a value of the choice is empty; write choice:A,B,... without a comma too many")
+            raise ConfigError("a value of the choice is empty; write choice:A,B,... without an extra comma")
         return tuple(part.strip() for part in parts)
     return tuple(_read_whole(part) if kind is int else _read_number(part) for part in parts)
 

@@ -1,4 +1,4 @@
-"""The space of a search: which hyperparameters differ between trials, from which ranges, and what a trial becomes."""
+"""The space of a search: the hyperparameters that differ between trials, their ranges, and a trial's configuration."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ class Space:
     Parameters
     ----------
     distributions : mapping of str to Distribution
-        Any of `SEARCHABLE` and ``dropout_1``, ``dropout_2``, ...; an empty space is allowed: its trials differ by
-        their random numbers alone.
+        Any of `SEARCHABLE` and ``dropout_1``, ``dropout_2``, ...; trials of an empty space differ only in their random
+        numbers.
 
     Raises
     ------
     ConfigError
-        If a name cannot be searched, its values are of another kind, or an end or a choice lies outside what the
-        hyperparameter allows.
+        If a name cannot be searched, its values have the wrong type, or the hyperparameter does not allow an end or a
+        choice.
 
     Notes
     -----
-    Hidden layers of different widths are joined by hyphens in a choice, where commas separate the choices:
+    In a choice, where commas separate the choices, hyphens join hidden layers of different widths:
     ``choice:100x6,512-256``.
 
     Examples
@@ -86,7 +86,7 @@ class Space:
         return {name: str(distribution) for name, distribution in self.distributions.items()}
 
     def check_used(self, train: TrainConfig) -> None:
-        """Raise `ConfigError` if a searched hyperparameter would change nothing, or not fit, under `train`."""
+        """Raise `ConfigError` if a searched hyperparameter has no effect, or does not fit, with `train`."""
         for name in self.names:
             self._check_needs(name, train)
         _check_layers(self, train)
@@ -111,17 +111,17 @@ class Space:
             )
 
     def possible(self, name: str, train: TrainConfig) -> tuple[Any, ...]:
-        """Return the values that a hyperparameter of choices may have: those of its range, or the one of `train`."""
+        """Return the values a hyperparameter can have: the extremes of its range, or the value of `train`."""
         return self.distributions[name].extremes() if name in self.distributions else (getattr(train, name),)
 
 
 def parse_space_option(text: str) -> tuple[str, str]:
-    """Read one ``NAME=RANGE`` as it is typed after ``--space``.
+    """Read one ``NAME=RANGE``.
 
     Parameters
     ----------
     text : str
-        Such as ``"learning_rate=log:1e-6:1e-2"``; hyphens in the name are read as underscores.
+        Such as ``"learning_rate=log:1e-6:1e-2"``; hyphens in the name become underscores.
 
     Returns
     -------
@@ -146,7 +146,7 @@ def parse_space_option(text: str) -> tuple[str, str]:
 
 
 def configured(train: TrainConfig, params: Mapping[str, Value]) -> TrainConfig:
-    """Put the values of a trial in place of those of a configuration.
+    """Return a configuration with the searched values of a trial.
 
     Parameters
     ----------
@@ -158,8 +158,8 @@ def configured(train: TrainConfig, params: Mapping[str, Value]) -> TrainConfig:
     Returns
     -------
     TrainConfig
-        With ``width`` and ``depth`` made into ``hidden``, each standing for its part alone where the other is not
-        given, and ``dropout_K`` into one ratio for each layer; one for a layer that there is not has no effect.
+        ``width`` and ``depth`` become ``hidden``; if one of them is missing, `train` supplies it. ``dropout_K`` become
+        one ratio for each layer; a ratio for a layer that does not exist has no effect.
 
     Raises
     ------
@@ -168,8 +168,8 @@ def configured(train: TrainConfig, params: Mapping[str, Value]) -> TrainConfig:
 
     Notes
     -----
-    What is not searched is the same in all trials, but for a default that depends on what is: with the optimizer
-    searched and no learning rate given, each optimizer has its own.
+    What is not searched is the same in all trials, except for a default that depends on a searched value: if the
+    optimizer is searched and no learning rate is given, each optimizer uses its own.
 
     Examples
     --------
@@ -206,11 +206,13 @@ _layer_of = lru_cache(maxsize=1024)(layer_of)
 
 
 def _check_layers(space: Space, train: TrainConfig) -> None:
-    """Raise `ConfigError` where layers are decided twice, or a value is meant for a layer that no network has."""
+    """Raise `ConfigError` if layers are set twice, or a value belongs to a layer that no network has."""
     names = set(space.names)
     for name in ("width", "depth"):
         if name in names and "hidden" in names:
-            raise ConfigError(f"{name} is searched and so is hidden, which it is a part of; leave one of them out")
+            raise ConfigError(
+                f"{name} is searched but is a part of hidden, which is searched too; leave one of them out"
+            )
     if "width" in names and "depth" not in names and not train.hidden:
         raise ConfigError("width is searched but the network has no hidden layer; add one, or search depth too")
     if "depth" in names and "width" not in names and len(set(train.hidden)) != 1:
@@ -234,7 +236,7 @@ def _check_layers(space: Space, train: TrainConfig) -> None:
 
 
 def _depths(space: Space, train: TrainConfig) -> set[int]:
-    """Numbers of hidden layers that occur; of a range its two ends."""
+    """Return the numbers of hidden layers that occur, of a range its two ends."""
     if "hidden" in space.names:
         return {len(parse_hidden(str(text))) for text in space.distributions["hidden"].extremes()}
     if "depth" in space.names:
@@ -268,7 +270,7 @@ def _check_value(name: str, distribution: Distribution, value: Value) -> None:
 
 
 def _spelled_alike(distribution: Distribution) -> Choice:
-    """Give equal networks equal texts, with the hyphens that a choice needs, and refuse one that occurs twice."""
+    """Write equal networks as equal texts, with the hyphens that a choice needs, and refuse duplicates."""
     texts = (format_hidden(parse_hidden(str(text))).replace(",", "-") for text in distribution.extremes())
     try:
         return Choice(tuple(texts))

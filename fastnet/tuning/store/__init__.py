@@ -1,1 +1,1 @@
-"""The file of a study: written by one process, read by any number."""
+"""The file of a study: one process writes it, any number read it."""

@@ -1,4 +1,4 @@
-"""Trials on their way into a study: they wait in memory while another program holds its file locked."""
+"""Trials on their way into a study; they wait in memory while another program holds its file locked."""
 
 from __future__ import annotations
 
@@ -11,26 +11,20 @@ from fastnet.tuning.store.study import PATIENCE_SECONDS, Study
 from fastnet.tuning.trial import TrialResult
 
 NOTED_SECONDS = 10.0
-"""A lock that lasts longer is worth a warning."""
+"""A lock that lasts longer causes a warning."""
 
 STOPPED_SECONDS = 30.0
-"""How long a search that was told to stop waits for the lock before it gives up the trials that are not stored."""
+"""How long a search that was asked to stop waits for the lock before it gives up the trials that are not stored."""
 
 MOST_BYTES = 64 * 2**20
-"""Curves that wait in memory; with more of them the search waits too."""
+"""Most curves that wait in memory; with more, the search waits too."""
 
 
 class Backlog:
-    """The trials that are done and not stored.
+    """The trials that are done but not yet stored.
 
-    Parameters
-    ----------
-    study : Study
-        Open to be written; all its transactions report while they wait.
-    on_wait : callable
-        Called several times a second while something waits.
-    stopped : callable
-        Asked several times a second whether the search was told to stop.
+    While a transaction of the study waits, `on_wait` is called several times a second, and `stopped` returns whether
+    the search was asked to stop.
     """
 
     def __init__(self, study: Study, on_wait: Callable[[], None], stopped: Callable[[], bool]) -> None:
@@ -44,13 +38,7 @@ class Backlog:
         return len(self._trials)
 
     def store(self, trials: list[TrialResult], *, run: int, **seconds: float) -> None:
-        """Store trials and those that wait, all of them or none, and empty the list; a locked study is left for later.
-
-        Parameters
-        ----------
-        trials : list of TrialResult
-        run, seconds : int, float
-            As `Study.append` takes them.
+        """Store trials and those that wait, all or none, and empty the list; if the study is locked, they wait.
 
         Raises
         ------
@@ -69,12 +57,12 @@ class Backlog:
                 raise
 
     def flush(self, *, run: int, **seconds: float) -> None:
-        """Store the trials that wait, once the study is not locked; Ctrl-C meanwhile gives them up, and is passed on.
+        """Store the trials that wait as soon as the study is unlocked; Ctrl-C gives them up and propagates.
 
         Raises
         ------
         StudyLockedError
-            If the study has been locked for `PATIENCE_SECONDS`, or `STOPPED_SECONDS` after the wish to stop.
+            If the study has been locked for `PATIENCE_SECONDS`, or for `STOPPED_SECONDS` after the request to stop.
         """
         if not self._trials:
             return
@@ -107,6 +95,6 @@ class Backlog:
         if seconds >= NOTED_SECONDS and not self._noted:
             self._noted = True
             warn(
-                f"{self._study.path}: another program holds the file locked; the search goes on and stores its trials "
-                "once that program releases it"
+                f"{self._study.path}: another program holds the file locked; the search continues and stores its "
+                "trials when that program releases it"
             )

@@ -1,4 +1,4 @@
-"""SQLite connections that no fork catches at work, see `fastnet.forks`."""
+"""SQLite connections that are never in use during a fork, see `fastnet.forks`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from fastnet.forks import no_fork
 
 _ROWS = 32
-"""Rows that are fetched at a time where all of them are wanted one by one."""
+"""Rows that an iteration fetches at a time."""
 
 
 class _Cursor(sqlite3.Cursor):
@@ -37,7 +37,7 @@ class _Cursor(sqlite3.Cursor):
             with no_fork:
                 return call(*arguments)
         except BaseException:
-            # The traceback keeps this cursor, and an open one would keep SQLite from removing its files at the end.
+            # The traceback keeps this cursor alive, and an open cursor would prevent SQLite from removing its files.
             super().close()
             raise
 
@@ -59,6 +59,6 @@ class _Connection(sqlite3.Connection):
 
 
 def connect(database: Any, **options: Any) -> sqlite3.Connection:
-    """Open a database as `sqlite3.connect` does, in which nothing begins a transaction unless asked to."""
+    """Open a database as `sqlite3.connect` does, without implicit transactions."""
     with no_fork:
         return sqlite3.connect(database, isolation_level=None, factory=_Connection, **options)

@@ -1,7 +1,7 @@
-"""What the values in a study's file must be like: everything that is read from it is checked here, once.
+"""The rules for values in a study's file: everything that is read from it is checked here, once.
 
-A file can be damaged, or have been changed by another program, in any byte. Whoever asks a study gets values of the
-types and within the bounds below, or a `DamagedError`, which `store.folder.telling` turns into a `StudyError`.
+Any byte of the file may be damaged or changed by another program. A reader gets values of the types and within the
+bounds below, or a `DamagedError`, which `store.folder.study_errors` turns into a `StudyError`.
 """
 
 from __future__ import annotations
@@ -25,11 +25,13 @@ from fastnet.tuning.trial import STATUSES
 
 MOST_TRIALS = 2**31 - 1
 LARGEST_REAL = 1e300
-"""Larger than any value of a hyperparameter, and small enough to be computed with."""
+"""Larger than any value of a hyperparameter, and small enough for arithmetic."""
 
 Shape: TypeAlias = Any
-"""A predicate; a list of one shape, for every item; a dict, for its names, those that end in "?" being optional, and
-for all others the shape under ``...``; or `Maybe` one of these."""
+"""A predicate; a list of one shape for all items; a dict of shapes by name; or `Maybe` one of these.
+
+In a dict, names that end in "?" are optional, ``...`` is the shape of all other names, and ``""`` is a predicate of the
+whole."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +52,7 @@ def is_flag(value: object) -> bool:
 
 
 def is_whole(value: object) -> bool:
-    """Whether a value is a whole number, 0 to the largest seed."""
+    """Whether a value is a whole number from 0 to the largest seed."""
     return type(value) is int and 0 <= value <= MAX_SEED
 
 
@@ -91,7 +93,7 @@ def is_range_of(item: object) -> bool:
 
 
 def has_both_or_none(low: str, high: str) -> Callable[[object], bool]:
-    """Return whether two numbers of an item are there, or neither is."""
+    """Return a predicate that an item has both numbers or neither."""
     return lambda item: isinstance(item, dict) and (item.get(low) is None) == (item.get(high) is None)
 
 
@@ -162,21 +164,7 @@ TEST_USE: Shape = {...: is_plain}
 
 
 def read_document(text: object, shape: Shape, name: str) -> Any:
-    """Read JSON of the study and check it.
-
-    Parameters
-    ----------
-    text : object
-        What the file has, text if it is sound.
-    shape : Shape
-        What its value must be like.
-    name : str
-        What it is called in the error.
-
-    Raises
-    ------
-    DamagedError
-        If it is not JSON, or not of that shape.
+    """Read JSON of the study; raise `DamagedError` with the given name unless it has the shape.
 
     Examples
     --------
@@ -195,51 +183,40 @@ def read_document(text: object, shape: Shape, name: str) -> Any:
 
 
 def parse(text: object) -> Any:
-    """Read JSON without NaN and infinity; ``...``, which no JSON is, if it cannot be read."""
+    """Read JSON without NaN and infinity; return ``...``, which JSON cannot express, if it is not readable."""
     if not isinstance(text, str):
         return ...
     try:
         return _DECODE(text)
-    except (ValueError, RecursionError):  # Python limits how deep objects may be nested
+    except (ValueError, RecursionError):  # Python limits the nesting of objects
         return ...
 
 
 def read_text(value: object, name: str) -> str:
-    """Return a text of the file; `DamagedError` if it is something else."""
+    """Return a text of the file; raise `DamagedError` if it is something else."""
     if not isinstance(value, str):
         raise DamagedError(name)
     return value
 
 
 def read_whole(value: object, name: str, low: int = 0, high: int = MOST_TRIALS) -> int:
-    """Return a whole number of the file; `DamagedError` if it is something else."""
+    """Return a whole number of the file; raise `DamagedError` if it is something else."""
     if type(value) is not int or not low <= value <= high:
         raise DamagedError(name)
     return value
 
 
 def read_number(value: object, name: str) -> float:
-    """Return a finite number of the file; `DamagedError` if it is something else."""
+    """Return a finite number of the file; raise `DamagedError` if it is something else."""
     if not is_number(value):
         raise DamagedError(name)
     return float(value)  # type: ignore[arg-type]
 
 
 class Rules:
-    """What every trial of a study must be like, which follows from the study's settings.
+    """The rules for the trials of a study, which follow from its checked settings.
 
-    Parameters
-    ----------
-    settings : mapping
-        Checked settings. Those without a space leave the names of the hyperparameters open, those without the epochs of
-        the training the length of the curves.
-
-    Attributes
-    ----------
-    train : mapping
-        The settings of the training.
-    epochs : int or None
-        Epochs of a trial that runs to its end.
+    Settings without a space allow any names of hyperparameters, those without epochs any length of the curves.
     """
 
     __slots__ = ("_most_epochs", "_values", "epochs", "train")
@@ -254,7 +231,7 @@ class Rules:
             self._values = {name: _values_of(name, distribution) for name, distribution in space.items()}
 
     def fit(self, row: Sequence[Any], params: object) -> bool:
-        """Whether a trial is possible: id, stage, status, value, ..., seconds as in its row, and its parameters."""
+        """Whether a trial is possible, given its row without the parameters, id to seconds, and its parameters."""
         trial, stage, status, value, best_value, best_epoch, epochs, seconds = row
         return (
             type(trial) is type(stage) is type(best_epoch) is type(epochs) is int
@@ -286,7 +263,7 @@ class Rules:
 
 
 _Values: TypeAlias = tuple[tuple[type, ...], tuple[Any, ...] | None, float, float]
-"""Types of a hyperparameter's values, and either all of them or their bounds."""
+"""Types of a hyperparameter's values, and either all its values or their bounds."""
 
 
 def _values_of(name: str, distribution: Distribution) -> _Values:
@@ -298,7 +275,7 @@ def _values_of(name: str, distribution: Distribution) -> _Values:
 
 
 def _check(value: Any, shape: Shape, place: str) -> None:
-    """Raise `DamagedError`, naming the place, unless a value has a shape."""
+    """Raise `DamagedError` with the place unless a value has a shape."""
     if isinstance(shape, Maybe):
         if value is not None:
             _check(value, shape.shape, place)
@@ -328,7 +305,7 @@ def _check_names(value: Any, shape: dict[Any, Shape], place: str) -> None:
         known = {name.removesuffix("?") for name in shape if isinstance(name, str)} - {""}
         for name in value.keys() - known:
             _check(value[name], shape[...], f"{place}, {name}")
-    if "" in shape and not shape[""](value):  # what its parts must be together
+    if "" in shape and not shape[""](value):
         raise DamagedError(place)
 
 
@@ -336,4 +313,4 @@ def _refuse(constant: str) -> Any:
     raise ValueError(constant)
 
 
-_DECODE = json.JSONDecoder(parse_constant=_refuse).decode  # made once: json.loads would make one for each trial
+_DECODE = json.JSONDecoder(parse_constant=_refuse).decode  # built once; json.loads would build one for each trial

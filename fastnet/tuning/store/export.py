@@ -1,8 +1,8 @@
 """Trials of a study as CSV, JSON lines or Parquet: the same trials give the same bytes.
 
-Trials are ordered by their numbers and read a few at a time, so a study of any size can be exported while a search is
-writing to it. Nothing that is written depends on when, where, in which order or in how many runs the trials were
-trained, save for the columns whose names end in ``seconds``.
+Trials are ordered by number and read a few at a time, so a study of any size can be exported while a search is writing
+to it. Apart from the columns whose names end in ``seconds``, the bytes do not depend on when, where, in which order or
+in how many runs the trials were trained.
 """
 
 from __future__ import annotations
@@ -26,29 +26,17 @@ if TYPE_CHECKING:
 
 FORMATS = ("csv", "jsonl", "parquet")
 CURVE_COLUMNS = ("train_loss", score_name("train"), "validation_loss", score_name("validation"))
-"""What the rows of `TrialResult.curves` are called where they are exported."""
+"""Exported names of the rows of `TrialResult.curves`."""
 BATCH_TRIALS = 4096
-"""Trials of a row group of Parquet, and most that are in memory at a time."""
+"""Trials per row group of Parquet, and most that are in memory at a time."""
 
 
 def columns_of(study: StudyReader, *, times: bool = True, curves: bool = False) -> dict[str, str]:
-    """Name the columns of an export, each with the kind of its values.
+    """Return the columns of an export, each with the kind of its values: ``integer``, ``real``, ``text`` or ``reals``.
 
-    Parameters
-    ----------
-    study : Study
-    times : bool
-        Whether there is a column ``seconds``.
-    curves : bool
-        Whether there are columns of learning curves.
-
-    Returns
-    -------
-    dict of str to str
-        ``id, stage, status``, the searched hyperparameters by name, ``value, best_value, best_epoch, epochs``, then
-        ``seconds``, then the four curves. Kinds are ``integer``, ``real``, ``text`` and ``reals``; see
-        `TrialResult` for what they are. A value that does not exist, such as that of a diverged trial, is empty in CSV
-        and null elsewhere.
+    They are ``id, stage, status``, the searched hyperparameters, ``value, best_value, best_epoch, epochs``, then
+    ``seconds`` with `times`, then the four curves with `curves`. A missing value, such as that of a diverged trial, is
+    empty in CSV and null elsewhere.
     """
     columns = {"id": "integer", "stage": "integer", "status": "text", **study.param_types()}
     columns |= {"value": "real", "best_value": "real", "best_epoch": "integer", "epochs": "integer"}
@@ -60,31 +48,26 @@ def columns_of(study: StudyReader, *, times: bool = True, curves: bool = False) 
 def write_trials(
     study: StudyReader, stream: BinaryIO, *, format: str = "csv", times: bool = True, curves: bool = False
 ) -> int:
-    """Write every trial of a study to a stream of bytes.
+    """Write every trial of a study to a stream of bytes, which stays open; return the number of trials.
 
     Parameters
     ----------
-    study : Study
+    study : StudyReader
         An open study.
     stream : binary file
-        Not closed.
+        The target.
     format : {"csv", "jsonl", "parquet"}
-        CSV with a heading, one JSON object a line, or Parquet with row groups of `BATCH_TRIALS`; text is UTF-8 with
+        CSV with a header, one JSON object per line, or Parquet with row groups of `BATCH_TRIALS`; text is UTF-8 with
         line feeds. Numbers have all their digits.
     times : bool
         Whether to write the column ``seconds``. Without it, the bytes follow from the settings and the trials alone.
     curves : bool
-        Whether to write learning curves, lists of one number for each epoch that ran; not in CSV.
-
-    Returns
-    -------
-    int
-        Trials written.
+        Whether to write learning curves, one number for each epoch that ran; not in CSV.
 
     Raises
     ------
     ConfigError
-        If there is no such format, or it has no place for curves.
+        If the format is unknown, or cannot hold curves.
     StudyError
         If the study cannot be read.
     OSError
@@ -128,7 +111,7 @@ def to_arrow(study: StudyReader, *, times: bool = True, curves: bool = False) ->
 
 
 def _row(trial: TrialResult, columns: dict[str, str]) -> list[Any]:
-    """Return one value for each column, None for what does not exist."""
+    """Return one value for each column, None for a missing one."""
     row = []
     for name, kind in columns.items():
         value: Any = trial.params.get(name) if name in trial.params else getattr(trial, name, None)
@@ -143,7 +126,7 @@ def _row(trial: TrialResult, columns: dict[str, str]) -> list[Any]:
 
 
 def _reals(trial: TrialResult, name: str) -> list[float | None] | None:
-    """Return the epochs of a curve that ran, each as the double that prints as briefly as the float32 does."""
+    """Return the epochs of a curve that ran, each as the double with the shortest digits of the float32."""
     curve = trial.curves[CURVE_COLUMNS.index(name), : trial.epochs]
     if not trial.curves.size:
         return None

@@ -1,4 +1,4 @@
-"""The folder of a study: its number, the lock of its one writer, its removal, and what can go wrong, in words."""
+"""The folder of a study: its number, the lock of its one writer, its removal, and its error messages."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PICTURE_FILE = "best20.png"
 REPORT_FILE = "report.html"
 MODEL_FILE = "model.safetensors"
 ENSEMBLE_FILE = "ensemble.safetensors"
-APPLICATION_ID = 0x666E6574  # "fnet" in the file's header: how a study is told from any other SQLite file
+APPLICATION_ID = 0x666E6574  # "fnet" in the file's header, which distinguishes a study from other SQLite files
 
 WRITTEN = (
     STUDY_FILE,
@@ -29,14 +29,15 @@ WRITTEN = (
     MODEL_FILE,
     ENSEMBLE_FILE,
 )
-"""What a search writes into the folder of its study besides `LOCK_FILE`, and what `remove_study` therefore removes."""
+"""The files that a search writes into the folder of its study besides `LOCK_FILE`; `remove_study` removes them."""
 
 LOCK_SECONDS = 0.2
-"""How long a writer waits for the lock: longer than `is_being_written` and a removal hold it."""
+"""How long a writer waits for the lock: longer than `is_being_written` and `remove_study` hold it."""
 
-_DAMAGED = "the file is damaged; restore it from a copy or choose another folder"
+_RESTORE = "restore it from a copy or choose another folder"
+_DAMAGED = f"the file is damaged; {_RESTORE}"
 
-# What SQLite says, in the order it is looked for, and what that means to the user.
+# Words of SQLite's messages, in the order they are searched for, and their meaning for the user.
 _REASONS = (
     ("full", "the disk is full; make room and run the same command again"),
     ("disk i/o", "the disk cannot be written, most likely it is full; make room and run the same command again"),
@@ -46,27 +47,24 @@ _REASONS = (
     ("malformed", _DAMAGED),
     ("decode to utf-8", _DAMAGED),
     ("too big", _DAMAGED),
-    ("interrupted", _DAMAGED),  # by `fastnet.tuning.store.reading`, where a statement has no end
+    ("interrupted", _DAMAGED),  # by `fastnet.tuning.store.reading`, if a statement does not end
     ("locked", "another program holds the file locked; close it and run the same command again"),
 )
 
 
 class DamagedError(Exception):
-    """A value in the file of a study is none that a study can have; the text says which. `telling` names the file."""
+    """A value in the file of a study is impossible; the text names the value, and `study_errors` the file."""
 
 
 class StudyLockedError(StudyError):
-    """Another program holds the file of a study locked, so that nothing can be written to it just now."""
+    """Another program holds the file of a study locked, so that nothing can be written to it now."""
 
 
 class WriterLock:
-    """The right to write to the study in a folder, held until `release` or the end of the process.
+    """The right to write to the study in an existing folder, held until `release` or the end of the process.
 
-    Parameters
-    ----------
-    folder : Path
-        An existing folder. An empty file named `LOCK_FILE` is left in it; removing that file on release would let two
-        processes lock two different files of the same name.
+    An empty file named `LOCK_FILE` is left in the folder; removing it on release would let two processes lock two
+    different files of the same name.
 
     Raises
     ------
@@ -77,17 +75,9 @@ class WriterLock:
 
     Notes
     -----
-    The lock is an open exclusive SQLite transaction on a file that stays empty: byte-range locks on every platform,
-    without a platform's own module, and gone at once after ``kill -9``. The study file itself is not locked, so that
-    others can read it meanwhile.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> from pathlib import Path
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     lock = WriterLock(Path(folder))
-    ...     lock.release()
+    The lock is an open exclusive SQLite transaction on a file that stays empty. It works on every platform without
+    platform-specific modules, and ends at once after ``kill -9``. The study file itself is not locked, so that others
+    can read it meanwhile.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -104,27 +94,27 @@ class WriterLock:
             raise
 
     def release(self) -> None:
-        """Give the lock up; a second call does nothing."""
+        """Release the lock; a second call does nothing."""
         self._connection.close()
 
 
 def new_study_folder(root: Path) -> Path:
-    """Make the next numbered folder under `root`.
+    """Create the next numbered folder under `root`.
 
     Parameters
     ----------
     root : Path
-        Made if it does not exist, with its parents.
+        Created with its parents if it does not exist.
 
     Returns
     -------
     Path
-        ``root/001``, or one more than the highest number there; empty, and given to no one else.
+        ``root/001``, or one more than the highest number there; empty, and never returned twice.
 
     Raises
     ------
     StudyError
-        If it cannot be made.
+        If it cannot be created.
 
     Examples
     --------
@@ -135,7 +125,7 @@ def new_study_folder(root: Path) -> Path:
     ['001', '002']
     """
     root = as_path(root, "root")
-    with telling(root):
+    with study_errors(root):
         root.mkdir(parents=True, exist_ok=True)
         while True:
             numbers = [int(entry.name) for entry in root.iterdir() if entry.name.isascii() and entry.name.isdigit()]
@@ -148,9 +138,9 @@ def new_study_folder(root: Path) -> Path:
 
 
 def has_log(path: Path, ending: str = "wal") -> bool:
-    """Whether the file of a study has a log, where SQLite keeps what was written last, with something in it.
+    """Whether SQLite's log of the latest writes, or its file with another `ending`, exists and is not empty.
 
-    It lies next to the file that a link leads to. With another `ending` it is another of SQLite's files.
+    It lies next to the file of the study, or next to the file that a link points to.
     """
     try:
         return os.stat(f"{os.path.realpath(path)}-{ending}").st_size > 0
@@ -159,7 +149,7 @@ def has_log(path: Path, ending: str = "wal") -> bool:
 
 
 def is_being_written(folder: Path) -> bool:
-    """Tell whether a process is writing to the study in a folder just now, without getting into its way.
+    """Return whether a process is writing to the study in a folder now, without disturbing it.
 
     Examples
     --------
@@ -188,7 +178,7 @@ def find_studies(root: Path) -> list[Path]:
     Raises
     ------
     StudyError
-        If `root` is not a folder that can be read.
+        If `root` is not a readable folder.
 
     Examples
     --------
@@ -201,7 +191,7 @@ def find_studies(root: Path) -> list[Path]:
     root = as_path(root, "root")
     if not root.is_dir():
         raise StudyError(f"{root}: no such folder; give the folder that holds studies, or one of them")
-    with telling(root):
+    with study_errors(root):
         below = [folder for folder in root.iterdir() if (folder / STUDY_FILE).is_file()]
     below.sort(key=lambda folder: (int(folder.name) if folder.name.isdecimal() else math.inf, folder.name))
     return [root, *below] if (root / STUDY_FILE).is_file() else below
@@ -213,12 +203,12 @@ def remove_study(folder: Path) -> list[str]:
     Parameters
     ----------
     folder : Path
-        Its `STUDY_FILE` must be a study, of whatever format.
+        Its `STUDY_FILE` must be a study, of any format.
 
     Returns
     -------
     list of str
-        What is left in the folder, sorted; empty where it is gone.
+        Names of other files in the folder, sorted; empty if the folder is removed.
 
     Raises
     ------
@@ -229,7 +219,7 @@ def remove_study(folder: Path) -> list[str]:
     path = folder / STUDY_FILE
     if not path.is_file() or path.is_symlink() or folder.is_symlink():
         raise StudyError(f"{folder}: no study found (no file {STUDY_FILE}); nothing was removed")
-    with telling(path):
+    with study_errors(path):
         _check_study(path)
         lock = WriterLock(folder)
         try:
@@ -245,7 +235,7 @@ def remove_study(folder: Path) -> list[str]:
 
 
 def _check_study(path: Path) -> None:
-    """Raise `StudyError` unless a file is a study, though a damaged one, or an empty one that a search was to fill."""
+    """Raise `StudyError` unless a file is a study, possibly damaged, or an empty file that a search was to fill."""
     with path.open("rb") as file:
         head = file.read(72)
     if head.startswith(b"SQLite format 3\0") and head[68:] == APPLICATION_ID.to_bytes(4, "big"):
@@ -258,15 +248,13 @@ def _check_study(path: Path) -> None:
 
 
 @contextmanager
-def telling(path: Path) -> Iterator[None]:
-    """Turn what is wrong with a study inside the block into a `StudyError` of one sentence.
-
-    That is what SQLite and the file system complain about, and every `DamagedError`.
+def study_errors(path: Path) -> Iterator[None]:
+    """Turn errors of SQLite and the file system, and every `DamagedError`, into a `StudyError` of one sentence.
 
     Examples
     --------
     >>> from pathlib import Path
-    >>> with telling(Path("a.sqlite")):
+    >>> with study_errors(Path("a.sqlite")):
     ...     raise PermissionError(13, "Permission denied")
     Traceback (most recent call last):
     ...
@@ -275,17 +263,13 @@ def telling(path: Path) -> Iterator[None]:
     try:
         yield
     except DamagedError as error:
-        raise StudyError(
-            f"{path}: the file is damaged ({error}); restore it from a copy or choose another folder"
-        ) from (error)
-    except UnicodeError as error:  # of what SQLite says where it cannot read what tables there are
+        raise StudyError(f"{path}: the file is damaged ({error}); {_RESTORE}") from error
+    except UnicodeError as error:  # in SQLite's message if it cannot read the names of the tables
         raise StudyError(f"{path}: {_DAMAGED}") from error
-    except (sqlite3.Error, OSError) as error:
-        if isinstance(error, sqlite3.Error):
-            said = str(error).lower()
-            reason = next((text for words, text in _REASONS if words in said), f"SQLite says: {error}")
-            if "locked" in said:
-                raise StudyLockedError(f"{path}: {reason}") from error
-        else:
-            reason = f"{error.strerror or error}; choose a folder you may read and write"
-        raise StudyError(f"{path}: {reason}") from error
+    except sqlite3.Error as error:
+        message = str(error).lower()
+        reason = next((text for words, text in _REASONS if words in message), f"SQLite reports: {error}")
+        kind = StudyLockedError if "locked" in message else StudyError
+        raise kind(f"{path}: {reason}") from error
+    except OSError as error:
+        raise StudyError(f"{path}: {error.strerror or error}; choose a folder you may read and write") from error

@@ -1,4 +1,4 @@
-"""The file of a study, opened to read: found, checked, closed."""
+"""Opening the file of a study: finding, checking and closing it."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from typing import Literal, Self
 from fastnet.errors import StudyError, warn
 from fastnet.files import as_path
 from fastnet.tuning.store.database import connect
-from fastnet.tuning.store.folder import APPLICATION_ID, STUDY_FILE, WriterLock, has_log, is_being_written, telling
+from fastnet.tuning.store.folder import APPLICATION_ID, STUDY_FILE, WriterLock, has_log, is_being_written, study_errors
 from fastnet.tuning.store.reading import StudyReader
 from fastnet.tuning.store.records import FORMAT_VERSION, check_tables
 
 BUSY_SECONDS = 10.0
-"""How long SQLite itself waits for the short locks of readers; nothing else can be done meanwhile."""
+"""How long SQLite itself waits, without interruption, for the short locks of readers."""
 
-# A search keeps its latest trials in a second file, the log, until SQLite moves them to the first. That one says so all
-# the while, with the number that the file system knows it by. A copy says so too, and has another number: without the
-# log it is a study with a part missing.
+# During a search, the latest trials are in a second file, the log, until SQLite moves them to the first. The first one
+# is marked meanwhile with its own inode number. A copy keeps the mark but has another number, so a copy without the log
+# is recognized as a study with a part missing.
 WRITING = "INSERT OR REPLACE INTO meta VALUES ('writing', ?)"
 NOT_WRITING = "DELETE FROM meta WHERE key = 'writing'"
 COPY_BOTH = f"copy {STUDY_FILE}-wal along with it, where the latest trials are, or copy once the search has ended"
 
 
 class StudyFile(StudyReader):
-    """What reading and writing a study have in common: its file, open until it is closed."""
+    """The open file of a study, the common base of reading and writing."""
 
     def __init__(self, path: Path, connection: sqlite3.Connection, lock: WriterLock | None = None) -> None:
         super().__init__(path, connection)
@@ -37,7 +37,7 @@ class StudyFile(StudyReader):
 
     @classmethod
     def read(cls, folder: Path) -> Self:
-        """Open the study in a folder to read it, also while a search is writing to it.
+        """Open the study in a folder for reading, also while a search is writing to it.
 
         Raises
         ------
@@ -48,22 +48,22 @@ class StudyFile(StudyReader):
         path = folder / STUDY_FILE
         if not path.is_file():
             raise StudyError(f"{folder}: no study found (no file {STUDY_FILE}); check the folder's name")
-        # Where it may write, SQLite removes its files beside the study's when the last reader leaves, so let it. A
-        # finished study in a folder that may not be written has no room for them, and needs none.
+        # In a writable folder SQLite removes its additional files when the last reader leaves. A finished study in a
+        # read-only folder has no room for them and needs none.
         had_log = has_log(path)
         may_write = os.access(folder, os.W_OK) and os.access(path, os.W_OK)
         if had_log and not may_write and not has_log(path, "shm"):
             raise StudyError(
-                f"{path}: the latest trials are in {STUDY_FILE}-wal, which SQLite reads only in a folder that may be "
-                "written; copy both files to one"
+                f"{path}: the latest trials are in {STUDY_FILE}-wal, which SQLite reads only in a writable folder; "
+                "copy both files to one"
             )
         mode = "mode=rw" if may_write else "mode=ro" if had_log else "mode=ro&immutable=1"
-        with telling(path):
+        with study_errors(path):
             uri = f"{path.resolve().as_uri()}?{mode}"
             study = cls(path, connect(uri, uri=True, timeout=BUSY_SECONDS))
         try:
             study._check_whole(had_log=had_log, may_write=may_write)
-            with telling(path):
+            with study_errors(path):
                 study._connection.execute("PRAGMA query_only = ON")
         except BaseException:
             study.close()
@@ -71,11 +71,11 @@ class StudyFile(StudyReader):
         return study
 
     def close(self) -> None:
-        """Close the file and let other writers in; a second call does nothing."""
+        """Close the file and release its lock; a second call does nothing."""
         try:
             if self._wrote:
                 self._wrote = False
-                with suppress(sqlite3.Error):  # then the log stays too, and nothing is missing
+                with suppress(sqlite3.Error):  # the log then stays too, and nothing is missing
                     self._connection.execute("PRAGMA busy_timeout = 200")
                     self._connection.execute(NOT_WRITING)
             self._connection.close()
@@ -93,8 +93,8 @@ class StudyFile(StudyReader):
         return False
 
     def _is_empty(self) -> bool:
-        """Tell an empty file (True) from a study (False); raise `StudyError` for anything else."""
-        with telling(self.path):
+        """Return True for an empty file and False for a study; raise `StudyError` for anything else."""
+        with study_errors(self.path):
             application = self._connection.execute("PRAGMA application_id").fetchone()[0]
             version = self._connection.execute("PRAGMA user_version").fetchone()[0]
             tables = dict(self._connection.execute("SELECT name, sql FROM sqlite_master WHERE type = 'table'"))
@@ -109,18 +109,18 @@ class StudyFile(StudyReader):
                 f"{self.path}: the study has file format {version}, this fastnet reads {FORMAT_VERSION}; "
                 "use the fastnet that wrote it, or choose another folder for a new study"
             )
-        with telling(self.path):
+        with study_errors(self.path):
             check_tables(tables)
         return False
 
     def _check_whole(self, *, had_log: bool, may_write: bool) -> None:
-        """Raise `StudyError` unless this is a study with something in it, and warn if a part of it is missing."""
+        """Raise `StudyError` unless this is a study that was started, and warn if a part of it is missing."""
         if self._is_empty():
-            with telling(self.path):
+            with study_errors(self.path):
                 mode = self._journal_mode()
             if mode == "wal" and not had_log:
                 raise StudyError(
-                    f"{self.path}: nothing is in this file; if it was copied while a search was writing, {COPY_BOTH}"
+                    f"{self.path}: this file is empty; if it was copied while a search was writing, {COPY_BOTH}"
                 )
             raise StudyError(f"{self.path}: this study was never started; run a search in its folder first")
         if not had_log:
@@ -130,16 +130,16 @@ class StudyFile(StudyReader):
                 self._connection.execute(NOT_WRITING)
 
     def _warn_of_a_part(self) -> None:
-        """Warn if the file was copied while a search was writing to it, which keeps its latest trials in another."""
-        with telling(self.path):
+        """Warn if the file was copied while a search was writing, because the latest trials were then in the log."""
+        with study_errors(self.path):
             written = self._meta("writing")
             copied = written is not None and str(written) != str(self.path.stat().st_ino)
         if copied and (self._lock is not None or not is_being_written(self.path.parent)):
             warn(
-                f"{self.path}: the latest trials are missing, for this file was copied while a search was writing; "
+                f"{self.path}: the latest trials are missing because this file was copied while a search was writing; "
                 f"{COPY_BOTH}"
             )
 
     def _journal_mode(self) -> str:
-        """Return ``wal`` for a file that was ever written to by a search, also where nothing is in it."""
+        """Return ``wal`` for a file that a search has written to, even if it is empty."""
         return str(self._connection.execute("PRAGMA journal_mode").fetchone()[0])

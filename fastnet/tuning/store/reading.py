@@ -1,4 +1,4 @@
-"""Questions to a study: everything that can be read from its file without reading all of it."""
+"""Queries of a study: everything that can be read from its file without reading all of it."""
 
 from __future__ import annotations
 
@@ -17,75 +17,74 @@ from fastnet.config.metric import DEFAULT_METRIC, sign
 from fastnet.errors import ConfigError, StudyError
 from fastnet.tuning.store import documents
 from fastnet.tuning.store.documents import MOST_TRIALS, Rules, read_document, read_number, read_text, read_whole
-from fastnet.tuning.store.folder import DamagedError, telling
+from fastnet.tuning.store.folder import DamagedError, study_errors
 from fastnet.tuning.store.records import TRIAL_COLUMNS, sha256_of, trial_from
 from fastnet.tuning.trial import TrialResult
 
 FIELDS = ("id", "stage", "status", "value", "best_value", "best_epoch", "epochs", "seconds")
-"""What trials can be ordered by, besides ``"best"`` and the names of hyperparameters."""
+"""Names that trials can be ordered by, in addition to ``"best"`` and the hyperparameters."""
 
 _FALLING = ("value", "best_value")  # the best first, whatever the metric
 
-
 STEPS = 100_000
-"""Instructions of SQLite's after which it is asked whether a statement has taken too long, a millisecond or two."""
+"""SQLite instructions, a millisecond or two, between checks whether a statement takes too long."""
 
 LEAST_STEPS = 100
-"""As many times that are always allowed,"""
+"""Checks that a statement always passes."""
 
 STEPS_OF_A_BYTE = 20
-"""and instructions for each byte of the file besides. Ordering trials takes 0.6 of them, where no curves are stored."""
+"""Further instructions allowed per byte of the file. Ordering trials takes 0.6 if no curves are stored."""
 
-_KINDS = ("integer", "real", "text")  # of the values of hyperparameters, as SQLite names them
+_KINDS = ("integer", "real", "text")  # SQLite's names of the values of hyperparameters
 
 
 class StudyReader:
     """The reading half of `fastnet.tuning.store.study.Study`.
 
-    Everything is checked when it is read: what a damaged file holds comes back as a `StudyError`, or not at all.
+    Everything is checked when it is read; damaged values raise `StudyError`.
     """
 
     def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
         self.path = path
         self._connection = connection
-        self._rules: tuple[str, Rules] | None = None  # with the text of the settings that they follow from
+        self._rules: tuple[str, Rules] | None = None  # with the text of the settings they follow from
         self._steps = 0
         connection.set_progress_handler(self._is_too_long, STEPS)
 
     @property
     def settings(self) -> dict[str, Any]:
-        """What the trials follow from."""
-        with telling(self.path):
+        """Settings that determine the trials."""
+        with study_errors(self.path):
             return self._settings()
 
     @property
     def about(self) -> dict[str, Any]:
         """Name and sizes of the data, as stored when the study was created."""
-        with telling(self.path):
+        with study_errors(self.path):
             return dict(read_document(self._meta("about"), documents.ABOUT, "about"))
 
     @property
     def created(self) -> str:
         """When the study was created, in UTC, ISO 8601."""
-        with telling(self.path):
+        with study_errors(self.path):
             return read_text(self._meta("created"), "created")
 
     @property
     def settings_sha256(self) -> str:
         """Hash of the settings, 64 hexadecimal digits: studies with the same hash have the same trials."""
-        with telling(self.path):
+        with study_errors(self.path):
             return sha256_of(self._settings_text())
 
     @property
     def metric(self) -> str:
-        """What trials are compared by: ``accuracy`` or ``loss``."""
+        """How trials are compared: ``accuracy`` or ``loss``."""
         return str(self.settings.get("metric", DEFAULT_METRIC))
 
     def stored_ids(self) -> NDArray[np.int64]:
         """Return the numbers of the stored trials, (T,) int64, ascending."""
-        with telling(self.path):
+        with study_errors(self.path):
             rows = self._execute("SELECT id FROM trials ORDER BY id")
-            ids = np.fromiter((row[0] for row in rows), dtype=np.int64)  # of SQLite's rows, so whole numbers
+            ids = np.fromiter((row[0] for row in rows), dtype=np.int64)  # SQLite's row numbers are whole
             if len(ids) and not 0 <= ids[0] <= ids[-1] <= MOST_TRIALS:
                 raise DamagedError("the number of a trial")
             if (ids[1:] <= ids[:-1]).any():
@@ -93,17 +92,17 @@ class StudyReader:
             return ids
 
     def count(self, status: str | None = None) -> int:
-        """Return how many trials are stored, all of them or those that are done, stopped or diverged."""
-        with telling(self.path):
+        """Return how many trials are stored, in total or ``done``, ``stopped`` or ``diverged``."""
+        with study_errors(self.path):
             if status is None:
                 # Row by row, see `_is_too_long`; without a condition SQLite would count in a single step.
                 return int(self._one("SELECT count(*) FROM trials WHERE id >= ?", -(2**63)))
             return int(self._one("SELECT count(*) FROM trials WHERE status = ?", status))
 
     def best_value(self, metric: str | None = None) -> float | None:
-        """Return the best `TrialResult.value` of the trials that ran to their end, or None while there is none."""
+        """Return the best `TrialResult.value` of the trials that ran to their end, or None if there is none."""
         end = "max" if sign(metric or self.metric) > 0 else "min"
-        with telling(self.path):
+        with study_errors(self.path):
             value = self._one(f"SELECT {end}(value) FROM trials WHERE status = 'done'")
             return None if value is None else read_number(value, "the value of a trial")
 
@@ -113,18 +112,18 @@ class StudyReader:
         Parameters
         ----------
         n : int
-            How many at most.
+            Most trials to return.
         metric : str, optional
-            That of the study if left out. Trials are compared by the stored `TrialResult.value`.
+            The metric of the stored `TrialResult.value`, by default that of the study.
         curves : bool
-            Whether their curves are read too.
+            Whether to read their curves too.
 
         Returns
         -------
         tuple of TrialResult
-            In the order of `fastnet.tuning.trial.rank`; diverged trials are left out.
+            In the order of `fastnet.tuning.rank`, without diverged trials.
         """
-        with telling(self.path):
+        with study_errors(self.path):
             statement = _select(curves, "WHERE status != 'diverged'", self._order("best", metric))
             most = min(operator.index(n), MOST_TRIALS)
             return tuple(self._trials(f"{statement} LIMIT ?", (most,)))
@@ -143,21 +142,21 @@ class StudyReader:
         Parameters
         ----------
         curves : bool
-            Whether their curves are read too; without them `TrialResult.curves` has no columns.
+            Whether to read their curves too; otherwise `TrialResult.curves` has no columns.
         order : str
-            ``"id"``, another of `FIELDS` or the name of a hyperparameter: smallest first, but the best first for
-            values of the metric; ``"best"`` for the ranking of `best`, diverged trials last. Ties by id.
+            ``"id"``, another of `FIELDS` or the name of a hyperparameter: smallest first, but values of the metric best
+            first; ``"best"`` for the ranking of `best`, diverged trials last. Ties go to the lower id.
         stage : int, optional
             Only the trials of this stage.
         status : str, optional
-            Only those that are ``done``, ``stopped`` or ``diverged``.
+            Only trials that are ``done``, ``stopped`` or ``diverged``.
         limit : int, optional
-            At most so many.
+            Most trials to read.
 
         Yields
         ------
         TrialResult
-            The study as it was when the first one was read, whatever a search adds meanwhile.
+            The study as it was at the first trial, regardless of what a search adds meanwhile.
 
         Raises
         ------
@@ -166,7 +165,7 @@ class StudyReader:
         StudyError
             If the file cannot be read.
         """
-        with telling(self.path):
+        with study_errors(self.path):
             ordering = self._order(order)
             conditions = {"stage": None if stage is None else operator.index(stage), "status": status}
             asked = {name: value for name, value in conditions.items() if value is not None}
@@ -181,19 +180,19 @@ class StudyReader:
         Raises
         ------
         StudyError
-            If the study does not hold it.
+            If the study does not contain it.
         """
         number = operator.index(number)
-        with telling(self.path):
-            wanted = number if 0 <= number <= MOST_TRIALS else -1  # SQLite takes no larger ones
+        with study_errors(self.path):
+            wanted = number if 0 <= number <= MOST_TRIALS else -1  # SQLite accepts no larger ones
             found = next(iter(self._trials(_select(True, "WHERE trials.id = ?", ""), (wanted,))), None)
         if found is None:
             raise StudyError(f"{self.path}: no trial {number}; the study has {self.count()} trials, numbered from 0")
         return found
 
     def trial_at(self, position: int) -> TrialResult:
-        """Return the trial at a place among all, 0 for that of the lowest number, with its curves."""
-        with telling(self.path):
+        """Return the trial at a position in the order of numbers, from 0, with its curves."""
+        with study_errors(self.path):
             statement = _select(True, "", "ORDER BY trials.id LIMIT 1 OFFSET ?")
             found = next(iter(self._trials(statement, (position,))), None)
         if found is None:
@@ -203,10 +202,9 @@ class StudyReader:
     def param_types(self) -> dict[str, str]:
         """Return each searched name, sorted, with the kind of its values: ``real``, ``integer`` or ``text``.
 
-        That is ``text`` where any trial has a text, else ``real`` where any has a fraction. A name of the space without
-        any trial is ``real``.
+        It is ``text`` if any trial has a text, else ``real`` if any has a fraction. Without trials it is ``real``.
         """
-        with telling(self.path):
+        with study_errors(self.path):
             rows = self._execute(
                 "SELECT DISTINCT key, type FROM trials, json_each(trials.params) ORDER BY key, type"
             ).fetchall()
@@ -220,10 +218,10 @@ class StudyReader:
         return {name: kinds[name] or "real" for name in sorted(kinds)}
 
     def runs(self) -> list[dict[str, Any]]:
-        """Return one record per run of a search on this study, the first run first."""
+        """Return one record per run of a search on this study, in order."""
         seconds = ("wall_seconds", "compile_seconds", "compiled_seconds")
         names = ("started", "environment", "new_trials", *seconds)
-        with telling(self.path):
+        with study_errors(self.path):
             rows = self._execute(f"SELECT {', '.join(names)} FROM runs ORDER BY id").fetchall()
             records = []
             for number, (started, environment, new_trials, *times) in enumerate(rows, start=1):
@@ -237,9 +235,9 @@ class StudyReader:
             return records
 
     def stages(self) -> list[dict[str, Any]]:
-        """Return one record per stage: ``number, first, count, space`` and ``report``, None until the stage ended."""
+        """Return one record per stage: ``number, first, count, space`` and ``report``, None until the stage ends."""
         names = ("number", "first", "count", "space", "report")
-        with telling(self.path):
+        with study_errors(self.path):
             rows = self._execute(f"SELECT {', '.join(names)} FROM stages ORDER BY number").fetchall()
             searched = self._settings().get("space", {}).keys()
             records = []
@@ -254,32 +252,32 @@ class StudyReader:
             return records
 
     def final(self) -> dict[str, Any] | None:
-        """Return the document of `Study.set_final`, with ``decided`` for when it was stored, or None."""
-        with telling(self.path):
+        """Return the document of `Study.set_final` with its time, ``decided``, or None."""
+        with study_errors(self.path):
             document = self._one("SELECT document FROM final")
             return None if document is None else read_document(document, documents.FINAL, "the final choice")
 
     def ensemble(self) -> dict[str, Any] | None:
-        """Return the document of `Study.set_ensemble`, with ``made`` for when it was stored, or None."""
-        with telling(self.path):
+        """Return the document of `Study.set_ensemble` with its time, ``made``, or None."""
+        with study_errors(self.path):
             document = self._meta("ensemble")
             return None if document is None else read_document(document, documents.ENSEMBLE, "the ensemble")
 
     def plan(self) -> dict[str, Any]:
-        """Return the document of `Study.set_plan`; empty where a study has none, as those of earlier versions."""
-        with telling(self.path):
+        """Return the document of `Study.set_plan`; empty if the study has none, as in earlier versions."""
+        with study_errors(self.path):
             document = self._meta("plan")
             return {} if document is None else dict(read_document(document, documents.PLAN, "the plan"))
 
     def test_uses(self) -> list[dict[str, Any]]:
-        """Return what was noted at each use of the test set, with ``at`` for when, the first use first."""
-        with telling(self.path):
+        """Return the note of each use of the test set with its time, ``at``, in order."""
+        with study_errors(self.path):
             rows = self._execute("SELECT at, document FROM test_uses ORDER BY id").fetchall()
             name = "the uses of the test set"
             return [{"at": read_text(at, name)} | read_document(text, documents.TEST_USE, name) for at, text in rows]
 
     def _order(self, order: str, metric: str | None = None) -> str:
-        """Write the ORDER BY of an order's name; what is no name never enters SQL."""
+        """Write the ORDER BY clause of an order's name; only known names enter SQL."""
         way = "DESC" if sign(metric or self.metric) > 0 else "ASC"
         if order == "best":
             fit = "status != 'diverged'"
@@ -295,7 +293,7 @@ class StudyReader:
         return f"ORDER BY json_extract(params, {path}), trials.id"
 
     def _trials(self, statement: str, parameters: Sequence[Any], *, ascending: bool = False) -> Iterator[TrialResult]:
-        """Read the trials that a statement of `_select` finds; `ascending` says that their numbers are to rise."""
+        """Read the trials that a statement of `_select` finds, whose numbers must rise if `ascending`."""
         text = self._settings_text()
         if self._rules is None or self._rules[0] != text:  # another process may start the study over
             self._rules = text, Rules(self._settings())
@@ -309,19 +307,20 @@ class StudyReader:
                     raise DamagedError(f"trial {trial.id} is stored twice")
                 last = trial.id
                 yield trial
-        finally:  # with rows that nobody takes SQLite would leave files behind
-            with suppress(sqlite3.Error):  # the study is closed already
+        finally:  # SQLite would leave files behind if rows were not fetched
+            with suppress(sqlite3.Error):  # the study may be closed already
                 rows.close()
 
     def _execute(self, statement: str, parameters: Sequence[Any] = ()) -> sqlite3.Cursor:
-        """Ask SQLite something that takes no longer than it can with a file of this size."""
+        """Run a statement with the limit of `_is_too_long`."""
         self._steps = 0
         return self._connection.execute(statement, parameters)
 
     def _is_too_long(self) -> bool:
-        """End a statement that has taken `STEPS` ever again: in a damaged file pages can lead to one another.
+        """Return True to end a statement that takes too long for the size of the file.
 
-        Twelve levels of pages that each name the next 200 times make 4e27 rows of 60 kB.
+        In a damaged file pages can refer to each other: twelve levels of pages that each refer to the next 200 times
+        make 4e27 rows out of 60 kB.
         """
         self._steps += 1
         if self._steps < LEAST_STEPS:
@@ -330,7 +329,7 @@ class StudyReader:
         return self._steps * STEPS > LEAST_STEPS * STEPS + STEPS_OF_A_BYTE * size
 
     def _one(self, statement: str, *parameters: Any) -> Any:
-        """Return the first value of the first row, None where there is no row."""
+        """Return the first value of the first row, or None without rows."""
         row = self._execute(statement, parameters).fetchone()
         return None if row is None else row[0]
 
@@ -338,7 +337,7 @@ class StudyReader:
         return dict(read_document(self._settings_text(), documents.SETTINGS, "settings"))
 
     def _settings_text(self) -> str:
-        """Return the settings as they are stored; `DamagedError` unless they have the hash that is stored with them."""
+        """Return the settings as stored; raise `DamagedError` unless they match their stored hash."""
         text = read_text(self._meta("settings"), "settings")
         if sha256_of(text) != self._meta("settings_sha256"):
             raise DamagedError("settings")

@@ -1,4 +1,4 @@
-"""How a study lies in its file: the tables, and what a trial is in them."""
+"""The tables of a study's file, and the rows of a trial in them."""
 
 from __future__ import annotations
 
@@ -45,11 +45,11 @@ SCHEMA = (
 _DECLARED = {text.split()[2]: text for text in SCHEMA if text.startswith("CREATE TABLE")}
 
 TRIAL_COLUMNS = "trials.id, stage, status, params, value, best_value, best_epoch, epochs, seconds"
-# A trial that is there stays; anything else that is wrong with a row is an error.
+# A trial that is already stored stays; any other conflict is an error.
 INSERT_TRIAL = "INSERT INTO trials VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING"
 INSERT_CURVES = "INSERT INTO curves VALUES (?, ?, ?) ON CONFLICT (id) DO NOTHING"
 
-# Made once: json.dumps would make one for each of a search's trials.
+# Built once; json.dumps would build one for each trial of a search.
 _SORTED = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False).encode
 _ORDERED = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 
@@ -60,20 +60,20 @@ NO_CURVES.flags.writeable = False
 
 
 def check_tables(found: Mapping[str, str]) -> None:
-    """Raise `DamagedError` unless each table of a study is there, declared as in `SCHEMA`; others may be there too."""
+    """Raise `DamagedError` unless all tables of `SCHEMA` are declared as there; other tables are allowed."""
     for name, statement in _DECLARED.items():
         if found.get(name) != statement:
             raise DamagedError(f"the table {name}")
 
 
 def trial_row(trial: TrialResult) -> tuple[Any, ...]:
-    """Return what `INSERT_TRIAL` takes; SQLite stores a NaN as NULL."""
+    """Return the parameters of `INSERT_TRIAL`; SQLite stores NaN as NULL."""
     values = (trial.value, trial.best_value, trial.best_epoch, trial.epochs, trial.seconds)
     return (trial.id, trial.stage, trial.status, as_json(trial.params), *values)
 
 
 def curves_row(trial: TrialResult) -> tuple[int, int, bytes]:
-    """Return what `INSERT_CURVES` takes: epochs at the end in which nothing was measured are left out."""
+    """Return the parameters of `INSERT_CURVES`, without trailing epochs in which nothing was measured."""
     curves = trial.curves
     n = planned = curves.shape[1]
     if trial.epochs < planned:
@@ -83,12 +83,9 @@ def curves_row(trial: TrialResult) -> tuple[int, int, bytes]:
 
 
 def trial_from(row: tuple[Any, ...], rules: Rules) -> TrialResult:
-    """Return the trial of a row of `TRIAL_COLUMNS`, followed by planned and curves where they are wanted.
+    """Return the trial of a row of `TRIAL_COLUMNS`, optionally followed by planned and curves.
 
-    Raises
-    ------
-    DamagedError
-        If a value is none that a trial of such a study can have.
+    Raise `DamagedError` if the rules do not allow a value.
     """
     trial, stage, status, params, value, best_value, best_epoch, epochs, seconds, *stored = row
     given = parse(params)
@@ -118,7 +115,7 @@ def _curves_from(trial: int, stored: list[Any], epochs: int, rules: Rules) -> ND
 
 
 def as_json(value: Mapping[str, Any], *, ordered: bool = False) -> str:
-    """Write JSON without NaN and infinity: equal values as equal bytes or, if `ordered`, names in the order given."""
+    """Write JSON without NaN and infinity, with names sorted or, if `ordered`, in the order given."""
     return (_ORDERED if ordered else _SORTED)(value)
 
 
@@ -133,17 +130,7 @@ def now() -> str:
 
 
 def describe_differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
-    """Name each setting that differs between two studies.
-
-    Parameters
-    ----------
-    old, new : mapping
-        Settings, ready for JSON; groups of them one level deep are told by the names inside.
-
-    Returns
-    -------
-    str
-        ``"epochs 50 -> 10, hidden 100x6 -> 64"``, names sorted, ``none`` where a setting is missing.
+    """Name each setting that differs between two studies, also in groups of settings, one level deep.
 
     Examples
     --------

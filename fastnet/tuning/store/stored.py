@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
 
 class StoredTrials(Sequence[TrialResult]):
-    """The trials of a study, ordered by id, read from its file whenever they are asked for.
+    """The trials of a study, ordered by id, read from its file at each access.
 
-    Only what is asked for is in memory: a loop holds one trial at a time, a slice its own. What a search stores
-    meanwhile is there the next time.
+    Only the requested trials are in memory: a loop holds one at a time, a slice its own. Trials that a search stores
+    meanwhile appear at the next access.
 
     Parameters
     ----------
@@ -71,7 +71,7 @@ class StoredTrials(Sequence[TrialResult]):
             yield from study.iter_trials(curves=curves, order=order, stage=stage, status=status)
 
     def best(self, n: int = 20, metric: str | None = None) -> tuple[TrialResult, ...]:
-        """Return the `n` best trials with their curves, see `fastnet.tuning.trial.rank`."""
+        """Return the `n` best trials with their curves, see `fastnet.tuning.rank`."""
         with self._open() as study:
             return study.best(n, metric)
 
@@ -81,7 +81,7 @@ class StoredTrials(Sequence[TrialResult]):
             return study.count(status)
 
     def to_arrow(self, *, curves: bool = False) -> pa.Table:
-        """Return the trials as a pyarrow.Table, one row each; columns as `store.export.columns_of` names them."""
+        """Return the trials as a pyarrow.Table, one row each, with the columns of `store.export.columns_of`."""
         from fastnet.tuning.store.export import to_arrow
 
         with self._open() as study:

@@ -1,8 +1,8 @@
 """The file of a study: settings, trials, learning curves, stages and runs in SQLite.
 
-One process writes; any number may read at the same time. At any instant, also after ``kill -9`` or a full disk, it
-holds whole batches of trials only, each as one call of `Study.append` gave it: a search gives whole packs. Trials are
-a pure function of the settings and their number: it does not matter which run stored which.
+One process writes; any number can read at the same time. At any moment, even after ``kill -9`` or with a full disk, the
+file contains only whole batches of trials, each from one call of `Study.append`; a search appends whole packs. Trials
+are a pure function of the settings and their number, so it does not matter which run stored which.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any
 from fastnet.errors import StudyError, warn
 from fastnet.files import as_path
 from fastnet.tuning.store.database import connect
-from fastnet.tuning.store.folder import STUDY_FILE, WriterLock, has_log, telling
+from fastnet.tuning.store.folder import STUDY_FILE, WriterLock, has_log, study_errors
 from fastnet.tuning.store.opening import BUSY_SECONDS, COPY_BOTH, WRITING, StudyFile
 from fastnet.tuning.store.records import (
     INSERT_CURVES,
@@ -36,19 +36,19 @@ from fastnet.tuning.store.stored import StoredTrials
 from fastnet.tuning.trial import TrialResult
 
 PATIENCE_SECONDS = 300.0
-"""How long a writer waits while another program holds the file locked: a backup or a virus scanner takes minutes."""
+"""How long a writer waits while another program, such as a backup or a virus scanner, holds the file locked."""
 
 RETRY_SECONDS = 0.1
 
 
 class Study(StudyFile):
-    """An open study; make one with `Study.open` to write or `Study.read` to look.
+    """An open study; `Study.open` opens it for writing, `Study.read` for reading.
 
     Attributes
     ----------
     while_locked : callable
         Called several times a second while a transaction waits for another program that holds the file locked, with
-        the seconds that it has waited; returning True ends the wait with an error.
+        the seconds it has waited; returning True ends the wait with an error.
 
     Examples
     --------
@@ -76,20 +76,20 @@ class Study(StudyFile):
         fresh: bool = False,
         curves: bool = True,
     ) -> Study:
-        """Create a study in a folder, or open the one there to go on with it.
+        """Create a study in a folder, or open the one there to continue it.
 
         Parameters
         ----------
         folder : Path
-            Made if it does not exist, with its parents.
+            Created with its parents if it does not exist.
         settings : mapping
-            Everything the trials follow from, ready for JSON. An existing study must have been made with the same.
+            Everything that determines the trials, ready for JSON. An existing study must have the same settings.
         about : mapping, optional
-            Ready for JSON, stored with a new study and never compared: the name of the data, sizes.
+            Name and sizes of the data, ready for JSON, stored with a new study and never compared.
         fresh : bool
-            Forget an existing study's trials and start over. A file that is not a study is never touched.
+            Whether to delete an existing study's trials and start over. A file that is not a study is never touched.
         curves : bool
-            Whether `append` stores learning curves, 16 bytes an epoch that ran; not part of what is compared.
+            Whether `append` stores learning curves, 16 bytes per epoch that ran; never compared.
 
         Returns
         -------
@@ -99,18 +99,18 @@ class Study(StudyFile):
         Raises
         ------
         StudyError
-            If the folder cannot be written, holds a file that is not a study, a study with other settings, or one
+            If the folder cannot be written, or contains a file that is not a study, a study with other settings, or one
             that another process is writing to.
         """
         folder = as_path(folder, "folder")
         path = folder / STUDY_FILE
         lock = None
         had_log = has_log(path)
-        with telling(path):
+        with study_errors(path):
             folder.mkdir(parents=True, exist_ok=True)
             lock = WriterLock(folder)
         try:
-            with telling(path):
+            with study_errors(path):
                 study = cls(path, connect(path, timeout=BUSY_SECONDS), lock, curves=curves)
         except BaseException:
             lock.release()
@@ -123,15 +123,15 @@ class Study(StudyFile):
         return study
 
     def trials(self) -> StoredTrials:
-        """Return every stored trial, ordered by id: a sequence that reads them when they are asked for.
+        """Return all stored trials, ordered by id, as a sequence that opens the file and reads them at each access.
 
-        It opens the file by itself each time, so it can still be used after the study is closed.
+        It can still be used after the study is closed.
         """
         return StoredTrials(self.path.parent)
 
     def begin_run(self, environment: Mapping[str, Any]) -> int:
-        """Note that a run starts, where and with which versions; return its number for `append`."""
-        with telling(self.path), self._transaction() as connection:
+        """Record the start of a run and its environment, ready for JSON; return its number for `append`."""
+        with study_errors(self.path), self._transaction() as connection:
             cursor = connection.execute(
                 "INSERT INTO runs (started, environment, new_trials, wall_seconds, compile_seconds, compiled_seconds) "
                 "VALUES (?, ?, 0, 0, 0, 0)",
@@ -150,16 +150,16 @@ class Study(StudyFile):
         compiled_seconds: float,
         patience: float = PATIENCE_SECONDS,
     ) -> None:
-        """Store a batch of trials and how long their run has taken so far, all or nothing.
+        """Store a batch of trials and the times of their run so far, all or nothing.
 
         Parameters
         ----------
         trials : iterable of TrialResult
-            A trial that is already stored is left as it is: it is the same trial.
+            A trial that is already stored is skipped, because it is the same.
         run : int
             From `begin_run`.
         wall_seconds, compile_seconds, compiled_seconds : float
-            As in `fastnet.tuning.run.result.SearchResult`, up to now.
+            As in `fastnet.SearchResult`, up to now.
         patience : float
             Seconds to wait while another program holds the file locked; 0 to try once.
 
@@ -168,10 +168,10 @@ class Study(StudyFile):
         StudyLockedError
             If it is locked for longer; nothing of the batch is stored.
         StudyError
-            If the file cannot be written; what was stored before stays stored.
+            If the file cannot be written; earlier batches remain stored.
         """
         batch = list(trials)
-        with telling(self.path), self._transaction(patience) as connection:
+        with study_errors(self.path), self._transaction(patience) as connection:
             before = connection.total_changes
             connection.executemany(INSERT_TRIAL, map(trial_row, batch))
             added = connection.total_changes - before
@@ -191,26 +191,25 @@ class Study(StudyFile):
         space: Mapping[str, str],
         report: Mapping[str, Any] | None = None,
     ) -> None:
-        """Store what a stage is or, called again for the same number, also what came of it.
+        """Store a stage or, called again for the same number, its report.
 
         Parameters
         ----------
         number : int
             From 1.
         first, count : int
-            Its trials: the lowest number and how many.
+            Lowest number, and number, of its trials.
         space : mapping of str to str
             Its ranges, in text form.
         report : mapping, optional
             Ready for JSON, once the stage has ended.
         """
-        came_of_it = None if report is None else as_json(report, ordered=True)
-        values = (number, first, count, as_json(space, ordered=True), came_of_it)
-        with telling(self.path), self._transaction() as connection:
-            connection.execute("INSERT OR REPLACE INTO stages VALUES (?, ?, ?, ?, ?)", values)
+        ended = None if report is None else as_json(report, ordered=True)
+        values = (number, first, count, as_json(space, ordered=True), ended)
+        self._write("INSERT OR REPLACE INTO stages VALUES (?, ?, ?, ?, ?)", *values)
 
     def set_final(self, document: Mapping[str, Any]) -> None:
-        """Store how the final choice was made, in place of an earlier one.
+        """Store the final choice, replacing an earlier one.
 
         Parameters
         ----------
@@ -219,11 +218,10 @@ class Study(StudyFile):
             is added as ``decided``.
         """
         text = as_json({**document, "decided": now()}, ordered=True)
-        with telling(self.path), self._transaction() as connection:
-            connection.execute("INSERT OR REPLACE INTO final VALUES (1, ?)", (text,))
+        self._write("INSERT OR REPLACE INTO final VALUES (1, ?)", text)
 
     def set_ensemble(self, document: Mapping[str, Any]) -> None:
-        """Store what came of putting the best trials together, in place of an earlier time.
+        """Store the ensemble of the best trials, replacing an earlier one.
 
         Parameters
         ----------
@@ -231,52 +229,36 @@ class Study(StudyFile):
             Ready for JSON, see `fastnet.tuning.run.ensemble`. The time is added as ``made``.
         """
         text = as_json({**document, "made": now()}, ordered=True)
-        with telling(self.path), self._transaction() as connection:
-            connection.execute("INSERT OR REPLACE INTO meta VALUES ('ensemble', ?)", (text,))
+        self._write("INSERT OR REPLACE INTO meta VALUES ('ensemble', ?)", text)
 
     def set_plan(self, document: Mapping[str, Any]) -> None:
-        """Store how far the study is to go and where its data are, in place of an earlier plan.
-
-        Parameters
-        ----------
-        document : mapping
-            Ready for JSON, see `fastnet.tuning.run.resume`.
-        """
+        """Store the plan of the study and the place of its data, ready for JSON, replacing an earlier plan."""
         text = as_json(document)
         if text != self._meta("plan"):
-            with telling(self.path), self._transaction() as connection:
-                connection.execute("INSERT OR REPLACE INTO meta VALUES ('plan', ?)", (text,))
+            self._write("INSERT OR REPLACE INTO meta VALUES ('plan', ?)", text)
 
     def note_test_use(self, document: Mapping[str, Any]) -> None:
-        """Note that the test set is used now, and what for; earlier notes stay.
-
-        Parameters
-        ----------
-        document : mapping
-            Ready for JSON, such as the trial that is tested. The time is added when it is read, as ``at``.
-        """
-        values = (now(), as_json(document, ordered=True))
-        with telling(self.path), self._transaction() as connection:
-            connection.execute("INSERT INTO test_uses (at, document) VALUES (?, ?)", values)
+        """Record that the test set is used now, with a document ready for JSON, such as the trial that is tested."""
+        self._write("INSERT INTO test_uses (at, document) VALUES (?, ?)", now(), as_json(document, ordered=True))
 
     def _settle(self, settings: Mapping[str, Any], about: Mapping[str, Any], fresh: bool, had_log: bool) -> None:
         empty = self._is_empty()
-        with telling(self.path):
+        with study_errors(self.path):
             if empty and not had_log and self._journal_mode() == "wal":
                 warn(
-                    f"{self.path}: nothing is in this file, so all trials are trained; if it was copied while a search "
-                    f"was writing, {COPY_BOTH}"
+                    f"{self.path}: this file is empty, so all trials are trained; if it was copied while a search was "
+                    f"writing, {COPY_BOTH}"
                 )
             self._connection.execute("PRAGMA journal_mode = WAL")
             self._connection.execute("PRAGMA synchronous = NORMAL")
         if not empty and not fresh:
             self._compare(settings)
-            for _ in self.iter_trials():  # a damage is found now, and not when the last trial has been trained
+            for _ in self.iter_trials():  # finds damage now instead of after the last trial
                 pass
             if not had_log:
                 self._warn_of_a_part()
             return
-        with telling(self.path), self._transaction() as connection:
+        with study_errors(self.path), self._transaction() as connection:
             for statement in SCHEMA if empty else ():
                 connection.execute(statement)
             for table in TABLES:
@@ -291,9 +273,13 @@ class Study(StudyFile):
             return
         differences = describe_differences(self.settings, json.loads(text))
         raise StudyError(
-            f"{self.path}: the study was made with other settings ({differences}); give the settings it was made "
-            "with, choose another folder, or start it over with fresh"
+            f"{self.path}: the study has other settings ({differences}); give the settings it was made with, choose "
+            "another folder, or start over with fresh"
         )
+
+    def _write(self, statement: str, *values: Any) -> None:
+        with study_errors(self.path), self._transaction() as connection:
+            connection.execute(statement, values)
 
     @contextmanager
     def _transaction(self, patience: float = PATIENCE_SECONDS) -> Iterator[sqlite3.Connection]:
@@ -310,7 +296,7 @@ class Study(StudyFile):
             raise
 
     def _begin(self, patience: float) -> None:
-        """Begin a transaction; a lock of another program is waited for in Python, where Ctrl-C ends the wait."""
+        """Begin a transaction; the wait for a lock of another program is in Python, where Ctrl-C can end it."""
         connection, began = self._connection, time.monotonic()
         self._steps = 0
         connection.execute("PRAGMA busy_timeout = 0")
