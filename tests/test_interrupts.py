@@ -129,7 +129,7 @@ def test_a_training_returns_its_best_epoch_if_asked_to(tiny_dataset):
     short = fastnet.train(tiny_dataset, TrainConfig(hidden=(8,), epochs=3, learning_rate=0.1))
     assert cut.interrupted and not short.interrupted and cut.epochs_done == 3
     assert probabilities(cut.model, tiny_dataset) == probabilities(short.model, tiny_dataset)
-    assert (cut.best_epoch, cut.test_loss) == (short.best_epoch, short.test_loss)
+    assert (cut.best_epoch, cut.test) == (short.best_epoch, short.test)
 
 
 @pytest.mark.parametrize("moment", ["before", "after"])

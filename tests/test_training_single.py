@@ -267,12 +267,12 @@ def test_the_test_set_is_used_once_at_the_end_and_only_for_the_result(monkeypatc
     assert events == ["epoch"] * 3 + ["test"] and calls == [(True, True)]
     monkeypatch.undo()
     right = result.model.score(dataset.x_test, dataset.y_test)
-    assert (result.test_accuracy, result.test_loss) == (right.value, right.loss)
+    assert result.test == right
     assert result.model.metrics["test_accuracy"] == right.value
     for changed in (train(other, config, jobs=1), train(without, config, jobs=1)):
         assert curves_of(changed.curves).tobytes() == curves_of(result.curves).tobytes()
         assert all((a == b).all() for a, b in zip(changed.model.weights, result.model.weights, strict=True))
-    assert changed.test_accuracy is None and "test_accuracy" not in changed.model.metrics
+    assert changed.test is None and "test_accuracy" not in changed.model.metrics
 
 
 def slow_training(monkeypatch) -> tuple[Dataset, TrainConfig]:

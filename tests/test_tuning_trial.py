@@ -162,7 +162,7 @@ def test_train_takes_what_search_takes(tmp_path: Path) -> None:
     assert fastnet.train(tmp_path / "d.npz", config).epochs_done == 1
     assert fastnet.train(str(tmp_path / "d.npz"), config).epochs_done == 1
     assert len(fastnet.train_ensemble((X, Y), config, networks=2).ensemble.members) == 2
-    assert fastnet.train("digits", config).test_accuracy is not None
+    assert fastnet.train("digits", config).test is not None
     for wrong in ({"epochs": 1}, fastnet.SearchConfig(), "adam"):
         with pytest.raises(ConfigError, match=r"give a fastnet\.TrainConfig"):
             fastnet.train((X, Y), wrong)

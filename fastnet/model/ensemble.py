@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fastnet.config.metric import DEFAULT_METRIC, sign
+from fastnet.config.metric import DEFAULT_METRIC, SCORE, sign
 from fastnet.data.extent import Extent
 from fastnet.data.pipeline.scaling import Scaler
 from fastnet.errors import ModelError
@@ -278,7 +278,8 @@ def _quality(
     """Rate the mean of `n` tables by the metric, then by the loss; lower is better."""
     score: Score = score_of(total / n, y)
     loss = round(score.loss, 12)  # so that another library's logarithm does not break ties
-    return (-sign(metric) * getattr(score, metric), loss)
+    measured = score.value if metric == SCORE.name else score.loss
+    return (-sign(metric) * measured, loss)
 
 
 def _prefix(number: int) -> str:

@@ -210,9 +210,7 @@ def _check_layers(space: Space, train: TrainConfig) -> None:
     names = set(space.names)
     for name in ("width", "depth"):
         if name in names and "hidden" in names:
-            raise ConfigError(
-                f"{name} is searched but is a part of hidden, which is searched too; leave one of them out"
-            )
+            raise ConfigError(f"{name} is searched but is a part of hidden, which is searched too; leave one out")
     if "width" in names and "depth" not in names and not train.hidden:
         raise ConfigError("width is searched but the network has no hidden layer; add one, or search depth too")
     if "depth" in names and "width" not in names and len(set(train.hidden)) != 1:
