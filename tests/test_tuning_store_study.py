@@ -391,7 +391,7 @@ def test_a_copy_without_its_log_is_told(tmp_path):
 
 def test_a_copy_of_a_part_without_its_log_is_told(tmp_path):
     copy_while_writing(tmp_path / "a", tmp_path / "b", checkpoint=True)
-    warned = r"the latest trials are missing, .* copy study\.sqlite-wal along with it"
+    warned = r"the latest trials are missing because .* copy study\.sqlite-wal along with it"
     for _ in range(2):
         with pytest.warns(FastnetWarning, match=warned), Study.read(tmp_path / "b") as study:
             assert study.count() == 5
