@@ -139,8 +139,8 @@ class Bench:
         params = self.buffers.input(self.layer.parameters(self.w, self.b))
         epilogue = panels.LINEAR if linear else panels.RELU
         work = recorded(self.layer.forward, self.samples, params, c, active, keep, epilogue, 1.0, lists)
-        z = reference.affine_forward(*(a.astype(np.float64) for a in (self.x, self.w, self.b)))
-        near(c[:batch, :n_out], z if linear else reference.relu(z), n_in, f"{name} {self.shape}")
+        z = reference.network.affine_forward(*(a.astype(np.float64) for a in (self.x, self.w, self.b)))
+        near(c[:batch, :n_out], z if linear else reference.activation.relu(z), n_in, f"{name} {self.shape}")
         return self._case(name, work, self.shape.flops if lists is None else 2.0 * np.count_nonzero(self.x) * n_out)
 
     def forward_packed(self) -> Case:
@@ -192,9 +192,11 @@ class Bench:
             self.layer.weight_update, self.buffers, self.samples, self.dy, params, rule_at, hyper, listed=listed
         )
         x, w, dy = (a.astype(np.float64) for a in (self.x, self.w, self.dy[:batch, :n_out]))
-        rates = {key: getattr(config, key) for key in reference.Rule._fields if key != "optimizer"}
+        rates = {key: getattr(config, key) for key in reference.rules.Rule._fields if key != "optimizer"}
         before = tuple(np.full_like(w, 0.5) for _ in states)
-        after = reference.update(w, reference.weight_gradient(x, dy), before, 1, reference.Rule(optimizer, **rates))
+        after = reference.rules.update(
+            w, reference.network.weight_gradient(x, dy), before, 1, reference.rules.Rule(optimizer, **rates)
+        )
         for line, expected in zip(params, (after[0], *after[1]), strict=True):
             near(self.layer.unpack(line)[0], expected, batch, f"{name} {self.shape}")
         hyper[...] = first_step(TrainConfig(optimizer=optimizer, learning_rate=1e-6, weight_decay=1e-8))  # stays finite
@@ -217,7 +219,7 @@ class Bench:
         hyper = self.buffers.updated(first_step(TrainConfig(learning_rate=0.1)))
         params = self.buffers.updated(self.layer.parameters(self.w, self.b))
         work = recorded(self.layer.bias_update, self.buffers, self.dy, params, 0, hyper)
-        gradient = reference.bias_gradient(self.dy[:batch, :n_out].astype(np.float64))
+        gradient = reference.network.bias_gradient(self.dy[:batch, :n_out].astype(np.float64))
         near(self.layer.unpack(params[0])[1], self.b - 0.1 * gradient, batch, f"bias update {self.shape}")
         hyper[...] = first_step(TrainConfig(learning_rate=1e-6))
         return self._case("bias gradient + sgd", work, n_bytes=4.0 * batch * n_out)
@@ -235,7 +237,7 @@ class Bench:
         work = repeated(objective.cross_entropy, block, 0.0, 0.0, np.int64(backward), address(gradient))
         work(1)
         if backward:
-            expected = reference.output_gradient(logits[:batch, :n_out].astype(np.float64), labels)
+            expected = reference.objective.output_gradient(logits[:batch, :n_out].astype(np.float64), labels)
             near(gradient[:batch, :n_out], expected, n_out, f"softmax loss {self.shape}")
         name = "softmax, loss and gradient" if backward else "softmax and loss"
         return Case(name, work, n_bytes=4.0 * batch * n_out, keep=[self, logits, rows, labels, gradient])
@@ -251,7 +253,7 @@ class Bench:
             _keep_bits(n, batch, n_out, ld, out)
 
         work(1)
-        if not np.array_equal(unpack_bits(bits)[:, :n_out], reference.keep_mask(7, 0, 0, 0, batch, n_out, 0.5)):
+        if not np.array_equal(unpack_bits(bits)[:, :n_out], reference.rng.keep_mask(7, 0, 0, 0, batch, n_out, 0.5)):
             sys.exit(f"dropout bits {self.shape}: not those of fastnet.reference")
         return self._case("dropout bits", work, n_bytes=batch * n_out / 8)
 
@@ -271,7 +273,7 @@ class Bench:
             rng.initial_weights, np.uint64(7), zero, zero, n_in, n_out, self.layer.ld, np.sqrt(2.0 / n_in), weights
         )
         work(1)
-        expected = reference.initial_weights(7, 0, 0, n_in, n_out, "he")
+        expected = reference.rng.initial_weights(7, 0, 0, n_in, n_out, "he")
         if not np.array_equal(weights.reshape(n_in, -1)[:, :n_out], expected):
             sys.exit(f"initial weights {self.shape}: not those of fastnet.reference")
         return self._case("initial weights", work, n_bytes=4.0 * n_in * n_out)

@@ -110,7 +110,7 @@ def verify(report: Report, network: Network, dataset: Any, results: list[Any]) -
     x = fit_scaler(dataset.x, parts.train).apply(dataset.x)
     trial = results[0].trials[0]
     sizes = (dataset.n_features, *network.hidden, dataset.n_classes)
-    expected = reference.train(
+    expected = reference.training.train(
         x, dataset.y.astype(np.int64), parts.train, parts.validation, sizes, batch_size=BATCH, epochs=CHECKED_EPOCHS,
         stream=trial.id, **trial.params,
     )  # fmt: skip

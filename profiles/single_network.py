@@ -135,7 +135,7 @@ def verify(report: Report) -> None:
     data = prepared(images(640))
     config = fastnet.TrainConfig(hidden=(100, 100), batch_size=128, learning_rate=0.01)
     rows = data.train_rows[:-TILE_ROWS], data.validation_rows[:-TILE_ROWS]
-    expected = reference.train(
+    expected = reference.training.train(
         data.x[:, :784], data.labels, *rows, (784, 100, 100, 10), batch_size=128, learning_rate=0.01, epochs=2
     )
     for threads in dict.fromkeys((1, report.machine["threads"])):

@@ -127,7 +127,7 @@ def verify(found: dict[str, Any]) -> None:
     data = fastnet.take_first(fastnet.load("mnist5k"), found["settings"]["samples"])
     parts = fastnet.split(data.y)
     x = fit_scaler(data.x, parts.train).apply(data.x)
-    expected = reference.train(
+    expected = reference.training.train(
         x, data.y.astype(np.int64), parts.train, parts.validation, (784, *(100,) * 6, 10), epochs=1, stream=trial["id"],
         batch_size=train["batch_size"], learning_rate=trial["learning_rate"], weight_decay=trial["weight_decay"],
     )  # fmt: skip

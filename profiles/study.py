@@ -130,7 +130,7 @@ def verify(report: Report, dataset: Any, folder: Path) -> None:
     trial = StoredTrials(folder)[0]
     parts = fastnet.split(dataset.y)
     x = fit_scaler(dataset.x, parts.train).apply(dataset.x)
-    expected = reference.train(
+    expected = reference.training.train(
         x, dataset.y.astype(np.int64), parts.train, parts.validation, (dataset.n_features, *HIDDEN, dataset.n_classes),
         batch_size=BATCH, epochs=CHECKED_EPOCHS, stream=trial.id, **trial.params,
     )  # fmt: skip

@@ -254,7 +254,7 @@ def verify(report: Report, variant: Variant, config: Any, data: Any, curves: np.
     if not np.array_equal(curves, clocked):
         sys.exit(f"{variant.name}: the trial with clocks has other learning curves")
     names = ("learning_rate", "weight_decay", "dropout", "batch_size")
-    expected = reference.train(
+    expected = reference.training.train(
         data.x[:, : SIZES[0]], data.targets, data.train_rows[:-TILE_ROWS], data.validation_rows[:-TILE_ROWS], SIZES,
         epochs=CHECKED_EPOCHS, **{name: getattr(config, name) for name in names},
     )  # fmt: skip

@@ -51,7 +51,7 @@ def run_pack(
 
 def curves_of(run: Any) -> np.ndarray:
     """Stack the four curves of a training or of the reference as those of a pack's trial, (4, epochs)."""
-    if isinstance(run, reference.Trajectory):
+    if isinstance(run, reference.training.Trajectory):
         return np.stack(run[2:])
     names = ("train_loss", "train_accuracy", "validation_loss", "validation_accuracy")
     return np.stack([getattr(run, name) for name in names])
@@ -90,7 +90,7 @@ def course_samples(course: Course) -> TrainingData:
 
 def follow(
     dataset: Dataset, parts: Split, config: TrainConfig, stream: int = 0, course: Course | None = None
-) -> reference.Trajectory:
+) -> reference.training.Trajectory:
     """Train by the reference, in float64; a `course` gives the targets and the objective."""
     x = fit_scaler(dataset.x, parts.train).apply(dataset.x).astype(np.float64)
     config, left_out = config.resolved(), ("hidden", "early_stopping")
@@ -100,7 +100,7 @@ def follow(
     if course:
         targets, objective = course_targets(course, dataset), course.objective
     options["objective"] = objective
-    return reference.train(x, targets, parts.train, parts.validation, sizes, stream=stream, **options)
+    return reference.training.train(x, targets, parts.train, parts.validation, sizes, stream=stream, **options)
 
 
 class FakeEngine:

@@ -176,7 +176,7 @@ def test_kept_units_are_those_of_training(ratio):
     kept = kept_units(config, 3, 17, 11)
     for layer, (units, own) in enumerate(zip(kept, config.dropouts, strict=True)):
         expected = (
-            reference.keep_mask(config.seed, 3, layer, 17, 11, units.shape[1], own) if own else np.ones_like(units)
+            reference.rng.keep_mask(config.seed, 3, layer, 17, 11, units.shape[1], own) if own else np.ones_like(units)
         )
         assert (units == expected.astype(bool)).all()
 

@@ -58,7 +58,7 @@ def exact(name: str, z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Values and derivatives in float64."""
     double = z.astype(np.float64)
     with np.errstate(all="ignore"):
-        return reference.activate(double, name), reference.activation_slope(double, name)
+        return reference.activation.activate(double, name), reference.activation.activation_slope(double, name)
 
 
 def everywhere() -> np.ndarray:
@@ -70,7 +70,7 @@ def everywhere() -> np.ndarray:
 
 
 def test_there_is_a_formula_for_every_activation_but_relu():
-    assert {"relu", *activation.FORMULAS} == set(network.ACTIVATIONS) == set(reference.ACTIVATIONS)
+    assert {"relu", *activation.FORMULAS} == set(network.ACTIVATIONS) == set(reference.activation.ACTIVATIONS)
     assert set(ACTIVATIONS) == set(activation.FORMULAS)
     assert activation.stages("relu").tolist() == [0, 0]
 

@@ -59,7 +59,7 @@ def test_affine_forward_is_the_reference(shape, seed, filled, listed):
         c, active, keep = layer.outputs(buffers), layer.bits(buffers), layer.bits(buffers)
         layer.forward(samples, params, c, active, keep, LINEAR, lists=samples.packed() if listed else None)
     x = values[rows].astype(np.float64)
-    expected = reference.affine_forward(x, w.astype(np.float64), b.astype(np.float64))
+    expected = reference.network.affine_forward(x, w.astype(np.float64), b.astype(np.float64))
     assert_near(c[: shape.batch, : shape.n_out], expected, shape.n_in + 1, forward_bound(x, w, b))
     assert (c[: shape.batch, shape.n_out :] == 0).all(), "the padding of the outputs is not zero"
     assert (active == 0xFF).all() and (keep == 0xFF).all(), "a linear layer has no activity bits"
@@ -83,7 +83,7 @@ def test_hidden_forward_is_the_reference_and_notes_the_active_units(shape, seed,
         layer.forward(samples, params, c, active, keep, RELU_KEPT if dropped else RELU, scale, lists)
     x = values[rows].astype(np.float64)
     kept = mask[: shape.batch] if dropped else None
-    expected = reference.hidden_forward(x, w.astype(np.float64), b.astype(np.float64), kept, scale)
+    expected = reference.network.hidden_forward(x, w.astype(np.float64), b.astype(np.float64), kept, scale)
     actual = c[: shape.batch, : shape.n_out]
     assert_near(actual, expected, shape.n_in + 2, scale * forward_bound(x, w, b))
     assert (actual[expected == 0] >= 0).all() and (not dropped or (actual[~kept] == 0).all())
@@ -153,13 +153,13 @@ def run_input_gradient(layer: Layer, w, y, closed, seed: int, scale: float, *, l
 def test_input_gradient_is_the_reference(shape, seed, scale, listed):
     layer = Layer(*shape)
     w, y = draw(seed, (shape.n_in, shape.n_out), (shape.batch, shape.n_in))
-    y = reference.relu(y)
+    y = reference.activation.relu(y)
     closed = np.random.default_rng((seed, 3)).random((shape.batch, shape.n_out)) < 0.5 * listed
     actual = run_input_gradient(layer, w, y, closed, seed, scale, listed=listed)
     dy = draw_gradient(seed, layer, 0.0)[: shape.batch, : shape.n_out].astype(np.float64)
     dy[closed] = 0
     double = w.astype(np.float64)
-    expected = reference.input_gradient(dy, double, y.astype(np.float64), scale)
+    expected = reference.network.input_gradient(dy, double, y.astype(np.float64), scale)
     assert_near(actual, expected, shape.n_out + 1, scale * (np.abs(dy) @ np.abs(double).T))
     assert (actual[y == 0] == 0).all()
 
@@ -215,7 +215,7 @@ def test_weight_gradient_is_the_reference(shape, seed, filled, listed):
     params = run_update(layer, values, rows, dy, flat, update.SGD, hyper, listed=listed)
     actual, biases = layer.unpack(params[0])
     double = values[rows].astype(np.float64), dy[: shape.batch, : shape.n_out].astype(np.float64)
-    expected = reference.weight_gradient(*double)
+    expected = reference.network.weight_gradient(*double)
     assert_near(actual, expected, shape.batch, np.abs(double[0]).T @ np.abs(double[1]))
     assert (biases == b).all(), "the update of the weights touched the biases"
     assert (layer.padding(params[0]) == 0).all(), "the padding of the weights is not zero"
@@ -251,7 +251,7 @@ def test_bias_gradient_is_the_reference(batch, n_out, seed):
         layer.bias_update(buffers, buffers.input(dy), params, 0, buffers.input(hyper))
     weights, actual = layer.unpack(params[0])
     double = dy[:batch, :n_out].astype(np.float64)
-    assert_near(actual, reference.bias_gradient(double), batch, np.abs(double).sum(axis=0))
+    assert_near(actual, reference.network.bias_gradient(double), batch, np.abs(double).sum(axis=0))
     assert (weights == w).all(), "the update of the biases touched the weights"
     assert (layer.padding(params[0]) == 0).all(), "the padding of the biases is not zero"
 
@@ -291,7 +291,7 @@ def test_a_perturbed_result_is_rejected():
         layer.forward(samples, buffers.input(layer.parameters(w, b)), c, active, keep, LINEAR)
     actual, x = c[: shape.batch, : shape.n_out], values[rows].astype(np.float64)
     magnitude = forward_bound(x, w, b)
-    expected = reference.affine_forward(x, w.astype(np.float64), b.astype(np.float64))
+    expected = reference.network.affine_forward(x, w.astype(np.float64), b.astype(np.float64))
     assert_near(actual, expected, shape.n_in + 1, magnitude)
     ulp = np.zeros_like(actual)
     ulp[4, 5] = 2.2 * (shape.n_in + 1) * np.finfo(np.float32).eps * magnitude[4, 5]

@@ -87,12 +87,12 @@ def test_cross_entropy_is_the_reference(n_rows, n_out, seed, spread):
     logits, rows, labels = draw(seed, n_rows, n_out, spread)
     loss, correct, gradient = run(logits, rows, labels)
     (below, far), truth = floored(logits), labels[rows]
-    assert correct == round(reference.accuracy(logits, truth) * n_rows)
-    expected = reference.cross_entropy(logits.astype(np.float64), truth)
+    assert correct == round(reference.objective.accuracy(logits, truth) * n_rows)
+    expected = reference.objective.cross_entropy(logits.astype(np.float64), truth)
     assert loss / n_rows == pytest.approx(expected, rel=1e-6, abs=(n_out + EXP_TERMS) * EPS32)
     # An element is a probability, less one at the label: a sum of terms of size 1 at most, divided by the rows.
-    size = (reference.softmax(below) * far + np.eye(n_out)[truth]) / n_rows
-    assert_near(gradient, reference.output_gradient(below, truth), n_out + EXP_TERMS, size + SUBNORMAL)
+    size = (reference.objective.softmax(below) * far + np.eye(n_out)[truth]) / n_rows
+    assert_near(gradient, reference.objective.output_gradient(below, truth), n_out + EXP_TERMS, size + SUBNORMAL)
 
 
 @thorough
@@ -103,11 +103,11 @@ def test_smoothed_labels_are_the_reference(n_rows, n_out, seed, spread, smoothin
     loss, correct, gradient = run(logits, rows, labels, smoothing=smoothing)
     (below, far), truth = floored(logits), labels[rows]
     assert correct == run(logits, rows, labels)[1]
-    expected = reference.cross_entropy(logits.astype(np.float64), truth, smoothing)
+    expected = reference.objective.cross_entropy(logits.astype(np.float64), truth, smoothing)
     assert loss / n_rows == pytest.approx(expected, rel=1e-6, abs=(n_out + EXP_TERMS) * EPS32)
     assert loss != run(logits, rows, labels)[0] or smoothing * spread < 1e-6
-    size = (reference.softmax(below) * far + np.eye(n_out)[truth] + smoothing / n_out) / n_rows
-    right = reference.output_gradient(below, truth, smoothing)
+    size = (reference.objective.softmax(below) * far + np.eye(n_out)[truth] + smoothing / n_out) / n_rows
+    right = reference.objective.output_gradient(below, truth, smoothing)
     assert_near(gradient, right, n_out + EXP_TERMS, size + SUBNORMAL)
 
 
@@ -182,7 +182,7 @@ def test_squared_error_is_the_reference(n_rows, n_out, seed, spread):
     targets = np.random.default_rng(seed + 1).normal(size=(n_rows + 3, n_out)).astype(np.float32)
     loss, score, gradient = run(values, rows, targets, formula=squared_error)
     wide, truth = values.astype(np.float64), targets[rows].astype(np.float64)
-    expected, derivative, mean = reference.OBJECTIVES["squared-error"]
+    expected, derivative, mean = reference.objective.OBJECTIVES["squared-error"]
     assert loss / n_rows == pytest.approx(expected(wide, truth, 0.0), rel=4 * EPS32)
     assert score / n_rows == pytest.approx(mean(wide, truth), rel=4 * EPS32)
     assert_near(gradient, derivative(wide, truth, 0.0), 3, np.abs(wide - truth) / n_rows + SUBNORMAL)
@@ -212,7 +212,7 @@ def test_a_squared_error_is_no_number_where_an_output_is_none(wrong):
 
 
 def test_every_objective_has_its_reference_and_says_which_score_is_better():
-    assert OBJECTIVES.keys() == reference.OBJECTIVES.keys()
+    assert OBJECTIVES.keys() == reference.objective.OBJECTIVES.keys()
     right = {"cross-entropy": np.array([2, 0]), "squared-error": np.array([[0, 0, 5], [4, 1, 1]])}
     for name, (formula, _, higher) in OBJECTIVES.items():
         values = np.array([[0, 0, 5], [4, 1, 1]], np.float32)
@@ -256,6 +256,6 @@ def test_softmax_is_the_reference(n_rows, n_out, seed, spread):
         probabilities = buffers.output((n_rows, n_out))
         call(softmax, address(buffers.updated(padded)), 4 * leading(n_out), probabilities)
     below, far = floored(logits)
-    expected = reference.softmax(below)
+    expected = reference.objective.softmax(below)
     assert_near(probabilities, expected, n_out + EXP_TERMS, expected * far + SUBNORMAL)
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=(n_out + 2) * EPS32)

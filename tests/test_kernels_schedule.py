@@ -25,7 +25,7 @@ def compiled(config: TrainConfig, step: int, n_steps: int) -> float:
 
 def plain(config: TrainConfig, step: int, n_steps: int) -> float:
     numbers = config.warmup_epochs, config.step_epochs, config.step_factor
-    return reference.rate_factor(step, n_steps, config.epochs, config.schedule, *numbers)
+    return reference.schedule.rate_factor(step, n_steps, config.epochs, config.schedule, *numbers)
 
 
 def closed_form(config: TrainConfig, step: int, n_steps: int) -> float:
@@ -75,7 +75,7 @@ def test_the_factor_is_the_references_and_the_closed_form(schedule, n_epochs, n_
 def test_half_a_cosine_is_within_a_few_roundings_of_the_truth(x):
     # near 1 libm's 1 + cos loses all digits, so there it is the square of a sine
     truth = math.sin(0.5 * math.pi * (1 - x)) ** 2 if x > 0.5 else 0.5 * (1 + math.cos(math.pi * x))
-    assert reference.half_cosine(x) == pytest.approx(truth, rel=1e-15)
+    assert reference.schedule.half_cosine(x) == pytest.approx(truth, rel=1e-15)
 
 
 def test_a_cosine_begins_at_the_end_of_the_warm_up_and_ends_above_zero():

@@ -87,7 +87,9 @@ def filled(right: tuple[list[str], Path], tmp_path: Path) -> Path:
 def test_the_program_tells_variants_apart(right: tuple[list[str], Path]) -> None:
     z = np.linspace(-2, 2, 5)
     for name, line in zip(NAMES, right[0], strict=True):
-        assert [float(word) for word in line.split()[1:]] == pytest.approx(reference.activate(z, name), rel=1e-5)
+        assert [float(word) for word in line.split()[1:]] == pytest.approx(
+            reference.activation.activate(z, name), rel=1e-5
+        )
     assert len(stored(right[1])) > 5 and {path.suffix for path in stored(right[1])} == {".nbc"}
 
 

@@ -49,10 +49,10 @@ def hyper_at(config: TrainConfig, step: int, n_steps: int = 7) -> np.ndarray:
     return hyper
 
 
-def rule_of(config: TrainConfig, *, biases: bool = False) -> reference.Rule:
-    names = [name for name in reference.Rule._fields if name != "optimizer"]
+def rule_of(config: TrainConfig, *, biases: bool = False) -> reference.rules.Rule:
+    names = [name for name in reference.rules.Rule._fields if name != "optimizer"]
     values = {name: getattr(config, name) for name in names} | ({"weight_decay": 0.0} if biases else {})
-    return reference.Rule(config.optimizer, **values)
+    return reference.rules.Rule(config.optimizer, **values)
 
 
 def draw_states(random: np.random.Generator, optimizer: str, layer: Layer) -> tuple:
@@ -69,7 +69,7 @@ def assert_updated(actual, w, state, g, slack, step, rule) -> None:
     double = [a.astype(np.float64) for a in (w, *state)]
 
     def apply(gradient: np.ndarray) -> list[np.ndarray]:
-        new, new_state = reference.update(double[0], gradient, tuple(double[1:]), step, rule)
+        new, new_state = reference.rules.update(double[0], gradient, tuple(double[1:]), step, rule)
         return [new, *new_state]
 
     expected, low, high = apply(g), apply(g - slack), apply(g + slack)
@@ -107,20 +107,20 @@ def test_weight_and_bias_updates_are_the_reference(shape, seed, optimizer, step,
     x, dy64 = values.astype(np.float64), dy[: shape.batch, : shape.n_out].astype(np.float64)
     slack = shape.batch * EPS32 * (np.abs(x).T @ np.abs(dy64))
     weight_states, bias_states = [s[0] for s in states], [s[1] for s in states]
-    assert_updated(found[0], w, weight_states, reference.weight_gradient(x, dy64), slack, step, rule_of(config))
+    assert_updated(found[0], w, weight_states, reference.network.weight_gradient(x, dy64), slack, step, rule_of(config))
     slack = shape.batch * EPS32 * np.abs(dy64).sum(axis=0)
     rule = rule_of(config, biases=True)
-    assert_updated(found[1], b, bias_states, reference.bias_gradient(dy64), slack, step, rule)
+    assert_updated(found[1], b, bias_states, reference.network.bias_gradient(dy64), slack, step, rule)
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_an_update_by_another_rule_is_rejected(optimizer):
     random = np.random.default_rng(0)
     w, g = random.normal(size=(2, 5, 7))
-    state = tuple(0.5 + random.random((5, 7)) for _ in reference.initial_state(w, optimizer))
+    state = tuple(0.5 + random.random((5, 7)) for _ in reference.rules.initial_state(w, optimizer))
     config = TrainConfig(optimizer=optimizer, weight_decay=0.3, **OPTIMIZERS[optimizer])
     rule = rule_of(config)
-    right, right_state = reference.update(w, g, state, 2, rule)
+    right, right_state = reference.rules.update(w, g, state, 2, rule)
     single = [a.astype(np.float32) for a in (right, *right_state)]
     assert_updated(single, w, state, g, 0.0, 2, rule)
     for wrong in (
@@ -165,7 +165,7 @@ def test_everything_follows_the_scheduled_rate(optimizer, schedule, warmup_epoch
         step_epochs=2, step_factor=0.3, epochs=6,
     )  # fmt: skip
     for step in (1, 2, 6, 7, 8, 20, 42):
-        factor = reference.rate_factor(step - 1, 7, 6, schedule, warmup_epochs, 2, 0.3)
+        factor = reference.schedule.rate_factor(step - 1, 7, 6, schedule, warmup_epochs, 2, 0.3)
         now = trial_of(replace(config, learning_rate=0.5 * factor), 0).hyper  # what a trial of that rate begins with
         hyper = hyper_at(config, step)
         for place in set(range(update.N_HYPER)) - {update.STEP, update.ROOT}:

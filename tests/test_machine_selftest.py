@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -33,19 +34,26 @@ def test_right_kernels_pass() -> None:
     assert checks[1].detail == "the same bits" and checks[2].detail.startswith("within ")
 
 
+def replaced(monkeypatch: pytest.MonkeyPatch, name: str, stand_in: Callable[..., Any]) -> None:
+    """Give the self-test another function by that name, and leave it as it is where the reference itself calls it."""
+    module, _, function = name.partition(".")
+    changed = SimpleNamespace(**{**vars(getattr(reference, module)), function: stand_in})
+    monkeypatch.setattr(selftest, "reference", SimpleNamespace(**{**vars(reference), module: changed}))
+
+
 def scaled(function: Callable[..., Any], factor: float) -> Callable[..., Any]:
     return lambda *args, **kwargs: function(*args, **kwargs) * factor
 
 
-shuffle = reference.shuffle
+shuffle = reference.rng.shuffle
 NEXT_AFTER_ONE = np.nextafter(np.float32(1), np.float32(2))
 WRONG: dict[str, tuple[Any, str]] = {
-    "softmax": (scaled(reference.softmax, 1 + 1e-4), "forward"),
-    "weight_gradient": (scaled(reference.weight_gradient, 1 + 1e-4), "gradients"),
-    "bias_gradient": (scaled(reference.bias_gradient, 1 + 1e-4), "gradients"),
-    "initial_weights": (scaled(reference.initial_weights, NEXT_AFTER_ONE), "random numbers"),
-    "shuffle": (lambda *args: np.roll(shuffle(*args), 1), "random numbers"),
-    "uniform": (scaled(reference.uniform, 1 + 1e-15), "random numbers"),
+    "objective.softmax": (scaled(reference.objective.softmax, 1 + 1e-4), "forward"),
+    "network.weight_gradient": (scaled(reference.network.weight_gradient, 1 + 1e-4), "gradients"),
+    "network.bias_gradient": (scaled(reference.network.bias_gradient, 1 + 1e-4), "gradients"),
+    "rng.initial_weights": (scaled(reference.rng.initial_weights, NEXT_AFTER_ONE), "random numbers"),
+    "rng.shuffle": (lambda *args: np.roll(shuffle(*args), 1), "random numbers"),
+    "rng.uniform": (scaled(reference.rng.uniform, 1 + 1e-15), "random numbers"),
 }
 """For a part of the reference what stands in for it, and which check has to see the difference."""
 
@@ -53,20 +61,20 @@ WRONG: dict[str, tuple[Any, str]] = {
 @pytest.mark.parametrize("name", WRONG)
 def test_a_difference_is_seen(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     stand_in, expected = WRONG[name]
-    monkeypatch.setattr(selftest.reference, name, stand_in)
+    replaced(monkeypatch, name, stand_in)
     assert failures().keys() == {expected}
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_a_wrong_update_is_seen(monkeypatch: pytest.MonkeyPatch, optimizer: str) -> None:
-    train = reference.train
+    train = reference.training.train
 
-    def slightly_off(*args: Any, **options: Any) -> reference.Trajectory:
+    def slightly_off(*args: Any, **options: Any) -> reference.training.Trajectory:
         if options["optimizer"] == optimizer:
             options["learning_rate"] *= 1.01
         return train(*args, **options)
 
-    monkeypatch.setattr(selftest.reference, "train", slightly_off)
+    replaced(monkeypatch, "training.train", slightly_off)
     wrong = failures()
     by_sgd = {"activations", "whole training"} if optimizer == "sgd" else set()
     assert wrong.keys() == {f"{optimizer} update"} | by_sgd
@@ -74,17 +82,17 @@ def test_a_wrong_update_is_seen(monkeypatch: pytest.MonkeyPatch, optimizer: str)
 
 
 def test_a_wrong_activation_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
-    train = reference.train
+    train = reference.training.train
 
-    def slightly_off(*args: Any, **options: Any) -> reference.Trajectory:
+    def slightly_off(*args: Any, **options: Any) -> reference.training.Trajectory:
         return train(*args, **options | {"activation": {"silu": "gelu"}.get(options["activation"], "relu")})
 
-    monkeypatch.setattr(selftest.reference, "train", slightly_off)
+    replaced(monkeypatch, "training.train", slightly_off)
     assert failures().keys() == {"activations"}
 
 
 def test_numbers_that_are_none_are_seen(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(selftest.reference, "softmax", lambda logits: np.full(logits.shape, np.nan))
+    replaced(monkeypatch, "objective.softmax", lambda logits: np.full(logits.shape, np.nan))
     assert failures() == {"forward": "differs by nan, where 1e-05 is allowed"}
 
 

@@ -224,11 +224,13 @@ def test_predictions_are_the_references(tmp_path: Path, activation: str) -> None
     x = (np.random.Philox(key=4).random_raw(130 * 12) % 256).astype(np.uint8).reshape(130, 12)
     arrays = [[array.astype(np.float64) for array in arrays] for arrays in (model.weights, model.biases)]
     scaled = model.scaler.apply(x).astype(np.float64)
-    logits = reference.forward(*arrays, scaled, list(model.eval_scales), None, activation)[-1]
+    logits = reference.network.forward(*arrays, scaled, list(model.eval_scales), None, activation)[-1]
     found = Model.load(tmp_path / "m.safetensors").predict_proba(x)
-    np.testing.assert_allclose(found, reference.softmax(logits), rtol=1e-5)
-    others = [reference.forward(*arrays, scaled, list(model.eval_scales), None, name)[-1] for name in ACTIVATIONS]
-    agree = [np.allclose(found, reference.softmax(other), rtol=1e-5) for other in others]
+    np.testing.assert_allclose(found, reference.objective.softmax(logits), rtol=1e-5)
+    others = [
+        reference.network.forward(*arrays, scaled, list(model.eval_scales), None, name)[-1] for name in ACTIVATIONS
+    ]
+    agree = [np.allclose(found, reference.objective.softmax(other), rtol=1e-5) for other in others]
     assert [name for name, same in zip(ACTIVATIONS, agree, strict=True) if same] == [activation]
 
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from properties import examples
 
 from fastnet import reference
-from fastnet.reference import Rule
+from fastnet.reference.rules import Rule
 
 STEP = 1e-6  # of the finite differences
 KINK_MARGIN = 1e-2  # no hidden unit's input is nearer to 0: ten thousand steps, far more than a step can move it
@@ -53,8 +53,8 @@ def make_case(
         targets = generator.integers(0, sizes[-1], n_rows)
         if objective == "squared-error":
             targets = generator.normal(size=(n_rows, sizes[-1]))
-        keeps = [reference.keep_mask(seed, 0, layer, 0, n_rows, n, dropout) for layer, n in enumerate(sizes[1:-1])]
-        scale, _ = reference.scales(dropout, dropout_scaling)
+        keeps = [reference.rng.keep_mask(seed, 0, layer, 0, n_rows, n, dropout) for layer, n in enumerate(sizes[1:-1])]
+        scale, _ = reference.network.scales(dropout, dropout_scaling)
         kept = keeps if dropout else None
         case = Case(weights, biases, x, targets, kept, scale, weight_decay, label_smoothing, activation, objective)
         if distance_to_kink(case) > KINK_MARGIN:
@@ -63,38 +63,40 @@ def make_case(
 
 
 def outputs_of(case):
-    return reference.forward(case.weights, case.biases, case.x, case.scale, case.keeps, case.activation)
+    return reference.network.forward(case.weights, case.biases, case.x, case.scale, case.keeps, case.activation)
 
 
 def distance_to_kink(case):
     inputs = [case.x, *outputs_of(case)[:-1]]
     hidden = list(zip(inputs, case.weights, case.biases, strict=True))[:-1]
-    return min((np.abs(reference.affine_forward(*layer)).min() for layer in hidden), default=math.inf)
+    return min((np.abs(reference.network.affine_forward(*layer)).min() for layer in hidden), default=math.inf)
 
 
 def total_loss(case):
     outputs = outputs_of(case)[-1]
     penalty = 0.5 * case.weight_decay * sum((w**2).sum() for w in case.weights)
-    return reference.OBJECTIVES[case.objective].loss(outputs, case.targets, case.label_smoothing) + penalty
+    return reference.objective.OBJECTIVES[case.objective].loss(outputs, case.targets, case.label_smoothing) + penalty
 
 
 def analytic_gradients(case, scale_backward=None):
     """Gradients of `total_loss`: of every weight matrix, every bias, and last of the input."""
     scale = case.scale if scale_backward is None else scale_backward
     outputs = outputs_of(case)
-    slopes = reference.hidden_slopes(case.weights, case.biases, case.x, outputs, scale, case.keeps, case.activation)
+    slopes = reference.network.hidden_slopes(
+        case.weights, case.biases, case.x, outputs, scale, case.keeps, case.activation
+    )
     common = case.weights, outputs, case.targets, scale, case.label_smoothing
-    dys = reference.backward(*common, slopes, case.objective)
+    dys = reference.network.backward(*common, slopes, case.objective)
     if case.activation == "relu":  # whose derivative the outputs tell as well
-        from_outputs = reference.backward(*common, objective=case.objective)
+        from_outputs = reference.network.backward(*common, objective=case.objective)
         for dy, same in zip(dys, from_outputs, strict=True):
             np.testing.assert_allclose(same, dy, rtol=1e-15)
     inputs = [case.x, *outputs[:-1]]
     dws = [
-        reference.weight_gradient(x, dy) + case.weight_decay * w
+        reference.network.weight_gradient(x, dy) + case.weight_decay * w
         for x, dy, w in zip(inputs, dys, case.weights, strict=True)
     ]
-    return dws + [reference.bias_gradient(dy) for dy in dys] + [dys[0] @ case.weights[0].T]
+    return dws + [reference.network.bias_gradient(dy) for dy in dys] + [dys[0] @ case.weights[0].T]
 
 
 def numerical_gradient(case, values):
@@ -121,7 +123,7 @@ def assert_gradients(case, gradients):
 
 @pytest.mark.parametrize("sizes", [(4, 3), (5, 7, 3), (4, 6, 5, 7, 3)], ids=["no-hidden", "1-hidden", "3-hidden"])
 @pytest.mark.parametrize(("dropout", "dropout_scaling"), [(0.0, "inverted"), (0.4, "inverted"), (0.4, "test-time")])
-@pytest.mark.parametrize("activation", reference.ACTIVATIONS)
+@pytest.mark.parametrize("activation", reference.activation.ACTIVATIONS)
 def test_gradients_agree_with_finite_differences(sizes, dropout, dropout_scaling, activation):
     case = make_case(sizes, dropout=dropout, dropout_scaling=dropout_scaling, activation=activation)
     if dropout and case.keeps:
@@ -137,7 +139,7 @@ def test_gradients_agree_with_finite_differences(sizes, dropout, dropout_scaling
     st.sampled_from([0.0, 0.5]),
     st.sampled_from([0.0, 0.1]),
     st.sampled_from([0.0, 0.1, 0.7]),
-    st.sampled_from(sorted(reference.OBJECTIVES)),
+    st.sampled_from(sorted(reference.objective.OBJECTIVES)),
 )
 def test_gradients_agree_on_any_small_network(
     widths, n_outputs, n_rows, dropout, weight_decay, label_smoothing, objective
@@ -160,7 +162,7 @@ def test_gradients_of_a_squared_error_agree_with_finite_differences(sizes, dropo
 
 def test_squared_error_worked_by_hand():
     outputs, targets = np.array([[1.0, 4.0], [0.0, -1.0]]), np.array([[3.0, 4.0], [1.0, 1.0]])
-    loss, gradient, score = reference.OBJECTIVES["squared-error"]
+    loss, gradient, score = reference.objective.OBJECTIVES["squared-error"]
     assert loss(outputs, targets, 0.0) == (4 / 2 + (1 + 4) / 2) / 2
     assert gradient(outputs, targets, 0.0).tolist() == [[-1.0, 0.0], [-0.5, -1.0]]
     assert score(outputs, targets) == (4 + 1 + 4) / 4
@@ -241,12 +243,12 @@ def two_by_two():
 
 def test_two_by_two_example_worked_by_hand():
     weights, biases, x, labels, log3 = two_by_two()
-    hidden, logits = reference.forward(weights, biases, x, 1.0)
+    hidden, logits = reference.network.forward(weights, biases, x, 1.0)
     assert hidden.tolist() == [[3.0, 1.0], [1.0, 0.0]]
     np.testing.assert_allclose(logits, [[log3, 0.0], [0.0, 0.0]], atol=1e-15)
-    np.testing.assert_allclose(reference.softmax(logits), [[3 / 4, 1 / 4], [1 / 2, 1 / 2]], rtol=1e-15)
-    assert reference.cross_entropy(logits, labels) == pytest.approx(math.log(8 / 3) / 2, rel=1e-15)
-    first, second = reference.backward(weights, [hidden, logits], labels, 1.0)
+    np.testing.assert_allclose(reference.objective.softmax(logits), [[3 / 4, 1 / 4], [1 / 2, 1 / 2]], rtol=1e-15)
+    assert reference.objective.cross_entropy(logits, labels) == pytest.approx(math.log(8 / 3) / 2, rel=1e-15)
+    first, second = reference.network.backward(weights, [hidden, logits], labels, 1.0)
     np.testing.assert_allclose(second, [[-1 / 8, 1 / 8], [1 / 4, -1 / 4]], rtol=1e-15)
     np.testing.assert_allclose(first, [[-log3 / 8, log3 / 8], [log3 / 4, 0.0]], rtol=1e-15)
 
@@ -256,7 +258,9 @@ def test_one_step_worked_by_hand():
     kept = [a.copy() for a in (*weights, *biases)]
     rule = Rule("sgd", learning_rate=0.5, weight_decay=0.25)
     states = [((), ()), ((), ())]
-    new_weights, new_biases, _, loss = reference.train_step(weights, biases, states, x, labels, None, 1.0, 1, rule)
+    new_weights, new_biases, _, loss = reference.training.train_step(
+        weights, biases, states, x, labels, None, 1.0, 1, rule
+    )
     assert loss == pytest.approx(math.log(8 / 3) / 2, rel=1e-15)
     dws = [
         np.array([[3 * log3 / 8, log3 / 8], [-log3 / 2, log3 / 4]]),
@@ -276,9 +280,9 @@ LOGITS = st.lists(st.lists(st.floats(-1e4, 1e4), min_size=3, max_size=3), min_si
 @given(LOGITS, st.floats(-1e3, 1e3))
 def test_softmax_does_not_change_with_a_shift(rows, shift):
     logits = np.array(rows)
-    probabilities = reference.softmax(logits)
+    probabilities = reference.objective.softmax(logits)
     np.testing.assert_allclose(probabilities.sum(axis=1), 1.0, rtol=1e-15)
-    np.testing.assert_allclose(reference.softmax(logits + shift), probabilities, rtol=1e-10, atol=1e-300)
+    np.testing.assert_allclose(reference.objective.softmax(logits + shift), probabilities, rtol=1e-10, atol=1e-300)
 
 
 @few
@@ -286,8 +290,8 @@ def test_softmax_does_not_change_with_a_shift(rows, shift):
 def test_cross_entropy_is_minus_the_log_of_softmax(rows):
     logits = np.array(rows) / 50  # keeps the probabilities above the smallest double
     labels = np.arange(len(rows)) % 3
-    expected = -np.log(reference.softmax(logits)[np.arange(len(rows)), labels]).mean()
-    assert reference.cross_entropy(logits, labels) == pytest.approx(expected, rel=1e-12, abs=1e-15)
+    expected = -np.log(reference.objective.softmax(logits)[np.arange(len(rows)), labels]).mean()
+    assert reference.objective.cross_entropy(logits, labels) == pytest.approx(expected, rel=1e-12, abs=1e-15)
 
 
 @few
@@ -296,32 +300,36 @@ def test_smoothed_cross_entropy_is_that_of_the_targets_written_out(rows, label_s
     logits = np.array(rows) / 50
     labels = np.arange(len(rows)) % 3
     targets = (1 - label_smoothing) * np.eye(3)[labels] + label_smoothing / 3
-    expected = -(targets * np.log(reference.softmax(logits))).sum(axis=1).mean()
-    assert reference.cross_entropy(logits, labels, label_smoothing) == pytest.approx(expected, rel=1e-12, abs=1e-14)
-    gradient = (reference.softmax(logits) - targets) / len(rows)
-    np.testing.assert_allclose(reference.output_gradient(logits, labels, label_smoothing), gradient, atol=1e-15)
+    expected = -(targets * np.log(reference.objective.softmax(logits))).sum(axis=1).mean()
+    assert reference.objective.cross_entropy(logits, labels, label_smoothing) == pytest.approx(
+        expected, rel=1e-12, abs=1e-14
+    )
+    gradient = (reference.objective.softmax(logits) - targets) / len(rows)
+    np.testing.assert_allclose(
+        reference.objective.output_gradient(logits, labels, label_smoothing), gradient, atol=1e-15
+    )
 
 
 def test_smoothed_loss_worked_by_hand():
     # Probabilities 3/4 and 1/4; targets 0.8 and 0.2 instead of 1 and 0.
     logits, labels = np.array([[math.log(3.0), 0.0]]), np.array([0])
     expected = 0.8 * math.log(4 / 3) + 0.2 * math.log(4)
-    assert reference.cross_entropy(logits, labels, 0.4) == pytest.approx(expected, rel=1e-15)
-    np.testing.assert_allclose(reference.output_gradient(logits, labels, 0.4), [[-0.05, 0.05]], rtol=1e-14)
+    assert reference.objective.cross_entropy(logits, labels, 0.4) == pytest.approx(expected, rel=1e-15)
+    np.testing.assert_allclose(reference.objective.output_gradient(logits, labels, 0.4), [[-0.05, 0.05]], rtol=1e-14)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_loss_of_huge_logits_is_finite(dtype):
     logits = np.array([[1e30, -1e30, 0.0]], dtype=dtype)
-    assert reference.cross_entropy(logits, np.array([0])) == 0.0
-    assert reference.cross_entropy(logits, np.array([1])) == pytest.approx(2e30)
-    assert reference.softmax(logits).tolist() == [[1.0, 0.0, 0.0]]
+    assert reference.objective.cross_entropy(logits, np.array([0])) == 0.0
+    assert reference.objective.cross_entropy(logits, np.array([1])) == pytest.approx(2e30)
+    assert reference.objective.softmax(logits).tolist() == [[1.0, 0.0, 0.0]]
 
 
 def test_relu_twice_is_relu_once():
     z = np.random.default_rng(0).normal(size=(5, 7))
-    once = reference.relu(z)
-    assert (reference.relu(once) == once).all()
+    once = reference.activation.relu(z)
+    assert (reference.activation.relu(once) == once).all()
     assert (once >= 0).all()
 
 
@@ -335,19 +343,19 @@ def test_activations_at_numbers_that_are_known():
         "gelu": [-0.1586552539, 0.0, 0.8413447461, 1.9544997361],  # from tables of the normal distribution
         "silu": [-0.2689414214, 0.0, 0.7310585786, 1.7615941560],
     }
-    assert known.keys() == reference.ACTIVATIONS.keys()
+    assert known.keys() == reference.activation.ACTIVATIONS.keys()
     for name, values in known.items():
-        np.testing.assert_allclose(reference.activate(z, name), values, atol=1e-9)
+        np.testing.assert_allclose(reference.activation.activate(z, name), values, atol=1e-9)
 
 
-@pytest.mark.parametrize("activation", reference.ACTIVATIONS)
+@pytest.mark.parametrize("activation", reference.activation.ACTIVATIONS)
 def test_derivatives_of_activations_agree_with_finite_differences(activation):
     z = np.concatenate([np.linspace(-9, -0.01, 400), np.linspace(0.01, 9, 400)])
-    above, below = (reference.activate(z + step, activation) for step in (STEP, -STEP))
-    slopes = reference.activation_slope(z, activation)
+    above, below = (reference.activation.activate(z + step, activation) for step in (STEP, -STEP))
+    slopes = reference.activation.activation_slope(z, activation)
     np.testing.assert_allclose(slopes, (above - below) / (2 * STEP), atol=TOLERANCE)
-    single = reference.activation_slope(z.astype(np.float32), activation)
-    assert single.dtype == reference.activate(z.astype(np.float32), activation).dtype == np.float32
+    single = reference.activation.activation_slope(z.astype(np.float32), activation)
+    assert single.dtype == reference.activation.activate(z.astype(np.float32), activation).dtype == np.float32
     np.testing.assert_allclose(single, slopes, atol=1e-6)
 
 
@@ -362,9 +370,9 @@ def test_permuting_the_batch_leaves_the_gradients():
 @pytest.mark.parametrize("dropout", [0.2, 0.5, 0.8])
 @pytest.mark.parametrize("dropout_scaling", ["inverted", "test-time"])
 def test_dropout_keeps_the_expectation_that_evaluation_uses(dropout, dropout_scaling):
-    scale_train, scale_eval = reference.scales(dropout, dropout_scaling)
+    scale_train, scale_eval = reference.network.scales(dropout, dropout_scaling)
     y, n = np.full((2000, 50), 3.0), 100_000
-    dropped = reference.dropout(y, reference.keep_mask(4, 0, 0, 0, 2000, 50, dropout), scale_train)
+    dropped = reference.network.dropout(y, reference.rng.keep_mask(4, 0, 0, 0, 2000, 50, dropout), scale_train)
     assert set(np.unique(dropped)) == {0.0, 3.0 * scale_train}
     spread = 3.0 * scale_train * math.sqrt(dropout * (1 - dropout) / n)
     assert abs(dropped.mean() - 3.0 * scale_eval) < 4 * spread + 3.0 * scale_train * 2.0**-17
@@ -372,7 +380,7 @@ def test_dropout_keeps_the_expectation_that_evaluation_uses(dropout, dropout_sca
 
 def test_test_time_scaling_multiplies_hidden_outputs_alone():
     case = make_case((5, 7, 3))
-    hidden, logits = reference.forward(case.weights, case.biases, case.x, 0.75)
+    hidden, logits = reference.network.forward(case.weights, case.biases, case.x, 0.75)
     expected = 0.75 * np.maximum(case.x @ case.weights[0] + case.biases[0], 0)
     np.testing.assert_allclose(hidden, expected, rtol=1e-15)
     np.testing.assert_allclose(logits, expected @ case.weights[1] + case.biases[1], rtol=1e-15)

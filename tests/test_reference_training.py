@@ -11,7 +11,7 @@ from properties import examples
 
 from fastnet import reference
 from fastnet.config.training import OPTIMIZERS
-from fastnet.reference import Rule
+from fastnet.reference.rules import Rule
 
 MOVING = ("momentum", "nesterov", "rmsprop", "adam", "adamw")
 
@@ -28,10 +28,10 @@ def toy_data(n=30, n_features=4, n_classes=3, seed=0):
 
 def test_momentum_with_a_constant_gradient_worked_by_hand():
     rule = Rule("momentum", learning_rate=0.25, momentum=0.5)
-    w, state = np.array([1.0]), reference.initial_state(np.array([1.0]), "momentum")
+    w, state = np.array([1.0]), reference.rules.initial_state(np.array([1.0]), "momentum")
     seen = []
     for t in (1, 2, 3):
-        w, state = reference.update(w, np.array([4.0]), state, t, rule)
+        w, state = reference.rules.update(w, np.array([4.0]), state, t, rule)
         seen.append((float(w[0]), float(state[0][0])))
     assert seen == [(0.0, -1.0), (-1.5, -1.5), (-3.25, -1.75)]
 
@@ -50,9 +50,9 @@ def adam_by_hand(w, gradients, learning_rate, beta1, beta2, epsilon):
 @given(st.lists(st.floats(-10, 10), min_size=1, max_size=8), st.floats(0, 0.99), st.floats(0, 0.999))
 def test_adam_follows_the_paper(gradients, beta1, beta2):
     rule = Rule("adam", learning_rate=0.01, beta1=beta1, beta2=beta2, epsilon=1e-3)
-    w, state = np.array([0.5]), reference.initial_state(np.array([0.5]), "adam")
+    w, state = np.array([0.5]), reference.rules.initial_state(np.array([0.5]), "adam")
     for t, g in enumerate(gradients, start=1):
-        w, state = reference.update(w, np.array([g]), state, t, rule)
+        w, state = reference.rules.update(w, np.array([g]), state, t, rule)
     assert w[0] == pytest.approx(adam_by_hand(0.5, gradients, 0.01, beta1, beta2, 1e-3), rel=1e-9, abs=1e-12)
 
 
@@ -94,9 +94,9 @@ def rmsprop_by_torch(w, gradients, rate, alpha, epsilon):
 
 def walk(rule, gradients, w=0.5):
     w = np.array([w])
-    state = reference.initial_state(w, rule.optimizer)
+    state = reference.rules.initial_state(w, rule.optimizer)
     for t, g in enumerate(gradients, start=1):
-        w, state = reference.update(w, np.array([g]), state, t, rule)
+        w, state = reference.rules.update(w, np.array([g]), state, t, rule)
     return w[0]
 
 
@@ -113,9 +113,9 @@ def test_nesterov_is_torchs(gradients, momentum):
 @pytest.mark.parametrize("momentum", [0.0, 0.5, 0.9])
 def test_nesterov_looks_ahead_as_sutskever_says(momentum):
     rule, w = Rule("nesterov", 0.1, momentum=momentum), np.array([2.0])
-    state = reference.initial_state(w, "nesterov")
+    state = reference.rules.initial_state(w, "nesterov")
     for t in range(1, 31):
-        w, state = reference.update(w, 3.0 * w - 1.0, state, t, rule)
+        w, state = reference.rules.update(w, 3.0 * w - 1.0, state, t, rule)
         expected = nesterov_by_sutskever(2.0, lambda place: 3.0 * place - 1.0, t, 0.1, momentum)
         assert w[0] == pytest.approx(expected, rel=1e-12)
 
@@ -142,20 +142,20 @@ def test_adamw_is_adam_on_shrunken_weights(gradients, weight_decay):
     decoupled = Rule("adamw", 0.1, weight_decay, beta1=0.8, beta2=0.95, epsilon=1e-3)
     plain = decoupled._replace(optimizer="adam", weight_decay=0.0)
     w = expected = np.array([0.5])
-    state = expected_state = reference.initial_state(w, "adamw")
+    state = expected_state = reference.rules.initial_state(w, "adamw")
     for t, g in enumerate(gradients, start=1):
-        w, state = reference.update(w, np.array([g]), state, t, decoupled)
+        w, state = reference.rules.update(w, np.array([g]), state, t, decoupled)
         shrunken = expected * (1 - 0.1 * weight_decay)
-        expected, expected_state = reference.update(shrunken, np.array([g]), expected_state, t, plain)
+        expected, expected_state = reference.rules.update(shrunken, np.array([g]), expected_state, t, plain)
         assert (w, state) == (expected, expected_state)
 
 
 @pytest.mark.parametrize("optimizer", [name for name in OPTIMIZERS if name != "adamw"])
 def test_weight_decay_adds_to_the_gradient(optimizer):
     w, dw = np.array([2.0, -1.0]), np.array([0.5, 3.0])
-    state = tuple(0.25 + values for values in reference.initial_state(w, optimizer))
-    actual, actual_state = reference.update(w, dw, state, 3, Rule(optimizer, 0.1, weight_decay=0.5))
-    expected, expected_state = reference.update(w, dw + 0.5 * w, state, 3, Rule(optimizer, 0.1))
+    state = tuple(0.25 + values for values in reference.rules.initial_state(w, optimizer))
+    actual, actual_state = reference.rules.update(w, dw, state, 3, Rule(optimizer, 0.1, weight_decay=0.5))
+    expected, expected_state = reference.rules.update(w, dw + 0.5 * w, state, 3, Rule(optimizer, 0.1))
     for a, e in zip((actual, *actual_state), (expected, *expected_state), strict=True):
         assert (a == e).all()
 
@@ -164,18 +164,18 @@ def test_weight_decay_adds_to_the_gradient(optimizer):
 def test_a_zero_gradient_shrinks_the_weights_geometrically(optimizer):
     rule = Rule(optimizer, learning_rate=0.1, weight_decay=0.5)
     start = np.array([2.0, -3.0])
-    w, state = start, reference.initial_state(start, optimizer)
+    w, state = start, reference.rules.initial_state(start, optimizer)
     for t in range(1, 21):
-        w, state = reference.update(w, np.zeros(2), state, t, rule)
+        w, state = reference.rules.update(w, np.zeros(2), state, t, rule)
         np.testing.assert_allclose(w, start * 0.95**t, rtol=1e-14)
     assert all((moment == 0).all() for moment in state)
 
 
 def test_adamw_keeps_the_decay_out_of_the_moments():
     w, dw, zeros = np.array([2.0]), np.array([0.5]), (np.zeros(1), np.zeros(1))
-    decoupled, moments = reference.update(w, dw, zeros, 1, Rule("adamw", weight_decay=0.1))
-    plain, plain_moments = reference.update(w, dw, zeros, 1, Rule("adam"))
-    _, coupled_moments = reference.update(w, dw, zeros, 1, Rule("adam", weight_decay=0.1))
+    decoupled, moments = reference.rules.update(w, dw, zeros, 1, Rule("adamw", weight_decay=0.1))
+    plain, plain_moments = reference.rules.update(w, dw, zeros, 1, Rule("adam"))
+    _, coupled_moments = reference.rules.update(w, dw, zeros, 1, Rule("adam", weight_decay=0.1))
     assert moments == plain_moments
     assert moments != coupled_moments
     assert decoupled[0] == pytest.approx(plain[0] - 0.01 * 0.1 * 2.0, rel=1e-14)
@@ -183,7 +183,7 @@ def test_adamw_keeps_the_decay_out_of_the_moments():
 
 def initial_states(weights, biases, optimizer):
     return [
-        (reference.initial_state(w, optimizer), reference.initial_state(b, optimizer))
+        (reference.rules.initial_state(w, optimizer), reference.rules.initial_state(b, optimizer))
         for w, b in zip(weights, biases, strict=True)
     ]
 
@@ -193,13 +193,13 @@ def test_one_step_updates_every_array_by_its_rule_and_biases_never_decay(optimiz
     x, labels, *_ = toy_data()
     weights, biases = [np.ones((4, 2)), np.ones((2, 3))], [np.ones(2), np.ones(3)]
     states, rule = initial_states(weights, biases, optimizer), Rule(optimizer, weight_decay=0.5)
-    actual = reference.train_step(weights, biases, states, x, labels, None, 1.0, 3, rule)
-    outputs = reference.forward(weights, biases, x, 1.0)
-    dys = reference.backward(weights, outputs, labels, 1.0)
+    actual = reference.training.train_step(weights, biases, states, x, labels, None, 1.0, 3, rule)
+    outputs = reference.network.forward(weights, biases, x, 1.0)
+    dys = reference.network.backward(weights, outputs, labels, 1.0)
     for layer, (x_layer, dy) in enumerate(zip((x, outputs[0]), dys, strict=True)):
-        dw, db = reference.weight_gradient(x_layer, dy), reference.bias_gradient(dy)
-        w, w_state = reference.update(weights[layer], dw, states[layer][0], 3, rule)
-        b, b_state = reference.update(biases[layer], db, states[layer][1], 3, Rule(optimizer))
+        dw, db = reference.network.weight_gradient(x_layer, dy), reference.network.bias_gradient(dy)
+        w, w_state = reference.rules.update(weights[layer], dw, states[layer][0], 3, rule)
+        b, b_state = reference.rules.update(biases[layer], db, states[layer][1], 3, Rule(optimizer))
         expected = (w, b, *w_state, *b_state)
         new = (actual[0][layer], actual[1][layer], *actual[2][layer][0], *actual[2][layer][1])
         assert all((a == e).all() for a, e in zip(new, expected, strict=True))
@@ -210,7 +210,7 @@ def test_one_step_updates_every_array_by_its_rule_and_biases_never_decay(optimiz
 )
 def test_training_learns_a_separable_toy(optimizer, learning_rate):
     options = {"optimizer": optimizer, "learning_rate": learning_rate, "weight_decay": 1e-3}
-    result = reference.train(*toy_data(), [4, 8, 3], batch_size=8, epochs=30, **options)
+    result = reference.training.train(*toy_data(), [4, 8, 3], batch_size=8, epochs=30, **options)
     assert result.train_loss[-1] < 0.1 * result.train_loss[0]
     assert result.train_score[-1] == result.validation_score[-1] == 1.0
     assert result.validation_loss[-1] < 0.2
@@ -223,24 +223,26 @@ def test_training_is_the_steps_in_shuffled_order_with_a_short_last_batch(optimiz
     options |= {"optimizer": optimizer, "beta1": 0.8, "beta2": 0.95, "epsilon": 1e-4}
     rule = Rule(**options)
     weights = [
-        reference.initial_weights(11, 5, layer, *shape, "xavier").astype(np.float64)
+        reference.rng.initial_weights(11, 5, layer, *shape, "xavier").astype(np.float64)
         for layer, shape in enumerate([(4, 6), (6, 3)])
     ]
     biases = [np.zeros(6), np.zeros(3)]
     states = initial_states(weights, biases, optimizer)
     met = []
     for step, (epoch, places) in enumerate(product((0, 1), ([0, 1, 2], [3, 4, 5], [6]))):
-        rows = train_rows[reference.shuffle(11, 5, epoch, 7)][places]
-        keeps = [reference.keep_mask(11, 5, 0, step, len(rows), 6, 0.3)]
+        rows = train_rows[reference.rng.shuffle(11, 5, epoch, 7)][places]
+        keeps = [reference.rng.keep_mask(11, 5, 0, step, len(rows), 6, 0.3)]
         batch = (x[rows], labels[rows], keeps, 1 / 0.7, step + 1, rule)
-        weights, biases, states, loss = reference.train_step(weights, biases, states, *batch)
+        weights, biases, states, loss = reference.training.train_step(weights, biases, states, *batch)
         met.append(loss * len(rows) / 7)
     options |= {"init": "xavier", "dropout": 0.3, "batch_size": 3, "epochs": 2, "seed": 11, "stream": 5}
-    result = reference.train(*toy_data(n=16), [4, 6, 3], **options)
+    result = reference.training.train(*toy_data(n=16), [4, 6, 3], **options)
     assert all((a == e).all() for a, e in zip(result.weights + result.biases, weights + biases, strict=True))
     np.testing.assert_allclose(result.train_loss, [sum(met[:3]), sum(met[3:])], rtol=1e-14)
-    assert result.train_score[1] == reference.evaluate(weights, biases, x[train_rows], labels[train_rows], 1.0)[1]
-    expected = reference.evaluate(weights, biases, x[validation_rows], labels[validation_rows], 1.0)
+    assert (
+        result.train_score[1] == reference.network.evaluate(weights, biases, x[train_rows], labels[train_rows], 1.0)[1]
+    )
+    expected = reference.network.evaluate(weights, biases, x[validation_rows], labels[validation_rows], 1.0)
     assert (result.validation_loss[1], result.validation_score[1]) == expected
 
 
@@ -250,41 +252,41 @@ def test_a_schedule_changes_the_rate_of_every_step_and_smoothing_the_loss(optimi
     x, labels, train_rows, validation_rows = toy_data(n=16)  # 7 training rows: batches of 3, 3 and 1
     moving = {"schedule": schedule, "warmup_epochs": 1.5, "step_epochs": 2, "step_factor": 0.25}
     rule = Rule(optimizer, learning_rate=0.05, weight_decay=0.1, epsilon=1e-3)
-    weights = [reference.initial_weights(3, 0, 0, 4, 3, "he").astype(np.float64)]
+    weights = [reference.rng.initial_weights(3, 0, 0, 4, 3, "he").astype(np.float64)]
     biases = [np.zeros(3)]
     states = initial_states(weights, biases, optimizer)
     met, rates = [], []
     for step, (epoch, places) in enumerate(product(range(4), ([0, 1, 2], [3, 4, 5], [6]))):
-        rows = train_rows[reference.shuffle(3, 0, epoch, 7)][places]
+        rows = train_rows[reference.rng.shuffle(3, 0, epoch, 7)][places]
         passed = max(step - 4.5, 0) / 7.5
         later = 0.25 ** (epoch // 2) if schedule == "step" else (1 + math.cos(math.pi * passed)) / 2
         rates.append(0.05 * min(1, (step + 1) / 4.5) * later)
         now = rule._replace(learning_rate=rates[-1])
         batch = (x[rows], labels[rows], None, 1.0, step + 1, now, 0.2)
-        weights, biases, states, loss = reference.train_step(weights, biases, states, *batch)
+        weights, biases, states, loss = reference.training.train_step(weights, biases, states, *batch)
         met.append(loss * len(rows) / 7)
     options = {"optimizer": optimizer, "learning_rate": 0.05, "weight_decay": 0.1, "epsilon": 1e-3, **moving}
     options |= {"label_smoothing": 0.2, "batch_size": 3, "epochs": 4, "seed": 3}
-    result = reference.train(*toy_data(n=16), [4, 3], **options)
+    result = reference.training.train(*toy_data(n=16), [4, 3], **options)
     for a, e in zip(result.weights + result.biases, weights + biases, strict=True):
         np.testing.assert_allclose(a, e, rtol=1e-12)
     np.testing.assert_allclose(result.train_loss, np.reshape(met, (4, 3)).sum(axis=1), rtol=1e-13)
-    expected = reference.evaluate(weights, biases, x[validation_rows], labels[validation_rows], 1.0)
+    expected = reference.network.evaluate(weights, biases, x[validation_rows], labels[validation_rows], 1.0)
     np.testing.assert_allclose([result.validation_loss[-1], result.validation_score[-1]], expected, rtol=1e-12)
 
 
 def test_training_loss_weighs_every_sample_alike():
     # With a step too small to matter, the loss met batch by batch is the loss of all training rows at the start.
     data = toy_data()
-    result = reference.train(*data, [4, 5, 3], learning_rate=1e-300, batch_size=8, epochs=1)
+    result = reference.training.train(*data, [4, 5, 3], learning_rate=1e-300, batch_size=8, epochs=1)
     x, labels, train_rows, _ = data
-    expected = reference.evaluate(result.weights, result.biases, x[train_rows], labels[train_rows], 1.0)[0]
+    expected = reference.network.evaluate(result.weights, result.biases, x[train_rows], labels[train_rows], 1.0)[0]
     assert result.train_loss[0] == pytest.approx(expected, rel=1e-14)
 
 
 def test_a_batch_larger_than_the_data_is_all_the_data():
-    expected = reference.train(*toy_data(), [4, 5, 3], batch_size=21, epochs=3)
-    actual = reference.train(*toy_data(), [4, 5, 3], batch_size=1000, epochs=3)
+    expected = reference.training.train(*toy_data(), [4, 5, 3], batch_size=21, epochs=3)
+    actual = reference.training.train(*toy_data(), [4, 5, 3], batch_size=1000, epochs=3)
     assert all((a == e).all() for a, e in zip(actual.weights, expected.weights, strict=True))
     assert all((a == e).all() for a, e in zip(actual[2:], expected[2:], strict=True))
 
@@ -293,9 +295,9 @@ def test_test_time_dropout_evaluates_with_the_smaller_outputs():
     x, _, *rows = toy_data(n=109, seed=1)
     labels = np.random.default_rng(2).integers(0, 3, 109)  # noise: the scale then decides many a row
     options = {"dropout": 0.75, "dropout_scaling": "test-time", "learning_rate": 0.5, "epochs": 20}
-    result = reference.train(x, labels, *rows, [4, 16, 3], **options)
+    result = reference.training.train(x, labels, *rows, [4, 16, 3], **options)
     (train_right, right), (train_wrong, wrong) = (
-        [reference.evaluate(result.weights, result.biases, x[part], labels[part], scale) for part in rows]
+        [reference.network.evaluate(result.weights, result.biases, x[part], labels[part], scale) for part in rows]
         for scale in (0.25, 1.0)
     )
     assert result.train_score[-1] == train_right[1] != train_wrong[1]
@@ -306,8 +308,8 @@ def test_test_time_dropout_evaluates_with_the_smaller_outputs():
 def test_float32_stays_float32_and_near_float64(optimizer):
     x, labels, *rows = toy_data()
     options = {"optimizer": optimizer, "weight_decay": 1e-3, "dropout": 0.2, "batch_size": 8, "epochs": 3}
-    double = reference.train(x, labels, *rows, [4, 5, 3], **options)
-    single = reference.train(x.astype(np.float32), labels, *rows, [4, 5, 3], **options)
+    double = reference.training.train(x, labels, *rows, [4, 5, 3], **options)
+    single = reference.training.train(x.astype(np.float32), labels, *rows, [4, 5, 3], **options)
     for expected, actual in zip(double.weights + double.biases, single.weights + single.biases, strict=True):
         assert (expected.dtype, actual.dtype) == (np.float64, np.float32)
         np.testing.assert_allclose(actual, expected, rtol=1e-4, atol=1e-5)
@@ -315,14 +317,14 @@ def test_float32_stays_float32_and_near_float64(optimizer):
 
 
 def test_a_longer_run_begins_like_a_shorter_one_and_streams_differ():
-    short = reference.train(*toy_data(), [4, 5, 3], dropout=0.2, epochs=2)
-    long = reference.train(*toy_data(), [4, 5, 3], dropout=0.2, epochs=4)
-    other = reference.train(*toy_data(), [4, 5, 3], dropout=0.2, epochs=2, stream=1)
+    short = reference.training.train(*toy_data(), [4, 5, 3], dropout=0.2, epochs=2)
+    long = reference.training.train(*toy_data(), [4, 5, 3], dropout=0.2, epochs=4)
+    other = reference.training.train(*toy_data(), [4, 5, 3], dropout=0.2, epochs=2, stream=1)
     assert all((s == part[:2]).all() for s, part in zip(short[2:], long[2:], strict=True))
     assert (short.train_loss != other.train_loss).all()
 
 
 def test_divergence_runs_to_its_end_in_nan():
-    result = reference.train(*toy_data(), [4, 8, 8, 3], learning_rate=1e200, epochs=5)
+    result = reference.training.train(*toy_data(), [4, 8, 8, 3], learning_rate=1e200, epochs=5)
     assert np.isnan(result.train_loss[-1])
     assert len(result.validation_score) == 5

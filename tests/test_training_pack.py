@@ -33,7 +33,7 @@ from fastnet.data import take_first
 from fastnet.kernels import layout, update
 from fastnet.network.assembly import n_threads_limit
 from fastnet.network.samples import TrainingData, prepare
-from fastnet.reference import rate_factor
+from fastnet.reference.schedule import rate_factor
 from fastnet.training.pack import Member, PackRun, alike, warm_up
 from fastnet.training.single import Training
 

@@ -1,8 +1,8 @@
 """A test of the installation in less than a second: the compiled kernels against the reference, on real images.
 
-This is the one module of the library that imports `fastnet.reference`. It trains the default layers, so that a cache
-which has served a search already holds what it needs. The tests of the project go much further; this one finds a
-compiler, a processor or a cache that gives wrong numbers.
+Only this module of the library imports `fastnet.reference`. It trains the default layers, so a cache that has served a
+search already contains what it needs. The project's tests go much further; this one finds a compiler, a processor or a
+cache that produces wrong numbers.
 """
 
 from __future__ import annotations
@@ -27,29 +27,29 @@ from fastnet.training.pack import PackRun, alike, warm_up
 from fastnet.training.single import Training
 
 TOLERANCE = 1e-5
-"""Of parameters, probabilities and losses in float32 against float64; below 2e-6 for each of them where it is right."""
+"""Allowed difference of parameters, probabilities and losses from float64; correct kernels stay below 2e-6."""
 
 CONFIG = TrainConfig(
     hidden=(100, 100), learning_rate=0.05, weight_decay=1e-3, epsilon=1e-4, batch_size=30, epochs=2, seed=2**63 + 11
 )
-"""Epsilon is large on purpose: with 1e-8 the direction of a step hangs on the sign of gradients that are nothing but
-rounding."""
+"""Epsilon is large on purpose: with 1e-8 the direction of a step depends on the sign of gradients that are only
+rounding errors."""
 _RATES = {"sgd": 0.05, "rmsprop": 0.001}
 STREAM = 5
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One thing that was tested.
+    """One check of the self-test.
 
     Attributes
     ----------
     name : str
     passed : bool
     detail : str
-        How far it was off, or what went wrong.
+        The difference found, or what went wrong.
     seconds : float
-        Time it took, compiling or loading the kernels included.
+        Its duration, including compiling or loading the kernels.
     """
 
     name: str
@@ -79,7 +79,7 @@ def self_test() -> list[Check]:
     Returns
     -------
     list of Check
-        In the order in which they ran. Whatever goes wrong in one is that check's failure, not an exception.
+        In the order in which they ran. An exception in one is that check's failure and is not raised.
 
     Examples
     --------
@@ -116,7 +116,7 @@ class _Wrong(Exception):
 
 
 def _near(actual: Any, expected: Any) -> str:
-    """Say how far two lists of arrays are apart, as a share of the largest of each; raise if too far."""
+    """Return how far two lists of arrays are apart, as a share of the largest value of each; raise if too far."""
     worst = 0.0
     for ours, theirs in zip(actual, expected, strict=True):
         off = float(np.abs(np.asarray(ours, np.float64) - theirs).max()) / float(np.abs(theirs).max())
@@ -134,16 +134,16 @@ def _same(actual: npt.NDArray[Any], expected: npt.NDArray[Any]) -> None:
 
 def _random_numbers(bench: _Bench) -> str:
     streams = np.arange(100)
-    words = [reference.random_words(CONFIG.seed, t, reference.SPACE, 0, 0, 1)[0] for t in streams.tolist()]
-    _same(rng.uniforms(np.uint64(CONFIG.seed), streams, reference.SPACE, 0), reference.uniform(np.array(words)))
+    words = [reference.rng.random_words(CONFIG.seed, t, reference.rng.SPACE, 0, 0, 1)[0] for t in streams.tolist()]
+    _same(rng.uniforms(np.uint64(CONFIG.seed), streams, reference.rng.SPACE, 0), reference.rng.uniform(np.array(words)))
     training = Training(CONFIG, bench.data, 1, STREAM)
     sizes = CONFIG.network(bench.dataset.n_features, bench.dataset.n_classes).sizes
     for layer, weights in enumerate(_parameters(training)[0]):
         n_in, n_out = sizes[layer : layer + 2]
-        _same(weights, reference.initial_weights(CONFIG.seed, STREAM, layer, n_in, n_out, CONFIG.effective_init))
+        _same(weights, reference.rng.initial_weights(CONFIG.seed, STREAM, layer, n_in, n_out, CONFIG.effective_init))
     Fit(training, CONFIG).train()
     n_train = len(bench.parts.train)
-    order = reference.shuffle(CONFIG.seed, STREAM, CONFIG.epochs - 1, n_train)
+    order = reference.rng.shuffle(CONFIG.seed, STREAM, CONFIG.epochs - 1, n_train)
     _same(training.work.order[:n_train], bench.parts.train[order])
     return "the same bits"
 
@@ -153,12 +153,12 @@ def _forward(bench: _Bench) -> str:
     weights, biases = _parameters(training)
     model = training.model()
     exact = [[array.astype(np.float64) for array in arrays] for arrays in (weights, biases)]
-    logits = reference.forward(exact[0], exact[1], bench.x, 1.0)[-1]
-    return _near([model.predict_proba(bench.dataset.x)], [reference.softmax(logits)])
+    logits = reference.network.forward(exact[0], exact[1], bench.x, 1.0)[-1]
+    return _near([model.predict_proba(bench.dataset.x)], [reference.objective.softmax(logits)])
 
 
 def _gradients(bench: _Bench) -> str:
-    """One step of plain SGD on all samples; the gradient is what it took away. Lists of zeros and the dense kernels."""
+    """Compare one step of plain SGD on all samples, listed and dense: the gradient is what it subtracted."""
     config = replace(CONFIG, learning_rate=4.0, weight_decay=0.0, batch_size=len(bench.parts.train), epochs=1)
     actual, expected = [], []
     for data in (bench.data, bench.dense):
@@ -169,11 +169,11 @@ def _gradients(bench: _Bench) -> str:
         actual += [(w - new) / config.effective_learning_rate for w, new in zip(before, after, strict=True)]
         weights, biases = before[:3], before[3:]
         x, labels = bench.x[bench.parts.train], bench.dataset.y[bench.parts.train]
-        outputs = reference.forward(weights, biases, x, 1.0)
-        dys = reference.backward(weights, outputs, labels, 1.0)
+        outputs = reference.network.forward(weights, biases, x, 1.0)
+        dys = reference.network.backward(weights, outputs, labels, 1.0)
         inputs = [x, *outputs[:-1]]
-        expected += [reference.weight_gradient(a, dy) for a, dy in zip(inputs, dys, strict=True)]
-        expected += [reference.bias_gradient(dy) for dy in dys]
+        expected += [reference.network.weight_gradient(a, dy) for a, dy in zip(inputs, dys, strict=True)]
+        expected += [reference.network.bias_gradient(dy) for dy in dys]
     return _near(actual, expected)
 
 
@@ -199,7 +199,7 @@ def _activations(bench: _Bench) -> str:
 
 
 def _trajectory(bench: _Bench) -> str:
-    """Train a pack with dropout, on one thread and two, with lists of zeros and without: one and the same result."""
+    """Train a pack with dropout, on one thread and on two, with lists of zeros and dense: always the same bits."""
     config = replace(CONFIG, dropout=0.25)
     runs = []
     for data, jobs in ((bench.data, 1), (bench.data, 2), (bench.dense, 1)):
@@ -213,12 +213,12 @@ def _trajectory(bench: _Bench) -> str:
     return _near(runs[0][0, [0, 2]], [expected.train_loss, expected.validation_loss])
 
 
-def _follow(bench: _Bench, config: TrainConfig) -> reference.Trajectory:
-    """Train by the reference, in float64."""
+def _follow(bench: _Bench, config: TrainConfig) -> reference.training.Trajectory:
+    """Train with the reference, in float64."""
     config, left_out = config.resolved(), ("hidden", "early_stopping")
     options: dict[str, Any] = {n: getattr(config, n) for n in config.__dataclass_fields__ if n not in left_out}
     sizes = config.network(bench.dataset.n_features, bench.dataset.n_classes).sizes
-    return reference.train(
+    return reference.training.train(
         bench.x, bench.dataset.y, bench.parts.train, bench.parts.validation, sizes, stream=STREAM, **options
     )
 
