@@ -1,16 +1,16 @@
 """The context: everything that one thread needs to train one network, as one row of 64-bit integers.
 
-The stages of training (`step`, `pack`) are compiled one by one and call each other through addresses. They would
-otherwise be inlined into each other again and again: a cold start took 31 s that way and takes a few now. What they
-hand on is the address of a context; `open_net`, `open_data`, `open_work` and `open_trial` turn it back into bundles of
-arrays and numbers, of which the compiler keeps what is used.
+The stages of training (`step`, `pack`) are compiled one by one and call each other through addresses. Otherwise they
+would be inlined into each other again and again: a cold start took 31 s that way and takes a few now. They pass on the
+address of a context; `open_net`, `open_data`, `open_work` and `open_trial` turn it back into bundles of arrays and
+numbers, of which the compiler keeps what is used.
 
 An array takes five places (address, up to four sizes), a float the bits of a float64.
 """
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple, get_type_hints
 
 import numpy as np
 from llvmlite import ir
@@ -18,15 +18,29 @@ from numba import types
 from numba.extending import intrinsic
 from numba.np import arrayobj
 
+Float32_1D = Annotated[np.ndarray, types.float32[::1]]
+Float32_2D = Annotated[np.ndarray, types.float32[:, ::1]]
+Float32_3D = Annotated[np.ndarray, types.float32[:, :, ::1]]
+Float32_4D = Annotated[np.ndarray, types.float32[:, :, :, ::1]]
+Float64_1D = Annotated[np.ndarray, types.float64[::1]]
+Float64_2D = Annotated[np.ndarray, types.float64[:, ::1]]
+Float64_3D = Annotated[np.ndarray, types.float64[:, :, ::1]]
+Int64_1D = Annotated[np.ndarray, types.int64[::1]]
+Int64_2D = Annotated[np.ndarray, types.int64[:, ::1]]
+Uint16_3D = Annotated[np.ndarray, types.uint16[:, :, ::1]]
+Uint8_1D = Annotated[np.ndarray, types.uint8[::1]]
+Uint8_2D = Annotated[np.ndarray, types.uint8[:, ::1]]
+"""C-contiguous arrays, each with its type in compiled code."""
+
 
 class Net(NamedTuple):
-    """An architecture laid out, and how it is trained; the same for all trials of one kind, see `Job.kinds`."""
+    """A laid-out architecture and how it is trained; the same for all trials of one kind, see `Job.kinds`."""
 
-    layers: np.ndarray  # (L, N_FIELDS) int64, see `layout`
-    offsets: np.ndarray  # int64, places in the workspace, see `layout`
-    table: np.ndarray  # (products, widths) int64, addresses of the microkernels, see `panels`
-    stages: np.ndarray  # int64, addresses of the stages, see `step`
-    activation: np.ndarray  # (2,) int64, addresses of what ReLU does without, see `activation`
+    layers: Int64_2D  # (L, N_FIELDS), see `layout`
+    offsets: Int64_1D  # places in the workspace, see `layout`
+    table: Int64_2D  # (products, widths), addresses of the microkernels, see `panels`
+    stages: Int64_1D  # addresses of the stages, see `step`
+    activation: Int64_1D  # (2,), addresses of its stages, zeros for ReLU, see `activation`
     objective: int  # address of its stage, see `objective`
     rule: int  # update rule, see `update`
     update: int  # address of its microkernel, 0 for SGD
@@ -39,38 +53,38 @@ class Net(NamedTuple):
 class Data(NamedTuple):
     """The samples, padded for the kernels; shared by all threads and never written."""
 
-    x: np.ndarray  # (N, ld) float32
-    targets: np.ndarray  # (N, .) uint8, the bytes of each sample's targets, of which the objective knows the type
+    x: Float32_2D  # (N, ld)
+    targets: Uint8_2D  # (N, .), the bytes of each sample's targets; the objective knows their type
     sparse: int  # 1 where the first layer walks the lists below, see `sparsity`
-    input_lists: np.ndarray  # uint8, non-zero features of every sample
-    input_values: np.ndarray  # (n, 1) float32
-    input_starts: np.ndarray  # (N * blocks + 1,) int64
-    pair_lists: np.ndarray  # uint8, feature pairs that are not zero
-    pair_values: np.ndarray  # (n, PAIR) float32
-    pair_starts: np.ndarray  # (N * blocks + 1,) int64
-    identity: np.ndarray  # int64 0, 1, 2, ...: the row numbers of a hidden layer
-    train_rows: np.ndarray  # (n_train + TILE_ROWS,) int64 sample numbers, padded by repeats
-    validation_rows: np.ndarray  # (n_validation + TILE_ROWS,) int64
+    input_lists: Uint8_1D  # non-zero features of every sample
+    input_values: Float32_2D  # (n, 1)
+    input_starts: Int64_1D  # (N * blocks + 1,)
+    pair_lists: Uint8_1D  # feature pairs that are not zero
+    pair_values: Float32_2D  # (n, PAIR)
+    pair_starts: Int64_1D  # (N * blocks + 1,)
+    identity: Int64_1D  # 0, 1, 2, ...: the row numbers of a hidden layer
+    train_rows: Int64_1D  # (n_train + TILE_ROWS,) sample numbers, padded by repeats
+    validation_rows: Int64_1D  # (n_validation + TILE_ROWS,)
 
 
 class Work(NamedTuple):
     """What one thread writes while it trains."""
 
-    params: np.ndarray  # (1 + states, P) float32: parameters, then the optimizer's states
-    floats: np.ndarray  # float32 workspace, see `layout`
-    scratch: np.ndarray  # (threads, .) float32, gradient tiles on their way to an update rule
-    bits: np.ndarray  # uint8 activity and dropout bits
-    lists: np.ndarray  # uint8, active outputs of the hidden layers
-    begins: np.ndarray  # int64, see `layout.MARKS`
-    ends: np.ndarray  # int64
-    listed: np.ndarray  # (L,) int64, 1 where the outputs of a hidden layer have lists in this step
-    samples: np.ndarray  # (threads, PAIRS_IN_BLOCK, capacity) uint16, samples of the batch per feature pair
-    sample_values: np.ndarray  # (threads, PAIRS_IN_BLOCK, capacity, PAIR) float32
-    counts: np.ndarray  # (threads, PAIRS_IN_BLOCK) int64
-    order: np.ndarray  # (n_train + TILE_ROWS,) int64, this epoch's order
-    hyper: np.ndarray  # (2, N_HYPER) float32, see `update`
-    dropout: np.ndarray  # (L, 3) float64, see `THRESHOLD`
-    state: np.ndarray  # (N_STATE,) float64: see below
+    params: Float32_2D  # (1 + states, P): parameters, then the optimizer's states
+    floats: Float32_1D  # workspace, see `layout`
+    scratch: Float32_2D  # (threads, .), gradient tiles on their way to an update rule
+    bits: Uint8_1D  # activity and dropout bits
+    lists: Uint8_1D  # active outputs of the hidden layers
+    begins: Int64_1D  # see `layout.MARKS`
+    ends: Int64_1D
+    listed: Int64_1D  # (L,), 1 where the outputs of a hidden layer have lists in this step
+    samples: Uint16_3D  # (threads, PAIRS_IN_BLOCK, capacity), samples of the batch per feature pair
+    sample_values: Float32_4D  # (threads, PAIRS_IN_BLOCK, capacity, PAIR)
+    counts: Int64_2D  # (threads, PAIRS_IN_BLOCK)
+    order: Int64_1D  # (n_train + TILE_ROWS,), this epoch's order
+    hyper: Float32_2D  # (2, N_HYPER), see `update`
+    dropout: Float64_2D  # (L, 3), see `THRESHOLD`
+    state: Float64_1D  # (N_STATE,): see below
 
 
 POWER1, POWER2, START_LOSS, LOSS, SCORE, READY_EPOCH, READY_LOSS = range(7)
@@ -79,20 +93,20 @@ and the epoch whose first batch has gone forward already (-1 for none), with its
 N_STATE = 7
 
 THRESHOLD, TRAIN_SCALE, SCALE = range(3)
-"""Columns of `Work.dropout`: what a layer's outputs are dropped below, in 1/65536 (0 for no dropout), and their factors
-in training and in evaluation."""
+"""Columns of `Work.dropout`: the threshold below which outputs of a layer are dropped, in 1/65536 (0 for no dropout),
+and their factors in training and in evaluation."""
 
 
 class Trial(NamedTuple):
-    """What distinguishes one network of a pack beside `Work.hyper` and `Work.dropout`: random stream, step size."""
+    """What distinguishes one network of a pack, besides `Work.hyper` and `Work.dropout`: random stream, step size."""
 
-    seed: int  # 64 bits
+    seed: Annotated[int, types.uint64]
     stream: int
     learning_rate: float  # where no schedule changes it
     beta1: float
     beta2: float
     decoupled: float = 0.0  # AdamW's weight decay, 0 for the other rules, whose decay is in `hyper`
-    scheduler: int = 0  # address of what moves the learning rate, see `update.scheduler`; 0 where it stays
+    scheduler: int = 0  # address of `update.scheduler`, 0 for a constant learning rate
     schedule: int = 0  # see `schedule`
     warmup_epochs: float = 0.0
     step_epochs: int = 1
@@ -102,73 +116,55 @@ class Trial(NamedTuple):
 
 
 class Job(NamedTuple):
-    """Trials to be trained by several threads; T of them, of any architectures, E epochs in all. See `pack`."""
+    """Trials to train by several threads: T trials of any architectures, E epochs in total. See `pack`."""
 
-    order: np.ndarray  # (R,) int64, which trials to train now, the costliest first
-    kinds: np.ndarray  # (T,) int64, which of a thread's contexts a trial wants
-    trials: np.ndarray  # (T, .) int64, its `Trial` as it stands in a context
-    hypers: np.ndarray  # (T, 2, N_HYPER) float32, its `Work.hyper`
-    dropouts: np.ndarray  # (T, L, 3) float64, its `Work.dropout`, L that of the deepest
-    states: np.ndarray  # (T, N_STATE) float64, its `Work.state` between two calls
-    kept: np.ndarray  # (T,) int64, address for its `Work.params` between two calls, 0 where they are not needed again
-    control: np.ndarray  # (2,) int64, shared with the caller: see `pack.NEXT`
-    curves: np.ndarray  # (T, 4, E) float32, written: training loss and score, validation loss and score
-    seconds: np.ndarray  # (T,) float64, added to
-    epochs_done: np.ndarray  # (T,) int64, written
-    status: np.ndarray  # (T,) int64, written last of all
+    order: Int64_1D  # (R,), which trials to train now, the costliest first
+    kinds: Int64_1D  # (T,), which of a thread's contexts a trial wants
+    trials: Int64_2D  # (T, .), its `Trial` as in a context
+    hypers: Float32_3D  # (T, 2, N_HYPER), its `Work.hyper`
+    dropouts: Float64_3D  # (T, L, 3), its `Work.dropout`, L that of the deepest
+    states: Float64_2D  # (T, N_STATE), its `Work.state` between two calls
+    kept: Int64_1D  # (T,), address of its `Work.params` between two calls, 0 if not needed again
+    control: Int64_1D  # (2,), shared with the caller: see `pack.NEXT`
+    curves: Float32_3D  # (T, 4, E), written: training loss and score, validation loss and score
+    seconds: Float64_1D  # (T,), added to
+    epochs_done: Int64_1D  # (T,), written
+    status: Int64_1D  # (T,), written last of all
     initialise: int  # address, see `pack.initialise_stage`
     first: int  # epochs to train: from `first`, 0 for a new network,
     end: int  # up to `end`, not included
 
 
-_ARRAYS = {
-    "layers": (types.int64, 2), "offsets": (types.int64, 1), "table": (types.int64, 2), "stages": (types.int64, 1),
-    "activation": (types.int64, 1),
-    "x": (types.float32, 2), "targets": (types.uint8, 2), "identity": (types.int64, 1),
-    "input_lists": (types.uint8, 1), "input_values": (types.float32, 2), "input_starts": (types.int64, 1),
-    "pair_lists": (types.uint8, 1), "pair_values": (types.float32, 2), "pair_starts": (types.int64, 1),
-    "train_rows": (types.int64, 1), "validation_rows": (types.int64, 1),
-    "params": (types.float32, 2), "floats": (types.float32, 1), "scratch": (types.float32, 2),
-    "bits": (types.uint8, 1), "lists": (types.uint8, 1), "begins": (types.int64, 1), "ends": (types.int64, 1),
-    "listed": (types.int64, 1), "samples": (types.uint16, 3), "sample_values": (types.float32, 4),
-    "counts": (types.int64, 2), "order": (types.int64, 1),
-    "hyper": (types.float32, 2), "dropout": (types.float64, 2), "state": (types.float64, 1),
-}  # fmt: skip
-_SCALARS = {
-    "objective": types.int64, "rule": types.int64, "update": types.int64, "xavier": types.int64,
-    "batch_size": types.int64, "block": types.int64, "hidden_lists": types.int64, "sparse": types.int64,
-    "seed": types.uint64, "stream": types.int64, "learning_rate": types.float64, "beta1": types.float64,
-    "beta2": types.float64, "decoupled": types.float64, "scheduler": types.int64, "schedule": types.int64,
-    "warmup_epochs": types.float64, "step_epochs": types.int64, "step_factor": types.float64, "epochs": types.int64,
-    "label_smoothing": types.float64,
-}  # fmt: skip
-_JOB_ARRAYS = {
-    "order": (types.int64, 1), "kinds": (types.int64, 1), "trials": (types.int64, 2), "hypers": (types.float32, 3),
-    "dropouts": (types.float64, 3), "states": (types.float64, 2), "kept": (types.int64, 1),
-    "control": (types.int64, 1), "curves": (types.float32, 3), "seconds": (types.float64, 1),
-    "epochs_done": (types.int64, 1), "status": (types.int64, 1),
-}  # fmt: skip
-_JOB_SCALARS = {"initialise": types.int64, "first": types.int64, "end": types.int64}
 _ARRAY_PLACES = 5
+_NUMBERS: dict[Any, Any] = {int: types.int64, float: types.float64}
 
 
-def _places_of(arrays: dict[str, Any], scalars: dict[str, Any]) -> dict[str, int]:
-    places = {name: _ARRAY_PLACES * n for n, name in enumerate(arrays)}
-    return places | {name: _ARRAY_PLACES * len(arrays) + n for n, name in enumerate(scalars)}
+def _kinds_of(bundle: type[Any]) -> dict[str, Any]:
+    """Return the Numba type of every field."""
+    hints = get_type_hints(bundle, include_extras=True)
+    return {name: _NUMBERS.get(hint) or hint.__metadata__[0] for name, hint in hints.items()}
 
 
-_PLACES = _places_of(_ARRAYS, _SCALARS)
-_JOB_PLACES = _places_of(_JOB_ARRAYS, _JOB_SCALARS)
+def _places_of(*bundles: type[Any]) -> tuple[dict[str, int], int]:
+    """Return the place of every field in a row, and the length of the row."""
+    places, n = {}, 0
+    for bundle in bundles:
+        for name, kind in _kinds_of(bundle).items():
+            places[name] = n
+            n += _ARRAY_PLACES if isinstance(kind, types.Array) else 1
+    return places, n
 
-N_PLACES = _ARRAY_PLACES * len(_ARRAYS) + len(_SCALARS)
-"""int64 entries of a context."""
+
+_PLACES, N_PLACES = _places_of(Net, Data, Work, Trial)
+_JOB_PLACES, _N_JOB_PLACES = _places_of(Job)
+
 FIRST_OF_TRIAL = _PLACES["seed"]
-"""Where the entries of `Trial` begin; they are the last ones, in the order of its fields."""
+"""Where the entries of `Trial` begin; they are the last ones of a context, in the order of its fields."""
 
 
 def job_row(job: Job) -> np.ndarray:
-    """Write a job the way `open_job` reads it; the caller keeps its arrays alive."""
-    row = np.zeros(_ARRAY_PLACES * len(_JOB_ARRAYS) + len(_JOB_SCALARS), np.int64)
+    """Write a job as `open_job` reads it; the caller keeps its arrays alive."""
+    row = np.zeros(_N_JOB_PLACES, np.int64)
     _write(row, job, _JOB_PLACES)
     return row
 
@@ -190,13 +186,10 @@ def _write(context: np.ndarray, bundle: NamedTuple, places: dict[str, int]) -> N
             context[place] = np.uint64(value).view(np.int64)
 
 
-def _opener(
-    bundle: type[Any], arrays: dict[str, Any] = _ARRAYS, scalars: dict[str, Any] = _SCALARS,
-    places: dict[str, int] = _PLACES,
-) -> Any:  # fmt: skip
+def _opener(bundle: type[Any], places: dict[str, int] = _PLACES) -> Any:
     """Make the intrinsic that reads a bundle from the context at a byte address."""
-    kinds = [types.Array(*arrays[name], "C") if name in arrays else scalars[name] for name in bundle._fields]
-    bundle_type = types.NamedTuple(kinds, bundle)
+    kinds = _kinds_of(bundle)
+    bundle_type = types.NamedTuple(list(kinds.values()), bundle)
 
     def read(context: Any, builder: Any, base: Any, name: str, kind: Any) -> Any:
         def entry(n: int, stored: ir.Type) -> Any:
@@ -218,7 +211,7 @@ def _opener(
     @intrinsic
     def open_bundle(typing: Any, address: Any) -> Any:
         def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-            values = [read(context, builder, args[0], *field) for field in zip(bundle._fields, kinds, strict=True)]
+            values = [read(context, builder, args[0], *field) for field in kinds.items()]
             return context.make_tuple(builder, bundle_type, values)
 
         return bundle_type(types.int64), generate
@@ -230,4 +223,4 @@ open_net = _opener(Net)
 open_data = _opener(Data)
 open_work = _opener(Work)
 open_trial = _opener(Trial)
-open_job = _opener(Job, _JOB_ARRAYS, _JOB_SCALARS, _JOB_PLACES)
+open_job = _opener(Job, _JOB_PLACES)

@@ -1,8 +1,8 @@
-"""Memory by its address: single numbers, atomic counters, other compiled functions, the clock.
+"""Memory by address: single numbers, atomic counters, other compiled functions, the clock.
 
 Operands of the kernels are raw byte addresses (int64): microkernels and stages are compiled once and called through
 function pointers, so no array descriptors travel. Numba cannot express that itself; these intrinsics emit it as LLVM
-code. The helpers at the top are what `vector` and `tile` emit theirs with.
+code. `vector` and `tile` emit their code with the helpers at the top.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def row_of(builder: Any, base: Any, stride: Any, row: int) -> Any:
 
 @intrinsic
 def address_of(typing: Any, array: Any) -> Any:
-    """Byte address of an array's first element as int64 (``ctypes.data`` is unsigned, and mixing makes floats)."""
+    """Return the byte address of an array as int64: ``ctypes.data`` is unsigned, and mixing makes floats."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         data = context.make_array(signature.args[0])(context, builder, args[0]).data
@@ -71,89 +71,48 @@ def rows_at(typing: Any, base: Any, count: Any) -> Any:
     return array(types.int64, types.int64), generate
 
 
-@intrinsic
-def load_f32(typing: Any, base: Any) -> Any:
-    """float32 at a byte address."""
-
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return read(builder, args[0], F32, 4)
-
-    return types.float32(types.int64), generate
-
-
-@intrinsic
-def store_f32(typing: Any, base: Any, value: Any) -> Any:
-    """Write a float32 to a byte address."""
-
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        write(builder, args[1], args[0], F32, 4)
-        return context.get_dummy_value()
-
-    return types.none(types.int64, types.float32), generate
-
-
-@intrinsic
-def load_i64(typing: Any, base: Any) -> Any:
-    """int64 at a byte address."""
-
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return read(builder, args[0], I64, 8)
-
-    return types.int64(types.int64), generate
-
-
-@intrinsic
-def store_i64(typing: Any, base: Any, value: Any) -> Any:
-    """Write an int64 to a byte address, whatever its alignment."""
-
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        write(builder, args[1], args[0], I64, 1)
-        return context.get_dummy_value()
-
-    return types.none(types.int64, types.int64), generate
-
-
-def _unsigned(kind: ir.IntType) -> tuple[Any, Any]:
-    """Make the intrinsics that read an unsigned number, widened to int64, and write the low bits of an int64."""
-    n_bytes = kind.width // 8
+def _loading(stored: ir.Type, align: int, result: Any = types.int64) -> Any:
+    """Make the intrinsic that returns the number at a byte address; short integers are unsigned and widened."""
 
     @intrinsic
     def load(typing: Any, base: Any) -> Any:
         def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-            return builder.zext(read(builder, args[0], kind, n_bytes), I64)
+            value = read(builder, args[0], stored, align)
+            return builder.zext(value, I64) if stored in (I8, I16, I32) else value
 
-        return types.int64(types.int64), generate
+        return result(types.int64), generate
+
+    return load
+
+
+def _storing(stored: ir.Type, align: int, given: Any = types.int64) -> Any:
+    """Make the intrinsic that writes a number to a byte address; of an int64 the low bits that fit."""
 
     @intrinsic
     def store(typing: Any, base: Any, value: Any) -> Any:
         def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-            write(builder, builder.trunc(args[1], kind), args[0], kind, n_bytes)
+            base, value = args
+            write(builder, builder.trunc(value, stored) if stored in (I8, I16) else value, base, stored, align)
             return context.get_dummy_value()
 
-        return types.none(types.int64, types.int64), generate
+        return types.none(types.int64, given), generate
 
-    return load, store
-
-
-load_u8, store_u8 = _unsigned(I8)
-load_u16, store_u16 = _unsigned(I16)
+    return store
 
 
-@intrinsic
-def load_u32(typing: Any, base: Any) -> Any:
-    """Unsigned 32-bit number at a byte address, whatever its alignment, widened to int64."""
-
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return builder.zext(read(builder, args[0], I32, 1), I64)
-
-    return types.int64(types.int64), generate
+load_f32, store_f32 = _loading(F32, 4, types.float32), _storing(F32, 4, types.float32)
+load_i64, store_i64 = _loading(I64, 8), _storing(I64, 1)
+load_u8, store_u8 = _loading(I8, 1), _storing(I8, 1)
+load_u16, store_u16 = _loading(I16, 2), _storing(I16, 2)
+load_u32 = _loading(I32, 1)
+"""Read and write a number at a byte address. An int64 is written, and 32 unsigned bits are read, at any alignment."""
 
 
 @intrinsic
 def list_set_bits(typing: Any, bits: Any, first: Any, target: Any) -> Any:
     """Write the numbers of the bits that are set in 64, counted from `first`, a byte each, ascending.
 
-    64 bytes are written, of which as many count as bits are set. Only where `host.COMPRESSES`.
+    64 bytes are written, of which one per set bit counts. Only if `host.COMPRESSES`.
     """
     numbers, chosen = ir.VectorType(I8, 64), ir.VectorType(ir.IntType(1), 64)
 
@@ -173,7 +132,7 @@ def list_set_bits(typing: Any, bits: Any, first: Any, target: Any) -> Any:
 
 @intrinsic
 def count_bits(typing: Any, bits: Any) -> Any:
-    """How many of 64 bits are set."""
+    """Return the number of bits that are set in 64."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         return builder.call(
@@ -185,7 +144,7 @@ def count_bits(typing: Any, bits: Any) -> Any:
 
 @intrinsic
 def clock(typing: Any) -> Any:
-    """Seconds on the system's monotonic clock as float64; NaN where there is no POSIX clock."""
+    """Return the seconds on the system's monotonic clock as float64; NaN without a POSIX clock."""
     monotonic = {"linux": 1, "darwin": 6}.get(sys.platform)
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
@@ -205,7 +164,7 @@ def clock(typing: Any) -> Any:
 
 @intrinsic
 def prefetch(typing: Any, base: Any) -> Any:
-    """Ask for the cache line of a byte address, to be used soon."""
+    """Ask for the cache line of a byte address, which is needed soon."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         pointer = I8.as_pointer()
@@ -219,7 +178,7 @@ def prefetch(typing: Any, base: Any) -> Any:
 
 @intrinsic
 def fetch_add(typing: Any, counter: Any, amount: Any) -> Any:
-    """Add to the int64 at a byte address atomically and return what it held before."""
+    """Add to the int64 at a byte address atomically and return its previous value."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         return builder.atomic_rmw("add", builder.inttoptr(args[0], I64.as_pointer()), args[1], "monotonic")
@@ -229,7 +188,7 @@ def fetch_add(typing: Any, counter: Any, amount: Any) -> Any:
 
 @intrinsic
 def load_shared(typing: Any, base: Any) -> Any:
-    """int64 at a byte address that another thread may write at any time: read anew each time."""
+    """Return the int64 at a byte address that another thread may write at any time: read anew each time."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         return builder.load_atomic(builder.inttoptr(args[0], I64.as_pointer()), "monotonic", 8)
@@ -257,7 +216,7 @@ def _caller(result: Any) -> Any:
 
 
 invoke = _caller(types.none)
-"""Call a microkernel: ``invoke(address, *operands)``, all int64 but for float32 scalars."""
+"""Call a microkernel: ``invoke(address, *operands)``, all int64 except float32 scalars."""
 
 invoke_i64 = _caller(types.int64)
 """Call a compiled function that returns an int64."""

@@ -1,11 +1,11 @@
 """The register tile: a block of the result that stays in vector registers while a product is summed.
 
 A `Tile(rows, vectors)` is an LLVM array of ``rows * vectors`` vectors of `LANES` floats. Numba cannot express this
-itself, so the handful of operations a product needs are intrinsics that emit LLVM code: clear or load, add a rank-1
+itself, so the few operations that a product needs are intrinsics that emit LLVM code: clear or load, add a rank-1
 product, and the epilogues that store. Operands are byte addresses, see `memory`.
 
-The sum over k of each element is one chain of fused multiply-adds in the order of k. That is what makes the bits of a
-result independent of the tile, the lanes, the threads and of whether zeros were skipped.
+The sum over k of each element is one chain of fused multiply-adds in the order of k. The bits of a result therefore do
+not depend on the tile, the lanes, the threads or on whether zeros were skipped.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ def load_row(typing: Any, tile: Any, base: Any) -> Any:
 
 @intrinsic
 def load(typing: Any, tile: Any, base: Any, stride: Any) -> Any:
-    """Return the tile at `base`, rows `stride` bytes apart: a sum to be continued."""
+    """Return the tile at `base`, rows `stride` bytes apart, to continue its sums."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         result, base, stride = args
@@ -126,11 +126,11 @@ def rank1_strided(typing: Any, tile: Any, first: Any, stride: Any, base: Any) ->
 
 @intrinsic(prefer_literal=True)
 def rank1_four(typing: Any, tile: Any, entries: Any, values: Any, packed: Any, base: Any, stride: Any) -> Any:
-    """Add to a tile of one row what four entries of a list name, a byte each in `entries`, the first in the lowest.
+    """Add to a tile of one row the products of four entries of a list, a byte each in `entries`, the first lowest.
 
-    Entry k takes the vectors at ``base + k * stride`` and its value from column k of the floats at `values`, or, where
-    they are `packed` like the list, from its place in the list. One load for four entries: these products wait for
-    loads, and at one for each entry a trial took 3 % longer.
+    Entry k takes the vectors at ``base + k * stride`` and its value from column k of the floats at `values` or, if they
+    are `packed` like the list, from its place in the list. One load serves four entries: these products wait for loads,
+    and with one load each a trial took 3 % longer.
     """
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
@@ -166,7 +166,7 @@ def store(typing: Any, tile: Any, base: Any, stride: Any) -> Any:
 
 
 def _store_selected(builder: Any, tile: Tile, args: Any, choose: Any) -> None:
-    """Write ``scale * value`` where `choose` gives true and zero elsewhere."""
+    """Write ``scale * value`` where `choose` is true and zero elsewhere."""
     acc, base, stride, scale = args
     factor = fill(builder, scale)
     for k in range(tile.rows * tile.vectors):
@@ -176,19 +176,23 @@ def _store_selected(builder: Any, tile: Tile, args: Any, choose: Any) -> None:
         write_vector(builder, kept, row_of(builder, base, stride, r), v)
 
 
+def _store_relu(builder: Any, tile: Tile, args: Any, active: Any, stride: Any, keep: Any = None) -> None:
+    def choose(value: Any, r: int, v: int) -> Any:
+        chosen = builder.fcmp_ordered(">", value, ZERO)
+        if keep is not None:
+            chosen = builder.and_(chosen, read_bits(builder, row_of(builder, keep, stride, r), v))
+        _store_mask(builder, chosen, row_of(builder, active, stride, r), v)
+        return chosen
+
+    _store_selected(builder, tile, args, choose)
+
+
 @intrinsic
 def store_relu(typing: Any, tile: Any, base: Any, stride: Any, scale: Any, active: Any, active_stride: Any) -> Any:
     """Write ``scale * max(value, 0)`` and one activity bit per element (set where the value is above zero)."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        active, active_stride = args[4:]
-
-        def choose(value: Any, r: int, v: int) -> Any:
-            positive = builder.fcmp_ordered(">", value, ZERO)
-            _store_mask(builder, positive, row_of(builder, active, active_stride, r), v)
-            return positive
-
-        _store_selected(builder, tile, args[:4], choose)
+        _store_relu(builder, tile, args[:4], *args[4:])
         return context.get_dummy_value()
 
     return types.none(tile, address, address, types.float32, address, address), generate
@@ -198,19 +202,10 @@ def store_relu(typing: Any, tile: Any, base: Any, stride: Any, scale: Any, activ
 def store_relu_kept(
     typing: Any, tile: Any, base: Any, stride: Any, scale: Any, active: Any, active_stride: Any, keep: Any
 ) -> Any:
-    """Do as `store_relu`, but drop the elements whose bit at `keep` (laid out like `active`) is clear."""
+    """Store as `store_relu` does, but drop the elements whose bit at `keep` (laid out like `active`) is clear."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        active, active_stride, keep = args[4:]
-
-        def choose(value: Any, r: int, v: int) -> Any:
-            positive = builder.fcmp_ordered(">", value, ZERO)
-            kept = read_bits(builder, row_of(builder, keep, active_stride, r), v)
-            chosen = builder.and_(positive, kept)
-            _store_mask(builder, chosen, row_of(builder, active, active_stride, r), v)
-            return chosen
-
-        _store_selected(builder, tile, args[:4], choose)
+        _store_relu(builder, tile, args[:4], *args[4:])
         return context.get_dummy_value()
 
     return types.none(tile, address, address, types.float32, address, address, address), generate

@@ -1,7 +1,7 @@
-"""Single vectors of `LANES` floats: load and store, `+ - * /`, and what the elementwise formulas need.
+"""Single vectors of `LANES` floats: load and store, `+ - * /`, and the operations of the elementwise formulas.
 
-Update rules, softmax and sums over samples are written with these. Each operation rounds as IEEE 754 says, lane by
-lane, so the bits of a result do not depend on the lanes. The helpers at the top are what `tile` emits its code with.
+Update rules, softmax and sums over samples are written with these. Each operation rounds as IEEE 754 requires, lane by
+lane, so the bits of a result do not depend on the lanes. `tile` emits its code with the helpers at the top.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def multiply_add(builder: Any) -> Any:
 
 @intrinsic
 def splat(typing: Any, value: Any) -> Any:
-    """Return one vector with every lane set to a float32: the operand of elementwise formulas."""
+    """Return a vector with every lane set to a float32."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         return fill(builder, args[0])
@@ -144,20 +144,34 @@ def fused(typing: Any, left: Any, right: Any, addend: Any) -> Any:
     return vector(vector, vector, vector), generate
 
 
-@intrinsic
-def magnitude(typing: Any, value: Any) -> Any:
-    """Return each lane without its sign."""
+def _unary(name: str) -> Any:
+    """Make the intrinsic of one of LLVM's operations on a vector."""
 
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        kind = ir.FunctionType(VECTOR, [VECTOR])
-        return builder.call(cgutils.get_or_insert_function(builder.module, kind, f"llvm.fabs.v{LANES}f32"), args)
+    @intrinsic
+    def apply(typing: Any, value: Any) -> Any:
+        def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            kind = ir.FunctionType(VECTOR, [VECTOR])
+            operation = cgutils.get_or_insert_function(builder.module, kind, f"llvm.{name}.v{LANES}f32")
+            return builder.call(operation, args)
 
-    return vector(vector), generate
+        return vector(vector), generate
+
+    return apply
+
+
+magnitude = _unary("fabs")
+"""Return each lane without its sign."""
+
+square_root = _unary("sqrt")
+"""Return the square root of each lane, correctly rounded."""
+
+round_even = _unary("nearbyint")
+"""Return each lane rounded to the nearest whole number, halves to the even one."""
 
 
 @intrinsic
 def with_sign(typing: Any, value: Any, sign: Any) -> Any:
-    """Return the size of each lane of `value` with the sign of that of `sign`."""
+    """Return the magnitude of each lane of `value` with the sign of that of `sign`."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         kind = ir.FunctionType(VECTOR, [VECTOR] * 2)
@@ -166,43 +180,26 @@ def with_sign(typing: Any, value: Any, sign: Any) -> Any:
     return vector(vector, vector), generate
 
 
-@intrinsic
-def square_root(typing: Any, value: Any) -> Any:
-    """Return the square root of each lane, correctly rounded."""
+def _limited(beyond: str) -> Any:
+    """Make the intrinsic that replaces lanes beyond a float32 by it; NaN stays NaN."""
 
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        kind = ir.FunctionType(VECTOR, [VECTOR])
-        root = cgutils.get_or_insert_function(builder.module, kind, f"llvm.sqrt.v{LANES}f32")
-        return builder.call(root, args)
+    @intrinsic
+    def limit(typing: Any, value: Any, border: Any) -> Any:
+        def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            value, border = args[0], fill(builder, args[1])
+            return builder.select(builder.fcmp_ordered(beyond, value, border), border, value)
 
-    return vector(vector), generate
+        return vector(vector, types.float32), generate
 
-
-@intrinsic
-def at_least(typing: Any, value: Any, least: Any) -> Any:
-    """Return each lane, or `least` where it is below that; a NaN stays one."""
-
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        value, limit = args[0], fill(builder, args[1])
-        return builder.select(builder.fcmp_ordered("<", value, limit), limit, value)
-
-    return vector(vector, types.float32), generate
+    return limit
 
 
-@intrinsic
-def at_most(typing: Any, value: Any, most: Any) -> Any:
-    """Return each lane, or `most` where it is above that; a NaN stays one."""
-
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        value, limit = args[0], fill(builder, args[1])
-        return builder.select(builder.fcmp_ordered(">", value, limit), limit, value)
-
-    return vector(vector, types.float32), generate
+at_least, at_most = _limited("<"), _limited(">")
 
 
 @intrinsic
 def where_positive(typing: Any, value: Any, yes: Any, no: Any) -> Any:
-    """Return each lane of `yes` where that of `value` is above zero, and of `no` where it is not or is a NaN."""
+    """Return each lane of `yes` where that of `value` is above zero, and of `no` elsewhere and for NaN."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         value, yes, no = args
@@ -213,7 +210,7 @@ def where_positive(typing: Any, value: Any, yes: Any, no: Any) -> Any:
 
 @intrinsic
 def where_bits(typing: Any, value: Any, base: Any) -> Any:
-    """Return each lane whose bit at a byte address is set, and zeros."""
+    """Return each lane whose bit at a byte address is set, and zeros elsewhere."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         value, base = args
@@ -223,20 +220,8 @@ def where_bits(typing: Any, value: Any, base: Any) -> Any:
 
 
 @intrinsic
-def round_even(typing: Any, value: Any) -> Any:
-    """Return each lane rounded to the nearest whole number, halves to the even one."""
-
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        kind = ir.FunctionType(VECTOR, [VECTOR])
-        nearest = cgutils.get_or_insert_function(builder.module, kind, f"llvm.nearbyint.v{LANES}f32")
-        return builder.call(nearest, args)
-
-    return vector(vector), generate
-
-
-@intrinsic
 def power_of_two(typing: Any, value: Any) -> Any:
-    """Return 2 to each lane, whole numbers from -126 to 127, by writing the exponent; NaN gives any number."""
+    """Return 2 to the power of each lane, whole numbers from -126 to 127, by writing the exponent; NaN gives any."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         whole = ir.VectorType(I32, LANES)
@@ -250,7 +235,7 @@ def power_of_two(typing: Any, value: Any) -> Any:
 
 @intrinsic
 def first_lanes(typing: Any, value: Any, count: Any) -> Any:
-    """Return the first `count` lanes (any number of them) and zeros."""
+    """Return the first `count` lanes (any number of them), and zeros elsewhere."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         whole = ir.VectorType(I64, LANES)
