@@ -1,8 +1,7 @@
-"""The one family of exceptions that fastnet raises for what a user gave it.
+"""The exceptions that fastnet raises for invalid input.
 
-Everything that can be wrong with a value, an array or a file is found at the edge (`config`, `data`, the readers of
-studies and models) and raised as one of these, with a sentence that says what was given, what is allowed and what to
-do. Below the edge nothing is checked again.
+Values, arrays and files are checked where they enter: in `config`, in `data`, and by the readers of studies and models.
+An error says in one sentence what was given, what is allowed and what to do. Below the edge nothing is checked again.
 """
 
 from __future__ import annotations
@@ -14,35 +13,35 @@ from contextlib import contextmanager
 
 
 class FastnetError(ValueError):
-    """Base class: a mistake in what the user gave, described in one sentence."""
+    """Base class: invalid input, described in one sentence."""
 
 
 class ConfigError(FastnetError):
-    """A setting is impossible: out of its range, unknown, or at odds with another."""
+    """A setting is out of range, unknown, or in conflict with another."""
 
 
 class DataError(FastnetError):
-    """A data set cannot be read or is not fit to be learnt from."""
+    """A data set cannot be read or is not suitable for training."""
 
 
 class StudyError(FastnetError):
-    """A study file cannot be opened, belongs to other settings, or cannot be written."""
+    """A study cannot be opened or written, or belongs to other settings."""
 
 
 class ModelError(FastnetError):
-    """A model file cannot be read, written, or does not fit the data it is asked about."""
+    """A model file cannot be read or written, or does not fit the data."""
 
 
 class FastnetWarning(UserWarning):
-    """What went on, and may not be what the user meant: a note in one sentence, with the way out.
+    """fastnet went on, but perhaps not as intended: a note in one sentence, with the remedy.
 
-    Issued by `warnings.warn`, so that Python shows it, filters it or turns it into an error as the user likes; the
-    command line prints it as a note on standard error.
+    `warnings.warn` issues it, so Python can show it, filter it or turn it into an error; the command line prints it as
+    a note on standard error.
     """
 
 
 def warn(sentence: str) -> None:
-    """Issue a `FastnetWarning` that points at the caller's line, however deep in the library it arises."""
+    """Issue a `FastnetWarning` that points at the line outside fastnet that called it, however deep it arises."""
     level, frame = 1, sys._getframe()
     while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == "fastnet":
         level, frame = level + 1, frame.f_back
@@ -51,12 +50,9 @@ def warn(sentence: str) -> None:
 
 @contextmanager
 def failure_as_sentence(what: str) -> Iterator[None]:
-    """Turn whatever goes wrong inside the block into a `FastnetError`: for libraries that may raise anything.
+    """Turn any exception of the block into a `FastnetError`, for libraries that may raise anything.
 
-    Parameters
-    ----------
-    what : str
-        What cannot be done, such as "a.png: the picture cannot be drawn"; the reason follows in parentheses.
+    `what` says what failed; the reason follows in parentheses.
 
     Examples
     --------
@@ -78,14 +74,7 @@ def failure_as_sentence(what: str) -> Iterator[None]:
 
 @contextmanager
 def failure_as_warning(what: str) -> Iterator[None]:
-    """Turn whatever goes wrong inside the block into a `FastnetWarning`: for what comes on top of a result.
-
-    A picture or a report that fails must not cost the model or the study that it shows.
-
-    Parameters
-    ----------
-    what : str
-        As for `failure_as_sentence`.
+    """Turn any exception of the block into a `FastnetWarning`: an extra that fails must not cost the result it shows.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Paths as users write them, and files written whole or not at all."""
+"""Paths as users write them, and files that are written completely or not at all."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from typing import BinaryIO
 
 from fastnet.errors import ConfigError, FastnetError
 
-NO_CURRENT_FOLDER = "the current folder does not exist any more; change to another one, or give absolute paths"
+NO_CURRENT_FOLDER = "the current folder no longer exists; change to another one, or give absolute paths"
 
 
 def as_path(given: str | bytes | os.PathLike[str] | os.PathLike[bytes], name: str) -> Path:
-    """Read a path as a user gives it: ``~`` and ``~user`` at its beginning are home folders.
+    """Read a path as a user gives it; a leading ``~`` or ``~user`` is a home folder.
 
     Parameters
     ----------
@@ -22,7 +22,7 @@ def as_path(given: str | bytes | os.PathLike[str] | os.PathLike[bytes], name: st
         Where the user or the home folder is unknown, a name such as ``~notes`` is taken literally if a file of that
         name exists.
     name : str
-        What errors call it: the argument or the setting.
+        Name of the argument or setting, for errors.
 
     Returns
     -------
@@ -32,14 +32,12 @@ def as_path(given: str | bytes | os.PathLike[str] | os.PathLike[bytes], name: st
     Raises
     ------
     ConfigError
-        If it is not a path, is empty, has a null character, or begins with a ``~`` that means nothing here.
+        If it is not a path, is empty, contains a null character, or begins with a ``~`` that cannot be resolved.
     FastnetError
-        If it is relative and the current folder does not exist any more.
+        If it is relative and the current folder no longer exists.
 
     Examples
     --------
-    >>> as_path("models/first.safetensors", "path").name
-    'first.safetensors'
     >>> as_path("~/first.safetensors", "path").parent == Path.home()
     True
     >>> as_path("", "study")
@@ -53,12 +51,12 @@ def as_path(given: str | bytes | os.PathLike[str] | os.PathLike[bytes], name: st
     if not text:
         raise ConfigError(f"{name} is empty: give the path of a file or folder")
     if "\0" in text:
-        raise ConfigError(f"{name} {text!r}: a path cannot have a null character")
+        raise ConfigError(f"{name} {text!r}: a path cannot contain a null character")
     if text.startswith("~") and (expanded := os.path.expanduser(text)) != text:
         text = expanded
     elif text.startswith("~") and not os.path.lexists(text):
         user = text[1:].partition("/")[0]
-        unknown = f"unknown user {user!r}" if user else "the home folder is unknown here, for HOME is not set"
+        unknown = f"unknown user {user!r}" if user else "the home folder is unknown because HOME is not set"
         raise ConfigError(f"{name} {text!r}: {unknown}; write the path in full, or ./{text} for a file of that name")
     path = Path(text)
     if not path.is_absolute() and not current_folder_exists():
@@ -67,24 +65,12 @@ def as_path(given: str | bytes | os.PathLike[str] | os.PathLike[bytes], name: st
 
 
 def shown_path(path: str | os.PathLike[str]) -> str:
-    """Write a path, or a part of one, as text that can be stored and printed, whatever bytes its name has.
-
-    Examples
-    --------
-    >>> shown_path("studies/001")
-    'studies/001'
-    """
+    """Write a path or a part of one as text that can be stored and printed, whatever bytes it contains."""
     return os.fsencode(path).decode("utf-8", "replace")
 
 
 def current_folder_exists() -> bool:
-    """Return whether the folder exists that relative paths start from.
-
-    Examples
-    --------
-    >>> current_folder_exists()
-    True
-    """
+    """Return whether the folder that relative paths start from exists."""
     try:
         os.getcwd()
     except OSError:
@@ -93,24 +79,14 @@ def current_folder_exists() -> bool:
 
 
 def replace_file(path: Path, content: bytes) -> None:
-    """Write a file next to its final place, then move it there: readers see the old content or the new, never a part.
+    """Write a file next to its destination, then move it there: readers see the old content or the new, never a part.
 
-    Parameters
-    ----------
-    path : Path
-        Where to; its folder must exist. A file of that name is replaced.
-    content : bytes
-        What to write.
-
-    Raises
-    ------
-    OSError
-        If the folder is missing, read-only or full, with `path` as its file name; nothing is left behind.
+    The folder must exist. Raises `OSError`, with `path` as its file name, if the folder is missing, read-only or full;
+    nothing is left behind.
 
     Examples
     --------
     >>> import tempfile
-    >>> from pathlib import Path
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     replace_file(Path(folder) / "a.txt", b"new")
     ...     (Path(folder) / "a.txt").read_bytes()
@@ -121,26 +97,14 @@ def replace_file(path: Path, content: bytes) -> None:
 
 
 def write_result(path: Path, content: bytes, failure: str) -> None:
-    """Write a file as `replace_file` does, in a folder that is made if it does not exist.
+    """Write a file as `replace_file` does, and create its folder if necessary.
 
-    Parameters
-    ----------
-    path : Path
-        Where to.
-    content : bytes
-        What to write.
-    failure : str
-        What to say where that fails, such as "the picture cannot be written".
-
-    Raises
-    ------
-    FastnetError
-        If the file cannot be written, with the reason; nothing is left behind.
+    Raises `FastnetError` with the `failure`, such as "the picture cannot be written", and the reason if it cannot be
+    written; nothing is left behind.
 
     Examples
     --------
     >>> import tempfile
-    >>> from pathlib import Path
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     write_result(Path(folder) / "new" / "a.txt", b"new", "the text cannot be written")
     ...     (Path(folder) / "new" / "a.txt").read_bytes()
@@ -156,20 +120,11 @@ def write_result(path: Path, content: bytes, failure: str) -> None:
 
 @contextmanager
 def replacing_file(path: Path) -> Iterator[BinaryIO]:
-    """Open a file next to its final place for a block, and move it there when the block ends without an exception.
+    """Open a file next to `path` for the block, and move it there if the block ends without an exception.
 
-    Parameters and exceptions are those of `replace_file`; what else the block raises is passed on.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     with replacing_file(Path(folder) / "a.txt") as stream:
-    ...         _ = stream.write(b"bit by bit")
-    ...     (Path(folder) / "a.txt").read_bytes()
-    b'bit by bit'
+    It raises what `replace_file` raises, and passes on any other exception of the block.
     """
-    # Short, so that any name works that the file system allows; random, for the threads of a process may meet here.
+    # Short, so that any name works that the file system allows; random, because threads of one process may meet here.
     temporary = path.with_name(f".{os.getpid()}-{os.urandom(4).hex()}.part")
     try:
         with temporary.open("wb") as stream:

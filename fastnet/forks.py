@@ -1,8 +1,7 @@
-"""What a fork waits for, so that no child finds a lock held by a thread that it does not have.
+"""Delay forks until no other thread holds a lock that the child could never release.
 
-SQLite guards what all its connections share by locks of its own, and a child that opens a study would wait forever for
-one that another thread held at that moment. So whoever uses SQLite here does it inside `no_fork`, and `os.fork` waits
-until no other thread is there.
+SQLite shares locks between all connections of a process. A child forked while another thread held one would wait for it
+forever. All use of SQLite therefore happens inside `no_fork`, and `os.fork` waits until no other thread is inside.
 """
 
 from __future__ import annotations
@@ -12,11 +11,11 @@ import threading
 import time
 
 PATIENCE_SECONDS = 30.0
-"""How long a fork waits: longer than any transaction takes, and not forever."""
+"""Longest wait of a fork: longer than any transaction takes, and finite."""
 
 
 class NoFork:
-    """A section of code that any number of threads may be in, but no fork of another thread interrupts.
+    """A section of code that any number of threads may enter, but that no fork by another thread interrupts.
 
     Examples
     --------
@@ -50,7 +49,7 @@ class NoFork:
         return depth
 
     def before_fork(self) -> None:
-        """Wait until no other thread is inside, and keep all of them out."""
+        """Wait until no other thread is inside, then let none in."""
         own = int(self._depth() > 0)
         ends = time.monotonic() + PATIENCE_SECONDS
         self._changed.acquire()
@@ -58,11 +57,11 @@ class NoFork:
             self._changed.wait(left)
 
     def after_fork(self) -> None:
-        """Let them in again."""
+        """Let threads in again."""
         self._changed.release()
 
     def in_child(self) -> None:
-        """Forget the threads of the parent."""
+        """Forget the parent's threads."""
         self.inside = int(self._depth() > 0)
         self._changed = threading.Condition()
 

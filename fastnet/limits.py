@@ -1,8 +1,7 @@
-"""The cores and the memory that this process may use: those of the machine, and what its container allows.
+"""The cores and the memory that this process may use: those of the machine, within the limits of its container.
 
-A container does not hide the cores and the memory of its machine. Its limits are files of the control groups (cgroups)
-that the process belongs to, version 1 or 2, and the limit of every group above its own holds too. What is missing,
-unreadable or damaged counts as no limit.
+A container does not hide its machine's cores and memory. Its limits are files of the control groups (cgroups, version 1
+or 2) of the process; the limits of every enclosing group apply too. Missing, unreadable or damaged files set no limit.
 """
 
 from __future__ import annotations
@@ -18,10 +17,10 @@ from pathlib import Path
 _ROOT = Path("/")
 
 _MOST = 1_000_000
-"""Bytes that are read of a file."""
+"""Most bytes read from a file."""
 
 _LARGEST = 2**60
-"""A limit of memory from here on is none: version 1 writes the largest number that fits."""
+"""A memory limit this large means no limit: version 1 writes the largest number that fits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +32,11 @@ class Limits:
     affinity : int
         Cores that the system lets it run on, at least 1.
     quota : float or None
-        Cores whose time its control groups allow it, such as 1.5; None for no limit.
+        Cores' worth of time that its control groups allow, such as 1.5; None for no limit.
     physical : int or None
         Bytes of memory of the machine; None where the system does not report it.
     allowed : int or None
-        Bytes of memory that its control groups allow it; None for no limit.
+        Bytes of memory that its control groups allow; None for no limit.
 
     Examples
     --------
@@ -53,7 +52,7 @@ class Limits:
 
     @property
     def cores(self) -> int:
-        """Threads worth starting: no more than the cores it may run on, nor than its quota, rounded up; at least 1."""
+        """Number of threads worth starting: the affinity or the quota rounded up, whichever is smaller; at least 1."""
         return self.affinity if self.quota is None else max(1, min(self.affinity, math.ceil(self.quota)))
 
     @property
@@ -64,18 +63,7 @@ class Limits:
 
 
 def limits_of_process(root: Path = _ROOT) -> Limits:
-    """Read the limits of this process.
-
-    Parameters
-    ----------
-    root : Path
-        Where ``proc`` and ``sys`` are found.
-
-    Examples
-    --------
-    >>> limits_of_process().cores >= 1
-    True
-    """
+    """Read the limits of this process; ``proc`` and ``sys`` are looked up below `root`."""
     groups = _groups(root)
     return Limits(
         affinity=_affinity(),
@@ -86,31 +74,24 @@ def limits_of_process(root: Path = _ROOT) -> Limits:
 
 
 def usable_cores() -> int:
-    """Return how many cores this process may use, see `Limits.cores`."""
+    """Return the number of cores that this process may use, see `Limits.cores`."""
     groups = _groups(_ROOT)
     return Limits(_affinity(), min(_quotas(groups), default=None)).cores
 
 
 def usable_memory() -> int | None:
-    """Return how many bytes of memory this process may use at most, see `Limits.memory`."""
+    """Return the bytes of memory that this process may use at most, see `Limits.memory`."""
     return limits_of_process().memory
 
 
 def free_memory() -> int | None:
-    """Return how many bytes more this process may use, whatever others use; None if unknown."""
+    """Return the bytes of memory that this process may still take; other processes are ignored. None if unknown."""
     limit = usable_memory()
     return None if limit is None else max(0, limit - (resident_memory() or 0))
 
 
 def resident_memory() -> int | None:
-    """Bytes of memory that this process has in use; what it had at most where the system reports no better, else None.
-
-    Examples
-    --------
-    >>> used = resident_memory()
-    >>> used is None or used > 1_000_000
-    True
-    """
+    """Return the bytes of memory that this process uses, its peak on systems that report nothing better, else None."""
     try:
         import resource
     except ImportError:  # Windows
@@ -130,9 +111,9 @@ def _affinity() -> int:
 
 
 def _groups(root: Path) -> dict[str, list[Path]]:
-    """Return the folders of the control groups of this process and of all above them, as far as they can be seen.
+    """Return the folders of this process's control groups and of all above them, as far as they are visible.
 
-    They are keyed by what version 1 limits there, ``cpu`` or ``memory``; an empty name stands for version 2.
+    The keys name what version 1 limits there, ``cpu`` or ``memory``; an empty key stands for version 2.
     """
     groups: dict[str, list[Path]] = {"": [], "cpu": [], "memory": []}
     places = dict(_places(root))
@@ -143,7 +124,7 @@ def _groups(root: Path) -> dict[str, list[Path]]:
 
 
 def _places(root: Path) -> Iterator[tuple[str, str]]:
-    """Yield the path of this process for each controller of version 1, and under an empty name that of version 2."""
+    """Yield the path of this process for each controller of version 1; version 2 has an empty name."""
     for line in _read(root / "proc/self/cgroup").splitlines():
         number, _, rest = line.partition(":")
         names, _, path = rest.partition(":")
@@ -153,7 +134,7 @@ def _places(root: Path) -> Iterator[tuple[str, str]]:
 
 
 def _mounts(root: Path) -> Iterator[tuple[str, str, str, list[str]]]:
-    """Yield the root, the place, the kind and the options of every mounted hierarchy of control groups."""
+    """Yield root, mount point, type and options of every mounted hierarchy of control groups."""
     for line in _read(root / "proc/self/mountinfo").splitlines():
         first, dash, last = line.partition(" - ")
         fields, kinds = first.split(" "), last.split(" ")
@@ -162,12 +143,12 @@ def _mounts(root: Path) -> Iterator[tuple[str, str, str, list[str]]]:
 
 
 def _chain(root: Path, mount_root: str, mount: str, path: str) -> list[Path]:
-    """Return the folder of a path in a mounted hierarchy and those above it, up to where it is mounted."""
+    """Return the folder of a path in a mounted hierarchy and the folders above it, up to the mount point."""
     top = root / mount.lstrip("/")
     inside = [part for part in path.split("/") if part]
     above = [part for part in mount_root.split("/") if part]
     if inside[: len(above)] != above or ".." in inside:
-        return [top]  # mounted from elsewhere, as in a container without its own namespace: what is seen there is ours
+        return [top]  # mounted from elsewhere, as in a container without its own namespace: the visible group is ours
     inside = inside[len(above) :]
     return [top.joinpath(*inside[:n]) for n in range(len(inside), -1, -1)]
 
@@ -210,7 +191,7 @@ def _physical_memory(root: Path) -> int | None:
 
 
 def _positive(text: str) -> int | None:
-    """Read a number above 0; None for anything else, such as ``max`` and ``-1``."""
+    """Read a number above 0; None for anything else, such as ``max`` or ``-1``."""
     return int(text) if text.isascii() and text.isdigit() and len(text) < 25 and int(text) > 0 else None
 
 
@@ -223,5 +204,5 @@ def _read(path: Path) -> str:
 
 
 def _unescaped(text: str) -> str:
-    r"""Read a name of mountinfo, in which a blank is written as ``\040``."""
+    r"""Decode a name in mountinfo, where a blank is written as ``\040``."""
     return os.fsdecode(re.sub(rb"\\([0-7]{3})", lambda found: bytes([int(found[1], 8) & 255]), os.fsencode(text)))

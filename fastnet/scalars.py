@@ -1,6 +1,6 @@
-"""Numbers, truth values and texts as Python's own, whatever library they come from: settings are stored and compared.
+"""Numbers, truth values and texts as plain Python objects, whatever library they come from.
 
-NumPy is not imported for it: what it makes is known by its looks.
+Settings are stored and compared. NumPy is not imported for this: its scalars are recognised by their attributes.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ _values_of: dict[type, attrgetter[tuple[Any, ...]]] = {}
 
 
 def plain(value: Any) -> Any:
-    """Return a scalar of NumPy, or an array without axes, as the number, truth value or text that it stands for.
+    """Return a NumPy scalar, or an array without axes, as the Python number, truth value or text that it stands for.
 
-    A float32 becomes the double that prints as it does; anything else is returned as it is.
+    A float32 becomes the double that prints the same; anything else is returned unchanged.
 
     Examples
     --------
@@ -38,7 +38,7 @@ def shortest(value: object) -> float:
 
 
 def make_plain(config: Any, *, layered: tuple[str, ...] = ("hidden", "dropout")) -> None:
-    """Replace the values of a frozen dataclass that are NumPy's by Python's own, and sequences of layers by tuples.
+    """Replace NumPy values of a frozen dataclass by Python's own, and sequences of layers by tuples.
 
     Examples
     --------

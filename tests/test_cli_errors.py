@@ -32,7 +32,7 @@ SETTINGS = [
     (["train", "--early-stopping", "0"], FAILURE, "early_stopping=0"),
     (["train", "--validation-fraction", "1"], FAILURE, "fraction=1.0: must be in (0, 1)"),
     (["train", "--samples", "4001"], FAILURE, "take a whole number from 1 to 4000"),
-    (["train", "--data", "nope"], FAILURE, "'nope': no such data"),
+    (["train", "--data", "nope"], FAILURE, "unknown data set 'nope'"),
     (["train", "--data", "mnist", "--data-dir", "nowhere"], FAILURE, "no such folder; --data-dir and FASTNET_DATA_DIR"),
     (["train", "--schedule", "cosine", "--warmup-epochs", "51"], FAILURE, "still rise after the last of 50 epochs"),
     (["train", "--warmup-epochs", "-1"], FAILURE, "warmup_epochs=-1.0: must be in [0, 1e+06]"),

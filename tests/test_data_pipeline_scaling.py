@@ -68,7 +68,7 @@ def test_scaler_does_the_same_in_one_block_and_in_many(monkeypatch: pytest.Monke
     x = np.random.Philox(key=1).random_raw(700).reshape(100, 7).astype(np.float32)
     train = np.arange(99, -1, -3)
     whole = fit_scaler(x, train)
-    monkeypatch.setattr("fastnet.data.pipeline.scaling.BLOCK_VALUES", 20)
+    monkeypatch.setattr("fastnet.data.coerce.BLOCK_VALUES", 20)
     pieces = fit_scaler(x, train)
     np.testing.assert_allclose(pieces.scale, whole.scale, rtol=1e-6)
     np.testing.assert_allclose(pieces.offset, whole.offset, rtol=1e-6)

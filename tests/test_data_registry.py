@@ -153,7 +153,7 @@ def test_fetch_tells_when_nothing_comes_in_time(
 
 def test_fetch_tells_when_the_folder_cannot_be_made(mirror: Mirror, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
-    with pytest.raises(DataError, match="cannot be written to"):
+    with pytest.raises(DataError, match="cannot be written"):
         fetch(NAME, SHA256, mirrors=[mirror.url("good")], folder=tmp_path / "file" / "folder")
 
 
@@ -162,7 +162,7 @@ def test_fetch_tells_when_the_disk_is_full(mirror: Mirror, tmp_path: Path, monke
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Path, "replace", full)
-    with pytest.raises(DataError, match=r"cannot be written to \(No space left on device\)"):
+    with pytest.raises(DataError, match=r"cannot be written \(No space left on device\)"):
         fetch(NAME, SHA256, mirrors=[mirror.url("good")], folder=tmp_path)
     assert os.listdir(tmp_path) == []
 
@@ -264,7 +264,7 @@ def test_load_says_what_a_named_folder_lacks(
     (folder / "train-images-idx3-ubyte").mkdir()
     if how == "environment":
         monkeypatch.setenv(registry.DATA_DIR_VARIABLE, str(folder))
-    with pytest.raises(DataError, match=r"wrong: none of the files of fashion-mnist is in it.*idx3-ubyte,"):
+    with pytest.raises(DataError, match=r"wrong: contains no file of fashion-mnist.*idx3-ubyte,"):
         load("fashion-mnist", data_dir=folder if how == "argument" else None)
     assert served_set.requests == []
 
@@ -329,7 +329,7 @@ def test_load_refuses_an_incomplete_folder(served_set: Mirror, idx_folder: Folde
 
 def test_load_refuses_one_set_under_the_name_of_another(served_set: Mirror, cache: Path) -> None:
     load("fashion-mnist")
-    with pytest.raises(DataError, match="holds fashion-mnist, not mnist"):
+    with pytest.raises(DataError, match="contains fashion-mnist, not mnist"):
         load("mnist", data_dir=cache / "fashion-mnist")
 
 
@@ -346,7 +346,7 @@ def test_load_lists_what_there_is(name: str) -> None:
     with pytest.raises(DataError) as caught:
         load(name)
     assert str(caught.value) == (
-        f"{name!r}: no such data; give one of mnist5k, digits, mnist, fashion-mnist, or a path to an .npz file"
+        f"unknown data set {name!r}: give one of mnist5k, digits, mnist, fashion-mnist, or the path of an .npz file"
     )
 
 
@@ -398,7 +398,7 @@ def test_load_real_images(shared_data: Path, name: str) -> None:
 
 
 def test_load_refuses_real_digits_under_the_name_of_fashion(shared_data: Path) -> None:
-    with pytest.raises(DataError, match="holds mnist, not fashion-mnist"):
+    with pytest.raises(DataError, match="contains mnist, not fashion-mnist"):
         load("fashion-mnist", data_dir=shared_data / "mnist")
 
 

@@ -1,7 +1,6 @@
-"""Data sets: the only place where arrays are checked, coerced, split and scaled.
+"""Data sets: the only place where arrays are checked, converted, split and scaled.
 
-Everything here raises `fastnet.errors.DataError` with one sentence when the data cannot be used. Nothing above this
-package checks an array again.
+Unusable data raise `fastnet.errors.DataError` with one sentence. Nothing above this package checks an array again.
 """
 
 from fastnet.data.dataset import Dataset, Split, as_dataset, split, take_first

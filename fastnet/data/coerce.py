@@ -1,7 +1,7 @@
-"""Check and coerce the features of a data set.
+"""Check the features of a data set and convert them to the types that fastnet works in.
 
-Integers and floats of any width become float32, or float64 where rounding them to float32 would lose what
-distinguishes the samples; uint8 stays as it is, and whatever would lose information silently is refused.
+Integers and floats of any width become float32, or float64 where float32 would lose what distinguishes the samples;
+uint8 stays uint8. Conversions that would silently lose information are refused.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ BLOCK_VALUES = 2**22
 """Values converted at a time, so that no temporary array grows with the data (16 MiB of float32)."""
 
 TOLERANCE = 2.0**-16
-"""Share of a feature's standard deviation that rounding to float32 may move a value by. Rounding after the scaling
-moves one by 2**-24 and more; so a feature is kept in float64 where its values are larger than a few hundred times its
-spread: Unix times, dates such as 20240131, coordinates within a city."""
+"""Largest error of rounding to float32, as a share of a feature's standard deviation. Rounding after the scaling costs
+2**-24 and more; so a feature stays float64 where its values are more than a few hundred times its spread: Unix times,
+dates such as 20240131, coordinates within a city."""
 
 EQUAL = 2.0**-44
-"""Share of its largest value within which a feature of float64 counts as constant: a few hundred times what the last
-bit is worth, which is what a sum of a hundred terms may be off by."""
+"""Range, as a share of the largest value, within which a float64 feature counts as constant: a few hundred times the
+last bit, which is the error that a sum of a hundred terms can have."""
 
 _LARGEST_FLOAT32 = float(np.finfo(np.float32).max)
 
@@ -34,13 +34,13 @@ def as_features(values: ArrayLike, name: str, dtype: DTypeLike | None = None) ->
     Parameters
     ----------
     values : array_like of numbers, shape (N, ...) with at least two dimensions
-        Everything after the first axis is flattened: (N, 28, 28) becomes (N, 784). Python objects are taken if they
-        convert to numbers.
+        Everything after the first axis is flattened: (N, 28, 28) becomes (N, 784). Python objects that convert to
+        numbers are accepted.
     name : str
-        What to call the array in an error.
+        Name of the array in errors.
     dtype : float32 or float64, optional
-        What to turn numbers other than uint8 into. If left out: float32, or float64 if a feature has values beyond
-        float32, or ones that rounding to float32 would move by more than `TOLERANCE` of its standard deviation.
+        Result type of everything but uint8. By default float32, or float64 if a feature has values beyond float32 or
+        ones that rounding would move by more than `TOLERANCE`.
 
     Returns
     -------
@@ -51,7 +51,7 @@ def as_features(values: ArrayLike, name: str, dtype: DTypeLike | None = None) ->
     ------
     DataError
         If the values are not numbers, a dimension is missing or empty, or a value is NaN, infinite or too large for
-        `dtype`; the first such place is named.
+        `dtype`; the message names the first such place.
 
     Examples
     --------
@@ -80,13 +80,7 @@ def as_features(values: ArrayLike, name: str, dtype: DTypeLike | None = None) ->
 
 
 def as_array(values: ArrayLike, name: str) -> NDArray[Any]:
-    """Make a regular array of what a caller has, of Python objects if need be.
-
-    Raises
-    ------
-    DataError
-        If it is a masked or a sparse array, or its rows differ in length.
-    """
+    """Make a regular array of a caller's values, of Python objects if need be; refuse masked, sparse or ragged ones."""
     if isinstance(values, np.ma.MaskedArray):
         raise DataError(f"{name} is a masked array: fill or drop its masked values first")
     if hasattr(values, "toarray") and hasattr(values, "nnz"):
@@ -113,9 +107,10 @@ def _from_objects(array: NDArray[Any], name: str) -> NDArray[np.float64]:
     raise DataError(f"{name} has dtype {array.dtype}: features must be numbers; convert it with .astype(np.float64)")
 
 
-def _blocks(flat: NDArray[Any]) -> list[slice]:
-    rows = max(1, BLOCK_VALUES // flat.shape[1])
-    return [slice(start, start + rows) for start in range(0, len(flat), rows)]
+def blocks(n_rows: int, n_columns: int) -> list[slice]:
+    """Cut a matrix into blocks of rows of at most `BLOCK_VALUES` values each, but at least one row."""
+    rows = max(1, BLOCK_VALUES // n_columns)
+    return [slice(start, start + rows) for start in range(0, n_rows, rows)]
 
 
 def _needs_float64(flat: NDArray[Any]) -> bool:
@@ -127,15 +122,15 @@ def _needs_float64(flat: NDArray[Any]) -> bool:
     total, squares = np.zeros(n_features), np.zeros(n_features)
     with np.errstate(all="ignore"):
         first = flat[0].astype(np.float64)
-        for rows in _blocks(flat):
+        for rows in blocks(*flat.shape):
             block = flat[rows].astype(np.float64)
             error = np.maximum(error, np.abs(block - block.astype(np.float32)).max(axis=0))
             low, high = np.minimum(low, block.min(axis=0)), np.maximum(high, block.max(axis=0))
         if not error.any():
             return False
         if not (np.isfinite(low).all() and np.isfinite(high).all()):
-            return True  # and refused in a moment
-        for rows in _blocks(flat):
+            return True  # and refused later
+        for rows in blocks(*flat.shape):
             block = flat[rows].astype(np.float64) - first
             total += block.sum(axis=0)
             squares += np.square(block).sum(axis=0)
@@ -145,7 +140,7 @@ def _needs_float64(flat: NDArray[Any]) -> bool:
 
 
 def nearly_equal(low: NDArray[Any], high: NDArray[Any]) -> NDArray[np.bool_]:
-    """Find the features that are constant but for rounding in float64, by the least and the largest value of each."""
+    """Find the float64 features that are constant but for rounding, from the smallest and largest value of each."""
     with np.errstate(over="ignore"):
         equal: NDArray[np.bool_] = high - low <= EQUAL * np.maximum(np.abs(low), np.abs(high))
     return equal
@@ -154,7 +149,7 @@ def nearly_equal(low: NDArray[Any], high: NDArray[Any]) -> NDArray[np.bool_]:
 def _as_floats(flat: NDArray[Any], dtype: np.dtype[Any], name: str, shape: tuple[int, ...]) -> NDArray[Any]:
     done = flat.dtype == dtype and flat.flags.c_contiguous and flat.dtype.isnative
     out = flat if done else np.empty(flat.shape, dtype=dtype)
-    for rows in _blocks(flat):
+    for rows in blocks(*flat.shape):
         if not done:
             with np.errstate(all="ignore"):
                 out[rows] = flat[rows]

@@ -21,24 +21,24 @@ from fastnet.scalars import plain
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Dataset:
-    """Samples and their classes, checked once: whoever holds a Dataset need not look again.
+    """Samples and their classes, checked once: holders of a Dataset need not check again.
 
-    Made by `as_dataset` (or `fastnet.data.load`), never directly. The arrays are read-only.
+    Created by `as_dataset` or `fastnet.load`, never directly. The arrays are read-only.
 
     Attributes
     ----------
     x : ndarray, shape (N, F), uint8, float32 or float64, C-contiguous, finite
-        Features of the training samples; uint8 holds images in 0..255.
+        Features of the training samples; uint8 means images in 0..255.
     y : ndarray, shape (N,), int64 in [0, n_classes)
-        Positions of the training samples' classes in `classes`.
+        Classes of the training samples, as positions in `classes`.
     classes : ndarray, shape (n_classes,), int64, float64, bool or str
-        Values of the classes: the labels as they were given, each once.
+        Values of the classes: each distinct label as it was given.
     class_names : tuple of str
         Names of the classes, in the same order.
     name : str
-        What the data set is called.
+        Name of the data set.
     x_test, y_test : ndarray or None
-        The test set in the same form, None where there is none.
+        The test set in the same form; None without one.
     """
 
     x: NDArray[Any]
@@ -68,19 +68,19 @@ class Dataset:
 
     @property
     def labels(self) -> NDArray[Any]:
-        """Labels of the training samples, (N,): `y` as values of `classes`, such as a model predicts and scores."""
+        """Labels of the training samples, (N,): values of `classes`, as a model predicts and scores them."""
         labels: NDArray[Any] = self.classes[self.y]
         return labels
 
     @property
     def labels_test(self) -> NDArray[Any] | None:
-        """Labels of the test samples in the same form; None where there is no test set."""
+        """Labels of the test samples in the same form; None without a test set."""
         return None if self.y_test is None else self.classes[self.y_test]
 
     def fingerprint(self) -> str:
-        """Identify the content: SHA-256 over form and bytes of the four arrays, 64 hexadecimal digits.
+        """Return the SHA-256 of the four arrays, their types and shapes: 64 hexadecimal digits, computed once.
 
-        Names do not enter it. It is computed once and kept.
+        Names do not count.
 
         Examples
         --------
@@ -101,26 +101,14 @@ class Dataset:
         return self._fingerprint
 
     def extent(self) -> Extent:
-        """Measure how far the features of the training samples reach. It is computed once and kept.
-
-        Examples
-        --------
-        >>> as_dataset([[0.0], [1.5]], [0, 1]).extent().high.tolist()
-        [1.5]
-        """
+        """Return the range of the training samples' features, computed once."""
         if self._extent is None:
             object.__setattr__(self, "_extent", extent_of(self.x))
         assert self._extent is not None
         return self._extent
 
     def without_test(self) -> Dataset:
-        """Return the same training samples without a test set, for whoever must not see it.
-
-        Examples
-        --------
-        >>> as_dataset([[0.0], [1.0]], [0, 1], x_test=[[0.5]], y_test=[1]).without_test()
-        Dataset('data': 2 samples, 1 features, 2 classes, no test set)
-        """
+        """Return the same training samples without the test set, for code that must not see it."""
         return replace(self, x_test=None, y_test=None)
 
     def __repr__(self) -> str:
@@ -133,7 +121,7 @@ class Dataset:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Split:
-    """Which samples are learnt from and which are held back.
+    """Which samples train the network and which validate it.
 
     Attributes
     ----------
@@ -145,13 +133,7 @@ class Split:
     validation: NDArray[np.int64]
 
     def fingerprint(self) -> str:
-        """Identify the division: SHA-256 over both parts, 64 hexadecimal digits.
-
-        Examples
-        --------
-        >>> len(split([0, 1, 0, 1]).fingerprint())
-        64
-        """
+        """Return the SHA-256 of both parts, 64 hexadecimal digits."""
         digest = hashlib.sha256()
         for rows in (self.train, self.validation):
             digest.update(f"{len(rows)};".encode() + np.ascontiguousarray(rows, np.int64).tobytes())
@@ -167,24 +149,23 @@ def as_dataset(
     class_names: Sequence[str] | None = None,
     name: str = "data",
 ) -> Dataset:
-    """Check arrays and make a `Dataset` of them; the one place where arrays are checked or coerced.
+    """Check arrays and make a `Dataset` of them; the one place where arrays are checked or converted.
 
     Parameters
     ----------
     x : array_like of numbers, shape (N, F) or (N, ...)
         Features; further axes are flattened. uint8 is kept and means images in 0..255; every other numeric type
-        becomes float32, or float64 where rounding to float32 would lose what distinguishes the samples, as with Unix
-        times (see `fastnet.data.coerce.as_features`). An array that already has the right form is not copied:
-        leave it alone afterwards.
+        becomes float32, or float64 where float32 would lose what distinguishes the samples, as with Unix times. An
+        array that already has the right form is not copied; do not modify it afterwards.
     y : array_like, shape (N,) or (N, 1)
-        Labels: whole numbers of any type, truth values, or text, also as Python objects or a column of pandas. Their
+        Labels: whole numbers of any type, truth values or text, also as Python objects or a pandas column. Their
         distinct values, sorted, become the classes.
     x_test, y_test : array_like, optional
         A test set in the same form.
     class_names : sequence of str, optional
-        Names of the classes in order; labels that are numbers are then positions in it.
+        Names of the classes in order; numeric labels are then positions in it.
     name : str
-        What the data set is called.
+        Name of the data set.
 
     Returns
     -------
@@ -194,7 +175,7 @@ def as_dataset(
     ------
     DataError
         If a value is missing, not finite, not a number or not a class, or if the sizes of the arrays disagree; the
-        first offending place is named.
+        message names the first such place.
 
     Examples
     --------
@@ -230,12 +211,12 @@ def take_first(dataset: Dataset, n: int) -> Dataset:
     ----------
     dataset : Dataset
     n : int
-        Samples to keep, 1 to ``dataset.n_samples``.
+        Number of samples to keep, 1 to ``dataset.n_samples``.
 
     Returns
     -------
     Dataset
-        Same classes, name and test set; the arrays are views, nothing is copied.
+        Same classes, name and test set; the arrays are views.
 
     Raises
     ------
@@ -259,16 +240,16 @@ def take_first(dataset: Dataset, n: int) -> Dataset:
 
 
 def split(y: ArrayLike, *, fraction: float = 0.2, seed: int = 0) -> Split:
-    """Set samples aside for validation: shuffled, and in every class the same share.
+    """Hold samples back for validation: shuffled, with the same share of every class.
 
     Parameters
     ----------
     y : array_like of int, shape (N,)
         Class of each sample, N at least 2.
     fraction : float
-        Share of the samples that validates, in (0, 1).
+        Share of validation samples, in (0, 1).
     seed : int
-        The shuffle follows from it, 0 to 2**64 - 1.
+        Seed of the shuffle, 0 to 2**64 - 1.
 
     Returns
     -------
@@ -286,9 +267,9 @@ def split(y: ArrayLike, *, fraction: float = 0.2, seed: int = 0) -> Split:
     -----
     A class of c samples gets ``c * n_validation / N`` validation samples, rounded down or up. The places left over by
     rounding down go first to classes of two or more samples that would have none, then to the largest remainders;
-    a class loses its last training sample only when no other is left to give one.
-    Of the 2 N raw words that Philox4x64 (Salmon et al. 2011) gives under `seed`, the first N draw lots within each
-    class and the others order the samples: were it the same words, both parts would begin or end with the classes
+    a class gives its last training sample only if no other class can give one.
+    Of the 2 N raw words that Philox4x64 (Salmon et al. 2011) generates from `seed`, the first N draw lots within each
+    class and the others order the samples: with the same words for both, each part would begin or end with the classes
     whose places happened to fill first.
 
     Examples
@@ -342,7 +323,7 @@ def _check_same_form(x: NDArray[Any], x_test: NDArray[Any]) -> None:
     if x.dtype != x_test.dtype:
         raise DataError(
             f"x is {x.dtype} but x_test is {x_test.dtype}: convert one to the type of the other, "
-            "for uint8 is taken for images in 0..255"
+            "because uint8 means images in 0..255"
         )
 
 

@@ -1,4 +1,4 @@
-"""What is odd about a data set and its split before a training, though it can be trained on: said in warnings."""
+"""Warnings about data that can be trained on but look odd."""
 
 from __future__ import annotations
 
@@ -13,31 +13,23 @@ from fastnet.data.labels import names_of
 from fastnet.errors import warn
 
 MANY, PER_CLASS = 20, 3.0
-"""More classes than this, with fewer samples of each on average than that, are hardly classes."""
+"""More classes than this, with fewer samples per class on average than that, are probably not classes."""
 
 NUMBERS, PER_NUMBER, ALONE = 50, 20.0, 0.1
-"""The same for numbers that do not count up from 0 or 1; or that share of the classes has a single sample."""
+"""The same for numbers that do not count up from 0 or 1; also if this share of the classes has a single sample."""
 
 FEW_NUMBERS, PER_FEW, ALONE_OF_FEW = 10, 2.0, 0.2
-"""The same for few of such numbers."""
+"""The same for a few such numbers."""
 
 
 def warn_of_doubts(dataset: Dataset, parts: Split) -> None:
-    """Issue a `FastnetWarning` for everything that is odd about a data set and its split.
-
-    Parameters
-    ----------
-    dataset : Dataset
-        That is about to be trained on.
-    parts : Split
-        Its training and validation rows.
-    """
+    """Issue a `FastnetWarning` for everything odd about a data set and its split, before training."""
     for sentence in doubts(dataset, parts):
         warn(sentence)
 
 
 def doubts(dataset: Dataset, parts: Split) -> Iterator[str]:
-    """Say what is odd, each in a sentence with the way out; see `warn_of_doubts`.
+    """Yield what is odd, each in a sentence with the remedy.
 
     Examples
     --------
@@ -81,7 +73,7 @@ def _which(dataset: Dataset, classes: NDArray[np.bool_]) -> str:
 
 
 def _looks_like_a_quantity(dataset: Dataset, counts: NDArray[np.int64]) -> bool:
-    """Whether labels, whose values occur `counts` times each, are too many to be classes."""
+    """Whether the labels, whose values occur `counts` times each, have too many values to be classes."""
     n, k = int(counts.sum()), len(counts)
     if k > MANY and n < PER_CLASS * k:
         return True

@@ -1,4 +1,4 @@
-"""Fetch one file from the first of several mirrors that has it whole."""
+"""Download one file from the first of several mirrors that delivers it complete."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from fastnet.data.readers.idx import BROKEN_FILE_ERRORS, open_gzip_or_plain
 from fastnet.errors import DataError
 
 Progress = Callable[[str, int, int], None]
-"""Called during a download with the name of the file, the bytes so far and the bytes in all (0 where unknown)."""
+"""Called during a download with the file name, the bytes done and the total bytes (0 if unknown)."""
 
 TIMEOUT_SECONDS = (10.0, 30.0)
 """Longest wait for a connection, and for the next bytes of a transfer."""
@@ -22,31 +22,24 @@ _WAY_OUT = "name a folder that holds the data with data_dir or FASTNET_DATA_DIR"
 
 
 def fetch(name: str, sha256: str, *, mirrors: Sequence[str], folder: Path, progress: Progress | None = None) -> Path:
-    """Download a file into a folder unless it is already there.
+    """Download a file into a folder unless it is already there, and return its path.
 
     Parameters
     ----------
     name : str
         Name of the file, at the mirrors and in the folder.
     sha256 : str
-        SHA-256 of its content, unpacked where it is gzip: mirrors pack the same content in different ways.
+        SHA-256 of its content, decompressed if it is gzip: mirrors compress the same content differently.
     mirrors : sequence of str
         Addresses to which the name is appended, tried in order.
     folder : Path
-        Made where it does not exist.
-    progress : callable, optional
-        See `Progress`.
-
-    Returns
-    -------
-    Path
-        The file in the folder. It appears there only when it is complete and verified, in one step, so several
-        processes may fetch the same file at once.
+        Created if it does not exist. The file appears in it complete and verified, in one step, so several processes
+        may fetch the same file at once.
 
     Raises
     ------
     DataError
-        If no mirror delivers the file (every one is named with the reason), or the folder cannot be written to.
+        If no mirror delivers the file (each is named with the reason), or the folder cannot be written to.
     """
     target = folder / name
     if target.is_file():
@@ -62,22 +55,14 @@ def fetch(name: str, sha256: str, *, mirrors: Sequence[str], folder: Path, progr
     except OSError as error:
         if target.is_file():
             return target  # another process placed it first; not every system lets two replace a file at once
-        raise DataError(f"{folder}: cannot be written to ({error.strerror or error}); {_WAY_OUT}") from None
+        raise DataError(f"{folder}: cannot be written ({error.strerror or error}); {_WAY_OUT}") from None
     raise DataError(f"{name} could not be downloaded from {', '.join(reasons)}; try again, or {_WAY_OUT}")
 
 
 def unpacked_sha256(path: Path) -> str:
-    """Hash the content of a file, unpacked where it is gzip.
+    """Return the SHA-256 of a file's content, decompressed if it is gzip.
 
-    Returns
-    -------
-    str
-        64 hexadecimal digits.
-
-    Raises
-    ------
-    OSError, EOFError, zlib.error
-        If the file cannot be read, or is a truncated or damaged gzip file.
+    Raises `OSError`, `EOFError` or `zlib.error` if it cannot be read or is a damaged gzip file.
     """
     digest = hashlib.sha256()
     with open_gzip_or_plain(path) as file:
@@ -91,7 +76,7 @@ def _fetch_from(url: str, target: Path, sha256: str, progress: Progress | None) 
     import requests
 
     part = target.with_name(f".{target.name}.{os.getpid()}-{secrets.token_hex(4)}.part")
-    plain = {"Accept-Encoding": "identity"}  # the bytes of the file, whatever a server would like to pack
+    plain = {"Accept-Encoding": "identity"}  # the bytes of the file, without compression by the server
     try:
         with (
             requests.get(url, stream=True, timeout=TIMEOUT_SECONDS, headers=plain) as response,

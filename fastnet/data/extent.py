@@ -1,8 +1,8 @@
-"""How far the features of the training samples reach, and whether other samples can be of the same kind.
+"""The range of the training samples' features, and whether other samples have the same units.
 
-What is asked here has to stay silent on ordinary data: on single samples, on samples that lie outside of what the
-training has seen, on pixels that were nearly always dark. It is meant for other units: bytes and fractions of 255,
-metres and kilometres, seconds and milliseconds, standardised or not.
+The check must stay silent on ordinary data: single samples, samples outside the training range, pixels that are nearly
+always dark. It is meant for other units: bytes and fractions of 255, metres and kilometres, seconds and milliseconds,
+standardised or not.
 """
 
 from __future__ import annotations
@@ -13,35 +13,35 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastnet.data.coerce import BLOCK_VALUES, nearly_equal
+from fastnet.data.coerce import blocks, nearly_equal
 
 LOOKED_AT = 200
-"""Samples that are looked at, evenly spread over those given."""
+"""Number of samples checked, evenly spread."""
 
 SMALLER, SMALLER_IMAGES = 32, 12
-"""How many times smaller than in any training sample the largest value of all samples has to be to be noticed; images
-of grey levels from 0 to 16 are 16 times darker than those of 0 to 255."""
+"""Factor by which the largest value of all samples must be smaller than in any training sample to be noticed; images of
+grey levels from 0 to 16 are 16 times darker than those of 0 to 255."""
 
 FEW, FAR_OF_FEW = 5, 30.0
-"""Below this number of samples a feature has to lie this many times its range outside of it, else once. With 10 times,
-four in a thousand rows of a table with long tails would be noticed by themselves where 20 others are the training."""
+"""With fewer samples than this, a feature must lie that many times its range outside it, otherwise once. With 10 times,
+four in a thousand rows of a table with long tails would be noticed, each alone, after training on 20 others."""
 
 SHARE = 0.05
-"""Share of the features that vary, at least one, that have to lie outside in more than half of the samples."""
+"""Share of the varying features, at least one, that must lie outside in more than half of the samples."""
 
 _BYTE = 255
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Extent:
-    """How far features reach.
+    """The range of features.
 
     Attributes
     ----------
     low, high : ndarray, shape (F,), or (1,) for images
-        Least and largest value of each feature, of images those of all pixels.
+        Smallest and largest value of each feature; for images, of all pixels.
     reach : float
-        The largest absolute value of a sample, of the sample where it is smallest.
+        Largest absolute value of a sample, for the sample where it is smallest.
     """
 
     low: NDArray[np.floating[Any]]
@@ -50,12 +50,7 @@ class Extent:
 
 
 def extent_of(x: NDArray[Any]) -> Extent:
-    """Measure samples.
-
-    Parameters
-    ----------
-    x : ndarray, shape (N, F), uint8, float32 or float64
-        Features of a `Dataset`.
+    """Measure (N, F) features of a `Dataset`.
 
     Examples
     --------
@@ -63,10 +58,9 @@ def extent_of(x: NDArray[Any]) -> Extent:
     >>> extent.low.tolist(), extent.high.tolist(), extent.reach
     ([-1.0, 0.0], [3.0, 5.0], 3.0)
     """
-    rows = max(1, BLOCK_VALUES // x.shape[1])
     low, high, reach = x[0], x[0], np.inf
-    for start in range(0, len(x), rows):
-        block = x[start : start + rows]
+    for rows in blocks(*x.shape):
+        block = x[rows]
         low, high = np.minimum(low, block.min(axis=0)), np.maximum(high, block.max(axis=0))
         largest = block.max(axis=1) if x.dtype == np.uint8 else np.abs(block).max(axis=1)
         reach = min(reach, float(largest.min()))
@@ -76,22 +70,21 @@ def extent_of(x: NDArray[Any]) -> Extent:
 
 
 def other_units(x: NDArray[Any], extent: Extent | None, *, images: bool) -> str | None:
-    """Say in what samples differ so much from those of the training that they must be in other units.
+    """Say how samples differ so much from the training samples that they must be in other units.
 
     Parameters
     ----------
     x : ndarray, shape (N, F), uint8, float32 or float64
         The samples.
     extent : Extent or None
-        Of the training samples; None where it is not known.
+        That of the training samples; None if it is not known.
     images : bool
         Whether the training samples were images of bytes.
 
     Returns
     -------
     str or None
-        The first half of a sentence about x and the way out, always the same for the same fault; None if there is
-        nothing to say.
+        The first half of a sentence about x and the remedy, always the same for the same fault; None if nothing is odd.
 
     Examples
     --------
@@ -119,7 +112,7 @@ def other_units(x: NDArray[Any], extent: Extent | None, *, images: bool) -> str 
 
 
 def size_of(value: float) -> str:
-    """Write a size to six digits."""
+    """Write a number to six digits."""
     return f"{value:.6g}"
 
 
@@ -140,7 +133,7 @@ def _unlike_images(x: NDArray[Any], least: float, size: float, small: bool, brig
 
 
 def _far_outside(x: NDArray[Any], extent: Extent) -> str | None:
-    """Find features that mostly lie far outside of their range in the training."""
+    """Find features that mostly lie far outside their range in the training samples."""
     low, high = extent.low.astype(np.float64), extent.high.astype(np.float64)
     margin = (high - low) * (FAR_OF_FEW if len(x) < FEW else 1.0)
     varies = ~nearly_equal(low, high)

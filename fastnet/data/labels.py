@@ -1,9 +1,8 @@
-"""Labels: the classes that they name, and which class of a model or a data set a label means.
+"""Labels: the classes they name, and which class of a model or data set a label means.
 
 A class has a value, as the user gave it (a whole number, a float without a fraction, a truth value or a text), a name,
 which is a text, and a position among the classes, which is what the kernels compute with. Labels are matched to classes
-by value and, where the two are of different kinds, by what they look like: 1, 1.0, "1" and True may mean the same
-class.
+by value and, where the two are of different kinds, by appearance: 1, 1.0, "1" and True may mean the same class.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ _EXACT_IN_FLOAT64 = 2.0**53
 _LARGEST = np.iinfo(np.int64).max
 _WHOLE = re.compile(r"\s*[+-]?[0-9]+(\.0*)?\s*")
 _TRUTH = {"false": 0, "true": 1}
-_MISSING = ("NoneType", "NAType", "NaTType")  # of Python and of pandas, which need not be there
+_MISSING = ("NoneType", "NAType", "NaTType")  # of Python, and of pandas, which need not be installed
 
 
 def as_labels(
@@ -36,19 +35,17 @@ def as_labels(
     Parameters
     ----------
     y, y_test : array_like, shape (N,) or (N, 1)
-        Whole numbers of any type, truth values or text, see `label_values`. Without `class_names` the classes are the
-        distinct values of both, sorted.
+        See `label_values`. Without `class_names` the classes are the distinct values of both, sorted.
     class_names : sequence of str, optional
         Names of the classes in order. Numbers are then positions in it, text labels must occur in it.
 
     Returns
     -------
     y, y_test : ndarray, shape (N,), int64 in [0, K)
-        Positions of the labels' classes. `y_test` is None where none was given.
+        Positions of the labels' classes; `y_test` is None if none was given.
     classes : ndarray, shape (K,), int64, float64, bool or str
-        Values of the classes, of the kind of `y`; distinct.
+        Distinct values of the classes, of the kind of `y`.
     class_names : tuple of str
-        Their names.
 
     Raises
     ------
@@ -77,7 +74,7 @@ def as_labels(
     if len(names) > MAX_CLASSES:
         raise DataError(
             f"y holds {len(names)} different labels: at most {MAX_CLASSES} classes are allowed, "
-            "and continuous targets are not"
+            "and continuous targets are not supported"
         )
     positions = _positions(_plain(train), found, "y")
     test_positions = None if test is None else _positions(_plain(test), found, "y_test")
@@ -87,34 +84,15 @@ def as_labels(
 def positions_of(
     labels: ArrayLike, classes: NDArray[Any], class_names: tuple[str, ...], *, name: str = "y", n: int | None = None
 ) -> NDArray[np.int64]:
-    """Find which of some classes each label means.
+    """Find which of K classes, with these values and names, each of N labels means, (N,) int64.
 
-    Parameters
-    ----------
-    labels : array_like, shape (N,) or (N, 1)
-        Labels of any kind that `label_values` takes.
-    classes : ndarray, shape (K,)
-        Values of the classes.
-    class_names : tuple of str
-        Their names.
-    name : str
-        What to call the labels in an error.
-    n : int, optional
-        How many labels there must be.
-
-    Returns
-    -------
-    ndarray, shape (N,), int64 in [0, K)
-
-    Raises
-    ------
-    DataError
-        If there are no, too few or too many labels, or one is none of the classes; the first such one is named.
+    `name` stands for the labels in errors; `n`, if given, is the number of labels required. Raises `DataError` if the
+    number is wrong or a label is none of the classes; the message names the first such label.
 
     Notes
     -----
-    Numbers are compared with numbers as numbers, text first with the names; then a text that looks like a whole number,
-    or like a truth value, is compared as that number. One of these ways has to fit all labels.
+    Numbers are compared with numbers as numbers, text first with the names; then a text that looks like a whole number
+    or a truth value is compared as that number. One of these ways must fit all labels.
 
     Examples
     --------
@@ -143,27 +121,22 @@ def positions_of(
 
 
 def label_values(labels: ArrayLike, name: str, n: int | None = None) -> NDArray[Any]:
-    """Check labels and bring them to one of four forms.
+    """Check labels and return them as (N,) int64, float64 without fractions, bool or str.
 
     Parameters
     ----------
     labels : array_like, shape (N,) or (N, 1)
         Whole numbers of any type, truth values, text as str or bytes, or Python objects of these kinds, as a list, an
-        array or what NumPy makes an array of, such as a column of pandas. Where text and numbers are mixed, the numbers
-        are taken as text.
+        array or anything NumPy converts to one, such as a pandas column. Numbers among texts become text.
     name : str
-        What to call the labels in an error.
+        Name of the labels in errors.
     n : int, optional
-        Number of samples, where it is known: any shape that holds one label for each is taken then.
-
-    Returns
-    -------
-    ndarray, shape (N,), int64, float64 without fractions, bool or str
+        Number of samples, if known; any shape that holds one label per sample is then accepted.
 
     Raises
     ------
     DataError
-        If a label is missing, continuous or of another kind, or the shape is not that of a label for each sample.
+        If a label is missing, continuous or of another kind, or the shape is not one label per sample.
 
     Examples
     --------
@@ -194,7 +167,7 @@ def label_values(labels: ArrayLike, name: str, n: int | None = None) -> NDArray[
 
 
 def names_of(classes: NDArray[Any]) -> tuple[str, ...]:
-    """Return the names of classes that were given none: their values as text, numbers without a point.
+    """Return the default names of classes: their values as text, numbers without a point.
 
     Examples
     --------
@@ -205,7 +178,7 @@ def names_of(classes: NDArray[Any]) -> tuple[str, ...]:
 
 
 def named_labels(positions: NDArray[np.int64], classes: NDArray[Any], class_names: tuple[str, ...]) -> NDArray[Any]:
-    """Return labels that say which classes are meant wherever they are matched: names if they were given, else values.
+    """Return labels that identify their classes anywhere: names if they were given, else values.
 
     Examples
     --------
@@ -220,7 +193,7 @@ def named_labels(positions: NDArray[np.int64], classes: NDArray[Any], class_name
 
 
 def classes_from(names: Sequence[str]) -> NDArray[Any]:
-    """Return the values of classes of which only the names are known: whole numbers if all are, else text.
+    """Return the values of classes known only by name: whole numbers if all names are, else text.
 
     Examples
     --------
@@ -234,7 +207,7 @@ def classes_from(names: Sequence[str]) -> NDArray[Any]:
 
 
 def some(names: Sequence[str]) -> str:
-    """Write the first names of many, for a sentence.
+    """Write the first of many names, for a sentence.
 
     Examples
     --------
@@ -246,12 +219,12 @@ def some(names: Sequence[str]) -> str:
 
 
 def _plain(values: NDArray[Any]) -> NDArray[Any]:
-    """Text as it is, everything else as int64."""
+    """Return text as it is, everything else as int64."""
     return values if values.dtype.kind == "U" else values.astype(np.int64)
 
 
 def _in_kind(classes: NDArray[Any], train: NDArray[Any], test: NDArray[Any] | None) -> NDArray[Any]:
-    """Return int64 classes in the kind of the labels that they were found in, where it can hold them."""
+    """Return int64 classes in the type of the labels in which they were found, if it can hold them."""
     kind = train.dtype.kind
     if kind == "b" and (len(classes) > 2 or not (test is None or test.dtype.kind == "b")):
         return classes
@@ -274,7 +247,7 @@ def _as_vector(array: NDArray[Any], name: str, n: int | None) -> NDArray[Any]:
 
 
 def _from_objects(values: list[Any], name: str) -> NDArray[Any]:
-    """Bring Python objects to a dtype of their own: text if any is text, else truth values, whole numbers or floats."""
+    """Convert Python objects to a common dtype: text if any is text, else truth values, whole numbers or floats."""
     types = {type(value) for value in values}
     strange = {kind for kind in types if not _is_label_type(kind)}
     for row, value in enumerate(values):
@@ -344,7 +317,7 @@ def _missing(name: str, row: int, value: Any) -> DataError:
 def _checked_names(class_names: Sequence[str]) -> tuple[str, ...]:
     names = () if isinstance(class_names, str) else tuple(class_names)
     if len(names) < 2 or not all(isinstance(name, str) for name in names) or len(set(names)) < len(names):
-        raise DataError(f"class_names={class_names!r}: give at least 2 different names, each a text")
+        raise DataError(f"class_names={class_names!r}: give at least 2 different names, each a string")
     return tuple(str(name) for name in names)
 
 
@@ -373,7 +346,7 @@ def _number_of(value: Any) -> int | None:
 
 
 def _by_number(classes: NDArray[Any]) -> dict[int | None, int]:
-    """Positions by number, of the classes that are or look like one which no other class is."""
+    """Return the positions of the classes that are or look like a number, by that number, where no two share it."""
     found: dict[int | None, int] = {}
     twice: set[int | None] = {None}
     for position, value in enumerate(classes.tolist()):

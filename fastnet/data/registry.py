@@ -1,4 +1,4 @@
-"""Data sets by name, or any other by the path of its file."""
+"""Data sets by name, or by the path of a file."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ class ImageSet:
     ----------
     class_names : tuple of str
     mirrors : tuple of str
-        Addresses to which the names of the files are appended, in the order in which they are tried.
+        Addresses to which the file names are appended, in the order in which they are tried.
     sha256 : tuple of str
-        SHA-256 of each file of `IDX_NAMES`, unpacked.
+        SHA-256 of each of the `IDX_NAMES`, decompressed.
     folders : tuple of str
-        What others call its folder, in small letters and nothing but letters; torchvision's is ``FashionMNIST``.
+        Names that others give its folder, in lower case, letters only; torchvision's is ``FashionMNIST``.
     """
 
     class_names: tuple[str, ...]
@@ -88,10 +88,10 @@ IMAGE_SETS = {
 }
 
 NAMES = ("mnist5k", "digits", *IMAGE_SETS)
-"""What `load` knows by name: images in ten classes, of 8 x 8 in ``digits`` and of 28 x 28 in the others."""
+"""Data sets that `load` knows by name: images in ten classes, 8 x 8 in ``digits`` and 28 x 28 in the others."""
 
 DIGITS_TEST = 0.2
-"""Part of ``digits`` that is its test set, the same share of every class."""
+"""Share of ``digits`` that is its test set, the same in every class."""
 
 
 def load(
@@ -106,19 +106,19 @@ def load(
     ----------
     name_or_path : str or path
         ``"mnist5k"`` (5,000 real MNIST images inside the package), ``"digits"`` (1,797 images of 8 x 8 inside
-        scikit-learn), ``"mnist"``, ``"fashion-mnist"``, or the path of an .npz file (see
-        `fastnet.data.readers.npz.read_npz`).
+        scikit-learn), ``"mnist"``, ``"fashion-mnist"``, or the path of an .npz file with the arrays x and y, or x_train
+        and y_train, and optionally x_test, y_test and class_names.
     data_dir : path, optional
-        Folder with the four IDX files of a named set, in it, in its subfolder of that name, or where torchvision puts
-        them (``MNIST/raw``). Defaults to the environment variable ``FASTNET_DATA_DIR``. Without either the user's cache
-        is looked at, and what is missing there is downloaded once and verified.
+        Folder with the four IDX files of a named set, directly, in a subfolder of that name, or where torchvision puts
+        them (``MNIST/raw``). Defaults to the environment variable ``FASTNET_DATA_DIR``. Without either, the files are
+        taken from the user's cache; those that are missing there are downloaded once and verified.
     progress : callable, optional
-        Called during a download as ``progress(file_name, bytes_done, bytes_total)``; the total is 0 where unknown.
+        Called during a download as ``progress(file_name, bytes_done, bytes_total)``; the total is 0 if unknown.
 
     Returns
     -------
     Dataset
-        The named sets have uint8 images, shape (N, 784) or, of ``digits``, (N, 64), and a test set.
+        The named sets have uint8 images, shape (N, 784) or, for ``digits``, (N, 64), and a test set.
 
     Raises
     ------
@@ -140,12 +140,12 @@ def load(
         return _load_images(text, data_dir, progress)
     path = _file_of(text)
     if path is None:
-        raise DataError(f"{text!r}: no such data; give one of {', '.join(NAMES)}, or a path to an .npz file")
+        raise DataError(f"unknown data set {text!r}: give one of {', '.join(NAMES)}, or the path of an .npz file")
     return read_npz(path)
 
 
 def _file_of(text: str) -> Path | None:
-    """Return the file of data that have no name; None where neither a suffix nor a file says that it is one."""
+    """Return the file of data that have no name; None if neither a suffix nor a file shows that it is one."""
     if text in NAMES:
         return None
     path = as_path(text, "data") if text else Path()
@@ -164,22 +164,10 @@ def load_samples(
     data_dir: str | os.PathLike[str] | None = None,
     progress: Progress | None = None,
 ) -> Samples:
-    """Load samples for a model that is there already; unlike a data set they may have one class, or no labels.
+    """Load samples for an existing model; unlike a data set they may have one class, or no labels.
 
-    Parameters
-    ----------
-    name_or_path : str or path
-        As for `load`.
-    part : {"test", "train"}, optional
-        The test set if there is one, otherwise all samples, if left out.
-    labels : bool
-        Whether labels are needed. Where they are not, those of a file are not looked at.
-    data_dir, progress
-        As for `load`.
-
-    Returns
-    -------
-    Samples
+    `part` is "test" or "train"; by default the test set if there is one, otherwise all samples. Labels that are not
+    needed are not read. The other arguments are those of `load`.
 
     Raises
     ------
@@ -199,18 +187,9 @@ def load_samples(
 
 
 def as_given(data: Any, name: str) -> Dataset:
-    """Take data in any form in which a caller may have them.
+    """Take data as a caller may give them: a `Dataset`, a name or file for `load`, or (N, F) features and labels.
 
-    Parameters
-    ----------
-    data : Dataset, name, path or (x, y)
-        A data set, its name or file as `load` takes it, or (N, F) features and (N,) labels.
-    name : str
-        What a pair is called, and what an error calls the argument.
-
-    Returns
-    -------
-    Dataset
+    `name` is the name of a pair, and of the argument in errors.
 
     Raises
     ------
@@ -236,7 +215,7 @@ def as_given(data: Any, name: str) -> Dataset:
 
 
 def samples_given(data: Any, name: str) -> Samples:
-    """Take validation samples in any form in which a caller may have them; see `as_given`.
+    """Take validation samples in any form that a caller may give, see `as_given`.
 
     Examples
     --------
@@ -251,13 +230,7 @@ def samples_given(data: Any, name: str) -> Samples:
 
 
 def cache_folder() -> Path:
-    """Return the folder in which downloaded data sets are kept, each in a subfolder of its name.
-
-    Raises
-    ------
-    DataError
-        If this user has no home folder.
-    """
+    """Return the folder of downloaded data sets, with a subfolder for each."""
     from platformdirs import user_cache_path
 
     try:
@@ -266,31 +239,19 @@ def cache_folder() -> Path:
         folder = Path()
     if not folder.is_absolute():  # versions of platformdirs differ in what they do without a home folder
         raise DataError(
-            "no home folder was found for this user, so downloaded data have no place; give the folder of the files as "
+            "no home folder was found for this user to keep downloaded data in; give the folder of the files as "
             f"data_dir or in {DATA_DIR_VARIABLE}, or set XDG_CACHE_HOME"
         )
     return folder / "data"
 
 
 def find(name: str, *, data_dir: str | os.PathLike[str] | None = None) -> Path | None:
-    """Find where `load` would read a named set, without reading or downloading anything.
-
-    Parameters
-    ----------
-    name : str
-        One of `NAMES`.
-    data_dir : path, optional
-        As for `load`.
-
-    Returns
-    -------
-    Path or None
-        The file or the folder of the set; None where something would have to be downloaded.
+    """Return the file or folder that `load` would read a named set from; None if it would have to be downloaded.
 
     Raises
     ------
     DataError
-        If the folder of data does not exist, or holds none of the files.
+        If the folder of data does not exist, or contains none of the files.
 
     Examples
     --------
@@ -308,7 +269,7 @@ def find(name: str, *, data_dir: str | os.PathLike[str] | None = None) -> Path |
 
 
 def _given_folder(name: str, data_dir: str | os.PathLike[str] | None) -> Path | None:
-    """Where the files of an image set are in the folder that the user gives; None if none is given."""
+    """Return where the files of an image set are in the folder that the user gives; None if none is given."""
     named_folder = os.environ.get(DATA_DIR_VARIABLE) or None if data_dir is None else data_dir
     if named_folder is None:
         return None
@@ -320,14 +281,14 @@ def _given_folder(name: str, data_dir: str | os.PathLike[str] | None) -> Path | 
         if any(counts.values()):
             return max(counts, key=lambda place: counts[place])
     raise DataError(
-        f"{folder}: none of the files of {name} is in it, in {name} or in MNIST/raw below it; needed are "
-        f"{', '.join(IDX_NAMES)}, each also with .gz. Without data_dir and {DATA_DIR_VARIABLE} they are looked for in "
-        "the cache, and downloaded once"
+        f"{folder}: contains no file of {name}, nor do {name} and MNIST/raw below it; needed are "
+        f"{', '.join(IDX_NAMES)}, each also with .gz. Without data_dir and {DATA_DIR_VARIABLE} they are taken from the "
+        "cache or downloaded once"
     )
 
 
 def _own_folders(folder: Path, name: str) -> list[Path]:
-    """Folders below `folder` that are named after an image set, by us or by others, the first of them ours."""
+    """Return the folders below `folder` that are named after an image set, ours first, then other spellings."""
     try:
         below = sorted(path for path in folder.iterdir() if path.is_dir())
     except OSError as error:
@@ -338,9 +299,9 @@ def _own_folders(folder: Path, name: str) -> list[Path]:
 
 
 def _load_digits() -> Dataset:
-    """Take the digits of scikit-learn, 0 to 16 in each pixel, as images: spread over 0 to 255 and then treated as all.
+    """Return scikit-learn's digits as images: 0 to 16 in each pixel becomes 0 to 255, treated like any other image.
 
-    Which samples test is settled by the stratified split of seed 0; the rest is in that split's order.
+    The test samples are those of the stratified split of seed 0, in that split's order.
     """
     from sklearn.datasets import load_digits
 
@@ -369,11 +330,11 @@ def _load_images(name: str, data_dir: str | os.PathLike[str] | None, progress: P
 
 
 def _read_images(folder: Path, name: str) -> Dataset:
-    """Read a named set, and refuse it where its labels are those of another: the files have the same names."""
+    """Read a named set; refuse it if its labels are those of another, because the files have the same names."""
     dataset = read_idx_folder(folder, name=name, class_names=IMAGE_SETS[name].class_names)
     header = struct.pack(">2xBBI", 0x08, 1, dataset.n_samples)
     sha256 = hashlib.sha256(header + dataset.y.astype("u1").tobytes()).hexdigest()
     for other, images in IMAGE_SETS.items():
         if other != name and sha256 == images.sha256[1]:
-            raise DataError(f"{folder}: holds {other}, not {name}; keep each set in a folder of its name")
+            raise DataError(f"{folder}: contains {other}, not {name}; keep each data set in a folder of its own name")
     return dataset

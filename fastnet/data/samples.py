@@ -1,7 +1,7 @@
-"""Samples for a model that is there already: features, and labels where there are any.
+"""Samples for an existing model: features, and labels if there are any.
 
-Unlike a `Dataset` they need not have two classes, all classes, or labels at all; their features stay in the type in
-which they are given, for it is the model that knows what they are to become.
+Unlike a `Dataset` they may have one class, some of the classes or no labels; their features keep the type in which they
+are given, because only the model knows what they should become.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ from fastnet.errors import DataError
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Samples:
-    """Samples to be predicted, or to be measured on.
+    """Samples to predict or to evaluate.
 
     Attributes
     ----------
     x : ndarray, shape (N, ...)
         Features as they were given.
     labels : ndarray or None
-        Labels as they were given, by name where the classes have names; None where there are none.
+        Labels as they were given, by name where the classes have names; None without labels.
     name : str
-        What they are called.
+        Name of the samples.
     part : {"test", "train", "all"}
-        Which samples of their source they are; ``all`` where it has no test set.
+        Which part of their source they are; ``all`` if it has no test set.
     """
 
     x: NDArray[Any]
@@ -40,27 +40,12 @@ class Samples:
 
     @property
     def n_features(self) -> int:
-        """Number of features of a sample, which a single one may have along its first axis."""
+        """Number of features of a sample; a single sample may have them along its first axis."""
         return math.prod(self.x.shape[1:] if self.x.ndim > 1 else self.x.shape)
 
 
 def samples_of(dataset: Dataset, part: str | None = None) -> Samples:
-    """Take a part of a data set.
-
-    Parameters
-    ----------
-    dataset : Dataset
-    part : {"test", "train"}, optional
-        The test set if there is one, otherwise all samples, if left out.
-
-    Returns
-    -------
-    Samples
-
-    Raises
-    ------
-    DataError
-        If the test set is wanted and there is none.
+    """Take a part of a data set; by default the test set if it has one, else all samples.
 
     Examples
     --------
@@ -78,5 +63,5 @@ def samples_of(dataset: Dataset, part: str | None = None) -> Samples:
 
 
 def no_test_set(name: str) -> DataError:
-    """Return what is raised where a test set is asked for and there is none."""
+    """Return the error for a data set without the test set that was asked for."""
     return DataError(f"{name} has no test set: leave part out, or choose the part train")

@@ -1,4 +1,4 @@
-"""Other ways to hold samples back than one split: folds of a cross-validation, and a validation set of its own."""
+"""Validation samples other than one split: the folds of a cross-validation, or a validation set of its own."""
 
 from __future__ import annotations
 
@@ -15,30 +15,14 @@ from fastnet.errors import DataError
 
 
 def stratified_folds(y: NDArray[np.int64], n_folds: int, *, seed: int = 0) -> list[Split]:
-    """Divide samples into folds with the same share of every class, each of which validates once.
+    """Divide N samples into folds with the same share of every class; each fold validates once.
 
-    Parameters
-    ----------
-    y : (N,) int64
-        Class of each sample.
-    n_folds : int
-        At least 2.
-    seed : int
-        The shuffle follows from it, 0 to 2**64 - 1.
-
-    Returns
-    -------
-    list of Split
-        One for each fold; every sample is in the validation part of exactly one.
-
-    Raises
-    ------
-    DataError
-        If there are fewer samples than folds.
+    `y` holds the class of each sample, `n_folds` is at least 2, and `seed` (0 to 2**64 - 1) determines the shuffle.
+    Raises `DataError` if there are fewer samples than folds.
 
     Notes
     -----
-    The folds are those of ``sklearn.model_selection.StratifiedKFold(shuffle=True)``; a class of fewer samples than
+    The folds are those of ``sklearn.model_selection.StratifiedKFold(shuffle=True)``; a class with fewer samples than
     folds is missing from some validation parts.
 
     Examples
@@ -64,28 +48,10 @@ def stratified_folds(y: NDArray[np.int64], n_folds: int, *, seed: int = 0) -> li
 
 
 def with_validation(dataset: Dataset, validation: Dataset | Samples) -> tuple[Dataset, Split]:
-    """Join training samples with a validation set of their own.
+    """Join training samples with a separate validation set; return both sets of samples, in this order, and the split.
 
-    Parameters
-    ----------
-    dataset : Dataset
-        Its training part is learnt from; its test part is kept.
-    validation : Dataset or Samples
-        Of a data set the training samples validate. Its labels are matched to the classes of `dataset`, of which it
-        need not have all.
-
-    Returns
-    -------
-    dataset : Dataset
-        Both sets of samples, in this order.
-    split : Split
-        Which are which.
-
-    Raises
-    ------
-    DataError
-        If the two do not have the same features and type, or the validation set has classes that the training
-        samples do not have.
+    Of a data set, the training samples validate. Its labels are matched to the classes of `dataset`; it need not have
+    all of them. Raises `DataError` if the two differ in features or type, or the validation set has other classes.
 
     Examples
     --------

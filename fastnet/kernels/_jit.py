@@ -1,12 +1,12 @@
 """The only place that names Numba's options; everything compiled goes through these decorators.
 
-`kernel` compiles serial code, `entry` the same for Python to call, `parallel_kernel` the same kind of source with
-`prange` over threads, `micro` what is called through its address and therefore compiled once, whoever calls it.
+`kernel` compiles serial code, `entry` the same for calls from Python, `parallel_kernel` source with `prange` over
+threads, and `micro` functions that are called through their address and therefore compiled once for all callers.
 
 No `fastmath`: reassociation would break bit-identity, and assuming finite values makes `isnan` lie. `_store` keeps the
 machine code on disk, in a folder named after a hash of all kernel sources, since a kernel changes with its callees in
-other files; old folders may be deleted at any time. What is compiled more than once from one source, with other
-options, has a folder for each.
+other files; old folders may be deleted at any time. Source that is compiled several times, with other options, has a
+folder for each.
 """
 
 from __future__ import annotations
@@ -32,17 +32,17 @@ _OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
 _INNER: dict[str, Any] = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 
 one_at_a_time = global_compiler_lock
-"""Numba's own lock, held while something is compiled. As a decorator it makes a function compile what is missing once,
+"""Numba's own lock, held while something compiles. As a decorator it makes a function compile each thing once,
 whichever threads ask for it."""
 
 _CACHE = _store.cache_folder()
 
 
 def _kept(compiled: Any, function: Callable[..., Any], folder: str) -> Any:
-    """Keep what is compiled on disk, where there is a folder for it.
+    """Store compiled code on disk, where there is a folder for it.
 
-    Numba has no public way to say where one function's code is kept. Should another version do it otherwise, its
-    functions compile in memory.
+    Numba has no public way to choose where the code of one function is stored. If another version does it differently,
+    its functions compile in memory.
     """
     if _CACHE is None:
         if os.environ.get("FASTNET_CACHE") != "0":
@@ -54,14 +54,14 @@ def _kept(compiled: Any, function: Callable[..., Any], folder: str) -> Any:
 
 
 def typed(number: int) -> Any:
-    """Return an int64 constant: a plain number has a type of its own, for which Numba compiles every callee anew."""
+    """Return an int64 constant: a plain number has its own type, for which Numba compiles every callee anew."""
     return np.int64(number)
 
 
 def kernel(function: Callable[..., Any]) -> Any:
     """Compile a serial kernel, lazily, at its first call from compiled code.
 
-    It cannot be called from Python: leaving out what that needs saves a quarter of the compile time.
+    It cannot be called from Python: omitting the wrapper saves a quarter of the compile time.
     """
     return _kept(numba.njit(**_OPTIONS, **_INNER)(function), function, "serial")
 
@@ -77,9 +77,9 @@ def parallel_kernel(function: Callable[..., Any]) -> Any:
 
 
 def with_names(source: Callable[..., Any], names: dict[str, Any]) -> Callable[..., Any]:
-    """Copy a function so that the given names mean something else in it.
+    """Copy a function so that the given names refer to something else in it.
 
-    This is how one source becomes the serial stage of a pack's trials and the parallel stage of one large network.
+    This turns one source into the serial stage of a pack's trials and the parallel stage of one large network.
     """
     copy = types.FunctionType(source.__code__, {**source.__globals__, **names}, source.__name__)
     copy.__qualname__, copy.__module__ = source.__qualname__, source.__module__
@@ -87,9 +87,9 @@ def with_names(source: Callable[..., Any], names: dict[str, Any]) -> Callable[..
 
 
 def micro(signature: Any, function: Callable[..., Any], variant: str) -> Any:
-    """Compile a microkernel or a stage at once and return it; ``.address`` is what callers need.
+    """Compile a microkernel or a stage at once and return it; callers need its ``.address``.
 
-    `variant` tells apart what is compiled from one source.
+    `variant` distinguishes what is compiled from one source.
     """
     compiled = _kept(CFunc(function, normalize_signature(signature), {}, _OPTIONS), function, f"micro-{variant}")
     compiled.compile()
@@ -97,10 +97,10 @@ def micro(signature: Any, function: Callable[..., Any], variant: str) -> Any:
 
 
 def start_threads() -> None:
-    """Start Numba's threads, to be called before code that uses them is loaded from the cache.
+    """Start Numba's threads; call this before loading code that uses them from the cache.
 
-    Such code would otherwise end the process over symbols that Numba defines only then. A threading layer that was
-    asked for and is not there is replaced by one that is.
+    Otherwise such code ends the process over symbols that Numba defines only then. A threading layer that was asked for
+    but is not available is replaced by one that is.
     """
     try:
         numba_threads._launch_threads()
@@ -114,7 +114,7 @@ def start_threads() -> None:
 
 
 def threading_layer() -> str:
-    """Name what divides parallel kernels over threads, after starting it: tbb, omp or workqueue."""
+    """Start the threads; return the layer that divides parallel kernels over them: tbb, omp or workqueue."""
     start_threads()
     return str(numba.threading_layer())
 
@@ -123,7 +123,7 @@ _relative_path = getattr(ir.Loc, "_get_path", None)
 
 
 def _path_of(place: Any) -> str:
-    """Name the source of a message, which Numba writes even where nobody reads it, as when it tries for a constant."""
+    """Return the source file of a message; Numba formats messages that nobody reads, as when it tries a constant."""
     try:
         return str(_relative_path(place)) if _relative_path else str(place.filename)
     except OSError:

@@ -1,6 +1,6 @@
-"""Numba's own settings, checked before anything is compiled: from its environment variables or its configuration file.
+"""Numba's settings, from environment variables or its configuration file, checked before anything is compiled.
 
-With some of them Numba cannot compile the kernels, and says so in a traceback or by ending the process.
+With some settings Numba cannot compile the kernels, and fails with a traceback or by ending the process.
 """
 
 from __future__ import annotations
@@ -13,12 +13,7 @@ from fastnet.errors import FastnetError, warn
 
 
 def check_settings() -> None:
-    """Raise `FastnetError` where Numba's settings leave no way to run compiled kernels.
-
-    Examples
-    --------
-    >>> check_settings()
-    """
+    """Raise `FastnetError` if Numba's settings make it impossible to run compiled kernels."""
     config = _read()
     if config.DISABLE_JIT:
         raise FastnetError(
@@ -33,7 +28,7 @@ def check_settings() -> None:
 
 
 def _read() -> Any:
-    """Import Numba's settings; what it cannot read of them it ignores, which becomes a warning of one sentence."""
+    """Import Numba's settings; each variable that Numba cannot read and ignores becomes a warning."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:

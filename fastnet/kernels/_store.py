@@ -1,10 +1,10 @@
-"""Machine code on disk: one folder of our own, one checked file for each compiled function and its types.
+"""Machine code on disk: one folder of our own, one checked file per compiled function and argument types.
 
 Numba's own cache is not used. Where its folder cannot be written it silently takes another one (next to the sources, or
-the user's), in which what is compiled from one source shares an index, and then loads the wrong code; and a damaged
-file ends the process. Here a file is named after what it holds, repeats that inside together with a digest, and is
-replaced whole. Whatever cannot be read, trusted or stored is compiled in memory instead, and one `FastnetWarning` names
-the folder.
+the user's), in which functions compiled from one source share an index, and then loads the wrong code; and a damaged
+file ends the process. Here a file is named after its content, repeats that inside together with a digest, and is
+replaced as a whole. Code that cannot be read, trusted or stored is compiled in memory instead, and one `FastnetWarning`
+names the folder.
 """
 
 from __future__ import annotations
@@ -36,13 +36,15 @@ _BEGIN = b"fastnet kernel 1\n"
 _DIGEST_BYTES = 32
 
 _COMPILER_SETTINGS = ("OPT", "BOUNDSCHECK", "DEBUGINFO_DEFAULT", "LOOP_VECTORIZE", "SLP_VECTORIZE", "ENABLE_AVX")
-"""Settings of Numba that change the machine code, and that Numba's own key does not name."""
+"""Settings of Numba that change the machine code but are not part of Numba's own key."""
+
+_IN_MEMORY = "kernels are compiled in memory, at every start"
 
 _said: set[str] = set()
 
 
 def _user_cache() -> Path:
-    """Folder for caches of this user; raises `RuntimeError` where no home folder."""
+    """Return the user's folder for caches; raise `RuntimeError` without a home folder."""
     if sys.platform == "darwin":
         return Path.home() / "Library" / "Caches"
     if sys.platform == "win32":
@@ -60,28 +62,22 @@ def _source_hash() -> str:
 
 
 def cache_folder() -> Path | None:
-    """Folder of the compiled kernels: in ``FASTNET_CACHE`` or the user's cache; None where there can be none.
+    """Return the folder of the compiled kernels, in ``FASTNET_CACHE`` or the user's cache.
 
-    That is with ``FASTNET_CACHE=0``, and for a user without a home folder, see `why_none`.
+    None with ``FASTNET_CACHE=0``, and for a user without a home folder; `why_none` says which.
     """
     base = _base()
     return base / _source_hash() if isinstance(base, Path) else None
 
 
 def why_none() -> str:
-    """Say why `cache_folder` is None; empty where it is a folder.
-
-    Examples
-    --------
-    >>> cache_folder() is not None or bool(why_none())
-    True
-    """
+    """Return why `cache_folder` is None; empty if it is a folder."""
     base = _base()
     return "" if isinstance(base, Path) else base
 
 
 def _base() -> Path | str:
-    """Return the folder that holds `cache_folder`, or why there is none."""
+    """Return the parent of `cache_folder`, or why there is none."""
     chosen = os.environ.get("FASTNET_CACHE", "")
     if chosen == "0":
         return "FASTNET_CACHE=0 switches the cache of compiled kernels off"
@@ -93,29 +89,18 @@ def _base() -> Path | str:
 
 
 def say(kind: str, text: str) -> None:
-    """Warn once of each kind in a process."""
+    """Warn once per kind and process."""
     if kind not in _said:
         _said.add(kind)
         warn(text)
 
 
 def distrust(folder: Path) -> str:
-    """Say why machine code in a folder may not be loaded: because somebody else could have put it there.
+    """Return why machine code in a folder must not be loaded: somebody else could have put it there.
 
-    Parameters
-    ----------
-    folder : Path
-        It need not exist.
-
-    Returns
-    -------
-    str
-        A sentence, empty where only this user, the owner of the installed package, or root can write into `folder`.
-
-    Notes
-    -----
-    Code is trusted from whoever could also change the package itself. A folder that a group may write to is trusted
-    where the group is the user's private one, as many systems make them.
+    The result is a sentence; it is empty if only this user, the owner of the installed package, or root can write into
+    the folder, which need not exist. Code is trusted from anyone who could also change the package itself. A folder
+    that a group may write to is trusted if the group is the user's private one, as many systems create them.
     """
     if os.name == "nt":
         return ""
@@ -156,7 +141,7 @@ def _is_private(group: int) -> bool:
 
 @cache
 def _usable(folder: Path) -> bool:
-    """Whether machine code may be loaded from a folder and stored there; if not, say so."""
+    """Whether machine code may be loaded from a folder and stored there; warn if not."""
     reason = distrust(folder)
     if reason:
         say("refused", f"the kernel cache is not used, kernels are compiled in memory ({reason})")
@@ -164,15 +149,7 @@ def _usable(folder: Path) -> bool:
 
 
 def writable(folder: Path) -> str:
-    """Try to make and write a folder; return why it cannot be, empty where it can.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     writable(Path(folder) / "a")
-    ''
-    """
+    """Try to create and write a folder; return why it fails, empty if it works."""
     try:
         _make(folder)
         with tempfile.TemporaryFile(dir=folder):
@@ -183,14 +160,14 @@ def writable(folder: Path) -> str:
 
 
 def _make(folder: Path) -> None:
-    """Make a folder, never one that others may write to, whatever the user's mask allows."""
+    """Create a folder, never one that others may write to, whatever the user's mask allows."""
     for place in (folder.parent.parent, folder.parent, folder):
         if not place.is_dir():
             place.mkdir(mode=0o755, parents=True, exist_ok=True)
 
 
 def content_of(data: bytes) -> bytes | None:
-    """Return what a file of machine code holds; None where it is damaged or none of ours."""
+    """Return the machine code in a file's bytes; None if they are damaged or not ours."""
     head = len(_BEGIN) + _DIGEST_BYTES
     body = data[head:]
     right = _BEGIN + hashlib.blake2b(body, digest_size=_DIGEST_BYTES).digest()
@@ -198,14 +175,9 @@ def content_of(data: bytes) -> bytes | None:
 
 
 class KernelCache(FunctionCache):  # type: ignore[misc]
-    """Keeps the machine code of one function, for each combination of argument types that it is compiled for.
+    """Stores the machine code of one function for each combination of argument types that it is compiled for.
 
-    Parameters
-    ----------
-    function : callable
-        The Python function.
-    folder : Path
-        Where its files go. What is compiled more than once from one source, with other options, needs a folder each.
+    Source that is compiled several times, with other options, needs a folder each.
     """
 
     def __init__(self, function: Callable[..., Any], folder: Path) -> None:
@@ -224,7 +196,7 @@ class KernelCache(FunctionCache):  # type: ignore[misc]
         return str(self._folder)
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
-        """Return the stored machine code for these types, None where there is none that can be used."""
+        """Return the stored machine code for these types, None if there is none that can be used."""
         target_context.refresh()
         key = self._index_key(sig, target_context.codegen())
         path = self._path(key)
@@ -237,17 +209,16 @@ class KernelCache(FunctionCache):  # type: ignore[misc]
             stored, reduced = pickle.loads(content_of(data) or b"")
             return CompileResult._rebuild(target_context, *reduced) if stored == (*self._identity, key) else None
         except OSError as error:
-            say("unusable", f"{self._folder.parent}: the kernel cache cannot be read ({error.strerror}); kernels are "
-                "compiled in memory, at every start")  # fmt: skip
+            say("unusable", f"{self._folder.parent}: the kernel cache cannot be read ({error.strerror}); {_IN_MEMORY}")
         except Exception:
             say(
                 "damaged",
-                f"{self._folder.parent}: the kernel cache holds damaged files; what was in them is compiled again",
+                f"{self._folder.parent}: the kernel cache contains damaged files, which are compiled again",
             )
         return None
 
     def save_overload(self, sig: Any, data: Any) -> None:
-        """Store machine code; where that fails it is only used, and one warning says so."""
+        """Store machine code; if that fails it is only used, and one warning says so."""
         if data.library.has_dynamic_globals or not _usable(self._folder.parent):
             return
         key = self._index_key(sig, data.codegen)
@@ -256,18 +227,18 @@ class KernelCache(FunctionCache):  # type: ignore[misc]
             _make(self._folder)
             _write(self._path(key), body)
         except OSError as error:
-            say("unusable", f"{self._folder.parent}: the kernel cache cannot be written ({error.strerror or error}); "
-                "kernels are compiled in memory, at every start")  # fmt: skip
+            reason = error.strerror or error
+            say("unusable", f"{self._folder.parent}: the kernel cache cannot be written ({reason}); {_IN_MEMORY}")
 
     def flush(self) -> None:
-        """Forget nothing: files are named after what they hold."""
+        """Forget nothing: files are named after their content."""
 
     def _path(self, key: Any) -> Path:
         return self._folder / f"{self._name}.{hashlib.sha256(str(key).encode()).hexdigest()[:16]}{SUFFIX}"
 
 
 def _read(path: Path) -> bytes | None:
-    """Read a file, None where it does not exist or belongs to somebody whose code is not trusted."""
+    """Read a file; None if it does not exist or belongs to somebody whose code is not trusted."""
     try:
         with path.open("rb") as stream:
             if os.name != "nt" and os.fstat(stream.fileno()).st_uid not in _trusted():

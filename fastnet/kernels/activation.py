@@ -1,13 +1,13 @@
-"""The activations that are no epilogue of the tile: all but ReLU, with their derivatives.
+"""The activations that are not epilogues of the tile: all but ReLU, with their derivatives.
 
-The forward product leaves ``z = x @ w + b``; a stage of this module, compiled for the activation that a network needs
-and called through its address, overwrites it by ``scale * f(z)``, and in training writes ``scale * f'(z)`` beside it,
-both zero where dropout closed the unit. The input gradient is then multiplied by what was written.
+The forward product leaves ``z = x @ w + b``. A stage of this module, compiled for the network's activation and called
+through its address, overwrites it with ``scale * f(z)`` and in training also writes ``scale * f'(z)`` elsewhere, both
+zero where dropout closed the unit. The input gradient is then multiplied by these derivatives.
 
-A formula takes a vector of z and returns the vectors of f and f'. All of them stand on one exponential of our own
-(libm's bits differ between machines) in fused multiply-adds. Over all of float32 values are within 2^-21 of themselves,
-derivatives within 2^-21 of themselves or, where they cross zero, of 1. What is below 2e-36 may as well be zero.
-Infinities give the limits, a NaN stays one.
+A formula takes a vector of z and returns the vectors of f and f'. All use one exponential of our own (libm's bits
+differ between machines) in fused multiply-adds. Over all of float32, values are within 2^-21 of themselves, derivatives
+within 2^-21 of themselves or, where they cross zero, of 1. Results below 2e-36 may become zero. Infinities give the
+limits, NaN stays NaN.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from fastnet.kernels.vector import (
 )
 
 SLOPE = np.float32(0.01)
-"""Of the leaky ReLU below zero."""
+"""Slope of the leaky ReLU below zero."""
 
 APPLY, MULTIPLY = 0, 1
 """Places in what `stages` returns."""
@@ -66,9 +66,9 @@ _ROOT = np.float32(0.398942280)
 
 @kernel
 def _exponentials(x: Any, rest: Any) -> tuple[Any, Any]:
-    """Return e^(x + rest) and the same less one, each to the last places, for -87 <= x <= 0 and a tiny `rest`.
+    """Return e^(x + rest) and the same minus one, accurate to the last places, for -87 <= x <= 0 and a tiny `rest`.
 
-    Cody and Waite's reduction x = n ln 2 + r; less one is taken before the power of two is multiplied in, so that
+    Cody and Waite's reduction x = n ln 2 + r; one is subtracted before the multiplication by the power of two, so that
     nothing is lost near zero.
     """
     n = round_even(x * splat(_LOG2E))
@@ -123,8 +123,8 @@ def silu(z: Any) -> tuple[Any, Any]:
 def gelu(z: Any) -> tuple[Any, Any]:
     """Return z Φ(z) and Φ(z) + z φ(z) with the normal distribution Φ and its density φ (Hendrycks and Gimpel 2016).
 
-    The exact form, not the one by tanh. What rounding takes from z² / 2 goes into the exponential on its own: it would
-    cost up to 80 units in the last place.
+    The exact form, not the one by tanh. The rounding error of z² / 2 enters the exponential separately: it would cost
+    up to 80 units in the last place.
     """
     near = at_least(z, -_TAIL_LIMIT)
     a = magnitude(at_most(near, _TAIL_LIMIT))
@@ -146,7 +146,7 @@ def gelu(z: Any) -> tuple[Any, Any]:
 
 
 FORMULAS = {"leaky-relu": leaky_relu, "tanh": tanh, "logistic": logistic, "gelu": gelu, "silu": silu}
-"""By the names of `fastnet.config.network.ACTIVATIONS`; ReLU, an epilogue of the tile, has none here."""
+"""Keyed by the names in `fastnet.config.network.ACTIVATIONS`; ReLU, an epilogue of the tile, is not among them."""
 
 formula = leaky_relu
 """What `_apply` calls; `stages` compiles it with another activation under this name."""
@@ -162,9 +162,9 @@ def _clear_beyond(row: int, n_columns: int) -> None:
 
 
 def _apply(span: Span, n_out: int, y: Matrix, slopes: int, keep: int, ld_keep: int, scale: float) -> None:
-    """Overwrite rows of z (B, O) at `y` by scale f(z); write scale f'(z) to `slopes` unless that is 0.
+    """Overwrite rows of z (B, O) at `y` with scale f(z); write scale f'(z) to `slopes` unless that is 0.
 
-    Both are laid out alike. Units whose bit at `keep` is clear give zeros; 0 keeps all of them.
+    Both have the same layout. Units whose bit at `keep` is clear become zero; a `keep` of 0 keeps all of them.
     """
     factor = splat(scale)
     for r in range(span.first, span.last):
@@ -184,7 +184,7 @@ def _apply(span: Span, n_out: int, y: Matrix, slopes: int, keep: int, ld_keep: i
 
 
 def _multiply(span: Span, n_in: int, dx: Matrix, slopes: int) -> None:
-    """Multiply rows of dx (B, I) by those at `slopes`, which are laid out alike."""
+    """Multiply rows of dx (B, I) by those at `slopes`, which have the same layout."""
     for r in range(span.first, span.last):
         row, beside = dx.at + r * dx.ld, slopes + r * dx.ld
         for j in range(0, 4 * n_in, LANE_BYTES):
@@ -197,7 +197,7 @@ _COMPILED: dict[str, Any] = {}
 
 @one_at_a_time
 def stages(name: str) -> np.ndarray:
-    """Compile the two stages of an activation, once, and return their addresses: int64, two zeros for ReLU."""
+    """Compile the two stages of an activation, once, and return their addresses, int64; two zeros for ReLU."""
     if name not in FORMULAS:
         return np.zeros(2, np.int64)
     if "multiply" not in _COMPILED:

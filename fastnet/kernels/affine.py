@@ -1,10 +1,9 @@
 """The products of one layer: forward, input gradient, weight gradient with its update.
 
-Each cuts its result into column panels and hands them to the microkernels of `panels`. There are two of each: a serial
-one, which trials of a pack call, and a parallel one for a single large network, which divides rows (of samples, or of
-weights) over threads and turns serial where the layer is too small to gain. The bits are the same: no sum is divided.
-
-Their operands are the bundles of `operands`.
+Each cuts its result into column panels and passes them to the microkernels of `panels`. Each exists twice: a serial
+version, which the trials of a pack call, and a parallel one for a single large network, which divides rows (of samples
+or of weights) over threads and turns serial if the layer is too small to gain. The bits are the same: no sum is
+divided. Operands are the bundles of `operands`.
 """
 
 from __future__ import annotations
@@ -36,11 +35,11 @@ from fastnet.kernels.sparsity import PAIRS_IN_BLOCK, samples_of_pairs
 from fastnet.kernels.vector import load_vector, splat, store_vector, transpose_block
 
 PARALLEL_FLOPS = 10_000_000
-"""A product below this many floating-point operations (about 100 microseconds) is not worth waking threads for."""
+"""A product with fewer floating-point operations (about 100 microseconds) is not worth waking threads for."""
 
 
 class Share(NamedTuple):
-    """The rows of a result that one thread makes, and its room."""
+    """The rows of a result that one thread computes, and its scratch."""
 
     first: int
     last: int  # not included
@@ -49,20 +48,20 @@ class Share(NamedTuple):
 
 @kernel
 def _panel(row: np.ndarray, product: int, p: int) -> int:
-    """Width in vectors of panel `p` of a product."""
+    """Return the width in vectors of panel `p` of a product."""
     field = PANELS + 3 * product
     return row[field + 2] if p < row[field + 1] else row[field + 2] - 1
 
 
 @kernel
 def _blocks(row: np.ndarray, n_rows: int, threads: int) -> int:
-    """Into how many blocks a product is cut: one per thread, or one in all where it is small."""
+    """Return the number of blocks that a product is cut into: one per thread, or a single one if it is small."""
     return np.int64(1) if 2 * n_rows * row[N_IN] * row[N_OUT] < PARALLEL_FLOPS else threads
 
 
 @kernel
 def _share(layer: Layer, n: int, block: int, n_blocks: int) -> Share:
-    """Block `block` of `n` rows that are divided in whole tiles."""
+    """Return block `block` of `n` rows, which are divided in whole tiles."""
     tiles = (n + TILE_ROWS - 1) // TILE_ROWS
     first = TILE_ROWS * (tiles * block // n_blocks)
     last = min(TILE_ROWS * (tiles * (block + 1) // n_blocks), n)
@@ -71,16 +70,16 @@ def _share(layer: Layer, n: int, block: int, n_blocks: int) -> Share:
 
 @kernel
 def _all(layer: Layer, n: int) -> Share:
-    """All of `n` rows for one thread."""
+    """Return all of `n` rows for one thread."""
     return Share(np.int64(0), n, address_of(layer.scratch))
 
 
 @kernel
 def _ahead(panel: Matrix, n_k: int, width: int, last: bool, n_rows: int) -> Ahead:
-    """Where the panel lies that is copied after `panel`, and how many of its rows each tile should ask for.
+    """Return where the panel after `panel` lies, and how many of its rows each tile should prefetch for its copy.
 
-    Copied without having been asked for, a panel waits line by line for the third-level cache: 1024 x 1024 at batch 128
-    then reached 0.70 of the peak on 16 lanes, asked for in one go 0.80, and a few rows a tile 0.87.
+    Without prefetching, a panel waits line by line for the third-level cache: 1024 x 1024 at batch 128 then reached
+    0.70 of the peak on 16 lanes; prefetched all at once 0.80, and a few rows per tile 0.87.
     """
     n_tiles = (n_rows + TILE_ROWS - 1) // TILE_ROWS
     beside = panel.at + width
@@ -152,9 +151,9 @@ def _forward_listed(layer: Layer, span: Span, x: Rows, lists: Lists, y: Matrix, 
 
 @kernel
 def affine_forward(layer: Layer, n_rows: int, x: Rows, lists: Lists, y: Matrix, end: End, curve: Curve) -> None:
-    """Compute y = end(x @ w + b), then what `curve` says.
+    """Compute y = end(x @ w + b), then apply `curve`.
 
-    n_rows    B             x      (B, I) float32, chosen rows, read      lists  of x, read, where there are any
+    n_rows    B             x      (B, I) float32, chosen rows, read      lists  of x, read if there are any
     y         (B, O) float32, written in whole tiles; its rows are as long as those of w
     end       its activity bits are written, its dropout bits read
 
@@ -167,7 +166,7 @@ def affine_forward(layer: Layer, n_rows: int, x: Rows, lists: Lists, y: Matrix, 
 def affine_forward_parallel(
     layer: Layer, n_rows: int, x: Rows, lists: Lists, y: Matrix, end: End, curve: Curve
 ) -> None:
-    """Do as `affine_forward`, blocks of samples over threads."""
+    """Compute `affine_forward` with blocks of samples divided over threads."""
     n_blocks = _blocks(layer.row, n_rows, layer.scratch.shape[0])
     if n_blocks == 1:  # a prange of one would wake the threads all the same
         _forward_rows(layer, _all(layer, n_rows), x, lists, y, end, curve)
@@ -233,8 +232,8 @@ def input_gradient(
 ) -> None:
     """Compute dx = (dy @ w.T) * active * scale; with a `curve` dx = (dy @ w.T) * slopes, always dense.
 
-    n_rows  B      dy  (B, O) float32, read      lists  of dy, read, where there are any      wt  w.T (O, I), read
-    dx  (B, I) float32, written, in whole tiles where dense      end  its activity bits are those of x, read
+    n_rows  B      dy  (B, O) float32, read      lists  of dy, read if there are any      wt  w.T (O, I), read
+    dx  (B, I) float32, written, in whole tiles if dense      end  its activity bits are those of x, read
     """
     _gradient_rows(layer, _all(layer, n_rows), dy, lists, wt, dx, end, curve)
 
@@ -243,7 +242,7 @@ def input_gradient(
 def input_gradient_parallel(
     layer: Layer, n_rows: int, dy: Matrix, lists: Lists, wt: Matrix, dx: Matrix, end: End, curve: Curve
 ) -> None:
-    """Do as `input_gradient`, blocks of samples over threads."""
+    """Compute `input_gradient` with blocks of samples divided over threads."""
     n_blocks = _blocks(layer.row, n_rows, layer.scratch.shape[0])
     if n_blocks == 1:
         _gradient_rows(layer, _all(layer, n_rows), dy, lists, wt, dx, end, curve)
@@ -294,7 +293,7 @@ def weight_update(layer: Layer, n_rows: int, x: Rows, dy: Matrix, rule: Rule) ->
 
 @parallel_kernel
 def weight_update_parallel(layer: Layer, n_rows: int, x: Rows, dy: Matrix, rule: Rule) -> None:
-    """Do as `weight_update`, blocks of weight rows over threads."""
+    """Compute `weight_update` with blocks of weight rows divided over threads."""
     n_blocks = _blocks(layer.row, n_rows, layer.scratch.shape[0])
     if n_blocks == 1:
         _update_rows(layer, _all(layer, layer.row[N_IN]), n_rows, x, dy, rule)
@@ -305,13 +304,13 @@ def weight_update_parallel(layer: Layer, n_rows: int, x: Rows, dy: Matrix, rule:
 
 @kernel
 def _pair_blocks(n_in: int) -> int:
-    """Into how many blocks of pairs the inputs are cut."""
+    """Return the number of blocks of pairs that the inputs are cut into."""
     return (n_in + PAIR * PAIRS_IN_BLOCK - 1) // (PAIR * PAIRS_IN_BLOCK)
 
 
 @kernel
 def _update_block(layer: Layer, block: int, thread: int, pairs: Pairs, dy: Matrix, rule: Rule) -> None:
-    """Update the rows of w (I, O) that belong to a block of pairs, in the room of a thread."""
+    """Update the rows of w (I, O) that belong to a block of pairs, in a thread's scratch."""
     row = layer.row
     first = block * PAIRS_IN_BLOCK
     n_pairs = min(PAIRS_IN_BLOCK, (row[N_IN] + PAIR - 1) // PAIR - first)
@@ -330,14 +329,14 @@ def _update_block(layer: Layer, block: int, thread: int, pairs: Pairs, dy: Matri
 
 @kernel
 def weight_update_listed(layer: Layer, pairs: Pairs, dy: Matrix, rule: Rule) -> None:
-    """Do as `weight_update` for the first layer, over the samples in which a pair of inputs is not zero."""
+    """Compute `weight_update` for the first layer, over the samples in which a pair of inputs is not zero."""
     for block in range(_pair_blocks(layer.row[N_IN])):
         _update_block(layer, block, np.int64(0), pairs, dy, rule)
 
 
 @parallel_kernel
 def weight_update_listed_parallel(layer: Layer, pairs: Pairs, dy: Matrix, rule: Rule) -> None:
-    """Do as `weight_update_listed`, blocks of inputs over threads."""
+    """Compute `weight_update_listed` with blocks of inputs divided over threads."""
     n_blocks = _pair_blocks(layer.row[N_IN])
     n_threads = _blocks(layer.row, pairs.rows.shape[0], layer.scratch.shape[0])
     if n_threads == 1:

@@ -1,9 +1,9 @@
 """Copies of operands in the order in which the dense products read them.
 
-A panel of a wide matrix is a few vectors in each of many rows, a page or more apart. Read in place by every tile, it
-misses the first-level cache, whose sets its rows share unevenly, and the table of recent pages, which is shorter than
-the panel. Copied once into consecutive lines, `COPIED_ROWS` rows at a time, it stays there while all rows of a batch
-stream past. Sums over longer k wait in the result between blocks, so each stays one chain in the order of k.
+A panel of a wide matrix is a few vectors in each of many rows, a page or more apart. If every tile reads it in place,
+it misses the first-level cache, whose sets its rows share unevenly, and the table of recent pages, which is shorter
+than the panel. Copied once into consecutive lines, `COPIED_ROWS` rows at a time, it stays there while all rows of a
+batch stream past. Sums over longer k wait in the result between blocks, so each stays one chain in the order of k.
 """
 
 from __future__ import annotations
@@ -14,36 +14,36 @@ from fastnet.kernels.memory import load_i64, store_i64
 from fastnet.kernels.vector import load_vector, store_vector
 
 MIN_ROWS = 24
-"""Rows of a batch from which a copied panel pays for itself."""
+"""Smallest batch for which copying a panel pays."""
 
 MIN_PANELS = 4
-"""Panels of a result from which the weight gradient of more than `COPIED_ROWS` inputs copies its operands: 784 x 100
-rose from 0.53 to 0.58 of the peak, 100 x 100 gained nothing."""
+"""Smallest number of panels of a result for which the weight gradient of more than `COPIED_ROWS` inputs copies its
+operands: 784 x 100 rose from 0.53 to 0.58 of the peak, 100 x 100 gained nothing."""
 
 MAX_BATCH = 4096
-"""Rows of a batch up to which the weight gradient copies its operands: the room for them grows with it."""
+"""Largest batch for which the weight gradient copies its operands: the memory for them grows with it."""
 
 COLUMNS = 32 * TILE_ROWS
-"""Columns of the inputs that the weight gradient copies at a time, at most."""
+"""Largest number of input columns that the weight gradient copies at a time."""
 
 LEAST_COLUMNS = 16 * TILE_ROWS
 COLUMN_BYTES = 128 * 1024
-"""What that copy should take: with 16 lanes, 1024 x 1024 at batch 512 rose from 0.82 to 0.845 of the peak when it took
-fewer than 32 tiles, and 512 x 512 at batch 256 by 0.01; at batch 128 fewer are slower."""
+"""Preferred size of that copy: with 16 lanes, 1024 x 1024 at batch 512 rose from 0.82 to 0.845 of the peak with a copy
+of fewer than 32 tiles, and 512 x 512 at batch 256 by 0.01; at batch 128 fewer are slower."""
 
 TILE_SCRATCH = TILE_ROWS * PANEL_VECTORS * LANES
-"""Floats at the front of a thread's scratch: a gradient tile on its way to an update rule."""
+"""Floats at the front of a thread's scratch: a gradient tile for an update rule."""
 
 
 def scratch_size(batch_size: int) -> int:
-    """Floats of scratch that one thread needs."""
+    """Return the number of floats of scratch that one thread needs."""
     rows = batch_size if batch_size <= MAX_BATCH else 0
     return TILE_SCRATCH + max(COPIED_ROWS, rows) * TILE_VECTORS * LANES + rows * COLUMNS
 
 
 @kernel
 def k_block(n: int, n_rows: int) -> int:
-    """Into how many k a sum over `n` is cut for `n_rows` rows: all of them where copying the panel would not pay."""
+    """Return the length of a block of a sum over `n` for `n_rows` rows: all of it if copying panels would not pay."""
     if n <= COPIED_ROWS or n_rows < MIN_ROWS:
         return n
     n_blocks = (n + COPIED_ROWS - 1) // COPIED_ROWS
@@ -58,14 +58,14 @@ def copies_operands(n_in: int, n_rows: int, n_panels: int) -> bool:
 
 @kernel
 def columns_at_once(n_rows: int) -> int:
-    """How many columns of `n_rows` inputs the weight gradient copies at a time."""
+    """Return the number of columns of `n_rows` inputs that the weight gradient copies at a time."""
     n_tiles = COLUMN_BYTES // (4 * TILE_ROWS * n_rows)
     return max(LEAST_COLUMNS, min(n_tiles * TILE_ROWS, COLUMNS))
 
 
 @kernel
 def copy_panel(source: int, stride: int, n_rows: int, vectors: int, target: int) -> None:
-    """Copy a panel, `vectors` wide and rows `stride` bytes apart, to consecutive rows."""
+    """Copy a panel, `vectors` wide with rows `stride` bytes apart, to consecutive rows."""
     width = vectors * LANE_BYTES
     for k in range(n_rows):
         row = source + k * stride

@@ -16,8 +16,9 @@ def keep_bits(
 ) -> None:  # fmt: skip
     """Set the bit of every unit that is kept: where 16 random bits are not below `threshold`.
 
-    keep  (>= n_rows * ld,) uint8, a byte per `GROUP` units, rows below n_rows written up to that of the last unit;
-          of their padding some is cleared
+    keep  (>= n_rows * ld,) uint8, a byte per `GROUP` units, rows below n_rows written up to the last unit's byte; some
+    of
+          their padding is cleared
 
     Cost: one Philox block (20 multiplications) for eight units.
     """
@@ -28,8 +29,8 @@ def keep_bits(
     for begin in range(0, n_blocks, CHUNK):
         bits = philox_bits(begin, step, DROPOUT + 256 * layer, stream, seed, threshold)
         if whole and begin + per_row + CHUNK <= n_blocks:
-            # Eight bytes at a time; what they spill past the end of a row clears padding, or the next overwrites it.
-            # Byte by byte, as below, 100 x 100 units took 3.5 microseconds in place of 2.2.
+            # Eight bytes at a time; those beyond the end of a row clear padding, or the next row overwrites them.
+            # Byte by byte, as below, 100 x 100 units took 3.5 microseconds instead of 2.2.
             left = per_row - q
             if left >= CHUNK:
                 store_i64(place + q, bits)
@@ -58,5 +59,5 @@ def keep_bits(
 def kept(
     seed: int, stream: int, layer: int, step: int, n_rows: int, n_units: int, threshold: int, ld: int, keep: np.ndarray
 ) -> None:  # fmt: skip
-    """Set the bits of one layer in one training step for Python to look at, see `keep_bits`."""
+    """Compute `keep_bits` of one layer in one training step for Python."""
     keep_bits(seed, stream, layer, step, n_rows, n_units, threshold, ld, keep)

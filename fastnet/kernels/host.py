@@ -1,7 +1,7 @@
-"""What the processor offers: the one place that chooses lanes and the shape of the register tiles.
+"""The processor: the one place that chooses lanes and the shape of the register tiles.
 
-`LANES` float32 values share a vector register: 16 with AVX-512, 8 with AVX2, 4 elsewhere. Results never depend on it
-(every output element is one sequential chain of fused multiply-adds, see docs/kernels.md); only speed does.
+`LANES` float32 values share a vector register: 16 with AVX-512, 8 with AVX2, 4 elsewhere. Only speed depends on it,
+never a result: every output element is one sequential chain of fused multiply-adds, see docs/kernels.md.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from numba import config
 
 
 def _features() -> frozenset[str]:
-    """Names of the instruction sets that Numba compiles for (its own environment variables included)."""
+    """Return the names of the instruction sets that Numba compiles for, after its own environment variables."""
     if config.CPU_FEATURES is not None:
         return frozenset(name[1:] for name in config.CPU_FEATURES.split(",") if name.startswith("+"))
     if config.CPU_NAME not in (None, "host"):
@@ -22,7 +22,7 @@ def _features() -> frozenset[str]:
 
 
 def target() -> str:
-    """Name what Numba compiles for, so that folders of compiled code can be told apart."""
+    """Return the name of Numba's target, which distinguishes folders of compiled code."""
     return f"{config.CPU_NAME or llvm.get_host_cpu_name()} {','.join(sorted(_features()))}"
 
 
@@ -33,7 +33,7 @@ _VECTOR_FEATURES = (
 
 
 def vector_features() -> list[str]:
-    """Name those instruction sets with vectors that the kernels are compiled for."""
+    """Return the names of the instruction sets with vectors that the kernels are compiled for."""
     present = _features()
     return [name for name in _VECTOR_FEATURES if name in present]
 
@@ -60,10 +60,10 @@ TILE_VECTORS = 2 if LANES == 8 else 4
 """Vectors per row of the dense tile: 6 x 2 leaves 4 of AVX2's 16 registers for operands, 6 x 4 leaves 8 of 32."""
 
 COPIED_BYTES = (32 if LANES == 16 else 16) * 1024
-"""Bytes of a packed panel: half of the first-level cache, so that the rows that stream past it find room beside it."""
+"""Bytes of a copied panel: half of the first-level cache, so that the rows that stream past it fit next to it."""
 
 COPIED_ROWS = COPIED_BYTES // (TILE_VECTORS * LANE_BYTES)
-"""Rows of a packed panel, of the widest that the dense products use."""
+"""Rows of a copied panel of the greatest width."""
 
 LIST_VECTORS = 8 if LANES == 16 else 14
 """Widest panel of the products that walk lists of non-zeros, one row at a time: as many chains as registers allow, so
@@ -85,15 +85,15 @@ COMPRESSES = GROUP == 8 and "avx512vbmi2" in _features()
 """Whether one instruction lists the set bits of 64."""
 
 LIST_ROOM = 64 if COMPRESSES else 8
-"""Entries that are written at once to a list of active units, of which only some may count."""
+"""Entries written at once to a list of active units, of which only some may count."""
 
 LINE_BYTES = 64
 """Bytes of a cache line."""
 
 ALIGNMENT = LINE_BYTES
-"""Of buffers, in bytes. NumPy alone aligns to 16, and then AVX2 loads that cross lines cost a quarter of the speed."""
+"""Alignment of buffers in bytes. With NumPy's 16, AVX2 loads that cross lines cost a quarter of the speed."""
 
 
 def round_up(value: int, multiple: int) -> int:
-    """Smallest multiple of `multiple` that is not below `value`."""
+    """Return the smallest multiple of `multiple` that is at least `value`."""
     return -(-value // multiple) * multiple

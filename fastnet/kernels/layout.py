@@ -1,4 +1,4 @@
-"""Where everything of a network lies in flat buffers, for machines: one row of integers per layer.
+"""Where everything of a network lies in flat buffers: one row of integers per layer.
 
 Parameters are ONE flat float32 buffer; columns are padded to whole vectors and rows to whole tiles, so that no kernel
 ever meets a remainder. Padding is zero and stays zero. A network of any depth and width is such a table, so the
@@ -22,25 +22,25 @@ from fastnet.kernels.host import ALIGNMENT, GROUP, LANES, LIST_ROOM, MASK_BYTES,
     LD_ACTIVE,         # bytes per row of activity bits
     LISTS, MARKS,      # offsets of the lists of active outputs and of their begins and ends
     N_BLOCKS,          # blocks of such a list
-    CAPACITY,          # entries of a list a row: every column, and room for what is written beyond the last
+    CAPACITY,          # entries of a row's list: every column, and room for surplus entries written at the end
     PANELS,            # then (count, wide count, wide width) for each product of `panels`
 ) = range(13)  # fmt: skip
 N_FIELDS = PANELS + 3 * panels.N_PRODUCTS
 
 LIST_BLOCK = 128 if LANES == 16 else 64
 """Columns of one block of a list: 64 rows of w in a panel of 14 AVX2 vectors are 28 kB, which the first-level cache
-holds; there, walking all 100 rows at once took a quarter longer. Processors with 16 lanes wait less for the second: 128
-at once shortened a whole trial from 60.4 to 56.5 ms."""
+holds; there, walking all 100 rows at once took a quarter longer. Processors with 16 lanes wait less for the second
+level: 128 at once shortened a whole trial from 60.4 to 56.5 ms."""
 
 MIN_LISTED = 32
-"""Columns of a result from which lists of hidden outputs are used: for the ten logits of the book's network a walk took
-8 microseconds and the dense product 4."""
+"""Smallest number of result columns for which lists of hidden outputs are used: for the ten logits of the book's
+network a walk took 8 microseconds and the dense product 4."""
 
 _LINE = ALIGNMENT // 4
 
 
 def leading(n: int) -> int:
-    """Floats per row of a matrix with `n` columns: whole vectors, and whole tiles where columns become rows."""
+    """Return the floats per row of a matrix of `n` columns: whole vectors, and whole tiles if columns become rows."""
     return round_up(round_up(n, TILE_ROWS), LANES)
 
 
@@ -61,12 +61,13 @@ class Layout:
     table : (L, N_FIELDS) int64
         One row per weight layer.
     n_parameters : int
-        Floats in the parameter buffer, padding included; each optimizer state is as large.
+        Floats in the parameter buffer, padding included; each optimizer state has the same size.
     n_rows : int
         Rows of every activation buffer: batch or evaluation block, whichever is larger, in whole tiles.
     n_floats, n_bytes, n_lists, n_marks : int
-        Size of one thread's workspace: floats (outputs, two gradients, a transposed weight, derivatives of the hidden
-        outputs where they are wanted), activity bits, lists of active outputs, and their begins (the ends are as many).
+        Size of one thread's workspace: floats (outputs, two gradients, a transposed weight, and if wanted the
+        derivatives of the hidden outputs), activity bits, lists of active outputs, and their begins (the number of ends
+        is the same).
     gradient, gradient_size, transposed : int
         Float offsets in the workspace of the first gradient, from it to the second, and of wᵀ.
     keep : int
@@ -90,7 +91,7 @@ class Layout:
 
     @property
     def offsets(self) -> np.ndarray:
-        """What the kernels read beside the table, as int64: see `GRADIENT` and the other places."""
+        """Offsets that the kernels read in addition to the table, int64: see `GRADIENT` and the other places."""
         return np.array([self.gradient, self.gradient_size, self.transposed, self.keep, self.slopes], np.int64)
 
 
@@ -141,9 +142,9 @@ def layout(sizes: tuple[int, ...], n_rows: int, *, slopes: bool = False) -> Layo
 
 
 def panels_of(table: np.ndarray, *, listed_inputs: bool, listed_hidden: bool, training: bool) -> set[tuple[int, int]]:
-    """Name the microkernels (product, vectors) that a network calls, for `panels.compile_panels`.
+    """Return the microkernels (product, vectors) that a network calls, for `panels.compile_panels`.
 
-    `listed_inputs` says that the first layer skips zeros, `listed_hidden` that the others may.
+    `listed_inputs` means that the first layer skips zeros, `listed_hidden` that the others may.
     """
     wanted: set[tuple[int, int]] = set()
     for index, row in enumerate(table):
@@ -173,7 +174,7 @@ def _widths(row: np.ndarray, product: int) -> set[int]:
 
 
 def pack_parameters(table: np.ndarray, weights: list[np.ndarray], biases: list[np.ndarray], flat: np.ndarray) -> None:
-    """Copy (n_in, n_out) weights and (n_out,) biases into the padded buffer; the padding is left as it is."""
+    """Copy (I, O) weights and (O,) biases into the padded buffer; the padding is left as it is."""
     for row, weight, bias in zip(table, weights, biases, strict=True):
         _matrix(row, flat)[...] = weight
         flat[row[B] : row[B] + row[N_OUT]] = bias

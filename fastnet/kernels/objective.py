@@ -1,8 +1,8 @@
 """The objectives: loss, gradient and score of raw outputs and targets.
 
 An objective is one kernel, its formula: it goes through a block of samples, returns the loss, the score and the loss
-that training descends, and writes the gradient where it is wanted. `stage` compiles what the loop of training calls by
-address from it, after the forward product of a batch and of an evaluation's block. Label smoothing, like whatever else
+that training descends, and writes the gradient if it is wanted. `stage` compiles from it what the training loop calls
+by address, after the forward product of a batch or of an evaluation block. Label smoothing, like everything else that
 belongs to one objective alone, is a part of its formula.
 """
 
@@ -31,18 +31,18 @@ _LN2_HIGH, _LN2_LOW = np.float32(0.693359375), np.float32(-2.12194440e-4)
 _LOWEST = np.float32(-87.0)
 _C2, _C3, _C4 = np.float32(0.5), np.float32(0.16666654), np.float32(0.041665795)
 LOG_ROWS = 30
-"""Samples whose sums of exponentials are multiplied before one logarithm: at most 65,536 classes to the 30th is 2^480,
-within float64. Evaluation blocks are multiples of it."""
+"""Samples whose sums of exponentials are multiplied before one logarithm: at most 65,536 classes to the power of 30 is
+2^480, within float64. Evaluation blocks are multiples of it."""
 
 _C5, _C6 = np.float32(0.008333452), np.float32(0.0013981999)
 
 
 @kernel
 def exp(x: Any) -> Any:
-    """e^x of each lane of a vector, x <= 88, by arithmetic of our own (libm's bits differ between machines).
+    """Return e^x of each lane of a vector, x <= 88, by our own arithmetic (libm's bits differ between machines).
 
-    Below -87 it is e^-87; a NaN stays one. Cody and Waite's reduction x = n ln 2 + r with |r| <= ln 2 / 2, a
-    polynomial of degree 6, and the exponent written directly.
+    Below -87 it is e^-87; NaN stays NaN. Cody and Waite's reduction x = n ln 2 + r with |r| <= ln 2 / 2, a polynomial
+    of degree 6, and the exponent written directly.
     """
     x = at_least(x, _LOWEST)
     n = round_even(x * splat(_LOG2E))
@@ -59,7 +59,7 @@ def exp(x: Any) -> Any:
 
 @kernel
 def exp_shifted(source: int, n: int, shift: np.float32, target: int) -> None:
-    """Write e^(x - shift) of `n` floats at an address, in whole vectors; what lies beyond `n` becomes zero."""
+    """Write e^(x - shift) of `n` floats at an address, in whole vectors; elements beyond `n` become zero."""
     for j in range(0, n, LANES):
         shifted = load_vector(source + 4 * j) - splat(shift)
         store_vector(first_lanes(exp(shifted), n - j), target + 4 * j)
@@ -76,7 +76,7 @@ def _largest(row: int, n: int) -> np.float32:
 
 @kernel
 def _is_first(row: int, label: int, largest: np.float32) -> bool:
-    """Whether `label` is where the largest logit stands, and stands first: what argmax would choose."""
+    """Whether `label` is the first place of the largest logit: what argmax would choose."""
     first = load_f32(row + 4 * label) == largest
     for j in range(label):
         first = first and load_f32(row + 4 * j) != largest
@@ -92,7 +92,7 @@ def _total(row: int, n: int) -> np.float32:
 
 
 class Outputs(NamedTuple):
-    """What a network put out for B samples, and where their targets are; addresses and strides in bytes."""
+    """The outputs of a network for B samples, and the place of their targets; addresses and strides in bytes."""
 
     values: int  # address, (B, K) float32
     ld: int  # bytes from one row to the next
@@ -106,15 +106,15 @@ class Outputs(NamedTuple):
 def cross_entropy(
     block: Outputs, loss: float, smoothing: float, backward: int, gradient: int
 ) -> tuple[float, float, float]:
-    """Softmax cross-entropy of (B, K) logits and B classes; the score is the number of right answers.
+    """Softmax cross-entropy of (B, K) logits and B classes; the score is the number of correct answers.
 
     gradient  (B, K) float32, written in whole vectors, zero beyond K: (softmax - target) / B; without `backward` its
               first row is scratch
 
     Returns `loss` plus the sum over the samples, the score, and the first of the two with smoothed labels. The sums
-    over classes and samples run in order, on from the `loss` given, so that blocks of any multiple of `LOG_ROWS`
-    samples give the same bits. The log is float64, one for `LOG_ROWS` samples: a logarithm a sample took half of the
-    time. A NaN anywhere makes the loss NaN.
+    over classes and samples run in order and continue from the given `loss`, so that blocks of any multiple of
+    `LOG_ROWS` samples give the same bits. The log is float64, one for `LOG_ROWS` samples: a logarithm per sample took
+    half of the time. A NaN anywhere makes the loss NaN.
     """
     n_out, n_rows = block.n_out, block.n_rows
     correct = 0
@@ -146,10 +146,10 @@ def cross_entropy(
 
 @kernel
 def _smooth_labels(block: Outputs, smoothing: float, gradient: int) -> float:
-    """Return what label smoothing adds to the loss, and correct the gradient, but for what lies beyond K.
+    """Return what label smoothing adds to the loss, and correct the gradient except beyond K.
 
-    Of the target's 1 at the label, `smoothing` is spread evenly over all classes (Szegedy et al. 2016). A pass of its
-    own, so that the bits and the time without smoothing stay what they are.
+    Of the target's 1 at the label, `smoothing` is spread evenly over all classes (Szegedy et al. 2016). This is a
+    separate pass, so that bits and time without smoothing stay the same.
     """
     n_out, n_rows = block.n_out, block.n_rows
     moved = np.float32(smoothing / n_rows)
@@ -176,8 +176,8 @@ def squared_error(
     gradient  (B, K) float32, written in whole vectors, zero beyond K: (output - target) / B; not written without
               `backward`
 
-    Returns `loss` plus the sum over the samples, the score, and the first once more. Both sums run in order in float64,
-    so that blocks of any size give the same bits. A NaN anywhere makes the loss NaN.
+    Returns `loss` plus the sum over the samples, the score, and the first again. Both sums run in order in float64, so
+    that blocks of any size give the same bits. A NaN anywhere makes the loss NaN.
     """
     n_out = block.n_out
     share = _ONE / np.float32(block.n_rows)
@@ -200,7 +200,7 @@ def squared_error(
 
 @kernel
 def softmax(logits: int, ld: int, probabilities: np.ndarray) -> None:
-    """Turn logits at an address, rows `ld` bytes apart, into (B, K) probabilities; the logits are overwritten."""
+    """Turn logits at an address, with rows `ld` bytes apart, into (B, K) probabilities; the logits are overwritten."""
     n_out = probabilities.shape[1]
     for r in range(probabilities.shape[0]):
         row = logits + r * ld
@@ -222,15 +222,15 @@ OBJECTIVES = {
     "cross-entropy": Objective(cross_entropy, "accuracy", True),
     "squared-error": Objective(squared_error, "mean squared error", False),
 }
-"""By the names of `fastnet.reference.OBJECTIVES`."""
+"""Keyed by the names in `fastnet.reference.objective.OBJECTIVES`."""
 
 formula = cross_entropy
-"""What `_apply` calls; `stage` compiles it with another objective under this name."""
+"""The objective that `_apply` calls; `stage` compiles it with another one under this name."""
 
 
 @kernel
 def _block_of(c: int, rows: int, n_rows: int) -> Outputs:
-    """Return what the last layer of a context holds for `n_rows` samples (numbers at address `rows`)."""
+    """Return the last layer's outputs in a context for `n_rows` samples (numbers at address `rows`)."""
     net = open_net(c)
     last = net.layers[net.layers.shape[0] - 1]
     values = address_of(open_work(c).floats) + 4 * last[Y]
@@ -240,8 +240,8 @@ def _block_of(c: int, rows: int, n_rows: int) -> Outputs:
 def _apply(c: int, rows: int, n_rows: int, backward: int) -> float:
     """Go through `n_rows` samples; return the summed loss that training descends.
 
-    With `backward` write the gradient, and leave in `LOSS` and `SCORE` the sums of these samples as an evaluation takes
-    them; otherwise go on with the sums that are there.
+    With `backward`, write the gradient and leave in `LOSS` and `SCORE` the sums of these samples as an evaluation
+    computes them; otherwise continue the sums that are there.
     """
     work = open_work(c)
     gradient = address_of(work.floats) + 4 * open_net(c).offsets[GRADIENT]
@@ -264,7 +264,7 @@ _COMPILED: dict[str, Any] = {}
 def stage(name: str) -> int:
     """Compile the stage of an objective, once, and return its address.
 
-    One stage with two ways through it, and not one for each: that took a third of a second more of a cold start.
+    One stage with two paths, not one stage for each: that took a third of a second more of a cold start.
     """
     if name not in _COMPILED:
         source = _jit.with_names(_apply, {"formula": OBJECTIVES[name].formula})

@@ -1,8 +1,8 @@
-"""What kernels hand to each other: operands, results and rules, bundled by what belongs together.
+"""Bundles of operands, results and rules that kernels pass to each other.
 
-Addresses and strides are in bytes. B are the samples of a batch, I a layer's inputs, O its outputs. The bundles are
-passed by value, to a function that is called through its address as well: they become the same registers and stack
-places as their fields would one by one.
+Addresses and strides are in bytes. B are the samples of a batch, I a layer's inputs, O its outputs. Bundles are passed
+by value, also to functions called through an address: they become the same registers and stack places as their fields
+would one by one.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Lists(NamedTuple):
 
 
 class End(NamedTuple):
-    """What becomes of a finished tile."""
+    """How a finished tile is stored."""
 
     kind: int  # see `panels.LINEAR`
     active: int  # address of the activity bits: written by the forward product, read by the input gradient
@@ -50,7 +50,7 @@ class End(NamedTuple):
 
 
 class Curve(NamedTuple):
-    """What becomes of a finished result where the activation is no epilogue of the tile; see `activation`."""
+    """How a finished result is transformed where the activation is not an epilogue of the tile; see `activation`."""
 
     stage: int  # address of the stage that overwrites it, 0 for none
     slopes: int  # address of the derivatives, laid out like it: written in training, then read; 0 where not wanted
@@ -66,13 +66,13 @@ class Rule(NamedTuple):
 
 
 class Layer(NamedTuple):
-    """A layer and the room to work on it."""
+    """A layer and the memory to compute it in."""
 
     table: np.ndarray  # (products, widths) int64, addresses of the microkernels, see `panels.TABLE`
     row: np.ndarray  # its row of the layout table
     params: int  # address of the network's parameters
     scratch: np.ndarray  # (threads, .) float32
-    identity: int  # address, int64 0, 1, 2, ...: the row numbers of a matrix that is taken as it lies
+    identity: int  # address, int64 0, 1, 2, ...: the row numbers of a matrix in its own order
 
 
 class Span(NamedTuple):
@@ -83,17 +83,17 @@ class Span(NamedTuple):
 
 
 class Terms(NamedTuple):
-    """Which part of its sums a microkernel makes."""
+    """The part of its sums that a microkernel computes."""
 
     n: int  # terms
     begin: int  # 1 where they are the first; otherwise the sums so far are in the result
 
 
 class Ahead(NamedTuple):
-    """What is copied next: each tile asks for some of it."""
+    """The panel to be copied next; each tile prefetches some of it."""
 
     at: int  # address of the next row to ask for
-    n_rows: int  # rows a tile
+    n_rows: int  # rows per tile
 
 
 class Columns(NamedTuple):
@@ -102,14 +102,14 @@ class Columns(NamedTuple):
     numbers: int  # address, int64 row numbers
     at: int
     ld: int
-    tile: int  # bytes from the first row of one tile of columns to that of the next
+    tile: int  # bytes from one tile of columns to the next
 
 
 class Pairs(NamedTuple):
-    """The non-zero feature pairs of all samples, and room to turn those of a batch around; see `sparsity`."""
+    """The non-zero feature pairs of all samples, and memory to transpose those of a batch; see `sparsity`."""
 
     rows: np.ndarray  # (B,) int64, the batch
-    lists: np.ndarray  # with `values` and `starts` what `non_zero_lists(x, PAIR)` returned
+    lists: np.ndarray  # with `values` and `starts` the result of `non_zero_lists(x, PAIR)`
     values: np.ndarray
     starts: np.ndarray
     samples: np.ndarray  # (threads, PAIRS_IN_BLOCK, capacity) uint16, positions in the batch, written
@@ -118,10 +118,10 @@ class Pairs(NamedTuple):
 
 
 class Turned(NamedTuple):
-    """A block of pair lists turned around: the samples of every pair of features, and their two values."""
+    """A transposed block of pair lists: for each pair of features its samples and their two values."""
 
-    samples: int  # address, uint16: those of pair q begin at entry q * capacity
-    values: int  # address, two float32 an entry
+    samples: int  # address, uint16: pair q begins at entry q * capacity
+    values: int  # address, two float32 per entry
     capacity: int
     counts: int  # address, int64 per pair
 
@@ -130,7 +130,7 @@ _NUMBERS: dict[type[Any], Any] = {int: types.int64, float: types.float32}
 
 
 def signature(*operands: type[Any]) -> Any:
-    """Return the Numba signature of what is called by its address with these bundles and numbers, without a result."""
+    """Return the Numba signature of a function called by address with these bundles and numbers, without a result."""
     return types.void(*(_NUMBERS.get(operand) or _kind(operand) for operand in operands))
 
 

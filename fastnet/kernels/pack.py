@@ -1,11 +1,11 @@
-"""Many networks at once: every thread takes the next trial of a pack, trains it from first to last, and takes another.
+"""Many networks at once: every thread takes the next trial of a pack, trains it, and takes another.
 
-Each trial has its own random stream and its own hyperparameters. Which thread trains which changes nothing in the
-results, so a pack gives the same bits on any number of threads.
+Each trial has its own random stream and hyperparameters. The division over threads does not affect the results, so a
+pack gives the same bits on any number of threads.
 
-The trials of a pack may differ in architecture: a thread has a context for every kind of network, all of them in one
-piece of memory, as large as the largest kind needs. They can be trained some epochs at a time: between two calls the
-parameters of those that go on lie in buffers of the caller's (successive halving).
+The trials of a pack may differ in architecture: a thread has a context for every kind of network, all in one piece of
+memory, as large as the largest kind needs. They can be trained a few epochs at a time: between two calls, the
+parameters of those that continue lie in buffers of the caller (successive halving).
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ from fastnet.kernels.step import (
 from fastnet.kernels.vector import load_vector, store_vector
 
 NEXT, STOP = 0, 1
-"""Entries of the control array: the next trial to take, and the request to end."""
+"""Entries of the control array: the next trial to take, and the request to stop."""
 
 
 def _initialise(c: int) -> None:
@@ -130,7 +130,7 @@ def _begin(c: int, job: Job, i: int) -> None:
     if job.first == 0:
         invoke(job.initialise, c)
         return
-    for j in range(work.floats.shape[0]):  # what other architectures left in it
+    for j in range(work.floats.shape[0]):  # other architectures have used it
         work.floats[j] = np.float32(0.0)
     for k in range(work.state.shape[0]):
         work.state[k] = job.states[i, k]
@@ -139,7 +139,7 @@ def _begin(c: int, job: Job, i: int) -> None:
 
 @kernel
 def _leave(c: int, job: Job, i: int) -> None:
-    """Put trial `i` aside, to be gone on with in a later call."""
+    """Save trial `i`, to be continued in a later call."""
     work = open_work(c)
     for row in range(job.hypers.shape[1]):
         for k in range(job.hypers.shape[2]):
@@ -150,7 +150,7 @@ def _leave(c: int, job: Job, i: int) -> None:
 
 
 def _work_through(contexts: int, address: int) -> None:
-    """Train trials of the job at an address in one thread's contexts until none is left or a stop is asked for."""
+    """Train trials of the job at an address in one thread's contexts until none is left or a stop is requested."""
     job = open_job(address)
     stop = address_of(job.control) + 8 * STOP
     while load_shared(stop) == 0:
@@ -172,12 +172,13 @@ def _work_through(contexts: int, address: int) -> None:
 def train_pack(contexts: np.ndarray, worker: int, job: np.ndarray) -> None:
     """Let every thread work through a job.
 
-    contexts  (threads, kinds, N_PLACES) int64: for each thread one context a kind of network; a thread's contexts may
-              share their workspace
+    contexts  (threads, kinds, N_PLACES) int64: one context per thread and kind of network; a thread's contexts may
+    share
+              their workspace
     worker    address from `worker_stage()`      job  from `context.job_row`
 
-    Nothing but the division over threads is compiled as parallel code: with the trials' loop in it, it took 2 seconds
-    of a cold start, and 0.6 without.
+    Only the division over threads is compiled as parallel code: with the loop over trials in it, it took 2 seconds of a
+    cold start, and 0.6 without.
     """
     for t in prange(contexts.shape[0]):
         first = address_of(contexts) + 8 * N_PLACES * contexts.shape[1] * np.int64(t)
@@ -191,7 +192,7 @@ def work_through(contexts: np.ndarray, worker: int, job: np.ndarray) -> None:
 
 
 def run(contexts: np.ndarray, worker: int, job: np.ndarray) -> None:
-    """Work through a job with as many threads as there are contexts; the operands are those of `train_pack`."""
+    """Work through a job with one thread per row of contexts; the operands are those of `train_pack`."""
     if threads.layer_problem():
         threads.run_each(lambda i: work_through(contexts[i], worker, job), len(contexts))
     else:
@@ -246,7 +247,7 @@ def predict_rows(
 
 
 def compile_division() -> None:
-    """Compile what divides a job over threads, once."""
+    """Compile the division of a job over threads, once."""
     if threads.layer_problem():
         work_through.compile((types.int64[:, ::1], types.int64, types.int64[::1]))
     else:
@@ -254,11 +255,11 @@ def compile_division() -> None:
 
 
 def thread_limit() -> int:
-    """Most threads that Numba was started with."""
+    """Return the number of threads that Numba was started with."""
     return int(config.NUMBA_NUM_THREADS)
 
 
 def use_threads(count: int) -> None:
-    """Let parallel kernels that are called from this thread use that number of threads, or all that Numba has."""
+    """Let parallel kernels called from this thread use that number of threads, or all that Numba has."""
     _jit.start_threads()
     set_num_threads(min(count, thread_limit()))

@@ -1,9 +1,9 @@
 """The microkernels: the three products of a layer on the register tile, one column panel at a time.
 
-A panel is up to a few vectors of columns of the result. For each product there is a dense microkernel (tile of
-`TILE_ROWS` rows, every k) and a listed one (tile of one or two rows, only the k in a list). They are compiled one by
-one, on demand, for the panel widths that a network needs, and called through the address table `TABLE`, so that each
-exists once in memory and a caller compiles in a moment.
+A panel is up to a few vectors of columns of the result. Each product has a dense microkernel (tile of `TILE_ROWS` rows,
+every k) and a listed one (tile of one or two rows, only the k in a list). They are compiled one by one, on demand, for
+the panel widths that a network needs, and called through the address table `TABLE`, so that each exists once in memory
+and a caller compiles in a moment.
 
 Arguments are the bundles of `operands` and int64 numbers; nothing is checked here.
 """
@@ -56,19 +56,19 @@ N_PRODUCTS = 7
 
 PAIR = 2
 """Features per tile of the listed weight gradient: neighbouring pixels are mostly zero together, and a second row per
-loaded vector lifts the product from load-bound (1.3 FMA a cycle) to FMA-bound."""
+loaded vector turns the product from load-bound (1.3 FMA a cycle) to FMA-bound."""
 
 _LIMITS = (
     TILE_VECTORS, LIST_VECTORS, LIST_VECTORS, TILE_VECTORS, LIST_VECTORS, TILE_VECTORS, PAIR_VECTORS
 )  # fmt: skip
 
 TABLE = np.zeros((N_PRODUCTS, PANEL_VECTORS + 1), np.int64)
-"""Address of each compiled microkernel by product and panel width in vectors; 0 where not compiled."""
+"""Address of each compiled microkernel by product and panel width in vectors; 0 if not compiled."""
 
 
 @_jit.kernel
 def _ask(source: int, stride: int, n_rows: int, width: int) -> int:
-    """Ask for `width` bytes in each of some rows; return the row after them."""
+    """Prefetch `width` bytes in each of `n_rows` rows; return the row after them."""
     for _ in range(n_rows):
         for byte in range(0, width, LINE_BYTES):
             prefetch(source + byte)
@@ -77,7 +77,7 @@ def _ask(source: int, stride: int, n_rows: int, width: int) -> int:
 
 
 def _forward(vectors: int) -> tuple[Any, Callable[..., None]]:
-    """Return signature and source of the dense forward product, tiles of six rows, every input."""
+    """Return signature and source of the dense forward product, in tiles of six rows."""
     row_bytes = _jit.typed(vectors * LANE_BYTES)
 
     def forward(span: Span, x: Rows, w: Matrix, terms: Terms, bias: int, y: Matrix, end: End, ahead: Ahead) -> None:
@@ -129,9 +129,9 @@ def _forward_listed(vectors: int, packed: int) -> tuple[Any, Callable[..., None]
     ) -> None:
         """Compute y = end(x @ w + bias): rows of B, a panel of O, the inputs of a block of I that are not zero.
 
-        Entry p of a list names an input, counted from the block's first, where w and, unless it is packed, x begin. Its
-        value is entry p of x where that is packed like the lists, else the column of the row. All blocks but the last
-        leave their sums in y as they are.
+        Entry p of a list is an input, counted from the block's first, where w and, unless it is packed, x begin. Its
+        value is entry p of x if that is packed like the lists, otherwise that column of the row. All blocks but the
+        last leave their sums in y as they are.
         """
         for r in range(span.first, span.last):
             row = load_i64(x.numbers + 8 * r)
@@ -170,7 +170,7 @@ def _forward_active(vectors: int) -> tuple[Any, Callable[..., None]]:
 
 
 def _input_gradient(vectors: int) -> tuple[Any, Callable[..., None]]:
-    """Return signature and source of the dense input gradient, tiles of six rows, every output."""
+    """Return signature and source of the dense input gradient, in tiles of six rows."""
     row_bytes = _jit.typed(vectors * LANE_BYTES)
 
     def input_gradient(span: Span, dy: Matrix, wt: Matrix, terms: Terms, dx: Matrix, end: End, ahead: Ahead) -> None:
@@ -231,7 +231,7 @@ def _input_gradient_active(vectors: int) -> tuple[Any, Callable[..., None]]:
 
 
 def _weight_gradient(vectors: int) -> tuple[Any, Callable[..., None]]:
-    """Return signature and source of the dense weight gradient, tiles of six inputs, every sample."""
+    """Return signature and source of the dense weight gradient, in tiles of six inputs."""
     row_bytes, tile_rows = _jit.typed(vectors * LANE_BYTES), _jit.typed(TILE_ROWS)
 
     def weight_gradient(
@@ -239,8 +239,8 @@ def _weight_gradient(vectors: int) -> tuple[Any, Callable[..., None]]:
     ) -> None:
         """Compute dw = x.T @ dy for `n_columns` of I, a panel of O, and update w by it from registers or `scratch`.
 
-        x (B, I) and dy (B, O) are read, w (I, O) and its optimizer states updated. The weights are asked for before the
-        sum that updates them: they come from the third-level cache where layers are wide.
+        x (B, I) and dy (B, O) are read, w (I, O) and its optimizer states updated. The weights are prefetched before
+        the sum that updates them: in wide layers they come from the third-level cache.
         """
         column = x.at
         for i in range(0, n_columns, TILE_ROWS):
@@ -305,10 +305,7 @@ _COMPILED: dict[tuple[int, int], Any] = {}
 def widths(n_vectors: int, product: int) -> tuple[int, int, int]:
     """Cut `n_vectors` columns of vectors into panels of nearly equal width, as wide as the product's tile allows.
 
-    Returns
-    -------
-    n_panels, n_wide, wide : int
-        The first `n_wide` panels are `wide` vectors wide, the others one vector less.
+    Returns n_panels, n_wide, wide: the first `n_wide` panels are `wide` vectors wide, the others one vector less.
 
     Examples
     --------
@@ -322,7 +319,7 @@ def widths(n_vectors: int, product: int) -> tuple[int, int, int]:
 
 @one_at_a_time
 def compile_panels(wanted: Iterable[tuple[int, int]]) -> None:
-    """Compile the microkernels of `wanted` (product, vectors) that are not in `TABLE` yet."""
+    """Compile the microkernels among `wanted` (product, vectors) that are not in `TABLE` yet."""
     for product, vectors in wanted:
         if not TABLE[product, vectors]:
             signature, source = _SOURCES[product](vectors)

@@ -1,9 +1,9 @@
 """Counter-based random numbers: every draw is a pure function of (seed, stream, purpose, position).
 
 Philox4x32-10 of Salmon, Moraes, Dror and Shaw, "Parallel random numbers: as easy as 1, 2, 3" (SC 2011). The key is the
-seed; the counter says what the number is for, so that trials, layers, epochs and threads never share a state and any
-part of a study can be computed again alone. All arithmetic is integer or plain float64 (no libm), so that `reference`
-and every processor agree to the last bit.
+seed; the counter says what the number is for, so trials, layers, epochs and threads never share a state and any part of
+a study can be recomputed alone. All arithmetic is integer or plain float64 (no libm), so that `reference` and every
+processor agree to the last bit.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from fastnet.kernels._jit import entry, kernel, typed
 from fastnet.kernels.memory import I16, I32, I64, address_of, constant, write
 
 INIT, SHUFFLE, DROPOUT, SPACE = (typed(purpose) for purpose in range(1, 5))
-"""Purposes; layer number times 256 is added."""
+"""Purposes; the layer number times 256 is added."""
 
 _ZERO = typed(0)
 
@@ -29,7 +29,7 @@ _W0, _W1 = np.uint64(0x9E3779B9), np.uint64(0xBB67AE85)
 _LOW, _HALF = np.uint64(0xFFFFFFFF), np.uint64(32)
 _UNIT = 2.0**-32
 CHUNK = 8
-"""Counters that are taken at once: two AVX2 registers for each of four words, one of AVX-512."""
+"""Counters taken at once: two AVX2 registers for each of four words, one of AVX-512."""
 
 _CHUNK = 256
 _SQRT_HALF = 0.7071067811865476
@@ -65,7 +65,7 @@ def _philox(builder: Any, first: Any, c1: Any, c2: Any, c3: Any, seed: Any) -> t
 
     A loop over `philox` compiles to scalar code, which waits for its chain of ten multiplications: the bits of
     100 x 100 units took 26 microseconds, as long as the layer's forward product. Upper halves are cleared only where
-    something reads them, which the multiplication of lower halves does not.
+    they are read; the multiplication of lower halves ignores them.
     """
     low, half = _number(_LOW), _number(_HALF)
     counters = ir.Constant(ir.VectorType(I64, CHUNK), list(range(CHUNK)))
@@ -128,7 +128,7 @@ def philox_bits(typing: Any, first: Any, c1: Any, c2: Any, c3: Any, seed: Any, l
 
 @kernel
 def log_exact(x: float) -> float:
-    """Natural logarithm of a positive float64 by +, -, *, / alone: 2 artanh((m-1)/(m+1)) + e ln 2."""
+    """Return the natural logarithm of a positive float64 by +, -, *, / alone: 2 artanh((m-1)/(m+1)) + e ln 2."""
     m, e = math.frexp(x)
     if m < _SQRT_HALF:
         m, e = m * 2.0, e - 1
@@ -213,7 +213,7 @@ def _tail(r: float) -> float:
 
 @kernel
 def normal_quantile(p: float) -> float:
-    """Inverse of the normal distribution function: PPND16 of Wichura, AS 241 (Applied Statistics 37, 1988)."""
+    """Return the inverse of the normal distribution function: Wichura's PPND16, AS 241 (Appl. Statistics 37, 1988)."""
     q = p - 0.5
     if abs(q) <= 0.425:
         return _near_half(q)
@@ -225,12 +225,12 @@ def normal_quantile(p: float) -> float:
 def initial_weights(
     seed: int, stream: int, layer: int, n_in: int, n_out: int, ldw: int, deviation: float, w: np.ndarray
 ) -> None:
-    """Fill the (n_in, n_out) part of a padded weight matrix with normal numbers.
+    """Fill the (I, O) part of a padded weight matrix with normal numbers.
 
-    w  (>= n_in * ldw,) float32, written where i < n_in and j < n_out; weight (i, j) is number i * n_out + j.
+    w  (>= I * ldw,) float32, written where i < I and j < O; weight (i, j) is number i * O + j.
 
-    In chunks, so that the generator and the middle of the distribution run in vectors and only the tails one by one:
-    a third of the time that number after number took.
+    It works in chunks, so that the generator and the middle of the distribution run in vectors and only the tails one
+    by one: a third of the time of number after number.
     """
     purpose = INIT + 256 * layer
     words = np.empty((4, CHUNK), np.uint32)

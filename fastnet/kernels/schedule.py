@@ -1,7 +1,7 @@
-"""Schedules of the learning rate: a factor that is a pure function of the number of the step.
+"""Schedules of the learning rate: a factor that is a pure function of the step number.
 
-Plain float64 by `+ - * /` (no libm), so that `reference` and every processor agree to the last bit. What it depends on
-is the trial's own, never how many epochs are trained at a time: a trial that goes on later goes on as it would have.
+Plain float64 by `+ - * /` (no libm), so that `reference` and every processor agree to the last bit. It depends only on
+the trial's own settings, never on how many epochs are trained at a time: a trial continued later is not changed.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ _HALF_PI = 0.5 * math.pi
 
 @kernel
 def rate_factor(trial: Trial, step: int, n_steps: int) -> float:
-    """Return what the learning rate is multiplied by in a step, counted from 0, where an epoch has `n_steps`.
+    """Return the factor on the learning rate in a step, counted from 0, where an epoch has `n_steps`.
 
-    Warm-up rises linearly to 1 over `warmup_epochs`. In front of it or not, `STEP` multiplies by `step_factor` every
+    Warm-up rises linearly to 1 over `warmup_epochs`. With or without it, `STEP` multiplies by `step_factor` every
     `step_epochs` epochs from the beginning; `COSINE` falls from the end of the warm-up to 0 at the end of `epochs`.
 
-    One function and no loop over coefficients: it compiles in half the time that it took in pieces.
+    One function and no loop over coefficients: in pieces it took twice as long to compile.
     """
     warm = trial.warmup_epochs * n_steps
     factor = 1.0

@@ -1,12 +1,12 @@
-"""Lists of what is not zero, so that products skip the zeros, exactly.
+"""Lists of non-zero values, with which products skip the zeros exactly.
 
-A zero adds nothing to a chain of fused multiply-adds, so leaving it out gives the same bits (for finite weights) and
-less work. Two things are mostly or half zero: the inputs (MNIST has 81 % of zeros, one-hot tables more), whose lists
-are made once per data set, and the outputs of hidden layers after ReLU and dropout, whose lists are made from the
-activity bits that the forward product leaves.
+A zero adds nothing to a chain of fused multiply-adds, so omitting it gives the same bits (for finite weights) with less
+work. Two things are mostly or half zero: the inputs (MNIST has 81 % of zeros, one-hot tables more), whose lists are
+made once per data set, and the outputs of hidden layers after ReLU and dropout, whose lists are made from the activity
+bits that the forward product leaves.
 
-Whether lists are used follows from the data alone, never from the machine: for weights that are no longer finite the
-two ways differ, and a study must not. How long their blocks are may follow from it: that changes no chain.
+Whether lists are used depends on the data alone, never on the machine: for weights that are no longer finite the two
+ways differ, and a study must not. The length of their blocks may depend on the machine: it changes no chain.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ MAX_BATCH = 65_535
 """Positions in a batch are uint16: larger batches take the dense path."""
 
 MAX_INPUT_DENSITY = 0.5
-"""Share of non-zero inputs up to which lists are used."""
+"""Largest share of non-zero inputs for which lists are used."""
 
 MAX_ACTIVE = 0.6
-"""Share of active hidden outputs up to which lists are used. Measured for width 100 on AVX2: 17 microseconds with lists
-against 22 without at one half, equal at two thirds."""
+"""Largest share of active hidden outputs for which lists are used. Measured for width 100 on AVX2: 17 microseconds with
+lists against 22 without at one half, equal at two thirds."""
 
 INPUT_BLOCK = 196 if LANES == 16 else 112
 """Features of one block of a sample's list: their weights in a panel fill the first-level cache once and are then used
@@ -48,12 +48,11 @@ _N_SET = np.array([_byte.bit_count() for _byte in range(256)], np.uint8)
 
 
 def non_zero_lists(x: np.ndarray, group: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """List, for every sample, the groups of `group` neighbouring features that are not all zero, and their values.
+    """List, for each of N samples, the groups of `group` neighbouring features that are not all zero, and their values.
 
     Parameters
     ----------
     x : (N, F) float32
-        Samples.
     group : int
         Features per group: 1 or `PAIR`.
 
@@ -87,13 +86,13 @@ _SAMPLES_AT_ONCE = 4096
 
 
 def n_input_blocks(n_features: int) -> int:
-    """Blocks of a sample's list."""
+    """Return the number of blocks of a sample's list."""
     return -(-n_features // INPUT_BLOCK)
 
 
 @kernel
 def samples_of_pairs(pairs: Pairs, thread: int, block: int, n_blocks: int) -> Turned:
-    """Turn one block of a batch's pair lists around, in the room of a thread: which samples have something in a pair.
+    """Transpose one block of a batch's pair lists, in a thread's memory: for each pair, the samples with a value in it.
 
     One block at a time, its lists stay in the first-level cache: 27 microseconds a batch fell by a third.
     """
@@ -122,14 +121,14 @@ def list_active(
     bits: np.ndarray, ld: int, n_rows: int, capacity: int, n_blocks: int, lists: np.ndarray, begins: np.ndarray,
     ends: np.ndarray,
 ) -> int:  # fmt: skip
-    """List the set bits of every row, in blocks of `LIST_BLOCK` columns, and return how many there are.
+    """List the set bits of every row, in blocks of `LIST_BLOCK` columns, and return their number.
 
     bits    (n_rows * ld,) uint8, a byte per `GROUP` columns, read
     lists   (n_rows * capacity,) uint8, columns within their block, row r from r * capacity on, written
     begins, ends  (n_rows * n_blocks,) int64, written
 
-    Up to `LIST_ROOM` columns become entries at once, and so many entries are always written: the next ones overwrite
-    what is too many. Entries of one byte, not two, halve what a step writes and reads of them.
+    Up to `LIST_ROOM` columns become entries at once, and that number of entries is always written: the next ones
+    overwrite the surplus. Entries of one byte, not two, halve what a step writes and reads of them.
     """
     per_block = LIST_BLOCK // GROUP
     total = 0

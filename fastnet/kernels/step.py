@@ -78,7 +78,7 @@ PENDING, DONE, DIVERGED, STOPPED, PAUSED = 0, 1, 2, 3, 4
 """How a trial stands; `PAUSED` has more epochs to train in a later call."""
 
 DIVERGENCE = 1e3
-"""A trial has diverged when a batch's loss is not a number or this many times that of its first batch."""
+"""A trial has diverged when a batch's loss is not a number or exceeds that of its first batch by this factor."""
 
 FORWARD, BACKWARD, TRAIN_EPOCH, EVALUATE = range(4)
 """Places in `Net.stages`."""
@@ -130,7 +130,7 @@ def _forward(c: int, rows: int, n_rows: int, step: int) -> None:
 
 @kernel
 def _layer(net: Net, data: Data, work: Work, place: int) -> Layer:
-    """Return layer `place` of a network, with the room of its context."""
+    """Return layer `place` of a network, with the memory of its context."""
     return Layer(net.table, net.layers[place], address_of(work.params), work.scratch, address_of(data.identity))
 
 
@@ -148,7 +148,7 @@ def _input_lists(data: Data) -> Lists:
 
 @kernel
 def _output_lists(row: np.ndarray, work: Work, layer: int, n_columns: int) -> Lists:
-    """Return the lists of a hidden layer's active outputs, empty where a product of `n_columns` is better dense."""
+    """Return the lists of a hidden layer's active outputs, empty if a product of `n_columns` is better dense."""
     marks = 8 * row[MARKS]
     listed = work.listed[layer] == 1 and n_columns >= MIN_LISTED
     return Lists(
@@ -168,7 +168,7 @@ def _list_outputs(row: np.ndarray, n_rows: int, work: Work) -> bool:
 
 
 def _backward(c: int, rows: int, n_rows: int) -> None:
-    """Carry the outputs' gradient down and update every layer; each input gradient is taken before its update."""
+    """Carry the outputs' gradient down and update every layer; each input gradient is computed before its update."""
     net = open_net(c)
     data = open_data(c)
     work = open_work(c)
@@ -220,7 +220,7 @@ def _order_epoch(data: Data, work: Work, trial: Trial, epoch: int) -> None:
 
 
 def _train_epoch(c: int, epoch: int, stop: int) -> int:
-    """Train one epoch in shuffled order; return the status and leave the mean loss as it was met in `LOSS`.
+    """Train one epoch in shuffled order; return the status and leave in `LOSS` the mean loss met on the way.
 
     stop  address of an int64 that is read before every step: non-zero ends the epoch at once as `STOPPED`
     """
@@ -263,8 +263,9 @@ def _evaluate(c: int, part: int, stop: int) -> int:
     """Leave mean loss and score in `LOSS` and `SCORE`.
 
     part  `TRAINING` or `VALIDATION` rows; or `AHEAD` + e: the training rows in the order of epoch e, its first batch
-          last and left in the workspace with its gradient, so that `TRAIN_EPOCH` need not take it forward again: it
-          has the same weights. Only without dropout. Saves a quarter of the forward work of the book's four batches.
+          last and left in the workspace with its gradient, so that `TRAIN_EPOCH` need not compute its forward pass
+          again: it has the same weights. Only without dropout. Saves a quarter of the forward work of the book's four
+          batches.
     """
     net = open_net(c)
     data = open_data(c)
@@ -286,7 +287,7 @@ def _evaluate(c: int, part: int, stop: int) -> int:
         invoke_f64(net.objective, c, some, n_rows, LOSS_ONLY)
     loss, score = work.state[LOSS], work.state[SCORE]
     if first > 0:
-        # Taken as a step: without dropout that is an evaluation, but one that leaves the activation's derivatives too.
+        # As a step: without dropout that is an evaluation, but one that also leaves the activation's derivatives.
         invoke(net.stages[FORWARD], c, address_of(rows), first, np.int64(0))
         ready = invoke_f64(net.objective, c, address_of(rows), first, WITH_GRADIENT)
         loss += work.state[LOSS]
@@ -314,7 +315,7 @@ _COMPILED: dict[tuple[int, bool], Any] = {}
 
 @one_at_a_time
 def stage(which: int, parallel: bool = False) -> int:
-    """Compile a stage, once, and return its address; `parallel` matters to `FORWARD` and `BACKWARD` only."""
+    """Compile a stage, once, and return its address; `parallel` only affects `FORWARD` and `BACKWARD`."""
     key = (which, parallel and which in (FORWARD, BACKWARD))
     if key not in _COMPILED:
         signature, source = _SOURCES[which]

@@ -1,9 +1,9 @@
 """Threads for compiled code: Numba's threading layer where it can be used, Python's own threads elsewhere.
 
 Numba divides parallel kernels over the threads of a layer: tbb, omp or workqueue. Its threads do not exist in a process
-that was forked after they were started, where GNU's OpenMP ends the process or waits for them forever; workqueue
+that was forked after they were started; there GNU's OpenMP ends the process or waits for them forever. And workqueue
 aborts the process if two threads enter it at once, which the user's own parallel code may do. In both cases nothing
-here enters the layer: serial kernels run in threads of Python, which need none, with the same results.
+here enters the layer: serial kernels run in Python threads, with the same results.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _FORKED_NO_EXEC = 0x40
 
 
 def _is_fork() -> bool:
-    """Whether this process shares its program with one that was there before it, as far as the system reports."""
+    """Whether this process was forked and still runs the program of its parent, as far as the system reports."""
     try:
         after_name = Path("/proc/self/stat").read_bytes().rpartition(b")")[2]
         return bool(int(after_name.split()[6]) & _FORKED_NO_EXEC)
@@ -41,7 +41,7 @@ def _layer_runs() -> bool:
 
 
 _inherited = _layer_runs() and _is_fork()
-"""Whether the layer was started before this process was forked; by another library, if this module came later."""
+"""Whether the layer was started before this process was forked, by another library if this module came later."""
 
 _llvm: Any = getattr(ffi.lib, "_lock", None) or nullcontext()
 
@@ -71,7 +71,7 @@ if hasattr(os, "register_at_fork"):  # a child must not find a lock held by a th
 
 
 def layer_problem() -> str:
-    """Return why parallel kernels must not be called here, or nothing; starts Numba's threads unless they run."""
+    """Return why parallel kernels must not be called here, empty if they may; start Numba's threads unless they run."""
     if _inherited:
         return "this process was forked after Numba had started its threads"
     with one_at_a_time:
@@ -80,10 +80,10 @@ def layer_problem() -> str:
 
 
 def run_each(function: Callable[[int], None], n: int) -> None:
-    """Call ``function(0)`` to ``function(n - 1)``, each in a thread of its own, the first in this one; wait for all.
+    """Call ``function(0)`` to ``function(n - 1)``, each in its own thread, the first in this one, and wait for all.
 
-    The functions share their work: where the system allows fewer threads, those that there are do all of it. What one
-    of them raises is raised here.
+    The functions share their work: if the system allows fewer threads, the existing ones do all of it. An exception of
+    one is raised here.
     """
     errors: list[BaseException] = []
 

@@ -1,10 +1,10 @@
-"""The update rules: what happens to a block of weights once its gradient is known.
+"""The update rules: how a block of weights follows its gradient.
 
-Plain SGD has an epilogue of its own (`tile.store_sgd`). The others are microkernels that a panel calls on the tile it
-has just written to scratch, so the gradient never leaves the first-level cache and no gradient matrix exists.
+Plain SGD has its own epilogue (`tile.store_sgd`). The others are microkernels that a panel calls on the tile it has
+just written to scratch, so the gradient never leaves the first-level cache and no gradient matrix exists.
 
-State lies beside the parameters: the first at `offset` bytes from a weight, the second at twice that.
-`hyper` is float32: see the indices below. Biases take the same rules with a weight decay of zero.
+The first optimizer state lies `offset` bytes after the weights, the second at twice that. `hyper` is float32: see the
+indices below. Biases follow the same rules with a weight decay of zero.
 """
 
 from __future__ import annotations
@@ -30,22 +30,22 @@ RULES = {
     "sgd": SGD, "momentum": MOMENTUM, "nesterov": NESTEROV, "adagrad": ADAGRAD, "rmsprop": RMSPROP, "adam": ADAM,
     "adamw": ADAM,
 }  # fmt: skip
-"""By the names of `fastnet.config.training.OPTIMIZERS`."""
+"""Keyed by the names in `fastnet.config.training.OPTIMIZERS`."""
 
 N_STATES = {SGD: 0, MOMENTUM: 1, ADAM: 2, NESTEROV: 1, ADAGRAD: 1, RMSPROP: 1}
 
 LEARNING_RATE, WEIGHT_DECAY, MU, BETA1, NEW1, BETA2, NEW2, EPSILON, SHRINK, STEP, ROOT, IDLE = range(12)
-"""`NEW1` is 1 - beta1, `NEW2` 1 - beta2 (for RMSprop rho serves as beta2), `SHRINK` 1 - learning_rate * decoupled λ;
-`begin_step` writes `STEP`, learning_rate / (1 - beta1^t), and `ROOT`, 1 / sqrt(1 - beta2^t). `IDLE` is 1 where plain
-SGD leaves a weight without a gradient as it is, to the bit: where learning_rate * weight_decay < `IDLE_LIMIT`. Where
-the learning rate has a schedule, `scheduler` writes everything here that follows from it."""
+"""`NEW1` is 1 - beta1, `NEW2` 1 - beta2 (RMSprop's rho takes the place of beta2), `SHRINK` 1 - learning_rate *
+decoupled λ; `begin_step` writes `STEP`, learning_rate / (1 - beta1^t), and `ROOT`, 1 / sqrt(1 - beta2^t). `IDLE` is 1
+where plain SGD leaves a weight without a gradient unchanged, to the bit: where learning_rate * weight_decay <
+`IDLE_LIMIT`. If the learning rate has a schedule, `scheduler` writes everything here that depends on it."""
 N_HYPER = 12
 
 IDLE_LIMIT = 2.0**-26
 """A quarter of a unit in the last place, as a share of the weight."""
 
 ADDRESS = np.zeros(len(N_STATES), np.int64)
-"""Address of the microkernel of each rule; 0 for SGD, which has none, and for those not compiled yet."""
+"""Address of each rule's microkernel; 0 for SGD, which has none, and for rules not compiled yet."""
 
 _COMPILED: dict[int, Any] = {}
 _SCHEDULER: list[Any] = []
@@ -92,7 +92,7 @@ def _adagrad(n_rows: int, n_cols: int, g: int, ldg: int, w: int, ldw: int, offse
 
 
 def _rmsprop(n_rows: int, n_cols: int, g: int, ldg: int, w: int, ldw: int, offset: int, hyper: int) -> None:
-    """Compute h = rho * h + (1 - rho) * g^2, then do as AdaGrad."""
+    """Compute h = rho * h + (1 - rho) * g^2, then the step of AdaGrad."""
     rate, decay = splat(load_f32(hyper)), splat(load_f32(hyper + 4 * WEIGHT_DECAY))
     keep, new = splat(load_f32(hyper + 4 * BETA2)), splat(load_f32(hyper + 4 * NEW2))
     epsilon = splat(load_f32(hyper + 4 * EPSILON))
@@ -140,10 +140,10 @@ def compile_rule(rule: int) -> None:
 def begin_step(
     rule: int, learning_rate: float, beta1: float, beta2: float, powers: np.ndarray, hyper: np.ndarray
 ) -> None:
-    """Bring Adam's bias corrections to the next step.
+    """Advance Adam's bias corrections to the next step.
 
     powers  (2,) float64, updated: beta1^t and beta2^t by repeated multiplication, the same on every machine
-    hyper   (2, N_HYPER) float32, `STEP` and `ROOT` written: row 0 serves weights, row 1 biases
+    hyper   (2, N_HYPER) float32, `STEP` and `ROOT` written: row 0 for weights, row 1 for biases
     """
     if rule == ADAM:
         powers[0] *= beta1
@@ -154,7 +154,7 @@ def begin_step(
 
 
 def _follow_schedule(c: int, step: int, n_steps: int) -> float:
-    """Write what follows from the learning rate of a step, counted from 0, to `hyper`; return the rate."""
+    """Write to `hyper` what depends on the learning rate of a step, counted from 0; return the rate."""
     trial = open_trial(c)
     hyper = open_work(c).hyper
     rate = trial.learning_rate * rate_factor(trial, step, n_steps)
@@ -166,9 +166,10 @@ def _follow_schedule(c: int, step: int, n_steps: int) -> float:
 
 @one_at_a_time
 def scheduler() -> int:
-    """Compile what moves the learning rate, once, and return its address.
+    """Compile the function that moves the learning rate, once, and return its address.
 
-    Called through it, it costs nothing where the rate stays: otherwise a third of a second of every cold start.
+    Called through the address, it costs nothing if the rate is constant: otherwise a third of a second of every cold
+    start.
     """
     if not _SCHEDULER:
         signature = types.float64(types.int64, types.int64, types.int64)

@@ -1,7 +1,7 @@
-"""A cold start in two processes: half of what a pack needs compiles beside the other half, into the same cache.
+"""A cold start in two processes: half of what a pack needs compiles in a second one, into the same cache.
 
-Numba compiles one thing at a time in a process, and most of that is Python. On two slow cores this brought the
-first search from 14 seconds of compiling to 8.
+Numba compiles one thing at a time in a process, and most of that is Python. On two slow cores this shortened the
+compiling of a first search from 14 seconds to 8.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ STAGES = "micro-stage"
 """Folder of the cache with the stages of training, see `step.stage`."""
 
 LEAST_WAIT = 5.0
-"""Seconds for which a process that has begun to compile is waited for at the least."""
+"""Minimum wait, in seconds, for a process that has begun to compile."""
 
 _PYTHON = re.compile(r"(python|pypy)w?[\d.]*[a-z]?(\.exe)?")
 
 
 def compile_second_half() -> None:
-    """Compile epoch, evaluation, loss, initial values and the pack; the rest is left to the first process."""
+    """Compile epoch, evaluation, loss, initial values and the pack; the first process compiles the rest."""
     folder = _store.cache_folder()
     if folder is None:
         return
@@ -46,12 +46,11 @@ def compile_second_half() -> None:
 
 @contextmanager
 def second_half() -> Iterator[None]:
-    """Run `compile_second_half` in another process while the body runs, where that can help.
+    """Run `compile_second_half` in another process during the block, if that can help.
 
-    That is where there is a second core, a Python that certainly is one, and a cache that can be written but holds no
-    stages yet. Whatever becomes of that process, the result is right: what it has not stored is compiled here when it
-    is needed. It is waited for no longer than the body took, and not at all if it has not said by then that it is
-    this fastnet.
+    It needs a second core, an executable that is certainly a Python, and a writable cache without stages. Whatever
+    happens to that process, the result is right: code that it has not stored is compiled here when needed. It is waited
+    for no longer than the block took, and not at all unless it has reported by then that it is this fastnet.
     """
     folder = _store.cache_folder()
     if folder is None or not _is_python() or usable_cores() == 1 or os.path.exists(folder / STAGES):
@@ -77,7 +76,7 @@ def second_half() -> Iterator[None]:
 
 @contextmanager
 def _compiling(folder: Path, output: IO[bytes]) -> Iterator[subprocess.Popen[bytes]]:
-    """Start the other process, and end it, with all that it may have started, when the block ends."""
+    """Start the other process; end it, with everything that it may have started, when the block ends."""
     package = str(Path(__file__).parents[2])
     environment = os.environ | {
         "PYTHONPATH": os.pathsep.join(filter(None, [package, os.environ.get("PYTHONPATH")])),
@@ -102,9 +101,9 @@ def _compiling(folder: Path, output: IO[bytes]) -> Iterator[subprocess.Popen[byt
 
 
 def _is_python() -> bool:
-    """Whether `sys.executable` is a Python interpreter, and not a program in which Python is embedded.
+    """Whether `sys.executable` is a Python interpreter, not a program that embeds Python.
 
-    Such a program would start a second time. Its name shows it; on Linux it must also be what runs here.
+    Such a program would start a second time. Its name shows it; on Linux it must also be the running program.
     """
     if not sys.executable or getattr(sys, "frozen", False):
         return False

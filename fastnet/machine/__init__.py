@@ -1,1 +1,1 @@
-"""The machine that fastnet runs on: the cache of compiled kernels, what fills it, what checks it."""
+"""The machine that fastnet runs on: the cache of compiled kernels, warm-up, self-test and doctor."""

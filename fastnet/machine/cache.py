@@ -1,4 +1,4 @@
-"""The folder of compiled kernels: what it holds, what is wrong with it, and which folders next to it are of no use."""
+"""The folder of compiled kernels: its contents, its problems, and obsolete folders next to it."""
 
 from __future__ import annotations
 
@@ -18,26 +18,26 @@ _BEING_WRITTEN = 600.0  # seconds
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cache:
-    """What is kept on disk of the compiled kernels, and what the folder is good for.
+    """The compiled kernels on disk, and the state of their folder.
 
     Attributes
     ----------
     folder : Path or None
-        Of these kernel sources, this Numba and this processor; None where nothing is kept.
+        For these kernel sources, this Numba and this processor; None if nothing is stored.
     functions : frozenset of str
-        Files of machine code in it, one for each function and its types.
+        Its files of machine code, one for each function and argument types.
     n_bytes : int
         Size of the folder.
     old : tuple of Path
-        Folders next to it that belong to other kernel sources, another Numba or another processor.
+        Folders next to it for other kernel sources, another Numba or another processor.
     old_bytes : int
-        Their size.
+        Size of those folders.
     damaged : int
-        Files in the folder that cannot be used and are compiled again.
+        Unusable files in the folder; their kernels are compiled again.
     unkept : str
-        Why nothing that is compiled now would be kept, as one sentence; empty where it is.
+        Why newly compiled code would not be stored, as one sentence; empty if it would.
     problem : str
-        What is wrong with the folder and what to do, as one sentence; empty where it can be read and written.
+        What is wrong with the folder and what to do, as one sentence; empty if it can be read and written.
     """
 
     folder: Path | None
@@ -52,17 +52,7 @@ class Cache:
 
 @dataclass(frozen=True, slots=True)
 class Cleaned:
-    """What `clean` removed.
-
-    Attributes
-    ----------
-    folders : int
-        Folders of other kernel sources, another Numba or another processor.
-    damaged : int
-        Files of the present folder that could not be used.
-    n_bytes : int
-        Size of all of them.
-    """
+    """What `clean` removed: the number of obsolete folders and of damaged files, and the total size."""
 
     folders: int
     damaged: int
@@ -70,14 +60,7 @@ class Cleaned:
 
 
 def look() -> Cache:
-    """Look at what the cache holds now, and whether it can be used.
-
-    Examples
-    --------
-    >>> cache = look()
-    >>> cache.folder is None or cache.folder not in cache.old
-    True
-    """
+    """Inspect the cache: what it contains, and whether it can be used."""
     folder = _store.cache_folder()
     if folder is None:
         why = _store.why_none()
@@ -102,16 +85,16 @@ def look() -> Cache:
 
 
 def _unkept(folder: Path) -> str:
-    """Why nothing can be stored in a folder."""
+    """Return why nothing can be stored in a folder; empty if it can."""
     if distrusted := _store.distrust(folder):
         return distrusted
     if reason := _store.writable(folder):
-        return f"{folder}: cannot be written ({reason}); what is in it is used, the rest is compiled at every start"
+        return f"{folder}: cannot be written ({reason}); its kernels are used, others are compiled at every start"
     return ""
 
 
 def _unread(folder: Path) -> str:
-    """Why what a folder holds cannot be used."""
+    """Return why the contents of a folder cannot be used; empty if they can."""
     if distrusted := _store.distrust(folder):
         return distrusted
     if os.path.isdir(folder) and not os.access(folder, os.R_OK | os.X_OK):
@@ -120,15 +103,10 @@ def _unread(folder: Path) -> str:
 
 
 def clean() -> Cleaned:
-    """Remove the folders of other kernel sources, Numbas or processors, and damaged files from the present one.
+    """Remove the folders of other kernel sources, Numba versions or processors, and damaged files from the current one.
 
-    What does not look like machine code is left alone. A process that is compiling into such a folder at this moment
-    would fail to store what it compiles; one that has loaded from it goes on.
-
-    Raises
-    ------
-    OSError
-        If something cannot be removed.
+    Anything that does not look like machine code is left alone. A process that is compiling into such a folder fails to
+    store its code; one that has loaded from it is not affected. Raises `OSError` if something cannot be removed.
     """
     cache = look()
     damaged = [] if cache.folder is None else _damaged(cache.folder)
@@ -141,9 +119,9 @@ def clean() -> Cleaned:
 
 
 def _damaged(folder: Path) -> list[Path]:
-    """Files of the present folder that hold no machine code that can be loaded, left over temporary ones included.
+    """Return the files of the current folder that contain no loadable machine code, abandoned temporary files included.
 
-    A temporary file of the last minutes may be one that another process is writing.
+    A temporary file of the last minutes may belong to another process that is writing it.
     """
     found = []
     for path in _files(folder):
@@ -164,7 +142,7 @@ def _files(folder: Path) -> list[Path]:
 
 
 def _folders(base: Path) -> list[Path]:
-    """Folders named after a hash that hold nothing but what Numba writes; `base` may be anybody's."""
+    """Return the folders named after a hash that contain only what Numba writes; `base` may belong to anybody."""
     if not os.path.isdir(base):  # which is false, not an error, for a name that no file can have
         return []
     named = [path for path in base.iterdir() if _FOLDER.fullmatch(path.name) and not path.is_symlink()]

@@ -27,14 +27,13 @@ def describe(data_dir: str | os.PathLike[str] | None = None) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``fastnet, python, numpy, numba, llvmlite`` versions; ``system, machine, processor``; ``cores`` that the process
-        may use, the ``cpu_quota`` of its container, also in cores, or None, and the ``memory`` in bytes that it may use
-        at most; ``threads`` that a search takes; ``threading_layer``, and ``layer_problem``, a sentence where the layer
-        cannot be used, or None; ``lanes`` of a vector of float32, its
-        instruction sets as ``features``, ``tile`` as rows and vectors; ``cache`` with its ``folder``, ``functions`` and
-        ``bytes``, ``old_folders`` with ``old_bytes``, ``damaged`` files, and ``problem``, a sentence or None; or None
-        where nothing is kept, and then ``no_cache`` says why; ``data`` with the path of each named set, None where it
-        is not in `data_dir` or, without one, would be downloaded.
+        ``fastnet, python, numpy, numba, llvmlite`` versions; ``system, machine, processor``; the ``cores`` that the
+        process may use, the ``cpu_quota`` of its container, in cores or None, and the ``memory`` in bytes that it may
+        use; the ``threads`` of a search; ``threading_layer``, and ``layer_problem``, a sentence if the layer cannot be
+        used, else None; ``lanes``, the float32 values of a vector, its instruction sets as ``features``, ``tile`` as
+        rows and vectors; ``cache`` with ``folder``, ``functions``, ``bytes``, ``old_folders``, ``old_bytes``,
+        ``damaged`` files, and ``problem``, a sentence or None; or ``cache`` None, and ``no_cache`` says why; ``data``
+        with the path of each named set, None if it is not in `data_dir` or, without one, would be downloaded.
 
     Examples
     --------

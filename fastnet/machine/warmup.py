@@ -1,4 +1,4 @@
-"""Compiling ahead: everything that a search, a training and a prediction of one architecture need, into the cache."""
+"""Compile ahead: fill the cache with all that a search, a training and a prediction of one architecture need."""
 
 from __future__ import annotations
 
@@ -25,22 +25,22 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 KINDS = ("matrix products", "activations", "update rules", "stages of training", "other functions")
-"""What is compiled: the microkernels of `fastnet.kernels.panels`, `activation` and `update`, the stages of `step`, what
+"""Kinds of compiled functions: the microkernels of `panels`, `activation` and `update`, the stages of `step`, and what
 they call."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Warmth:
-    """What `compile_ahead` did.
+    """The result of `compile_ahead`.
 
     Attributes
     ----------
     compiled : dict of str to int
-        How many functions of each of `KINDS` were not in the cache and are now.
+        Number of functions of each of the `KINDS` added to the cache.
     seconds : float
-        Time of compiling and loading.
+        Time spent compiling and loading.
     cache : Cache
-        What the cache holds now.
+        The cache afterwards.
     """
 
     compiled: dict[str, int]
@@ -49,11 +49,11 @@ class Warmth:
 
 
 def compile_ahead(dataset: Dataset, config: TrainConfig, *, jobs: int | None = None) -> Warmth:
-    """Compile what a search, a training and a prediction need, and keep it in the cache.
+    """Compile what a search, a training and a prediction need, and store it in the cache.
 
-    Machine code follows from the processor, the number of features and classes, whether most features are zero, the
-    hidden layers, the activation, the optimizer, and for a training from the batch size and the number of threads as
-    far as they decide whether threads share a product. Learning rates, dropout and all the rest change nothing.
+    Machine code depends on the processor, the number of features and classes, whether most features are zero, the
+    hidden layers, the activation and the optimizer; for a training also on the batch size and the number of threads, as
+    far as they decide whether threads share a product. Learning rates, dropout and other settings change nothing.
 
     Parameters
     ----------
@@ -64,16 +64,12 @@ def compile_ahead(dataset: Dataset, config: TrainConfig, *, jobs: int | None = N
     jobs : int, optional
         Threads of the training to come, as for `fastnet.train`.
 
-    Returns
-    -------
-    Warmth
-
     Raises
     ------
     ConfigError
         If `jobs` is not a whole number from 1 to 4096.
     FastnetError
-        If the cache is switched off or its folder cannot be written, so that nothing would be kept.
+        If the cache is switched off or its folder cannot be written, so that nothing would be stored.
 
     Examples
     --------
@@ -99,7 +95,7 @@ def compile_ahead(dataset: Dataset, config: TrainConfig, *, jobs: int | None = N
 
 
 def _count(files: Iterable[str]) -> dict[str, int]:
-    """Count files of machine code by `KINDS`; their first folder says which they are."""
+    """Count files of machine code by `KINDS`; the first folder of a file identifies its kind."""
     counts = dict.fromkeys(KINDS, 0)
     for file in files:
         folder = file.partition("/")[0]

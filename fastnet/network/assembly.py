@@ -18,14 +18,14 @@ from fastnet.network.samples import TrainingData
 Integers = npt.NDArray[np.int64]
 
 BLOCK_ROWS = 120
-"""Samples of an evaluation block on one core: two outputs of 100 wide layers (96 kB) stay in the second-level cache."""
+"""Samples of an evaluation block on one core: two outputs of width 100 (96 kB) stay in the second-level cache."""
 
 PARALLEL_BLOCK_ROWS = 1020
-"""The same where threads share the rows of a block."""
+"""Samples of an evaluation block where threads share its rows."""
 
 SHORT = 1e11
-"""Operations of a training that takes about a second on one core. What lets threads share its products has to be
-compiled once, which takes 5 s, nearly half of a first search from an empty cache."""
+"""Operations of a training that takes about a second on one core. Code that lets threads share products takes 5 s to
+compile, nearly half of a first search with an empty cache."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,12 +38,12 @@ class Assembly:
     n_states: int
 
     def contexts(self, n_contexts: int, threads: int = 1) -> tuple[Integers, list[Work]]:
-        """Make contexts, each with a workspace of its own for so many threads; keep the workspaces as long as they."""
+        """Make contexts, each with a workspace for that number of threads; the workspaces must live as long as they."""
         contexts, works = contexts_of([self], n_contexts, threads)
         return contexts[:, 0], [work for [work] in works]
 
     def shapes(self, threads: int = 1) -> Shapes:
-        """Return what a context of this architecture writes on."""
+        """Return the arrays that a context of this architecture writes to."""
         return work_shapes(
             self.layout,
             n_states=self.n_states,
@@ -55,22 +55,10 @@ class Assembly:
 
 
 def contexts_of(assemblies: Sequence[Assembly], n_contexts: int, threads: int = 1) -> tuple[Integers, list[list[Work]]]:
-    """Make contexts for several architectures, of which only one is used at a time.
+    """Make contexts for several architectures, of which only one is in use at a time.
 
-    Parameters
-    ----------
-    assemblies : sequence of Assembly
-        The kinds of networks.
-    n_contexts : int
-        How many of each kind; those of one number share their memory.
-    threads : int
-        Threads that share the products of one context.
-
-    Returns
-    -------
-    contexts : (n_contexts, kinds, N_PLACES) int64
-    works : list of lists of Work
-        In the same order; to be kept as long as the contexts.
+    Returns an (n_contexts, kinds, N_PLACES) int64 array, and the workspaces in the same order, to be kept as long as
+    it. The contexts in one row share their memory; `threads` share the products of one context.
     """
     contexts = np.zeros((n_contexts, len(assemblies), N_PLACES), np.int64)
     shapes = [assembly.shapes(threads) for assembly in assemblies]
@@ -91,7 +79,7 @@ def plan_of(config: TrainConfig, data: TrainingData, *, parallel: bool) -> tuple
 
 
 def shapes_of(config: TrainConfig, data: TrainingData, *, parallel: bool, threads: int = 1) -> Shapes:
-    """Return what the network that `config` describes writes on, without compiling anything; see `work_shapes`."""
+    """Return the arrays that the network of `config` writes to, without compiling anything; see `work_shapes`."""
     batch_size, _, plan = plan_of(config, data, parallel=parallel)
     return work_shapes(
         plan,
@@ -119,18 +107,10 @@ def compile_products(
 
 
 def assemble(config: TrainConfig, data: TrainingData, *, parallel: bool, skip_zeros: bool = True) -> Assembly:
-    """Lay out the network that `config` describes for `data` and compile what training it needs.
+    """Lay out the network that `config` describes for `data` and compile what its training needs.
 
-    Parameters
-    ----------
-    config : TrainConfig
-        Its architecture, activation, initial values, optimizer and batch size matter here.
-    data : TrainingData
-        From `prepare`.
-    parallel : bool
-        Whether threads share each product (one network) or have a network each (a pack).
-    skip_zeros : bool
-        False keeps hidden layers from walking lists of their active inputs; the results are the same bits.
+    With `parallel`, threads share each product (one network); otherwise each thread has a network (a pack). Without
+    `skip_zeros`, hidden layers do not list their active inputs; the results are the same bits.
     """
     batch_size, block, plan = compile_products(config, data, parallel=parallel, skip_zeros=skip_zeros)
     rule = update.RULES[config.optimizer]
@@ -159,7 +139,7 @@ def worth_sharing(config: TrainConfig, data: TrainingData) -> bool:
 
 
 def worth_compiling(config: TrainConfig, n_parameters: int, n_train: int) -> bool:
-    """Whether a training is long enough to compile for it what lets threads share products, where nothing has yet."""
+    """Whether a training is long enough to repay compiling the code that lets threads share products."""
     return 6.0 * n_parameters * n_train * config.epochs >= SHORT
 
 
@@ -186,5 +166,5 @@ def initialise(context: Integers) -> None:
 
 
 def n_threads_limit() -> int:
-    """Most threads that the compiled code can use."""
+    """Return the largest number of threads that the compiled code can use."""
     return pack.thread_limit()

@@ -27,25 +27,19 @@ def forward(
     scaler: Scaler,
     x: npt.NDArray[Any],
 ) -> Floats:
-    """Compute a model's class probabilities.
+    """Compute a model's class probabilities, (N, O) float32; each row sums to 1.
 
     Parameters
     ----------
     spec : NetworkSpec
         Its shape, of L layers.
     weights, biases : sequence of L arrays
-        (n_in, n_out) and (n_out,) float32.
+        (I, O) and (O,) float32.
     eval_scales : sequence of L - 1 floats
         Factors on the outputs of the hidden layers.
     scaler : Scaler
-        How the features are scaled.
-    x : (N, I) array
+    x : (N, F) array
         Checked features in the units of the training data.
-
-    Returns
-    -------
-    (N, O) float32
-        Probabilities; each row sums to 1.
     """
     block = host.round_up(min(BLOCK_ROWS, max(len(x), 1)), host.TILE_ROWS)
     plan = layout.layout(spec.sizes, block)

@@ -1,4 +1,4 @@
-"""The settings of one network as the kernels read them."""
+"""The settings of one network in the form that the kernels read."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SCHEDULES = {"constant": schedule.CONSTANT, "step": schedule.STEP, "cosine": sch
 
 
 class TrialSettings(NamedTuple):
-    """The hyperparameters of one network as the kernels read them.
+    """The settings of one network in the form that the kernels read.
 
     Attributes
     ----------
@@ -27,7 +27,7 @@ class TrialSettings(NamedTuple):
     hyper : (2, N_HYPER) float32
         See `fastnet.kernels.update`; row 0 for weights, row 1 for biases.
     dropout : (L, 3) float64
-        A row per layer, see `fastnet.kernels.context.THRESHOLD`; that of the logits drops nothing.
+        A row per layer, see `fastnet.kernels.context.THRESHOLD`; the last layer drops nothing.
     """
 
     trial: Trial
@@ -36,15 +36,7 @@ class TrialSettings(NamedTuple):
 
 
 def trial_of(config: TrainConfig, stream: int) -> TrialSettings:
-    """Turn a configuration into what the kernels read.
-
-    Parameters
-    ----------
-    config : TrainConfig
-        Its seed is the key of the network's random numbers.
-    stream : int
-        Random stream: the number of the trial, 0 for a single network.
-    """
+    """Convert a configuration; `stream` is the random stream: the number of the trial, 0 for a single network."""
     rate, decay = float(config.effective_learning_rate), float(config.weight_decay)
     decoupled = decay if config.optimizer == "adamw" else 0.0
     moves = config.schedule != "constant" or config.warmup_epochs > 0
@@ -78,7 +70,7 @@ def trial_of(config: TrainConfig, stream: int) -> TrialSettings:
 
 
 def dropout_rows(config: TrainConfig) -> npt.NDArray[np.float64]:
-    """Return what each layer drops and its factors in training and in evaluation, (L, 3); see `TrialSettings`."""
+    """Return the dropout threshold and the factors in training and in evaluation, one row per layer, (L, 3) float64."""
     rows = np.ones((len(config.hidden) + 1, 3))
     rows[:, THRESHOLD] = 0.0
     for row, ratio in zip(rows, config.dropouts, strict=False):
@@ -99,27 +91,10 @@ def dropout_scales(dropout: float, scaling: str) -> tuple[float, float]:
 
 
 def kept_units(config: TrainConfig, stream: int, step: int, n_rows: int) -> list[npt.NDArray[np.bool_]]:
-    """Return which hidden units training keeps in one step.
+    """Return which hidden units training keeps in one step: a (B, width) bool array per hidden layer.
 
-    Parameters
-    ----------
-    config : TrainConfig
-        Its seed, hidden layers and dropout matter.
-    stream : int
-        Random stream of the network, see `fastnet.training.pack.Member`; 0 for a single network.
-    step : int
-        Number of the step, from 0: ``epoch * n_batches + batch``.
-    n_rows : int
-        Samples of that batch.
-
-    Returns
-    -------
-    list of (n_rows, width) bool
-        One array a hidden layer: each sample has a draw of its own. True where the unit works.
-
-    Notes
-    -----
-    They are the bits of the kernel that training calls, drawn once more: a pure function of the arguments.
+    The bits are those of the kernel that training calls, drawn again: a pure function of the configuration's seed,
+    hidden layers and dropout, the random stream, the step (``epoch * n_batches + batch``) and the number of rows.
 
     Examples
     --------

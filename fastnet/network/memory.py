@@ -21,20 +21,20 @@ Shapes = dict[str, tuple[tuple[int, ...], type]]
 def work_shapes(
     plan: layout.Layout, *, n_states: int, n_rows: int, batch_size: int, capacity: int, threads: int
 ) -> Shapes:
-    """Return what one context writes on.
+    """Return the arrays that one context writes to.
 
     Parameters
     ----------
     plan : Layout
-        Of the network.
+        That of the network.
     n_states : int
-        Optimizer states beside the parameters.
+        Number of optimizer states.
     n_rows : int
-        Entries of the order of an epoch, padding included.
+        Entries of an epoch's order, padding included.
     batch_size : int
         Samples of a training batch.
     capacity : int
-        The same where the first layer skips zeros, 0 where it does not.
+        Equal to `batch_size` where the first layer skips zeros, 0 where it does not.
     threads : int
         Threads that share this context's products.
     """
@@ -60,7 +60,7 @@ def work_shapes(
 
 
 def share(kinds: Sequence[Shapes]) -> list[Work]:
-    """Allocate one workspace as large as the largest of several needs, and return it in the shapes of each."""
+    """Allocate one workspace as large as the largest requirement, and return it in the shapes of each."""
     memory = {name: layout.aligned(max(n_bytes(*shapes[name]) for shapes in kinds), np.uint8) for name in Work._fields}
 
     def view(name: str, shape: tuple[int, ...], dtype: type) -> npt.NDArray[Any]:
@@ -70,18 +70,12 @@ def share(kinds: Sequence[Shapes]) -> list[Work]:
 
 
 def n_bytes(shape: tuple[int, ...], dtype: type) -> int:
-    """Return the size of an array in bytes.
-
-    Examples
-    --------
-    >>> n_bytes((3, 5), np.float32)
-    60
-    """
+    """Return the size of an array in bytes."""
     return math.prod(shape) * np.dtype(dtype).itemsize
 
 
 def does_not_fit(what: str, needed: int, room: int, smaller: str = "choose smaller layers or batches") -> ConfigError:
-    """Return what is raised where more memory would be needed than the process may use.
+    """Return the error for a network that needs more memory than the process may use.
 
     Examples
     --------

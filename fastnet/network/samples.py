@@ -1,4 +1,4 @@
-"""Samples made ready for the kernels: scaled, padded, and listed where most of them are zero."""
+"""Samples prepared for the kernels: scaled, padded, and listed if most values are zero."""
 
 from __future__ import annotations
 
@@ -21,27 +21,26 @@ COPY_ROWS = 8192
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TrainingData:
-    """Samples as the kernels want them; built by `prepare`, shared by every network that learns from them.
+    """Samples in the form that the kernels read; created by `prepare`, shared by all networks that train on them.
 
     Attributes
     ----------
     x : (N, ld) float32
         Scaled features, rows padded with zeros.
     targets : (N,) int64 or (N, K) float32
-        Classes, or numbers; what the objective takes.
+        Classes or numbers, as the objective requires.
     train_rows, validation_rows : int64
         Sample numbers of the two parts, padded by one tile of repeats.
     n_features, n_outputs : int
         Width of the samples and of the output.
     sparse : bool
-        Whether the first layer skips zeros; then `inputs` and `pairs` list the others, see
+        Whether the first layer skips zeros; `inputs` and `pairs` then list the other values, see
         `fastnet.kernels.sparsity.non_zero_lists`.
     dataset : Dataset
-        What they were prepared from, with the names that a model needs.
+        Source of the samples, with the names that a model needs.
     scaler : Scaler
-        How they were scaled.
     objective : str
-        What is learnt from them, see `fastnet.kernels.objective.OBJECTIVES`.
+        Name in `fastnet.kernels.objective.OBJECTIVES`.
     """
 
     x: Floats
@@ -59,36 +58,24 @@ class TrainingData:
 
     @property
     def n_train(self) -> int:
-        """Training samples."""
+        """Number of training samples."""
         return len(self.train_rows) - host.TILE_ROWS
 
     @property
     def score_sign(self) -> float:
-        """1 where more of the objective's score is better, -1 where less is."""
+        """1 if a higher score of the objective is better, -1 if a lower one is."""
         return 1.0 if OBJECTIVES[self.objective].higher_is_better else -1.0
 
     def lists_pay(self, batch_size: int) -> bool:
-        """Whether the first layer walks the lists of what is not zero in batches of this size."""
+        """Whether the first layer walks the lists of non-zero values in batches of this size."""
         return self.sparse and batch_size <= sparsity.MAX_BATCH
 
 
 def prepare(dataset: Dataset, split: Split, *, scaler: Scaler | None = None, skip_zeros: bool = True) -> TrainingData:
-    """Scale and pad the samples of a data set, and list what is not zero where that is little.
+    """Scale and pad the training samples of a data set, and list the non-zero values if there are few.
 
-    Parameters
-    ----------
-    dataset : Dataset
-        Its training part is used.
-    split : Split
-        Which of those samples are learnt from and which are for validation.
-    scaler : Scaler, optional
-        How they are scaled; learnt on the training rows if left out.
-    skip_zeros : bool
-        False forces the dense kernels; the results are the same bits.
-
-    Returns
-    -------
-    TrainingData
+    The scaler is learnt from the training rows unless one is given. Without `skip_zeros` the kernels are dense; the
+    results are the same bits.
     """
     scaler = scaler or fit_scaler(dataset.x, split.train)
     x = pad_samples(dataset.x, scaler)
@@ -120,5 +107,5 @@ def pad_samples(x: npt.NDArray[Any], scaler: Scaler) -> Floats:
 
 
 def padded_rows(rows: npt.NDArray[np.int64]) -> Integers:
-    """Return sample numbers with one tile of repeats behind them, which the kernels read and never use."""
+    """Return sample numbers followed by one tile of repeats, which the kernels read but never use."""
     return np.concatenate([rows, np.repeat(rows[:1], host.TILE_ROWS)]).astype(np.int64)

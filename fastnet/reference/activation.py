@@ -39,7 +39,7 @@ def leaky_relu(z: Floats) -> Floats:
 
 
 def logistic(z: Floats) -> Floats:
-    """Compute ``1 / (1 + exp(-z))``, without an overflow anywhere.
+    """Compute ``1 / (1 + exp(-z))`` without overflow.
 
     >>> logistic(np.array([-1e4, 0.0, 1e4])).tolist()
     [0.0, 0.5, 1.0]
@@ -50,7 +50,7 @@ def logistic(z: Floats) -> Floats:
 
 
 def normal_distribution(z: Floats) -> Floats:
-    """Compute Φ(z), the part of the normal distribution that lies below z.
+    """Compute Φ(z), the probability that a standard normal variable lies below z.
 
     >>> normal_distribution(np.array([0.0, 1.0])).round(4).tolist()
     [0.5, 0.8413]

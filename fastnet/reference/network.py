@@ -1,7 +1,7 @@
 """The mathematics of one network: layers and gradients; its loss is in `objective`.
 
-Shapes: ``B`` rows of a batch, ``I`` inputs and ``O`` outputs of a layer. Every function keeps the type of its arrays,
-float32 or float64; scalars are plain Python floats, which never widen an array.
+Shapes: ``B`` samples of a batch, ``I`` inputs and ``O`` outputs of a layer. Every function keeps the type of its
+arrays, float32 or float64; scalars are plain Python floats, which never widen an array.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def affine_forward(x: Floats, w: Floats, b: Floats) -> Floats:
 
 
 def dropout(y: Floats, keep: Mask | None, scale: float) -> Floats:
-    """Set the units to zero that are not kept, and multiply the others by `scale` (Srivastava et al., JMLR 15, 2014).
+    """Set dropped units to zero and multiply the others by `scale` (Srivastava et al., JMLR 15, 2014).
 
     >>> dropout(np.array([[1.0, 2.0]]), np.array([[True, False]]), 4.0).tolist()
     [[4.0, 0.0]]
@@ -77,9 +77,9 @@ def forward(
     keeps: Sequence[Mask | None] | None = None,
     activation: str = "relu",
 ) -> list[Floats]:
-    """Compute the output of every layer, (B, O) each: the hidden ones, and last the network's.
+    """Compute the output of every layer, (B, O) each: the hidden ones, then the network's.
 
-    `scale` is that of `scales`, for all hidden layers or one each; `keeps` are the (B, O) masks of a training step.
+    `scale` comes from `scales`, for all hidden layers or one each; `keeps` are the (B, O) masks of a training step.
 
     >>> weights, biases = [np.eye(2), np.ones((2, 1))], [np.zeros(2), np.ones(1)]
     >>> [y.tolist() for y in forward(weights, biases, np.array([[3.0, -1.0]]), 1.0)]
@@ -128,7 +128,7 @@ def evaluate(
     activation: str = "relu",
     objective: str = "cross-entropy",
 ) -> tuple[float, float]:
-    """Compute loss and score of an objective with every unit kept, without the penalty of the weights.
+    """Compute loss and score of an objective with every unit kept, without the weight penalty.
 
     >>> evaluate([np.eye(2)], [np.zeros(2)], np.array([[50.0, 0.0]]), np.array([0]), 1.0)[1]
     1.0
@@ -141,7 +141,7 @@ def evaluate(
 def input_gradient(dy: Floats, w: Floats, y: Floats, scale: float) -> Floats:
     """Carry a (B, O) gradient back through weights and a layer of ReLUs: ``(dy @ wᵀ) * (y > 0) * scale``, (B, I).
 
-    `y` is what the hidden layer put out with that scale: zero wherever its ReLU or its dropout was closed.
+    `y` is the hidden layer's output with that scale: zero wherever its ReLU or its dropout was closed.
 
     >>> input_gradient(np.array([[1.0]]), np.array([[3.0], [5.0]]), np.array([[0.0, 7.0]]), 2.0).tolist()
     [[0.0, 10.0]]
@@ -179,8 +179,8 @@ def backward(
 ) -> list[Floats]:
     """Compute the gradient of the loss with respect to the affine part of every layer, (B, O) each, first to last.
 
-    Those of weights and biases follow by `weight_gradient` and `bias_gradient`. `outputs` and `scale` are those of
-    `forward`, `slopes` those of `hidden_slopes`; without them the hidden layers are ReLUs.
+    `weight_gradient` and `bias_gradient` turn them into those of the parameters. `outputs` and `scale` are those of
+    `forward`, `slopes` those of `hidden_slopes`; without slopes the hidden layers are ReLUs.
 
     >>> outputs = forward([np.eye(2)], [np.zeros(2)], np.zeros((1, 2)), 1.0)
     >>> backward([np.eye(2)], outputs, np.array([0]), 1.0)[0].tolist()

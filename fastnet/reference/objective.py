@@ -1,6 +1,6 @@
 """The objectives: loss, gradient and score of a batch's outputs and targets.
 
-Shapes: ``B`` rows of a batch, ``K`` outputs. A loss is a mean over the batch, and its gradient that of this mean.
+Shapes: ``B`` samples of a batch, ``K`` outputs. A loss is a mean over the batch; so is its gradient.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ Targets = NDArray[Any]
 
 
 def softmax(logits: Floats) -> Floats:
-    """Turn each row of logits into probabilities; the largest logit is taken off first, so that nothing overflows.
+    """Turn each row of logits into probabilities; the largest logit is subtracted first, so that nothing overflows.
 
     >>> softmax(np.array([[1000.0, 1000.0]])).tolist()
     [[0.5, 0.5]]
@@ -47,7 +47,7 @@ def cross_entropy(logits: Floats, labels: Targets, label_smoothing: float = 0.0)
 
 
 def accuracy(logits: Floats, labels: Targets) -> float:
-    """Compute the part of the rows whose largest logit is the label's; of equal logits the first counts.
+    """Compute the share of rows whose largest logit is the label's; of equal logits the first counts.
 
     >>> accuracy(np.array([[0.0, 2.0], [1.0, 1.0]]), np.array([1, 1]))
     0.5
@@ -96,7 +96,7 @@ def mean_squared_error(outputs: Floats, targets: Targets) -> float:
 
 
 class Objective(NamedTuple):
-    """What is learnt: ``loss(outputs, targets, label_smoothing)``, its ``gradient`` and the ``score`` beside it."""
+    """What is learnt: ``loss(outputs, targets, label_smoothing)``, its ``gradient``, and the ``score``."""
 
     loss: Callable[[Floats, Targets, float], float]
     gradient: Callable[[Floats, Targets, float], Floats]

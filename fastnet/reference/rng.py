@@ -1,11 +1,11 @@
-"""Counter-based random numbers: every number is a pure function of where it is used, so no order of work matters.
+"""Counter-based random numbers: each is a pure function of where it is used, so the order of work does not matter.
 
 The generator is Philox4x32-10 of Salmon, Moraes, Dror and Shaw, *Parallel random numbers: as easy as 1, 2, 3*, SC'11.
 The key is the 64-bit seed. The counter's four words say what the numbers are for: the block, the step or epoch, the
 purpose with the layer, and the stream (the number of the trial). One block gives four words of 32 bits.
 
-Nothing here calls the platform's mathematical library for more than ``+ - * / sqrt frexp``, which IEEE 754 rounds the
-same way everywhere; the results are therefore the same bits on every machine.
+Only ``+ - * / sqrt frexp`` are used, which IEEE 754 rounds the same way everywhere; the results are therefore the same
+bits on every machine.
 """
 
 from __future__ import annotations
@@ -75,8 +75,8 @@ def philox4x32(
 ) -> tuple[Words, Words, Words, Words]:
     """Turn counters of four words and a key of two into four random words each: ten rounds of Philox4x32.
 
-    One round is ``(c0, c1, c2, c3) <- (hi(M1 c2) ^ c1 ^ k0, lo(M1 c2), hi(M0 c0) ^ c3 ^ k1, lo(M0 c0))``; after it the
-    key moves on by the Weyl constants (Salmon et al. 2011, section 3.3). The counters are broadcast.
+    One round is ``(c0, c1, c2, c3) <- (hi(M1 c2) ^ c1 ^ k0, lo(M1 c2), hi(M0 c0) ^ c3 ^ k1, lo(M0 c0))``; after each,
+    the key advances by the Weyl constants (Salmon et al. 2011, section 3.3). The counters are broadcast.
 
     >>> [f"{int(word):08x}" for word in philox4x32(0, 0, 0, 0, 0, 0)]
     ['6627e8d5', 'e169c58d', 'bc57ac4c', '9b00dbd8']
@@ -182,7 +182,7 @@ def initial_weights(seed: int, stream: int, layer: int, n_in: int, n_out: int, i
 def shuffle(seed: int, stream: int, epoch: int, n: int) -> NDArray[np.int64]:
     """Draw the order of `n` samples in an epoch, (n,) int64: Fisher and Yates' shuffle, from the end.
 
-    Place ``i`` swaps with ``(word * (i + 1)) >> 32``, which is biased by less than ``n / 2**32``.
+    Place ``i`` swaps with ``(word * (i + 1)) >> 32``; the bias is below ``n / 2**32``.
 
     >>> sorted(shuffle(seed=0, stream=0, epoch=3, n=5).tolist())
     [0, 1, 2, 3, 4]

@@ -1,4 +1,4 @@
-"""The update rules: from a gradient to new parameters, with what each rule remembers."""
+"""The update rules: from a gradient to new parameters, with the state of each rule."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from fastnet.reference.objective import Floats
 
 State = tuple[Floats, ...]
-"""What an update rule remembers of one array: nothing, (v,) or (m, v)."""
+"""State of an update rule for one array: nothing, (v,) or (m, v)."""
 
 
 class Rule(NamedTuple):
@@ -124,7 +124,7 @@ def adamw_update(
 
 
 def initial_state(w: Floats, optimizer: str) -> State:
-    """Make what a rule remembers of the array `w` before the first step: zeros."""
+    """Make the state of a rule for the array `w` before the first step: zeros."""
     n_arrays = {"sgd": 0, "momentum": 1, "nesterov": 1, "adagrad": 1, "rmsprop": 1, "adam": 2, "adamw": 2}[optimizer]
     return tuple(np.zeros_like(w) for _ in range(n_arrays))
 

@@ -16,11 +16,11 @@ def rate_factor(
     step_epochs: int = 20,
     step_factor: float = 0.1,
 ) -> float:
-    """Return what the learning rate is multiplied by in a step, in [0, 1]; steps count from the beginning, from 0.
+    """Return the factor on the learning rate in a step, in [0, 1]; steps count from 0 over the whole training.
 
-    "step" is `step_factor` to the power of how many times `step_epochs` epochs have passed; "cosine" is
-    ``(1 + cos(π p)) / 2``, p being the part that has passed of the steps after the warm-up. Over `warmup_epochs`, whole
-    or not, that is multiplied by ``(step + 1) / (warmup_epochs n_steps)``, at most 1.
+    "step" is `step_factor` to the power of the number of times that `step_epochs` epochs have passed; "cosine" is
+    ``(1 + cos(π p)) / 2`` with p the share of the steps after the warm-up that have passed. During `warmup_epochs`,
+    whole or not, that is multiplied by ``(step + 1) / (warmup_epochs n_steps)``, at most 1.
 
     >>> [rate_factor(step, 2, 3, "step", step_epochs=1, step_factor=0.5) for step in range(6)]
     [1.0, 1.0, 0.5, 0.5, 0.25, 0.25]

@@ -1,4 +1,4 @@
-"""One training step and the whole course of a training run."""
+"""One training step and a whole training run."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ from fastnet.reference.schedule import rate_factor
 
 
 class Trajectory(NamedTuple):
-    """What came of a training run: the parameters after the last epoch and one number per epoch for each curve.
+    """The result of a training run: the parameters after the last epoch and four curves, one number per epoch.
 
-    `train_loss` is the loss as it was met during the epoch: before each step, with dropout, of the smoothed labels,
-    averaged over all samples. The other three are taken after the epoch, with every unit kept and labels as they are.
+    `train_loss` is the loss met during the epoch: before each step, with dropout, for smoothed labels, averaged over
+    all samples. The other three are measured after the epoch, with every unit kept and labels as they are.
     """
 
     weights: list[Floats]
@@ -56,27 +56,10 @@ def train_step(
 ) -> tuple[list[Floats], list[Floats], list[tuple[State, State]], float]:
     """Take one step on one batch; all gradients are those at the weights before the step.
 
-    Parameters
-    ----------
-    weights, biases, x, scale, keeps
-        See `network.forward`.
-    states : one pair of `State` per layer
-        Of its weights and of its biases.
-    targets, objective, label_smoothing
-        See `objective.OBJECTIVES`.
-    t : int
-        Number of this step, from 1.
-    rule : Rule
-        The biases follow it without weight decay.
-    activation : str
-        See `network.forward`.
-
-    Returns
-    -------
-    weights, biases, states : lists, one entry per layer
-        New arrays; what was given is left as it was.
-    loss : float
-        Of the batch before the step, with the masks, without the weights' penalty.
+    `weights`, `biases`, `x`, `keeps`, `scale` and `activation` are those of `network.forward`; `states` has a pair of
+    `State` per layer, for its weights and its biases; `t` counts steps from 1. The biases follow the rule without
+    weight decay. Returns new weights, biases and states, and the loss of the batch before the step, with the masks and
+    without the weight penalty.
 
     >>> w, b, x, y = [np.zeros((1, 2))], [np.zeros(2)], np.ones((1, 1)), np.array([0])
     >>> train_step(w, b, [((), ())], x, y, None, 1.0, 1, Rule(learning_rate=1.0))[0]
@@ -130,40 +113,12 @@ def train(
 ) -> Trajectory:
     """Train one network from its initial weights to the end of the last epoch.
 
-    Parameters
-    ----------
-    x : (N, F) float32 or float64
-        All samples, scaled. Everything is computed in this type; the initial weights are rounded to float32 in both.
-    targets, objective, label_smoothing
-        See `objective.OBJECTIVES`.
-    train_rows, validation_rows : (n,) int64
-        Which samples to learn from and which to judge by.
-    sizes : sequence of int
-        Widths of all layers, input and output included.
-    activation : str
-        Of the hidden layers, see `activation.ACTIVATIONS`.
-    init : {"he", "xavier"}
-        See `rng.initial_weights`.
-    optimizer : {"sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw"}
-    learning_rate, weight_decay, momentum, rho, beta1, beta2, epsilon : float
-        See `Rule`.
-    schedule, warmup_epochs, step_epochs, step_factor
-        See `schedule.rate_factor`; the learning rate is multiplied by it at every step, wherever it occurs.
-    dropout, dropout_scaling
-        See `network.scales`; one `dropout` for all hidden layers or one for each.
-    batch_size : int
-        Samples per step, at least 1; the last batch of an epoch may be shorter.
-    epochs : int
-        Passes over the training samples.
-    seed : int
-        Everything random follows from it and `stream`.
-    stream : int
-        Number of the trial.
-
-    Returns
-    -------
-    Trajectory
-        A run that diverges goes on to its end in infinities and NaNs.
+    `x` holds all samples, (N, F), scaled; everything is computed in its type, but initial weights are rounded to
+    float32. `train_rows` and `validation_rows` select samples, `sizes` are the widths of all layers, input and output
+    included, and the last batch of an epoch may be short. `dropout` is one share for all hidden layers or one each. See
+    `Rule`, `schedule.rate_factor`, `network.scales`, `rng.initial_weights`, `activation.ACTIVATIONS` and
+    `objective.OBJECTIVES` for the other settings; seed and `stream`, the number of the trial, determine everything
+    random. A diverging run continues in infinities and NaNs.
 
     >>> x, labels, rows = np.array([[-1.0], [1.0]]), np.array([0, 1]), np.arange(2)
     >>> train(x, labels, rows, rows, [1, 4, 2], learning_rate=0.5, epochs=3).train_score.tolist()

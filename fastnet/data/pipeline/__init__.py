@@ -1,1 +1,1 @@
-"""What is learnt from the training rows and travels with the model."""
+"""What is learnt from the training rows and stored with the model."""

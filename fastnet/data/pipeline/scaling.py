@@ -1,4 +1,4 @@
-"""Scaling of the features, learnt on the training samples alone."""
+"""Scaling of the features, learnt from the training samples only."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastnet.data.coerce import BLOCK_VALUES, nearly_equal
+from fastnet.data.coerce import blocks, nearly_equal
 from fastnet.errors import DataError
 
 
@@ -19,8 +19,8 @@ class Scaler:
     Attributes
     ----------
     offset, scale : ndarray, shape (F,), float32 or float64
-        0 and 1/255 for images, mean and 1/standard deviation for everything else. In float64, which they have for
-        features of that type, samples are scaled in float64 and rounded to float32 after it.
+        0 and 1/255 for images, mean and 1/standard deviation otherwise. float64 features have a float64 scaler; they
+        are scaled in float64 and then rounded to float32.
     """
 
     offset: NDArray[np.floating[Any]]
@@ -28,26 +28,16 @@ class Scaler:
 
     @property
     def dtype(self) -> np.dtype[np.floating[Any]]:
-        """What features other than uint8 are to be before they are scaled, float32 or float64."""
+        """Type that features other than uint8 must have before they are scaled, float32 or float64."""
         return self.offset.dtype
 
     @property
     def of_images(self) -> bool:
-        """Whether it was learnt on images of bytes."""
+        """Whether it was learnt from images of bytes."""
         return bool((self.offset == 0).all() and (self.scale == np.float32(1 / 255)).all())
 
     def apply(self, x: NDArray[Any]) -> NDArray[np.float32]:
-        """Scale samples.
-
-        Parameters
-        ----------
-        x : ndarray, shape (N, F), uint8, float32 or float64
-            Features of a `Dataset`, in the units that the scaler was fitted on.
-
-        Returns
-        -------
-        ndarray, shape (N, F), float32, C-contiguous
-            ``(x - offset) * scale``; a new array.
+        """Return ``(x - offset) * scale`` for (N, F) features in the units of the training data: a new float32 array.
 
         Raises
         ------
@@ -63,19 +53,18 @@ class Scaler:
         if x.ndim != 2 or x.shape[1] != len(self.offset):
             raise DataError(f"x has shape {x.shape}: samples of {len(self.offset)} features are needed")
         out = np.empty(x.shape, dtype=np.float32)
-        rows = _rows_per_block(x)
-        for start in range(0, len(x), rows):
-            block = out[start : start + rows]
+        for rows in blocks(*x.shape):
+            given, block = x[rows], out[rows]
             with np.errstate(over="ignore", under="ignore", invalid="ignore"):
                 if self.dtype == np.float64:
-                    block[...] = (x[start : start + rows] - self.offset) * self.scale
+                    block[...] = (given - self.offset) * self.scale
                 else:
-                    np.subtract(x[start : start + rows], self.offset, out=block, dtype=np.float32, casting="same_kind")
+                    np.subtract(given, self.offset, out=block, dtype=np.float32, casting="same_kind")
                     block *= self.scale
             if x.dtype != np.uint8 and not np.isfinite(block).all():
                 row, column = divmod(int((~np.isfinite(block)).argmax()), x.shape[1])
                 raise DataError(
-                    f"x[{start + row}, {column}] is {x[start + row, column]:g}: too far from the training samples to "
+                    f"x[{rows.start + row}, {column}] is {given[row, column]:g}: too far from the training samples to "
                     "be scaled within float32; correct it or remove the sample"
                 )
         return out
@@ -94,9 +83,9 @@ def fit_scaler(x: NDArray[Any], train_indices: NDArray[np.int64]) -> Scaler:
     Returns
     -------
     Scaler
-        For uint8 (images) offset 0 and scale 1/255, whatever the rows hold. Else the mean and the inverse of the
-        (population) standard deviation of each feature, summed in float64 in the order of `train_indices`, in the type
-        of `x`; a feature that is constant, in float64 but for rounding, gets scale 1.
+        For uint8 (images) offset 0 and scale 1/255, whatever the values. Otherwise mean and inverse (population)
+        standard deviation of each feature, summed in float64 in the order of `train_indices`, in the type of `x`. A
+        feature that is constant, in float64 but for rounding, gets scale 1.
 
     Raises
     ------
@@ -111,12 +100,11 @@ def fit_scaler(x: NDArray[Any], train_indices: NDArray[np.int64]) -> Scaler:
     n_features = x.shape[1]
     if x.dtype == np.uint8:
         return Scaler(np.zeros(n_features, np.float32), np.full(n_features, 1 / 255, np.float32))
-    step = _rows_per_block(x)
-    blocks = [train_indices[start : start + step] for start in range(0, len(train_indices), step)]
+    parts = [train_indices[rows] for rows in blocks(len(train_indices), n_features)]
     low, high = np.full(n_features, np.inf), np.full(n_features, -np.inf)
     total, squares = np.zeros(n_features), np.zeros(n_features)
     with np.errstate(over="ignore", invalid="ignore"):  # `_inverse` refuses what comes of it
-        for rows in blocks:
+        for rows in parts:
             low, high = np.minimum(low, x[rows].min(axis=0)), np.maximum(high, x[rows].max(axis=0))
             total += x[rows].sum(axis=0, dtype=np.float64)
         mean = total / len(train_indices)
@@ -124,7 +112,7 @@ def fit_scaler(x: NDArray[Any], train_indices: NDArray[np.int64]) -> Scaler:
         if x.dtype == np.float64:
             constant = nearly_equal(low, high)
             unit = np.where(constant, 1.0, np.maximum(high - mean, mean - low))  # squares stay within float64
-        for rows in blocks:
+        for rows in parts:
             squares += np.square((x[rows] - mean) / unit).sum(axis=0)
         deviation = np.where(constant, 1.0, unit * np.sqrt(squares / len(train_indices)))
     return Scaler(mean.astype(x.dtype), _inverse(deviation, x.dtype))
@@ -142,7 +130,3 @@ def _inverse(deviation: NDArray[np.float64], dtype: np.dtype[Any]) -> NDArray[np
             "inverse; give that feature in another unit or leave it out"
         )
     return inverse.astype(dtype)
-
-
-def _rows_per_block(x: NDArray[Any]) -> int:
-    return max(1, BLOCK_VALUES // int(x.shape[1]))

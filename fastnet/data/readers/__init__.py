@@ -1,1 +1,1 @@
-"""Files of samples, one module a format."""
+"""Files of samples: one module per format."""

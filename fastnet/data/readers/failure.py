@@ -8,7 +8,7 @@ from fastnet.errors import DataError
 
 
 def unreadable(path: Path, error: OSError) -> DataError:
-    """Return the error for a file that the system does not let us read."""
+    """Return the error for a file that the system refuses to open."""
     if isinstance(error, FileNotFoundError):
         return DataError(f"{path}: no such file")
     if isinstance(error, IsADirectoryError):

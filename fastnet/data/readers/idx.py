@@ -1,4 +1,4 @@
-"""The IDX files of MNIST and its kind, plain or gzipped, one by one or a folder of four."""
+"""IDX files, the format of MNIST, plain or gzipped: one by one, or a folder of four."""
 
 from __future__ import annotations
 
@@ -28,24 +28,19 @@ IDX_NAMES = (
     "t10k-images-idx3-ubyte",
     "t10k-labels-idx1-ubyte",
 )
-"""The four files of MNIST and its relatives, each also accepted with .gz at its end, and see `find_idx_files`."""
+"""The four files of MNIST and its relatives; each may end in .gz. `find_idx_files` knows other spellings."""
 
 BROKEN_FILE_ERRORS = (EOFError, gzip.BadGzipFile, zlib.error)
-"""What reading from a damaged gzip file can raise."""
+"""Exceptions that reading a damaged gzip file can raise."""
 
 _IDX_DTYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 _CHUNK = 1 << 20
 
 
 def open_gzip_or_plain(path: Path) -> BufferedIOBase:
-    """Open a file for reading and unpack it on the way where it starts with gzip's two magic bytes.
+    """Open a file for reading; decompress it if it begins with the two magic bytes of gzip.
 
-    The name does not count, because some servers unpack what they send.
-
-    Raises
-    ------
-    OSError
-        If the file cannot be opened.
+    The name does not count, because some servers decompress what they send.
     """
     with path.open("rb") as file:
         packed = file.read(2) == b"\x1f\x8b"
@@ -53,19 +48,9 @@ def open_gzip_or_plain(path: Path) -> BufferedIOBase:
 
 
 def read_idx(path: str | os.PathLike[str], *, dimensions: int | None = None) -> NDArray[Any]:
-    """Read one IDX file.
+    """Read one IDX file, plain or gzipped, in the shape and type that it states, in the machine's byte order.
 
-    Parameters
-    ----------
-    path : path
-        Plain or gzip.
-    dimensions : int, optional
-        Number of dimensions that the file must have: 3 for images, 1 for labels.
-
-    Returns
-    -------
-    ndarray
-        In the shape and the type that the file states, in the machine's byte order.
+    `dimensions`, if given, is the number it must have: 3 for images, 1 for labels.
 
     Raises
     ------
@@ -97,19 +82,10 @@ def read_idx(path: str | os.PathLike[str], *, dimensions: int | None = None) -> 
 
 
 def find_idx_files(folder: Path) -> dict[str, Path]:
-    """Find which of the four IDX files a folder holds.
+    """Return the path of each of the four `IDX_NAMES` that a folder holds; the .gz file if both exist.
 
-    Returns
-    -------
-    dict of str to Path
-        For each of `IDX_NAMES` that is there, its path; the .gz file where both are. What has another usual name counts
-        where the right one is missing: ``train-images.idx3-ubyte`` as Kaggle names it, or the file in a folder of that
-        name, other separators, ``test`` for ``t10k``, upper case.
-
-    Raises
-    ------
-    DataError
-        If the folder cannot be read.
+    Where the exact name is missing, usual variants count: ``train-images.idx3-ubyte`` as Kaggle names it, a file in a
+    folder of that name, other separators, ``test`` for ``t10k``, upper case.
     """
     found = {}
     for name in IDX_NAMES:
@@ -136,7 +112,7 @@ def _files_named_like_idx(folder: Path) -> Iterator[Path]:
 
 
 def _idx_name(name: str) -> str:
-    """Return the one of `IDX_NAMES` that a file's name is another way to write; empty if none.
+    """Return which of `IDX_NAMES` a file name is another spelling of; empty if none.
 
     >>> _idx_name("Train-Images.idx3-ubyte.gz"), _idx_name("test_labels.idx"), _idx_name("train-images.png")
     ('train-images-idx3-ubyte', 't10k-labels-idx1-ubyte', '')
@@ -150,25 +126,10 @@ def _idx_name(name: str) -> str:
 
 
 def read_idx_folder(folder: str | os.PathLike[str], *, name: str, class_names: Sequence[str]) -> Dataset:
-    """Read the four IDX files of MNIST or a relative from one folder.
+    """Read the four IDX files of MNIST or a relative: flattened uint8 images with their test set.
 
-    Parameters
-    ----------
-    folder : path
-    name : str
-        Name of the data set.
-    class_names : sequence of str
-        Names of the classes; the labels are indices into it.
-
-    Returns
-    -------
-    Dataset
-        Images flattened, uint8, with their test set.
-
-    Raises
-    ------
-    DataError
-        If one of the four is missing or cannot be read, or if images and labels do not belong together.
+    The labels are positions in `class_names`. Raises `DataError` if a file is missing or cannot be read, or if images
+    and labels do not belong together.
     """
     folder = as_path(folder, "folder")
     files = find_idx_files(folder)
@@ -207,7 +168,7 @@ def _idx_header(file: BufferedIOBase, path: Path, dimensions: int | None) -> tup
 
 
 def _read_at_most(file: BufferedIOBase, limit: int) -> bytearray:
-    """Read in pieces, so that a header that lies about its size cannot claim memory for it."""
+    """Read in pieces, so that a header that states a wrong size cannot claim memory for it."""
     content = bytearray()
     while len(content) < limit and (piece := file.read(min(_CHUNK, limit - len(content)))):
         content += piece

@@ -22,22 +22,14 @@ from fastnet.files import as_path, shown_path
 NPZ_KEYS = "x and y, or x_train and y_train (with x_test and y_test for a test set)"
 
 MOST_DIMENSIONS = 32
-"""Of an array, with every version of NumPy."""
+"""Most dimensions of an array in any version of NumPy."""
 
 
 def read_npz(path: str | os.PathLike[str]) -> Dataset:
-    """Read a data set from a NumPy archive, as written by ``numpy.savez``.
+    """Read a data set from a NumPy archive, as written by ``numpy.savez``; its name is that of the file.
 
-    Parameters
-    ----------
-    path : path
-        Holds the arrays x and y, or x_train and y_train; optionally x_test and y_test, and class_names. Pickled
-        (object) arrays are refused, so a file from a stranger cannot run code.
-
-    Returns
-    -------
-    Dataset
-        Named after the file, without its suffix.
+    The archive contains x and y, or x_train and y_train; optionally x_test and y_test, and class_names. Pickled
+    (object) arrays are refused, so a file from a stranger cannot run code.
 
     Raises
     ------
@@ -62,22 +54,11 @@ def read_npz(path: str | os.PathLike[str]) -> Dataset:
 
 
 def read_samples(path: str | os.PathLike[str], part: str | None = None, *, labels: bool = True) -> Samples:
-    """Read samples for a model that is there already from a NumPy archive.
+    """Read samples for an existing model from a NumPy archive.
 
-    Parameters
-    ----------
-    path : path
-        Holds the array x, x_train or x_test and, where they are needed, labels under the name with y in front;
-        optionally class_names, in which labels that are numbers are positions.
-    part : {"test", "train"}, optional
-        The test set if there is one, otherwise all samples, if left out.
-    labels : bool
-        Whether labels are needed.
-
-    Returns
-    -------
-    Samples
-        Named after the file, without its suffix; labels are None if they are not needed.
+    It contains x, x_train or x_test and, if `labels` are needed, the array with y in front; optionally class_names, in
+    which numeric labels are positions. `part` is "test" or "train"; by default the test set if there is one, otherwise
+    all samples.
 
     Raises
     ------
@@ -115,8 +96,8 @@ def _unpacked(
 ) -> dict[str, NDArray[Any]]:
     """Read the arrays of an archive.
 
-    What unpacking and NumPy raise for a damaged one is not a closed list: zipfile, three decompressors, and Python's
-    own parser, which reads the headers of the arrays, all have errors of their own, and some of them warn first.
+    A damaged archive can raise more than a closed list of exceptions: zipfile, three decompressors and Python's parser,
+    which reads the headers of the arrays, have their own, and some of them warn first.
     """
     damaged = f"{path}: the .npz file is truncated or damaged; write it again"
     try:
@@ -145,14 +126,14 @@ def _unpacked(
 
 
 def _is_unicode(texts: NDArray[Any]) -> bool:
-    """Whether every character of an array of texts is one: NumPy takes any 32 bits for a character, Python does not."""
+    """Whether all characters of an array of texts are valid: NumPy accepts any 32 bits, Python does not."""
     native = np.ascontiguousarray(texts.astype(texts.dtype.newbyteorder("=")))
     codes = np.frombuffer(native.tobytes(), dtype=np.uint32)
     return not ((codes > 0x10FFFF) | ((codes >= 0xD800) & (codes <= 0xDFFF))).any()
 
 
 def _listed(names: Sequence[str]) -> str:
-    """Write the names in an archive, which may be of any characters and any number."""
+    """Write the names in an archive, of any number and with any characters."""
     shown = [name if name.isprintable() else repr(name) for name in names[:10]]
     return ", ".join([*shown, *(["..."] if len(names) > 10 else [])]) or "nothing"
 
@@ -166,7 +147,7 @@ def _npz_keys(path: Path, files: Sequence[str]) -> list[str]:
 
 
 def _sample_keys(path: Path, files: Sequence[str], *, part: str | None, labels: bool) -> list[str]:
-    """Name the arrays of one part: features first, then labels and the names of the classes if they are needed."""
+    """Return the arrays of one part: features, then the labels and the names of the classes if needed."""
     suffix = "_test" if part == "test" or (part is None and "x_test" in files) else ""
     if not suffix and "x_train" in files:
         suffix = "_train"
