@@ -128,10 +128,13 @@ def shortened_lines(document: Mapping[str, Any], folder: Path) -> Iterator[str]:
     if made is None:
         return
     if isinstance(made, int):
-        yield f"There was time for {made} of the {document['top']} best trials; for all of them:"
+        done = f"{made} of the {document['top']} best trials"
     else:
-        done = f"{counted(len(document['candidates']), 'candidate')} with {counted(made['repeats'], 'seed')} each"
-        yield f"There was time for {done}, of {document['wanted']} with {document['repeats']}; for all of them:"
+        done = f"{counted(made['candidates'], 'candidate')} with {counted(made['repeats'], 'seed')} each, of "
+        done += f"{document['wanted']} with {document['repeats']}"
+        if "epochs" in made:
+            done += f", and for {counted(made['epochs'], 'epoch')} of the network that was kept"
+    yield f"There was time for {done}; for all of them:"
     yield f"  {study_command(folder, '--finish')}"
 
 

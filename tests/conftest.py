@@ -12,6 +12,7 @@ import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before NumPy: the reference's products are small
 if (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1) < 2:
@@ -28,6 +29,10 @@ from numpy.typing import NDArray
 
 from fastnet.data import Dataset, as_dataset
 
+if TYPE_CHECKING:
+    from fastnet.config.searching import SearchConfig
+    from fastnet.tuning import SearchResult
+
 sys.path.append(str(Path(__file__).resolve().parent))  # for the modules beside this one, which hold no tests
 
 from properties import load_profile
@@ -37,7 +42,8 @@ load_profile()
 CORE = (
     *("test_api", "test_model_ensemble", "test_training_pack", "test_training_single", "test_machine_selftest"),
     *(f"test_tuning_rules_{name}" for name in ("choice", "narrowing", "pruning")),
-    *("test_tuning_run_session", "test_tuning_run_sampler", "test_tuning_space_space", "test_tuning_store_study"),
+    *(f"test_tuning_run_{name}" for name in ("assemble", "ending", "sampler", "session", "stages", "storage", "tally")),
+    *("test_tuning_space_space", "test_tuning_store_study"),
     *(f"test_kernels_{name}" for name in ("activation", "affine", "objective", "rng", "schedule", "update")),
     *("test_reference", "test_reference_rng", "test_reference_training", "test_cli_budget", "test_limits"),
     *("test_interrupts", "test_processes"),
@@ -76,6 +82,24 @@ def tiny_dataset() -> Dataset:
     return as_dataset(
         x[:90], y[:90], x_test=x[90:], y_test=y[90:], class_names=("left", "middle", "right"), name="tiny"
     )
+
+
+@pytest.fixture
+def run(tiny_dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., SearchResult]:
+    """Search with packs that train nothing; keywords of `run_study`, and the name of a folder."""
+    from runs import FakeEngine
+    from searches import CONFIG, FakeRun
+
+    from fastnet.training import loop
+    from fastnet.tuning import run_study
+
+    monkeypatch.setattr(loop, "POLL_SECONDS", 0.001)
+
+    def go(config: SearchConfig = CONFIG, folder: str = "s", **options: Any) -> SearchResult:
+        options.setdefault("engine", FakeEngine(FakeRun))
+        return run_study(tiny_dataset, config, folder=tmp_path / folder, **options)
+
+    return go
 
 
 @pytest.fixture

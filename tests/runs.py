@@ -53,7 +53,7 @@ def curves_of(run: Any) -> np.ndarray:
     """Stack the four curves of a training or of the reference as those of a pack's trial, (4, epochs)."""
     if isinstance(run, reference.training.Trajectory):
         return np.stack(run[2:])
-    names = ("train_loss", "train_accuracy", "validation_loss", "validation_accuracy")
+    names = ("train_loss", "train_score", "validation_loss", "validation_score")
     return np.stack([getattr(run, name) for name in names])
 
 

@@ -19,7 +19,7 @@ from typing import Any
 import click
 import pytest
 from fastnet_cli.interrupt import Deadline, StopOnInterrupt
-from fastnet_cli.progress import BestSoFar, DownloadDisplay, SearchDisplay, TrainDisplay, accuracy, duration
+from fastnet_cli.progress import BestSoFar, DownloadDisplay, SearchDisplay, TrainDisplay, duration, scored
 from fastnet_cli.screen import BLOCKS, Part, fit, length, sparkline
 
 from fastnet.tuning import Progress
@@ -313,14 +313,8 @@ def test_deadline_is_up_after_its_seconds() -> None:
 
 
 def test_accuracy_has_two_to_four_decimals() -> None:
-    assert [accuracy(value) for value in (0.0, 0.8, 0.83, 0.8125, 0.98117, 1.0)] == [
-        "0.00",
-        "0.80",
-        "0.83",
-        "0.8125",
-        "0.9812",
-        "1.00",
-    ]
+    texts = [scored("val", value).removeprefix("val acc:") for value in (0.0, 0.8, 0.83, 0.8125, 0.98117, 1.0)]
+    assert texts == ["0.00", "0.80", "0.83", "0.8125", "0.9812", "1.00"]
 
 
 def test_duration_counts_minutes_and_hours() -> None:

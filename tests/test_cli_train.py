@@ -15,6 +15,7 @@ from fastnet_cli.main import cli
 from fastnet.config.training import TrainConfig
 from fastnet.data import Dataset, fit_scaler
 from fastnet.model.classifier import Model
+from fastnet.model.predictor import Score
 from fastnet.report.figures import learning_curve_figure
 
 
@@ -41,8 +42,7 @@ def pretend(dataset: Dataset, config: TrainConfig, *, epochs_done: int, diverged
         epochs_done=epochs_done,
         seconds=1.25,
         compile_seconds=0.5,
-        test_accuracy=0.98125 if has_test else None,
-        test_loss=0.0625 if has_test else None,
+        test=Score(value=0.98125, loss=0.0625) if has_test else None,
         diverged=diverged,
     )
 

@@ -132,4 +132,4 @@ def test_long_curves_are_thinned_and_keep_their_last_epoch() -> None:
     found = charts.curves([TrialResult.from_curves(0, "done", {}, curves, seconds=0.1)])
     assert found is not None
     assert found["step"] == 5 and found["epochs"][-1] == 1000 and len(found["epochs"]) == charts.MOST_EPOCHS
-    assert found["trials"][0]["validation_accuracy"][-1] == 1.0
+    assert found["trials"][0]["validation_score"][-1] == 1.0

@@ -212,9 +212,9 @@ def test_early_stopping_waits_for_a_better_epoch_and_keeps_the_best():
     seen = []
     config = TrainConfig(hidden=(8,), learning_rate=0.05, batch_size=10, epochs=200, early_stopping=3)
     result = train(dataset, config, jobs=1, on_epoch=seen.append)
-    accuracy = result.curves.validation_score
-    assert result.best_epoch == 1 + int(np.argmax(accuracy)) == result.epochs_done - 3
-    assert 4 < result.epochs_done < 200 and len(accuracy) == result.epochs_done == len(seen)
+    score = result.curves.validation_score
+    assert result.best_epoch == 1 + int(np.argmax(score)) == result.epochs_done - 3
+    assert 4 < result.epochs_done < 200 and len(score) == result.epochs_done == len(seen)
     assert [epoch.epoch for epoch in seen] == list(range(1, result.epochs_done + 1))
     longer = train(dataset, replace(config, early_stopping=None, epochs=result.epochs_done), jobs=1)
     assert curves_of(longer.curves).tobytes() == curves_of(result.curves).tobytes()

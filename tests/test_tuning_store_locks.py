@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from runs import FakeEngine
-from test_tuning_run_session import CONFIG, HALVING, FakeRun, content
+from searches import CONFIG, HALVING, FakeRun, content
 
 from fastnet.config.searching import SearchConfig
 from fastnet.data.dataset import Dataset

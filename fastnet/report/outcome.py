@@ -161,7 +161,8 @@ def format_ensemble(document: Mapping[str, Any]) -> list[str]:
 
 
 def _seeds(scores: Sequence[Mapping[str, Any]]) -> str:
-    return counted(len(scores[0]["values"]), "fresh seed")
+    counts = sorted({len(score["values"]) for score in scores})
+    return counted(counts[-1], "fresh seed") if len(counts) == 1 else f"{counts[0]} to {counts[-1]} fresh seeds"
 
 
 def _count(edge: Mapping[str, Any] | None) -> str:

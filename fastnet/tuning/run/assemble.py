@@ -1,4 +1,4 @@
-"""A search from its settings: the session and everything that it works with, put together."""
+"""Assembling and running a search from its settings."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from fastnet.data.dataset import Dataset, Split
 
 RESULTS_VERSION = 2
-"""Raised when a release changes what the same settings compute, so that no study mixes two kinds of trials."""
+"""Increased when a release changes the results of the same settings, so that no study mixes two kinds of trials."""
 
 
 def run_study(
@@ -49,61 +49,53 @@ def run_study(
     engine: Engine | None = None,
     sampler: Sampler | None = None,
 ) -> SearchResult:
-    """Run a search, or go on with one, and store every trial.
+    """Run or continue a search, and store every trial.
 
     Parameters
     ----------
     dataset : Dataset
-        The trials see its training part only; the test part is used once, by the network that is kept at the end.
+        The trials use its training part only; the test part evaluates the network that is kept at the end.
     config : SearchConfig
-        ``config.trials`` is the total: with trials already stored, only the missing ones run.
+        ``config.trials`` is the total: only trials that are not stored run.
     folder : Path
-        Where the study lives; made if it does not exist.
+        Of the study; created if missing.
     split : Split, optional
-        Training and validation rows; a stratified part of `dataset` by the configuration's fraction and seed if left
-        out. Not with ``config.folds``.
-    fresh : bool
-        Forget the trials that the study in `folder` holds and start over.
-    jobs : int or None
-        Threads, at least 1; None for as many as the process may use. The results do not depend on it.
+        Training and validation rows; by default a stratified split by the configuration's fraction and seed. Not with
+        ``config.folds``.
+    fresh, finish, jobs, interrupt
+        As for `fastnet.search`.
     memory : int or None
-        Bytes that a pack of trials may take; None for no limit but the machine's. The results do not depend on it.
+        Bytes that a pack of trials may take; None for all that the process may use. Results do not depend on it.
     curves : bool
-        Whether the learning curves of the trials are stored.
+        Whether to store learning curves.
     source : Source, optional
-        Where `dataset` comes from, so that the study can find it again.
-    finish : bool
-        Train no more trials: choose and put together from those that the study holds.
+        Where `dataset` comes from, so that the study can load it again.
     timeout : float, optional
-        Seconds for everything: training stops in time for the final choice and the ensemble, which are shortened where
-        they would take more than half of it. The trials do not depend on it.
+        Seconds for everything, see `fastnet.search`.
     reserve : callable
-        Returns how many of these seconds the caller needs afterwards, given the number of trials.
+        Returns the seconds of these that the caller needs after the search, given the number of trials.
     on_progress : callable, optional
         Called with a `Progress` several times a second from the calling thread.
     should_stop : callable, optional
-        Asked several times a second; once it returns True the search ends, with everything that is done stored.
-    interrupt : {"raise", "return"}
-        What Ctrl-C does once everything that is done is stored: raise KeyboardInterrupt, or return the study as it is.
+        Polled several times a second; when it returns True the search ends with all finished trials stored.
     engine : Engine, optional
-        Where packs train; the threads of this process if left out.
+        Runs packs; the threads of this process by default.
     sampler : Sampler, optional
-        What draws the trials; the one that `config` names if left out.
+        Draws the trials; by default the one that `config` names.
 
     Returns
     -------
     SearchResult
-        All trials of the study; ``interrupted`` if `should_stop`, or Ctrl-C where that returns, ended it early.
+        All trials of the study.
 
     Raises
     ------
     ConfigError
-        If the space, `jobs` or `memory` is impossible, or there is a `split` and ``config.folds`` too.
+        If the space, `jobs` or `memory` is invalid, or there is a `split` as well as ``config.folds``.
     DataError
         If the data cannot be split.
     StudyError
-        If the study cannot be opened, belongs to other settings or another process, or can no longer be written;
-        the trials stored before stay stored.
+        If the study cannot be opened, has other settings, is in use, or can no longer be written.
     KeyboardInterrupt
         After Ctrl-C, see `interrupt`. The same call again continues the study.
 
@@ -152,16 +144,16 @@ def run_study(
 
 
 def check_split(config: SearchConfig, split: Split | None) -> None:
-    """Raise `ConfigError` if the samples that validate are decided twice."""
+    """Raise `ConfigError` if the validation samples are given twice."""
     if split is not None and config.folds is not None:
         raise ConfigError(f"folds={config.folds}: the samples that validate are given; leave one of the two out")
 
 
 def study_settings(config: SearchConfig, space: Space, fingerprint: str, split: Split | None = None) -> dict[str, Any]:
-    """Collect everything that the trials of a study follow from, ready for JSON.
+    """Collect everything that determines the trials of a study, ready for JSON.
 
-    Of a searched hyperparameter only its range is part of it. The number of trials is where trials depend on it:
-    where they are compared with each other, or stages share them.
+    A searched hyperparameter enters with its range. The number of trials is included only if trials depend on it, with
+    pruning or stages.
 
     Examples
     --------
@@ -193,7 +185,7 @@ def study_settings(config: SearchConfig, space: Space, fingerprint: str, split: 
 
 
 def _source_of(study: Study) -> Source | None:
-    """Return where the data were when they were last given by name; they are the same, for their hash is compared."""
+    """Return the last known source of the data; they are the same, since their hash is compared."""
     source = study.plan().get("source")
     return None if source is None else Source(**source)
 

@@ -1,8 +1,7 @@
-"""The time that a search may take, and how it is shared between the trials and its end.
+"""The time limit of a search, and how it is shared between the trials and the end.
 
-The end (final choice, ensemble, and whatever the caller does afterwards) has to fit in too. What it takes is estimated
-from the trials that it would train again, all the time, so that the trials stop when it has to begin. No result of a
-trial depends on it.
+The end (final choice, ensemble, and the caller's own work, such as a report) has to fit in as well. Its duration is
+estimated throughout from the trials that it would train again, so that the trials stop in time. No trial depends on it.
 """
 
 from __future__ import annotations
@@ -18,42 +17,34 @@ from fastnet.config.searching import SearchConfig
 from fastnet.tuning.trial import TrialResult
 
 MOST_OF_TIME = 0.5
-"""The end is planned to take at most this part of the time, or what one candidate and one network of an ensemble take;
-where it needs more, it is shortened."""
+"""Largest share of the time that is planned for the end, unless one candidate and one network of an ensemble need more;
+an end that needs more is shortened."""
 
 MARGIN = 1.15
-"""The end is reckoned to take so many times what the trials took: networks that are kept cost a little more."""
+"""Estimated time of the end relative to the same trainings as trials: networks that are kept cost a little more."""
 
 EARLY = 1.25
-"""The end begins earlier than it has to by this factor, so that a busy machine does not shorten it."""
+"""Factor by which more time is reserved for the end than estimated, so that a busy machine does not shorten it."""
 
 START_SECONDS = 0.5
-"""Time of the end that is not training: imports, the test set, files of models."""
+"""Time of the end besides training: imports, evaluation on the test set, saving models."""
 
 STOP_SECONDS = 0.3
-"""Time until the trials that are training have stopped and those that ended are stored."""
+"""Time until running trials have stopped and those that ended are stored."""
 
 READ_SECONDS_OF_TRIAL = 2e-4
-"""Time that a trial takes where ranges are recommended at the end: 1.8 s for 20,000, twice that on a busy machine."""
+"""Time per trial to recommend ranges at the end: 1.8 s for 20,000, twice that on a busy machine."""
 
 COMPILE_SECONDS = 5.0
-"""Time that compiling may take where threads share the products of the network that is kept, and is long itself."""
+"""Time to compile shared products, for a network to keep that trains for at least `LONG_SECONDS`."""
 
 LONG_SECONDS = 1.0
-"""From this time of a training on threads may share its products, see `fastnet.network.assembly.SHORT`."""
+"""Training time from which threads may share the products of a network: about `fastnet.network.assembly.SHORT`."""
 
 
 @dataclass(frozen=True, slots=True)
 class EndPlan:
-    """What the end of a search trains.
-
-    Parameters
-    ----------
-    candidates, repeats : int
-        Of the final choice; 0 for none.
-    top : int
-        Trials of the ensemble; 0 for none.
-    """
+    """What the end of a search trains: `candidates` with `repeats` each, and an ensemble of the `top` trials."""
 
     candidates: int
     repeats: int
@@ -67,17 +58,17 @@ class Budget:
     ----------
     config : SearchConfig
     best : iterable of TrialResult
-        The best trials that the study holds already.
+        The best stored trials.
     threads : int
         Networks that train at a time.
     began : float
-        When the run began, by `time.perf_counter`.
+        Start of the run, by `time.perf_counter`.
     seconds : float or None
         Time for everything; None for no limit.
     held : int
-        Trials that the study holds already.
+        Number of stored trials.
     reserve : callable
-        Returns how many of them the caller needs afterwards, given the number of trials.
+        Returns the seconds that the caller needs after the search, given the number of trials.
     """
 
     def __init__(
@@ -100,7 +91,7 @@ class Budget:
         self._trials = held
 
     def count(self, ended: Iterable[TrialResult]) -> None:
-        """Take in trials that ended."""
+        """Include trials that ended in the estimates."""
         if self._seconds is None:
             return
         more = tuple(ended)
@@ -115,17 +106,17 @@ class Budget:
 
     @property
     def left(self) -> float:
-        """Seconds left to the run, those that the caller needs afterwards taken off."""
+        """Seconds left, less those that the caller needs after the search."""
         if self._seconds is None:
             return math.inf
         return self._seconds - (time.perf_counter() - self._began) - self._reserve(self._trials)
 
     def is_over(self) -> bool:
-        """Whether nothing more may be done."""
+        """Return whether no time is left."""
         return self.left <= 0.0
 
     def ends_trials(self) -> bool:
-        """Whether no more trials may be trained, because the end has to begin."""
+        """Return whether the trials have to stop because the end has to begin."""
         if self._seconds is None:
             return False
         left = self.left
@@ -141,22 +132,21 @@ class Budget:
         return EndPlan(config.final, config.repeats if config.final else 0, config.ensemble_top)
 
     def plan(self) -> EndPlan:
-        """Return as much of the end as there is time for.
-
-        Fewer repeats come first, then fewer candidates and a smaller ensemble.
-        """
+        """Return the largest end that fits: fewer repeats first, then fewer candidates and a smaller ensemble."""
         if self.is_over():
             return EndPlan(0, 0, 0)
         plans = tuple(self._plans())
         return next((plan for plan in plans if self.seconds_of(plan) <= self.left), plans[-1])
 
     def top_in_time(self) -> int:
-        """Return how many trials of the ensemble there is time for, once the final choice has been made."""
+        """Return the size of the ensemble that fits once the final choice has been made."""
+        if self.is_over():
+            return 0
         tops = range(self._config.ensemble_top, 0, -1)
         return next((top for top in tops if top == 1 or MARGIN * self.seconds_of(EndPlan(0, 0, top)) <= self.left), 0)
 
     def seconds_of(self, plan: EndPlan) -> float:
-        """Estimate what an end takes."""
+        """Estimate the duration of an end."""
         if not self._best:
             return 0.0
         costs = [seconds for _, seconds in self._best]
@@ -178,7 +168,7 @@ class Budget:
             yield EndPlan(1, 1, 0)
 
     def _makespan(self, costs: list[float]) -> float:
-        """Time of some trainings on all threads, the longest first, as packs begin them."""
+        """Return the duration of trainings on all threads, started longest first as packs do."""
         ends = [0.0] * self._threads
         for cost in sorted(costs, reverse=True):
             heapq.heapreplace(ends, ends[0] + cost)

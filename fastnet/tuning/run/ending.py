@@ -15,16 +15,18 @@ if TYPE_CHECKING:
 
 
 class Ending:
-    """Brings a study to its end from the trials that it holds, as far as that has not been done.
+    """Makes the final choice and the ensemble from the trials of a study, unless that has been done.
+
+    Where the time runs out in the middle, both are made from what has been trained until then.
 
     Parameters
     ----------
     session : Session
-        Runs what is to be trained again.
+        Trains the best trials again.
     dataset : Dataset
-        With its test part; what trains the trials has none.
+        With its test part.
     parts : Split
-        The validation part chooses the epoch of the network that is kept.
+        Its validation part chooses the epoch of the network that is kept.
     splits : list of Split
         Those of the trials: one, or one for each fold.
     """
@@ -35,7 +37,7 @@ class Ending:
         self._dataset, self._parts, self._splits = dataset, parts, splits
 
     def finish(self) -> None:
-        """Choose and put together; what that takes is kept apart from the times of the trials."""
+        """Choose and combine; the time for this is counted separately from that of the trials."""
         tally, engine = self._session.tally, self._session.engine
         clock, compiling, compiled = time.perf_counter(), engine.compile_seconds, tally.compiled_seconds
         try:
@@ -47,38 +49,45 @@ class Ending:
             tally.compiled_seconds = compiled
 
     def choose(self) -> None:
-        """Train the best trials again on fresh seeds, keep one of them, and use the test set once."""
-        config, session = self._config, self._session
+        """Train the best trials again on fresh seeds, keep one of them, and evaluate it on the test set."""
+        config, session, budget = self._config, self._session, self._session.budget
         before = self._study.final()
         same = {"trials": self._study.count(), "wanted": config.final, "repeats": config.repeats}
-        plan = session.budget.plan()
+        plan = budget.plan()
         if not plan.candidates or (before is not None and same.items() <= before.items() and not _adds(plan, before)):
             return
-        from fastnet.tuning.run.final import decide, keep, repeats_of, winner_config
+        from fastnet.tuning.run.final import decide, keep, repeats_of, train_winner, winner_config
 
-        shortened = replace(config, final=plan.candidates, repeats=plan.repeats)
-        repeats = repeats_of(self._study, shortened)
+        repeats = repeats_of(self._study, replace(config, final=plan.candidates, repeats=plan.repeats))
         if not repeats:
             return
         session.tally.phase = "choosing"
         session.load()
-        task = session.tasks.again([repeat.candidate for repeat in repeats], seeds=[repeat.seed for repeat in repeats])
-        results = session.run(task, [repeat.candidate.params for repeat in repeats], store=False)
-        if session.interrupted:
+        candidates = [repeat.candidate for repeat in repeats]
+        task = session.tasks.again(candidates, seeds=[repeat.seed for repeat in repeats])
+        spare = min(budget.seconds_of(EndPlan(1, 0, 0)), budget.left / 2)
+        results = session.run_again(task, candidates, spare=spare).results
+        if session.interrupted or not results:
             return
-        document = decide(repeats, results.in_order(), shortened, self._dataset)
+        document = decide(repeats, results, config, self._dataset)
+        scores = document["candidates"]
+        made = {"candidates": len(scores), "repeats": min(len(score["values"]) for score in scores)}
+        short = plan != budget.whole or len(results) < len(repeats)
         kept = None
         if session.engine.keeps:
             winner = winner_config(document, config)
-            threads = session.tasks.threads
-            kept = keep(self._study, self._dataset, self._parts, winner, threads, session.stopping)
-        if not session.interrupted:
-            if shortened != config:
-                document["shortened"] = {"candidates": plan.candidates, "repeats": plan.repeats}
-            self._study.set_final({**document, **same, "kept": kept})
+            trained = train_winner(self._dataset, self._parts, winner, session.tasks.threads, session.stopping)
+            if session.interrupted:
+                return
+            if trained is None or trained.interrupted:
+                short, made["epochs"] = True, trained.epochs_done if trained else 0
+            kept = keep(self._study, self._dataset, winner, trained) if trained else None
+        if short:
+            document["shortened"] = made
+        self._study.set_final({**document, **same, "kept": kept})
 
     def put_together(self) -> None:
-        """Train the best trials again as they were, put their networks together, and use the test set once."""
+        """Train the best trials again as they were, combine their networks, and evaluate them on the test set."""
         config, session = self._config, self._session
         before = self._study.ensemble()
         same = {"trials": self._study.count(), "top": config.ensemble_top, "method": config.ensemble}
@@ -92,15 +101,21 @@ class Ending:
             return
         session.tally.phase = "ensembling"
         session.load()
-        task = session.tasks.again(found, keep=True)
-        again = session.run(task, [trial.params for trial in found], store=False)
-        if not session.interrupted:
-            document = put_together(self._study, self._dataset, self._splits, again.models(), found, config)
-            short = {} if top == config.ensemble_top else {"shortened": top}
-            self._study.set_ensemble({**document, **same, **short})
+        models = session.run_again(session.tasks.again(found, keep=True), found).models
+        ended = [place for place in sorted(models) if models[place]]
+        if session.interrupted or not ended:
+            return
+        members = [found[place] for place in ended]
+        networks = [models[place] for place in ended]
+        document = put_together(self._study, self._dataset, self._splits, networks, members, config)
+        complete = top == config.ensemble_top and len(ended) == len(found)
+        short = {} if complete else {"shortened": len(ended)}
+        self._study.set_ensemble({**document, **same, **short})
 
 
 def _adds(plan: EndPlan, before: Mapping[str, Any]) -> bool:
-    """Whether a final choice that there was too little time for gains from this one."""
+    """Return whether there is more time now than for a final choice that was shortened."""
     made = before.get("shortened")
-    return made is not None and plan.candidates * plan.repeats > made["candidates"] * made["repeats"]
+    return made is not None and (
+        "epochs" in made or plan.candidates * plan.repeats > made["candidates"] * made["repeats"]
+    )

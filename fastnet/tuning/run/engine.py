@@ -1,4 +1,4 @@
-"""Where packs train: the threads of this process, or whatever else can run a task."""
+"""Engines run tasks: the threads of this process, or anything else with the same methods."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from fastnet.tuning.run.prepared import PreparedData
 
 WAITING_BYTES = 2**31
-"""Memory of packs that train at the same time where no limit is given."""
+"""Memory limit of packs that train together, if the user gives none."""
 
 
 class Engine(Protocol):
-    """What runs tasks."""
+    """Runs tasks."""
 
     keeps: bool
     """Whether it can return trained networks."""
@@ -32,26 +32,17 @@ class Engine(Protocol):
         """Time spent so far on compiling or loading kernels."""
 
     def load(self) -> None:
-        """Load the data, and compile what the first trial needs; before anything else is asked, and only once."""
+        """Load the data and compile the kernels of the first trial; called once, before anything else."""
 
     def run(self, task: Task, watch: Watch) -> Outcome:
-        """Run a task to its end, see `fastnet.tuning.run.pack.run_pack`."""
+        """Run a task, see `fastnet.tuning.run.pack.run_pack`."""
 
     def fitting(self, packs: Sequence[Task]) -> int:
-        """Return how many of these, from the first on, may train as one task, at least 1."""
+        """Return how many of these tasks, from the first, may be joined into one; at least 1."""
 
 
 class LocalThreads:
-    """Packs on the threads of this process, one after the other.
-
-    Parameters
-    ----------
-    dataset : Dataset
-    splits : sequence of Split
-        One, or one for each fold.
-    config : SearchConfig
-        Of the study.
-    """
+    """Runs tasks on the threads of this process, one after the other; there is one split, or one for each fold."""
 
     keeps = True
 
@@ -67,12 +58,12 @@ class LocalThreads:
 
     @property
     def data(self) -> PreparedData:
-        """The data, once they are loaded."""
+        """The loaded data."""
         assert self._data is not None
         return self._data
 
     def load(self) -> None:
-        """Prepare the data, and compile or load what the first trial needs."""
+        """Prepare the data, and compile or load the kernels of the first trial."""
         clock = time.perf_counter()
         from fastnet.tuning.run.prepared import PreparedData
 
@@ -84,13 +75,13 @@ class LocalThreads:
         self._data.warm_up(configured(self._config.train, params))
 
     def run(self, task: Task, watch: Watch) -> Outcome:
-        """Run a task to its end."""
+        """Run a task."""
         from fastnet.tuning.run.pack import run_pack
 
         return run_pack(task, watch)
 
     def fitting(self, packs: Sequence[Task]) -> int:
-        """Return how many of these may train as one task: as many as the memory has room for the weights of."""
+        """Return how many of these tasks fit into memory together."""
         from fastnet.training.pack import footprint
 
         n = len(packs)

@@ -1,4 +1,4 @@
-"""The best trials of a study as one model: trained again as they were, put together, tested once."""
+"""The best trials of a study as one model: trained again as they were, combined, evaluated on the test set."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def best_finished(study: Study, n: int) -> tuple[TrialResult, ...]:
-    """Return the `n` best trials that ran to their end, the best first; fewer if there are no more."""
+    """Return the `n` best trials that ran to their end, best first; fewer if there are no more."""
     return tuple(trial for trial in study.best(n, curves=False) if trial.status == "done")
 
 
@@ -32,34 +32,33 @@ def put_together(
     trials: Sequence[TrialResult],
     config: SearchConfig,
 ) -> dict[str, Any]:
-    """Make the ensemble, use the test set once, and save it beside the study.
+    """Combine networks into the ensemble, evaluate it on the test set, and save it in the study's folder.
 
     Parameters
     ----------
     study : Study
-        Notes that, and when, the test set was used.
+        Records the use of the test set.
     dataset : Dataset
         With its test part, if it has one.
     splits : sequence of Split
         Those of the trials: one, or one for each fold.
     networks : sequence of sequences of Model
-        The networks of each trial, trained to their end, one for each fold.
+        The networks of each trial, one for each fold.
     trials : sequence of TrialResult
-        At least one, the best first, in the same order.
+        At least one, in the same order, best first.
     config : SearchConfig
         Of the study.
 
     Returns
     -------
     dict
-        What is to be stored of it, ready for JSON. ``members`` says for each trial how often its networks count, 0 for
-        not at all; ``validation`` what the best trial alone, the average and the greedy selection come to on the
-        validation samples; ``test_uses`` is how often the study has used the test set by then.
+        Ready for JSON. ``members`` has the weight of each trial, ``validation`` the scores on the validation samples of
+        the best trial alone, of the average and of the greedy selection; ``test_uses`` counts the uses of the test set.
 
     Notes
     -----
-    With folds a trial has a network for each. They belong together in the ensemble; what it comes to on a validation
-    sample is computed by the networks that have not learnt from it.
+    With folds, the networks of a trial enter the ensemble together; a validation sample is predicted by the networks
+    that were not trained on it.
     """
     from fastnet.model.ensemble import Ensemble, greedy_selection, mean_probabilities
     from fastnet.model.predictor import score_of

@@ -1,4 +1,4 @@
-"""What a search runs on: processor, cores, versions."""
+"""The environment of a run: processor, cores, versions."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from fastnet.limits import usable_cores
 
 
 def describe_environment(threads: int) -> dict[str, Any]:
-    """Describe what a run uses: versions, system, processor, cores of the machine for this process, threads."""
+    """Return versions, system, processor, cores available to this process, and threads of a run."""
     packages = {"fastnet": __version__, "python": platform.python_version(), "numpy": np.__version__}
     try:
         packages["numba"] = metadata.version("numba")

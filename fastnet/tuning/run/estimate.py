@@ -1,4 +1,4 @@
-"""What a search will need before it runs: epochs to train, the time that they take, and memory."""
+"""Estimates before a search runs: epochs to train, their time, and memory."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ if TYPE_CHECKING:
     from fastnet.training.pack import PackRun
 
 MEASURE_SECONDS = 2.0
-"""Time that is measured where trials are short; a trial of the book takes 0.2 s."""
+"""Duration of the measurement; a trial of the book takes 0.2 s."""
 LONGEST_MEASURE = 20.0
-"""Time after which an epoch that is still not over is no longer waited for."""
+"""Longest time to wait for the first epochs to end."""
 
 SAMPLE_TRIALS = 512
-"""Trials, the first of the search, that are trained for the measurement and whose mean size stands for all."""
+"""First trials of the search that are trained for the measurement; their mean size stands for all."""
 
 _POLL_SECONDS = 0.02
 _PENDING = 0  # of `PackRun.status`
 
 
 def epochs_to_train(config: SearchConfig, trials: int) -> int:
-    """Count the epochs that `trials` trials train in all, folds included; with median pruning, at most.
+    """Return the epochs of `trials` trials in total, folds included; with median pruning, an upper bound.
 
     Examples
     --------
@@ -55,18 +55,18 @@ def _epochs_of_pack(config: SearchConfig, trials: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Speed:
-    """How fast the first trials of a search trained.
+    """Speed of the first trials of a search.
 
     Parameters
     ----------
     epochs_per_second : float
-        Epochs a second of a network of mean size, all threads together; those under way count as half.
+        Epochs per second of a network of mean size, all threads together; unfinished epochs count as half.
     finished : int
-        Epochs that came to their end; with 0 the rate is no more than a guess from above.
+        Epochs that ended; with 0 the rate is only an upper bound.
     seconds : float
-        Time that was measured.
+        Duration of the measurement.
     memory : int or None
-        Bytes that the process had in use meanwhile, see `fastnet.limits.resident_memory`.
+        Memory of the process in bytes, see `fastnet.limits.resident_memory`.
     """
 
     epochs_per_second: float
@@ -82,23 +82,11 @@ def measure(
     seconds: float = MEASURE_SECONDS,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> Speed:
-    """Train the first trials of a search for a moment and see how fast it goes.
+    """Measure the speed of a search by training its first trials for a moment.
 
-    Parameters
-    ----------
-    engine : LocalThreads
-        Loaded.
-    tasks : Tasks
-        Of the search.
-    seconds : float
-        Time to measure; longer, up to `LONGEST_MEASURE`, until each thread has finished an epoch.
-    should_stop : callable
-        Asked all the time; once it returns True the measurement ends.
-
-    Notes
-    -----
-    A trial whose loss leaves the finite numbers ends early, in the measurement as in the search: all of its epochs
-    count as trained. Where architectures differ, an epoch counts by its multiplications.
+    Takes `seconds`, or up to `LONGEST_MEASURE` until each thread has finished an epoch, or until `should_stop` returns
+    True. All epochs of a diverged trial count as trained, since it ends early in the search as well. Epochs of
+    different architectures are weighted by their multiplications.
     """
     task = first_trials(tasks, min(tasks.config.trials, SAMPLE_TRIALS))
     task = replace(task, schedule=Full(tasks.config.train.epochs))
@@ -121,7 +109,7 @@ def measure(
 
 
 def first_trials(tasks: Tasks, trials: int, begin: int = 0) -> Task:
-    """Return the task of the first trials of a search, or of some later ones."""
+    """Return the task of `trials` trials of a search, from number `begin`."""
     ids = np.arange(begin, begin + trials)
     return tasks.of(ids, sampler_of(tasks.config).draw(checked_space(tasks.config), ids, ()))
 
@@ -133,13 +121,13 @@ class Wave:
     Parameters
     ----------
     packs, trials : int
-        How many packs, and trials in them.
+        Number of packs, and of trials in them.
     threads : int
         Networks that train at a time.
     workspaces : int
-        Bytes that the threads need, curves and settings included.
+        Bytes for the threads, curves and settings included.
     kept : int
-        Bytes of the weights and optimizer states that trials keep while they wait to be compared; 0 without pruning.
+        Bytes for the weights and optimizer states of trials that wait for a comparison; 0 without pruning.
     """
 
     packs: int
@@ -150,13 +138,7 @@ class Wave:
 
 
 def first_wave(engine: LocalThreads, tasks: Tasks) -> Wave:
-    """Return what trains at the same time first, and the memory it takes, by the sizes of its arrays.
-
-    Raises
-    ------
-    ConfigError
-        If the memory that the search may use does not suffice.
-    """
+    """Return the first packs that train together and their memory; `ConfigError` if that is more than allowed."""
     from fastnet.training.pack import footprint
 
     config = tasks.config
@@ -173,5 +155,5 @@ def first_wave(engine: LocalThreads, tasks: Tasks) -> Wave:
 
 
 def _trained(run: PackRun) -> np.ndarray:
-    """Epochs of each network that are over; one that diverged is over with all of its epochs."""
+    """Return the finished epochs of each network, all of them for one that diverged."""
     return np.where(run.status == _PENDING, run.epochs_done, run.curves.shape[2])

@@ -1,4 +1,4 @@
-"""A pack of trials as it trains: `run_pack` leads it through its rungs, and a view on the side sees how far it is."""
+"""Running a pack of trials: `run_pack` trains it through its rungs while a callback watches its progress."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 class Run(Watched, Protocol):
     """A pack that trains in the background, such as `fastnet.training.pack.PackRun`.
 
-    With F folds, the networks t F to t F + F - 1 are those of trial t.
+    With F folds, trial t has the networks t F to t F + F - 1.
     """
 
     seconds: NDArray[np.float64]
@@ -41,7 +41,7 @@ class Run(Watched, Protocol):
         """Train these networks in the background up to an epoch."""
 
     def finished(self) -> Positions:
-        """Positions finished since the last call, in any order."""
+        """Return the positions that finished since the last call, in any order."""
 
 
 def run_pack(task: Task, watch: Watch = lambda outcome: False) -> Outcome:
@@ -50,19 +50,19 @@ def run_pack(task: Task, watch: Watch = lambda outcome: False) -> Outcome:
     Parameters
     ----------
     task : Task
-        Its data must have been loaded by this process, see `fastnet.tuning.run.prepared`.
+        This process must have loaded its data, see `fastnet.tuning.run.prepared`.
     watch : callable, optional
-        A view on the side while it runs; it changes nothing but when the task ends.
+        Watches the task and may stop it.
 
     Returns
     -------
     Outcome
-        Of all trials; of those that ended where `watch` stopped it. A pure function of the task.
+        Of all trials, a pure function of the task; of the trials that ended, if `watch` stopped it.
 
     Raises
     ------
     ConfigError
-        If the task does not fit into the memory.
+        If the task does not fit into memory.
     KeyError
         If this process has not loaded the data.
     """
@@ -81,7 +81,7 @@ def follow(
     compile_seconds: float = 0.0,
     models: Callable[[int], Model] | None = None,
 ) -> Outcome:
-    """Lead a pack through its rungs; what runs it is given. See `run_pack`."""
+    """Train a pack through its rungs as `run_pack` does, with `run` given."""
     pack = _Pack(run, task, compile_seconds)
     try:
         alive: Positions = np.arange(len(task.ids))
@@ -101,7 +101,7 @@ def follow(
 
 
 class _Pack:
-    """The bookkeeping of a pack that runs: which trials are open, and what became of the others."""
+    """Bookkeeping of a running pack: the trials that train, and how the others ended."""
 
     def __init__(self, run: Run, task: Task, compile_seconds: float) -> None:
         self.run = run
@@ -110,13 +110,13 @@ class _Pack:
         self.stopped = False
         self._folds = len(run.status) // len(task.ids) if len(task.ids) else 1
         self._ended: dict[int, str] = {}
-        self._unseen: list[int] = []  # of them, those that no view has been given
+        self._unseen: list[int] = []  # of them, those not passed to `watch` yet
         self._left: dict[int, int] = {}  # networks of each running trial that have not finished
         self._alive: list[int] = []
         self._compile_seconds, self._compiled_seconds = compile_seconds, 0.0
 
     def train(self, alive: Positions, end: int, watch: Watch) -> None:
-        """Train some trials up to an epoch, every fold of them."""
+        """Train trials, with all of their folds, up to an epoch."""
         if not len(alive):
             return
         started, spent = time.perf_counter(), self._compiled_seconds
@@ -144,7 +144,7 @@ class _Pack:
             self._show(watch)
 
     def take(self, *, ended: bool = False) -> None:
-        """Close the trials that are done or diverged; at the end, whatever the run announced."""
+        """Close trials that are done or diverged: those reported as finished, or at the end any of them."""
         if ended:
             found = [t for t in self._alive if t not in self._ended]
         else:
@@ -161,7 +161,7 @@ class _Pack:
         self._close({t: "diverged" if d else "done" for t, d, f in zip(found, diverged, done, strict=True) if d or f})
 
     def compare(self, alive: Positions) -> Positions:
-        """Let the schedule choose, among each group of trials, which go on; the others have ended."""
+        """Let the schedule choose which trials of each group continue; the others end as stopped."""
         fit = np.array([t for t in alive.tolist() if t not in self._ended], dtype=np.int64)
         if self.rung == len(self.task.schedule.rungs):
             assert not len(fit), "a pack ended before its trials did"
@@ -183,11 +183,11 @@ class _Pack:
         complete: bool = False,
         models: Callable[[int], Model] | None = None,
     ) -> Outcome:
-        """Return what became of some trials; of all that ended, in the order of the task, if left out."""
+        """Return the outcome of the trials in `found`, or of all that ended, in the order of the task."""
         some = sorted(self._ended) if found is None else found
         status = tuple(self._ended[t] for t in some)
         networks: tuple[tuple[Model, ...], ...] = ()
-        if models is not None and complete:
+        if models is not None:
             folds = range(self._folds)
             networks = tuple(
                 tuple(models(t * self._folds + fold) for fold in folds) if of_trial == "done" else ()
@@ -211,12 +211,12 @@ class _Pack:
         self._unseen += new
 
     def _show(self, watch: Watch) -> None:
-        """Hand over what has ended since the last time, and note whether the pack is to be stopped."""
+        """Pass on the trials that ended since the last call, and note whether the pack has to stop."""
         found, self._unseen = self._unseen, []
         self.stopped = watch(self.outcome(found)) or self.stopped
 
     def _curves(self, positions: Sequence[int] | None = None) -> NDArray[np.float32]:
-        """Curves of trials, (n, 4, epochs): the mean over their folds, NaN from where one has not trained."""
+        """Return curves of trials, (n, 4, epochs): the mean over folds, NaN where any fold has not trained."""
         some = range(len(self.task.ids)) if positions is None else positions
         networks = self.run.curves.reshape(len(self.task.ids), self._folds, len(CURVES), -1)[list(some)]
         if self._folds == 1:
@@ -225,7 +225,7 @@ class _Pack:
         return mean
 
     def _pause(self, elapsed: float) -> float:
-        """Time to sleep before the next look: half of what the run still needs, at most `loop.POLL_SECONDS`."""
+        """Return the seconds to sleep: half of the estimated time left, at most `loop.POLL_SECONDS`."""
         finished = len(self._alive) - len(self._left)
         left = elapsed * len(self._left) / finished if finished else elapsed
         return min(loop.POLL_SECONDS, max(0.001, left / 2))

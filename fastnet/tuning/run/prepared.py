@@ -1,4 +1,4 @@
-"""Data made ready for packs, which each process loads once and finds again by their content hash."""
+"""Prepared data of packs, which each process loads once and finds by content hash."""
 
 from __future__ import annotations
 
@@ -24,26 +24,19 @@ _held: list[PreparedData] = []
 
 
 class PreparedData:
-    """The samples that trials learn from, one `TrainingData` for each fold, and the architectures compiled for them.
+    """The data of trials, one `TrainingData` for each fold, and the architectures compiled for them.
 
-    A task finds it as long as somebody holds it.
-
-    Parameters
-    ----------
-    dataset : Dataset
-        Only its training part is used.
-    splits : sequence of Split
-        One, or one for each fold of a cross-validation.
+    Only the training part of `dataset` is used. Tasks find the data as long as a reference to this object exists.
 
     Attributes
     ----------
     name : str
-        Content hash of the data and their division, 64 hexadecimal digits.
+        From `fastnet.tuning.run.task.data_name`.
     folds : list of TrainingData
     room : int or None
-        Bytes that the process may use in addition to the data; None where that is unknown.
+        Bytes that the process may use in addition; None if unknown.
     compile_seconds : float
-        Time spent so far on compiling kernels, or on loading them.
+        Time spent on compiling or loading kernels.
     """
 
     def __init__(self, dataset: Dataset, splits: Sequence[Split]) -> None:
@@ -57,13 +50,13 @@ class PreparedData:
         _loaded[self.name] = self
 
     def warm_up(self, config: TrainConfig) -> None:
-        """Compile or load what a trial of these settings needs."""
+        """Compile or load the kernels of a trial with these settings."""
         clock = time.perf_counter()
         warm_up(config, self.folds[0])
         self.compile_seconds += time.perf_counter() - clock
 
     def members(self, task: Task) -> list[Member]:
-        """Return the networks of a task: for each trial one per fold, neighbours of each other."""
+        """Return the networks of a task: for each trial its folds in a row."""
         return [
             Member(data, _keyed(config, fold), trial)
             for trial, config in zip(task.ids.tolist(), task.configs, strict=True)
@@ -71,13 +64,7 @@ class PreparedData:
         ]
 
     def pack(self, task: Task) -> PackRun:
-        """Build the pack of a task, on as many of its threads as the memory allows.
-
-        Raises
-        ------
-        ConfigError
-            If not even one thread's workspace fits into the memory.
-        """
+        """Build the pack of a task, on as many of its threads as fit into memory; `ConfigError` if none does."""
         members = self.members(task)
         fresh = {member.kind: member for member in members if member.kind not in self._assemblies}
         fitting, largest = self._fitting.get(task.threads, (task.threads, 0))
@@ -93,7 +80,7 @@ class PreparedData:
         return PackRun(members, threads, self._assemblies, keep=task.keep)
 
     def threads_for(self, task: Task, members: list[Member]) -> int:
-        """Return how many of these networks can train at a time; raises as `pack` does."""
+        """Return how many of these networks can train at a time; `ConfigError` if none can."""
         most = min(task.threads, n_threads_limit())
         known = [limit for limit in (task.memory, self.room) if limit is not None]
         if not known or not members:
@@ -117,12 +104,12 @@ class PreparedData:
 
 
 def prepared_data(name: str) -> PreparedData:
-    """Return the data that this process has loaded under a name; KeyError if it has not, or nobody holds them."""
+    """Return the data that this process has loaded under a name; KeyError if there are none."""
     return _loaded[name]
 
 
 def hold_prepared(dataset: Dataset, splits: Sequence[Split]) -> None:
-    """Load data for every task that this process will run: the initializer of a pool's workers."""
+    """Load data for all tasks of this process: an initializer for the workers of a pool."""
     _held.append(PreparedData(dataset, splits))
 
 

@@ -1,4 +1,4 @@
-"""What a search gives back, and how far it is on the way."""
+"""The result of a search, and its progress while it runs."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from fastnet.tuning.trial import TrialResult
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SearchResult:
-    """All trials of a study and how the run that ended just now spent its time.
+    """All trials of a study, and how the run that just ended spent its time.
 
     Parameters
     ----------
     trials : StoredTrials
-        Every stored trial, ordered by id, whichever run made it: a sequence that reads them from the study's file when
-        they are asked for, so that a study of any size fits.
+        All stored trials, ordered by id: a sequence that reads them from the study's file on access, so that a study of
+        any size fits into memory.
     interrupted : bool
         Whether the run was stopped before all trials were done.
     new_trials : int
@@ -31,16 +31,15 @@ class SearchResult:
     compile_seconds : float
         Part of it spent compiling the kernels or loading them from their cache.
     compiled_seconds : float
-        Part of it during which a pack of trials was running in compiled code.
+        Part of it during which a pack of trials ran in compiled code.
     stages : tuple of dict
-        What came of each stage, see `fastnet.tuning.store.study.Study.stages`; the last one holds the recommendation.
+        The report of each stage, see `fastnet.tuning.store.study.Study.stages`; the last has the recommendation.
     final : dict or None
         The final choice, see `fastnet.tuning.run.final`; None before it was made.
     final_seconds : float
-        Part of the time spent on it and on the ensemble in this run, what was compiled for it included; no trial ran
-        meanwhile.
+        Time of the final choice and the ensemble in this run, without trials.
     ensemble_report : dict or None
-        What came of putting the best trials together, see `fastnet.tuning.run.ensemble`; None before it was done.
+        Members and scores of the ensemble, see `fastnet.tuning.run.ensemble`; None before it was made.
     """
 
     trials: StoredTrials
@@ -55,7 +54,7 @@ class SearchResult:
     ensemble_report: dict[str, Any] | None = None
 
     def best(self, n: int = 20) -> tuple[TrialResult, ...]:
-        """Return the `n` best trials, see `rank`, with their curves."""
+        """Return the `n` best trials with their curves, see `fastnet.tuning.rank`."""
         return self.trials.best(n)
 
     def count(self, status: str) -> int:
@@ -68,19 +67,19 @@ class SearchResult:
 
     @property
     def recommendation(self) -> dict[str, Any] | None:
-        """Ranges to go on with and why, see `rules.advice.Recommendation.to_dict`; None before the end."""
+        """Recommended ranges and reasons, see `rules.advice.Recommendation.to_dict`; None before the end."""
         report = self.stages[-1]["report"] if self.stages else None
         found: dict[str, Any] | None = report.get("recommendation") if report else None
         return found
 
     @property
     def ensemble(self) -> Ensemble | None:
-        """The best trials as one model, read from the study's folder; None where ``ensemble_top`` asked for none.
+        """The best trials as one model, read from the study's folder; None with ``ensemble_top=0``.
 
         Raises
         ------
         ModelError
-            If its file is no longer there.
+            If its file is missing.
         """
         if self.ensemble_report is None:
             return None
@@ -90,12 +89,12 @@ class SearchResult:
 
     @property
     def trials_per_second(self) -> float:
-        """New trials per second, compilation and final choice left out; 0 if there were none."""
+        """New trials per second, without compilation and final choice; 0 if there were none."""
         return self.new_trials / self._search_seconds if self.new_trials and self._search_seconds > 0 else 0.0
 
     @property
     def outside_share(self) -> float:
-        """Share of the time, compilation and final choice left out, that was not spent in compiled code, in [0, 1]."""
+        """Share of the time outside compiled code, without compilation and final choice, in [0, 1]."""
         if self._search_seconds <= 0:
             return 0.0
         return min(1.0, max(0.0, 1.0 - self.compiled_seconds / self._search_seconds))
@@ -107,37 +106,32 @@ class SearchResult:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a search has come; given to `on_progress` several times a second.
+    """Progress of a search, passed to `on_progress` several times a second.
 
     Parameters
     ----------
-    done : int
-        Trials finished, those of earlier runs of the study included.
-    total : int
-        Trials the study will have.
+    done, total : int
+        Finished trials, those of earlier runs included, and trials that the study will have.
     best : float or None
-        Best `TrialResult.value` so far of the trials that ran to their end; None before the first of them.
+        Best `TrialResult.value` so far of the trials that ran to their end; None before the first.
     trials_per_second : float
-        Mean rate of this run, compilation left out; 0 before its first trial.
+        Mean rate of this run without compilation; 0 before its first trial.
     eta_seconds : float or None
-        Estimated time to the end; None while there is no rate.
+        Estimated time left; None without a rate.
     elapsed_seconds : float
-        Time since the call, compilation included.
+        Time since the call, with compilation.
     compiling : bool
-        Whether the kernels are being compiled or loaded from their cache.
+        Whether kernels are being compiled or loaded from their cache.
     stage, stages : int
-        The stage of the study that is running, from 1, and how many there are.
+        The current stage of the study, from 1, and the number of stages.
     rung, rungs : int
-        Between which comparisons the trials of the running pack are, from 1, and how many such spans of epochs there
-        are; 1 of 1 where no trial is ended early.
+        The current span of epochs between two comparisons, from 1, and the number of spans; both 1 without pruning.
     stopped, diverged : int
-        Trials so far that were ended early because others were better, and whose loss left the finite numbers.
-    choosing : bool
-        Whether all trials are done and the best ones are trained again on fresh seeds.
-    ensembling : bool
-        Whether they are trained again to be put together.
+        Trials so far that were pruned, and trials whose loss was no longer finite.
+    choosing, ensembling : bool
+        Whether the best trials are being trained again, for the final choice or for the ensemble.
     ended : tuple of TrialResult
-        The trials of this run that ended since the last report, in the order in which they did.
+        The trials that ended since the last report, in that order.
     """
 
     done: int

@@ -1,4 +1,4 @@
-"""What a study knows of itself: its settings, how far it was to go, and where its data are."""
+"""What a study stores about itself: its settings, its plan, and the source of its data."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ if TYPE_CHECKING:
     from fastnet.data.dataset import Dataset
 
 PLANNED = ("trials", "final", "repeats", "ensemble_top", "ensemble")
-"""Fields of `SearchConfig` that a study may change its mind about: no trial depends on them."""
+"""Fields of `SearchConfig` that may change when a study continues, since no trial depends on them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """Where the data of a study are.
+    """Where the data of a study come from.
 
     Parameters
     ----------
     data : str
         The name of a data set, or the absolute path of a file.
     samples : int or None
-        How many of the first training samples are used; None for all.
+        Number of first training samples that are used; None for all.
     data_dir : str or None
-        The folder of an image set, where one was given.
+        The folder of an image set, if one was given.
     validation : str or None
-        The samples that validate, as for `data`; None for a part of the data.
+        The validation samples, as for `data`; None for a part of the data.
     """
 
     data: str
@@ -47,7 +47,7 @@ class Source:
     def of(
         cls, data: object, *, samples: int | None = None, data_dir: object = None, validation: object = None
     ) -> Source | None:
-        """Note where data are that were given; None if they can only be given again.
+        """Return the source of given data; None if they did not come from a name or file.
 
         Examples
         --------
@@ -64,7 +64,7 @@ class Source:
         return cls(samples=samples, data_dir=folder, **found)
 
     def load(self) -> Dataset:
-        """Load the data; the samples of `validation` are not among them."""
+        """Load the data, without the samples of `validation`."""
         from fastnet.data.dataset import take_first
         from fastnet.data.registry import load
 
@@ -78,18 +78,7 @@ def _absolute(value: str | Path) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What a study was made with.
-
-    Parameters
-    ----------
-    config : SearchConfig
-    source : Source or None
-        None where the study does not say where its data are.
-    data : str
-        What they were called.
-    folder : Path
-        Of the study.
-    """
+    """What the study in `folder` was made with: configuration, source of the data, if known, and their name."""
 
     config: SearchConfig
     source: Source | None
@@ -97,20 +86,14 @@ class Known:
     folder: Path
 
     def found(self) -> Source:
-        """Return where the data are; `StudyError` if only the user can say."""
+        """Return the source of the data; `StudyError` if the study does not know it."""
         if self.source is None:
             raise StudyError(f"{self.folder}: the study does not know where its data ({self.data}) are; give data")
         return self.source
 
 
 def known_of(folder: Path) -> Known | None:
-    """Read what the study in a folder was made with; None if there is no study.
-
-    Raises
-    ------
-    StudyError
-        If it cannot be read.
-    """
+    """Read what the study in a folder was made with; None without a study, `StudyError` if it cannot be read."""
     if not (folder / STUDY_FILE).is_file():
         return None
     with Study.read(folder) as study:
@@ -128,10 +111,7 @@ def known_of(folder: Path) -> Known | None:
 def following(folder: Path) -> Known:
     """Return what the round after a study is made with: its settings and data, and the ranges that it recommends.
 
-    Raises
-    ------
-    StudyError
-        If there is no study, or it has not come to its end.
+    Raises `StudyError` if there is no study, or it is not complete.
     """
     known = known_of(folder)
     if known is None:
@@ -141,13 +121,13 @@ def following(folder: Path) -> Known:
     report = stages[-1]["report"] if stages else None
     advice = (report or {}).get("recommendation")
     if not advice or "ranges" not in advice:
-        raise StudyError(f"{folder}: the study recommends no ranges yet; bring it to its end first")
+        raise StudyError(f"{folder}: the study recommends no ranges yet; finish it first")
     ranges = (advice.get("next") or {}).get("ranges") or {item["name"]: item["range"] for item in advice["ranges"]}
     return replace(known, config=replace(known.config, space=ranges))
 
 
 def plan_of(config: SearchConfig, source: Source | None) -> dict[str, Any]:
-    """Return what a study keeps of its plan, ready for JSON."""
+    """Return the plan that a study stores, ready for JSON."""
     planned: dict[str, Any] = {name: getattr(config, name) for name in PLANNED}
     return planned | {"source": None if source is None else _as_dict(source)}
 

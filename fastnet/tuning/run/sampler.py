@@ -1,4 +1,4 @@
-"""Where in the ranges the trials of a study lie: at random, on a Sobol sequence, or on a grid."""
+"""Samplers of hyperparameters: random, Sobol sequence, grid."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from fastnet.tuning.space.space import Space
 from fastnet.tuning.trial import TrialResult
 
 PURPOSE_SPACE = 4
-"""Which of the random streams of a trial its hyperparameters are drawn from."""
+"""Purpose, in the counter of the random generator, of the hyperparameters of a trial."""
 
 PURPOSE_SCRAMBLE = PURPOSE_SPACE + 256
-"""Which of the random streams of trial 0 the scrambling of the Sobol sequence is drawn from."""
+"""Purpose of the scrambling of the Sobol sequence, drawn as for trial 0."""
 
 _SOBOL_BLOCK = 4096  # points made at once: a power of two, as SciPy wants the first ones to be
 
@@ -29,28 +29,28 @@ Floats = NDArray[np.float64]
 
 
 class Sampler(Protocol):
-    """What gives the trials of a study their hyperparameters.
+    """Draws the hyperparameters of the trials of a study.
 
-    A trial must follow from the space, the seed, its number and the trials of earlier generations alone, on any
+    They depend on the space, the seed, the number of the trial and the trials of earlier generations alone, on any
     machine, so that a study does not depend on threads, engines or interruptions.
     """
 
     @property
     def generation(self) -> int | None:
-        """Consecutive trials that are drawn knowing the same; None where no trial depends on another."""
+        """Number of consecutive trials with the same history; None if no trial depends on another."""
 
     def draw(self, space: Space, ids: Ids, history: Sequence[TrialResult]) -> list[dict[str, Value]]:
-        """Give some trials of a study their hyperparameters.
+        """Draw the hyperparameters of some trials.
 
         Parameters
         ----------
         space : Space
-            What is searched.
+            The ranges.
         ids : (T,) int64 array
-            Trial numbers, 0 to 2**32 - 2, in any order. Where there are generations, of one of them; trials that are
-            compared with one another all count as of that of the first.
+            Trial numbers, 0 to 2**32 - 2, in any order, all of one generation if there are any; a pack of trials that
+            are compared with each other belongs to the generation of its first.
         history : sequence of TrialResult
-            All trials of earlier generations by their numbers, without curves; empty where there are no generations.
+            All trials of earlier generations in order, without curves; empty without generations.
 
         Returns
         -------
@@ -61,7 +61,7 @@ class Sampler(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Random:
-    """Every value drawn for itself.
+    """Random search: every value is drawn independently.
 
     Parameters
     ----------
@@ -70,9 +70,8 @@ class Random:
 
     Notes
     -----
-    Each name has a stream of its own (`space.names.stream_of`): for trial i the first word of the generator's block
-    with key `seed` and counter (stream, 0, `PURPOSE_SPACE`, i). So adding a hyperparameter to a search changes none of
-    the others.
+    Each name has its own stream (`space.names.stream_of`): for trial i the first word of the generator's block with
+    key `seed` and counter (stream, 0, `PURPOSE_SPACE`, i). Adding a hyperparameter to a search so changes no other.
 
     Examples
     --------
@@ -86,13 +85,13 @@ class Random:
     generation: ClassVar[None] = None
 
     def draw(self, space: Space, ids: Ids, history: Sequence[TrialResult] = ()) -> list[dict[str, Value]]:
-        """Give some trials their hyperparameters, see `Sampler.draw`."""
+        """Draw the hyperparameters of some trials, see `Sampler.draw`."""
         return _values_at(space, ids, _random(space, ids, self.seed))
 
 
 @dataclass(frozen=True, slots=True)
 class Sobol:
-    """Points that leave no part of the space empty for long.
+    """Points of a scrambled Sobol sequence, which fill the space evenly.
 
     Parameters
     ----------
@@ -110,18 +109,18 @@ class Sobol:
     generation: ClassVar[None] = None
 
     def draw(self, space: Space, ids: Ids, history: Sequence[TrialResult] = ()) -> list[dict[str, Value]]:
-        """Give some trials their hyperparameters, see `Sampler.draw`."""
+        """Draw the hyperparameters of some trials, see `Sampler.draw`."""
         return _values_at(space, ids, _sobol(len(space.names), ids, self.seed) if space.names else [])
 
 
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """Every combination of some values of each range and all values of each choice, the last name changing fastest.
+    """All combinations of `levels` values of each range and all values of each choice, the last name changing fastest.
 
     Parameters
     ----------
     levels : int
-        Values of each range, its ends among them; whole numbers may have fewer.
+        Values of each range, both ends included; ranges of whole numbers may have fewer.
 
     Examples
     --------
@@ -135,12 +134,12 @@ class Grid:
     generation: ClassVar[None] = None
 
     def draw(self, space: Space, ids: Ids, history: Sequence[TrialResult] = ()) -> list[dict[str, Value]]:
-        """Give some trials their hyperparameters, see `Sampler.draw`; `ConfigError` beyond the end of the grid."""
+        """Draw the hyperparameters of some trials, see `Sampler.draw`; `ConfigError` beyond the end of the grid."""
         return _rows(space, ids, _grid(space, ids, self.levels))
 
 
 def sampler_of(config: SearchConfig) -> Sampler:
-    """Build the sampler that a search asks for.
+    """Build the sampler of a search.
 
     Examples
     --------
@@ -153,7 +152,7 @@ def sampler_of(config: SearchConfig) -> Sampler:
 
 
 def grid_size(space: Space, levels: int) -> int:
-    """Return how many trials a grid has.
+    """Return the number of points of a grid.
 
     Examples
     --------
@@ -164,12 +163,12 @@ def grid_size(space: Space, levels: int) -> int:
 
 
 def checked_space(config: SearchConfig) -> Space:
-    """Read the space of a search and find out whether it serves.
+    """Parse and check the space of a search.
 
     Raises
     ------
     ConfigError
-        If a range is impossible or has no effect, or there are more trials than the grid has points.
+        If a range is invalid or has no effect, or there are more trials than the grid has points.
 
     Examples
     --------
@@ -186,7 +185,7 @@ def checked_space(config: SearchConfig) -> Space:
 
 
 def _values_at(space: Space, ids: Ids, points: list[Floats]) -> list[dict[str, Value]]:
-    """Turn numbers between 0 and 1, an array for each name, into values."""
+    """Convert numbers between 0 and 1, one array for each name, to values."""
     pairs = zip(space.distributions.values(), points, strict=True)
     return _rows(space, ids, [distribution.sample(u).tolist() for distribution, u in pairs])
 
@@ -227,7 +226,7 @@ def _sobol(n_dimensions: int, ids: Ids, seed: int) -> list[Floats]:
 
 
 def _scrambled(words: NDArray[np.uint32], key: int) -> NDArray[np.uint32]:
-    """Permute 32-bit numbers so that every bit depends on itself, the bits above it and the key alone."""
+    """Permute 32-bit numbers so that each bit depends only on itself, the bits above it and the key."""
     x = _reversed(words) + np.uint32(key)
     for multiplier in (0x6C50B47C, 0xB82F1E52, 0xC7AFE638, 0x8D22F6E6):  # even: bits reach only those above them
         x ^= x * np.uint32(multiplier)

@@ -1,4 +1,4 @@
-"""The search as one function, with the words of the command line: `fastnet.search`."""
+"""The search as one function that accepts values as the command line does: `fastnet.search`."""
 
 from __future__ import annotations
 
@@ -41,47 +41,45 @@ def search(
     interrupt: str = "raise",
     **settings: Any,
 ) -> SearchResult:
-    """Search for good hyperparameters, or go on with a search.
+    """Search for good hyperparameters, or continue a search.
 
     Parameters
     ----------
     space : mapping of str to str, or None
-        What is searched: a range in its text form for each name, such as ``{"learning_rate": "log:1e-4:1e-1"}``; None
-        for those of the study, or the book's ranges of learning rate and weight decay. See
-        `fastnet.tuning.space.space.Space`.
+        The ranges as text by name, such as ``{"learning_rate": "log:1e-4:1e-1"}``; by default those of the study, or
+        the book's ranges of learning rate and weight decay. See `fastnet.tuning.space.space.Space`.
     data : Dataset, name, path or (x, y)
-        What the networks learn: a data set, its name or file as `fastnet.load` takes it, or (N, F) features and (N,)
-        labels. May be left out for a study that was given a name or a path.
+        A data set, its name or file as for `fastnet.load`, or (N, F) features and (N,) labels. Optional for a study
+        whose data came from a name or a path.
     trials : int, optional
-        Total number of trials, those that the study holds included; 100 for a new study if left out.
+        Total number of trials, including those that the study already has; 100 by default for a new study.
     study : path, optional
-        Folder of the study, ``~`` being the home folder. One that exists goes on: whatever is left out is as the study
-        was made, and a setting that is given must be the same. A new numbered one in ``studies/`` if left out.
+        Folder of the study; ``~`` is the home folder. An existing study continues with its own settings; a setting
+        given again must be the same. By default a new numbered folder in ``studies/``.
     after : path, optional
-        Folder of a study that has come to its end: a new one is made like it, in the ranges that it recommends.
+        Folder of a complete study: makes a new one like it, in the ranges that it recommends.
     fresh : bool
-        Forget the trials that the study holds, and what it was made with, and start over.
+        Discard the trials and settings of the study and start over.
     finish : bool
-        Train no more trials: make the final choice and the ensemble from those that the study holds.
+        Train no more trials: make the final choice and the ensemble from those that the study has.
     validation : Dataset, name, path or (x, y), optional
-        Samples to validate with, instead of a part of `data`; they need not have all classes.
+        Validation samples, instead of a part of `data`; some classes may be missing.
     jobs : int, optional
-        Threads; as many as the process may use if left out. Results do not depend on it.
+        Threads; by default as many as the process may use. Results do not depend on it.
     memory : int or str, optional
-        Bytes, or an amount such as ``"2G"``, that the trials which train together may take. Results do not depend on
-        it.
+        Memory for trials that train together, in bytes or as text such as ``"2G"``. Results do not depend on it.
     timeout : float or str, optional
-        Seconds, or a time such as ``"10m"``, for everything: training stops early enough for the final choice and the
-        ensemble, which are shortened if they would take more than half of it; `finish` makes up for that.
+        Time for everything, in seconds or as text such as ``"10m"``: training stops in time for the final choice and
+        the ensemble, which are shortened if they would take more than half of it; `finish` completes them later.
     on_progress : callable, optional
         Called with a `fastnet.tuning.Progress` several times a second.
     interrupt : {"raise", "return"}
-        What Ctrl-C does once everything that is done is stored: raise KeyboardInterrupt, or return the study as it is,
+        What Ctrl-C does after all finished trials are stored: raise KeyboardInterrupt, or return the study as it is,
         with `interrupted` set. ``search(study=...)`` continues it.
     **settings
         Any other field of `fastnet.SearchConfig` (``sampler``, ``pruning``, ``stages``, ``final``, ...) and of
-        `fastnet.TrainConfig` (``hidden``, ``epochs``, ``optimizer``, ``seed``, ...), as numbers or as
-        they are typed: ``hidden="100x6"``, ``dropout="0,0.5"``, ``final="none"``.
+        `fastnet.TrainConfig` (``hidden``, ``epochs``, ``optimizer``, ``seed``, ...), as numbers or as text:
+        ``hidden="100x6"``, ``dropout="0,0.5"``, ``final="none"``.
 
     Returns
     -------
@@ -147,7 +145,7 @@ def search(
 def _config(
     space: Mapping[str, str] | None, trials: int | None, settings: Mapping[str, Any], known: Known | None
 ) -> SearchConfig:
-    """Sort settings into those of the search and those of the training; those left out are as in a known study."""
+    """Divide settings between search and training; missing ones are as in a known study, or the defaults."""
     searching = set(SearchConfig.__dataclass_fields__) - {"trials", "space", "train"}
     training = set(TrainConfig.__dataclass_fields__)
     for name in settings:

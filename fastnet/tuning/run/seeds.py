@@ -1,15 +1,15 @@
-"""Seeds that follow from the seed of a study: of folds, of repeated candidates, of the network that is kept."""
+"""Seeds derived from the seed of a study: for folds, repeated candidates, and the network that is kept."""
 
 from __future__ import annotations
 
 import numpy as np
 
 FOLD, REPEAT, KEPT = range(1, 4)
-"""What a seed is for."""
+"""Purposes of a seed."""
 
 
 def derived_seed(seed: int, purpose: int, *numbers: int) -> int:
-    """Return a seed that follows from that of a study and what it is for.
+    """Derive a seed from that of a study.
 
     Parameters
     ----------
@@ -23,8 +23,7 @@ def derived_seed(seed: int, purpose: int, *numbers: int) -> int:
     Returns
     -------
     int
-        0 to 2**64 - 1: a word of Philox4x64 (Salmon et al. 2011) with the study's seed as key and the rest as counter;
-        different arguments give unrelated seeds.
+        0 to 2**64 - 1: a word of Philox4x64 (Salmon et al. 2011) with the study's seed as key and the rest as counter.
 
     Examples
     --------
@@ -37,21 +36,7 @@ def derived_seed(seed: int, purpose: int, *numbers: int) -> int:
 
 
 def repeat_seed(study_seed: int, trial: int, repeat: int) -> int:
-    """Return the seed of one repeat of a candidate.
-
-    Parameters
-    ----------
-    study_seed : int
-        Seed of the study, 0 to 2**64 - 1.
-    trial : int
-        Number of the candidate in the study.
-    repeat : int
-        Which repeat, from 0.
-
-    Returns
-    -------
-    int
-        0 to 2**64 - 1, the same whenever and wherever it is asked for, and never the study's own.
+    """Return the seed of a candidate's repeat, from 0; it is never the study's own.
 
     Examples
     --------

@@ -1,7 +1,7 @@
-"""A search on its way through its stages: which trials train next, and what becomes of them.
+"""A search running through its stages: which trials train next, and what happens to their results.
 
-Nothing here depends on the order in which trials finish, on how many packs run at the same time or on the number of
-threads.
+Nothing here depends on the order in which trials finish, on the number of packs that run at the same time, or on the
+number of threads.
 """
 
 from __future__ import annotations
@@ -31,50 +31,29 @@ if TYPE_CHECKING:
     from fastnet.model.classifier import Model
 
 PACK_TRIALS = 512
-"""Trials of one pack where none is compared with others: enough that starting it and waiting for its last trial cost
-little even on many threads, few enough that its curves (0.8 kB a trial at 50 epochs) stay small whatever the number of
-trials."""
+"""Trials of a pack without pruning: enough that starting it and waiting for its last trial cost little even on many
+threads, few enough that its curves (0.8 kB a trial at 50 epochs) stay small."""
 
 STORE_SECONDS = 0.25
-"""Time between two transactions where trials are stored as they end."""
+"""Time between two transactions while trials end."""
 
 MOST_PACKS = 64
-"""Packs that may train as one task: enough for 96 cores where three trials of each reach the last rung."""
+"""Most packs in one task: enough for 96 cores where three trials of each reach the last rung."""
 
 
 class Session:
-    """Leads a search through its stages: decides which trials train next, and hands on what becomes of them.
-
-    Parameters
-    ----------
-    study : Study
-        Open to be written.
-    config : SearchConfig
-    space : Space
-        The ranges of the first stage.
-    engine : Engine
-        Runs the packs.
-    sampler : Sampler
-        Draws the trials.
-    tasks : Tasks
-        Makes tasks of them.
-    tally : Tally
-        Counts and reports.
-    budget : Budget
-        The time that is left.
-    should_stop : callable
-        Asked several times a second.
+    """Leads a search through its stages: decides which trials train next and passes on their results.
 
     Attributes
     ----------
     trained : bool
-        Whether no more trials are to be trained, whatever is missing.
+        Whether no more trials are to be trained, even if some are missing.
     out_of_time : bool
-        Whether the time was up before all trials were trained, or before the end was reached.
+        Whether the time was up before all trials were trained, or before the final choice and ensemble were complete.
     interrupted : bool
-        Whether it was stopped before its end.
+        Whether the search was told to stop.
     cut : KeyboardInterrupt or None
-        By what, after Ctrl-C.
+        The Ctrl-C that stopped it.
     """
 
     def __init__(
@@ -93,18 +72,19 @@ class Session:
         self.engine, self.sampler, self.tasks, self.tally = engine, sampler, tasks, tally
         self.budget = budget
         self.trained = self.interrupted = self.out_of_time = False
-        self._should_stop = should_stop
         self.cut: KeyboardInterrupt | None = None
         self.storage = Storage(study, tally, lambda: self.interrupted or should_stop())
+        self.stored = set(study.stored_ids().tolist())
+        self._should_stop = should_stop
         self._stages = Stages(study, config, space)
-        self._stored = set(study.stored_ids().tolist())
+        self._spare = 0.0
         self._loaded = False
 
     def go(self, finish: Callable[[], None]) -> None:
-        """Run what is missing, stage by stage, then `finish`; Ctrl-C ends it early and is left in `cut`."""
+        """Run the missing trials stage by stage, then `finish`; Ctrl-C ends this early and is kept in `cut`."""
         try:
             self.tally.report()
-            if len(self._stored) < self.tally.total and not self.trained:
+            if len(self.stored) < self.tally.total and not self.trained:
                 self.storage.begin(self.tasks.threads)
                 self.load()  # before the first trials are drawn, which takes the kernels too
             self._run_stages()
@@ -130,24 +110,25 @@ class Session:
             self.space = self._stages.end(stage, self.space)
 
     def load(self) -> None:
-        """Load the data and the kernels, if that has not been done."""
+        """Load the data and the kernels, once."""
         if not self._loaded:
             self._loaded = True
             self.tally.report(compiling=True)
             self.engine.load()
 
     def stopping(self) -> bool:
-        """Whether what is running has to stop: asked to, or because its time is up."""
+        """Return whether the running task has to stop: on request, or because its time is up."""
+        ending = bool(self.tally.phase)
         if self._should_stop():
             self.interrupted = True
-        elif self.tally.phase and self.budget.is_over():
-            self.out_of_time = self.interrupted = True
-        elif not self.tally.phase and self.budget.ends_trials():
-            self.out_of_time = self.trained = True
-        return self.interrupted or (self.trained and not self.tally.phase)
+        elif self.budget.left <= self._spare if ending else self.budget.ends_trials():
+            self.out_of_time = True
+            self.trained = True
+            return True
+        return self.interrupted or (self.trained and not ending)
 
     def run_stage(self, ids: range) -> None:
-        """Run the trials of a stage that are not stored, as many packs at a time as pay."""
+        """Run the trials of a stage that are not stored."""
         for generation, packs in itertools.groupby(self._missing(ids), key=lambda pack: self._generation(pack[0])):
             if self.stopping():  # with the trials of earlier generations incomplete
                 return
@@ -158,17 +139,27 @@ class Session:
                 task = joined([pack.task for pack in wave])
                 self.run(task, [params for pack in wave for params in pack.params])
 
-    def run(self, task: Task, params: Sequence[Params], *, store: bool = True) -> Intake:
-        """Run a task to its end, or until the search is told to stop; store its trials where they are the study's."""
-        intake = Intake(self, task, params, store=store)
-        try:
-            intake.complete = self.engine.run(task, intake).complete
-        except KeyboardInterrupt as error:
-            self.cut = error
-            self.interrupted = True
-        self.tally.rung = 1
-        intake.close()
+    def run(self, task: Task, params: Sequence[Params]) -> None:
+        """Run a task of the study's trials until it ends or has to stop, and store the trials that ended."""
+        intake = Intake(self, task, params, store=True)
+        self._run(task, intake)
+        self.storage.store(intake.waiting)
+        self.tally.report()
+
+    def run_again(self, task: Task, trials: Sequence[TrialResult], *, spare: float = 0.0) -> Intake:
+        """Run a task of trials that are trained again, until it ends, has to stop, or only `spare` seconds are left."""
+        intake = Intake(self, task, [trial.params for trial in trials], store=False)
+        self._spare = spare
+        self._run(task, intake)
+        self._spare = 0.0
         return intake
+
+    def _run(self, task: Task, intake: Intake) -> None:
+        try:
+            self.engine.run(task, intake)
+        except KeyboardInterrupt as error:
+            self.interrupted, self.cut = True, error
+        self.tally.rung = 1
 
     def result(self) -> SearchResult:
         """Return the whole study."""
@@ -186,13 +177,13 @@ class Session:
 
     def _missing(self, ids: range) -> Iterator[Sequence[int]]:
         """Yield the packs of a stage that have trials to run."""
-        if len(schedule_of(self.config).rungs) > 1:  # trials that are compared run together, whatever is stored of them
+        if len(schedule_of(self.config).rungs) > 1:  # trials that are compared run together, even if some are stored
             size = self.config.pack_size
             chunks = (ids[begin : begin + size] for begin in range(0, len(ids), size))
-            yield from (chunk for chunk in chunks if not self._stored.issuperset(chunk))
+            yield from (chunk for chunk in chunks if not self.stored.issuperset(chunk))
             return
-        lacking = max(0, self.config.trials - len(self._stored))  # trials beyond the total fill gaps in the numbers
-        numbers = itertools.islice((trial for trial in ids if trial not in self._stored), lacking)
+        lacking = max(0, self.config.trials - len(self.stored))  # trials beyond the total fill gaps in the numbers
+        numbers = itertools.islice((trial for trial in ids if trial not in self.stored), lacking)
         for _, of_one in itertools.groupby(numbers, key=self._generation):
             while chunk := list(itertools.islice(of_one, PACK_TRIALS)):
                 yield chunk
@@ -206,7 +197,7 @@ class Session:
         return DrawnPack(self.tasks.of(ids, params), params)
 
     def _waves(self, packs: Iterator[DrawnPack]) -> Iterator[list[DrawnPack]]:
-        """Put packs together that train as one task."""
+        """Group packs that train as one task."""
         ahead = list(itertools.islice(packs, 1))
         while ahead:
             n = packs_that_pay(self.config, len(ahead[0].params), self.tasks.threads)
@@ -218,58 +209,48 @@ class Session:
 
 @dataclass(frozen=True, slots=True)
 class DrawnPack:
-    """Trials that are compared with one another, with their searched hyperparameters."""
+    """Trials that are compared with one another, and their searched hyperparameters."""
 
     task: Task
     params: Sequence[Params]
 
 
 class Intake:
-    """Takes in what becomes of the trials of a task while it runs: the view on its side.
+    """Receives the trials of a task while it runs: its `Watch`.
 
     Attributes
     ----------
-    complete : bool
-        Whether the task ran to its end.
+    results : dict of int to TrialResult
+        The trials that ended, by their positions in the task.
+    models : dict of int to tuple of Model
+        Their networks, if the task keeps them.
+    waiting : list of TrialResult
+        Those that are still to be stored.
     """
 
     def __init__(self, session: Session, task: Task, params: Sequence[Params], *, store: bool) -> None:
-        self.complete = False
+        self.results: dict[int, TrialResult] = {}
+        self.models: dict[int, tuple[Model, ...]] = {}
+        self.waiting: list[TrialResult] = []
         self._session, self._task, self._params, self._store = session, task, params, store
-        self._results: dict[int, TrialResult] = {}
-        self._waiting: list[TrialResult] = []
-        self._models: dict[int, tuple[Model, ...]] = {}
         self._spent = session.tally.compiled_seconds
 
     def __call__(self, outcome: Outcome) -> bool:
-        """Take in trials that ended; return whether the task is to be stopped."""
+        """Receive trials that ended; return whether the task has to stop."""
         session, tally = self._session, self._session.tally
-        new = {t: self._result(outcome, place) for place, t in enumerate(outcome.positions) if t not in self._results}
+        new = {t: self._result(outcome, place) for place, t in enumerate(outcome.positions) if t not in self.results}
         if self._store:
-            self._waiting += new.values()  # first: what Ctrl-C lets into both is offered twice and stored once
-            tally.count(tuple(new.values()))
+            self.waiting += new.values()  # first: trials that Ctrl-C lets into both are offered twice and stored once
+            # A pack whose trials are compared runs again as a whole, also where some of them are stored.
+            tally.count([trial for trial in new.values() if trial.id not in session.stored])
             session.budget.count(new.values())
-        self._results.update(new)
-        self._models.update(zip(outcome.positions, outcome.models, strict=False))
+        self.results.update(new)
+        self.models.update(zip(outcome.positions, outcome.models, strict=False))
         tally.compiled_seconds, tally.rung = self._spent + outcome.compiled_seconds, outcome.rung
         if not self._task.waits:
-            session.storage.store(self._waiting, wait=STORE_SECONDS)
+            session.storage.store(self.waiting, wait=STORE_SECONDS)
         tally.report()
         return session.stopping()
-
-    def close(self) -> None:
-        """Store what is not stored yet; of trials that are compared with others only if all of them have ended."""
-        if self._store and (self.complete or not self._task.waits):
-            self._session.storage.store(self._waiting)
-            self._session.tally.report()
-
-    def in_order(self) -> list[TrialResult]:
-        """Return the trials that ended, in the order in which they were given."""
-        return [self._results[t] for t in sorted(self._results)]
-
-    def models(self) -> list[tuple[Model, ...]]:
-        """Return their networks in the same order, where the task keeps them."""
-        return [self._models[t] for t in sorted(self._models)]
 
     def _result(self, outcome: Outcome, place: int) -> TrialResult:
         t = outcome.positions[place]
@@ -285,7 +266,7 @@ class Intake:
 
 
 def packs_that_pay(config: SearchConfig, size: int, threads: int) -> int:
-    """Return how many packs of this size should train as one task: with so many the last rung still fills the threads.
+    """Return the number of packs to train as one task, so that the last rung still fills the threads.
 
     Examples
     --------

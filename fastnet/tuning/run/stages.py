@@ -1,4 +1,4 @@
-"""The stages of a search: which trials each has, the ranges that they are drawn from, and what came of it."""
+"""The stages of a search: their trials, the ranges these are drawn from, and the reports."""
 
 from __future__ import annotations
 
@@ -15,37 +15,21 @@ if TYPE_CHECKING:
 
 
 class Stages:
-    """Narrows the ranges of a study from stage to stage, and stores how.
-
-    Parameters
-    ----------
-    study : Study
-    config : SearchConfig
-    space : Space
-        The ranges of the first stage.
-    """
+    """Narrows the ranges of a study from stage to stage, `space` being those of the first, and stores the reports."""
 
     def __init__(self, study: Study, config: SearchConfig, space: Space) -> None:
         self._study, self._config, self._first = study, config, space
         self._ids = stage_ids(config.trials, config.stages)
 
     def end(self, number: int, space: Space) -> Space:
-        """Store the report of a stage that has ended; return the ranges of the next one.
-
-        Parameters
-        ----------
-        number : int
-            From 1.
-        space : Space
-            The ranges of this stage.
-        """
+        """Store the report of stage `number` with the ranges `space`; return the ranges of the next one."""
         from fastnet.tuning.rules.narrowing import narrow
 
         config, last = self._config, number == self._config.stages
         known = {record["number"]: record for record in self._study.stages()}
         if number + 1 not in known:
             trials = tuple(self._study.iter_trials(stage=number))
-            # There is no stage after the last in which a wider range could be tried.
+            # After the last stage there is none in which a wider range could be tried.
             report = narrow(space, trials, metric=config.metric, expand=config.expand and not last)
             document = report.to_dict()
             if last:
@@ -61,7 +45,7 @@ class Stages:
         return Space.parse(known[number + 1]["space"])
 
     def _recommendation(self, expanded: StageReport) -> dict[str, Any]:
-        """Return the ranges to go on with, and how another round would, ready for JSON."""
+        """Return the recommended ranges and those of another round, ready for JSON."""
         from fastnet.tuning.rules.advice import LOOKED_AT, next_round, recommend
 
         config = self._config
@@ -73,7 +57,7 @@ class Stages:
 
 
 def stage_ids(trials: int, stages: int) -> list[range]:
-    """Share trials among stages: consecutive numbers, the first stages one more where they do not divide.
+    """Divide trials among stages: consecutive numbers, the first stages one longer if they do not divide evenly.
 
     Examples
     --------

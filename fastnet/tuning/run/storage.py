@@ -1,4 +1,4 @@
-"""Where the trials of a run go as they end: into the study, with the times of the run."""
+"""Storing the trials of a run in its study as they end, with the times of the run."""
 
 from __future__ import annotations
 
@@ -13,17 +13,7 @@ from fastnet.tuning.trial import TrialResult
 
 
 class Storage:
-    """Stores the trials of a run.
-
-    Parameters
-    ----------
-    study : Study
-        Open to be written.
-    tally : Tally
-        Knows the times, and reports while the file is locked.
-    stopped : callable
-        Asked several times a second whether the search was told to stop.
-    """
+    """Stores the trials of a run; while the file is locked, `tally` reports and `stopped` is polled."""
 
     def __init__(self, study: Study, tally: Tally, stopped: Callable[[], bool]) -> None:
         self._study, self._tally = study, tally
@@ -32,21 +22,21 @@ class Storage:
         self._backlog = Backlog(study, tally.report, stopped)
 
     def begin(self, threads: int) -> None:
-        """Note that a run starts."""
+        """Record the start of a run."""
         self._run = self._study.begin_run(describe_environment(threads))
 
     def store(self, trials: list[TrialResult], wait: float = 0.0) -> None:
-        """Store trials, all or none of them, and empty the list, unless `wait` seconds have not passed since."""
+        """Store all of the trials in one transaction and empty the list, at most once in `wait` seconds."""
         if time.perf_counter() - self._last < wait:
             return
         self._backlog.store(trials, run=self._run, **self._tally.times)
         self._last = time.perf_counter()
 
     def flush(self) -> None:
-        """Store what waits while another program holds the file locked."""
+        """Store what had to wait because another program had locked the file."""
         self._backlog.flush(run=self._run, **self._tally.times)
 
     def trials_before(self, number: int) -> Sequence[TrialResult]:
-        """Return all trials with lower numbers, by their numbers, without curves."""
+        """Return all trials with lower numbers, in order, without curves."""
         self.flush()
         return tuple(trial for trial in self._study.iter_trials() if trial.id < number)

@@ -1,4 +1,4 @@
-"""Counts of the trials that ended, the time that went by, and the reports of both."""
+"""Progress of a search: trials that ended, times, and reports of both."""
 
 from __future__ import annotations
 
@@ -15,26 +15,14 @@ from fastnet.tuning.trial import TrialResult
 
 
 class Tally:
-    """How far a search is, in trials and in time.
-
-    Parameters
-    ----------
-    study : Study
-        As it is when the run begins.
-    config : SearchConfig
-    engine : Engine
-        Knows the time spent on compiling.
-    began : float
-        When the run began, by `time.perf_counter`.
-    on_progress : callable or None
-        Called with a `Progress` by each `report`.
+    """Counts trials and times of a run that began at `began`, by `time.perf_counter`, and reports them.
 
     Attributes
     ----------
     stage, rung : int
-        What is running, from 1.
+        The current ones, from 1.
     phase : {"", "choosing", "ensembling"}
-        What is done once no more trials are to be trained.
+        What runs after the trials.
     compiled_seconds, final_seconds : float
         See `fastnet.tuning.run.result.SearchResult`.
     """
@@ -68,7 +56,7 @@ class Tally:
 
     @property
     def times(self) -> dict[str, float]:
-        """The times that are stored with trials, up to now."""
+        """The times so far that are stored with trials."""
         compiling = self._engine.compile_seconds
         return {
             "wall_seconds": self.elapsed,
@@ -77,7 +65,7 @@ class Tally:
         }
 
     def count(self, ended: Sequence[TrialResult]) -> None:
-        """Take in trials of the study that have ended."""
+        """Count trials of the study that ended."""
         self._ended += ended
         for trial in ended:
             self.done += 1
@@ -88,7 +76,7 @@ class Tally:
                 self.best = trial.value
 
     def report(self, *, compiling: bool = False) -> None:
-        """Report how far the search is."""
+        """Call the user's callback with a `Progress`."""
         elapsed = self.elapsed
         searching = elapsed - self._engine.compile_seconds
         rate = (self.done - self.done_before) / searching if searching > 0 else 0.0

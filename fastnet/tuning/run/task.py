@@ -1,7 +1,7 @@
-"""A pack of trials as a task: what is to be trained goes in, curves and statuses come out.
+"""A pack of trials as a task, and its outcome.
 
-Nothing else matters: the outcome of a task is the same in any process, on any number of threads and next to any other
-task, so tasks may end in any order.
+The outcome is the same in any process, on any number of threads and next to any other task, so tasks may end in any
+order.
 """
 
 from __future__ import annotations
@@ -36,22 +36,22 @@ class Task:
     Parameters
     ----------
     data : str
-        Content hash of the prepared data, under which the process that runs the task has loaded them; see
+        Content hash of the prepared data, which the process that runs the task has loaded; see
         `fastnet.tuning.run.prepared`.
     ids : (T,) int64
-        Numbers of the trials: their random streams.
+        Numbers of the trials, which are their random streams.
     configs : tuple of TrainConfig
         One for each trial, with its seed.
     schedule : Schedule
-        The rungs, and who trains on after each.
+        The rungs, and which trials continue after each.
     sizes : tuple of int
-        How many consecutive trials are compared with one another; they add up to T.
+        Sizes of the groups of consecutive trials that are compared with each other; they sum to T.
     threads : int
         Networks that may train at a time.
     memory : int or None
-        Bytes that the task may take; None for what the process may still use.
+        Memory limit in bytes; None for all that the process may use.
     keep : bool
-        Whether the trained networks are wanted.
+        Whether to return the trained networks.
     """
 
     data: str
@@ -65,7 +65,7 @@ class Task:
 
     @property
     def waits(self) -> bool:
-        """Whether trials wait at rungs to be compared."""
+        """Whether trials wait at rungs for a comparison."""
         return len(self.schedule.rungs) > 1
 
 
@@ -76,22 +76,22 @@ class Outcome:
     Parameters
     ----------
     positions : tuple of int
-        Where in the task they stand.
+        Their positions in the task.
     status : tuple of str
         ``done``, ``stopped`` or ``diverged``, one for each.
     curves : (n, 4, epochs) float32
         Their curves, the mean over folds; NaN for epochs that did not run.
     seconds : (n,) float64
-        Time that each took, folds added up.
+        Time of each, summed over folds.
     complete : bool
-        Whether these are all trials of the task.
+        Whether the task ran to its end.
     rung : int
-        Which span of epochs was trained last, from 1.
+        The last span of epochs that was trained, from 1.
     compile_seconds, compiled_seconds : float
         Time spent so far on compiling or loading kernels, and inside compiled code.
     models : tuple of tuple of Model
-        Their networks, one for each fold, where `Task.keep` asks for them; an empty tuple for a trial that is not
-        ``done``.
+        In the last outcome of a task with `Task.keep`, their networks, one for each fold; an empty tuple for a trial
+        that is not ``done``.
     """
 
     positions: tuple[int, ...]
@@ -106,24 +106,13 @@ class Outcome:
 
 
 Watch: TypeAlias = Callable[[Outcome], bool]
-"""Looks at a running task several times a second: gets what has ended since the last look, and in the last call, also
-after Ctrl-C, everything that has ended; returns whether the task is to be stopped."""
+"""Called several times a second with the trials of a running task that ended since the last call, and at the end, also
+after Ctrl-C, with all that ended; returns whether the task has to stop."""
 
 
 @dataclass(frozen=True, slots=True)
 class Tasks:
-    """Makes tasks of trials.
-
-    Parameters
-    ----------
-    config : SearchConfig
-        Of the study.
-    data : str
-        See `data_name`.
-    threads : int
-    memory : int or None
-        As for `Task`.
-    """
+    """Makes tasks of trials of a study; `data` is from `data_name`, `threads` and `memory` are as in `Task`."""
 
     config: SearchConfig
     data: str
@@ -131,7 +120,7 @@ class Tasks:
     memory: int | None = None
 
     def of(self, ids: Positions, params: Sequence[Params], **more: Any) -> Task:
-        """Return the task of one pack; `more` are other fields of `Task`."""
+        """Return the task of one pack; `more` sets other fields of `Task`."""
         train = self.config.train
         given: dict[str, Any] = {
             "configs": tuple(configured(train, values) for values in params),
@@ -141,7 +130,7 @@ class Tasks:
         return Task(data=self.data, ids=ids, threads=self.threads, memory=self.memory, **(given | more))
 
     def again(self, trials: Sequence[TrialResult], *, seeds: Sequence[int] | None = None, keep: bool = False) -> Task:
-        """Return the task of training some trials to their end once more, on seeds of their own if any are given."""
+        """Return the task of training trials again to their end, with new seeds if given."""
         configs = [configured(self.config.train, trial.params) for trial in trials]
         if seeds is not None:
             configs = [replace(config, seed=seed) for config, seed in zip(configs, seeds, strict=True)]
@@ -150,7 +139,7 @@ class Tasks:
 
 
 def joined(tasks: Sequence[Task]) -> Task:
-    """Return one task that trains the packs of several at the same time; each is still compared on its own."""
+    """Return one task that trains the packs of several together; each is still compared on its own."""
     return replace(
         tasks[0],
         ids=np.concatenate([task.ids for task in tasks]),
@@ -160,7 +149,7 @@ def joined(tasks: Sequence[Task]) -> Task:
 
 
 def data_name(dataset: Dataset, splits: Sequence[Split]) -> str:
-    """Return the content hash of data and how they are divided, 64 hexadecimal digits."""
+    """Return the content hash of data and their splits, 64 hexadecimal digits."""
     digest = hashlib.sha256(dataset.fingerprint().encode())
     for parts in splits:
         digest.update(parts.fingerprint().encode())

@@ -144,7 +144,7 @@ FINAL: Shape = {
                    **_TESTED}),
     **dict.fromkeys(("trials?", "wanted?", "repeats?"), is_whole),
     "seeds?": {...: [is_whole]},
-    "shortened?": {"candidates": is_whole, "repeats": is_whole},
+    "shortened?": {"candidates": is_whole, "repeats": is_whole, "epochs?": is_whole},
     "": lambda final: all(score["values"] for score in final["candidates"]) and bool(final["candidates"]),
 }  # fmt: skip
 ENSEMBLE: Shape = {
