@@ -10,7 +10,7 @@ import signal
 import struct
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 sys.path.append(str(Path(__file__).resolve().parent))  # for the modules beside this one, which hold no tests
 
+from mirrors import Mirror, serving
 from properties import load_profile
 
 load_profile()
@@ -129,3 +130,12 @@ def idx_folder(tmp_path: Path, idx_bytes: Callable[[NDArray[np.uint8]], bytes]) 
         return folder
 
     return make
+
+
+@pytest.fixture
+def mirror(monkeypatch: pytest.MonkeyPatch) -> Iterator[Mirror]:
+    """A server of downloads on this machine."""
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    with serving() as mirror:
+        yield mirror

@@ -346,3 +346,9 @@ def test_split_refuses_a_seed(seed: int) -> None:
 def test_split_refuses_a_single_sample() -> None:
     with pytest.raises(DataError, match="1 samples cannot be split"):
         split([0])
+
+
+def test_without_test_hides_the_test_set():
+    data = as_dataset([[1.0], [2.0]], [0, 1], x_test=[[3.0]], y_test=[1])
+    hidden = data.without_test()
+    assert hidden.x_test is None and hidden.y_test is None and hidden.x is data.x

@@ -18,7 +18,6 @@ from safetensors.numpy import save_file
 
 import fastnet
 from fastnet.data.labels import positions_of
-from fastnet.data.registry import load_samples
 from fastnet.errors import DataError, ModelError
 
 CONFIG = fastnet.TrainConfig(hidden=(), learning_rate=1.0, epochs=12, batch_size=10)
@@ -333,8 +332,3 @@ def test_a_validation_set_needs_only_some_classes(tmp_path: Path) -> None:
     np.savez(tmp_path / "v.npz", x=X[:2], y=[2.0, 2.0])
     result = fastnet.search({}, (X, y), validation=tmp_path / "v.npz", study=tmp_path / "b", **options)
     assert len(result.trials) == 1
-
-
-def test_samples_of_a_set_by_name() -> None:
-    samples = load_samples("digits", part="train")
-    assert samples.part == "train" and samples.labels is not None and samples.labels.dtype == np.int64

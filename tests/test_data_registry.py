@@ -1,86 +1,20 @@
 from __future__ import annotations
 
-import gzip
-import hashlib
-import http.server
 import os
-import threading
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from mirrors import Mirror
 
 from fastnet.data import NAMES, load, registry
-from fastnet.data.download import fetch, unpacked_sha256
+from fastnet.data.download import unpacked_sha256
 from fastnet.data.readers.idx import IDX_NAMES
 from fastnet.errors import DataError
 
 FolderMaker = Callable[..., Path]
-NAME = "data.gz"
-CONTENT = np.random.Philox(key=4).random_raw(40_000).tobytes()
-PACKED = gzip.compress(CONTENT)
-SHA256 = hashlib.sha256(CONTENT).hexdigest()
-
-
-class Mirror:
-    """A server on this machine whose first path element says how it misbehaves; the rest is looked up in `files`."""
-
-    def __init__(self) -> None:
-        self.files: dict[str, bytes] = {NAME: PACKED}
-        self.requests: list[str] = []
-        mirror = self
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                mirror.requests.append(self.path)
-                mirror.answer(self)
-
-            def log_message(self, *_: object) -> None:
-                pass
-
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
-
-    def url(self, behaviour: str) -> str:
-        return f"http://127.0.0.1:{self.server.server_address[1]}/{behaviour}/"
-
-    def answer(self, request: http.server.BaseHTTPRequestHandler) -> None:
-        _, behaviour, name = request.path.split("/", 2)
-        content = self.files[name]
-        if behaviour == "missing":
-            request.send_error(404)
-            return
-        if behaviour == "other":
-            content = gzip.compress(b"something else")
-        if behaviour == "page":
-            content = b"<html>please log in</html>"
-        if behaviour == "cut":
-            content = content[: len(content) // 2]
-        if behaviour == "unpacked":
-            content = gzip.decompress(content)
-        if behaviour == "repacked":
-            content = gzip.compress(gzip.decompress(content), compresslevel=1, mtime=7)
-        request.send_response(200)
-        if behaviour != "unsized":
-            request.send_header("Content-Length", str(len(content)))
-        request.end_headers()
-        request.wfile.write(content[: len(content) // 2] if behaviour == "broken" else content)
-
-
-@pytest.fixture
-def mirror(monkeypatch: pytest.MonkeyPatch) -> Iterator[Mirror]:
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    monkeypatch.setenv("no_proxy", "127.0.0.1")
-    mirror = Mirror()
-    thread = threading.Thread(target=mirror.server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield mirror
-    mirror.server.shutdown()
-    mirror.server.server_close()
-    thread.join()
 
 
 @pytest.fixture(autouse=True)
@@ -89,112 +23,6 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(registry, "cache_folder", lambda: folder)
     monkeypatch.delenv(registry.DATA_DIR_VARIABLE, raising=False)
     return folder
-
-
-@pytest.mark.parametrize("behaviour", ["good", "unpacked", "repacked", "unsized"])
-def test_fetch_verifies_the_unpacked_content(mirror: Mirror, tmp_path: Path, behaviour: str) -> None:
-    path = fetch(NAME, SHA256, mirrors=[mirror.url(behaviour)], folder=tmp_path / "a" / "b")
-    assert path == tmp_path / "a" / "b" / NAME
-    assert unpacked_sha256(path) == SHA256
-    assert os.listdir(path.parent) == [NAME]
-
-
-def test_fetch_downloads_once(mirror: Mirror, tmp_path: Path) -> None:
-    for _ in range(3):
-        fetch(NAME, SHA256, mirrors=[mirror.url("good")], folder=tmp_path)
-    assert mirror.requests == [f"/good/{NAME}"]
-
-
-@pytest.mark.parametrize("behaviour", ["missing", "other", "page", "cut", "broken"])
-def test_fetch_goes_on_to_the_second_mirror(mirror: Mirror, tmp_path: Path, behaviour: str) -> None:
-    path = fetch(NAME, SHA256, mirrors=[mirror.url(behaviour), mirror.url("good")], folder=tmp_path)
-    assert unpacked_sha256(path) == SHA256
-    assert mirror.requests == [f"/{behaviour}/{NAME}", f"/good/{NAME}"]
-    assert os.listdir(tmp_path) == [NAME]
-
-
-@pytest.mark.parametrize(
-    ("behaviour", "reason"),
-    [
-        ("missing", "HTTP status 404"),
-        ("other", "wrong checksum"),
-        ("page", "wrong checksum"),
-        ("cut", "a truncated or damaged gzip file"),
-        ("broken", "the transfer broke off"),
-    ],
-)
-def test_fetch_names_every_mirror_with_its_reason(mirror: Mirror, tmp_path: Path, behaviour: str, reason: str) -> None:
-    urls = [mirror.url(behaviour), mirror.url("missing")]
-    with pytest.raises(DataError) as caught:
-        fetch(NAME, SHA256, mirrors=urls, folder=tmp_path)
-    message = str(caught.value)
-    assert f"{urls[0]}{NAME} ({reason})" in message
-    assert f"{urls[1]}{NAME} (HTTP status 404)" in message
-    assert "FASTNET_DATA_DIR" in message
-    assert "\n" not in message
-    assert os.listdir(tmp_path) == []
-
-
-def test_fetch_tells_when_nothing_answers(mirror: Mirror, tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"http://127.0.0.1:9/data.gz \(no connection\)"):
-        fetch(NAME, SHA256, mirrors=["http://127.0.0.1:9/"], folder=tmp_path)
-
-
-def test_fetch_tells_when_nothing_comes_in_time(
-    mirror: Mirror, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    released = threading.Event()
-    monkeypatch.setattr(mirror, "answer", lambda _: released.wait(20))
-    monkeypatch.setattr("fastnet.data.download.TIMEOUT_SECONDS", (1.0, 0.05))
-    with pytest.raises(DataError, match="no answer in time"):
-        fetch(NAME, SHA256, mirrors=[mirror.url("good")], folder=tmp_path)
-    released.set()
-
-
-def test_fetch_tells_when_the_folder_cannot_be_made(mirror: Mirror, tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("in the way")
-    with pytest.raises(DataError, match="cannot be written"):
-        fetch(NAME, SHA256, mirrors=[mirror.url("good")], folder=tmp_path / "file" / "folder")
-
-
-def test_fetch_tells_when_the_disk_is_full(mirror: Mirror, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(self: Path, target: Path) -> Path:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(Path, "replace", full)
-    with pytest.raises(DataError, match=r"cannot be written \(No space left on device\)"):
-        fetch(NAME, SHA256, mirrors=[mirror.url("good")], folder=tmp_path)
-    assert os.listdir(tmp_path) == []
-
-
-@pytest.mark.parametrize(("behaviour", "total"), [("good", len(PACKED)), ("unsized", 0)])
-def test_fetch_reports_progress(mirror: Mirror, tmp_path: Path, behaviour: str, total: int) -> None:
-    seen: list[tuple[str, int, int]] = []
-    fetch(NAME, SHA256, mirrors=[mirror.url(behaviour)], folder=tmp_path, progress=lambda *step: seen.append(step))
-    assert {name for name, _, _ in seen} == {NAME}
-    assert {size for _, _, size in seen} == {total}
-    done = [count for _, count, _ in seen]
-    assert done == sorted(done)
-    assert len(set(done)) > 2
-    assert done[-1] >= len(PACKED)
-    assert total == 0 or done[-1] == total
-
-
-def test_fetch_leaves_nothing_behind_when_interrupted(mirror: Mirror, tmp_path: Path) -> None:
-    def interrupt(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        fetch(NAME, SHA256, mirrors=[mirror.url("good")], folder=tmp_path, progress=interrupt)
-    assert os.listdir(tmp_path) == []
-
-
-def test_fetch_may_run_several_times_at_once(mirror: Mirror, tmp_path: Path) -> None:
-    urls = [mirror.url("broken"), mirror.url("good")]
-    with ThreadPoolExecutor(6) as pool:
-        paths = list(pool.map(lambda _: fetch(NAME, SHA256, mirrors=urls, folder=tmp_path), range(12)))
-    assert {unpacked_sha256(path) for path in paths} == {SHA256}
-    assert os.listdir(tmp_path) == [NAME]
 
 
 @pytest.fixture

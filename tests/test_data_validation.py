@@ -62,9 +62,3 @@ def test_a_validation_set_of_another_form_is_refused(x, y, sentence):
     train = as_dataset([[1.0], [2.0]], ["cat", "dog"], name="pets")
     with pytest.raises(DataError, match=sentence):
         with_validation(train, as_dataset(x, y, name="more"))
-
-
-def test_without_test_hides_the_test_set():
-    data = as_dataset([[1.0], [2.0]], [0, 1], x_test=[[3.0]], y_test=[1])
-    hidden = data.without_test()
-    assert hidden.x_test is None and hidden.y_test is None and hidden.x is data.x

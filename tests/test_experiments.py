@@ -14,7 +14,7 @@ import pytest
 from scipy import stats
 
 import fastnet
-from fastnet import experiments, reference
+from fastnet import experiments
 from fastnet.config.experiment import EXPERIMENTS, ExperimentConfig
 from fastnet.config.training import TrainConfig
 from fastnet.data import Dataset, as_dataset
@@ -25,7 +25,6 @@ from fastnet.experiments.lab import Group, Lab, Network
 from fastnet.experiments.overfitting import squared_weights
 from fastnet.experiments.rules import remedy_claims, tradeoff
 from fastnet.experiments.summary import interval_text, plain, spread
-from fastnet.network.hyperparameters import kept_units
 from fastnet.report import drawing
 from fastnet.report.chart import Chart, Panel, Rule, Series, UnitsChart
 from fastnet.report.drawing import save_figure
@@ -168,17 +167,6 @@ def test_tradeoff_says_when_no_strength_is_clearly_better():
         "The highest test accuracy is 0.855, with b; with none it is 0.755, lower by 0.100 (0.100 to 0.100)."
     )
     assert "higher by 0.100" in tradeoff({"a": before}, found["b"], "with none")
-
-
-@pytest.mark.parametrize("ratio", [0.0, 0.2, 0.5, (0.1, 0.0, 0.9)])
-def test_kept_units_are_those_of_training(ratio):
-    config = TrainConfig(hidden=(100, 7, 9), dropout=ratio, seed=2**63 + 5)
-    kept = kept_units(config, 3, 17, 11)
-    for layer, (units, own) in enumerate(zip(kept, config.dropouts, strict=True)):
-        expected = (
-            reference.rng.keep_mask(config.seed, 3, layer, 17, 11, units.shape[1], own) if own else np.ones_like(units)
-        )
-        assert (units == expected.astype(bool)).all()
 
 
 def test_the_best_of_some_trials_is_what_drawing_them_gives():

@@ -53,7 +53,7 @@ def test_the_home_of_a_user_who_is_not_there_is_refused_unless_a_file_has_that_n
 @posix
 def test_a_tilde_without_a_home_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os.path, "expanduser", lambda text: text)  # as where HOME is unset and the user unknown
-    with pytest.raises(ConfigError, match="the home folder is unknown here"):
+    with pytest.raises(ConfigError, match="the home folder is unknown because HOME is not set"):
         as_path("~/s", "study")
 
 

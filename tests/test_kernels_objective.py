@@ -25,7 +25,6 @@ from fastnet.kernels.objective import (
     softmax,
     squared_error,
 )
-from fastnet.network import assembly
 
 sizes = st.sampled_from(SIZES)
 classes = st.sampled_from(SIZES[1:])
@@ -137,11 +136,6 @@ def test_blocks_of_whole_logarithms_give_the_bits_of_one_sum(n_rows, n_out, seed
         loss, found = run(logits[some], rows[some], labels, backward=False, start=loss)[:2]
         correct += found
     assert (loss, correct) == expected
-
-
-def test_evaluation_blocks_are_whole_logarithms():
-    # Their size differs between a pack and one network on several threads; the loss may not.
-    assert assembly.BLOCK_ROWS % LOG_ROWS == assembly.PARALLEL_BLOCK_ROWS % LOG_ROWS == 0
 
 
 def test_a_product_of_many_classes_does_not_overflow():

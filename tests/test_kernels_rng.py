@@ -10,15 +10,11 @@ from buffers import checked
 from cases import SIZES
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from layers import active_bytes, call, unpack_bits
+from layers import call
 from properties import examples
 
 from fastnet import reference
-from fastnet.config.training import TrainConfig
 from fastnet.kernels import rng
-from fastnet.kernels.context import THRESHOLD
-from fastnet.kernels.dropout import keep_bits
-from fastnet.network.hyperparameters import trial_of
 
 seeds = st.integers(0, 2**64 - 1)
 streams = st.integers(0, 2**32 - 1)
@@ -102,30 +98,3 @@ def test_uniforms_are_the_reference(seed, trials, index):
     halves = seed & 0xFFFFFFFF, seed >> 32
     drawn = [reference.rng.philox4x32(index, 0, reference.rng.SPACE, trial, *halves)[0] for trial in trials]
     assert actual.tolist() == [float(reference.rng.uniform(word)) for word in drawn]
-
-
-def threshold_of(dropout: float) -> int:
-    return int(trial_of(TrainConfig(dropout=dropout), 0).dropout[0, THRESHOLD])
-
-
-@thorough
-@given(
-    *(seeds, streams, st.integers(0, 1000), st.integers(0, 2**31 - 1)),
-    *(sizes, sizes, st.sampled_from([1e-5, 0.1, 0.25, 0.5, 0.9, 0.99999999])),
-)
-@example(0, 0, 0, 0, 100, 100, 0.5)
-def test_keep_bits_are_the_reference(seed, stream, layer, step, n_rows, n_units, dropout):
-    ld = active_bytes(n_units)
-    with checked() as buffers:
-        keep = buffers.output((n_rows, ld), np.uint8)
-        call(
-            keep_bits,
-            np.uint64(seed), stream, layer, step, n_rows, n_units, threshold_of(dropout), ld, keep.reshape(-1)
-        )  # fmt: skip
-    expected = reference.rng.keep_mask(seed, stream, layer, step, n_rows, n_units, dropout)
-    assert (unpack_bits(keep)[:, :n_units] == expected).all()
-
-
-@pytest.mark.parametrize(("dropout", "threshold"), [(0.0, 0), (0.5, 32768), (1 / 65536, 1), (1 - 1e-9, 65535)])
-def test_the_threshold_of_dropout_is_in_steps_of_a_65536th(dropout, threshold):
-    assert threshold_of(dropout) == threshold

@@ -10,18 +10,19 @@ import itertools
 import os
 import shutil
 import stat
-import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
+import programs
 import pytest
 
-from fastnet import FastnetError, FastnetWarning, reference
-from fastnet.kernels import _jit, _numba, _store, activation, warm
+from fastnet import FastnetWarning, reference
+from fastnet.kernels import _jit, _store, activation
 from fastnet.machine import cache
 
+KERNELS = Path(_jit.__file__).parent
+PACKAGE = KERNELS.parent
 NAMES = ("leaky-relu", "tanh", "gelu")
 
 VARIANTS = f"""
@@ -39,29 +40,9 @@ for name in {NAMES!r}:
 """
 
 
-def as_user(command: list[str]) -> list[str]:
-    """Put a command so that it may write only what its user may: root writes everywhere."""
-    if os.name == "nt":
-        pytest.skip("Windows keeps no permissions that os.chmod could take away")
-    if os.geteuid() != 0:
-        return command
-    if shutil.which("setpriv") is None:
-        pytest.skip("runs as root, and there is no setpriv to give its privileges up")
-    return ["setpriv", "--inh-caps=-all", "--bounding-set=-all", *command]
-
-
 def run(code: str = VARIANTS, *, user: bool = False, **settings: str | None) -> tuple[list[str], list[str]]:
     """Run a program in a process of its own; return the lines it prints, and the notes in one line each."""
-    command = [sys.executable, "-P", "-c", code]
-    environment = {**os.environ, **{name: value for name, value in settings.items() if value is not None}}
-    for name in (name for name, value in settings.items() if value is None):
-        environment.pop(name, None)
-    done = subprocess.run(
-        as_user(command) if user else command, env=environment, text=True, timeout=280, capture_output=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    assert "Traceback" not in done.stderr
-    return done.stdout.splitlines(), [line for line in done.stderr.splitlines() if "FastnetWarning" in line]
+    return programs.run(code, user=user, **settings)
 
 
 @pytest.fixture(scope="module")
@@ -298,132 +279,70 @@ def test_what_is_compiled_from_one_source_never_shares_a_file() -> None:
     assert files == {f"micro-activation-{name}" for name in activation.FORMULAS}
 
 
-@pytest.mark.parametrize(
-    ("settings", "says"),
-    [
-        ({"NUMBA_DISABLE_JIT": "1"}, "NUMBA_DISABLE_JIT=1 switches the compiler off"),
-        ({"NUMBA_NUM_THREADS": "0"}, "with NUMBA_NUM_THREADS=0"),
-        ({"NUMBA_NUM_THREADS": "-2"}, "with NUMBA_NUM_THREADS=-2"),
-        ({"NUMBA_CPU_FEATURES": "avx2"}, "'avx2' must begin with + or -"),
-    ],
-)
-def test_settings_of_numba_without_which_nothing_runs_are_one_sentence(settings: dict[str, str], says: str) -> None:
-    program = (
-        "from fastnet import FastnetError\ntry:\n    import fastnet.kernels\nexcept FastnetError as e:\n    print(e)"
-    )
-    lines, notes = run(program, **settings)
-    assert len(lines) == 1 and says in lines[0] and "unset" in lines[0] and notes == []
+def test_the_cache_folder_follows_every_kernels_source(monkeypatch, tmp_path):
+    copy = tmp_path / "kernels"
+    shutil.copytree(KERNELS, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setenv("FASTNET_CACHE", str(tmp_path / "cache"))
+    here = _store.cache_folder()
+    monkeypatch.setattr(_store, "__file__", str(copy / "_store.py"))
+    assert _store.cache_folder() == here, "the folder of the package should not matter"
+    seen = {here}
+    for source in sorted(copy.glob("*.py")):
+        before = source.read_bytes()
+        source.write_bytes(before + b"\n")
+        seen.add(_store.cache_folder())
+        source.write_bytes(before)
+    assert len(seen) == 1 + len(list(copy.glob("*.py")))
+    assert _store.cache_folder() == here
+    monkeypatch.setattr(_store.host, "LANES", 2 * _store.host.LANES)
+    assert _store.cache_folder() not in seen
 
 
-@pytest.mark.parametrize(
-    ("settings", "says"),
-    [
-        ({"NUMBA_NUM_THREADS": "two"}, "NUMBA_NUM_THREADS=two: Numba cannot read this and ignores it"),
-        ({"NUMBA_THREADING_LAYER": "none"}, "NUMBA_THREADING_LAYER=none: this threading layer is not available here"),
-        ({"NUMBA_THREADING_LAYER_PRIORITY": "omp"}, "NUMBA_THREADING_LAYER_PRIORITY=omp: this threading layer"),
-    ],
-)
-def test_settings_of_numba_that_mean_nothing_are_ignored_with_a_note(settings: dict[str, str], says: str) -> None:
-    lines, notes = run("from fastnet.kernels import _jit; print(_jit.threading_layer())", **settings)
-    assert lines[0] in ("tbb", "omp", "workqueue") and len(notes) == 1 and says in notes[0]
+def test_the_cache_is_where_it_is_asked_for_or_the_users(monkeypatch, tmp_path):
+    monkeypatch.setenv("FASTNET_CACHE", str(tmp_path))
+    assert _store.cache_folder().parent == tmp_path
+    monkeypatch.setenv("FASTNET_CACHE", "0")
+    assert _store.cache_folder() is None
+    monkeypatch.delenv("FASTNET_CACHE")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    if sys.platform.startswith("linux"):
+        assert _store.cache_folder().parent == tmp_path / "fastnet"
 
 
-def test_numba_settings_are_read_once_more_without_harm() -> None:
-    _numba.check_settings()
+EXPONENTIALS = """
+import numba, numpy as np
+from fastnet.kernels.objective import exp_shifted
+from fastnet.kernels.memory import address_of
+
+@numba.njit
+def enter(x, out):
+    exp_shifted(address_of(x), x.shape[0], np.float32(0), address_of(out))
+
+out = np.empty(16, np.float32)
+enter(np.arange(16, dtype=np.float32), out)
+print(*out.tolist())
+"""
 
 
-def alive(group: int) -> bool:
-    """Whether a process of a group still runs; one that ended and that nobody has asked about is no longer running."""
-    listed = subprocess.run(["ps", "-A", "-o", "pgid=,stat="], capture_output=True, text=True, check=True).stdout
-    return any(line.split()[0] == str(group) and "Z" not in line.split()[1] for line in listed.splitlines())
+def test_a_change_in_a_file_that_a_kernel_imports_compiles_it_again(tmp_path):
+    # Numba itself looks at the file of the kernel alone, here objective.py.
+    shutil.copytree(PACKAGE, tmp_path / "fastnet", ignore=shutil.ignore_patterns("__pycache__"))
+    settings = {"FASTNET_CACHE": str(tmp_path / "cache"), "PYTHONPATH": str(tmp_path)}
 
+    def exponentials() -> list[float]:
+        [line], notes = run(EXPONENTIALS, **settings)
+        assert notes == []
+        return [float(word) for word in line.split()]
 
-class TestSecondProcess:
-    """The process that compiles half of a cold start."""
-
-    @pytest.fixture(autouse=True)
-    def _cold(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setenv("FASTNET_CACHE", str(tmp_path / "cache"))
-        monkeypatch.setattr(warm, "usable_cores", lambda: 2)
-
-    def program(self, tmp_path: Path, name: str, script: str) -> Path:
-        path = tmp_path / name
-        path.write_text(f"#!/bin/sh\necho $$ >> {tmp_path / 'calls'}\n{script}\n")
-        path.chmod(0o755)
-        return path
-
-    @pytest.mark.parametrize("name", ["app", "uwsgi", "python3", "python"])
-    def test_another_program_is_not_started(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-        monkeypatch.setattr(sys, "executable", str(self.program(tmp_path, name, "exec sleep 60")))
-        assert not warm._is_python() or not Path("/proc/self/exe").exists()
-        if Path("/proc/self/exe").exists():
-            with warm.second_half():
-                pass
-            assert not (tmp_path / "calls").exists()
-
-    @pytest.mark.parametrize("value", ["", None, "/nowhere/python3"])
-    def test_without_an_executable_nothing_is_started(self, monkeypatch: pytest.MonkeyPatch, value: str | None) -> None:
-        monkeypatch.setattr(sys, "executable", value)
-        assert not warm._is_python()
-        with warm.second_half():
-            pass
-
-    def test_a_frozen_program_is_not_started(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        assert warm._is_python()
-        monkeypatch.setattr(sys, "frozen", True, raising=False)
-        assert not warm._is_python()
-
-    @pytest.mark.skipif(os.name == "nt", reason="needs a shell")
-    @pytest.mark.parametrize("script", ["sleep 60", "sleep 60 & exit 0", "echo hello; exec sleep 60", "exit 3"])
-    def test_one_that_does_not_answer_is_not_waited_for(
-        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str
-    ) -> None:
-        monkeypatch.setattr(warm, "_is_python", lambda: True)
-        monkeypatch.setattr(sys, "executable", str(self.program(tmp_path, "python3", script)))
-        clock = time.monotonic()
-        with warm.second_half():
-            while not (tmp_path / "calls").exists():
-                time.sleep(0.01)
-        assert time.monotonic() - clock < 50
-        assert not alive(int((tmp_path / "calls").read_text()))
-
-    @pytest.mark.skipif(os.name == "nt", reason="needs a shell")
-    def test_one_that_answers_and_hangs_is_waited_for_no_longer_than_the_work_took(
-        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        folder = _store.cache_folder()
-        assert folder is not None
-        monkeypatch.setattr(warm, "_is_python", lambda: True)
-        monkeypatch.setattr(warm, "LEAST_WAIT", 0.1)
-        script = f"echo {warm._hello(folder).decode().strip()}; exec sleep 60"
-        monkeypatch.setattr(sys, "executable", str(self.program(tmp_path, "python3", script)))
-        clock = time.monotonic()
-        with warm.second_half():
-            while not (tmp_path / "calls").exists():
-                time.sleep(0.01)
-            time.sleep(0.2)
-        assert time.monotonic() - clock < 50
-
-    @pytest.mark.parametrize("name", ["tempfile.TemporaryFile", "subprocess.Popen"])
-    def test_where_no_process_can_be_started_the_rest_goes_on(self, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-        def fail(*operands: object, **options: object) -> None:
-            raise FileNotFoundError(2, "No usable temporary directory found")
-
-        monkeypatch.setattr(warm, "_is_python", lambda: True)
-        monkeypatch.setattr(name, fail)
-        ran = False
-        with warm.second_half():
-            ran = True
-        assert ran
-
-    def test_a_folder_that_cannot_be_written_needs_none(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        (tmp_path / "file").write_text("")
-        monkeypatch.setenv("FASTNET_CACHE", str(tmp_path / "file"))
-        started: list[object] = []
-        monkeypatch.setattr(warm, "_compiling", lambda *operands: started.append(operands))
-        with warm.second_half():
-            assert started == []
-
-
-def test_a_failure_that_is_raised_leaves_no_doubt_what_it_is() -> None:
-    assert issubclass(FastnetWarning, UserWarning) and not issubclass(FastnetWarning, FastnetError)
+    before = exponentials()
+    assert before == pytest.approx(np.exp(np.arange(16)).tolist(), rel=1e-6)
+    source = tmp_path / "fastnet" / "kernels" / "vector.py"
+    text = source.read_text(encoding="utf-8")
+    changed = text.replace("[127] * LANES", "[128] * LANES")
+    assert changed != text
+    source.write_text(changed, encoding="utf-8")
+    assert exponentials() == [2 * value for value in before]
+    assert len(list((tmp_path / "cache").iterdir())) == 2
+    source.write_text(text, encoding="utf-8")
+    assert exponentials() == before
+    assert len(list((tmp_path / "cache").iterdir())) == 2

@@ -146,17 +146,6 @@ def test_adams_bias_corrections_follow_the_steps():
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
-def test_settings_reach_the_kernels_and_biases_never_decay(optimizer):
-    config = TrainConfig(optimizer=optimizer, weight_decay=0.25, learning_rate=0.5)
-    weights, biases = trial_of(config, 3).hyper.astype(np.float64)
-    decoupled = optimizer == "adamw"
-    assert weights[update.WEIGHT_DECAY] == (0.0 if decoupled else 0.25) and biases[update.WEIGHT_DECAY] == 0.0
-    assert weights[update.SHRINK] == (0.875 if decoupled else 1.0) and biases[update.SHRINK] == 1.0
-    other = trial_of(replace(config, learning_rate=0.125), 3)
-    assert other.trial.learning_rate == 0.125 and (other.hyper[:, update.LEARNING_RATE] == 0.125).all()
-
-
-@pytest.mark.parametrize("optimizer", OPTIMIZERS)
 @pytest.mark.parametrize("schedule", ["constant", "step", "cosine"])
 @pytest.mark.parametrize("warmup_epochs", [0.0, 1.3])
 def test_everything_follows_the_scheduled_rate(optimizer, schedule, warmup_epochs):

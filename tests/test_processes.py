@@ -14,7 +14,6 @@ import pytest
 
 import fastnet
 from fastnet.config.training import TrainConfig
-from fastnet.forks import NoFork
 from fastnet.kernels import threads
 from fastnet.training import background
 from fastnet.training.single import Training
@@ -70,26 +69,6 @@ def test_a_large_network_without_a_layer_says_that_it_trains_on_one_thread(tiny_
     assert alone.model.predict_proba(tiny_dataset.x).tobytes() == shared.model.predict_proba(tiny_dataset.x).tobytes()
 
 
-def test_threads_that_the_system_refuses_are_done_without(monkeypatch):
-    done: list[int] = []
-
-    def refuse(self: threading.Thread) -> None:
-        raise RuntimeError("can't start new thread")
-
-    monkeypatch.setattr(threading.Thread, "start", refuse)
-    threads.run_each(done.append, 4)
-    assert done == [0]
-
-
-def test_what_one_thread_raises_is_raised():
-    def fail(i: int) -> None:
-        if i == 2:
-            raise MemoryError("here")
-
-    with pytest.raises(MemoryError, match="here"):
-        threads.run_each(fail, 4)
-
-
 def test_a_training_that_waits_for_its_turn_can_be_stopped(tiny_dataset, monkeypatch):
     """A pack that takes long is in the background; a large network behind it need not wait for it to be stopped."""
     free = threading.Event()
@@ -124,27 +103,3 @@ def test_the_background_ends_with_an_error_of_the_caller(tiny_dataset, monkeypat
     with pytest.raises(KeyboardInterrupt):
         fastnet.train(tiny_dataset, TrainConfig(hidden=(4,)), should_stop=fail)
     assert running == []
-
-
-def test_a_fork_waits_for_the_sections_of_other_threads_alone():
-    section = NoFork()
-    order: list[str] = []
-    entered, leave = threading.Event(), threading.Event()
-
-    def work() -> None:
-        with section, section:
-            entered.set()
-            leave.wait(100)
-            order.append("left")
-
-    thread = threading.Thread(target=work)
-    thread.start()
-    entered.wait(100)
-    timer = threading.Timer(0.05, leave.set)
-    timer.start()
-    with section:  # its own is no reason to wait
-        section.before_fork()
-        order.append("forked")
-        section.after_fork()
-    thread.join()
-    assert order == ["left", "forked"] and section.inside == 0

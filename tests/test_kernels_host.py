@@ -85,7 +85,7 @@ def report() -> str:
     return json.dumps(answer)
 
 
-SCRIPT = "import sys; sys.path.append(sys.argv[1]); import test_kernels_lanes as t; sys.stdout.write(t.report())"
+SCRIPT = "import sys; sys.path.append(sys.argv[1]); import test_kernels_host as t; sys.stdout.write(t.report())"
 
 
 @pytest.fixture(scope="module")
