@@ -44,8 +44,15 @@ CORE = (
     *("test_api", "test_model_ensemble", "test_training_pack", "test_training_single", "test_machine_selftest"),
     *(f"test_tuning_rules_{name}" for name in ("choice", "narrowing", "pruning")),
     *(f"test_tuning_run_{name}" for name in ("assemble", "ending", "sampler", "session", "stages", "storage", "tally")),
-    *("test_tuning_space_space", "test_tuning_store_study"),
-    *(f"test_kernels_{name}" for name in ("activation", "affine", "objective", "rng", "schedule", "update")),
+    *(
+        "test_tuning_space_space",
+        "test_tuning_store_study",
+        "test_network_samples",
+        "test_kernels_threads",
+        "test_forks",
+    ),
+    *(f"test_kernels_{name}" for name in ("activation", "affine", "dropout", "objective", "rng", "schedule")),
+    *("test_kernels_sparsity", "test_kernels_update"),
     *("test_reference", "test_reference_rng", "test_reference_training", "test_cli_budget", "test_limits"),
     *("test_interrupts", "test_processes"),
 )
