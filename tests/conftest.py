@@ -27,7 +27,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from fastnet.data import Dataset, as_dataset
+from fastnet.data import Dataset, Split, as_dataset
+from fastnet.data.validation import stratified_folds
 
 if TYPE_CHECKING:
     from fastnet.config.searching import SearchConfig
@@ -43,16 +44,10 @@ load_profile()
 CORE = (
     *("test_api", "test_model_ensemble", "test_training_pack", "test_training_single", "test_machine_selftest"),
     *(f"test_tuning_rules_{name}" for name in ("choice", "narrowing", "pruning")),
-    *(f"test_tuning_run_{name}" for name in ("assemble", "ending", "sampler", "session", "stages", "storage", "tally")),
-    *(
-        "test_tuning_space_space",
-        "test_tuning_store_study",
-        "test_network_samples",
-        "test_kernels_threads",
-        "test_forks",
-    ),
+    *(f"test_tuning_run_{name}" for name in ("assemble", "ending", "pack", "sampler", "session", "stages", "storage")),
+    *("test_tuning_space_space", "test_tuning_store_study", "test_network_samples", "test_forks"),
     *(f"test_kernels_{name}" for name in ("activation", "affine", "dropout", "objective", "rng", "schedule")),
-    *("test_kernels_sparsity", "test_kernels_update"),
+    *("test_kernels_sparsity", "test_kernels_threads", "test_kernels_update"),
     *("test_reference", "test_reference_rng", "test_reference_training", "test_cli_budget", "test_limits"),
     *("test_interrupts", "test_processes"),
 )
@@ -90,6 +85,12 @@ def tiny_dataset() -> Dataset:
     return as_dataset(
         x[:90], y[:90], x_test=x[90:], y_test=y[90:], class_names=("left", "middle", "right"), name="tiny"
     )
+
+
+@pytest.fixture
+def splits(tiny_dataset: Dataset) -> list[Split]:
+    """Two folds of the tiny data set."""
+    return stratified_folds(tiny_dataset.y, 2, seed=3)
 
 
 @pytest.fixture

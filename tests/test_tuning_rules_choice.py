@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from fastnet.report.outcome import WIDTH, format_final
 from fastnet.tuning.rules.choice import candidates, choose
-from fastnet.tuning.run.seeds import repeat_seed
 from fastnet.tuning.trial import TrialResult
 
 CURVE = np.zeros((4, 1), np.float32)
@@ -148,20 +147,6 @@ def test_the_choice_does_not_depend_on_the_order_of_candidates_or_repeats(rows, 
         random.shuffle(row)
     after = choose([one for one, _ in mixed], repeats(*(row for _, row in mixed)))
     assert [score.trial.id for score in after.scores] == [score.trial.id for score in before.scores]
-
-
-@given(st.integers(0, 2**64 - 1), st.integers(0, 2**32 - 1), st.integers(0, 1000))
-def test_a_seed_of_a_repeat_is_a_seed_and_not_the_studys_own(seed, number, repeat):
-    made = repeat_seed(seed, number, repeat)
-    assert 0 <= made < 2**64
-    assert made != seed
-    assert made == repeat_seed(seed, number, repeat)
-
-
-def test_seeds_of_repeats_differ_and_never_change():
-    seeds = {repeat_seed(seed, number, repeat) for seed in range(3) for number in range(50) for repeat in range(10)}
-    assert len(seeds) == 1500
-    assert repeat_seed(0, 0, 0) == 519667663350245943
 
 
 def test_a_choice_is_ready_for_json():

@@ -6,45 +6,13 @@ import multiprocessing
 import pickle
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
-from itertools import pairwise
 
 import numpy as np
-import pytest
+from tasks import packs_of
 
-import fastnet
-from fastnet.config.searching import SearchConfig
-from fastnet.config.training import TrainConfig
-from fastnet.data.validation import stratified_folds
-from fastnet.tuning.run.engine import LocalThreads
 from fastnet.tuning.run.pack import run_pack
 from fastnet.tuning.run.prepared import PreparedData, hold_prepared
-from fastnet.tuning.run.sampler import checked_space, sampler_of
-from fastnet.tuning.run.task import Outcome, Task, Tasks, data_name, joined
-
-CONFIG = SearchConfig(
-    trials=12,
-    train=TrainConfig(hidden=(8,), epochs=9, seed=3),
-    space={"learning_rate": "log:1e-3:1e6"},
-    pruning="halving",
-    first_epochs=1,
-    folds=2,
-)
-
-
-@pytest.fixture
-def splits(tiny_dataset):
-    return stratified_folds(tiny_dataset.y, 2, seed=3)
-
-
-def packs_of(dataset, splits, sizes: tuple[int, ...] = (8, 4), **more) -> list[Task]:
-    """The first trials as tasks of these sizes."""
-    tasks = Tasks(CONFIG, data_name(dataset, splits), threads=2)
-    ends = np.cumsum([0, *sizes])
-    made = []
-    for low, high in pairwise(ends):
-        ids = np.arange(low, high)
-        made.append(tasks.of(ids, sampler_of(CONFIG).draw(checked_space(CONFIG), ids, ()), **more))
-    return made
+from fastnet.tuning.run.task import Outcome, joined
 
 
 def content(outcome: Outcome) -> tuple:
@@ -106,20 +74,3 @@ def test_a_task_that_is_stopped_returns_what_has_ended(tiny_dataset, splits):
     part = run_pack(task, lambda outcome: True)
     assert not part.complete and part.rung == 1 and held.folds
     assert set(part.status) <= {"diverged"}, "no trial is stopped early before all of them have reached the rung"
-
-
-def test_data_that_nobody_holds_are_not_found(tiny_dataset, splits):
-    [task] = packs_of(fastnet.take_first(tiny_dataset, 80), stratified_folds(tiny_dataset.y[:80], 2), (4,))
-    with pytest.raises(KeyError):
-        run_pack(task)
-
-
-def test_the_threads_of_this_process_run_tasks_and_count_what_compiling_takes(tiny_dataset, splits):
-    engine = LocalThreads(tiny_dataset, splits, CONFIG)
-    assert engine.compile_seconds == 0.0
-    engine.load()
-    before = engine.compile_seconds
-    packs = packs_of(tiny_dataset, splits, (4, 4, 4))
-    assert before > 0 and engine.fitting(packs) == 3
-    assert engine.fitting([replace(task, memory=1) for task in packs]) == 1
-    assert engine.run(packs[0], lambda outcome: False).complete
