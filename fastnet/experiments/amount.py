@@ -1,4 +1,4 @@
-"""Section 6.4.3, its list of remedies: enough data."""
+"""Section 6.4.3: more data as a remedy."""
 
 from __future__ import annotations
 
@@ -14,15 +14,13 @@ from fastnet.report.chart import Chart, Panel
 
 SIZES = (50, 100, 200, 300, 500, 1000, 2000, 4000)
 LEAST_EPOCHS = 80
-"""Epochs of the larger sets: beyond 300 images there are so many fewer that the number of steps stays the same, but
-never fewer than this, with which 4,000 images are learnt as well as 300."""
+"""Fewest epochs. Beyond 300 images the epochs shrink so that the number of steps stays the same, but never below this,
+with which 4,000 images are learnt as well as 300."""
 
 
 def epochs_for(images: int, usual: int = EPOCHS) -> int:
-    """Return how long to train on that number of images.
+    """Return the epochs for a number of images.
 
-    Examples
-    --------
     >>> epochs_for(50), epochs_for(300), epochs_for(1000), epochs_for(4000)
     (201, 201, 80, 80)
     """
@@ -30,10 +28,8 @@ def epochs_for(images: int, usual: int = EPOCHS) -> int:
 
 
 def sizes_up_to(most: int) -> list[int]:
-    """Return the numbers of images to compare where there are `most`.
+    """Return the numbers of images to compare when `most` are available.
 
-    Examples
-    --------
     >>> sizes_up_to(250), sizes_up_to(60_000)[-2:]
     ([50, 100, 200, 250], [2000, 4000])
     """
@@ -50,18 +46,16 @@ def data(lab: Lab) -> Outcome:
     holds = clearly_above(shrinks, LEAST_GAIN)
     fitted = [size for size in sizes if groups[size].train.mean >= FITTED]
     small, large = f"{sizes[0]:,}", f"{sizes[-1]:,}"
+    ticks = [(float(size), f"{size:,}") for size in sizes]
     seen = (
         f"From {small} to {large} images test accuracy goes from {few.test.mean:.3f} to {many.test.mean:.3f} and the "
         f"gap from {few.gap.mean:.3f} to {many.gap.mean:.3f}; training accuracy is {few.train.mean:.3f} and "
         f"{many.train.mean:.3f}."
     )
-    whether = "holds here" if holds else "does not hold here"
-    also = (
-        "also with " + large if sizes[-1] in fitted else f"with none above {max(fitted):,}" if fitted else "with none"
-    )
+    by_heart = f"up to {max(fitted):,} of them" if fitted else "in none of these sets"
     verdict = (
-        f"That enough data hold overfitting back {whether}: the gap is smaller by {interval_text(shrinks)}; the same "
-        f"network still learns its images by heart {also} of them."
+        f"That enough data prevent overfitting {'holds' if holds else 'does not hold'} here: the gap shrinks by "
+        f"{interval_text(shrinks)}; the network learns its images by heart {by_heart}."
     )
     return Outcome(
         name="data",
@@ -71,7 +65,7 @@ def data(lab: Lab) -> Outcome:
         verdict=verdict,
         claims=(
             Claim(
-                text="with enough data there is less overfitting",
+                text="more data reduce overfitting",
                 holds=holds,
                 rule=f"gap of the fewest minus gap of the most images at least {LEAST_GAIN:g}, its interval above 0",
             ),
@@ -80,10 +74,7 @@ def data(lab: Lab) -> Outcome:
             Table(
                 title=f"Mean ± standard deviation over {lab.seeds} seeds",
                 heads=("images", "epochs", "training", "test", "gap"),
-                rows=[
-                    (f"{size:,}", group.config.epochs, group.train, group.test, group.gap)
-                    for size, group in groups.items()
-                ],
+                rows=[(f"{size:,}", group.config.epochs, *group.ends) for size, group in groups.items()],
             ),
         ),
         figures=(
@@ -101,7 +92,7 @@ def data(lab: Lab) -> Outcome:
                             spread_series(sizes, [group.train for group in groups.values()], "training", "training"),
                         ],
                         x_scale="log",
-                        x_ticks=_ticks(sizes),
+                        x_ticks=ticks,
                         y_range=ACCURACY_RANGE,
                         legend="lower right",
                     ),
@@ -111,7 +102,7 @@ def data(lab: Lab) -> Outcome:
                         y_label="training − test accuracy",
                         series=[spread_series(sizes, [group.gap for group in groups.values()], "", 2)],
                         x_scale="log",
-                        x_ticks=_ticks(sizes),
+                        x_ticks=ticks,
                         y_range=(0.0, None),
                     ),
                 ],
@@ -120,7 +111,3 @@ def data(lab: Lab) -> Outcome:
         settings={"network": settings_of(many.config), "images": sizes, "epochs": [epochs_for(n) for n in sizes]},
         lab=lab.describe(),
     )
-
-
-def _ticks(sizes: list[int]) -> list[tuple[float, str]]:
-    return [(float(size), f"{size:,}") for size in sizes]

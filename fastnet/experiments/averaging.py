@@ -1,4 +1,4 @@
-"""Section 6.4.3, ensembles: outputs of several networks averaged, and whether dropout is roughly the same."""
+"""Section 6.4.3, ensembles: the averaged outputs of several networks, and whether dropout amounts to the same."""
 
 from __future__ import annotations
 
@@ -24,47 +24,34 @@ from fastnet.report.text import counted
 
 MEMBERS = 10
 LEAST_GAIN = 0.01
-"""Ten averaged networks have to beat their mean by so much,"""
+"""Least gain of ten averaged networks over their mean alone."""
 
 CLOSE = 0.01
-"""and the outputs of all units have to come so close to the average of thinned networks."""
+"""Largest distance between a dropout network and the average of its thinned networks."""
 
 THINNED = (1, 2, 3, 5, 10, 20, 40)
 SHARE = 0.5
-"""A dropout network that gains at least this part of what an ensemble gains over single networks counts as roughly as
-good."""
+"""Least share of an ensemble's gain with which a dropout network counts as roughly as good."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Measured:
-    """The results of averaging.
+    """Test accuracies of single, averaged, dropout and thinned networks."""
 
-    Parameters
-    ----------
-    members : (S, MEMBERS) float64
-        Test accuracy of each network of each team.
-    averaged : tuple of Spread
-        Of the first 1, 2, 3, ... of a team averaged; of one, the mean over all of the team.
-    plain, dropout : Group
-        Networks without and with dropout, at the higher learning rate.
-    thinned : tuple of Spread
-        Of `THINNED` networks averaged.
-    """
-
-    members: Floats
-    averaged: tuple[Spread, ...]
-    plain: Group
+    members: Floats  # (S, MEMBERS), each network of each team
+    averaged: tuple[Spread, ...]  # the first 1, 2, 3, ... of a team; for one, the mean over the team
+    plain: Group  # without dropout, at the higher learning rate
     dropout: Group
-    thinned: tuple[Spread, ...]
+    thinned: tuple[Spread, ...]  # averages of `THINNED` networks
 
     @property
     def gain(self) -> Spread:
-        """By how much a team is better than its networks alone."""
+        """Accuracy of a team minus the mean of its networks alone."""
         return difference(self.averaged[-1], self.averaged[0])
 
     @property
     def by_dropout(self) -> Spread:
-        """By how much one network is better with dropout."""
+        """Accuracy of one network with dropout minus that of one without."""
         return gained(self.plain, self.dropout)
 
     @property
@@ -72,9 +59,12 @@ class _Measured:
         return clearly_above(self.gain, LEAST_GAIN)
 
     @property
+    def close(self) -> bool:
+        return abs(difference(self.thinned[-1], self.dropout.test).mean) <= CLOSE
+
+    @property
     def like_thinned(self) -> bool:
-        close = abs(difference(self.thinned[-1], self.dropout.test).mean) <= CLOSE
-        return close and self.dropout.test.mean > self.thinned[0].mean
+        return self.close and self.dropout.test.mean > self.thinned[0].mean
 
     @property
     def like_team(self) -> bool:
@@ -82,7 +72,7 @@ class _Measured:
 
 
 def ensemble(lab: Lab) -> Outcome:
-    """Average networks trained apart, and the thinned networks inside one that was trained with dropout."""
+    """Average networks trained separately, and the thinned networks inside one trained with dropout."""
     config = plain_config(lab)
     found = _measure(lab, config)
     return Outcome(
@@ -123,32 +113,31 @@ def _measure(lab: Lab, config: TrainConfig) -> _Measured:
 
 
 def _all_models(group: Group) -> list[Model]:
-    """Return the models of a group of which no network may be missing."""
+    """Return the models of a group; raise `FastnetError` if a network diverged."""
     missing = len(group.networks) - len(group.models)
     if missing:
         raise FastnetError(
             f"{missing} of {len(group.networks)} networks diverged at learning rate {group.config.learning_rate:g}: "
-            "ensembles need all of them; bring the features to a smaller range"
+            "ensembles need all of them; scale the features to a smaller range"
         )
     return group.models
 
 
 def _seen(found: _Measured) -> str:
     return (
-        f"{MEMBERS} networks averaged reach a test accuracy of {found.averaged[-1].mean:.3f}, their mean alone is "
-        f"{found.averaged[0].mean:.3f}: a gain of {interval_text(found.gain)}; dropout {dropping.RATIO:g} changes that "
-        f"of one network by {interval_text(found.by_dropout)}, at a learning rate of {dropping.FASTER:g}, with which "
-        "it learns its images."
+        f"The average of {MEMBERS} networks has a test accuracy of {found.averaged[-1].mean:.3f}, a single one "
+        f"{found.averaged[0].mean:.3f} on average: a gain of {interval_text(found.gain)}; dropout {dropping.RATIO:g} "
+        f"changes the accuracy of one network by {interval_text(found.by_dropout)}, at a learning rate of "
+        f"{dropping.FASTER:g}, which is high enough to learn its images."
     )
 
 
 def _verdict(found: _Measured) -> str:
-    senses = {0: "in neither of two senses", 1: "in one of two senses", 2: "in two senses"}
-    close = abs(difference(found.thinned[-1], found.dropout.test).mean) <= CLOSE
+    senses = ("in neither of two senses", "in one of two senses", "in two senses")
     return (
         f"Averaging {'helps' if found.beats else 'does not clearly help'}; that dropout is roughly an ensemble holds "
-        f"here {senses[found.like_thinned + found.like_team]}: all units of a dropout network do "
-        f"{'as well as' if close else 'not as well as'} {THINNED[-1]} of its thinned networks averaged "
+        f"here {senses[found.like_thinned + found.like_team]}: all units of a dropout network together are "
+        f"{'as good as' if found.close else 'not as good as'} the average of {THINNED[-1]} of its thinned networks "
         f"({found.dropout.test.mean:.3f} and {found.thinned[-1].mean:.3f}; one alone {found.thinned[0].mean:.3f}), and "
         f"dropout gains {'at least' if found.like_team else 'less than'} half of what {MEMBERS} networks gain."
     )
@@ -157,7 +146,7 @@ def _verdict(found: _Measured) -> str:
 def _claims(found: _Measured) -> tuple[Claim, ...]:
     return (
         Claim(
-            text=f"{MEMBERS} networks averaged beat their mean",
+            text=f"the average of {MEMBERS} networks beats a single one",
             holds=found.beats,
             rule=f"mean gain at least {LEAST_GAIN:g}, its interval above 0",
         ),
@@ -208,33 +197,10 @@ def accuracy(output: NDArray[np.float32], lab: Lab) -> float:
     return score_of(output, lab.test.y).value
 
 
-def _dropout_groups(lab: Lab) -> dict[str, Group]:
-    configs = dropping.dropout_configs(lab)
-    wanted = {
-        f"one network, rate {dropping.FASTER:g}": configs[f"without, rate {dropping.FASTER:g}"],
-        f"one with dropout {dropping.RATIO:g}, rate {dropping.FASTER:g}": configs[dropping.faster_name(dropping.RATIO)],
-    }
-    return lab.train(wanted, models=True)
-
-
 def thinned_accuracies(model: Model, ratio: float, lab: Lab, seed: int) -> dict[int, float]:
-    """Average networks in which units are dropped for good, as each training step drops them.
+    """Average copies of a dropout network from each of which other units are removed for good.
 
-    Parameters
-    ----------
-    model : Model
-        Trained with dropout in the inverted form.
-    ratio : float
-        Probability that a hidden unit is dropped.
-    lab : Lab
-        Its test samples are predicted.
-    seed : int
-        The draws follow from it.
-
-    Returns
-    -------
-    dict of int to float
-        Accuracy of the first 1, 2, 3, ... networks averaged; that of one is the mean over all of them.
+    Returns the test accuracy of the average of the first n, for each n of `THINNED`; for one, the mean over all.
     """
     generator = np.random.Generator(np.random.Philox(key=seed))
     outputs = [thinned(model, ratio, generator).predict_proba(lab.test.x) for _ in range(max(THINNED))]
@@ -243,7 +209,7 @@ def thinned_accuracies(model: Model, ratio: float, lab: Lab, seed: int) -> dict[
 
 
 def thinned(model: Model, ratio: float, generator: np.random.Generator) -> Model:
-    """Drop hidden units of a network, and divide what the others hand on by 1 - `ratio`, as the inverted form does."""
+    """Remove hidden units and divide the outputs of the others by 1 - `ratio`, as inverted dropout does."""
     first, *others = model.weights
     kept = [generator.random(len(weights)) >= ratio for weights in others]
     scaled = [

@@ -1,4 +1,4 @@
-"""The experiments by name, and how they are run."""
+"""The experiments by name, and the functions that run them."""
 
 from __future__ import annotations
 
@@ -51,25 +51,25 @@ def run(
         One of `fastnet.config.experiment.EXPERIMENTS`.
     data : Dataset, name, path or (x, y)
         What the networks learn: a data set, its name or file as `fastnet.load` takes it, or (N, F) features and (N,)
-        labels. Where there is no test set, a fifth of the samples is set aside for it.
+        labels. Without a test set, a fifth of the samples is set aside for it.
     jobs : int, optional
-        Threads; as many as the process may use if left out. Results do not depend on it.
+        Threads; all that the process may use by default. Results do not depend on it.
     on_progress : callable, optional
-        Called with a `ExperimentProgress` several times a second.
+        Called with an `ExperimentProgress` several times a second.
     should_stop : callable, optional
-        Asked as often; once it returns True, `KeyboardInterrupt` is raised.
+        Called equally often; once it returns True, `KeyboardInterrupt` is raised.
     **settings
         Fields of `fastnet.config.experiment.ExperimentConfig`: ``seeds``, ``epochs``, ``samples``, ``test_samples``.
 
     Returns
     -------
     Outcome
-        Sentences, claims, tables and figures; `fastnet.experiments.write` makes files of them.
+        Sentences, claims, tables and figures; `fastnet.experiments.write` saves them.
 
     Raises
     ------
     ConfigError
-        If there is no such experiment, or a setting is unknown or outside its range.
+        If the experiment or a setting is unknown, or a setting is outside its range.
     DataError
         If the data cannot be used.
 
@@ -92,9 +92,9 @@ def run_each(
     should_stop: Callable[[], bool] | None = None,
     **settings: Any,
 ) -> Iterator[Outcome]:
-    """Run some experiments one after the other; networks that they have in common are trained once.
+    """Run several experiments in turn; networks that they share are trained once.
 
-    Parameters and exceptions are those of `run`, and an outcome does not depend on the others.
+    Parameters and exceptions are those of `run`. An outcome does not depend on the other experiments.
 
     Examples
     --------

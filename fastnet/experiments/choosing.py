@@ -1,4 +1,4 @@
-"""Section 6.5.1: what becomes of the test accuracy when settings are chosen by it, and when by validation data."""
+"""Section 6.5.1: the test accuracy of settings chosen by the test set, and of settings chosen by validation data."""
 
 from __future__ import annotations
 
@@ -23,33 +23,25 @@ EPOCHS = 50
 CANDIDATES = 30
 COUNTS = (1, 2, 3, 5, 10, 20, 30)
 SPACE = {"learning_rate": "log:0.01:0.2", "weight_decay": "log:1e-8:1e-2"}
-"""Where nearly all settings do well, as in the later rounds of a search: then luck decides among them."""
+"""Nearly all settings here do well, as in the later rounds of a search, so luck decides among them."""
 
 SPLITS = 1000
 PART = 100
-"""Images of each small test set, and of each small validation set; section 6.5.3 validates with 100."""
+"""Images of each small test and validation set; section 6.5.3 validates with 100."""
 
 LEAST_OPTIMISM = 0.005
-"""From so much on, with its interval above 0, a reported accuracy is called too high."""
+"""Least mean difference, with its interval above 0, at which a reported accuracy counts as too high."""
 
 _EDGES = np.linspace(-0.17, 0.21, 20)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Choices:
-    """The results of choosing, for one seed of the networks.
+    """The results for one seed of the networks, each (counts, splits)."""
 
-    Parameters
-    ----------
-    by_test, by_validation : (counts, splits) float64
-        Reported test accuracy minus accuracy on the images that nobody has looked at, for each number of candidates.
-    truth_by_test, truth_by_validation : (counts, splits) float64
-        Accuracy of the chosen on those images.
-    """
-
-    by_test: Floats
+    by_test: Floats  # reported minus true accuracy of the settings chosen
     by_validation: Floats
-    truth_by_test: Floats
+    truth_by_test: Floats  # accuracy on unseen images
     truth_by_validation: Floats
 
 
@@ -78,19 +70,11 @@ def validation(lab: Lab) -> Outcome:
 
 
 def choose(right: NDArray[np.float64], part: int, seed: int) -> Choices:
-    """Divide the test samples again and again, and choose among the first candidates each time.
+    """Split the test samples many times, and choose among the first candidates each time.
 
-    Parameters
-    ----------
-    right : (K, N) float64
-        1 where candidate k is right about sample n, else 0.
-    part : int
-        Samples of the test and of the validation part; the others are the unseen ones.
-    seed : int
-        The divisions follow from it.
+    `right` is (candidates, N), 1 where a candidate classifies a sample correctly; `part` is the size of the test and of
+    the validation set, and all other samples count as unseen.
 
-    Examples
-    --------
     >>> coins = np.random.Generator(np.random.Philox(1)).integers(0, 2, (30, 1000)).astype(float)
     >>> choices = choose(coins, 100, 0)
     >>> bool(choices.by_test[-1].mean() > 0.08), bool(abs(choices.by_validation[-1].mean()) < 0.02)
@@ -114,47 +98,45 @@ def _outcome(lab: Lab, base: TrainConfig, drawn: list[dict[str, Value]], found: 
         for name in ("by_test", "by_validation", "truth_by_test", "truth_by_validation")
     )
     optimistic = clearly_above(by_test[-1], LEAST_OPTIMISM)
-    honest = abs(by_validation[-1].mean) < LEAST_OPTIMISM or not _apart(by_validation[-1])
+    error = by_validation[-1]
+    honest = abs(error.mean) < LEAST_OPTIMISM or np.isnan(error.low) or error.low <= 0.0 <= error.high
     seen = (
-        f"Of {CANDIDATES} settings the one chosen by {part} test images promises an accuracy that is "
-        f"{interval_text(by_test[-1])} higher than on unseen images; chosen by {part} validation images the same test "
-        f"images say {interval_text(by_validation[-1])} more."
+        f"Of {CANDIDATES} settings, the one chosen by {part} test images reports an accuracy that is "
+        f"{interval_text(by_test[-1])} higher than on unseen images; with {part} validation images to choose by, the "
+        f"difference is {interval_text(by_validation[-1])}."
     )
     verdict = (
         f"That a test set used for choosing no longer shows how the network performs on new data "
         f"{'holds here' if optimistic else 'cannot be seen here'}, and the error "
-        f"{'grows with' if by_test[-1].mean > by_test[2].mean else 'does not grow with'} the number of settings; with "
-        f"validation data the test accuracy {'is right' if honest else 'is off as well'}."
+        f"{'grows' if by_test[-1].mean > by_test[2].mean else 'does not grow'} with the number of settings; with "
+        f"validation data the test accuracy is {'right' if honest else 'off as well'}."
     )
     return Outcome(
         name="validation",
         title="Validation data",
-        question="May settings be chosen by the test set (section 6.5.1)?",
+        question="Can settings be chosen by the test set (section 6.5.1)?",
         seen=seen,
         verdict=verdict,
         claims=(
             Claim(
-                text="a test set that settings are chosen by is too optimistic",
+                text="a test set used to choose settings is too optimistic",
                 holds=optimistic,
                 rule=f"mean difference at least {LEAST_OPTIMISM:g}, its interval above 0",
             ),
             Claim(
-                text="a test set that is kept for the end does not",
-                holds=honest,
-                rule=f"mean difference below {LEAST_OPTIMISM:g}, or its interval holds 0",
+                text="a test set used only once, at the end, is not",
+                holds=bool(honest),
+                rule=f"mean difference below {LEAST_OPTIMISM:g}, or its interval contains 0",
             ),
         ),
         tables=(
             Table(
                 title=f"Reported minus true accuracy, {SPLITS} divisions for each of {lab.seeds} seeds",
                 heads=("settings tried", "chosen by test", "chosen by validation"),
-                rows=[
-                    (str(count), test, checked)
-                    for count, test, checked in zip(COUNTS, by_test, by_validation, strict=True)
-                ],
+                rows=list(zip(map(str, COUNTS), by_test, by_validation, strict=True)),
             ),
             Table(
-                title="Accuracy of the chosen on unseen images",
+                title="Accuracy of the settings chosen, on unseen images",
                 heads=("", "accuracy"),
                 rows=[("chosen by test", truth_test[-1]), ("chosen by validation", truth_validation[-1])],
             ),
@@ -177,13 +159,8 @@ def _outcome(lab: Lab, base: TrainConfig, drawn: list[dict[str, Value]], found: 
     )  # fmt: skip
 
 
-def _apart(found: Spread) -> bool:
-    """Whether the interval of a mean does not hold 0."""
-    return not np.isnan(found.low) and not found.low <= 0.0 <= found.high
-
-
 def _histogram(found: list[Choices]) -> Panel:
-    """Draw how reported and true accuracy differ over all divisions and seeds."""
+    """Draw the differences between reported and true accuracy over all divisions and seeds."""
     middles = (_EDGES[:-1] + _EDGES[1:]) / 2
     series = []
     for name, label, role in (("by_test", "chosen by test", 1), ("by_validation", "chosen by validation", 0)):

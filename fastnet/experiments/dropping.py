@@ -1,4 +1,4 @@
-"""Section 6.4.3: dropout in both forms, and which units it switches off."""
+"""Section 6.4.3: dropout in both forms, and the units that it drops."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ RATIO = 0.2
 RATIOS = (0.1, 0.2, 0.3, 0.5)
 FORMS = {"test-time": "the chapter's form", "inverted": "inverted"}
 FASTER = 0.1
-"""A learning rate at which dropped units do not keep the network from learning its images within the epochs."""
+"""A learning rate at which a network with dropout still learns its images within the epochs."""
 
 SHOWN_UNITS = 8
 BATCHES = 3
 
 
 def dropout(lab: Lab) -> Outcome:
-    """Train the chapter's network with dropout, the chapter's and others."""
+    """Train the chapter's network with dropout, at the chapter's ratio and at others."""
     groups = lab.train(dropout_configs(lab), models=True)  # the models are for the ensembles
     plain, faster = groups["without"], groups[f"without, rate {FASTER:g}"]
     chapter, inverted = groups[_name("test-time", RATIO)], groups[_name("inverted", RATIO)]
@@ -42,7 +42,7 @@ def dropout(lab: Lab) -> Outcome:
     return Outcome(
         name="dropout",
         title="Dropout",
-        question="Does dropping units at random hold overfitting back (section 6.4.3)?",
+        question="Does dropping units at random prevent overfitting (section 6.4.3)?",
         seen=seen,
         verdict=verdict,
         remarks=(tradeoff(usual, plain, "without dropout"), tradeoff(at_faster, faster, "without dropout")),
@@ -60,16 +60,12 @@ def dropout(lab: Lab) -> Outcome:
 
 def _table(groups: dict[str, Group]) -> Table:
     plain = groups["without"]
+    before = {FASTER: groups[f"without, rate {FASTER:g}"]}  # the networks without dropout at the same learning rate
     rows = [
-        (label, group.train, group.test, group.gap, gained(_plain_of(group, groups), group))
+        (label, *group.ends, gained(before.get(group.config.learning_rate or 0.0, plain), group))
         for label, group in groups.items()
     ]
     return Table(title=over_seeds(plain), heads=("", "training", "test", "gap", "test, gained"), rows=rows)
-
-
-def _plain_of(group: Group, groups: dict[str, Group]) -> Group:
-    """Return the networks without dropout at the same learning rate."""
-    return groups[f"without, rate {FASTER:g}" if group.config.learning_rate == FASTER else "without"]
 
 
 def _figure(lab: Lab, groups: dict[str, Group]) -> Chart:
@@ -92,7 +88,7 @@ def _figure(lab: Lab, groups: dict[str, Group]) -> Chart:
 
 
 def dropout_configs(lab: Lab) -> dict[str, TrainConfig]:
-    """Return the settings of this experiment by what they are called."""
+    """Return the settings of this experiment by name."""
     configs = {"without": lab.config(epochs=EPOCHS)}
     for form in FORMS:
         for ratio in RATIOS:
@@ -123,25 +119,22 @@ def _sweep(groups: dict[str, Group], title: str, y_label: str, number: Callable[
         spread_series(ratios[: len(labels)], [number(groups[label]) for label in labels], line, role)
         for role, (line, labels) in enumerate(lines.items())
     ]
-    ticks = [(ratio, format_number(ratio)) for ratio in ratios]
     return Panel(
         title=title,
         x_label="ratio",
         y_label=y_label,
         series=series,
-        x_ticks=ticks,
+        x_ticks=[(ratio, format_number(ratio)) for ratio in ratios],
         y_range=(0.0, None),
         legend="lower left",
     )
 
 
 def neurons(group: Group) -> UnitsChart:
-    """Draw which units the first network of a group drops for the first image of each of the first batches."""
+    """Show the units that the first network of a group drops for the first image of each of the first batches."""
     config = group.config
-    pictures = []
-    for step in range(BATCHES):
-        layers = kept_units(config, 0, step, 1)
-        pictures.append([layer[0, :SHOWN_UNITS].tolist() for layer in layers])
+    kept = [kept_units(config, 0, step, 1) for step in range(BATCHES)]
+    pictures = [[layer[0, :SHOWN_UNITS].tolist() for layer in layers] for layers in kept]
     shown = min(SHOWN_UNITS, max(config.hidden, default=0))
     return UnitsChart(
         name="dropout-neurons",
@@ -155,7 +148,7 @@ def neurons(group: Group) -> UnitsChart:
 
 
 def _share(group: Group, step: int) -> float:
-    """Return the share of all units that works for all images of a batch."""
+    """Return the share of units kept, over all images of a batch."""
     rows = min(group.config.batch_size, group.images)
     kept = kept_units(group.config, 0, step, rows)
     total = sum(layer.size for layer in kept)

@@ -1,4 +1,4 @@
-"""What is kept of experiments: figures as PNG and SVG, all numbers as JSON, and a page that shows them."""
+"""The files of experiments: figures as PNG and SVG, all numbers as JSON, and a page that shows them."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from fastnet._version import __version__
 from fastnet.errors import failure_as_warning
 from fastnet.experiments.outcome import Outcome
-from fastnet.experiments.page import page
 from fastnet.files import as_path, write_result
 from fastnet.report.drawing import save_figure
+from fastnet.report.text import counted
 
 INDEX = "index.html"
 FIGURES = {
@@ -19,11 +20,11 @@ FIGURES = {
     "ensemble": ("ensemble",), "data": ("data",), "validation": ("validation",),
     "search": ("search", "search-best20"), "initialisation": ("initialisation",), "optimizers": ("optimizers",),
 }  # fmt: skip
-"""Figures of each experiment: what it will write is known before it runs."""
+"""Figures of each experiment, so that its files are known before it runs."""
 
 
 def files_of(name: str, folder: Path) -> list[Path]:
-    """Return the files that an experiment is kept in.
+    """Return the files that an experiment writes.
 
     Examples
     --------
@@ -40,20 +41,20 @@ def index_of(folder: Path) -> Path:
 
 
 def write(outcome: Outcome, folder: Path, run: Mapping[str, Any] | None = None) -> list[Path]:
-    """Write an outcome: its numbers first, then its figures, of which one that fails is a `FastnetWarning`.
+    """Write an outcome: its numbers, then its figures; a figure that fails raises a `FastnetWarning`.
 
     Parameters
     ----------
     outcome : Outcome
     folder : Path
-        Made if it does not exist; files of the same names are replaced.
+        Created if it does not exist; files of the same names are replaced.
     run : mapping, optional
-        What to note of the machine and the time, ready for JSON.
+        Machine and time, ready for JSON.
 
     Returns
     -------
     list of Path
-        Those of `files_of` that could be written.
+        The files of `files_of` that could be written.
 
     Raises
     ------
@@ -76,12 +77,17 @@ def write(outcome: Outcome, folder: Path, run: Mapping[str, Any] | None = None) 
 
 
 def write_index(outcomes: Sequence[Outcome], folder: Path) -> Path:
-    """Write the page that shows some outcomes, whose files are in the same folder.
+    """Write the page that shows outcomes of the same data, at least one, whose files are in the same folder.
 
     Raises
     ------
     FastnetError
         If it cannot be written.
     """
-    write_result(index_of(folder), page(outcomes).encode(), "cannot be written")
+    from fastnet.report.page.write import render
+
+    lab = outcomes[0].lab
+    seeds = counted(len(lab["seeds"]), "seed")
+    text = render("experiments.html", {"outcomes": outcomes, "lab": lab, "seeds": seeds, "version": __version__})
+    write_result(index_of(folder), text.encode(), "cannot be written")
     return index_of(folder)

@@ -1,7 +1,7 @@
 """Where experiments train: many networks side by side, measured on the test samples after every epoch.
 
-The test samples stand where a search has its validation samples: an experiment shows how a network does on images it
-has not seen, and keeps none.
+The test samples take the place that validation samples have in a search: an experiment shows how networks do on unseen
+images, and selects none.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ CHAPTER_IMAGES = 300
 """Training images of section 6.4.1."""
 
 TEST_FRACTION = 0.2
-"""Part of the samples set aside as test set, the same share of every class, where the data have none."""
+"""Share of the samples of every class set aside as test set if the data have none."""
 
 LEAST_SAMPLES = 10
 
@@ -42,14 +42,14 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class ExperimentProgress:
-    """How far the experiments have come.
+    """The progress of the experiments.
 
     Parameters
     ----------
     experiment : str
         Name of the running one.
     done, total : int
-        Networks of the packs trained so far for it, and of all its packs so far.
+        Networks trained for it, and networks planned so far.
     elapsed_seconds : float
         Since the first experiment began.
     """
@@ -64,12 +64,8 @@ class ExperimentProgress:
 class Network:
     """One trained network.
 
-    Parameters
-    ----------
-    curves : (4, epochs) float32
-        Training loss and accuracy, test loss and accuracy after each epoch; NaN from where it diverged.
-    model : Model or None
-        With the weights of the last epoch, where they were asked for and the training did not diverge.
+    `curves` is (4, epochs): training loss and accuracy, test loss and accuracy, NaN from where it diverged. `model` has
+    the weights of the last epoch, if they were asked for and the training did not diverge.
     """
 
     curves: NDArray[np.float32]
@@ -78,16 +74,7 @@ class Network:
 
 @dataclass(frozen=True, eq=False)
 class Group:
-    """The same settings on several seeds.
-
-    Parameters
-    ----------
-    config : TrainConfig
-    images : int
-        Training images.
-    networks : tuple of Network
-        One for each seed.
-    """
+    """Networks with the same settings and training images, one for each seed."""
 
     config: TrainConfig
     images: int
@@ -95,7 +82,7 @@ class Group:
 
     @cached_property
     def curves(self) -> Floats:
-        """(S, 4, epochs): those of all networks."""
+        """The curves of all networks, (S, 4, epochs)."""
         return np.stack([network.curves for network in self.networks]).astype(np.float64)
 
     @property
@@ -114,26 +101,18 @@ class Group:
         return spread(self.curves[:, 1, -1] - self.curves[:, 3, -1])
 
     @property
+    def ends(self) -> tuple[Spread, Spread, Spread]:
+        """Training accuracy, test accuracy and gap."""
+        return self.train, self.test, self.gap
+
+    @property
     def models(self) -> list[Model]:
-        """The networks as models, those that diverged left out."""
+        """The models of the networks that did not diverge."""
         return [network.model for network in self.networks if network.model is not None]
 
 
 class Lab:
-    """Data made ready, and every network trained so far, so that experiments share what they have in common.
-
-    Parameters
-    ----------
-    dataset : Dataset
-        One without a test set gives a stratified fifth of its samples for it.
-    config : ExperimentConfig
-    jobs : int or None
-        Threads; results do not depend on it.
-    on_progress : callable, optional
-        Called with a `ExperimentProgress` several times a second.
-    should_stop : callable, optional
-        Asked as often; once it returns True `KeyboardInterrupt` is raised.
-    """
+    """Prepared data and every network trained so far, so that experiments share networks; parameters as of `run`."""
 
     def __init__(
         self,
@@ -159,7 +138,7 @@ class Lab:
         self._networks: dict[tuple[TrainConfig, int, int], Network] = {}
 
     def _arranged(self, dataset: Dataset) -> Dataset:
-        """See to a test set, and to an order in which the first samples show every class."""
+        """Add a test set if there is none, and shuffle if the first samples lack a class."""
         if dataset.n_samples < LEAST_SAMPLES:
             raise DataError(
                 f"{dataset.name} has {dataset.n_samples} training samples: experiments need at least {LEAST_SAMPLES}"
@@ -190,16 +169,16 @@ class Lab:
         return replace(self.dataset, x=x, y=y, name=f"test set of {self.dataset.name}", x_test=None, y_test=None)
 
     def begin(self, name: str) -> None:
-        """Begin an experiment of that name."""
+        """Begin the experiment of this name."""
         self.name = name
         self._done = self._planned = 0
 
     def images(self, usual: int = CHAPTER_IMAGES) -> int:
-        """Training images of an experiment that usually has that number."""
+        """Return the training images of an experiment that has `usual` of them by default."""
         return min(self.samples or usual, self.dataset.n_samples)
 
     def config(self, *, epochs: int, **settings: Any) -> TrainConfig:
-        """Return the chapter's network with other settings; `epochs` gives way to the lab's."""
+        """Return the chapter's network with other settings; the lab's epochs override `epochs`."""
         return TrainConfig(epochs=self.epochs or epochs, **settings).resolved()
 
     def train(
@@ -210,23 +189,11 @@ class Lab:
         count: int | None = None,
         models: bool = False,
     ) -> dict[Any, Group]:
-        """Train settings on all seeds, side by side.
+        """Train each of `configs`, by label, on all seeds side by side; `models` keeps the weights.
 
-        Parameters
-        ----------
-        configs : mapping of label to TrainConfig
-        images : int, optional
-            Training images; those of `images()` if left out.
-        count : int, optional
-            Seeds, instead of the lab's.
-        models : bool
-            Whether the weights are wanted.
-
-        Returns
-        -------
-        dict of label to Group
-            In the order of `configs`. Seed s is random stream s of the configuration's seed, so a network is the same
-            whatever it is trained alongside, and networks of equal shape and seed begin with the same weights.
+        `images` and `count`, the training images and the seeds, are the lab's by default. Seed s is random stream s of
+        the configuration's seed, so a network is the same whatever it is trained alongside, and networks of equal shape
+        and seed begin with the same weights.
         """
         n_images, streams = images or self.images(), range(count or self.seeds)
         wanted = [(config, n_images, stream) for config in dict.fromkeys(configs.values()) for stream in streams]
@@ -266,13 +233,13 @@ class Lab:
             yield Network(curves, pack.model(t) if models and whole else None)
 
     def report(self, done: int | None = None, total: int | None = None) -> None:
-        """Report how far it is; raises `KeyboardInterrupt` where it is to stop."""
+        """Report the progress, by default that of the networks."""
         elapsed = time.perf_counter() - self._began
         counts = (self._done, self._planned) if done is None or total is None else (done, total)
         self.on_progress(ExperimentProgress(self.name, *counts, elapsed))
 
     def _data(self, images: int) -> TrainingData:
-        """Prepare the first images and the test samples for the kernels, once."""
+        """Return the first images and the test samples, prepared once for the kernels."""
         if images not in self._prepared:
             learnt = take_first(self.dataset, images).without_test()
             joined, parts = with_validation(learnt, self.test)
@@ -280,7 +247,7 @@ class Lab:
         return self._prepared[images]
 
     def forget(self) -> None:
-        """Give the memory of weights back that are not wanted again."""
+        """Free the memory of the weights."""
         self._networks = {key: replace(network, model=None) for key, network in self._networks.items()}
 
     def describe(self) -> dict[str, Any]:
@@ -297,7 +264,7 @@ class Lab:
 
 
 def settings_of(config: TrainConfig) -> dict[str, Any]:
-    """Return the settings of a network that have an effect, ready for JSON."""
+    """Return the effective settings of a network, ready for JSON."""
     names = ("hidden", "activation", "init", "optimizer", "learning_rate", "weight_decay", "dropout")
     settings = as_settings(config)
     chosen = {name: settings[name] for name in (*names, "batch_size", "epochs", "seed")}

@@ -1,4 +1,4 @@
-"""The neighbours of sections 6.4 and 6.5: update rules (6.1) and initial values (6.2), on the same images."""
+"""Update rules (section 6.1) and initial values (6.2), on the same images."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ RULES = {
 ACTIVATIONS = {"relu": "ReLU", "tanh": "tanh", "logistic": "the logistic function"}
 SUITED = {"relu": "he", "tanh": "xavier", "logistic": "xavier"}
 LEAST_FASTER = 0.02
-"""A kind of initial values suits better where the training accuracy, averaged over all epochs, is so much higher."""
+"""Least advantage in training accuracy, averaged over all epochs, at which initial values count as better suited."""
 
 LEARNT = 0.9
-"""Training accuracy whose epoch is told."""
+"""Training accuracy whose epoch is reported."""
 
 
 def initialisation(lab: Lab) -> Outcome:
-    """Train activations with each kind of initial values."""
+    """Train each activation with each kind of initial values."""
     configs = {
         f"{activation}, {init}": lab.config(epochs=INIT_EPOCHS, activation=activation, init=init)
         for activation in ACTIVATIONS
@@ -40,8 +40,9 @@ def initialisation(lab: Lab) -> Outcome:
     }
     groups = lab.train(configs)
     area = {label: mean_accuracy(group) for label, group in groups.items()}
+    others = {"he": "xavier", "xavier": "he"}
     right = {
-        name: clearly_above(difference(area[f"{name}, {init}"], area[f"{name}, {_other(init)}"]), LEAST_FASTER)
+        name: clearly_above(difference(area[f"{name}, {init}"], area[f"{name}, {others[init]}"]), LEAST_FASTER)
         for name, init in SUITED.items()
     }
     ends = {label: f"{group.train.mean:.2f}" for label, group in groups.items()}
@@ -53,7 +54,7 @@ def initialisation(lab: Lab) -> Outcome:
     good, bad = ([ACTIVATIONS[name] for name, ok in right.items() if ok == wanted] for wanted in (True, False))
     verdict = (
         f"That He's values suit ReLU and Xavier's the S-shaped functions holds here for {' and '.join(good) or 'none'}"
-        f"{', not for ' + ' and '.join(bad) if bad else ''}, by the training accuracy averaged over all epochs."
+        f"{', not for ' + ' and '.join(bad) if bad else ''}, judged by the training accuracy averaged over all epochs."
     )
     rule = f"training accuracy, averaged over all epochs, higher by {LEAST_FASTER:g}, the interval above 0"
     return Outcome(
@@ -111,13 +112,13 @@ def optimizers(lab: Lab) -> Outcome:
     slowest = speed["sgd"] < min(speed[rule] for rule in RULES if rule != "sgd")
     best = max(RULES, key=lambda rule: groups[rule].test.mean)
     seen = (
-        f"A training accuracy of {LEARNT:g} is reached first by {RULES[ranked[0]]}, {_when(epochs[ranked[0]])}, and by "
-        f"SGD {_when(epochs['sgd'])}; after {configs['sgd'].epochs} epochs the highest test accuracy is "
-        f"{groups[best].test.mean:.3f}, by {RULES[best]}; that of SGD is {groups['sgd'].test.mean:.3f}."
+        f"{RULES[ranked[0]]} is the first to reach a training accuracy of {LEARNT:g}, {_when(epochs[ranked[0]])}, SGD "
+        f"reaches it {_when(epochs['sgd'])}; after {configs['sgd'].epochs} epochs {RULES[best]} has the highest test "
+        f"accuracy, {groups[best].test.mean:.3f}; that of SGD is {groups['sgd'].test.mean:.3f}."
     )
     verdict = (
-        f"That SGD is the slowest {'holds' if slowest else 'does not hold'} here, each rule with its own default "
-        "learning rate and by the training accuracy averaged over all epochs."
+        f"That SGD is the slowest {'holds' if slowest else 'does not hold'} here, judged by the training accuracy "
+        "averaged over all epochs, each rule with its default learning rate."
     )
     loss, test = (
         [
@@ -164,7 +165,7 @@ def optimizers(lab: Lab) -> Outcome:
 
 
 def reached(group: Group) -> Spread:
-    """Return the epoch after which training accuracy is first `LEARNT`, NaN for seeds where it never is."""
+    """Return the first epoch with a training accuracy of `LEARNT`, NaN for seeds that never reach it."""
     above = group.curves[:, 1] >= LEARNT
     return spread(np.where(above.any(axis=1), above.argmax(axis=1) + 1.0, np.nan))
 
@@ -177,13 +178,9 @@ def _when(epoch: Spread) -> str:
 
 
 def mean_accuracy(group: Group) -> Spread:
-    """Return the training accuracy averaged over all epochs: the higher, the faster a network learns."""
+    """Return the training accuracy averaged over all epochs; the faster a network learns, the higher."""
     curves = group.curves[:, 1]
     return spread(np.where(np.isfinite(curves), curves, 0.0).mean(axis=1))
-
-
-def _other(init: str) -> str:
-    return "he" if init == "xavier" else "xavier"
 
 
 def _table(groups: Mapping[str, Group]) -> Table:
@@ -191,7 +188,7 @@ def _table(groups: Mapping[str, Group]) -> Table:
         title=over_seeds(next(iter(groups.values()))),
         heads=("", "training", "test", "gap", f"epochs to {LEARNT:g}"),
         rows=[
-            (label, g.train, g.test, g.gap, "never" if reached(g).n == 0 else round(reached(g).mean))
-            for label, g in groups.items()
+            (label, *group.ends, "never" if reached(group).n == 0 else round(reached(group).mean))
+            for label, group in groups.items()
         ],
     )

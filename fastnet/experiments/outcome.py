@@ -1,4 +1,4 @@
-"""The outcome of an experiment: two sentences, claims that hold or not, tables, figures, and all their numbers."""
+"""The outcome of an experiment: two sentences, claims that hold or not, tables and figures, with all numbers."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ Cell: TypeAlias = str | int | float | Spread | None
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
-    """Something that the chapter says, and whether it holds here.
+    """A claim of the chapter, and whether it holds here.
 
     Parameters
     ----------
     text : str
-        What is claimed.
+        The claim.
     holds : bool
-        Whether the numbers of this run bear it out, by the rule that `rule` names.
+        Whether the numbers of this run satisfy `rule`.
     rule : str
-        What had to be measured for it to hold.
+        The measurement by which the claim holds.
     """
 
     text: str
@@ -51,7 +51,7 @@ class Table:
     rows: Sequence[Sequence[Cell]]
 
     def cells(self) -> list[list[str]]:
-        """Return the rows as they are read.
+        """Return the rows as texts.
 
         Examples
         --------
@@ -85,21 +85,21 @@ class Outcome:
     ----------
     name, title : str
     question : str
-        What it asks, with the section of *Deep Learning from Scratch*.
+        Its question, with the section of *Deep Learning from Scratch*.
     seen, verdict : str
-        Two sentences made of the measured numbers: what is seen, and whether the chapter's claim holds here.
+        Two sentences made of the measured numbers: the observation, and whether the chapter's claim holds here.
     remarks : tuple of str
-        What else a reader should know.
+        Further sentences.
     claims : tuple of Claim
     tables : tuple of Table
     figures : tuple of Figure
         The first one is the experiment's picture.
     settings : dict
-        Of the networks, ready for `plain`.
+        Settings of the networks.
     results : dict
-        Numbers that are in no table, ready for `plain`.
+        Numbers that no table contains.
     lab : dict
-        Data and seeds, see `fastnet.experiments.lab.Lab.describe`.
+        Data and seeds.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""Section 6.4.1 and 6.4.2: a network that learns 300 images by heart, and weight decay against it."""
+"""Sections 6.4.1 and 6.4.2: a network that learns 300 images by heart, and weight decay as a remedy."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def overfit(lab: Lab) -> Outcome:
 
 
 def lowest_loss(group: Group) -> tuple[Spread, Spread, Spread]:
-    """Return the lowest test loss, the epoch after which it is met, and the last test loss."""
+    """Return the lowest test loss, its epoch, and the last test loss."""
     losses = np.where(np.isfinite(group.curves[:, 2]), group.curves[:, 2], np.inf)
     return spread(losses.min(axis=1)), spread(losses.argmin(axis=1) + 1.0), spread(group.curves[:, 2, -1])
 
@@ -92,7 +92,7 @@ def _overfit_table(group: Group) -> Table:
 
 
 def weight_decay(lab: Lab) -> Outcome:
-    """Train it with weight decay, the chapter's and others."""
+    """Train the chapter's network with weight decay, the chapter's and others."""
     configs = {decay: lab.config(epochs=EPOCHS, weight_decay=decay) for decay in DECAYS}
     groups = lab.train(configs, models=True)
     before, after = groups[0.0], groups[DECAY]
@@ -113,7 +113,7 @@ def weight_decay(lab: Lab) -> Outcome:
     return Outcome(
         name="weight-decay",
         title="Weight decay",
-        question="Does a penalty on large weights hold overfitting back (section 6.4.2)?",
+        question="Does a penalty on large weights prevent overfitting (section 6.4.2)?",
         seen=seen,
         verdict=verdict,
         remarks=(tradeoff(strengths, before, "with λ = 0"),),
@@ -129,17 +129,12 @@ def weight_decay(lab: Lab) -> Outcome:
 def _decay_tables(groups: dict[float, Group], squares: dict[float, Floats]) -> tuple[Table, ...]:
     before = groups[0.0]
     rows = [
-        (_name(decay), group.train, group.test, group.gap, gained(before, group), total_of(squares[decay]))
-        for decay, group in groups.items()
+        (_name(decay), *group.ends, gained(before, group), total_of(squares[decay])) for decay, group in groups.items()
     ]
     pair = (0.0, DECAY)
     sums = [by_layer(squares[decay]) for decay in pair] + [by_layer(np.sqrt(squares[decay])) for decay in pair]
     return (
-        Table(
-            title=over_seeds(before),
-            heads=("", "training", "test", "gap", "test, gained", "Σ w²"),
-            rows=rows,
-        ),
+        Table(title=over_seeds(before), heads=("", "training", "test", "gap", "test, gained", "Σ w²"), rows=rows),
         Table(
             title="Σ w² and L2 norm of each layer, mean over the seeds",
             heads=("layer", *(f"Σ w², {_name(decay)}" for decay in pair), *(f"norm, {_name(decay)}" for decay in pair)),
@@ -165,15 +160,7 @@ def _decay_figure(lab: Lab, groups: dict[float, Group], squares: dict[float, Flo
 
 
 def squared_weights(group: Group) -> Floats:
-    """Return Σ w² of every layer, biases left out, (S, L); NaN where a seed diverged.
-
-    The root of it is the L2 norm that the chapter explains.
-
-    Examples
-    --------
-    >>> squared_weights(Group(TrainConfig(), 300, ())).shape
-    (0, 7)
-    """
+    """Return Σ w² of every layer without biases, (S, L); NaN where a seed diverged. Its root is the L2 norm."""
     rows = np.full((len(group.networks), len(group.config.hidden) + 1), np.nan)
     for row, network in zip(rows, group.networks, strict=True):
         if network.model is not None:
@@ -182,12 +169,12 @@ def squared_weights(group: Group) -> Floats:
 
 
 def total_of(squares: Floats) -> float:
-    """Return Σ w² of all layers, mean over the seeds that did not diverge."""
+    """Return Σ w² of all layers, averaged over the seeds that did not diverge."""
     return spread(squares.sum(axis=1)).mean
 
 
 def by_layer(squares: Floats) -> Floats:
-    """Return the mean of each layer over the seeds that did not diverge, (L,)."""
+    """Return Σ w² of each layer, (L,), averaged over the seeds that did not diverge."""
     return np.array([spread(column).mean for column in squares.T])
 
 
@@ -219,5 +206,5 @@ def _numbers(item: Spread) -> tuple[float, float | None, str, float, float]:
 
 
 def _first(reached: np.ndarray) -> float:
-    """Return the first epoch, from 1, at which something is reached; NaN for never."""
+    """Return the first epoch, from 1, at which the mask is set; NaN if it never is."""
     return float(np.argmax(reached)) + 1.0 if reached.any() else float("nan")

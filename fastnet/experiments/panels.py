@@ -1,4 +1,4 @@
-"""Panels that several experiments draw: learning curves, and accuracies against a setting."""
+"""Panels that several experiments draw: learning curves, and accuracy against a setting."""
 
 from __future__ import annotations
 
@@ -15,17 +15,9 @@ _ROW = {"loss": 0, "accuracy": 1}
 
 
 def curve_series(group: Group, what: str, part: str, label: str, role: str | int, *, band: bool = True) -> Series:
-    """Return the mean of a learning curve over the seeds, with a standard deviation to both sides.
+    """Return the mean of a learning curve over the seeds; `band` adds a standard deviation on either side.
 
-    Parameters
-    ----------
-    group : Group
-    what : {"accuracy", "loss"}
-    part : {"training", "test"}
-    label, role : str
-        See `fastnet.report.chart.Series`.
-    band : bool
-        Whether the deviation is drawn.
+    `what` is "accuracy" or "loss", `part` "training" or "test"; for `label` and `role` see `chart.Series`.
     """
     curves = group.curves[:, _ROW[what] + (2 if part == "test" else 0)]
     mean, sd = mean_and_sd(curves)
@@ -35,7 +27,7 @@ def curve_series(group: Group, what: str, part: str, label: str, role: str | int
 
 
 def mean_and_sd(values: Floats) -> tuple[Floats, Floats]:
-    """Return mean and sample deviation of (S, ...) values over the seeds, NaN left out where some diverged."""
+    """Return mean and sample standard deviation of (S, ...) values over the seeds, ignoring NaN."""
     finite = np.isfinite(values)
     count = finite.sum(axis=0)
     kept = np.where(finite, values, 0.0)
@@ -49,15 +41,9 @@ def mean_and_sd(values: Floats) -> tuple[Floats, Floats]:
 def curves_panel(
     title: str, what: str, groups: Mapping[str, tuple[Group, str]], *, legend: str = "lower right"
 ) -> Panel:
-    """Draw training and test curves of some groups.
+    """Draw training and test curves of groups: an addition to the labels for each group and the end of its roles.
 
-    Parameters
-    ----------
-    title : str
-    what : {"accuracy", "loss"}
-    groups : mapping of str to (Group, str)
-        What is added to the labels, for each group and the end of its roles: "", "-before" or "-other".
-    legend : str
+    The end of a role is "", "-before" or "-other"; `what` is "accuracy" or "loss".
     """
     series = []
     for words, (group, ending) in groups.items():
@@ -70,7 +56,7 @@ def curves_panel(
 
 
 def spread_series(x: Sequence[float], spreads: Sequence[Spread], label: str, role: str | int) -> Series:
-    """Return means joined by a line, with bars of a standard deviation."""
+    """Return means joined by a line, with bars of one standard deviation."""
     mean = np.array([spread.mean for spread in spreads])
     sd = np.nan_to_num(np.array([spread.sd for spread in spreads]))
     return Series(label=label, x=x, y=mean, low=mean - sd, high=mean + sd, kind="both", role=role)

@@ -1,4 +1,4 @@
-"""Section 6.5.2 and 6.5.3: the search at random, what it narrows the ranges to, and a grid of the same size."""
+"""Sections 6.5.2 and 6.5.3: random search, the ranges that it recommends, and a grid of the same size."""
 
 from __future__ import annotations
 
@@ -29,29 +29,29 @@ EPOCHS = 50
 IMAGES = 500
 
 WIDE = {"learning_rate": "log:1e-06:1", "weight_decay": "log:1e-08:0.0001"}
-"""Where random search and grid are compared: the best learning rates lie inside, not at the border as in the chapter's
-first round, where only the grid has a point."""
+"""Ranges in which random search and grid are compared. The best learning rates lie inside, not at the border as in the
+chapter's first round, where only the grid has a point."""
 
 LEVELS = 8
 SIDES = (2, 4, 8)
-"""Values of each hyperparameter in the grids that are compared."""
+"""Values of each hyperparameter in the grids compared."""
 
 LEAST_BETTER = 0.02
-"""A mean best that is higher by less counts as the same: the standard error of 0.95 measured on 100 images."""
+"""Smaller differences between mean bests count as none: the standard error of 0.95 measured on 100 images."""
 
 LEAST_MATTER = 2.0
-"""One hyperparameter matters much more where its rank correlation with the accuracy is this many times the other's."""
+"""Least ratio of rank correlations with the accuracy at which one hyperparameter matters much more."""
 
 RATE, DECAY = "learning_rate", "weight_decay"
 
 
 def search(lab: Lab) -> Outcome:
-    """Search as the chapter does, and at random and on a grid in wider ranges."""
+    """Search as the chapter does, then at random and on a grid in wider ranges."""
     base = lab.config(epochs=EPOCHS)
     images = lab.images(IMAGES)
     found = _study(lab, SearchConfig(trials=TRIALS, train=base, repeats=lab.seeds), images)
     if not found.best:
-        raise FastnetError("every trial of the search diverged: bring the features to a smaller range")
+        raise FastnetError("every trial of the search diverged: scale the features to a smaller range")
     wide = SearchConfig(trials=LEVELS * LEVELS, space=WIDE, train=base, final=0)
     random = _study(lab, wide, images).trials
     grid = _study(lab, replace(wide, sampler="grid", levels=LEVELS), images).trials
@@ -64,9 +64,9 @@ def search(lab: Lab) -> Outcome:
     uneven = max(ratio, 1 / max(ratio, 1e-9)) >= LEAST_MATTER
     first = found.best[0]
     seen = (
-        f"Of {TRIALS} random trials the best has a validation accuracy of {first.value:.2f} at learning rate "
+        f"The best of {TRIALS} random trials has a validation accuracy of {first.value:.2f} at learning rate "
         f"{first.params[RATE]:.2g}; the rank correlation of accuracy is {matters[RATE]:.2f} with the learning rate "
-        f"and {matters[DECAY]:.2f} with weight decay, and the ranges to go on with are {_ranges(found.recommendation)}."
+        f"and {matters[DECAY]:.2f} with weight decay, and the recommended ranges are {_ranges(found.recommendation)}."
     )
     verdict = (
         f"The chapter's reason for drawing at random, that hyperparameters matter unequally, "
@@ -76,7 +76,7 @@ def search(lab: Lab) -> Outcome:
     return Outcome(
         name="search",
         title="Random search",
-        question="Which settings are good, and why look for them at random (sections 6.5.2 and 6.5.3)?",
+        question="Which settings are good, and why search for them at random (sections 6.5.2 and 6.5.3)?",
         seen=seen,
         verdict=verdict,
         remarks=tuple(text for text in (found.recommendation.get("words"), _final(found.final)) if text),
@@ -101,7 +101,7 @@ def search(lab: Lab) -> Outcome:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Comparison:
-    """Trials at random and on a grid, and what `budget_rows` makes of them."""
+    """Trials at random and on a grid, and their `budget_rows`."""
 
     random: list[TrialResult]
     grid: list[TrialResult]
@@ -109,12 +109,13 @@ class _Comparison:
 
     @property
     def signs(self) -> list[int]:
-        """1 for each side with which the mean best is higher at random, -1 with which it is lower, else 0."""
-        return [_sign(row["random"] - row["grid"]) for row in self.rows]
+        """For each side 1 if the mean best is higher at random, -1 if it is lower, else 0."""
+        gains = [row["random"] - row["grid"] for row in self.rows]
+        return [0 if abs(gain) < LEAST_BETTER else int(np.sign(gain)) for gain in gains]
 
 
 def distinct(trials: Sequence[TrialResult]) -> int:
-    """Return how many values of each hyperparameter were tried, the fewer of the two."""
+    """Return the number of values tried of each hyperparameter, the smaller of the two."""
     return min(len({trial.params[name] for trial in trials}) for name in (RATE, DECAY))
 
 
@@ -127,14 +128,14 @@ def _claims(uneven: bool, against: _Comparison) -> tuple[Claim, ...]:
             rule=f"rank correlations with the accuracy a factor of {LEAST_MATTER:g} apart",
         ),
         Claim(
-            text="at random more values of each are tried",
+            text="random search tries more values of each",
             holds=distinct(against.random) > distinct(against.grid),
             rule="more distinct values of both",
         ),
         Claim(
-            text="at random the best is no worse than on a grid of the same size, and sometimes better",
+            text="the best at random is never worse than on a grid of the same size, and sometimes better",
             holds=min(against.signs) >= 0 and max(against.signs) > 0,
-            rule=f"mean best of {budgets} trials: never lower by {LEAST_BETTER:g}, once higher by that",
+            rule=f"mean best of {budgets} trials: never lower by {LEAST_BETTER:g}, at least once higher by that",
         ),
     )
 
@@ -153,7 +154,7 @@ def _tables(found: _Found, against: _Comparison) -> tuple[Table, ...]:
             title=f"The best trials: {_words(SearchConfig().space)}",
             heads=("", "validation accuracy", "learning rate", "weight decay"),
             rows=[
-                (f"Best-{place}", trial.value, _number(trial, RATE), _number(trial, DECAY))
+                (f"Best-{place}", trial.value, *map(float, (trial.params[RATE], trial.params[DECAY])))
                 for place, trial in enumerate(found.best[:5], start=1)
             ],
         ),
@@ -179,7 +180,7 @@ def _figure(lab: Lab, base: TrainConfig, found: _Found, against: _Comparison) ->
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Found:
-    """What is wanted of a study whose folder is gone."""
+    """The results of a study whose folder is gone."""
 
     trials: list[TrialResult]
     best: tuple[TrialResult, ...]
@@ -188,15 +189,15 @@ class _Found:
 
 
 def _study(lab: Lab, config: SearchConfig, images: int) -> _Found:
-    """Run a search in a folder that goes away; its trials are part of the outcome."""
+    """Run a search in a temporary folder; its trials are part of the outcome."""
 
-    def tell(progress: Progress) -> None:
+    def report(progress: Progress) -> None:
         lab.report(progress.done, progress.total)
 
     dataset = take_first(lab.dataset, images)
     with tempfile.TemporaryDirectory(prefix="fastnet-") as folder:
         result = run_study(
-            dataset, config, folder=Path(folder) / "study", jobs=lab.threads, on_progress=tell,
+            dataset, config, folder=Path(folder) / "study", jobs=lab.threads, on_progress=report,
             should_stop=lab.should_stop,
         )  # fmt: skip
         if result.interrupted:
@@ -205,15 +206,13 @@ def _study(lab: Lab, config: SearchConfig, images: int) -> _Found:
 
 
 def accuracies(trials: Sequence[TrialResult]) -> Floats:
-    """Return the value of each trial, 0 for those that diverged."""
+    """Return the accuracy of each trial, 0 if it diverged."""
     return np.array([trial.value if math.isfinite(trial.value) else 0.0 for trial in trials])
 
 
 def rank_correlation(x: Sequence[Any], y: Floats) -> float:
-    """Return Spearman's rank correlation, 0 where one of the two is constant.
+    """Return Spearman's rank correlation, 0 if one of the two is constant.
 
-    Examples
-    --------
     >>> round(rank_correlation([1, 2, 3], np.array([0.1, 0.2, 0.9])), 6)
     1.0
     """
@@ -224,12 +223,10 @@ def rank_correlation(x: Sequence[Any], y: Floats) -> float:
 
 
 def best_of_draws(values: Floats, n: int) -> Floats:
-    """Return for each value, in ascending order, the probability that it is the best of `n` drawn out of all.
+    """Return the probability of each value, in ascending order, to be the best of `n` drawn without replacement.
 
-    Without replacement: the best of n is the i-th smallest in C(i - 1, n - 1) of the C(N, n) draws.
+    The best of n is the i-th smallest in C(i - 1, n - 1) of the C(N, n) draws.
 
-    Examples
-    --------
     >>> best_of_draws(np.array([0.1, 0.5, 0.9]), 2)
     array([0.        , 0.33333333, 0.66666667])
     """
@@ -238,21 +235,13 @@ def best_of_draws(values: Floats, n: int) -> Floats:
 
 
 def mean_best(values: Floats, n: int) -> float:
-    """Return the mean of the best of `n` trials out of all.
-
-    Examples
-    --------
-    >>> round(mean_best(np.array([0.9, 0.5, 0.1]), 2), 6)
-    0.766667
-    """
+    """Return the expected best of `n` values drawn without replacement."""
     return float(best_of_draws(values, n) @ np.sort(values))
 
 
 def grids_within(side: int) -> list[list[int]]:
-    """Return the rows, or columns, of all evenly spaced grids of that number of values within one of `LEVELS`.
+    """Return the rows, or columns, of all evenly spaced grids with `side` values within one of `LEVELS`.
 
-    Examples
-    --------
     >>> grids_within(4)
     [[0, 2, 4, 6], [1, 3, 5, 7]]
     """
@@ -262,7 +251,7 @@ def grids_within(side: int) -> list[list[int]]:
 
 
 def budget_rows(random: Sequence[TrialResult], grid: Sequence[TrialResult]) -> list[dict[str, float]]:
-    """Return the mean best at random, on all grids of each side, and the best of the worst of these grids."""
+    """Return for each side the mean best at random, that of all its grids, and the best of the worst grid."""
     drawn, square = accuracies(random), accuracies(grid).reshape(LEVELS, LEVELS)
     rows = []
     for side in SIDES:
@@ -279,8 +268,7 @@ def _scatter(title: str, trials: Sequence[TrialResult], boxes: Sequence[Box]) ->
         y_label="weight decay",
         series=[
             Series(
-                label="", x=[_number(t, RATE) for t in trials], y=[_number(t, DECAY) for t in trials],
-                shades=accuracies(trials), kind="points",
+                label="", x=_numbers(trials, RATE), y=_numbers(trials, DECAY), shades=accuracies(trials), kind="points"
             )
         ],
         x_scale="log",
@@ -297,8 +285,7 @@ def _places(random: Sequence[TrialResult], grid: Sequence[TrialResult]) -> Panel
         x_label="learning rate",
         y_label="weight decay",
         series=[
-            Series(label=label, x=[_number(t, RATE) for t in trials], y=[_number(t, DECAY) for t in trials],
-                   kind="points", role=role)
+            Series(label=label, x=_numbers(trials, RATE), y=_numbers(trials, DECAY), kind="points", role=role)
             for label, trials, role in (("random", random, 0), ("grid", grid, 1))
         ],
         x_scale="log",
@@ -309,7 +296,7 @@ def _places(random: Sequence[TrialResult], grid: Sequence[TrialResult]) -> Panel
 
 def _against_rate(random: Sequence[TrialResult], grid: Sequence[TrialResult]) -> Panel:
     series = [
-        Series(label=label, x=[_number(t, RATE) for t in trials], y=accuracies(trials), kind="points", role=role)
+        Series(label=label, x=_numbers(trials, RATE), y=accuracies(trials), kind="points", role=role)
         for label, trials, role in (("random", random, 0), ("grid", grid, 1))
     ]
     return Panel(
@@ -341,7 +328,7 @@ def _best_of(rows: Sequence[dict[str, float]], random: Floats) -> Panel:
 
 
 def _boxes(advice: dict[str, Any]) -> list[Box]:
-    """Frame the ranges that are recommended."""
+    """Frame the recommended ranges."""
     if not advice:
         return []
     ends = [tuple(float(end) for end in advice["space"][name].split(":")[1:]) for name in (RATE, DECAY)]
@@ -362,12 +349,8 @@ def _words(space: Mapping[str, str]) -> str:
     return " and ".join(f"{word} {' to '.join(space[name].split(':')[1:])}" for name, word in words.items())
 
 
-def _sign(difference: float) -> int:
-    return 0 if abs(difference) < LEAST_BETTER else int(np.sign(difference))
-
-
 def _budgets(signs: Sequence[int]) -> str:
-    """Say with how many trials the best at random is better, the same or worse."""
+    """List the numbers of trials with which the best at random is better, the same or worse."""
     words = {1: "better", 0: "the same", -1: "worse"}
     parts = [
         f"{words[sign]} with {_listed([side * side for side, own in zip(SIDES, signs, strict=True) if own == sign])}"
@@ -388,12 +371,12 @@ def _final(final: dict[str, Any]) -> str:
     kept = final.get("kept") or {}
     text = f"Final choice over fresh seeds: {final['words']}"
     if kept.get("test_accuracy") is not None:
-        text += f"; the network that was kept has a test accuracy of {kept['test_accuracy']:.3f}"
+        text += f"; the network kept has a test accuracy of {kept['test_accuracy']:.3f}"
     return f"{text}."
 
 
-def _number(trial: TrialResult, name: str) -> float:
-    return float(trial.params[name])
+def _numbers(trials: Sequence[TrialResult], name: str) -> list[float]:
+    return [float(trial.params[name]) for trial in trials]
 
 
 def _row(trial: TrialResult) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Numbers over seeds: mean, spread, interval, and how they are written."""
+"""Numbers over seeds: mean, standard deviation, interval, and their text."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 Floats = NDArray[np.float64]
 
 CONFIDENCE = 0.95
-"""Of the intervals of means."""
+"""Confidence of the intervals of means."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,11 +23,11 @@ class Spread:
     Parameters
     ----------
     values : tuple of float
-        One for each seed; NaN where the training diverged.
+        One for each seed; NaN if the training diverged.
     mean, sd : float
-        Mean and sample standard deviation of those that are finite; NaN where there are too few.
+        Mean and sample standard deviation of the finite values; NaN if there are too few.
     low, high : float
-        Student's 95 % interval of the mean over all seeds; NaN without a standard deviation.
+        Student's 95 % interval of the mean; NaN without a standard deviation.
     """
 
     values: tuple[float, ...]
@@ -38,7 +38,7 @@ class Spread:
 
     @property
     def n(self) -> int:
-        """How many of the values are finite."""
+        """The number of finite values."""
         return sum(math.isfinite(value) for value in self.values)
 
     def to_dict(self) -> dict[str, Any]:
@@ -53,15 +53,8 @@ class Spread:
 
 
 def spread(values: ArrayLike) -> Spread:
-    """Summarise one value for each seed.
+    """Summarise one value for each seed, (S,); NaN if the training diverged.
 
-    Parameters
-    ----------
-    values : (S,) array_like of float
-        NaN where a training diverged.
-
-    Examples
-    --------
     >>> found = spread([0.80, 0.82, 0.84])
     >>> round(found.mean, 3), round(found.sd, 3), round(found.low, 3), round(found.high, 3)
     (0.82, 0.02, 0.77, 0.87)
@@ -82,10 +75,8 @@ def spread(values: ArrayLike) -> Spread:
 
 
 def difference(after: Spread, before: Spread) -> Spread:
-    """Summarise what changed, seed by seed.
+    """Summarise the changes seed by seed.
 
-    Examples
-    --------
     >>> str(difference(spread([0.8, 0.9]), spread([0.7, 0.8])))
     '0.100 ± 0.000'
     """
@@ -93,10 +84,8 @@ def difference(after: Spread, before: Spread) -> Spread:
 
 
 def clearly_above(found: Spread, least: float) -> bool:
-    """Whether the mean is at least `least` and, where there are two seeds or more, its interval is above 0.
+    """Return whether the mean is at least `least` and, with two seeds or more, its interval is above 0.
 
-    Examples
-    --------
     >>> clearly_above(spread([0.06, 0.07, 0.08]), 0.05), clearly_above(spread([0.0, 0.2]), 0.05)
     (True, False)
     """
@@ -106,8 +95,6 @@ def clearly_above(found: Spread, least: float) -> bool:
 def interval_text(found: Spread) -> str:
     """Write a mean with its interval.
 
-    Examples
-    --------
     >>> interval_text(spread([0.80, 0.82, 0.84])), interval_text(spread([0.5]))
     ('0.820 (0.770 to 0.870)', '0.500')
     """
@@ -117,10 +104,8 @@ def interval_text(found: Spread) -> str:
 
 
 def plain(value: Any) -> Any:
-    """Turn what experiments hold into what JSON has: six digits of every number, None for NaN, lists for arrays.
+    """Convert to values for JSON: six digits of every number, None for NaN, lists for arrays.
 
-    Examples
-    --------
     >>> plain({"a": np.array([1 / 3, np.nan]), "b": (1, "x", True)})
     {'a': [0.333333, None], 'b': [1, 'x', True]}
     """
