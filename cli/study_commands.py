@@ -1,4 +1,4 @@
-"""The commands that make a study, or train one of its trials, again."""
+"""The commands that repeat a study or train one of its trials again."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ _NOT_OPTIONS = {"data", "rows", "results_version", "space", "train", "trials"}
 
 
 def trial_settings(study: StudyReader, trial: TrialResult) -> dict[str, Any]:
-    """Return the settings of a trial, by the names of the options of `fastnet train`, for its ``--config``."""
+    """Return the settings of a trial for `fastnet train --config`."""
     from fastnet.data.registry import NAMES
 
     settings, about = study.settings, study.about
     given: dict[str, Any] = {}
-    if about.get("data") in NAMES:  # a file's place is not known
+    if about.get("data") in NAMES:  # the path of a file is unknown
         given = {"data": about["data"], "samples": about.get("n_samples")}
     if "validation_fraction" in settings:
         given["validation_fraction"] = settings["validation_fraction"]
@@ -35,21 +35,10 @@ def trial_settings(study: StudyReader, trial: TrialResult) -> dict[str, Any]:
 
 
 def search_command(study: StudyReader, trials: int) -> tuple[str, tuple[str, ...]]:
-    """Write the command line that makes a study again.
+    """Return the command line that repeats a study with a number of trials, and notes.
 
-    Parameters
-    ----------
-    study : StudyReader
-        An open study.
-    trials : int
-        How many trials it is to have.
-
-    Returns
-    -------
-    command : str
-        ``fastnet search`` with every setting that is not the default.
-    notes : tuple of str
-        What the study does not know, in sentences, where the command stands for it with a word in capitals.
+    The command has every setting that is not the default. A note explains each word in capitals, which stands for
+    something that the study does not know.
     """
     settings, about = study.settings, study.about
     command = ["fastnet", "search", "--trials", str(trials)]
@@ -67,24 +56,24 @@ def search_command(study: StudyReader, trials: int) -> tuple[str, tuple[str, ...
 
 
 def train_command(study: StudyReader, trial: TrialResult) -> str:
-    """Write the command line that trains a network of a trial's settings, all of them spelled out."""
+    """Return the command line that trains a network with all settings of a trial."""
     text = json.dumps(trial_settings(study, trial), ensure_ascii=False)
     return f"echo {shlex.quote(text)} | fastnet train --config -"
 
 
 def commands(study: StudyReader, folder: str) -> list[dict[str, Any]]:
-    """List the commands that the report shows: ``title``, ``text`` and ``notes``."""
+    """Return the commands of the report, each with ``title``, ``text`` and ``notes``."""
     from fastnet.tuning.store.folder import MODEL_FILE
 
     best, final = study.best(1, curves=False), study.final()
     command, notes = search_command(study, max(study.count(), 1))
-    shown: list[dict[str, Any]] = [{"title": "The same trials once more", "text": command, "notes": notes}]
+    shown: list[dict[str, Any]] = [{"title": "The same trials again", "text": command, "notes": notes}]
     if best:
         file = f"fastnet studies best {shlex.quote(folder)} --format toml > best.toml\nfastnet train --config best.toml"
         own = _own_file(study)
         shown += [
-            {"title": "A network of the best trial's settings", "text": train_command(study, best[0]), "notes": own},
-            {"title": "The same, by way of a file", "text": file, "notes": own},
+            {"title": "A network with the best trial's settings", "text": train_command(study, best[0]), "notes": own},
+            {"title": "The same, using a file", "text": file, "notes": own},
         ]
     if final is not None and final.get("kept"):
         source, notes = _data(study.settings, study.about)
@@ -110,10 +99,10 @@ def _data(settings: Mapping[str, Any], about: Mapping[str, Any]) -> tuple[list[s
         words = ["--data", name, *([] if samples is None else ["--samples", str(samples)])]
     else:
         words = ["--data", "FILE.npz"]
-        notes.append(f"FILE.npz stands for the file of the data {name}: a study does not know its place.")
+        notes.append(f"Replace FILE.npz by the file of the data {name}: the study does not know its path.")
     if validated_apart:
         words += ["--validation", "OTHER.npz"]
-        notes.append("OTHER.npz stands for the samples that validated.")
+        notes.append("Replace OTHER.npz by the file of the validation samples.")
     return words, tuple(notes)
 
 
@@ -122,8 +111,8 @@ def _changed(settings: Mapping[str, Any], default: Mapping[str, Any]) -> list[tu
 
 
 def _fixed(train: Mapping[str, Any], searched: Mapping[str, str]) -> list[str]:
-    """Options of the training: what differs from the defaults, and what the defaults would search."""
-    own = {name: train[name] for name in ("optimizer", "activation") if name in train}  # other defaults follow them
+    """Return the options of the training that differ from the defaults, or that are searched by default."""
+    own = {name: train[name] for name in ("optimizer", "activation") if name in train}  # other defaults depend on them
     default = as_settings(TrainConfig(**own)) | {name: getattr(TrainConfig(), name) for name in own}
     return [
         part
@@ -134,7 +123,7 @@ def _fixed(train: Mapping[str, Any], searched: Mapping[str, str]) -> list[str]:
 
 
 def _final(study: StudyReader) -> list[str]:
-    """Options of the final choice, which is no part of a study's settings; nothing before it was due."""
+    """Return the options of the final choice, which is not among a study's settings; none before it is due."""
     final, default = study.final(), SearchConfig()
     if final is None:
         stages = study.stages()
@@ -145,7 +134,7 @@ def _final(study: StudyReader) -> list[str]:
 
 
 def _ensemble(study: StudyReader) -> list[str]:
-    """Options of the ensemble, which is no part of a study's settings either."""
+    """Return the options of the ensemble, which is not among a study's settings either."""
     document, default = study.ensemble() or {}, SearchConfig()
     made = {"ensemble_top": document.get("top", 0), "ensemble": document.get("method", default.ensemble)}
     return [part for name, value in made.items() if value != getattr(default, name) for part in _option(name, value)]

@@ -1,4 +1,4 @@
-"""What `fastnet studies` says about a study: its row in the list, its description, the settings of a trial."""
+"""The texts of `fastnet studies`: a study's row in the list, its description, the settings of a trial."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ STUDY_SIDES = (LEFT, LEFT, RIGHT, RIGHT, LEFT, LEFT, RIGHT, LEFT)
 
 
 def study_row(folder: Path) -> list[str]:
-    """A study as a row of the list; `StudyError` if it cannot be read."""
+    """Return a study as a row of the list; raise `StudyError` if it cannot be read."""
     from fastnet.tuning import Study, is_being_written
 
     with Study.read(folder) as study:
@@ -42,14 +42,14 @@ def study_row(folder: Path) -> list[str]:
 
 
 def size_of(folder: Path) -> int:
-    """Bytes of the study's file and of what SQLite keeps next to it."""
+    """Return the bytes of the study's file and of SQLite's files next to it."""
     from fastnet.tuning import STUDY_FILE
 
     return sum(path.stat().st_size for path in folder.glob(f"{STUDY_FILE}*") if path.is_file())
 
 
 def study_document(study: Study, folder: Path) -> dict[str, Any]:
-    """Everything about a study but its trials, for JSON."""
+    """Return everything about a study except its trials, for JSON."""
     from fastnet.tuning import is_being_written
 
     return {
@@ -71,7 +71,7 @@ def study_document(study: Study, folder: Path) -> dict[str, Any]:
 
 
 def study_lines(document: Mapping[str, Any]) -> list[str]:
-    """The document of a study as lines to read, the subject of each in a column of its own."""
+    """Write the document of a study as lines, with their subjects in a separate column."""
     settings = dict(document["settings"])
     space, train, data = settings.pop("space", {}), settings.pop("train", {}), document["data"]
     fingerprint = str(settings.pop("data", ""))[:12]
@@ -83,7 +83,7 @@ def study_lines(document: Mapping[str, Any]) -> list[str]:
             "study",
             [f"{document['study']}, {format_memory(document['bytes'])}", f"created {moment(document['created'])}"],
         ),
-        *subject("", ["being written by a search just now"] if document["being_written"] else []),
+        *subject("", ["being written by a search"] if document["being_written"] else []),
         *subject("trials", [counts or "none yet", *([] if best is None else [f"best validation {metric} {best:g}"])]),
         *subject("data", [f"{data.get('data', 'unknown')}, fingerprint {fingerprint}", *sizes(data)]),
         *subject("space", [f"{name} {text}" for name, text in space.items()] or ["nothing is searched"]),
@@ -100,15 +100,15 @@ def study_lines(document: Mapping[str, Any]) -> list[str]:
 
 
 def outcome_lines(document: Mapping[str, Any]) -> list[str]:
-    """Stages, recommendation, final choice and ensemble, as the search itself prints them."""
+    """Write stages, recommendation, final choice and ensemble as the search prints them."""
     from fastnet.report.outcome import format_ensemble, format_final, format_recommendation, format_stage
 
     lines: list[str] = []
     for stage in document["stages"]:
         report, last = stage["report"], stage["first"] + stage["count"] - 1
         ranges = [f"{name} {text}" for name, text in stage["space"].items()]
-        told = ranges if report is None else format_stage(report)
-        lines += subject(f"stage {stage['number']}", [f"trials {stage['first']} to {last}", *told])
+        texts = ranges if report is None else format_stage(report)
+        lines += subject(f"stage {stage['number']}", [f"trials {stage['first']} to {last}", *texts])
         if report is not None and "recommendation" in report:
             lines += subject("advice", format_recommendation(report["recommendation"]))
     final, ensemble, folder = document["final"], document["ensemble"], Path(document["study"])
@@ -121,38 +121,34 @@ def outcome_lines(document: Mapping[str, Any]) -> list[str]:
 
 
 def run_lines(run: Mapping[str, Any]) -> list[str]:
-    """One run of a search: when, how long, on what."""
+    """Describe one run of a search: time, duration, machine, versions."""
+    from fastnet.report.words import versions_of
+
     machine = run["environment"]
-    versions = [f"{word} {machine[word.lower()]}" for word in ("fastnet", "Python", "NumPy", "Numba")
-                if word.lower() in machine]  # fmt: skip
     place = [f"{machine['threads']} threads"] if "threads" in machine else []
     place += [str(machine[name]) for name in ("processor", "system") if name in machine]
     return [
         f"{moment(run['started'])}: {run['new_trials']:,} trials in {run['wall_seconds']:.1f} s, "
         f"compile {run['compile_seconds']:.1f} s",
-        ", ".join([*place, *versions]),
+        ", ".join([*place, *versions_of(machine)]),
     ]
 
 
 def subject(name: str, texts: list[str]) -> list[str]:
-    """Lines on one subject, its name before the first."""
+    """Write lines on one subject, its name before the first."""
     return [f"{name if place == 0 else '':10}{printable(text)}".rstrip() for place, text in enumerate(texts) if text]
 
 
 def sizes(data: Mapping[str, Any]) -> list[str]:
-    """How large the data are, in words, as far as the study knows."""
-    words = {
-        "n_train": "training",
-        "n_validation": "validation samples",
-        "n_features": "features",
-        "n_classes": "classes",
-    }
+    """Describe the sizes of the data that the study knows."""
+    words = {"n_train": "training", "n_validation": "validation samples", "n_features": "features"}
+    words["n_classes"] = "classes"
     known = [f"{data[name]:,} {word}" for name, word in words.items() if data.get(name) is not None]
     return [", ".join(known)] if known else []
 
 
 def wrapped(settings: Mapping[str, Any]) -> list[str]:
-    """Names and values, as many as fit on a line; what is not set is left out."""
+    """Write names and values, filling lines; None values are left out."""
     lines: list[str] = []
     for name, value in settings.items():
         if value is None:
@@ -166,14 +162,14 @@ def wrapped(settings: Mapping[str, Any]) -> list[str]:
 
 
 def brief(value: Any) -> str:
-    """A value as it is read best."""
+    """Write a value for people."""
     if isinstance(value, float):
         return f"{value:.6g}"
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def moment(text: str) -> str:
-    """A time of the study's file to read.
+    """Write a time of the study's file for people.
 
     >>> moment("2026-11-23T20:10:11+00:00")
     '2026-11-23 20:10:11 UTC'
@@ -182,7 +178,7 @@ def moment(text: str) -> str:
 
 
 def trial_toml(study: Study, trial: TrialResult, folder: Path) -> str:
-    """The settings of a trial as TOML, with a comment that says whose they are."""
+    """Write the settings of a trial as TOML, with a comment on their origin."""
     from fastnet.config.settings import to_toml
     from fastnet.report.text import counted
 

@@ -82,8 +82,8 @@ def test_the_page_tells_best_choice_and_test(tmp_path: Path) -> None:
         best = study.best(1)[0]
     text = str(page)
     assert f"best of 80 trials {best.value:.4g} validation accuracy, trial {best.id}" in text
-    assert "The best of many was also lucky" in text and "over 3 fresh seeds" in text
-    assert "0.853 accuracy of the network that was kept, loss 0.51 The test set was used once." in text
+    assert "The best of many trials was also lucky" in text and "over 3 fresh seeds" in text
+    assert "0.853 accuracy of the network kept, loss 0.51 The test set was used once." in text
     assert "Abacus 9, Linux, 2 threads" in text and "11, 12, 13" in text and "on one more seed (77)" in text
     assert [len(trial["validation_loss"]) for trial in page.data["curves"]["trials"]] == [6] * 20
     assert page.data["points"]["id"] == list(range(80))
@@ -105,8 +105,8 @@ KINDS: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
     "all diverged": (
         {"trials": 12, "diverge": 0.0}, ("All trials diverged", "No final choice", "12 of 12 trials diverged, 100.0 %")
     ),
-    "no trial": ({"trials": 0, "ended": False}, ("has not finished; 0 trials", "No trial is stored yet", "none yet")),
-    "unfinished": ({"ended": False}, ("has not finished; 80 trials of it are stored", "this stage has not ended")),
+    "no trial": ({"trials": 0, "ended": False}, ("it has stored 0 trials", "No trial is stored yet", "none yet")),
+    "unfinished": ({"ended": False}, ("has not finished; it has stored 80 trials", "this stage has not ended")),
     "no curves": ({"curves": False}, ("This study keeps no learning curves.",)),
     "no choice": ({"final": False}, ("No final choice was made", "The test set was not used.", "--final none")),
     "stages": ({"trials": 120, "stages": 3}, ("stage 3", "go on with", "--stages 3")),
@@ -114,7 +114,7 @@ KINDS: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
     "names": ({"space": MANY}, ("hidden", "16x2", "adam", "choice:8,16x2")),
     "nothing searched": ({"space": {}, "learning_rate": None}, ("Nothing was searched",)),
     "folds": ({"folds": 5}, ("5 stratified folds", "--cv 5")),
-    "halving": ({"pruning": "halving"}, ("ended early because others were better", "--pruning halving")),
+    "halving": ({"pruning": "halving"}, ("stopped early because others were better", "--pruning halving")),
 }  # fmt: skip
 
 
@@ -245,7 +245,7 @@ def test_what_a_study_does_not_know_stands_in_capitals(tmp_path: Path) -> None:
     with Study.read(make_study(tmp_path / "s", 3, about=ABOUT | {"data": "flowers"})) as study:
         command, notes = search_command(study, 3)
     assert "--data FILE.npz" in command and notes == (
-        "FILE.npz stands for the file of the data flowers: a study does not know its place.",
+        "Replace FILE.npz by the file of the data flowers: the study does not know its path.",
     )
 
 

@@ -1,4 +1,4 @@
-"""What a search or a training shows: pictures, lists and rows."""
+"""Results of a search or a training as pictures, lists and rows."""
 
 from fastnet.report.figures import best20_figure, ensemble_curve_figure, learning_curve_figure
 from fastnet.report.listing import format_best, to_rows

@@ -1,7 +1,7 @@
-"""What all pictures have in common: Matplotlib with settings of our own, colours, axes.
+"""What all pictures share: Matplotlib with settings of our own, colours, axes.
 
 A notebook's backend, a style, a damaged ``matplotlibrc`` or ``text.usetex`` are meant for the user's figures. They
-neither change ours nor keep them from being drawn.
+neither change ours nor prevent them from being drawn.
 """
 
 from __future__ import annotations
@@ -30,29 +30,18 @@ if TYPE_CHECKING:
 DPI = 150
 INK, GREY, FRAME, LINES = "#222222", "#555555", "#8a8a8a", "#e4e4e4"
 BLUE, VERMILION = "#0072B2", "#D55E00"
-"""Of Okabe and Ito: they stay apart in every common colour blindness and in grey."""
+"""By Okabe and Ito: distinct in grey and with every common colour blindness."""
 
 DASHED, DOTTED = (0, (4, 2)), (0, (1, 1.5))
-"""So that lines differ without any colour."""
+"""Lines that differ without colour."""
 
 _LOADING = threading.Lock()
 _NOT_OURS = ("backend", "backend_fallback", "interactive")
-"""Settings that only windows need; reading the first one would look for a window system."""
+"""Settings that only windows need; reading the first would look for a window system."""
 
 
 def load() -> Any:
-    """Import what a picture needs, and return Matplotlib.
-
-    Raises
-    ------
-    Exception
-        Whatever Matplotlib raises where it is missing or broken, even without the user's settings.
-
-    Examples
-    --------
-    >>> load().__name__
-    'matplotlib'
-    """
+    """Import what a picture needs, and return Matplotlib; raise whatever it raises if it is missing or broken."""
     with _LOADING, _quiet():
         if "matplotlib" not in sys.modules:
             _import_anyhow()
@@ -63,7 +52,7 @@ def load() -> Any:
 
 
 def _import_anyhow() -> None:
-    """Import Matplotlib, and again without the user's settings where those stop it, as an unknown backend does."""
+    """Import Matplotlib, without the user's settings if those make it fail, as an unknown backend does."""
     try:
         importlib.import_module("matplotlib")
     except ImportError:
@@ -73,7 +62,7 @@ def _import_anyhow() -> None:
         folder = Path(found.origin or "").parent if found else Path()
         before = {name: os.environ.pop(name, None) for name in ("MPLBACKEND", "MATPLOTLIBRC")}
         for name in [name for name in sys.modules if name.startswith("matplotlib.")]:
-            del sys.modules[name]  # halves of the failed attempt
+            del sys.modules[name]  # remains of the failed attempt
         os.environ["MATPLOTLIBRC"] = str(folder / "mpl-data" / "matplotlibrc")
         try:
             importlib.import_module("matplotlib")
@@ -84,7 +73,7 @@ def _import_anyhow() -> None:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep Matplotlib from reporting what it thinks of the user's settings and folders, which are not used here."""
+    """Silence Matplotlib's warnings about the user's settings and folders, which are not used here."""
     logger = logging.getLogger("matplotlib")
     before = logger.level
     logger.setLevel(logging.CRITICAL)
@@ -96,22 +85,10 @@ def _quiet() -> Iterator[None]:
 
 @contextmanager
 def drawing(path: Path, settings: Mapping[str, Any] | None = None) -> Iterator[None]:
-    """Draw and save inside the block with Matplotlib's own default settings, and put the user's back.
+    """Use Matplotlib's defaults, changed by `settings`, inside the block, and restore the user's settings after it.
 
-    Parameters
-    ----------
-    path : Path
-        The picture, for the error.
-    settings : mapping, optional
-        What differs from the defaults.
+    Any error of Matplotlib becomes a `FastnetError` that names `path`.
 
-    Raises
-    ------
-    FastnetError
-        If Matplotlib is missing or raises anything.
-
-    Examples
-    --------
     >>> import matplotlib
     >>> with matplotlib.rc_context({"font.size": 50.0}), drawing(Path("a.png")):
     ...     matplotlib.rcParams["font.size"]
@@ -128,14 +105,14 @@ def drawing(path: Path, settings: Mapping[str, Any] | None = None) -> Iterator[N
 
 
 def blank(width: float, height: float, **how: Any) -> Figure:
-    """Make a white page, its size in inches."""
+    """Return a white page of the given size in inches."""
     from matplotlib.figure import Figure
 
     return Figure(figsize=(width, height), dpi=DPI, facecolor="white", **how)
 
 
 def style(axes: Axes, size: int = 8) -> None:
-    """Give axes their grid, ticks and frame."""
+    """Style grid, ticks and frame of axes."""
     axes.grid(axis="y", color=LINES, linewidth=0.6)
     axes.set_axisbelow(True)
     style_ticks(axes, size)
@@ -143,12 +120,12 @@ def style(axes: Axes, size: int = 8) -> None:
 
 
 def style_ticks(axes: Axes, size: int = 8) -> None:
-    """Give ticks their colours and their labels a size in points."""
+    """Set the colours of ticks and the size of their labels in points."""
     axes.tick_params(colors=INK, labelsize=size, color=FRAME, width=0.7)
 
 
 def style_frame(axes: Axes) -> None:
-    """Leave the left and the lower side of the frame."""
+    """Keep only the left and the lower side of the frame."""
     for side, spine in axes.spines.items():
         spine.set_visible(side in ("left", "bottom"))
         spine.set_color(FRAME)
@@ -156,7 +133,7 @@ def style_frame(axes: Axes) -> None:
 
 
 def set_epochs(axes: Axes, last: float, ticks: int) -> None:
-    """Let the axis of epochs run from 1 to the last one, with whole numbers at its ticks."""
+    """Let the axis run from epoch 1 to the last one, with ticks at whole numbers."""
     from matplotlib.ticker import MaxNLocator
 
     axes.set_xlim(*((1, last) if last > 1 else (0, 2)))
@@ -164,7 +141,7 @@ def set_epochs(axes: Axes, last: float, ticks: int) -> None:
 
 
 def lonely(x: NDArray[Any], y: NDArray[Any]) -> list[int]:
-    """Return which points no line shows, so that they need a mark: those between gaps, or the first if all coincide."""
+    """Return the points that need a mark because no line shows them: between gaps, or the first if all coincide."""
     shown = np.concatenate([[False], np.isfinite(x) & np.isfinite(y), [False]])
     alone = np.flatnonzero(shown[1:-1] & ~shown[:-2] & ~shown[2:])
     places = np.unique(np.stack([x, y])[:, shown[1:-1]], axis=1)

@@ -1,7 +1,4 @@
-"""Figures as data: what is drawn, and nothing of how; `fastnet.report.drawing` draws them.
-
-So the numbers behind a figure can be written next to it.
-"""
+"""Figures as data, so that their numbers can be written next to them; `fastnet.report.drawing` draws them."""
 
 from __future__ import annotations
 
@@ -17,43 +14,27 @@ from fastnet.tuning.trial import TrialResult
 Numbers: TypeAlias = Sequence[float] | NDArray[Any]
 
 ROLES = ("training", "test", "training-before", "test-before", "training-other", "test-other")
-"""What a series shows: the two accuracies or losses of what the figure is about, of the network without the remedy
-next to it, and of a third thing. All others are distinguished by numbers."""
+"""What a series shows: the accuracies or losses of the figure's subject, of the network without the remedy, and of a
+third one. All other series are distinguished by numbers."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Series:
-    """Numbers drawn in one way.
+    """Numbers drawn in one way; NaN, infinity, and 0 or less on a log axis leave a gap."""
 
-    Parameters
-    ----------
-    label : str
-        For the legend; empty for none.
-    x, y : sequence of float
-        Places; NaN leaves a gap, and so does what has no place: infinity, and 0 or less on a log axis.
-    low, high : sequence of float or None
-        Ends of the spread: a band round a line, bars at points.
-    kind : {"line", "points", "both", "area"}
-        Both is a line through points; an area is filled down to 0.
-    role : str or int
-        One of `ROLES`, or a number from 0 on.
-    shades : sequence of float or None
-        Colour of each point, see `Panel.shade_label`.
-    """
-
-    label: str
+    label: str  # in the legend; empty for none
     x: Numbers
     y: Numbers
-    low: Numbers | None = None
+    low: Numbers | None = None  # ends of the spread: a band around a line, bars at points
     high: Numbers | None = None
-    kind: str = "line"
-    role: str | int = 0
-    shades: Numbers | None = None
+    kind: str = "line"  # or "points", "both" (a line through points), "area" (filled down to 0)
+    role: str | int = 0  # one of `ROLES`, or a number from 0
+    shades: Numbers | None = None  # colour of each point, see `Panel.shade_label`
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Box:
-    """A part of a panel that is framed; ends in the units of its axes."""
+    """A frame in a panel, in the units of its axes."""
 
     x: tuple[float, float]
     y: tuple[float, float]
@@ -62,7 +43,7 @@ class Box:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """A horizontal line with its name."""
+    """A horizontal line with a label."""
 
     y: float
     label: str
@@ -73,52 +54,29 @@ class Rule:
 class Panel:
     """One pair of axes.
 
-    Parameters
-    ----------
-    title, x_label, y_label : str
-    series : sequence of Series
-    x_scale, y_scale : {"linear", "log"}
-    x_range, y_range : pair of float or None
-        Ends of the axes, moved out where numbers lie beyond them; None, for both or the upper one, is what the numbers
-        need.
-    x_ticks : sequence of (float, str) or None
-        Places and their names; None for numbers.
-    rules : sequence of Rule
-    boxes : sequence of Box
-    legend : str
-        Where Matplotlib puts the legend, such as "lower right"; "above" for next to the title; empty for none.
-    shade_label : str
-        Name of the colour scale; empty for none.
+    The axes end at `x_range` and `y_range`, or further out if numbers lie beyond them; None fits the numbers.
     """
 
     title: str
     x_label: str
     y_label: str
     series: Sequence[Series]
-    x_scale: str = "linear"
+    x_scale: str = "linear"  # or "log"
     y_scale: str = "linear"
     x_range: tuple[float, float] | None = None
     y_range: tuple[float, float | None] | None = None
-    x_ticks: Sequence[tuple[float, str]] | None = None
+    x_ticks: Sequence[tuple[float, str]] | None = None  # places and names; None for numbers
     rules: Sequence[Rule] = ()
     boxes: Sequence[Box] = ()
-    legend: str = "best"
-    shade_label: str = ""
+    legend: str = "best"  # Matplotlib's place of the legend; "above" for next to the title, empty for none
+    shade_label: str = ""  # name of the colour scale; empty for none
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Chart:
-    """A figure of panels next to and below each other.
+    """A figure of panels in rows and columns.
 
-    Parameters
-    ----------
-    name : str
-        Of its files.
-    title, subtitle : str
-        What is seen, and how it was measured.
-    panels : sequence of Panel
-    columns : int
-        Panels in a row.
+    `name` is that of its files, `title` says what it shows, `subtitle` how it was measured.
     """
 
     name: str
@@ -134,26 +92,14 @@ class Chart:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class UnitsChart:
-    """Which units of a network worked, several times.
-
-    Parameters
-    ----------
-    name, title, subtitle : str
-        See `Chart`.
-    heads : sequence of str
-        One for each picture.
-    pictures : sequence of sequence of sequence of bool
-        In each picture a column for each layer, in each column True for each unit that works.
-    widths : sequence of int
-        Units of each layer in all, of which the first are shown.
-    """
+    """The units of a network that are kept and dropped, in several pictures."""
 
     name: str
     title: str
     subtitle: str
-    heads: Sequence[str]
-    pictures: Sequence[Sequence[Sequence[bool]]]
-    widths: Sequence[int]
+    heads: Sequence[str]  # one for each picture
+    pictures: Sequence[Sequence[Sequence[bool]]]  # in each a column for each layer, True for each unit kept
+    widths: Sequence[int]  # units of each layer in all, of which the first are shown
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as dicts and lists."""
@@ -162,15 +108,7 @@ class UnitsChart:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class TrialsChart:
-    """The curves of the best trials of a search, see `fastnet.report.figures.best20_figure`.
-
-    Parameters
-    ----------
-    name, title : str
-        See `Chart`.
-    trials : sequence of TrialResult
-        The best first.
-    """
+    """The curves of the trials of a search, best first, see `fastnet.report.figures.best20_figure`."""
 
     name: str
     title: str

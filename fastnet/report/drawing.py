@@ -1,7 +1,7 @@
-"""Figures drawn from data: `fastnet.report.chart` says what, this says how.
+"""Draws the figures that `fastnet.report.chart` describes.
 
-In SVG files text is drawn as outlines, so that a figure looks the same wherever it is opened: with text as text the
-reader's own font is taken, which is wider or narrower, and labels run into curves. The numbers are in the JSON.
+SVG files contain text as outlines, so that a figure looks the same everywhere: with the reader's own font, which may be
+wider, labels run into curves. The numbers are in the JSON.
 """
 
 from __future__ import annotations
@@ -44,34 +44,18 @@ LOOKS: dict[str | int, dict[str, Any]] = {
     5: {"color": "#c98a00", "linestyle": (0, (3, 1, 1, 1, 1, 1)), "linewidth": 1.6, "marker": "P", "zorder": 3},
     6: {"color": "#56B4E9", "linestyle": "-", "linewidth": 1.3, "marker": "X", "zorder": 3},
 }  # fmt: skip
-"""Colours that stay apart in every common colour blindness; dashes and marks distinguish the series without colour."""
+"""Colours that are distinct with every common colour blindness; dashes and marks distinguish series without colour."""
 
 SHADES = "viridis"
 
 
 def save_figure(figure: Figure, path: Path) -> None:
-    """Draw a figure and write it; the ending, .png or .svg, says in which form.
-
-    Parameters
-    ----------
-    figure : Chart, UnitsChart or TrialsChart
-    path : Path
-        The file to write; it is replaced in one step.
+    """Draw a figure and write it as .png or .svg; an existing file is replaced in one step.
 
     Raises
     ------
     FastnetError
         If the picture cannot be drawn, or the file cannot be written.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> panel = Panel(title="", x_label="x", y_label="y", series=[Series(label="a", x=[0, 1], y=[1, 0])])
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     path = Path(folder) / "a.svg"
-    ...     save_figure(Chart(name="a", title="A", subtitle="", panels=[panel], columns=1), path)
-    ...     path.read_text(encoding="utf-8").startswith("<?xml")
-    True
     """
     path = as_path(path, "path")
     with canvas.drawing(path, {"svg.hashsalt": "fastnet", "svg.fonttype": "path"}):
@@ -81,7 +65,7 @@ def save_figure(figure: Figure, path: Path) -> None:
 
 
 def _svg(page: Page) -> bytes:
-    """Write a drawing with places to a hundredth of a point: a third of the file is digits that nobody sees."""
+    """Return an SVG with coordinates to a hundredth of a point: the other digits make up a third of the file."""
     content = StringIO()
     page.savefig(content, format="svg", metadata={"Date": None, "Creator": None})
     text = re.sub(r' d="[^"]*"', lambda path: re.sub(r"(\.\d\d)\d+", r"\1", path.group()), content.getvalue())
@@ -89,7 +73,7 @@ def _svg(page: Page) -> bytes:
 
 
 def _png(page: Page) -> bytes:
-    """Write a picture of 256 colours, a third of the bytes of one of 16 million."""
+    """Return a PNG of 256 colours, a third of the bytes of one of 16 million."""
     from PIL import Image
 
     content, picture = BytesIO(), BytesIO()
@@ -114,7 +98,7 @@ def _chart(chart: Chart) -> Page:
 
 
 def _headed(title: str, subtitle: str, height: float) -> Page:
-    """Make a white page with its head."""
+    """Return a white page with title and subtitle."""
     page = canvas.blank(WIDTH, height, layout="constrained")
     engine = page.get_layout_engine()
     assert engine is not None
@@ -156,13 +140,13 @@ def _draw(axes: Axes, panel: Panel, page: Page) -> None:
 
 
 def _places(values: Numbers, scale: str) -> NDArray[np.float64]:
-    """Return numbers with NaN, a gap, for what has no place on an axis: infinity, and on a log axis 0 and less."""
+    """Return numbers with NaN, a gap, for those without a place on the axis: infinity, and 0 or less on a log axis."""
     numbers = np.asarray(values, np.float64)
     return np.where(np.isfinite(numbers) & ((scale != "log") | (numbers > 0)), numbers, np.nan)
 
 
 def _seen(panel: Panel) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the places of all marks and corners of lines along both axes."""
+    """Return the coordinates of all marks and corners of lines."""
     x = np.concatenate([[], *(_places(series.x, panel.x_scale) for series in panel.series)])
     y = np.concatenate([[], *(_places(series.y, panel.y_scale) for series in panel.series)])
     seen = ~np.isnan(x) & ~np.isnan(y)
@@ -170,7 +154,7 @@ def _seen(panel: Panel) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
 
 
 def _widen(axes: Axes, panel: Panel, x_seen: NDArray[np.float64], y_seen: NDArray[np.float64]) -> None:
-    """Set the ends of the axes to which Matplotlib would give no width, before anything is drawn."""
+    """Set the ends of axes to which Matplotlib would give no width, before anything is drawn."""
     spreads = [
         _places(ends, panel.y_scale) for each in panel.series for ends in (each.low, each.high) if ends is not None
     ]
@@ -183,10 +167,10 @@ def _widen(axes: Axes, panel: Panel, x_seen: NDArray[np.float64], y_seen: NDArra
 
 
 def _room(seen: NDArray[np.float64], scale: str) -> tuple[float, float] | None:
-    """Return ends for an axis along which at most one number is seen; None where Matplotlib finds good ones.
+    """Return ends for an axis with at most one number; None if Matplotlib finds good ones.
 
-    Matplotlib makes such an axis as narrow as rounding lets it, if it has fixed ticks, and where the number then lies
-    is chance: far outside, it leaves a drawing with constrained layout no width.
+    With fixed ticks, Matplotlib makes such an axis as narrow as rounding permits, and the number may lie far outside,
+    which leaves a constrained layout no width.
     """
     seen = seen[~np.isnan(seen)]
     if not len(seen):
@@ -201,7 +185,7 @@ def _room(seen: NDArray[np.float64], scale: str) -> tuple[float, float] | None:
 
 
 def _around(ends: tuple[float, float | None], seen: NDArray[np.float64]) -> tuple[float, float | None]:
-    """Move the ends that a panel asks for outwards to what is drawn: marks are not clipped at the frame."""
+    """Move the ends of an axis outwards to include what is drawn: marks are not clipped at the frame."""
     low, high = ends
     below, above = float(np.min(seen, initial=low)), float(np.max(seen, initial=low if high is None else high))
     if high is not None:
@@ -234,7 +218,7 @@ def _frame(axes: Axes, panel: Panel, x_seen: NDArray[np.float64], y_seen: NDArra
 
 
 def _plot(axes: Axes, series: Series, panel: Panel) -> Any:
-    """Draw one series; return what a colour scale is made of, if anything."""
+    """Draw one series; return the artist of its colour scale, if it has one."""
     x, y = _places(series.x, panel.x_scale), _places(series.y, panel.y_scale)
     look = dict(LOOKS[series.role])
     marker = look.pop("marker")
@@ -262,7 +246,7 @@ def _plot(axes: Axes, series: Series, panel: Panel) -> Any:
 
 
 def _units(chart: UnitsChart) -> Page:
-    """Draw each picture as a network: units as circles, those that are dropped crossed out and without lines."""
+    """Draw each picture as a network: units as circles, dropped ones crossed out and without lines."""
     height = _HEAD + 3.3
     page = _headed(chart.title, chart.subtitle, height)
     for place, (head, layers) in enumerate(zip(chart.heads, chart.pictures, strict=True)):
@@ -291,7 +275,7 @@ def _units(chart: UnitsChart) -> Page:
 
 
 def _join(axes: Axes, layers: Any, spots: Any) -> None:
-    """Draw lines between the units that work."""
+    """Draw lines between the units kept."""
     from matplotlib.collections import LineCollection
 
     lines = [

@@ -1,7 +1,7 @@
-"""Pictures of learning curves, drawn with Matplotlib on a canvas of their own: no window, no global state.
+"""Pictures of learning curves, drawn with Matplotlib without a window or global state.
 
-Matplotlib takes 0.7 s to import, so it is imported when the first picture is drawn, or while there is other work:
-see `preload`.
+Matplotlib takes 0.7 s to import, so it is imported for the first picture, or earlier while compiled code runs, see
+`preload`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import threading
 from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,13 +20,16 @@ from fastnet.config.metric import SCORE
 from fastnet.errors import FastnetError
 from fastnet.files import write_result
 from fastnet.report import canvas
-from fastnet.tuning.trial import TrialResult
+from fastnet.tuning.trial import CURVES, TrialResult
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
     from fastnet.model.predictor import Score
+    from fastnet.training.loop import LearningCurves
+
+Curves: TypeAlias = "LearningCurves | TrialResult"
 
 GRID_COLUMNS, GRID_ROWS = 5, 4
 
@@ -36,58 +39,20 @@ FAINT: dict[str, Any] = {"linewidth": 0.7, "alpha": 0.35, "zorder": 1}
 TOGETHER: dict[str, Any] = {"color": canvas.INK, "linestyle": canvas.DOTTED, "linewidth": 1.2, "zorder": 4}
 
 
-class LearningCurves(Protocol):
-    """Whatever has the four curves of a training, such as a trial of a search; each (epochs,) float32."""
-
-    @property
-    def train_loss(self) -> NDArray[np.float32]:
-        """Mean cross-entropy on the training data, in nats."""
-
-    @property
-    def train_score(self) -> NDArray[np.float32]:
-        """Score on the training data: accuracy, in [0, 1]."""
-
-    @property
-    def validation_loss(self) -> NDArray[np.float32]:
-        """Mean cross-entropy on the validation data, in nats."""
-
-    @property
-    def validation_score(self) -> NDArray[np.float32]:
-        """Score on the validation data: accuracy, in [0, 1]."""
-
-
 def preload() -> threading.Thread:
-    """Import what a picture needs in a thread of its own, which costs nothing while compiled code runs.
-
-    Returns
-    -------
-    threading.Thread
-        Started; whoever draws sooner waits for it.
-
-    Examples
-    --------
-    >>> preload().join()
-    """
+    """Start importing what a picture needs in another thread; a picture drawn sooner waits for it."""
     thread = threading.Thread(target=_import_matplotlib, name="fastnet-figures")
     thread.start()
     return thread
 
 
 def _import_matplotlib() -> None:
-    with contextlib.suppress(Exception):  # whoever draws reports a broken Matplotlib
+    with contextlib.suppress(Exception):  # drawing raises it again
         canvas.load()
 
 
 def best20_figure(trials: Sequence[TrialResult], path: Path) -> None:
-    """Draw the score of the best trials as a grid of five columns and four rows, and save it as PNG.
-
-    Parameters
-    ----------
-    trials : sequence of TrialResult
-        Best first, such as `fastnet.tuning.SearchResult.best` gives them; after 20 the rest is left out, and with
-        fewer the cells at the end stay empty.
-    path : Path
-        The file to write; it is replaced in one step, so nobody ever sees half a picture.
+    """Draw the scores of up to 20 trials, best first, in five columns and four rows, and save them as PNG.
 
     Raises
     ------
@@ -98,23 +63,13 @@ def best20_figure(trials: Sequence[TrialResult], path: Path) -> None:
     -----
     The picture of section 6.5.3 of *Deep Learning from Scratch*: validation accuracy solid, training accuracy dashed,
     all axes from 0 to 1, epochs from left to right.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> from pathlib import Path
-    >>> import numpy as np
-    >>> curves = np.linspace(0, 1, 40, dtype=np.float32).reshape(4, 10)
-    >>> trial = TrialResult.from_curves(0, "done", {"learning_rate": 0.01}, curves, seconds=0.1)
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     best20_figure([trial], Path(folder) / "best20.png")
     """
     with canvas.drawing(path):
         _save(best20_canvas(trials), path)
 
 
 def best20_canvas(trials: Sequence[TrialResult], title: str = f"{SCORE.name.capitalize()} after each epoch") -> Figure:
-    """Draw what `best20_figure` saves."""
+    """Return the drawing that `best20_figure` saves."""
     if not trials:
         raise FastnetError("no trial to draw: all diverged or none has finished; try lower learning rates")
     shown = list(trials)[: GRID_COLUMNS * GRID_ROWS]
@@ -126,82 +81,38 @@ def best20_canvas(trials: Sequence[TrialResult], title: str = f"{SCORE.name.capi
         axes = figure.add_subplot(n_rows, n_columns, place + 1)
         _draw_best(axes, place + 1, trial, labelled=place % n_columns == 0)
     _head(figure, title, 0.2)
-    figure.subplots_adjust(
-        left=0.55 / width,
-        right=1 - 0.12 / width,
-        top=1 - 0.72 / height,
-        bottom=0.22 / height,
-        wspace=0.1,
-        hspace=0.34,
-    )
+    sides = {"left": 0.55 / width, "right": 1 - 0.12 / width, "top": 1 - 0.72 / height, "bottom": 0.22 / height}
+    figure.subplots_adjust(**sides, wspace=0.1, hspace=0.34)
     return figure
 
 
-def learning_curve_figure(result: LearningCurves, path: Path) -> None:
-    """Draw score and loss of one training side by side, with the best epoch marked, and save it as PNG.
-
-    Parameters
-    ----------
-    result : LearningCurves
-        Curves of at least one epoch; the best epoch is the first with the highest validation score.
-    path : Path
-        The file to write; it is replaced in one step.
+def learning_curve_figure(result: Curves, path: Path) -> None:
+    """Draw score and loss of one training side by side, mark the first best epoch, and save the picture as PNG.
 
     Raises
     ------
     FastnetError
         If the picture cannot be drawn, or the file cannot be written.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> from pathlib import Path
-    >>> import numpy as np
-    >>> curves = np.linspace(0, 1, 40, dtype=np.float32).reshape(4, 10)
-    >>> trial = TrialResult.from_curves(0, "done", {}, curves, seconds=0.1)
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     learning_curve_figure(trial, Path(folder) / "learning.png")
     """
     with canvas.drawing(path):
         _save(_learning_curve(result), path)
 
 
-def ensemble_curve_figure(members: Sequence[LearningCurves], together: Score, path: Path) -> None:
-    """Draw score and loss of the networks of an ensemble, faint, and their mean, strong, and save it as PNG.
+def ensemble_curve_figure(members: Sequence[Curves], together: Score, path: Path) -> None:
+    """Draw score and loss of each network of an ensemble, their mean and the ensemble's, and save them as PNG.
 
-    Parameters
-    ----------
-    members : sequence of LearningCurves
-        At least one, each of at least one epoch; the mean ends where the first of them does.
-    together : Score
-        The figures of the ensemble on the validation samples; a line of its own.
-    path : Path
-        The file to write; it is replaced in one step.
+    The mean ends with the shortest training. `together` has the figures of the ensemble on the validation samples.
 
     Raises
     ------
     FastnetError
         If the picture cannot be drawn, or the file cannot be written.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> from pathlib import Path
-    >>> import numpy as np
-    >>> from fastnet.model.predictor import Score
-    >>> members = [
-    ...     TrialResult.from_curves(i, "done", {}, np.full((4, 5), 0.5 + i / 10, np.float32), seconds=0.1)
-    ...     for i in range(3)
-    ... ]
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     ensemble_curve_figure(members, Score(value=0.75, loss=0.4), Path(folder) / "learning.png")
     """
     with canvas.drawing(path):
         _save(_ensemble_curve(members, together), path)
 
 
-def _learning_curve(result: LearningCurves) -> Figure:
-    """Draw what `learning_curve_figure` saves."""
+def _learning_curve(result: Curves) -> Figure:
     figure = canvas.blank(10.0, 4.2)
     score, loss = _draw_training(figure, result)
     _set_heights(score, loss, [result])
@@ -216,8 +127,7 @@ def _learning_curve(result: LearningCurves) -> Figure:
     return figure
 
 
-def _ensemble_curve(members: Sequence[LearningCurves], together: Score) -> Figure:
-    """Draw what `ensemble_curve_figure` saves."""
+def _ensemble_curve(members: Sequence[Curves], together: Score) -> Figure:
     figure = canvas.blank(10.0, 4.2)
     mean = _mean_curves(members)
     score, loss = _draw_training(figure, mean)
@@ -234,7 +144,7 @@ def _ensemble_curve(members: Sequence[LearningCurves], together: Score) -> Figur
     return figure
 
 
-def _draw_training(figure: Figure, result: LearningCurves) -> tuple[Axes, Axes]:
+def _draw_training(figure: Figure, result: Curves) -> tuple[Axes, Axes]:
     """Draw score and loss side by side."""
     score, loss = figure.subplots(1, 2)
     _draw_curves(score, SCORE.name.capitalize(), result.validation_score, result.train_score)
@@ -243,24 +153,17 @@ def _draw_training(figure: Figure, result: LearningCurves) -> tuple[Axes, Axes]:
     return score, loss
 
 
-class _Curves(NamedTuple):
-    """Four curves of one length."""
+def _mean_curves(members: Sequence[Curves]) -> LearningCurves:
+    """Return the mean of the curves up to the end of the shortest."""
+    from fastnet.training.loop import LearningCurves
 
-    train_loss: NDArray[np.float32]
-    train_score: NDArray[np.float32]
-    validation_loss: NDArray[np.float32]
-    validation_score: NDArray[np.float32]
-
-
-def _mean_curves(members: Sequence[LearningCurves]) -> _Curves:
-    """Average curves as far as all of them go."""
     n = min(len(member.validation_loss) for member in members)
-    curves = (np.array([getattr(member, name)[:n] for member in members], np.float64) for name in _Curves._fields)
-    return _Curves(*(each.mean(axis=0).astype(np.float32) for each in curves))
+    curves = (np.array([getattr(member, name)[:n] for member in members], np.float64) for name in CURVES)
+    return LearningCurves(*(each.mean(axis=0).astype(np.float32) for each in curves))
 
 
-def _set_heights(score: Axes, loss: Axes, results: Sequence[LearningCurves]) -> None:
-    """Let the axes end where all curves have room."""
+def _set_heights(score: Axes, loss: Axes, results: Sequence[Curves]) -> None:
+    """Choose y-axes with room for all curves."""
     scores = _finite(*(curve for each in results for curve in (each.validation_score, each.train_score)))
     lowest = np.min(scores, initial=1.0)
     score.set_ylim(0.0 if lowest < 0.55 else np.floor(lowest * 20 - 0.5) / 20, 1.0)
@@ -269,31 +172,16 @@ def _set_heights(score: Axes, loss: Axes, results: Sequence[LearningCurves]) -> 
 
 
 def _head(figure: Figure, title: str, inches: float) -> None:
-    """Write the title and the shared legend into the top strip, `inches` below the edge."""
-    height = figure.get_figheight()
-    figure.text(
-        0.12 / figure.get_figwidth(),
-        1 - inches / height,
-        title,
-        fontsize=12,
-        va="center",
-        weight="bold",
-        color=canvas.INK,
-    )
+    """Write the title and the shared legend at the top, `inches` below the edge."""
+    x, y = 0.12 / figure.get_figwidth(), 1 - inches / figure.get_figheight()
+    figure.text(x, y, title, fontsize=12, va="center", weight="bold", color=canvas.INK)
     named = [line for line in figure.axes[0].get_lines() if not str(line.get_label()).startswith("_")]
-    figure.legend(
-        handles=named,
-        loc="center right",
-        bbox_to_anchor=(1.0, 1 - inches / height),
-        ncols=len(named),
-        frameon=False,
-        fontsize=10,
-        labelcolor=canvas.INK,
-    )
+    look: dict[str, Any] = {"frameon": False, "fontsize": 10, "labelcolor": canvas.INK}
+    figure.legend(handles=named, loc="center right", bbox_to_anchor=(1.0, y), ncols=len(named), **look)
 
 
 def _draw_best(axes: Axes, place: int, trial: TrialResult, *, labelled: bool) -> None:
-    """Draw one cell; of its axes only a labelled y-axis exists, for those of 20 cells took most of a second."""
+    """Draw one cell. Only a labelled y-axis is created: the axes of 20 cells took most of a second."""
     from matplotlib.collections import LineCollection
     from matplotlib.ticker import NullLocator
 
@@ -354,7 +242,7 @@ def _finite(*curves: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _save(figure: Figure, path: Path) -> None:
-    """Render in memory, write next to the target, then rename over it."""
+    """Render in memory and replace the file in one step."""
     picture = BytesIO()
     figure.savefig(picture, format="png", dpi=canvas.DPI, metadata={"Software": None})
     write_result(path, picture.getvalue(), "the picture cannot be written")

@@ -1,4 +1,4 @@
-"""Trials as lines to read and as rows for JSON and CSV."""
+"""Trials as lines of text and as rows for JSON and CSV."""
 
 from __future__ import annotations
 
@@ -13,24 +13,11 @@ _BOOK_WORDS = {"learning_rate": "lr", "weight_decay": "weight decay"}
 
 
 def format_best(trials: Iterable[TrialResult], metric: str = DEFAULT_METRIC) -> list[str]:
-    """Write ranked trials in the book's form, one line each.
+    """Write ranked trials, best first, in the book's form, one line each.
 
-    Parameters
-    ----------
-    trials : iterable of TrialResult
-        Best first, such as `fastnet.tuning.SearchResult.best` gives them.
-    metric : str
-        What `TrialResult.value` is.
+    Values have at most 4 decimals. Hyperparameters have all their digits, so that a line is enough to run its trial
+    again; learning rate and weight decay come first, by the book's names. A trial stopped early shows its epochs.
 
-    Returns
-    -------
-    list of str
-        The value with at most 4 decimals; hyperparameters with all their digits, so that a line is enough to run its
-        trial again: learning rate and weight decay first, by the book's names, others after them by their own. A trial
-        that was stopped early shows after how many epochs.
-
-    Examples
-    --------
     >>> import numpy as np
     >>> curves = np.full((4, 1), 0.83, np.float32)
     >>> params = {"learning_rate": 0.0092, "weight_decay": 3.86e-7}
@@ -42,22 +29,12 @@ def format_best(trials: Iterable[TrialResult], metric: str = DEFAULT_METRIC) -> 
 
 
 def to_rows(trials: Iterable[TrialResult]) -> list[dict[str, Any]]:
-    """Turn trials into flat rows of plain Python values, one per trial, in the order given.
+    """Return trials as flat rows of plain Python values, in the order given.
 
-    Parameters
-    ----------
-    trials : iterable of TrialResult
+    A row has ``id, status, validation_accuracy, best_validation_accuracy, best_epoch, train_accuracy, validation_loss,
+    train_loss`` of the last epoch that ran, then the hyperparameters by name, then ``seconds``. Values that a diverged
+    trial, or one without curves, lacks are None. Except for ``seconds``, rows are the same on every machine.
 
-    Returns
-    -------
-    list of dict
-        ``id, status, validation_accuracy, best_validation_accuracy, best_epoch, train_accuracy, validation_loss,
-        train_loss``, then the hyperparameters by name, then ``seconds``. Accuracies and losses are those of the last
-        epoch that ran. None stands for what a diverged trial, or one without curves, does not have. Without
-        ``seconds``, the rows of a study are the same on every machine.
-
-    Examples
-    --------
     >>> import numpy as np
     >>> curves = np.full((4, 1), 0.5, np.float32)
     >>> row = to_rows([TrialResult.from_curves(5, "done", {"dropout": 0.1}, curves, seconds=0.2)])[0]
@@ -76,7 +53,7 @@ def _line(place: int, trial: TrialResult, word: str) -> str:
 
 
 def _stopped(trial: TrialResult) -> str:
-    """How far a trial came that did not run to its end."""
+    """Return the epochs of a trial that was stopped early, in words."""
     if trial.status != "stopped":
         return ""
     planned = trial.curves.shape[-1]  # no columns where the curves were not read

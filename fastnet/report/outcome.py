@@ -1,7 +1,7 @@
 """The outcome of a search as lines of text: a table for each stage, the recommendation, the final choice.
 
-All of them take the dicts that `to_dict` gives and a study stores, so a search that has just ended and a study read
-years later read the same. Lines are at most `WIDTH` characters wide unless a single value is wider.
+The functions take the dicts that `to_dict` returns and a study stores, so a search that has just ended and a study read
+years later look the same. Lines are at most `WIDTH` characters wide unless a single value is wider.
 """
 
 from __future__ import annotations
@@ -17,24 +17,13 @@ from fastnet.tuning.space.distributions import text_of
 
 WIDTH = 80
 
-_JOINT = "\xa0"  # between a name and its value, where no line ends
+_JOINT = "\xa0"  # between a name and its value, where no line breaks
 _SPAN = 20  # characters of a range in a table; a longer one is written in full below it
 
 
 def format_stage(report: Mapping[str, Any]) -> list[str]:
-    r"""Write what came of one stage: old and new ranges, how many of the best lie at their ends, and what to beware of.
+    r"""Write a `StageReport`: old and new ranges, the number of best trials at their ends, and warnings.
 
-    Parameters
-    ----------
-    report : mapping
-        `fastnet.tuning.rules.narrowing.StageReport.to_dict`.
-
-    Returns
-    -------
-    list of str
-
-    Examples
-    --------
     >>> low = {"best": 0, "alarm": False}
     >>> high = {"best": 6, "alarm": True}
     >>> rate = {"name": "learning_rate", "old": "log:1e-06:0.01", "new": "log:0.0029:0.01", "low": low, "high": high}
@@ -60,40 +49,13 @@ def format_stage(report: Mapping[str, Any]) -> list[str]:
 
 
 def format_recommendation(recommendation: Mapping[str, Any]) -> list[str]:
-    r"""Write a recommendation, wrapped.
-
-    Parameters
-    ----------
-    recommendation : mapping
-        `fastnet.tuning.rules.advice.Recommendation.to_dict`.
-
-    Returns
-    -------
-    list of str
-
-    Examples
-    --------
-    >>> words = "Training goes smoothly down to Best-5; learning rate 0.001 to 0.01."
-    >>> print("\n".join(format_recommendation({"words": words, "space": {"learning_rate": "log:0.001:0.01"}})))
-    Training goes smoothly down to Best-5; learning rate 0.001 to 0.01.
-    """
+    """Write a `Recommendation`, wrapped."""
     return wrapped(recommendation["words"])
 
 
 def format_final(choice: Mapping[str, Any]) -> list[str]:
-    r"""Write a final choice: each candidate with what the search had shown and what fresh seeds show, the winner first.
+    r"""Write a `FinalChoice`: each candidate with its value in the search and over fresh seeds, the winner first.
 
-    Parameters
-    ----------
-    choice : mapping
-        `fastnet.tuning.rules.choice.FinalChoice.to_dict`.
-
-    Returns
-    -------
-    list of str
-
-    Examples
-    --------
     >>> score = {"trial": 7, "params": {"learning_rate": 0.01}, "search_value": 0.83, "values": [0.8, 0.82]}
     >>> score |= {"mean": 0.81, "sd": 0.01414, "low": 0.6829, "high": 0.9371, "diverged": 0}
     >>> choice = {"metric": "accuracy", "candidates": [score], "confidence": 0.95, "words": "trial 7 wins"}
@@ -125,19 +87,8 @@ def format_final(choice: Mapping[str, Any]) -> list[str]:
 
 
 def format_ensemble(document: Mapping[str, Any]) -> list[str]:
-    r"""Write what the best trials are worth together on the validation samples, and what was kept.
+    r"""Write the figures of the ensembles on the validation samples, see `put_together`, and which one was kept.
 
-    Parameters
-    ----------
-    document : mapping
-        See `fastnet.tuning.run.ensemble.put_together`.
-
-    Returns
-    -------
-    list of str
-
-    Examples
-    --------
     >>> validation = {"best": {"networks": 1, "accuracy": 0.83, "loss": 0.93}}
     >>> validation |= {"average": {"networks": 10, "accuracy": 0.85, "loss": 1.118}}
     >>> validation |= {"greedy": {"networks": 7, "accuracy": 0.88, "loss": 0.951}}
@@ -176,13 +127,7 @@ def _shortened(text: str) -> str:
 
 
 def wrapped(text: str, first: str = "", rest: str = "  ") -> list[str]:
-    """Break a text into lines of at most `WIDTH` characters, `first` before the first and `rest` before the others.
-
-    Examples
-    --------
-    >>> len(wrapped("word " * 30))
-    2
-    """
+    """Break a text into lines of at most `WIDTH` characters, indented by `first` and `rest`."""
     lines = textwrap.wrap(
         text, WIDTH, initial_indent=first, subsequent_indent=rest, break_long_words=False, break_on_hyphens=False
     )

@@ -1,4 +1,4 @@
-"""Lines of plain text: columns that are aligned, numbers with their nouns."""
+"""Lines of plain text: aligned columns, numbers with their nouns."""
 
 from __future__ import annotations
 
@@ -6,22 +6,8 @@ from collections.abc import Sequence
 
 
 def aligned(rows: Sequence[Sequence[str]], sides: str) -> list[str]:
-    """Align columns, two spaces apart, each to the left (l) or to the right (r).
+    """Align the columns of at least one row, two spaces apart; `sides` has l (left) or r (right) for each column.
 
-    Parameters
-    ----------
-    rows : sequence of sequence of str
-        At least one, all as long as `sides`.
-    sides : str
-        A letter for each column.
-
-    Returns
-    -------
-    list of str
-        A line for each row, without spaces at its end.
-
-    Examples
-    --------
     >>> aligned([["name", "n"], ["a", "100"], ["bc", "2"]], "lr")
     ['name    n', 'a     100', 'bc      2']
     """
@@ -36,10 +22,8 @@ def aligned(rows: Sequence[Sequence[str]], sides: str) -> list[str]:
 
 
 def counted(count: int, word: str) -> str:
-    """Write a number of things.
+    """Write a number with its noun.
 
-    Examples
-    --------
     >>> counted(1, "thread"), counted(2000, "thread")
     ('1 thread', '2,000 threads')
     """

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 KEPT = "Kept: a network of the winner's settings on one more seed"
-"""Begins the line about the model of the final choice."""
+"""First words on the model of the final choice."""
 
 
 def uses_of_test_set(count: int) -> str:
-    """Say how often the test set was used, and what follows from it.
+    """Report how often the test set was used, with a warning if that was more than once.
 
-    Examples
-    --------
     >>> uses_of_test_set(0), uses_of_test_set(1)
     ('The test set was not used.', 'The test set was used once.')
     >>> print(uses_of_test_set(3))
@@ -22,12 +23,20 @@ def uses_of_test_set(count: int) -> str:
 
 
 def ensemble_kept(method: str) -> str:
-    """Say which ensemble was kept, and what its figures on the validation samples are worth.
+    """Report which ensemble was kept, after a warning about its figures on the validation samples.
 
-    Examples
-    --------
     >>> ensemble_kept("greedy").partition(". ")[2]
     'Kept: the greedy selection'
     """
     caveat = "All three were chosen on the validation samples and are optimistic, the greedy selection most."
     return f"{caveat} Kept: the {'average' if method == 'average' else 'greedy selection'}"
+
+
+def versions_of(environment: Mapping[str, Any]) -> list[str]:
+    """Return the versions in the environment of a run, each with its name.
+
+    >>> versions_of({"python": "3.11", "threads": 2})
+    ['Python 3.11']
+    """
+    names = ("fastnet", "Python", "NumPy", "Numba")
+    return [f"{name} {environment[name.lower()]}" for name in names if name.lower() in environment]

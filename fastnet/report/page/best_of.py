@@ -1,4 +1,4 @@
-"""How good the best of n trials can be expected to be: whether more trials would have helped."""
+"""The expected best of n trials, which shows whether more trials would help."""
 
 from __future__ import annotations
 
@@ -8,16 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 POINTS = 80
-"""Numbers of trials at which the band is computed."""
+"""Largest number of points of the band."""
 
 QUANTILES = (0.05, 0.5, 0.95)
 
 
 def counts(trials: int) -> NDArray[np.int64]:
-    """List numbers of trials from 1 to `trials`, nearly the same factor apart.
+    """Return numbers of trials from 1 to `trials`, spaced by a nearly constant factor.
 
-    Examples
-    --------
     >>> counts(5).tolist(), len(counts(100_000)) <= POINTS
     ([1, 2, 3, 4, 5], True)
     """
@@ -27,31 +25,18 @@ def counts(trials: int) -> NDArray[np.int64]:
 def best_of(
     goodness: NDArray[np.float64], n: NDArray[np.int64], quantiles: Sequence[float] = QUANTILES
 ) -> NDArray[np.float64]:
-    """Return quantiles of the best of n trials, drawn from those of a study with replacement.
+    """Return quantiles of the best of each of `n` trials drawn from a study with replacement, (quantiles, n).
 
-    Parameters
-    ----------
-    goodness : (T,) float64 array
-        The value of each trial, more being better; ``-inf`` where it has none. At least one.
-    n : (m,) int64 array
-        Numbers of trials, at least 1.
-    quantiles : sequence of float
-        In (0, 1).
-
-    Returns
-    -------
-    (len(quantiles), m) float64 array
-        ``-inf`` where that few trials may all have no value.
+    `goodness` is (T,), higher being better, with ``-inf`` for trials without a value; the result is ``-inf`` where all
+    draws may have none.
 
     Notes
     -----
-    The bootstrap in closed form, without drawing: of n draws all are at most the k-th smallest of T values with
-    probability ``(k / T)**n``, so the quantile q is the smallest of them with ``k >= T q**(1/n)``. Dodge et al.,
-    *Show Your Work: Improved Reporting of Experimental Results*, EMNLP 2019, section 3. Near n = T it leans a little
-    to the low side (Tang et al., *Showing Your Work Doesn't Always Work*, ACL 2020).
+    The bootstrap in closed form: all of n draws are at most the k-th smallest of T values with probability
+    ``(k / T)**n``, so the quantile q is the smallest value with ``k >= T q**(1/n)``. Dodge et al., *Show Your Work:
+    Improved Reporting of Experimental Results*, EMNLP 2019, section 3. Near n = T it is slightly too low (Tang et al.,
+    *Showing Your Work Doesn't Always Work*, ACL 2020).
 
-    Examples
-    --------
     >>> best_of(np.arange(1.0, 11.0), np.array([1, 2, 10]), [0.5]).tolist()
     [[5.0, 8.0, 10.0]]
     """

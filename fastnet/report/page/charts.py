@@ -1,4 +1,4 @@
-"""What the charts of the report are drawn from, as plain values ready for JSON; report.js turns it into figures."""
+"""The data of the report's charts as plain values ready for JSON; report.js draws them."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ from fastnet.tuning.space.names import Value
 from fastnet.tuning.trial import CURVES, TrialResult, known
 
 MOST_POINTS = 2000
-"""Trials that are drawn one by one; of more, the best and an even choice of the others."""
+"""Most trials drawn one by one; of more, the best and an evenly spaced selection of the others."""
 
 MOST_VALUES = 40_000
-"""Hyperparameter values of drawn trials in the page, about 10 bytes each."""
+"""Most hyperparameter values of drawn trials in the page, about 10 bytes each."""
 
 BEST_POINTS = 200
-"""How many of the trials drawn are the best of all."""
+"""Number of the best trials among those drawn."""
 
 MOST_EPOCHS = 200
-"""Points of a learning curve; a longer one is thinned."""
+"""Most points of a learning curve; a longer one is thinned."""
 
 BINS = 10
 
 
 def drawn(columns: Columns, order: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Choose the trials that are drawn one by one: all, or the best and an even choice of the others; ascending."""
+    """Return the trials drawn one by one, ascending: all, or the best and an evenly spaced selection of the others."""
     most = min(MOST_POINTS, max(MOST_VALUES // max(len(columns.params), 1), 2 * BEST_POINTS))
     if len(columns) <= most:
         return np.arange(len(columns))
@@ -44,7 +44,7 @@ def drawn(columns: Columns, order: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def points(columns: Columns, best: Sequence[TrialResult]) -> dict[str, Any]:
-    """Return the drawn trials, one list for each field, and the place of each among the `best`, 0 for none."""
+    """Return one list for each field of the drawn trials, and the rank of each among the `best`, 0 for none."""
     places = {trial.id: place for place, trial in enumerate(best, start=1)}
     return {
         "id": columns.id.tolist(),
@@ -73,7 +73,7 @@ def axes(whole: Mapping[str, Distribution]) -> list[dict[str, Any]]:
 
 
 def curves(best: Sequence[TrialResult]) -> dict[str, Any] | None:
-    """Return the learning curves of the best trials, thinned where they are long; None where none are stored."""
+    """Return the learning curves of the best trials, thinned if they are long; None if none are stored."""
     kept = [trial for trial in best if trial.curves.size]
     if not kept:
         return None
@@ -90,7 +90,7 @@ def curves(best: Sequence[TrialResult]) -> dict[str, Any] | None:
 
 
 def best_so_far(columns: Columns) -> dict[str, list[Any]]:
-    """Return the steps of the best value in the order of the trials' numbers: after how many trials, and the value."""
+    """Return the steps of the best value so far: numbers of trials, and values."""
     good = np.where(columns.status == DONE, sign(columns.metric) * columns.value, -np.inf)
     best = np.maximum.accumulate(np.concatenate([[-np.inf], good]))
     rises = np.flatnonzero(best[1:] > best[:-1])
@@ -102,9 +102,9 @@ def best_so_far(columns: Columns) -> dict[str, list[Any]]:
 
 
 def bands(columns: Columns) -> list[dict[str, Any]]:
-    """Return for each stage the value of the best of n of its trials: ``n``, ``low``, ``middle`` and ``high``.
+    """Return the best of n trials of each stage: ``n``, ``low``, ``middle`` and ``high``.
 
-    Trials that were stopped early or diverged count as worse than all others.
+    Trials stopped early or diverged count as worse than all others.
     """
     found = []
     for stage in np.unique(columns.stage).tolist():
@@ -121,7 +121,7 @@ def bands(columns: Columns) -> list[dict[str, Any]]:
 
 
 def divergence(columns: Columns, whole: Mapping[str, Distribution]) -> list[dict[str, Any]]:
-    """Return for each hyperparameter how many trials there are, and how many diverged, in each part of its range."""
+    """Return the numbers of trials and of diverged trials in each part of each hyperparameter's range."""
     found = []
     diverged = columns.status == DIVERGED
     for name, distribution in whole.items() if len(columns) else ():
@@ -149,23 +149,21 @@ def importances(columns: Columns, space: Mapping[str, Distribution]) -> dict[str
     first = columns.take(columns.stage == columns.stage.min()) if len(columns) else columns
     found: dict[str, Any] = {"stage": int(first.stage[0]) if len(first) else 1}
     for title, better_half in (("all", False), ("better", True)):
-        told = importance(first, space, better_half=better_half)
-        if isinstance(told, Importance):
-            numbers = {"share": told.share, "low": told.low, "high": told.high}
+        result = importance(first, space, better_half=better_half)
+        if isinstance(result, Importance):
+            numbers = {"share": result.share, "low": result.low, "high": result.high}
             found[title] = {name: _numbers(values) for name, values in numbers.items()} | {
-                "labels": [name.replace("_", " ") for name in told.names], "trials": told.trials,
-                "explained": _short(told.explained),
+                "labels": [name.replace("_", " ") for name in result.names], "trials": result.trials,
+                "explained": _short(result.explained),
             }  # fmt: skip
         else:
-            found[title] = {"words": told}
+            found[title] = {"words": result}
     return found
 
 
 def _short(value: Value) -> Any:
-    """Return a number with at most six digits, None for NaN and infinity; texts and whole numbers as they are."""
-    if isinstance(value, float):
-        return known(float(f"{value:.6g}"))
-    return value
+    """Round a number to six digits, None for NaN and infinity; return texts and whole numbers unchanged."""
+    return known(float(f"{value:.6g}")) if isinstance(value, float) else value
 
 
 def _numbers(values: Any) -> list[float | None]:

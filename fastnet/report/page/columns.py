@@ -1,4 +1,4 @@
-"""The trials of a study as columns: what statistics over all of them are computed from."""
+"""The trials of a study as columns, for statistics over all of them."""
 
 from __future__ import annotations
 
@@ -21,37 +21,15 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Columns:
-    """Trials ordered by number, one array for each field of `fastnet.tuning.TrialResult`; curves left out.
-
-    Parameters
-    ----------
-    id, stage, status, epochs : (T,) int64 array
-        ``status`` counts in `fastnet.tuning.trial.STATUSES`.
-    value : (T,) float64 array
-        NaN for a diverged trial.
-    seconds : (T,) float64 array
-    params : dict of str to list
-        T values of each searched hyperparameter, names sorted.
-    metric : str
-        What `value` is.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> from pathlib import Path
-    >>> from fastnet.tuning import Study
-    >>> with tempfile.TemporaryDirectory() as name, Study.open(Path(name) / "s", {"seed": 0}) as study:
-    ...     len(Columns.read(study))
-    0
-    """
+    """Trials ordered by number, an array for each field of `fastnet.tuning.TrialResult` except the curves."""
 
     id: Ints
     stage: Ints
-    status: Ints
+    status: Ints  # index into `fastnet.tuning.trial.STATUSES`
     epochs: Ints
-    value: Floats
+    value: Floats  # NaN for a diverged trial
     seconds: Floats
-    params: dict[str, list[Value]]
+    params: dict[str, list[Value]]  # T values of each searched hyperparameter, names sorted
     metric: str
 
     @classmethod
@@ -73,25 +51,21 @@ class Columns:
         return len(self.id)
 
     def take(self, which: NDArray[Any]) -> Columns:
-        """Return some of the trials: places, ascending, or a (T,) mask."""
+        """Return the trials at ascending places, or those of a (T,) mask."""
         places = np.flatnonzero(which) if which.dtype == bool else which
         params = {name: [values[place] for place in places] for name, values in self.params.items()}
         number, stage, status, epochs = (n[places] for n in (self.id, self.stage, self.status, self.epochs))
         return Columns(number, stage, status, epochs, self.value[places], self.seconds[places], params, self.metric)
 
     def order(self) -> Ints:
-        """Return the places of the trials from the best to the worst, as `fastnet.tuning.trial.rank` orders them.
-
-        Diverged trials are last.
-        """
+        """Return the places of the trials from best to worst, as `fastnet.tuning.trial.rank` orders them."""
         fit = self.status != DIVERGED
         return np.lexsort((self.id, *self._keys(fit)[::-1]))
 
     def goodness(self) -> Floats:
-        """Return the share of the trials that are worse than each, ties counted half: float64 in (0, 1).
+        """Return the share of the trials that are worse than each, in (0, 1); ties count half.
 
-        The ranking of the study as a number: robust against a few huge losses, and defined for the trials too that
-        were stopped early or diverged.
+        This rank is robust against a few huge losses, and defined for trials that were stopped early or diverged, too.
         """
         fit = self.status != DIVERGED
         keys = np.stack([np.nan_to_num(key) for key in self._keys(fit)])
@@ -100,6 +74,6 @@ class Columns:
         return np.asarray((below + counts / 2)[level.ravel()] / len(self), dtype=np.float64)
 
     def _keys(self, fit: NDArray[np.bool_]) -> tuple[Floats, ...]:
-        """Return what trials are ranked by, the weightiest first, smaller being better."""
+        """Return the keys that rank trials, the most important first, smaller being better."""
         value = np.where(fit, -sign(self.metric) * self.value, 0.0)
         return (~fit).astype(np.float64), np.where(fit, -self.epochs, 0).astype(np.float64), value

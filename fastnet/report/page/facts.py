@@ -1,4 +1,4 @@
-"""What the report says in words and tables: headline, budget, machine, the final choice, the best trials."""
+"""Sentences and facts of the report: headline, budget, machine, the final choice."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from fastnet.tuning.trial import STATUSES, TrialResult
 
 TEST_SCORE = score_name("test")
 
-TOLD = ("hidden", "activation", "optimizer", "batch_size", "learning_rate", "weight_decay", "dropout", "seed")
-"""Settings of the training that are listed where they are fixed."""
+LISTED = ("hidden", "activation", "optimizer", "batch_size", "learning_rate", "weight_decay", "dropout", "seed")
+"""Settings of the training that are listed if they are fixed."""
 
 MOST_RUNS = 8
-"""Runs in the chart of the time; the earlier ones are added up."""
+"""Most runs in the chart of the time; earlier ones are added up."""
 
 Fact = tuple[str, str]
 
@@ -29,29 +29,22 @@ Fact = tuple[str, str]
 def cards(
     columns: Columns, best: Sequence[TrialResult], final: Mapping[str, Any] | None, test_uses: int
 ) -> list[dict[str, str]]:
-    """Return the figures of the headline: ``title``, ``figure``, ``more`` and ``note``; `test_uses` is how often."""
+    """Return the figures of the headline, each with ``title``, ``figure``, ``more`` and ``note``."""
     if not best:
         return []
     first, metric = best[0], columns.metric
-    title = f"best of {counted(len(columns), 'trial')}"
-    note = "The best of many was also lucky: expect less on other data." if len(columns) > 1 else ""
+    note = "The best of many trials was also lucky: expect less on other data." if len(columns) > 1 else ""
     found = [
-        {
-            "title": title,
-            "figure": value_text(first.value),
-            "more": f"validation {metric}, trial {first.id}",
-            "note": note,
-        }
-    ]
+        {"title": f"best of {counted(len(columns), 'trial')}", "figure": value_text(first.value),
+         "more": f"validation {metric}, trial {first.id}", "note": note}
+    ]  # fmt: skip
     if final is None:
         return found
     winner = final["candidates"][0]
     seeds = counted(len(winner["values"]) - winner["diverged"], "fresh seed")
-    spread = (
-        f"{100 * final['confidence']:g} % interval {winner['low']:.3f} to {winner['high']:.3f}"
-        if winner["low"] is not None
-        else ""
-    )
+    spread = ""
+    if winner["low"] is not None:
+        spread = f"{100 * final['confidence']:g} % interval {winner['low']:.3f} to {winner['high']:.3f}"
     found.append(
         {"title": "final choice", "figure": value_text(winner["mean"]),
          "more": f"mean validation {metric} of trial {winner['trial']} over {seeds}", "note": spread}
@@ -60,14 +53,14 @@ def cards(
     if kept.get(TEST_SCORE) is not None:
         found.append(
             {"title": "test", "figure": value_text(kept[TEST_SCORE]),
-             "more": f"{SCORE.name} of the network that was kept, loss {kept['test_loss']:.4g}",
+             "more": f"{SCORE.name} of the network kept, loss {kept['test_loss']:.4g}",
              "note": words.uses_of_test_set(max(test_uses, 1))}
         )  # fmt: skip
     return found
 
 
 def budget(columns: Columns, runs: Sequence[Mapping[str, Any]], settings: Mapping[str, Any]) -> list[Fact]:
-    """Return how much was done, in which time."""
+    """Return trials, epochs, time and speed."""
     per_status = np.bincount(columns.status, minlength=len(STATUSES)).tolist()
     words = ("to the end", "stopped early", "diverged")
     ended = ", ".join(f"{n:,} {word}" for n, word in zip(per_status, words, strict=True) if n)
@@ -78,7 +71,7 @@ def budget(columns: Columns, runs: Sequence[Mapping[str, Any]], settings: Mappin
     facts = [("trials", f"{len(columns):,} ({ended})" if ended else "none yet")]
     train = settings.get("train", {})
     if "epochs" in train:
-        facts.append(("epochs", f"{int(columns.epochs.sum()):,} in all, {train['epochs']:,} at most for a trial"))
+        facts.append(("epochs", f"{int(columns.epochs.sum()):,} in total, at most {train['epochs']:,} for a trial"))
     if wall > 0:
         time = f"{duration_text(wall)} in {counted(len(runs), 'run')}, {duration_text(compiling)} of it"
         facts.append(("time", f"{time} compiling or loading kernels"))
@@ -88,7 +81,7 @@ def budget(columns: Columns, runs: Sequence[Mapping[str, Any]], settings: Mappin
 
 
 def setting(study: StudyReader, settings: Mapping[str, Any]) -> list[Fact]:
-    """Return what was searched with: data, network, training, strategy."""
+    """Return data, fixed settings and strategy of the search."""
     about = study.about
     sizes = [f"{about[name]:,} {word}" for name, word in (("n_train", "to train"), ("n_validation", "to validate"),
              ("n_features", "features"), ("n_classes", "classes")) if about.get(name) is not None]  # fmt: skip
@@ -96,7 +89,7 @@ def setting(study: StudyReader, settings: Mapping[str, Any]) -> list[Fact]:
     if settings.get("folds"):
         facts.append(("validation", f"{settings['folds']} stratified folds; values and curves are means over them"))
     train = settings.get("train", {})
-    fixed = ", ".join(f"{name.replace('_', ' ')} {text_of(train[name])}" for name in TOLD if name in train)
+    fixed = ", ".join(f"{name.replace('_', ' ')} {text_of(train[name])}" for name in LISTED if name in train)
     if fixed:
         facts.append(("fixed", fixed))
     strategy = [f"{name} {settings[name]}" for name in ("sampler", "pruning", "stages", "metric") if name in settings]
@@ -106,36 +99,32 @@ def setting(study: StudyReader, settings: Mapping[str, Any]) -> list[Fact]:
 
 
 def machine(runs: Sequence[Mapping[str, Any]]) -> list[Fact]:
-    """Return what the last run ran on."""
+    """Return machine and versions of the last run."""
     if not runs:
         return []
     found = runs[-1]["environment"]
     place = [str(found[name]) for name in ("processor", "system", "machine") if name in found]
     if "threads" in found:
         place.append(counted(found["threads"], "thread"))
-    versions = [
-        f"{word} {found[word.lower()]}" for word in ("fastnet", "Python", "NumPy", "Numba") if word.lower() in found
-    ]
     different = len({str(run["environment"]) for run in runs}) > 1
     return [("machine", ", ".join(place) + (" (the last run; earlier ones ran on others)" if different else "")),
-            ("versions", ", ".join(versions))]  # fmt: skip
+            ("versions", ", ".join(words.versions_of(found)))]  # fmt: skip
 
 
 def state(columns: Columns, stages: Sequence[Mapping[str, Any]], final: Mapping[str, Any] | None, written: bool) -> str:
-    """Say what is missing; nothing where the search has finished."""
+    """Describe an unfinished search; empty if it has finished."""
     ended = bool(stages) and "recommendation" in (stages[-1]["report"] or {})
     if written:
         return "A search is writing to this study; this page shows what was stored when it was written."
     if not ended:
-        stored = f"{counted(len(columns), 'trial')} of it {'is' if len(columns) == 1 else 'are'} stored"
-        return f"The search has not finished; {stored}."
+        return f"The search has not finished; it has stored {counted(len(columns), 'trial')}."
     if final is not None and final.get("trials", len(columns)) != len(columns):
         return f"The final choice was made when the study had {counted(final['trials'], 'trial')}."
     return ""
 
 
 def time_rows(runs: Sequence[Mapping[str, Any]], columns: Columns) -> dict[str, Any]:
-    """Return where the time went: seconds of each run by what it did, and of the trials by how they ended."""
+    """Return the seconds of each run by activity, and of the trials by status."""
     rows = [
         {"label": f"run {number}", "compile": run["compile_seconds"], "trials": run["compiled_seconds"],
          "rest": max(0.0, run["wall_seconds"] - run["compile_seconds"] - run["compiled_seconds"])}
@@ -153,21 +142,21 @@ def time_rows(runs: Sequence[Mapping[str, Any]], columns: Columns) -> dict[str, 
 
 
 def time_words(columns: Columns) -> str:
-    """Say how long a trial took on its thread."""
+    """Describe how long trials took on their threads."""
     if not len(columns):
         return ""
     spent = columns.seconds
     median, longest = (seconds_text(float(value)) for value in (np.median(spent), spent.max()))
-    words = f"A trial took {median} on its thread (the median; {longest} at most)."
+    words = f"The median time of a trial on its thread was {median}, the longest {longest}."
     wasted = float(spent[columns.status == DIVERGED].sum())
     if wasted and spent.sum() > 0:
-        words += f" Trials that diverged took {100 * wasted / spent.sum():.1f} % of the time of all."
+        words += f" Diverged trials took {100 * wasted / spent.sum():.1f} % of the time of all trials."
     saved = int((columns.status == STOPPED).sum())
-    return words + (f" {counted(saved, 'trial')} ended early because others were better." if saved else "")
+    return words + (f" {counted(saved, 'trial')} stopped early because others were better." if saved else "")
 
 
 def kept_words(final: Mapping[str, Any]) -> str:
-    """Say which network was kept and what the test set said of it."""
+    """Describe the network that was kept, with its test figures."""
     kept = final.get("kept")
     if not kept:
         return ""
@@ -179,6 +168,12 @@ def kept_words(final: Mapping[str, Any]) -> str:
     if kept.get(TEST_SCORE) is not None:
         return f"{text}, {_tested(kept)}"
     return f"{text}. The data have no test set."
+
+
+def ensemble_words(document: Mapping[str, Any]) -> str:
+    """Describe the ensemble that was kept, with its test figures."""
+    text = f"{words.ensemble_kept(document['method'])}, {document['model']}"
+    return f"{text}." if document.get(TEST_SCORE) is None else f"{text}: {_tested(document)}"
 
 
 def _tested(document: Mapping[str, Any]) -> str:
@@ -194,12 +189,6 @@ def value_text(value: float | None) -> str:
     return "–" if value is None or value != value else f"{value:.4g}"
 
 
-def ensemble_words(document: Mapping[str, Any]) -> str:
-    """Say which ensemble was kept and what the test set said of it."""
-    text = f"{words.ensemble_kept(document['method'])}, {document['model']}"
-    return f"{text}." if document.get(TEST_SCORE) is None else f"{text}: {_tested(document)}"
-
-
 def seconds_text(seconds: float) -> str:
     """Write a short time.
 
@@ -210,7 +199,7 @@ def seconds_text(seconds: float) -> str:
 
 
 def duration_text(seconds: float) -> str:
-    """Write a time to read.
+    """Write a time for people.
 
     >>> duration_text(7.25), duration_text(75), duration_text(3700)
     ('7.2 s', '1 min 15 s', '1 h 1 min')

@@ -1,4 +1,4 @@
-"""Which hyperparameters the outcome of a trial depends on, by a random forest of scikit-learn.
+"""The importance of each hyperparameter, estimated by a random forest of scikit-learn.
 
 scikit-learn takes a second to import; `fastnet.report.page.preload` does it while trials run.
 """
@@ -13,17 +13,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastnet.report.page.columns import Columns
-from fastnet.report.text import counted
 from fastnet.tuning.space.distributions import Distribution
 
 LEAST_TRIALS = 60
-"""Fewer trials than this do not separate chance from effect."""
+"""Fewer trials cannot separate effect from chance."""
 
 MOST_TRIALS = 1000
-"""Of more, this number is used, evenly spread: the figures hardly change, and a report should not take long."""
+"""Of more trials an evenly spaced selection is used: the figures hardly change, and the report takes less time."""
 
 LEAST_EXPLAINED = 0.1
-"""A forest that explains less of the differences between trials it has not seen says nothing about their causes."""
+"""Least share of the differences between unseen trials that a forest must explain to be used."""
 
 FOLDS, TREES, LEAST_LEAF, SHUFFLES = 3, 40, 4, 3
 
@@ -32,69 +31,34 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Importance:
-    """What the rank of a trial depends on.
+    """Shares of the variance of the rank that each hyperparameter explains, the most important first.
 
-    Parameters
-    ----------
-    names : tuple of str
-        Hyperparameters, the most important first.
-    share : tuple of float
-        Part of the variance of the rank that each accounts for, alone and together with others, so that they may add up
-        to more than 1. Slightly below 0 by chance.
-    low, high : tuple of float
-        Least and largest share over the folds.
-    explained : float
-        Part of the variance that the forest explains on trials it was not fitted to, R².
-    trials : int
-        How many trials that is about.
+    A share counts effects alone and together with others, so shares can add up to more than 1; by chance one can be
+    slightly below 0.
     """
 
     names: tuple[str, ...]
     share: tuple[float, ...]
-    low: tuple[float, ...]
+    low: tuple[float, ...]  # smallest share of any fold
     high: tuple[float, ...]
-    explained: float
+    explained: float  # R² on trials that the forest was not fitted to
     trials: int
 
 
 def importance(columns: Columns, space: Mapping[str, Distribution], *, better_half: bool = False) -> Importance | str:
-    """Estimate how much of the differences between trials each hyperparameter accounts for.
+    """Estimate the share of the differences between trials that each hyperparameter explains.
 
-    Parameters
-    ----------
-    columns : Columns
-        Trials drawn independently from one space: those of one stage.
-    space : mapping of str to Distribution
-        The ranges that they were drawn from.
-    better_half : bool
-        Analyse the better half of the trials only: what separates good trials from the best.
-
-    Returns
-    -------
-    Importance or str
-        A sentence where it cannot be told.
+    The trials must be drawn independently from `space`, as those of one stage are. `better_half` analyses only the
+    better half of them: the difference between good trials and the best. Returns a sentence if no estimate is possible.
 
     Notes
     -----
-    The rank of a trial is regressed on its place in the ranges, each on its own scale. What the error on trials that
-    were not fitted rises by when the values of one hyperparameter are shuffled among them is, for independent
-    hyperparameters, twice the variance of its total effect (Gregorutti, Michel and Saint-Pierre, *Correlation and
-    variable importance in random forests*, Statistics and Computing 27, 2017), the total Sobol' index of it once
-    divided by the variance. In the better half they are independent no longer, and the shares are a rough guide.
-    Deterministic: seeds are fixed, and trees are fitted one after the other.
-
-    Examples
-    --------
-    >>> from fastnet.tuning.space.space import Space
-    >>> rng = np.random.default_rng(0)
-    >>> rates, drops = rng.random((2, 200))
-    >>> whole = np.arange(200)
-    >>> params = {"dropout": drops, "momentum": rates}
-    >>> columns = Columns(whole, whole * 0 + 1, whole * 0, whole * 0 + 5, rates, rates, params, "accuracy")
-    >>> space = Space.parse({"dropout": "uniform:0:0.99", "momentum": "uniform:0:0.99"}).distributions
-    >>> found = importance(columns, space)
-    >>> found.names, found.share[0] > 0.8, abs(found.share[1]) < 0.05
-    (('momentum', 'dropout'), True, True)
+    The rank of a trial is regressed on its place in the ranges, each on its own scale. For independent hyperparameters,
+    shuffling the values of one among unseen trials raises the squared error by twice the variance of its total effect
+    (Gregorutti, Michel and Saint-Pierre, *Correlation and variable importance in random forests*, Statistics and
+    Computing 27, 2017); divided by the variance of the rank, that is its total Sobol' index. In the better half
+    hyperparameters are no longer independent, and the shares are a rough guide. Deterministic: seeds are fixed, and
+    trees are fitted one after the other.
     """
     names = [name for name, distribution in space.items() if len(set(distribution.extremes())) > 1]
     goodness = columns.goodness()
@@ -103,8 +67,7 @@ def importance(columns: Columns, space: Mapping[str, Distribution], *, better_ha
     if len(names) < 2:
         return "No hyperparameter is searched." if not names else f"Only {names[0].replace('_', ' ')} is searched."
     if len(columns) < LEAST_TRIALS:
-        are = "is" if len(columns) == 1 else "are"
-        return f"{counted(len(columns), 'trial')} {are} not enough to tell: {LEAST_TRIALS} are needed."
+        return f"Too few trials: {len(columns)} of the {LEAST_TRIALS} needed."
     if len(columns) > MOST_TRIALS:
         chosen = np.linspace(0, len(columns) - 1, MOST_TRIALS).astype(np.int64)
         columns, goodness = columns.take(chosen), goodness[chosen]
@@ -115,7 +78,7 @@ def importance(columns: Columns, space: Mapping[str, Distribution], *, better_ha
     explained, shares = _over_folds(places, goodness, variance)
     if explained < LEAST_EXPLAINED:
         return (
-            f"A forest explains {max(explained, 0.0):.0%} of the differences between trials that it has not seen: "
+            f"A forest explains {max(explained, 0.0):.0%} of the differences between unseen trials: "
             "no effect can be distinguished from chance."
         )
     mean = shares.mean(axis=0)
@@ -127,7 +90,7 @@ def importance(columns: Columns, space: Mapping[str, Distribution], *, better_ha
 
 
 def _over_folds(x: Floats, y: Floats, variance: float) -> tuple[float, Floats]:
-    """Fit on all folds but one and shuffle in that one; R² over all, and the shares of each fold."""
+    """Fit on all folds but one and shuffle in that one; return R² over all, and the shares of each fold."""
     fold = np.random.default_rng(0).permutation(len(y)) % FOLDS
     errors, shares = 0.0, []
     for number in range(FOLDS):
@@ -142,7 +105,7 @@ def _over_folds(x: Floats, y: Floats, variance: float) -> tuple[float, Floats]:
 
 
 def _rise(forest: Any, x: Floats, y: Floats, column: int, error: float) -> float:
-    """By how much the mean squared error rises when one column is shuffled."""
+    """Return the increase of the mean squared error when one column is shuffled."""
     shuffled = np.tile(x, (SHUFFLES, 1))
     rng = np.random.default_rng(column)
     shuffled[:, column] = np.concatenate([rng.permutation(x[:, column]) for _ in range(SHUFFLES)])

@@ -1,7 +1,7 @@
-"""A page that shows a search while it runs, served to this machine alone by the standard library's server.
+"""A page that shows a search while it runs, served to this machine only by the standard library's server.
 
-The search hands over what it reports anyway; nothing is read from the study while it runs, and with nobody looking the
-server waits for a connection and does nothing.
+The search hands over its progress reports; nothing is read from the study while it runs, and while nobody looks the
+server only waits for a connection.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ from fastnet.tuning.trial import STATUSES, TrialResult, known
 
 HOST = "127.0.0.1"
 MOST_POINTS = 2000
-"""Trials that the page draws; beyond, every second one is left out, again and again."""
+"""Most trials that the page draws; whenever there are more, every second one is left out."""
 
 LOOKING_SECONDS = 3.0
-"""Somebody is looking if the page has asked so recently; it asks every second."""
+"""Time since the last request within which somebody is looking; the page asks every second."""
 
 FAREWELL_SECONDS = 5.0
-"""Longest time to wait at the end until the page has what it becomes."""
+"""Longest time to wait at the end until the page has the report."""
 
 _HEADERS = {
     "Cache-Control": "no-store",
@@ -45,31 +45,9 @@ _HEADERS = {
 
 
 class LiveView:
-    """Serves the page from its making until `close`; give it to a search as `on_progress`.
+    """Serves the page at `url`, on a free port of 127.0.0.1, until `close`; give it to a search as `on_progress`.
 
-    Parameters
-    ----------
-    folder : Path
-        Of the study; the trials that it holds already are shown too.
-    metric : str
-        What trials are compared by.
-
-    Attributes
-    ----------
-    url : str
-        Where the page is, on a free port of 127.0.0.1.
-
-    Raises
-    ------
-    OSError
-        If no port can be had.
-
-    Examples
-    --------
-    >>> from pathlib import Path
-    >>> with LiveView(Path("studies/001")) as view:
-    ...     view.url.startswith("http://127.0.0.1:")
-    True
+    The page also shows the trials that the study in `folder` already has. Raises `OSError` if no port is free.
     """
 
     def __init__(self, folder: Path, metric: str = DEFAULT_METRIC) -> None:
@@ -83,7 +61,7 @@ class LiveView:
         self._phase, self._words = "running", ""
         self._report: Path | None = None
         self._asked = -float("inf")
-        self._told = threading.Event()
+        self._delivered = threading.Event()
         self._begun = False
         self._server = _Server((HOST, 0), self)
         self.port: int = self._server.server_address[1]
@@ -100,10 +78,10 @@ class LiveView:
         self.close()
 
     def __call__(self, progress: Progress) -> None:
-        """Take over how far the search is and what has ended since the last time."""
+        """Take over the progress and the trials that have ended since the last call."""
         if not self._begun:
             self._begun = True
-            if progress.done > len(progress.ended):  # some are of an earlier run
+            if progress.done > len(progress.ended):  # some are from an earlier run
                 with Study.read(self._folder) as study:
                     self._add(study.iter_trials())
         state = {
@@ -120,25 +98,18 @@ class LiveView:
                 self._steps.append((progress.done, progress.best))
 
     def end(self, words: str, report: Path | None = None) -> None:
-        """Say that the search is over, and wait a moment for a page that is being looked at to take it in.
+        """Let the page show these words, or the report; if somebody is looking, wait a moment until it does.
 
         A second call does nothing.
-
-        Parameters
-        ----------
-        words : str
-            What the page says.
-        report : Path, optional
-            What it turns into.
         """
         with self._lock:
             if self._phase == "ended":  # by an error or Ctrl-C while it waited
                 return
             self._phase, self._words, self._report = "ended", words, report
-            self._told.clear()
+            self._delivered.clear()
             looked_at = time.monotonic() - self._asked < LOOKING_SECONDS
         if looked_at:
-            self._told.wait(FAREWELL_SECONDS)
+            self._delivered.wait(FAREWELL_SECONDS)
 
     def close(self) -> None:
         """Stop serving; a second call does nothing."""
@@ -147,7 +118,7 @@ class LiveView:
         self._thread.join()
 
     def document(self, generation: int, known_points: int) -> dict[str, Any]:
-        """Return what the page asks for: the state, and the points that it does not have."""
+        """Return the state, and the points that the page does not have yet."""
         with self._lock:
             self._asked = time.monotonic()
             same = generation == self._generation
@@ -158,7 +129,7 @@ class LiveView:
                 "steps": list(self._steps), "stride": self._stride,
             }  # fmt: skip
             if self._phase == "ended" and self._report is None:
-                self._told.set()
+                self._delivered.set()
         return found
 
     def report(self) -> bytes | None:
@@ -171,12 +142,12 @@ class LiveView:
             return None
 
     def page(self) -> str:
-        """Return the page itself."""
+        """Return the page."""
         return render("live.html", {"study": shown_path(self._folder), "version": __version__})
 
     def handed_over(self) -> None:
         """Note that the page has the report."""
-        self._told.set()
+        self._delivered.set()
 
     def _add(self, trials: Iterable[TrialResult]) -> None:
         for trial in trials:
@@ -192,7 +163,7 @@ class LiveView:
 
 
 class _Server(ThreadingHTTPServer):
-    """Knows its view, asks no name server for its own name, and prints nothing."""
+    """Knows its view, looks up no host name, and prints nothing."""
 
     daemon_threads = True
 
@@ -201,7 +172,7 @@ class _Server(ThreadingHTTPServer):
         super().__init__(address, _Handler)
 
     def server_bind(self) -> None:
-        socketserver.TCPServer.server_bind(self)  # HTTPServer looks the name of the host up, which can take seconds
+        socketserver.TCPServer.server_bind(self)  # HTTPServer looks up the name of the host, which can take seconds
         self.server_name, self.server_port = self.server_address[:2]  # type: ignore[assignment]
 
     def handle_error(self, request: Any, client_address: Any) -> None:
@@ -209,10 +180,9 @@ class _Server(ThreadingHTTPServer):
 
 
 class _Handler(BaseHTTPRequestHandler):
-    """Answers GET for four paths, and only to who asks for this machine by name.
+    """Answers GET for four paths, only if the header Host names this machine.
 
-    A page of another site can make a browser ask 127.0.0.1, under a name that it made point there; the header Host
-    tells (DNS rebinding).
+    Another site can make a browser ask 127.0.0.1 under a name that resolves to it (DNS rebinding).
     """
 
     server: _Server
@@ -229,9 +199,8 @@ class _Handler(BaseHTTPRequestHandler):
         if asked.path == "/":
             self._answer(view.page().encode("utf-8", "replace"), "text/html")
         elif asked.path == "/data":
-            self._answer(
-                json.dumps(view.document(*_numbers(asked.query)), allow_nan=False).encode(), "application/json"
-            )
+            document = view.document(*_numbers(asked.query))
+            self._answer(json.dumps(document, allow_nan=False).encode(), "application/json")
         elif asked.path == "/plotly.js":
             self._answer(plotly_script(), "text/javascript")
         elif asked.path == "/report.html" and (report := view.report()) is not None:
@@ -242,11 +211,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self, content: bytes, kind: str, status: HTTPStatus = HTTPStatus.OK) -> None:
         self.send_response(status)
-        for name, value in {
-            "Content-Type": f"{kind}; charset=utf-8",
-            "Content-Length": str(len(content)),
-            **_HEADERS,
-        }.items():
+        own = {"Content-Type": f"{kind}; charset=utf-8", "Content-Length": str(len(content))}
+        for name, value in (own | _HEADERS).items():
             self.send_header(name, value)
         self.end_headers()
         self.wfile.write(content)
@@ -256,7 +222,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 def _numbers(query: str) -> tuple[int, int]:
-    """Read which points a page has; none where it does not say."""
+    """Read the generation and the number of points that a page has; -1 if it names none."""
     given = parse_qs(query)
     values = [given.get(name, [""])[0][:9] for name in ("generation", "known")]
     first, second = (int(text) if text.isdecimal() else -1 for text in values)

@@ -1,4 +1,4 @@
-"""How the ranges of a search moved from stage to stage, and where the best piled up at a border: rows to draw."""
+"""The ranges of a search from stage to stage, and the best trials at their edges, as rows for the template."""
 
 from __future__ import annotations
 
@@ -11,15 +11,8 @@ from fastnet.tuning.space.space import Space
 
 
 def spans(spaces: Iterable[Mapping[str, str]]) -> dict[str, Distribution]:
-    """Return for each hyperparameter the range that holds those of all stages.
+    """Return for each hyperparameter the range that contains those of all stages; at least one, in text form.
 
-    Parameters
-    ----------
-    spaces : iterable of mapping of str to str
-        Ranges in their text form, at least one stage.
-
-    Examples
-    --------
     >>> found = spans([{"learning_rate": "log:1e-3:1e-1"}, {"learning_rate": "log:1e-2:1"}])
     >>> str(found["learning_rate"])
     'log:0.001:1'
@@ -43,20 +36,10 @@ def _joined_ends(one: Any, values: Sequence[Any]) -> Distribution:
 
 
 def range_cards(stages: Sequence[Mapping[str, Any]], whole: Mapping[str, Distribution]) -> list[dict[str, Any]]:
-    """Describe each hyperparameter's way through the stages, for the template.
+    """Describe each hyperparameter's ranges in at least one stage; `whole` is from `spans`.
 
-    Parameters
-    ----------
-    stages : sequence of mapping
-        `Study.stages`, at least one.
-    whole : mapping of str to Distribution
-        From `spans`.
-
-    Returns
-    -------
-    list of dict
-        For each hyperparameter ``name``, its ends or values as ``low`` and ``high``, and ``rows``: for each stage, and
-        last for what is recommended, the range with its place in percent, the counts at its edges, and the words.
+    A card has ``name``, the ends or values as ``low`` and ``high``, and ``rows``, for each stage and last for the
+    recommendation: the range with its place in percent, the counts at its edges, and the words.
     """
     advice = next((stage["report"].get("recommendation") for stage in reversed(stages) if stage["report"]), None) or {}
     recommended = {item["name"]: item for item in advice.get("ranges", ())}
@@ -93,7 +76,7 @@ def _row(title: str, text: str, bar: list[tuple[float, float]]) -> dict[str, Any
 
 
 def _bar(name: str, text: str, whole: Any) -> list[tuple[float, float]]:
-    """Return left ends and widths, in percent of the whole range; several where a choice lost a value in the middle."""
+    """Return left ends and widths in percent of the whole range; several if a choice lost a value in the middle."""
     part: Any = Space.parse({name: text}).distributions[name]
     if isinstance(whole, Choice):
         width = 100 / len(whole.values)

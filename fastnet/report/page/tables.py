@@ -1,4 +1,4 @@
-"""The tables of the report: heads, and rows of cells that know what they are sorted by."""
+"""The tables of the report: heads, and rows of cells with their sort keys."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from fastnet.tuning.space.distributions import text_of
 from fastnet.tuning.trial import TrialResult
 
 MOST_ROWS = 100
-"""Trials in the table of the best."""
+"""Most trials in the table of the best."""
 
 Cell = tuple[str, str]
-"""What is read, and what it is sorted by: a number, or nothing for what does not exist."""
+"""The text, and the number or text to sort by, empty for a missing value."""
 
 MISSING: Cell = ("–", "")
 
 
 def best_table(best: Sequence[TrialResult], names: Sequence[str], *, stages: bool) -> dict[str, Any]:
-    """Return the table of the best trials: ``heads``, ``rows`` of `Cell`, and which heads are over ``texts``."""
+    """Return the table of the best trials: ``heads``, ``rows`` of `Cell`, and the heads of columns of ``texts``."""
     stage = ["stage"] if stages else []
     heads = ["place", "trial", *stage, "value", "best value", "best epoch", "epochs", "status", *map(_head, names)]
     rows = []
@@ -33,7 +33,7 @@ def best_table(best: Sequence[TrialResult], names: Sequence[str], *, stages: boo
 
 
 def candidate_table(final: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the table of the candidates of a final choice, the winner first, as `best_table` does."""
+    """Return the table of the candidates of a final choice, the winner first, in the form of `best_table`."""
     names = sorted({name for score in final["candidates"] for name in score["params"]})
     interval = f"{100 * final['confidence']:g} % interval"
     heads = ["trial", "in search", "mean", "sd", interval, "each seed", *map(_head, names), "seeds"]
@@ -48,7 +48,7 @@ def candidate_table(final: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def ensemble_table(document: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the table of what the best trials are worth together, see `fastnet.tuning.run.ensemble.put_together`."""
+    """Return the table of the ensembles of the best trials, see `fastnet.tuning.run.ensemble.put_together`."""
     measured = ("networks", SCORE.name, "loss")
     rows = [
         [("the best alone" if name == "best" else name, name), *(_cell(score[key]) for key in measured)]

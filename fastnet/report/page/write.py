@@ -1,7 +1,7 @@
-"""Writing the report: everything a study holds, put into one file of HTML that needs nothing else.
+"""Writes the report of a study as one file of HTML that needs nothing else.
 
-Jinja's templates escape whatever comes from a study: names of folders, of data, of choices. The figures are drawn in
-the browser by Plotly, whose program is a part of the file.
+Jinja's templates escape everything that comes from a study: names of folders, of data, of choices. The program of
+Plotly, which draws the figures in the browser, is a part of the file.
 """
 
 from __future__ import annotations
@@ -35,25 +35,26 @@ SHOWN = 20
 """Best trials whose learning curves are drawn."""
 
 Commands = Callable[[Study, str], Sequence[Mapping[str, Any]]]
-"""What returns the commands to show for a study and its folder: each a ``title``, a ``text`` and ``notes``."""
+"""Returns the commands to show for a study and its folder: each a ``title``, a ``text`` and ``notes``."""
 
 
 def write_report(folder: Path, path: Path | None = None, *, commands: Commands | None = None) -> Path:
-    """Write the report of a study: one page of HTML with everything in it, for any browser, without a network.
+    """Write the report of a study: one self-contained page of HTML for any browser, which loads nothing.
 
     Parameters
     ----------
     folder : Path
-        Of the study, which may still be written to.
+        Folder of the study; a search may be writing to it.
     path : Path, optional
-        The file to write instead of `REPORT_FILE` in the folder; it is replaced in one step.
+        The file to write instead of ``report.html`` in the folder; it is replaced in one step.
     commands : callable, optional
-        Returns the commands to show at the end of the page, see `Commands`.
+        Called with the study and its folder; returns the commands to show at the end of the page, each a mapping with
+        ``title``, ``text`` and ``notes``.
 
     Returns
     -------
     Path
-        The file.
+        The file written.
 
     Raises
     ------
@@ -89,7 +90,7 @@ def page_of(study: Study, folder: Path, commands: Commands | None = None) -> byt
     data = json.dumps(data_of(study, columns, shown), ensure_ascii=True, allow_nan=False, separators=(",", ":"))
     context["commands"] = [] if commands is None else commands(study, context["study"])
     page = render("report.html", {**context, "data": _inside_script(data)})
-    # As bytes: Plotly's program as text takes four times as much memory. What comes from a study has no "<" left.
+    # As bytes: Plotly's program as text takes four times the memory. What comes from a study has no "<" left.
     head, tail = page.encode("utf-8", "replace").split(_PLACE_OF_PLOTLY)
     return b"".join((head, plotly_script(), tail))
 
@@ -97,7 +98,7 @@ def page_of(study: Study, folder: Path, commands: Commands | None = None) -> byt
 def context_of(
     study: Study, folder: Path, columns: Columns, best: tuple[TrialResult, ...], shown: tuple[TrialResult, ...]
 ) -> dict[str, Any]:
-    """Return what the template says in words and tables."""
+    """Return the words and tables of the template."""
     settings, stages, runs, final = study.settings, study.stages(), study.runs(), study.final()
     ensemble = study.ensemble()
     advice = next((s["report"]["recommendation"] for s in stages if "recommendation" in (s["report"] or {})), None)
@@ -136,7 +137,7 @@ def context_of(
 
 
 def data_of(study: Study, columns: Columns, shown: tuple[TrialResult, ...]) -> dict[str, Any]:
-    """Return what report.js draws from."""
+    """Return the data that report.js draws."""
     spaces = [stage["space"] for stage in study.stages()] or [study.settings.get("space", {})]
     whole = spans(spaces)
     first = spans(spaces[:1])
@@ -161,19 +162,14 @@ def data_of(study: Study, columns: Columns, shown: tuple[TrialResult, ...]) -> d
 
 
 def preload(trials: int) -> threading.Thread:
-    """Import what the report of this many trials needs in a thread of its own; whoever writes sooner waits for it.
-
-    Examples
-    --------
-    >>> preload(10).join()
-    """
+    """Start importing what the report of this many trials needs in another thread; a report written sooner waits."""
     thread = threading.Thread(target=_import, args=(trials,), name="fastnet-report")
     thread.start()
     return thread
 
 
 def _import(trials: int) -> None:
-    with contextlib.suppress(Exception):  # whoever writes reports what is broken
+    with contextlib.suppress(Exception):  # writing the report raises it again
         _template("report.html")
         plotly_script()
         if trials >= LEAST_TRIALS:
@@ -182,7 +178,7 @@ def _import(trials: int) -> None:
 
 @cache
 def plotly_script() -> bytes:
-    """Return the program of Plotly, 4.8 MB of JavaScript in UTF-8; of the package only its head is imported."""
+    """Return Plotly's JavaScript, 4.8 MB in UTF-8, without importing the package's Python modules."""
     from importlib.resources import files
 
     return files("plotly").joinpath("package_data", "plotly.min.js").read_bytes()
@@ -190,7 +186,7 @@ def plotly_script() -> bytes:
 
 @cache
 def asset(name: str) -> str:
-    """Return a style sheet or program of our own."""
+    """Return one of our own style sheets, programs or templates."""
     from importlib.resources import files
 
     return files("fastnet.report.page").joinpath("assets", name).read_text(encoding="utf-8")
@@ -210,7 +206,7 @@ def _template(name: str) -> Any:
 
 
 def prose(text: str) -> Any:
-    """Escape a sentence and keep its numbers on one line, which browsers break at a minus: 1e-08.
+    """Escape a sentence and keep numbers such as 1e-08, which browsers break at the minus, on one line.
 
     >>> str(prose("weight decay (1e-08 to <b>)"))
     'weight decay (<span class="nowrap">1e-08</span> to &lt;b&gt;)'
@@ -226,7 +222,7 @@ def render(name: str, context: Mapping[str, Any]) -> str:
 
 
 def _inside_script(text: str) -> str:
-    r"""Write JSON so that nothing in it can end the element it stands in.
+    r"""Escape JSON so that nothing in it can end the element that contains it.
 
     >>> _inside_script('{"name":"</script><b>"}')
     '{"name":"\\u003c/script\\u003e\\u003cb\\u003e"}'

@@ -1,4 +1,4 @@
-// Asks for news every second, and becomes the report when the search is over.
+// Asks for the state every second, and turns into the report when the search is over.
 "use strict";
 
 (() => {
@@ -28,15 +28,15 @@
     byId("progress").value = share;
     byId("title").textContent = document.title = news.phase === "ended" ? "The search is over" : `Searching, ${Math.floor(100 * share)} %`;
     byId("state").textContent = news.phase === "ended" ? news.words
-      : news.compiling ? "Compiling the kernels, or loading them from their cache."
-      : news.ensembling ? "Training the best again, to put them together."
+      : news.compiling ? "Compiling the kernels, or loading them from the cache."
+      : news.ensembling ? "Training the best again to combine them."
       : news.choosing ? "Training the best again on fresh seeds, then the one to keep."
       : news.done < news.total ? "Trials are running." : "All trials are done.";
     const counts = [[news.stopped, "stopped early"], [news.diverged, "diverged"]].filter(([n]) => n).map(([n, word]) => `${n.toLocaleString("en")} ${word}`);
     const steps = [["stage", news.stage, news.stages], ["rung", news.rung, news.rungs]].filter(([, , of]) => of > 1).map(([word, at, of]) => `${word} ${at} of ${of}`);
     byId("cards").replaceChildren(
       card("trials", `${news.done.toLocaleString("en")} of ${news.total.toLocaleString("en")}`, [...steps, ...counts].join(", ")),
-      card(`best validation ${news.metric}`, brief(news.best), "the best of many is also lucky"),
+      card(`best validation ${news.metric}`, brief(news.best), "the best of many was also lucky"),
       card("trials/s", brief(news.rate), `${time(news.elapsed)} so far`),
       card("time left", news.phase === "ended" ? "–" : time(news.eta), ""),
     );
@@ -89,7 +89,7 @@
       failures += 1;
       if (failures < GIVE_UP) return setTimeout(ask, 1000);
       byId("title").textContent = document.title = "The search no longer answers";
-      byId("state").textContent = "It has ended, or was stopped. Its study keeps what was done; when it came to its end, the report lies beside it.";
+      byId("state").textContent = "It has ended, or was stopped. Its study contains the finished trials; if the search was completed, the report is next to it.";
       return undefined;
     }
     generation = latest.generation;

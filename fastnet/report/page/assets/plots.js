@@ -1,10 +1,10 @@
-// Drawing with Plotly in the page's own colours: when a chart comes into sight, and again when light turns to dark.
+// Draws with Plotly in the page's own colours: when a chart comes into view, and again when light changes to dark.
 "use strict";
 
 const Plots = (() => {
-  const makers = {}; // name: function(div) that returns {data, layout}, or a sentence where there is nothing to draw
+  const makers = {}; // name: function(div) that returns {data, layout}, or a sentence if there is nothing to draw
   const shown = new Set();
-  const touch = matchMedia("(pointer: coarse)").matches; // there a drag is to scroll the page
+  const touch = matchMedia("(pointer: coarse)").matches; // where dragging scrolls the page
 
   const color = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
@@ -29,7 +29,7 @@ const Plots = (() => {
     dragmode: touch ? false : "zoom", showlegend: false, ...more,
   });
 
-  // How a line is drawn: with a mark at each point that no line shows, because its neighbours are missing or in its place.
+  // The look of a line, with a mark at each point that it does not show, because its neighbours are missing or equal.
   function lined(x, y) {
     const there = (k) => y[k] !== null && y[k] !== undefined;
     const apart = (a, b) => there(b) && (x[a] !== x[b] || y[a] !== y[b]);

@@ -17,8 +17,8 @@
   }
   const percent = (share) => `${(100 * share).toFixed(share < 0.1 ? 1 : 0)} %`;
 
-  // What a trial is, for whoever points at it.
-  const told = points.id.map((id, k) => {
+  // The text on a trial when pointed at.
+  const hints = points.id.map((id, k) => {
     const status = ["", `stopped after ${points.epochs[k]} epochs`, "diverged"][points.status[k]];
     const lines = [`<b>trial ${id}</b>${points.place[k] ? `, Best-${points.place[k]}` : ""}`];
     lines.push(status === "diverged" ? status : `${word} ${brief(points.value[k])}${status && `, ${status}`}`);
@@ -39,12 +39,12 @@
       range: [low - room - (below ? 2.2 * room : 0), high + room] });
   }
 
-  // A trial's place on the axis of a hyperparameter; choices lie side by side, their trials spread a little.
+  // A trial's place on the axis of a hyperparameter; the trials of a choice are spread a little.
   const spread = (id) => ((id * 0.6180339887) % 1 - 0.5) * 0.6;
   const place = (parameter, k) => parameter.kind === "choice"
     ? parameter.values.indexOf(points.params[parameter.name][k]) + spread(points.id[k]) : points.params[parameter.name][k];
 
-  // Round numbers within a range given by its logarithms: powers of ten, and in a narrow one what lies between.
+  // Round numbers within a range given by its logarithms: powers of ten, and in a narrow range numbers between them.
   function decades([low, high], most = 6) {
     const width = high - low, step = Math.max(1, Math.ceil(width / most));
     const between = width < 1.2 ? [1, 2, 3, 5, 7] : width < 2.5 ? [1, 3] : [1];
@@ -77,7 +77,7 @@
     const bottom = scaled(lowest) - (scaled(highest) - scaled(lowest) || 0.1) * 0.1;
     const trace = (name, which, marker, y) => ({
       type: "scatter", mode: "markers", name, x: which.map((k) => place(parameter, k)),
-      y: which.map(y || ((k) => points.value[k])), text: which.map((k) => told[k]), hoverinfo: "text", marker,
+      y: which.map(y || ((k) => points.value[k])), text: which.map((k) => hints[k]), hoverinfo: "text", marker,
     });
     const some = (status) => all.filter((k) => points.status[k] === status && !points.place[k] && points.value[k] !== null);
     const drawn = [
@@ -95,8 +95,8 @@
   }
 
   makers.parallel = (div) => {
-    if (!webgl()) return "This browser does not offer WebGL, which parallel coordinates are drawn with.";
-    // Drawn from the worst to the best, so that the best lie on top.
+    if (!webgl()) return "This browser does not offer WebGL, which parallel coordinates need.";
+    // From the worst to the best, so that the best are on top.
     const better = metric === "loss" ? -1 : 1;
     const which = all.filter((k) => points.status[k] === DONE && points.value[k] !== null)
       .sort((a, b) => better * (points.value[a] - points.value[b]));
@@ -116,7 +116,7 @@
     div.style.minWidth = `${Math.max(0, dimensions.length * 6.5)}rem`;
     const scale = [0, 1, 2, 3, 4].map((k) => [k / 4, `--scale-${k}`]);
     const shades = which.map((k) => better * scaled(points.value[k]));
-    const equal = shades.every((shade) => shade === shades[0]); // all are the best, and a scale without width is grey
+    const equal = shades.every((shade) => shade === shades[0]); // a scale without width would be grey
     return {
       data: [{ type: "parcoords", dimensions, labelfont: { size: 12 }, tickfont: { size: 11 }, rangefont: { size: 1, color: "rgba(0,0,0,0)" },
         line: { color: equal ? Plots.color("--scale-4") : shades, colorscale: scale.map(([at, name]) => [at, Plots.color(name)]) },
@@ -125,7 +125,7 @@
     };
   };
 
-  // A line whose lonely points are marks of its colour.
+  // A line with marks of its colour at points without neighbours.
   function marked(x, y, color) {
     const { mode, marker } = lined(x, y);
     return marker ? { mode, marker: { ...marker, color } } : { mode };
@@ -139,8 +139,8 @@
       const of = many ? ` of stage ${stage}` : "";
       const line = (y, more) => ({ type: "scatter", mode: "lines", x, y, hoverinfo: "skip", line: { width: 0 }, showlegend: false, ...more });
       drawn.push(line(low), line(high, { fill: "tonexty", fillcolor: "--band", name: "nine of ten searches", showlegend: k === 0 }));
-      drawn.push(line(middle, { ...marked(x, middle, "--validation"), line: { width: 2.5, color: "--validation" }, name: "the middle", showlegend: k === 0, hoverinfo: "text",
-        text: n.map((count, i) => `best of ${count.toLocaleString("en")} trials${of}<br>middle ${brief(middle[i])}<br>nine of ten: ${brief(low[i])} to ${brief(high[i])}`) }));
+      drawn.push(line(middle, { ...marked(x, middle, "--validation"), line: { width: 2.5, color: "--validation" }, name: "the median", showlegend: k === 0, hoverinfo: "text",
+        text: n.map((count, i) => `best of ${count.toLocaleString("en")} trials${of}<br>median ${brief(middle[i])}<br>nine of ten: ${brief(low[i])} to ${brief(high[i])}`) }));
     });
     const { n, value } = data.soFar;
     drawn.push({ type: "scatter", x: n, y: value, ...marked(n, value, "--training"), line: { shape: "hv", width: 2, color: "--training", dash: "dot" },
@@ -173,7 +173,7 @@
 
   makers.diverged = (div) => {
     const found = data.divergence.find(({ label }) => label === axes[+div.dataset.index].label);
-    if (!found) return `${axes[+div.dataset.index].label}: there is one value only.`;
+    if (!found) return `${axes[+div.dataset.index].label}: only one value.`;
     const share = found.trials.map((n, k) => (n ? found.diverged[k] / n : 0));
     return {
       data: [{ type: "bar", x: found.parts.map((_, k) => k), y: share, marker: { color: "--training" }, hoverinfo: "text", textposition: "none",
@@ -204,7 +204,7 @@
   makers.spent = () => {
     const looks = { done: ["--validation", ""], stopped: ["--others", "."], diverged: ["--training", "/"] };
     const spent = data.time.trials.filter(({ seconds }) => seconds > 0);
-    if (!spent.length) return "The trials took no time that was measured.";
+    if (!spent.length) return "The trials took no measurable time.";
     return bars(["trials"], spent.map(({ status, seconds }) => (
       { name: { done: "to the end", stopped: "stopped early", diverged: "diverged" }[status], seconds: [seconds], color: looks[status][0], shape: looks[status][1] })),
     "seconds of all threads");
@@ -318,7 +318,7 @@
       head.setAttribute("aria-sort", way > 0 ? "ascending" : "descending");
       const key = (row) => row.cells[column].dataset.key;
       const compare = (a, b) => {
-        if (a === "" || b === "") return (a === "") - (b === ""); // what is missing stays at the end
+        if (a === "" || b === "") return (a === "") - (b === ""); // missing values stay at the end
         const numbers = [Number(a), Number(b)];
         return way * (numbers.some(Number.isNaN) ? a.localeCompare(b, "en") : numbers[0] - numbers[1]);
       };
@@ -330,9 +330,9 @@
     const code = button.parentElement.querySelector("code");
     try {
       await navigator.clipboard.writeText(code.textContent);
-    } catch { // where the browser does not let a page write, the text is marked, to be copied by hand
+    } catch { // where the page has no access to the clipboard, the text is selected, to be copied by hand
       getSelection().selectAllChildren(code);
-      if (!document.execCommand("copy")) { button.textContent = "Marked"; return; }
+      if (!document.execCommand("copy")) { button.textContent = "Selected"; return; }
     }
     button.textContent = "Copied";
     setTimeout(() => { button.textContent = "Copy"; }, 2000);
