@@ -1,11 +1,10 @@
-"""How long a search may take, how much memory, and whether it is only to be planned; what to say when time is up."""
+"""Limits of a search: time, memory, or only a plan; and the message when the time is up."""
 
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING
 
 import click
 
@@ -13,22 +12,20 @@ from fastnet.config.text import format_duration, parse_duration, parse_memory
 from fastnet.errors import FastnetError
 
 from .interrupt import exit_code
-from .text_types import TextType
+from .parameters import Command, TextType
 
 if TYPE_CHECKING:
     from fastnet.tuning.run.result import SearchResult
 
-Command = TypeVar("Command", bound=Callable[..., Any])
-
 
 def budget_options(command: Command) -> Command:
-    """Limits of a search: `--timeout`, `--memory`, and `--dry-run`, which only prints what would run."""
+    """Add `--timeout`, `--memory` and `--dry-run`."""
     dry_run = click.option(
         "--dry-run",
         is_flag=True,
         allow_from_autoenv=False,
-        help="Print what would run, with its memory and its time as estimated by a short measurement, and exit. Writes "
-        "nothing but compiled kernels to their cache.",
+        help="Print the plan, with memory and time estimated by a short measurement, and exit. Writes nothing but "
+        "compiled kernels to their cache.",
     )
     memory = click.option(
         "--memory",
@@ -40,8 +37,8 @@ def budget_options(command: Command) -> Command:
         "--timeout",
         type=TextType(parse_duration),
         metavar="TIME",
-        help="Time for everything, such as 90s, 30m or 1h30m: training stops early enough for the final choice, the "
-        "ensemble and the report.  [default: no limit]",
+        help="Time limit for everything, such as 90s, 30m or 1h30m: training stops early enough for the final choice, "
+        "the ensemble and the report.  [default: no limit]",
     )
     return timeout(memory(dry_run(command)))
 
@@ -51,11 +48,8 @@ def explain_early_end(result: SearchResult, folder: Path, trials: int, timeout: 
 
     Raises `FastnetError` if the time was too short for a single trial.
     """
-    done = f"{len(result.trials)} of {trials} trials"
-    if timeout is None:
-        click.echo(f"Stopped with {done}; continue with:", err=True)
-    else:
-        click.echo(f"Out of time after {format_duration(timeout)} with {done}; continue with:", err=True)
+    why = "Stopped" if timeout is None else f"Out of time after {format_duration(timeout)}"
+    click.echo(f"{why} with {len(result.trials)} of {trials} trials; continue with:", err=True)
     click.echo(f"  {study_command(folder)}", err=True)
     if timeout is not None and not result.trials:
         raise FastnetError(f"no trial ended within {format_duration(timeout)}: allow more with --timeout")
@@ -63,5 +57,5 @@ def explain_early_end(result: SearchResult, folder: Path, trials: int, timeout: 
 
 
 def study_command(folder: Path, *options: str, how: str = "--study") -> str:
-    """The command that goes on with a study, or with how="--after" the one that makes another after it."""
+    """Return the command that continues a study, or with how="--after" the one that makes another after it."""
     return click.format_filename(shlex.join(["fastnet", "search", how, str(folder), *options]))

@@ -1,4 +1,4 @@
-"""`fastnet completion`: what makes the shell complete commands, options and their values."""
+"""`fastnet completion`: the script that makes a shell complete commands, options and values."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ PROGRAM, VARIABLE = "fastnet", "_FASTNET_COMPLETE"
 def command(ctx: click.Context, /, shell: str | None) -> None:
     """Print the script that makes a shell complete fastnet.
 
-    SHELL is bash (4.4 or newer), zsh or fish; without it, the one that the variable SHELL names. Let the shell read the
-    script at its start; then Tab completes commands, options, and values such as the names of data sets.
+    SHELL is bash (4.4 or newer), zsh or fish; by default the one that the environment variable SHELL names. Load the
+    script when the shell starts; then Tab completes commands, options, and values such as the names of data sets.
 
     \b
     Example:
@@ -38,12 +38,12 @@ def command(ctx: click.Context, /, shell: str | None) -> None:
     shell = shell or Path(os.environ.get("SHELL", "")).name
     completer = get_completion_class(shell) if shell in SHELLS else None
     if completer is None:
-        raise click.UsageError(f"which shell? Give one of {', '.join(SHELLS)}.", ctx)
+        raise click.UsageError(f"Unknown shell: name one of {', '.join(SHELLS)}.", ctx)
     click.echo(completer(ctx.find_root().command, {}, PROGRAM, VARIABLE).source())
 
 
 def complete_data(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """Names of data sets, then files."""
+    """Return the names of data sets, or else files."""
     from click.shell_completion import CompletionItem
 
     from fastnet.data.registry import NAMES

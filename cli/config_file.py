@@ -1,14 +1,14 @@
-"""Where an option's value comes from: the command line, else the environment, else a file, else its default.
+"""Reads option values from a file; the command line and the environment override it, and it overrides defaults.
 
-Click looks in all four places by itself once it knows the file. This module reads the file, checks it as an
-option would, and settles by the same precedence whether a hyperparameter is fixed or searched.
+Click itself follows this order once it knows the file. This module reads the file, checks its values like options, and
+decides in the same order whether a hyperparameter is fixed or searched.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 from click.core import ParameterSource
@@ -20,30 +20,21 @@ from fastnet.errors import ConfigError
 
 from .naming import flag
 from .options import default_of
-from .paths import PathType
+from .parameters import Command, PathType
 from .streams import input_bytes
-
-Command = TypeVar("Command", bound=Callable[..., Any])
 
 _META = "fastnet.config_file"
 _ONLY_FLAGS = (
     *("config", "print_config", "dry_run", "live", "quiet", "verbose"),
     *("fresh", "finish", "after", "overwrite", "help"),
 )
-"""Options that say what to do once, and would do harm or nonsense when a file said it every time."""
+"""Options for a single run, which make no sense or do harm in a file."""
 
 _MEASURED = (
-    "id",
-    "stage",
-    "status",
-    "value",
-    "best_value",
-    "best_epoch",
-    "epochs",
-    "seconds",
+    *("id", "stage", "status", "value", "best_value", "best_epoch", "epochs", "seconds"),
     score_name("best_validation"),
 )
-"""What a trial's line says besides its hyperparameters and curves."""
+"""Fields of a trial's line in addition to its hyperparameters and curves."""
 
 _FILE, _ENVIRONMENT, _COMMAND_LINE = 1, 2, 3
 _PRECEDENCE = {
@@ -100,7 +91,7 @@ def _load(ctx: click.Context, param: click.Parameter, path: Path | None) -> None
 
 
 def file_options(command: click.Command) -> dict[str, click.Option]:
-    """The options of a command that a file may give, by their names there: `--first-epochs` is `first_epochs`."""
+    """Return the options of a command that a file can contain, by their names there, such as `first_epochs`."""
     options = [param for param in command.params if isinstance(param, click.Option)]
     named = {max(option.opts, key=len)[2:].replace("-", "_"): option for option in options if option.name != "space"}
     return {name: option for name, option in named.items() if name not in _ONLY_FLAGS}
@@ -111,7 +102,7 @@ def _takes_space(command: click.Command) -> bool:
 
 
 def _without_results(content: dict[str, Any]) -> dict[str, Any]:
-    """Leave of a trial's line, which has a number and a status, what the network was trained with."""
+    """Remove the results from a trial's line, which has a number and a status."""
     from fastnet.tuning.store.export import CURVE_COLUMNS
 
     if not {"id", "status"} <= content.keys():
@@ -132,13 +123,13 @@ def _unknown(ctx: click.Context, known: Iterable[str], name: str, value: Any, so
     if name in _ONLY_FLAGS:
         return f"{source}: {flag(name)} can be given on the command line only"
     if name == "space":
-        return f"{source}: [space] is for fastnet search; {command} takes one value for each name"
+        return f"{source}: [space] is only for fastnet search; {command} takes one value for each name"
     what = f"unknown table [{name}]" if isinstance(value, Mapping) else f"unknown option {name}"
     return f"{source}: {what} of {command}{suggestion(name, list(known))}"
 
 
 def _checked(ctx: click.Context, option: click.Option, name: str, value: Any, source: str) -> Any:
-    """Raise `ConfigError` unless the option would take this value."""
+    """Return the value; raise `ConfigError` if the option rejects it."""
     from fastnet.config.settings import toml_value
 
     kinds, words = _kinds(option)
@@ -152,7 +143,7 @@ def _checked(ctx: click.Context, option: click.Option, name: str, value: Any, so
 
 
 def _kinds(option: click.Option) -> tuple[tuple[type, ...], str]:
-    """Types of TOML that an option takes, and words for them."""
+    """Return the TOML types that an option accepts, and words for them."""
     if option.is_flag:
         return (bool,), "true or false"
     if option.count or isinstance(option.type, (click.types.IntParamType, click.IntRange)):
@@ -160,8 +151,8 @@ def _kinds(option: click.Option) -> tuple[tuple[type, ...], str]:
     if isinstance(option.type, (click.types.FloatParamType, click.FloatRange)):
         return (int, float), "a number"
     if isinstance(option.type, (click.Choice, click.Path)):
-        return (str,), "a text in quotes"
-    return (str, int, float), "a text or a number"
+        return (str,), "a quoted string"
+    return (str, int, float), "a string or a number"
 
 
 def _checked_part(name: str, value: Any, source: str) -> Any:
@@ -184,8 +175,8 @@ def _checked_ranges(value: Any, source: str) -> dict[str, str]:
     for name, text in value.items():
         if not isinstance(text, str):
             raise ConfigError(
-                f'{source}: [space] {name} = {toml_value(text)}: a range is a text such as "log:1e-6:1e-2"; '
-                f"a fixed value stands above [space]"
+                f'{source}: [space] {name} = {toml_value(text)}: a range is a string such as "log:1e-6:1e-2"; '
+                f"write a fixed value above [space]"
             )
     try:
         return Space.parse(value).to_texts()
@@ -194,9 +185,9 @@ def _checked_ranges(value: Any, source: str) -> dict[str, str]:
 
 
 def search_space(ctx: click.Context, before: Mapping[str, str] | None = None) -> dict[str, str]:
-    """The ranges to search, without the hyperparameters that are fixed: the higher place decides.
+    """Return the ranges to search, without fixed hyperparameters; the place of higher precedence decides.
 
-    The lowest place is that of `before`, the ranges of a study that goes on, in the place of the default ones.
+    The lowest precedence is that of `before`, the ranges of a study to continue, instead of the default ones.
     """
     from fastnet.tuning.space.names import parent_of
 
@@ -204,7 +195,7 @@ def search_space(ctx: click.Context, before: Mapping[str, str] | None = None) ->
     for place, texts in (_ranges(ctx) | ({} if before is None else {0: before})).items():
         for name, text in texts.items():
             if place and _place(ctx, name) == place:
-                raise ConfigError(_said_twice(ctx, place, name, text))
+                raise ConfigError(_contradiction(ctx, place, name, text))
             chosen[name] = place, text
     return {
         name: text
@@ -214,7 +205,7 @@ def search_space(ctx: click.Context, before: Mapping[str, str] | None = None) ->
 
 
 def with_parts(ctx: click.Context, config: TrainConfig) -> TrainConfig:
-    """Put the parts of an option that a trial's file names, such as `width`, in their place in the configuration."""
+    """Add the parts of an option that a trial's file names, such as `width`, to the configuration."""
     from fastnet.tuning.space.names import parent_of
     from fastnet.tuning.space.space import configured
 
@@ -223,7 +214,7 @@ def with_parts(ctx: click.Context, config: TrainConfig) -> TrainConfig:
 
 
 def printed(ctx: click.Context, values: Mapping[str, Any], space: Mapping[str, str] | None = None) -> str:
-    """What `--print-config` prints: `values` by the names of the parameters, and of the other options what they are."""
+    """Return the text of `--print-config`: `values` by the names of the parameters, or else those of the options."""
     from fastnet.config.settings import to_toml
 
     settings = {}
@@ -235,7 +226,7 @@ def printed(ctx: click.Context, values: Mapping[str, Any], space: Mapping[str, s
 
 
 def _ranges(ctx: click.Context) -> dict[int, Mapping[str, str]]:
-    """Ranges by where they come from, the default ones at 0."""
+    """Return the ranges by their place of precedence, the defaults at 0."""
     (option,) = (param for param in ctx.command.params if param.name == "space")
     on_command_line = ctx.get_parameter_source("space") is ParameterSource.COMMANDLINE
     return {
@@ -253,19 +244,19 @@ def _parse_ranges(options: Iterable[str]) -> dict[str, str]:
     for option in options:
         name, text = parse_space_option(option)
         if name in given:
-            raise ConfigError(f"--space {option}: {name} already has the range {given[name]}; give it one")
+            raise ConfigError(f"--space {option}: {name} already has the range {given[name]}")
         given[name] = text
     return given
 
 
 def _place(ctx: click.Context, name: str | None) -> int:
-    """Where a hyperparameter is given a fixed value; 0 if nowhere."""
+    """Return the place that fixes a hyperparameter; 0 if none does."""
     source = ctx.get_parameter_source(name) if name else None
     return _PRECEDENCE.get(source, 0) if source else 0
 
 
-def _said_twice(ctx: click.Context, place: int, name: str, text: str) -> str:
+def _contradiction(ctx: click.Context, place: int, name: str, text: str) -> str:
     if place == _FILE:
-        return f"{ctx.meta[_META][0]}: {name} has a fixed value and a range under [space]; leave one of the two out"
+        return f"{ctx.meta[_META][0]}: {name} has a fixed value and a range under [space]; remove one of them"
     fixing = flag(name) if place == _COMMAND_LINE else f"the environment variable for {flag(name)}"
-    return f"--space {name}={text}: {fixing} fixes {name}; leave one of the two out"
+    return f"--space {name}={text}: {fixing} fixes {name}; remove one of them"

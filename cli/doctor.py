@@ -1,4 +1,4 @@
-"""`fastnet doctor`: what fastnet finds on this machine, and whether the kernels compute rightly there."""
+"""`fastnet doctor`: a description of the machine, and a test of the kernels on it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 def command(ctx: click.Context, /, data_dir: Path | None, clean: bool, output_format: str) -> None:
     """Describe the machine and test the kernels on it.
 
-    Prints versions, processor, threads, the cache of machine code and the available data sets. Then it compares the
+    Prints versions, processor, threads, the cache of machine code and the available data sets, then compares the
     compiled kernels with a reference in plain NumPy: random numbers, forward, gradients, every update rule, every
     activation, and a whole training. This takes about a second once they are compiled. The exit code is 1 if a
     comparison fails.
@@ -47,7 +47,7 @@ def command(ctx: click.Context, /, data_dir: Path | None, clean: bool, output_fo
 
     cleaned = clean_cache() if clean else None
     if not look().functions:
-        click.echo("Compiling the kernels first, which takes some seconds.", err=True)
+        click.echo("Compiling the kernels first, which takes a few seconds.", err=True)
     checks = self_test()
     found = describe(data_dir)
     if output_format == "json":
@@ -59,7 +59,7 @@ def command(ctx: click.Context, /, data_dir: Path | None, clean: bool, output_fo
 
 
 def document(found: dict[str, Any], checks: list[Check], cleaned: Cleaned | None) -> dict[str, Any]:
-    """Everything the command has to say, for JSON."""
+    """Return all results for JSON."""
     tests = [
         {"name": check.name, "passed": check.passed, "detail": check.detail, "seconds": round(check.seconds, 6)}
         for check in checks
@@ -71,8 +71,8 @@ def document(found: dict[str, Any], checks: list[Check], cleaned: Cleaned | None
 
 
 def lines(found: dict[str, Any], cleaned: Cleaned | None, data_dir: Path | None) -> list[str]:
-    """What was found, one line a subject."""
-    absent = "not here; it would be downloaded" if data_dir is None else f"not in {click.format_filename(data_dir)}"
+    """Describe the machine, one line for each subject."""
+    absent = "not here; downloaded when needed" if data_dir is None else f"not in {click.format_filename(data_dir)}"
     rows, vectors = found["tile"]
     versions = [f"{word} {found[word.lower()]}" for word in ("Python", "NumPy", "Numba", "llvmlite")]
     return [
@@ -89,7 +89,7 @@ def lines(found: dict[str, Any], cleaned: Cleaned | None, data_dir: Path | None)
 
 
 def thread_lines(found: dict[str, Any]) -> list[str]:
-    """How many threads there are for, what limits them, and what divides the work over them."""
+    """Describe the threads, their limits, and the threading layer."""
     text = f"{found['threads']} on {found['cores']} usable cores | {found['threading_layer']}"
     if found["cpu_quota"] is not None:
         text += f" | CPU quota of {found['cpu_quota']:g} cores"
@@ -101,7 +101,7 @@ def thread_lines(found: dict[str, Any]) -> list[str]:
 
 
 def cache_lines(found: dict[str, Any], cleaned: Cleaned | None) -> list[str]:
-    """Where machine code is kept, what is wrong with that place, and what of it is of no use."""
+    """Describe the cache of machine code, its problems, and its outdated parts."""
     cache = found["cache"]
     if cache is None:
         return [line("cache", f"none: {found['no_cache']}, so every start compiles")]
@@ -120,7 +120,7 @@ def cache_lines(found: dict[str, Any], cleaned: Cleaned | None) -> list[str]:
 
 
 def verdict(checks: list[Check]) -> list[str]:
-    """The self-test: a line for each comparison, and the result."""
+    """Describe the self-test: a line for each comparison, and the result."""
     shown = [
         line("self-test" if number == 0 else "", f"{'OK' if check.passed else 'FAILED':7}{check.name}: {check.detail}")
         for number, check in enumerate(checks)
@@ -129,9 +129,9 @@ def verdict(checks: list[Check]) -> list[str]:
     seconds = sum(check.seconds for check in checks)
     if not failed:
         return [*shown, f"OK: the kernels agree with the reference ({seconds:.1f} s)"]
-    return [*shown, f"FAILED: {', '.join(failed)}; do not trust results of this installation"]
+    return [*shown, f"FAILED: {', '.join(failed)}; do not trust the results of this installation"]
 
 
 def line(name: str, text: str) -> str:
-    """A line with the name of its subject in a column of its own."""
+    """Write a line with the name of its subject in a separate column."""
     return f"{name:11}{text}"

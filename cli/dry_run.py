@@ -1,4 +1,4 @@
-"""What a search is going to do, in lines to read: for --dry-run, which also measures, and for --verbose."""
+"""The plan of a search as text: for --verbose, and with a measurement for --dry-run."""
 
 from __future__ import annotations
 
@@ -31,18 +31,14 @@ if TYPE_CHECKING:
     from fastnet.data.dataset import Dataset, Split
 
 START_SECONDS = 2.0
-"""Time of a search that is not training: 1.1 s until the kernels are loaded, 0.7 s for the picture at the end."""
+"""Time of a search in addition to training: 1.1 s until the kernels are loaded, 0.7 s for the picture at the end."""
 MARGIN = 0.3
-"""Relative error of the estimated time to reckon with: five searches of 7 to 18 s took 0.75 to 1.09 of it,
-and their memory was between 6 % less and 6 % more than told."""
+"""Relative error of the estimated time: five searches of 7 to 18 s took 0.75 to 1.09 of it, and their memory was within
+6 % of the estimate."""
 
 
 class Plan:
-    """A search before it runs.
-
-    `split` says which samples validate, where that is given; `folder` is that of a study to continue, None for a new
-    one.
-    """
+    """A search before it runs; `split` overrides its own split, and `folder` is that of a study to continue."""
 
     def __init__(
         self,
@@ -74,28 +70,28 @@ class Plan:
         return [split(y, fraction=config.validation_fraction, seed=config.train.seed)]
 
     def _count_stored(self) -> int:
-        """How many of the trials the study holds already."""
+        """Return the number of trials that the study already has."""
         if self.folder is None or not (self.folder / STUDY_FILE).is_file():
             return 0
         with Study.read(self.folder) as study:
             return int((study.stored_ids() < self.config.trials).sum())
 
 
-def tell_and_measure(plan: Plan, output_format: str) -> None:
-    """Print what the search would do, then what it would take."""
+def print_and_measure(plan: Plan, output_format: str) -> None:
+    """Print the plan, then the memory and the time that it takes."""
     if output_format != "table":
-        raise click.UsageError("--dry-run prints lines to read; leave --format out.")
+        raise click.UsageError("--dry-run prints text only: remove --format.")
     warn_of_doubts(plan.dataset, plan.splits[0])
     engine = LocalThreads(plan.dataset, plan.splits, plan.config)
     tasks = Tasks(plan.config, data_name(plan.dataset, plan.splits), plan.threads, plan.memory)
     engine.load()
-    wave = first_wave(engine, tasks)  # before anything is printed, for it finds out whether the memory suffices
+    wave = first_wave(engine, tasks)  # before anything is printed: it fails if the memory is too small
     for text in itertools.chain(describe(plan), measured(plan, engine, tasks, wave)):
         click.echo(text)
 
 
 def describe(plan: Plan) -> Iterator[str]:
-    """Data, split, network, training, ranges, trials, schedule and study."""
+    """Describe data, split, network, training, ranges, trials, schedule and study."""
     config, data = plan.config, plan.dataset
     yield line(
         "data", f"{data.name}, {data.n_samples:,} samples of {data.n_features} features, {data.n_classes} classes"
@@ -103,7 +99,7 @@ def describe(plan: Plan) -> Iterator[str]:
     yield line("split", split_text(config, plan.splits))
     yield line("network", network_text(plan))
     yield line("training", training_text(config))
-    ranges = [f"{name} {text}" for name, text in config.space.items()] or ["nothing: trials differ by chance alone"]
+    ranges = [f"{name} {text}" for name, text in config.space.items()] or ["nothing: trials differ only by chance"]
     yield from lines("space", ranges)
     yield line("sampler", f"grid of {config.levels} levels" if config.sampler == "grid" else config.sampler)
     yield line("trials", f"{config.trials:,}" + (f", of which {plan.stored:,} are stored" if plan.stored else ""))
@@ -113,7 +109,7 @@ def describe(plan: Plan) -> Iterator[str]:
     if config.final:
         yield line("final", f"the {config.final} best again, {counted(config.repeats, 'fresh seed')} each")
     if config.ensemble_top:
-        yield line("ensemble", f"the {config.ensemble_top} best put together, {config.ensemble}")
+        yield line("ensemble", f"the {config.ensemble_top} best combined, {config.ensemble}")
     yield line("study", "a new folder in studies" if plan.folder is None else click.format_filename(plan.folder))
     yield line("threads", str(plan.threads))
 
@@ -123,13 +119,13 @@ def line(title: str, text: str) -> str:
 
 
 def lines(title: str, texts: Sequence[str]) -> Iterator[str]:
-    """Several lines under one title."""
+    """Write lines under one title."""
     for index, text in enumerate(texts):
         yield line("" if index else title, text)
 
 
 def network_text(plan: Plan) -> str:
-    """Sizes of the layers, as far as they are not searched."""
+    """Describe the sizes of the layers, except searched ones."""
     train, data = plan.config.train, plan.dataset
     if {"hidden", "width", "depth"} & set(plan.config.space):
         return f"{data.n_features}-(searched)-{data.n_classes}"
@@ -138,26 +134,26 @@ def network_text(plan: Plan) -> str:
 
 
 def training_text(config: SearchConfig) -> str:
-    """Optimizer, batches, epochs and seed, and whatever else is not at its default; what is searched is left out."""
+    """Describe optimizer, batches, epochs, seed and changed settings, except searched ones."""
     settings, default = as_settings(config.train), as_settings(TrainConfig(optimizer=config.train.optimizer))
-    told = {"optimizer": "{}", "batch_size": "batch size {}", "epochs": "{} epochs", "seed": "seed {}"}
-    others = [name for name in settings if name not in ("hidden", *told) and settings[name] != default[name]]
-    told |= {name: name.replace("_", " ") + " {}" for name in others}
-    return ", ".join(form.format(settings[name]) for name, form in told.items() if name not in config.space)
+    forms = {"optimizer": "{}", "batch_size": "batch size {}", "epochs": "{} epochs", "seed": "seed {}"}
+    others = [name for name in settings if name not in ("hidden", *forms) and settings[name] != default[name]]
+    forms |= {name: name.replace("_", " ") + " {}" for name in others}
+    return ", ".join(form.format(settings[name]) for name, form in forms.items() if name not in config.space)
 
 
 def split_text(config: SearchConfig, splits: Sequence[Split]) -> str:
-    """How many samples are learnt from and how many validate."""
+    """Describe the numbers of training and validation samples."""
     parts = splits[0]
     text = f"{len(parts.train):,} to train, {len(parts.validation):,} to validate"
     return text if config.folds is None else f"{config.folds} folds, each {text}"
 
 
 def schedule_text(config: SearchConfig) -> Iterator[str]:
-    """Which trials end when, and how many epochs that makes."""
+    """Describe when trials end, and the epochs of all of them."""
     full = config.trials * config.train.epochs * (config.folds or 1)
     if config.pruning == "none":
-        yield f"every trial trains {config.train.epochs} epochs: {full:,} in all"
+        yield f"every trial trains {config.train.epochs} epochs: {full:,} in total"
         return
     yield f"{config.pruning} in packs of {min(config.pack_size, config.trials)} trials"
     schedule = schedule_of(config)
@@ -165,21 +161,21 @@ def schedule_text(config: SearchConfig) -> Iterator[str]:
         alive = survivors(schedule, min(config.pack_size, config.trials))
         steps = ", ".join(f"{n} to epoch {epochs}" for n, epochs in zip(alive, schedule.rungs, strict=True))
         total = trial_epochs(config)
-        yield f"{steps}: {total:,} epochs in all, {total / full:.0%} of those without pruning"
+        yield f"{steps}: {total:,} epochs in total, {total / full:.0%} of those without pruning"
     else:
-        yield f"compared every {counted(config.first_epochs, 'epoch')}: at most {full:,} epochs in all"
+        yield f"compared every {counted(config.first_epochs, 'epoch')}: at most {full:,} epochs in total"
 
 
 def trial_epochs(config: SearchConfig) -> int:
-    """Epochs of all trials; stages begin packs of their own."""
+    """Return the epochs of all trials; each stage begins new packs."""
     return sum(epochs_to_train(config, len(ids)) for ids in stage_ids(config.trials, config.stages))
 
 
 def measured(plan: Plan, engine: LocalThreads, tasks: Tasks, wave: Wave) -> Iterator[str]:
-    """Memory and time, from training the first trials for a moment."""
+    """Describe memory and time, measured by training the first trials for a moment."""
     from fastnet.report import figures, page
 
-    figures.preload()  # what draws belongs to the memory of a search
+    figures.preload()  # the memory of a search includes Matplotlib's
     page.preload(plan.config.trials)
     speed = measure(engine, tasks)
     yield from lines("memory", list(memory_text(wave, speed)))
@@ -187,7 +183,7 @@ def measured(plan: Plan, engine: LocalThreads, tasks: Tasks, wave: Wave) -> Iter
 
 
 def memory_text(wave: Wave, speed: Speed) -> Iterator[str]:
-    """What the packs that train together take by the sizes of their arrays, and the process by what it had in use."""
+    """Describe the memory of packs that train together, by their arrays, and of the process, as measured."""
     text = f"{format_memory(wave.workspaces)} for {counted(wave.threads, 'thread')}"
     if wave.kept:
         text += f" and {format_memory(wave.kept)} for the weights of {counted(wave.trials, 'trial')}"
@@ -195,12 +191,12 @@ def memory_text(wave: Wave, speed: Speed) -> Iterator[str]:
     yield text
     if speed.memory is not None:
         needed, limit = speed.memory + wave.kept, usable_memory()
-        most = "" if limit is None or needed < limit / 2 else f", of {format_memory(limit)} that it may use"
+        most = "" if limit is None or needed < limit / 2 else f", of {format_memory(limit)} available"
         yield f"about {format_memory(needed)} for the whole program with data, kernels and pictures{most}"
 
 
 def time_text(plan: Plan, speed: Speed, threads: int) -> str:
-    """How long it takes, and how that is known."""
+    """Describe the estimated time, and its measurement."""
     config = plan.config
     missing = config.trials - plan.stored
     if not missing:
@@ -211,14 +207,14 @@ def time_text(plan: Plan, speed: Speed, threads: int) -> str:
     seconds = START_SECONDS + epochs / speed.epochs_per_second
     how = f"measured for {speed.seconds:.1f} s on {counted(threads, 'thread')}"
     if not speed.finished:
-        return f"more than {duration(seconds)}, no epoch ended when {how}"
+        return f"more than {duration(seconds)}: no epoch ended when {how}"
     most = "at most" if config.pruning == "median" else "about"
     low, high = (duration(seconds * factor) for factor in (1 - MARGIN, 1 + MARGIN))
     return f"{most} {duration(seconds)}, likely {low} to {high}; {rate_text(speed.epochs_per_second)} epochs/s, {how}"
 
 
 def rate_text(rate: float) -> str:
-    """A rate with about three digits.
+    """Write a rate with about three digits.
 
     >>> rate_text(2890.4), rate_text(54.62), rate_text(0.1234)
     ('2,890', '54.6', '0.123')

@@ -1,4 +1,4 @@
-"""`fastnet evaluate`: how good a saved model is."""
+"""`fastnet evaluate`: accuracy and loss of a saved model."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ from .streams import output_is_the_result
 def command(model: Path, data: str, data_dir: Path | None, part: str | None, output_format: str) -> None:
     """Measure the accuracy and the loss of a saved model.
 
-    MODEL is a file that fastnet train or fastnet search wrote, one network or an ensemble. Without --part the test set
-    of the data is used, if there is one. The data need not have all classes of the model, nor their order.
+    MODEL is a file written by fastnet train or fastnet search, one network or an ensemble. Without --part the test set
+    of the data is used if there is one. The data need not have all classes of the model, nor in the same order.
 
     \b
     Example:

@@ -1,10 +1,9 @@
-"""`fastnet experiment`: the chapter run, measured and drawn."""
+"""`fastnet experiment`: the experiments of the chapter."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,15 +14,13 @@ from fastnet.config.text import parse_count
 
 from .notes import details, note, verbosity_options
 from .options import data_options, default_of, format_option, jobs_option, load_dataset
-from .outputs import check_writable, claim_folder, gone_if_empty
-from .paths import PathType
+from .outputs import check_writable, claim_folder, folder_for
+from .parameters import PathType, TextType
 from .progress import ExperimentDisplay
-from .text_types import TextType
 
 if TYPE_CHECKING:
     from fastnet.experiments import Outcome
 
-FOLDER = Path("experiments")
 ALL = "all"
 
 
@@ -42,7 +39,7 @@ ALL = "all"
     metavar="N|all",
     default=str(default_of(ExperimentConfig, "test_samples")),
     show_default=True,
-    help="Test samples to evaluate after every epoch, evenly spread over the test set.",
+    help="Test samples to evaluate after every epoch, evenly spaced over the test set.",
 )
 @click.option(
     "--seeds",
@@ -81,8 +78,8 @@ def command(
 
     \b
     overfit         seven layers learn 300 images by heart (6.4.1)
-    weight-decay    a penalty on large weights against it (6.4.2)
-    dropout         units dropped at random against it (6.4.3)
+    weight-decay    a penalty on large weights as a remedy (6.4.2)
+    dropout         units dropped at random as a remedy (6.4.3)
     ensemble        ten networks averaged; is dropout roughly the same? (6.4.3)
     data            50 to 4,000 images (6.4.3)
     validation      settings chosen by the test set, and by validation data (6.5.1)
@@ -91,9 +88,9 @@ def command(
     optimizers      update rules (6.1)
     all             all of them, and a page that shows them
 
-    Each experiment reports in two or three sentences what it found and whether the chapter's claim holds here, prints
-    its numbers with their spread over the seeds, and writes its figures (PNG and SVG) and all numbers (JSON). Results
-    do not depend on the number of threads.
+    Each experiment reports its findings in two or three sentences, and whether the chapter's claim holds here. It
+    prints its numbers with their spread over the seeds, and writes figures (PNG and SVG) and all numbers (JSON).
+    Results do not depend on the number of threads.
 
     If the data have no test set, a fifth of the samples is set aside for it.
 
@@ -109,7 +106,7 @@ def command(
     if output is not None:
         check_files(names, output, overwrite=overwrite)
     dataset = load_dataset(data, data_dir, None)
-    with results_folder(output, name) as folder:
+    with folder_for(output, lambda: claim_folder(Path("experiments"), name)) as folder:
         outcomes = run(names, dataset, config, folder, jobs=jobs, output_format=output_format)
         if output_format == "json":
             print_json(outcomes)
@@ -123,7 +120,7 @@ def command(
 
 
 def check_files(names: Sequence[str], folder: Path, *, overwrite: bool) -> None:
-    """Find out before the first experiment whether all results can be written."""
+    """Check before the first experiment that all results can be written."""
     from fastnet.experiments.files import files_of, index_of
 
     index = [index_of(folder)] if len(names) > 1 else []
@@ -131,20 +128,10 @@ def check_files(names: Sequence[str], folder: Path, *, overwrite: bool) -> None:
         check_writable(path, overwrite=overwrite)
 
 
-@contextmanager
-def results_folder(given: Path | None, name: str) -> Iterator[Path]:
-    """The folder of the results, or a new numbered one that goes away again if nothing was written into it."""
-    if given is not None:
-        yield given
-        return
-    with gone_if_empty(claim_folder(FOLDER, name)) as folder:
-        yield folder
-
-
 def run(
     names: Sequence[str], dataset: Any, config: ExperimentConfig, folder: Path, *, jobs: int | None, output_format: str
 ) -> list[Outcome]:
-    """Run experiments; each is written and printed as soon as it is done."""
+    """Run experiments; write and print each as soon as it ends."""
     from fastnet.config.checks import count_threads
     from fastnet.config.searching import as_settings
     from fastnet.experiments import run_each, write
@@ -172,7 +159,7 @@ def run(
 
 
 def outcome_lines(outcome: Outcome, *, first: bool) -> list[str]:
-    """An outcome to read."""
+    """Write an outcome as text."""
     from fastnet.report.outcome import wrapped
 
     lines = [] if first else [""]
@@ -185,7 +172,7 @@ def outcome_lines(outcome: Outcome, *, first: bool) -> list[str]:
 
 
 def claim_lines(outcomes: Sequence[Outcome]) -> list[str]:
-    """Which claims hold, one line each."""
+    """List which claims hold, one line each."""
     from fastnet.report.text import aligned
 
     claims = [(outcome, claim) for outcome in outcomes for claim in outcome.claims]
@@ -195,7 +182,7 @@ def claim_lines(outcomes: Sequence[Outcome]) -> list[str]:
 
 
 def print_json(outcomes: Sequence[Outcome]) -> None:
-    """One object for one experiment; one with a list of them for all."""
+    """Print one object for one experiment, or one with a list of them."""
     import json
 
     documents = [outcome.to_dict() for outcome in outcomes]

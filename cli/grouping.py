@@ -1,4 +1,4 @@
-"""Help in groups: a command with many options shows first those that most people need, then the others by subject."""
+"""Help in groups: the options that most people need first, then the others by subject."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ GROUPS = {
     "Run": ("jobs", "config", "print_config"),
     "Output": ("output", "overwrite", "output_format", "live", "quiet", "verbose"),
 }
-_COLUMN = 24  # of the names; a longer name has a line of its own
+_COLUMN = 24  # width of the names; a longer name gets its own line
 
 
 class GroupedCommand(click.Command):
     """A command whose help lists its options in groups.
 
-    Click's own hook serves: cloup does the same and more, but importing it takes longer than the whole help does.
+    It uses Click's own hook: importing cloup, which does the same and more, takes longer than the whole help.
     """
 
     def __init__(self, *args: Any, first: Sequence[str] = (), **how: Any) -> None:

@@ -1,4 +1,4 @@
-"""Ctrl-C, signals that end programs, and the end of the time given, as a wish to stop: what is done can be kept."""
+"""Ctrl-C, SIGTERM, SIGHUP and the time limit as requests to stop, so that finished work can be kept."""
 
 from __future__ import annotations
 
@@ -11,28 +11,28 @@ from types import FrameType
 from typing import Any, Self
 
 FINALIZER_SECONDS = 0.02
-"""Time after which an interrupt is tried again that came while Python threw an object away."""
+"""Delay before an interrupt that arrived in a finalizer is repeated."""
 
 REPEAT_SECONDS = 1.0
-"""Time in which another SIGTERM or SIGHUP is the same wish: `timeout` and closing terminals send them twice."""
+"""Time in which another SIGTERM or SIGHUP is the same request: `timeout` and closing terminals send them twice."""
 
 WORDS = {"SIGINT": "Interrupted.", "SIGTERM": "Terminated.", "SIGHUP": "The terminal was closed."}
-"""Signals that ask a program to end, where the system has them, and what is printed if nothing was kept."""
+"""Signals that ask a program to end, and the message if nothing was kept."""
 
 _clock = time.monotonic
 _received: list[tuple[signal.Signals, float]] = []
-"""The first signal of the running command and when it came, once there is one."""
-_tried_again: list[int] = []
-"""A signal of our own, which stands for one that came at a bad moment."""
+"""The first signal of the running command and its time, once there is one."""
+_repeated: list[int] = []
+"""Our own repetition of a signal that arrived in a finalizer."""
 
 
 def exit_code() -> int:
-    """The exit code of a command that a signal ended: 130 after Ctrl-C, 143 after SIGTERM, 129 after SIGHUP."""
+    """Return the exit code of a command ended by a signal: 130 for Ctrl-C, 143 for SIGTERM, 129 for SIGHUP."""
     return 128 + _signal()
 
 
 def last_words() -> str:
-    """What is printed if nothing was kept."""
+    """Return the message if nothing was kept."""
     return WORDS[_signal().name]
 
 
@@ -41,7 +41,7 @@ def _signal() -> signal.Signals:
 
 
 def _wanted(*names: str) -> Iterator[signal.Signals]:
-    """Yield the signals that this system has and that are not ignored, as SIGHUP is under `nohup`."""
+    """Yield the signals that exist on this system and are not ignored, as SIGHUP is under `nohup`."""
     for name in names:
         number = getattr(signal, name, None)
         if number is not None and signal.getsignal(number) != signal.SIG_IGN:
@@ -50,7 +50,7 @@ def _wanted(*names: str) -> Iterator[signal.Signals]:
 
 @contextmanager
 def signals_as_interrupts() -> Iterator[None]:
-    """Let SIGTERM and SIGHUP raise KeyboardInterrupt, as Ctrl-C does, while a command runs."""
+    """Let SIGTERM and SIGHUP raise KeyboardInterrupt, like Ctrl-C, while a command runs."""
     _received.clear()
     with _handlers(_interrupt, list(_wanted("SIGTERM", "SIGHUP"))):
         yield
@@ -58,7 +58,7 @@ def signals_as_interrupts() -> Iterator[None]:
 
 @contextmanager
 def _handlers(handle: Callable[[int, FrameType | None], None], numbers: list[signal.Signals]) -> Iterator[None]:
-    """Handle signals while the block runs; in another thread than the main one, where Python has no way to, do not."""
+    """Handle signals while the block runs, but not outside the main thread, where Python cannot."""
     before: dict[signal.Signals, Any] = {}
     try:
         if threading.current_thread() is threading.main_thread():
@@ -71,9 +71,9 @@ def _handlers(handle: Callable[[int, FrameType | None], None], numbers: list[sig
 
 
 def _is_repeated(number: int) -> bool:
-    """Note a signal; return whether it says nothing new."""
-    if _tried_again:
-        _tried_again.clear()
+    """Note a signal; return whether it only repeats the first one."""
+    if _repeated:
+        _repeated.clear()
         return False
     now = _clock()
     if not _received:
@@ -88,7 +88,7 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
 
 
 def _raise(number: int, frame: FrameType | None) -> threading.Timer | None:
-    """Raise KeyboardInterrupt; where Python would print it as a traceback and go on, a moment later."""
+    """Raise KeyboardInterrupt, a moment later if Python runs a finalizer, where it would only print a traceback."""
     if not _in_finalizer(frame):
         raise KeyboardInterrupt
     later = threading.Timer(FINALIZER_SECONDS, _again, (number,))
@@ -97,7 +97,7 @@ def _raise(number: int, frame: FrameType | None) -> threading.Timer | None:
 
 
 def _again(number: int) -> None:
-    _tried_again.append(number)
+    _repeated.append(number)
     main = threading.main_thread().ident
     if hasattr(signal, "pthread_kill") and main is not None:  # a signal of this thread would not wake that one
         signal.pthread_kill(main, number)
@@ -106,10 +106,10 @@ def _again(number: int) -> None:
 
 
 class StopOnInterrupt:
-    """While this context is open and `careful`, a signal only makes calling it return True; a second one interrupts.
+    """While this context is open and `careful`, the first signal only makes calls return True; the second interrupts.
 
-    The signals are Ctrl-C, SIGTERM and SIGHUP. Set `careful` once there is something to keep. Until then, as while the
-    kernels compile, they interrupt at once.
+    The signals are Ctrl-C, SIGTERM and SIGHUP. Set `careful` once there are results to keep; until then, for example
+    while the kernels compile, signals interrupt at once.
     """
 
     def __init__(self) -> None:
@@ -126,7 +126,7 @@ class StopOnInterrupt:
     def __exit__(self, *error: object) -> None:
         if self._later is not None:
             self._later.cancel()
-            _tried_again.clear()
+            _repeated.clear()
         self._handlers.__exit__(None, None, None)
 
     def __call__(self) -> bool:
@@ -149,7 +149,7 @@ def _in_finalizer(frame: FrameType | None) -> bool:
 
 
 class Deadline:
-    """The time of a command, which began when this was made; None for no limit."""
+    """The time limit of a command, counted from the creation of this object; None for no limit."""
 
     def __init__(self, seconds: float | None, *, clock: Callable[[], float] = time.monotonic) -> None:
         self.seconds = seconds
@@ -157,5 +157,5 @@ class Deadline:
         self._began = clock()
 
     def left(self) -> float | None:
-        """Seconds that are left, below 0 once the time is up; None where there is no end."""
+        """Return the seconds left, negative once the time is up; None without a limit."""
         return None if self.seconds is None else self.seconds - (self._clock() - self._began)

@@ -1,4 +1,4 @@
-"""`fastnet search --live`: the address of the page, and what it says at the end."""
+"""`fastnet search --live`: serves the page and prints its address."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def live_view(wanted: bool, folder: Path, metric: str) -> Iterator[LiveView | None]:
-    """Serve the page while the block runs and print its address; without a port the search goes on alone."""
+    """Serve the page while the block runs and print its address; without a port the search runs without it."""
     if not wanted:
         yield None
         return

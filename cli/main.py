@@ -1,4 +1,4 @@
-"""The command group: finds commands when they are asked for, and turns every known failure into one sentence."""
+"""The command group: imports commands on first use, and turns every known failure into a one-line message."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ COMMANDS = (
 
 
 class FastnetGroup(click.Group):
-    """A group whose commands are imported on first use and whose failures are sentences, never tracebacks."""
+    """A group whose commands are imported on first use and whose failures are one-line messages."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -45,16 +45,13 @@ class FastnetGroup(click.Group):
 
 @contextmanager
 def failures_as_sentences(ctx: click.Context) -> Iterator[None]:
-    """The one place where an exception becomes a message and an exit code: 1 for a known failure, 130 for Ctrl-C.
-
-    Other signals that end the command have codes of their own, see `interrupt.exit_code`.
-    """
+    """Turn exceptions into messages and exit codes: 1 for a known failure; for signals see `interrupt.exit_code`."""
     try:
         yield
     except FastnetError as error:
         raise click.ClickException(printable(with_options(str(error)))) from error
     except BrokenPipeError:
-        raise  # whoever read our output has left: Click ends quietly with exit code 1
+        raise  # the reader of our output has left: Click exits quietly with code 1
     except OSError as error:
         raise click.ClickException(printable(described(error))) from error
     except MemoryError as error:
@@ -78,7 +75,7 @@ def cli() -> None:
 
     Results go to standard output, progress and notes to standard error. Exit codes: 0 success; 1 failure, with a
     one-line message on standard error; 2 wrong use of the command line; 130, 143 and 129 stopped by Ctrl-C, SIGTERM and
-    SIGHUP, keeping what was done.
+    SIGHUP, with finished work kept.
 
     Every option can also be set by an environment variable named after its command: FASTNET_TRAIN_EPOCHS=10 is the same
     as fastnet train --epochs 10. An empty variable counts as not set.

@@ -1,4 +1,4 @@
-"""Which option belongs to a field of the library's configurations: the one place that knows where the names differ."""
+"""The options of the fields of the library's configurations; only this module knows where names differ."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def flag(name: str) -> str:
 
 
 def with_options(message: str) -> str:
-    """Write options for the fields that a message of the library names, where a user would not recognise them.
+    """Replace field names in a message of the library by options, where a user would not recognise them.
 
     >>> with_options("folds=1: must be at least 2"), with_options("give the folder as data_dir")
     ('--cv=1: must be at least 2', 'give the folder as --data-dir')

@@ -1,4 +1,4 @@
-"""What is said on standard error besides errors, and how much of it: --quiet and --verbose."""
+"""Messages on standard error other than errors, and the options --quiet and --verbose."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
@@ -14,21 +14,20 @@ from fastnet.errors import FastnetWarning
 from fastnet.files import NO_CURRENT_FOLDER, current_folder_exists
 
 from .naming import with_options
+from .parameters import Command
 from .tables import printable
-
-Command = TypeVar("Command", bound=Callable[..., Any])
 
 QUIET, NORMAL, VERBOSE = -1, 0, 1
 _KEY = "fastnet.verbosity"
 
 
 def verbosity_options(text: str = "") -> Callable[[Command], Command]:
-    """Add ``--quiet``, and ``--verbose`` unless `text`, which says what it adds, is empty."""
+    """Add ``--quiet``, and ``--verbose`` with the help `text` unless that is empty."""
 
     def decorate(command: Command) -> Command:
         if text:
             command = _option("--verbose", "-v", VERBOSE, text)(command)
-        return _option("--quiet", "-q", QUIET, "Print results and errors only.")(command)
+        return _option("--quiet", "-q", QUIET, "Print only results and errors.")(command)
 
     return decorate
 
@@ -38,26 +37,26 @@ def _option(name: str, short: str, value: int, text: str) -> Callable[[Command],
         if not given:
             return
         if ctx.meta.get(_KEY, value) != value:
-            raise click.UsageError("--quiet and --verbose contradict each other; leave one of the two out.", ctx)
+            raise click.UsageError("--quiet and --verbose contradict each other: remove one of them.", ctx)
         ctx.meta[_KEY] = value
 
     return click.option(name, short, is_flag=True, expose_value=False, callback=remember, help=text)
 
 
 def verbosity() -> int:
-    """How much the running command says: QUIET, NORMAL or VERBOSE."""
+    """Return the verbosity of the running command: QUIET, NORMAL or VERBOSE."""
     context = click.get_current_context(silent=True)
     return NORMAL if context is None else int(context.meta.get(_KEY, NORMAL))
 
 
 def note(text: str) -> None:
-    """Say something on standard error, unless --quiet."""
+    """Print a message on standard error, unless --quiet."""
     if verbosity() > QUIET:
         click.echo(text, err=True)
 
 
 def details(lines: Iterable[str]) -> None:
-    """Say what only --verbose wants to hear."""
+    """Print lines on standard error if --verbose."""
     if verbosity() >= VERBOSE:
         for line in lines:
             click.echo(line, err=True)
@@ -65,7 +64,7 @@ def details(lines: Iterable[str]) -> None:
 
 @contextmanager
 def warnings_as_notes() -> Iterator[None]:
-    """Print each different `FastnetWarning` of the block once, as a note; other warnings are left to Python."""
+    """Print each distinct `FastnetWarning` of the block once, as a note; Python handles other warnings."""
     seen: set[str] = set()
     with warnings.catch_warnings():
         warnings.simplefilter("always", FastnetWarning)
@@ -83,7 +82,7 @@ def warnings_as_notes() -> Iterator[None]:
 
 
 def described(error: OSError) -> str:
-    """A failure of the file system as a sentence."""
+    """Describe a failure of the file system in one line."""
     reason = error.strerror or str(error) or type(error).__name__
     if isinstance(error, FileNotFoundError) and not current_folder_exists():
         reason = NO_CURRENT_FOLDER

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -15,14 +15,11 @@ from fastnet.config.training import DROPOUT_SCALINGS, LEARNING_RATES, OPTIMIZERS
 
 from .completion import complete_data
 from .naming import flag
-from .paths import PathType
-from .text_types import TextType
+from .parameters import Command, PathType, TextType
 
 if TYPE_CHECKING:
     from fastnet.data.dataset import Dataset
     from fastnet.data.samples import Samples
-
-Command = TypeVar("Command", bound=Callable[..., Any])
 
 DEFAULT_DATA = "mnist5k"
 
@@ -59,7 +56,7 @@ _SETTINGS: dict[str, tuple[Any, str]] = {
 
 
 def default_of(config: type[Any], name: str) -> Any:
-    """The default of a configuration's field, in the form that its option takes."""
+    """Return the default of a configuration's field in the form of its option."""
     value = getattr(config(), name)
     written = {"hidden": format_hidden, "dropout": format_dropout}
     return written[name](value) if name in written else value
@@ -69,10 +66,7 @@ def training_options(
     *, only: Collection[str] = tuple(_SETTINGS), without: Collection[str] = (),
     searched: Mapping[str, str] | None = None,
 ) -> Callable[[Command], Command]:  # fmt: skip
-    """One option for each field of `TrainConfig`.
-
-    `searched` names those that have a range instead of a default.
-    """
+    """Add an option for each field of `TrainConfig`; those of `searched` have a range instead of a default."""
     names = [name for name in _SETTINGS if name in only and name not in without]
 
     def decorate(command: Command) -> Command:
@@ -92,7 +86,7 @@ def _setting(name: str, searched: str | None) -> Callable[[Command], Command]:
     shown: bool | str = default is not None
     if name == "learning_rate":  # its default depends on another option
         default, shown = None, "; ".join(f"{rate:g} with {', '.join(names)}" for rate, names in optimizers_by_rate())
-    if name == "init":  # and so does this one
+    if name == "init":  # this one, too
         others = " and ".join(activation for activation, init in INIT_OF.items() if init == "xavier")
         default, shown = None, f"he, but xavier with {others}"
     metavar = {"hidden": "WIDTHS", "dropout": "RATIO"}.get(name)
@@ -100,13 +94,13 @@ def _setting(name: str, searched: str | None) -> Callable[[Command], Command]:
 
 
 def optimizers_by_rate() -> list[tuple[float, list[str]]]:
-    """Each default learning rate with the optimizers that have it."""
+    """Return each default learning rate with its optimizers."""
     rates = sorted(set(LEARNING_RATES.values()), reverse=True)
     return [(rate, [name for name, own in LEARNING_RATES.items() if own == rate]) for rate in rates]
 
 
 def data_dir_option(command: Command) -> Command:
-    """Where image sets are: `--data-dir`."""
+    """Add `--data-dir`."""
     return click.option(
         "--data-dir",
         type=PathType(),
@@ -117,7 +111,7 @@ def data_dir_option(command: Command) -> Command:
 
 
 def data_options(command: Command) -> Command:
-    """Which data: `--data` and `--data-dir`."""
+    """Add `--data` and `--data-dir`."""
     command = data_dir_option(command)
     return click.option(
         "--data",
@@ -130,7 +124,7 @@ def data_options(command: Command) -> Command:
 
 
 def samples_option(shown: str) -> Callable[[Command], Command]:
-    """How many of the first training samples to use: `--samples`, 0 standing for all."""
+    """Add `--samples`; 0 means all."""
     return click.option(
         "--samples",
         type=TextType(lambda text: parse_count(text, "all", of="samples") or 0),
@@ -141,13 +135,13 @@ def samples_option(shown: str) -> Callable[[Command], Command]:
 
 
 def shown_samples(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """The value of `samples_option` as it is written."""
+    """Return the value of `samples_option` in its written form."""
     samples = settings["samples"]
     return {"samples": "all" if samples == 0 else samples}
 
 
 def validation_option(command: Command) -> Command:
-    """How much is set aside: `--validation-fraction`."""
+    """Add `--validation-fraction`."""
     return click.option(
         "--validation-fraction",
         type=float,
@@ -158,7 +152,7 @@ def validation_option(command: Command) -> Command:
 
 
 def jobs_option(command: Command) -> Command:
-    """How many threads: `--jobs`; results do not depend on it."""
+    """Add `--jobs`."""
     return click.option(
         "--jobs",
         "-j",
@@ -169,7 +163,7 @@ def jobs_option(command: Command) -> Command:
 
 
 def load_dataset(data: str, data_dir: Path | None, samples: int | None) -> Dataset:
-    """Load what `data_options` and `samples_option` say, with the progress of a download on standard error."""
+    """Load the data of `data_options` and `samples_option`, with the progress of a download on standard error."""
     from fastnet.data.dataset import take_first
     from fastnet.data.registry import load
 
@@ -181,7 +175,7 @@ def load_dataset(data: str, data_dir: Path | None, samples: int | None) -> Datas
 
 
 def load_part(data: str, data_dir: Path | None, part: str | None, *, labels: bool) -> Samples:
-    """Load the samples that `data_options` and `part_option` mean, as `load_dataset` does; with labels if needed."""
+    """Load the samples of `data_options` and `part_option`, as `load_dataset` does, with labels if needed."""
     from fastnet.data.registry import load_samples
 
     from .progress import DownloadDisplay
@@ -191,21 +185,21 @@ def load_part(data: str, data_dir: Path | None, part: str | None, *, labels: boo
 
 
 def model_argument(command: Command) -> Command:
-    """The model file that a command reads."""
+    """Add the model file that a command reads."""
     return click.argument("model", type=PathType())(command)
 
 
 def part_option(command: Command) -> Command:
-    """Which samples: `--part`."""
+    """Add `--part`."""
     return click.option(
         "--part",
         type=click.Choice(("test", "train")),
-        help="Which samples of the data.  [default: the test set if there is one, else all]",
+        help="Which samples of the data to use.  [default: the test set if there is one, else all]",
     )(command)
 
 
 def output_options(text: str) -> Callable[[Command], Command]:
-    """Where to write: `--output`, and `--overwrite` to replace what is there."""
+    """Add `--output` with the help `text`, and `--overwrite`."""
 
     def decorate(command: Command) -> Command:
         command = click.option(
@@ -217,7 +211,7 @@ def output_options(text: str) -> Callable[[Command], Command]:
 
 
 def format_option(text: str, *choices: str) -> Callable[[Command], Command]:
-    """Add ``--format`` with the given choices, the first the default."""
+    """Add `--format` with the given choices, the first being the default."""
     return click.option(
         "--format", "output_format", type=click.Choice(choices), default=choices[0], show_default=True, help=text
     )

@@ -1,4 +1,4 @@
-"""Where results go: file names that are free, and never a file replaced that nobody said to replace."""
+"""Files for results: free names, and no file replaced without permission."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from fastnet.errors import FastnetError
 from fastnet.files import as_path
 
 LONGEST_STEM = 120
-"""Bytes of a data set's name in a file name: with a number and an ending it fits into any file system."""
+"""Most bytes of a data set's name in a file name: with a number and a suffix it fits into any file system."""
 
 
 def check_folder(folder: Path) -> None:
-    """Raise `OSError` if the folder cannot be made, or does not take files; nothing is left of the attempt."""
+    """Raise `OSError` if the folder cannot be created or written to; leaves nothing behind."""
     with _made(as_path(folder, "folder")) as made:
         try:
             tempfile.TemporaryFile(dir=made).close()
@@ -27,7 +27,7 @@ def check_folder(folder: Path) -> None:
 
 @contextmanager
 def _made(folder: Path) -> Iterator[Path]:
-    """Make a folder for the time of the block; those that were not there before are gone afterwards."""
+    """Create a folder for the time of the block; remove the folders created afterwards."""
     new = []
     try:
         for path in (*reversed(folder.parents), folder):
@@ -42,10 +42,10 @@ def _made(folder: Path) -> Iterator[Path]:
 
 
 def check_writable(path: Path, *, overwrite: bool) -> None:
-    """Find out before the work starts whether its result can be written to `path`.
+    """Check before the work starts that its result can be written to `path`.
 
-    Raises `FastnetError` if the file exists and `overwrite` is false, and `OSError` if its folder does not take files,
-    or none of that name: too long, or with characters that this file system refuses.
+    Raises `FastnetError` if the file exists and `overwrite` is false, and `OSError` if its folder cannot be written to,
+    or its name is too long or has characters that the file system rejects.
     """
     path = as_path(path, "path")
     if path.is_dir():
@@ -62,22 +62,28 @@ def check_writable(path: Path, *, overwrite: bool) -> None:
 
 
 def claim_file(folder: Path, name: str, suffix: str) -> Path:
-    """Make an empty file with the first free number, such as models/mnist-1.safetensors."""
+    """Create an empty file with the first free number, such as models/mnist-1.safetensors."""
+    return _claim(folder, file_stem(name), suffix, lambda path: path.open("x").close())
+
+
+def claim_folder(parent: Path, stem: str) -> Path:
+    """Create an empty folder with the first free number, such as experiments/overfit-1."""
+    return _claim(parent, stem, "", Path.mkdir)
+
+
+def _claim(folder: Path, stem: str, suffix: str, create: Callable[[Path], None]) -> Path:
     folder = as_path(folder, "folder")
     folder.mkdir(parents=True, exist_ok=True)
-    stem = file_stem(name)
     for number in itertools.count(1):
-        path = folder / f"{stem}-{number}{suffix}"
-        try:
-            path.open("x").close()
-        except FileExistsError:
-            continue
-        return path
+        with suppress(FileExistsError):
+            path = folder / f"{stem}-{number}{suffix}"
+            create(path)
+            return path
     raise AssertionError("unreachable")
 
 
 def file_stem(name: str) -> str:
-    """A name of data as the beginning of a file name: any name serves, and it stays visible and short.
+    """Return the beginning of a file name for any name of data; it is visible and short.
 
     >>> file_stem("mnist"), file_stem(".hidden"), file_stem("a/b:c\\n"), file_stem("")
     ('mnist', 'hidden', 'a_b_c_', 'data')
@@ -87,10 +93,7 @@ def file_stem(name: str) -> str:
 
 
 def rescue(name: str, write: Callable[[Path], None]) -> Path | None:
-    """Write a result into a new folder for temporary files, where its own place takes it no more.
-
-    Returns its path, or None if nothing can be written there either.
-    """
+    """Write a result that its own folder rejects into a new temporary folder; return its path, or None on failure."""
     try:
         path = Path(tempfile.mkdtemp(prefix="fastnet-")) / name
         write(path)
@@ -100,25 +103,11 @@ def rescue(name: str, write: Callable[[Path], None]) -> Path | None:
 
 
 @contextmanager
-def gone_if_empty(folder: Path) -> Iterator[Path]:
-    """Take a new folder away again after the block if nothing was written into it."""
+def folder_for(given: Path | None, new: Callable[[], Path]) -> Iterator[Path]:
+    """Yield the given folder, or a new one that is removed after the block if nothing was written into it."""
+    folder = new() if given is None else given
     try:
         yield folder
     finally:
-        if not any(folder.iterdir()):
+        if given is None and not any(folder.iterdir()):
             folder.rmdir()
-
-
-def claim_folder(parent: Path, stem: str) -> Path:
-    """Make an empty folder with the first free number, such as experiments/overfit-1."""
-    parent = as_path(parent, "folder")
-    for number in itertools.count(1):
-        folder = parent / f"{stem}-{number}"
-        try:
-            folder.mkdir(parents=True)
-        except FileExistsError:
-            if not parent.is_dir():
-                raise
-            continue
-        return folder
-    raise AssertionError("unreachable")

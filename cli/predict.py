@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 @part_option
 @click.option("--probabilities", is_flag=True, help="Add the probability of each class.")
 @verbosity_options()
-@format_option("CSV with a heading, or one JSON object a line.", "csv", "json")
+@format_option("CSV with a header, or one JSON object per line.", "csv", "json")
 @output_options("Write to this file instead of standard output.")
 def command(
     model: Path,
@@ -41,8 +41,8 @@ def command(
 ) -> None:
     """Print the most probable class of every sample.
 
-    MODEL is a file that fastnet train or fastnet search wrote, one network or an ensemble. Without --part the test set
-    of the data is used, if there is one. The data need no labels.
+    MODEL is a file written by fastnet train or fastnet search, one network or an ensemble. Without --part the test set
+    of the data is used if there is one. The data need no labels.
 
     \b
     Example:
@@ -59,7 +59,8 @@ def command(
     samples = load_part(data, data_dir, part, labels=False)
     trained.check_fits(samples)
     rows = list(prediction_rows(trained.predict_proba(samples.x), trained.class_names, probabilities=probabilities))
-    text = as_csv(map(flat, rows)) if output_format == "csv" else as_json_lines(rows)
+    lines = (json.dumps(row, ensure_ascii=False) for row in rows)
+    text = as_csv(map(flat, rows)) if output_format == "csv" else "\n".join(lines)
     if output is None:
         click.echo(text)
     else:
@@ -68,7 +69,7 @@ def command(
 
 
 def prediction_rows(table: FloatArray, names: tuple[str, ...], *, probabilities: bool) -> Iterator[dict[str, Any]]:
-    """One row for each sample: its number from 0, its class and, if wanted, the probability of every class."""
+    """Yield a row for each sample: its number from 0, its class and, if wanted, the probability of every class."""
     for number, row in enumerate(table):
         entry: dict[str, Any] = {"sample": number, "label": names[int(row.argmax())]}
         if probabilities:
@@ -77,11 +78,6 @@ def prediction_rows(table: FloatArray, names: tuple[str, ...], *, probabilities:
 
 
 def flat(row: dict[str, Any]) -> dict[str, Any]:
-    """The row with a column for each probability."""
+    """Return the row with a column for each probability."""
     rest = {name: value for name, value in row.items() if name != "probabilities"}
     return rest | {f"p({name})": p for name, p in row.get("probabilities", {}).items()}
-
-
-def as_json_lines(rows: list[dict[str, Any]]) -> str:
-    """One JSON object a line."""
-    return "\n".join(json.dumps(row, ensure_ascii=False) for row in rows)

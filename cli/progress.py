@@ -1,4 +1,4 @@
-"""Progress on standard error: what is shown, and how often; `screen` draws it."""
+"""The contents and the pace of progress on standard error; `screen` draws it."""
 
 from __future__ import annotations
 
@@ -18,24 +18,18 @@ if TYPE_CHECKING:
     from fastnet.tuning.run.result import Progress
 
 LINE_SECONDS, LONGEST_PAUSE = 5.0, 60.0
-"""Time between two plain lines at first, and after twenty minutes."""
+"""Time between plain lines at first, and after twenty minutes."""
 DRAW_SECONDS = 0.1
-"""Time between two drawings of the bar."""
+"""Time between drawings of the bar."""
 SPARKS = 20
-"""Columns of the curve of the best."""
-COMPILING = (
-    Part("compiling the kernels", style="bold"),
-    Part(", or loading them where they are in the cache", 1, joint=""),
-)
+"""Columns of the curve of the best value."""
+COMPILING = (Part("compiling the kernels", style="bold"), Part(", or loading them from the cache", 1, joint=""))
 CHOOSING = (Part("training the best again on fresh seeds", style="bold"), Part(", then the one to keep", 1, joint=""))
-ENSEMBLING = (Part("training the best again to put them together", style="bold"),)
+ENSEMBLING = (Part("training the best again to combine them", style="bold"),)
 
 
 class Display:
-    """Decides how often progress is shown.
-
-    Nothing is shown again before its time has passed, except what is `urgent`.
-    """
+    """Limits how often progress is shown; only `urgent` progress is shown at once."""
 
     def __init__(self, title: str, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._title = title
@@ -59,14 +53,14 @@ class Display:
             self._drawing.show(self._title, done, total, details, pace)
 
     def _pause(self, now: float) -> float:
-        """Time between two lines: a night of them is to be read in the morning."""
+        """Return the time between two lines: those of a whole night should be readable in the morning."""
         return DRAW_SECONDS if self._drawing.live else min(LONGEST_PAUSE, max(LINE_SECONDS, (now - self._began) / 20))
 
 
 class SearchDisplay(Display):
-    """Trials done, the best so far and how it rose, stage and rung, trials per second and the time left.
+    """Shows trials done, the best value and its course, stage and rung, trials per second and the time left.
 
-    `time_left` returns the seconds that --timeout leaves, None without one.
+    `time_left` returns the seconds left of --timeout, None without it.
     """
 
     def __init__(
@@ -104,7 +98,6 @@ class SearchDisplay(Display):
         self._ended, self._compiling = ended, False
 
     def _details(self, state: Progress) -> list[Part]:
-
         best = "-" if state.best is None else self._metric.text(state.best)
         parts = [Part(f"best val {self._metric.short}:{best}", style="bold")]
         if self._drawing.live:
@@ -124,7 +117,7 @@ class SearchDisplay(Display):
 
 
 class BestSoFar:
-    """The best value after each number of trials, kept where it changed."""
+    """The best value after each number of trials, stored where it changed."""
 
     def __init__(self) -> None:
         self._steps: list[tuple[int, float]] = []
@@ -137,7 +130,7 @@ class BestSoFar:
             self._steps.append((done, best))
 
     def along(self, n: int) -> list[float]:
-        """The best value at `n` moments, evenly spread from the first one known to the last trial."""
+        """Return the best value at `n` moments, evenly spaced from the first value to the last trial."""
         if not self._steps:
             return []
         begin = self._steps[0][0]
@@ -151,7 +144,7 @@ class BestSoFar:
 
 
 class TrainDisplay(Display):
-    """Epochs done, how the last one went, on average over several networks, and the time left."""
+    """Shows epochs done, the scores and losses of the last one, averaged over networks, and the time left."""
 
     def __init__(
         self, epochs: int, stop: StopOnInterrupt, *, networks: int = 1, clock: Callable[[], float] = time.monotonic
@@ -177,7 +170,7 @@ class TrainDisplay(Display):
 
 
 class ExperimentDisplay(Display):
-    """Networks trained so far for the running experiment, and which of them all it is."""
+    """Shows the networks trained for the running experiment, and its number."""
 
     def __init__(self, total: int, *, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__("networks", clock=clock)
@@ -195,13 +188,13 @@ class ExperimentDisplay(Display):
         self.show(state.done, state.total, details, [Part(duration(state.elapsed_seconds))], urgent=new)
 
     def clear(self) -> None:
-        """Take the bar away, so that something can be printed; the next call of `show` draws it again."""
+        """Remove the bar, so that something can be printed; the next call of `show` draws it again."""
         self._drawing.close()
         self._drawing = drawing()
 
 
 class DownloadDisplay(Display):
-    """Megabytes received of a file; a size that the server does not state is shown as what has arrived so far."""
+    """Shows the megabytes received of a file; a size unknown to the server is shown as those received so far."""
 
     def __init__(self) -> None:
         super().__init__("download (MB)")
@@ -212,7 +205,7 @@ class DownloadDisplay(Display):
 
 
 def scored(part: str, value: float) -> str:
-    """Write a score as the command line shows it.
+    """Write a score of a part of the data.
 
     >>> scored("val", 0.8), scored("test", 0.98125)
     ('val acc:0.80', 'test acc:0.9812')

@@ -1,4 +1,4 @@
-"""`fastnet report`: write the report of a study again."""
+"""`fastnet report`: writes the report of a study again."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from .studies import study_argument
 
 @click.command(name="report")
 @study_argument
-@click.option("--open", "show", is_flag=True, allow_from_autoenv=False, help="Show it in the browser.")
+@click.option("--open", "show", is_flag=True, allow_from_autoenv=False, help="Open it in the browser.")
 @output_options("Write to this file instead of report.html in the folder of the study.")
 @verbosity_options()
 def command(folder: Path, show: bool, output: Path | None, overwrite: bool) -> None:
     """Write the report of a study.
 
     DIR is the folder of the study. The report is a single page of HTML that works in any browser and loads nothing from
-    a network. A search writes it when it ends; this command writes it again, also while a search is running or after it
-    was stopped.
+    a network. A search writes it at its end; this command writes it at any time, also while a search is running or
+    after it was stopped.
 
     \b
     Example:
@@ -38,12 +38,7 @@ def command(folder: Path, show: bool, output: Path | None, overwrite: bool) -> N
     path = write_report(folder, output, commands=commands)
     note(f"report: {click.format_filename(path)}")
     if show:
-        open_in_browser(path)
+        import webbrowser
 
-
-def open_in_browser(path: Path) -> None:
-    """Show a file in the user's browser, or say that there is none."""
-    import webbrowser
-
-    if not webbrowser.open(path.resolve().as_uri()):
-        note(f"No browser could be started; open {click.format_filename(path)} in one.")
+        if not webbrowser.open(path.resolve().as_uri()):
+            note(f"No browser could be started; open {click.format_filename(path)} yourself.")

@@ -1,4 +1,4 @@
-"""The forms in which a search is printed besides the book's list: JSON, CSV and the closing line."""
+"""The results of a search as text, JSON and CSV."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ if TYPE_CHECKING:
     from fastnet.tuning import SearchResult, TrialResult
 
 SCHEMA_VERSION = 1
-"""Raised when a field of the JSON output is renamed, removed or changes its meaning."""
+"""Increased when a field of the JSON output is renamed, removed or changes its meaning."""
 
 
 def trial_rows(result: SearchResult) -> list[dict[str, Any]]:
-    """One row for each trial, best first and diverged ones last."""
+    """Return a row for each trial, best first and diverged ones last."""
     from fastnet.report.listing import to_rows
 
     return to_rows(result.trials.iterate(curves=True, order="best"))
 
 
 def as_csv(rows: Iterable[Mapping[str, Any]]) -> str:
-    """Rows of equal names as CSV with a heading; None is an empty field."""
+    """Write rows of equal names as CSV with a header; None is an empty field."""
     table = list(rows)
     text = io.StringIO()
     writer = csv.DictWriter(text, fieldnames=list(table[0]) if table else [], lineterminator="\n")
@@ -41,13 +41,13 @@ def as_csv(rows: Iterable[Mapping[str, Any]]) -> str:
 
 
 def as_json(document: Mapping[str, Any]) -> str:
-    """One JSON object on one line, without NaN and infinity; bytes of names that are no text become escapes."""
+    """Write one JSON object on one line, without NaN and infinity; undecodable bytes of names become escapes."""
     text = json.dumps({"schema_version": SCHEMA_VERSION, **document}, ensure_ascii=False, allow_nan=False)
     return text.encode(errors="backslashreplace").decode()
 
 
 def search_document(result: SearchResult, folder: Path, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Everything a search has to say, curves excepted: they are in the study."""
+    """Return all results of a search except the curves, which are in the study."""
     return {
         "settings": settings,
         "study": click.format_filename(folder),
@@ -68,7 +68,7 @@ def search_document(result: SearchResult, folder: Path, settings: Mapping[str, A
 
 
 def search_lines(result: SearchResult, folder: Path, best: Sequence[TrialResult], metric: str) -> Iterator[str]:
-    """The outcome of a search as text: stages, the best trials in the book's form, ranges to go on with, the choice."""
+    """Yield the outcome as text: stages, the best trials in the book's form, recommendation, choice, ensemble."""
     from fastnet.report.listing import format_best
     from fastnet.report.outcome import format_ensemble, format_final, format_recommendation, format_stage
 
@@ -88,7 +88,7 @@ def search_lines(result: SearchResult, folder: Path, best: Sequence[TrialResult]
 
 
 def next_lines(result: SearchResult, folder: Path, epochs: int) -> Iterator[str]:
-    """The command of another round, where one is promising."""
+    """Yield the command of another round, if one is promising."""
     following = (result.recommendation or {}).get("next")
     if following is None or result.interrupted:
         return
@@ -99,7 +99,7 @@ def next_lines(result: SearchResult, folder: Path, epochs: int) -> Iterator[str]
 
 
 def kept_lines(kept: Mapping[str, Any] | None, folder: Path) -> Iterator[str]:
-    """The network that was kept, and the one use of the test set."""
+    """Yield the network that was kept, and its use of the test set."""
     if kept is None:
         return
     from fastnet.report.words import KEPT
@@ -113,7 +113,7 @@ def kept_lines(kept: Mapping[str, Any] | None, folder: Path) -> Iterator[str]:
 
 
 def ensemble_lines(document: Mapping[str, Any], folder: Path) -> Iterator[str]:
-    """The figures of the ensemble on the test set, and where it is."""
+    """Yield the figures of the ensemble on the test set, and its file."""
     if document[score_name("test")] is not None:
         yield f"{scored('test', document[score_name('test')])}, test loss:{document['test_loss']:.4f}"
     yield from test_use_lines(document)
@@ -121,7 +121,7 @@ def ensemble_lines(document: Mapping[str, Any], folder: Path) -> Iterator[str]:
 
 
 def shortened_lines(document: Mapping[str, Any], folder: Path) -> Iterator[str]:
-    """What there was too little time for, and the command that makes up for it."""
+    """Yield the parts that there was no time for, and the command that completes them."""
     from fastnet.report.text import counted
 
     made = document.get("shortened")
@@ -133,13 +133,13 @@ def shortened_lines(document: Mapping[str, Any], folder: Path) -> Iterator[str]:
         done = f"{counted(made['candidates'], 'candidate')} with {counted(made['repeats'], 'seed')} each, of "
         done += f"{document['wanted']} with {document['repeats']}"
         if "epochs" in made:
-            done += f", and for {counted(made['epochs'], 'epoch')} of the network that was kept"
-    yield f"There was time for {done}; for all of them:"
+            done += f", and for {counted(made['epochs'], 'epoch')} of the network kept"
+    yield f"There was time for {done}; for all of them, run:"
     yield f"  {study_command(folder, '--finish')}"
 
 
 def test_use_lines(document: Mapping[str, Any]) -> Iterator[str]:
-    """A warning where the test set was used more than once."""
+    """Yield a warning if the test set was used more than once."""
     if document.get("test_uses", 0) > 1:
         from fastnet.report.words import uses_of_test_set
 
@@ -147,7 +147,7 @@ def test_use_lines(document: Mapping[str, Any]) -> Iterator[str]:
 
 
 def closing_line(result: SearchResult, folder: Path) -> str:
-    """How much was done, how fast, and where it is kept."""
+    """Summarise number, speed and folder of the trials in one line."""
     diverged = result.count("diverged")
     counts = f"{result.new_trials} new" + (f", {diverged} diverged" if diverged else "")
     trials = f"{len(result.trials)} trial" + ("" if len(result.trials) == 1 else "s")

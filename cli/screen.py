@@ -1,13 +1,13 @@
-"""How progress is drawn: a bar with a line under it on a terminal, plain lines everywhere else, nothing with --quiet.
+"""Draws progress: a bar with a line below it on a terminal, plain lines elsewhere, nothing with --quiet.
 
-Whatever does not fit into the terminal is left out, the least important first; a line never wraps.
+Parts that do not fit into the terminal are left out, the least important first; a line never wraps.
 """
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
@@ -24,7 +24,7 @@ NARROWEST_BAR, WIDEST_BAR = 8, 40
 
 
 class Part(NamedTuple):
-    """One thing to show; those of the highest rank are the first to be left out of a narrow line."""
+    """A part of a line; those of the highest rank are the first to be left out."""
 
     text: str
     rank: int = 0
@@ -32,21 +32,20 @@ class Part(NamedTuple):
     joint: str = " | "
 
 
-class Drawing(Protocol):
-    """Somewhere to show how far the work is."""
+class Drawing:
+    """Shows nothing, for --quiet."""
 
-    live: bool
+    live = False
 
-    def show(self, title: str, done: int, total: int, details: Sequence[Part], pace: Sequence[Part]) -> None: ...
+    def show(self, title: str, done: int, total: int, details: Sequence[Part], pace: Sequence[Part]) -> None:
+        pass
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        pass
 
 
-class Bar:
-    """Title, count, bar and pace in one line, the details in a second one; redrawn by rich only when something changes.
-
-    There is no thread that draws.
-    """
+class Bar(Drawing):
+    """Title, count, bar and pace in one line, details in a second one; drawn by rich in this thread, only on change."""
 
     live = True
 
@@ -70,47 +69,30 @@ class Bar:
         from rich.text import Text
 
         width = self._console.width
-        beside = fit(pace, width - len(count) - 1)
-        room = min(width - len(count) - 2 - length(beside), WIDEST_BAR)
+        right = fit(pace, width - len(count) - 1)
+        room = min(width - len(count) - 2 - length(right), WIDEST_BAR)
         first = Table.grid(padding=(0, 1, 0, 0), pad_edge=False)
         cells: list[Text | ProgressBar] = [Text(count[:width])]
         if room >= NARROWEST_BAR:
             cells.append(ProgressBar(total=max(total, 1), completed=done, width=room))
-        if beside:
-            cells.append(_styled(beside))
+        if right:
+            cells.append(_styled(right))
         first.add_row(*cells)
         return Group(first, _styled(fit(details, width)))
 
 
-class Lines:
-    """One line a message, without control characters."""
-
-    live = False
+class Lines(Drawing):
+    """Plain lines without control characters."""
 
     def show(self, title: str, done: int, total: int, details: Sequence[Part], pace: Sequence[Part]) -> None:
         click.echo(join([Part(f"{title} {done}/{total}"), *details, *pace]), err=True)
 
-    def close(self) -> None:
-        pass
-
-
-class Nothing:
-    """What --quiet shows."""
-
-    live = False
-
-    def show(self, title: str, done: int, total: int, details: Sequence[Part], pace: Sequence[Part]) -> None:
-        pass
-
-    def close(self) -> None:
-        pass
-
 
 def drawing() -> Drawing:
-    """The way to show progress on standard error as it is now."""
+    """Return the drawing for standard error as it is now."""
     if verbosity() <= QUIET:
-        return Nothing()
-    if sys.stderr.isatty():  # rich knows what TERM, NO_COLOR, FORCE_COLOR and TTY_INTERACTIVE ask for
+        return Drawing()
+    if sys.stderr.isatty():  # rich follows TERM, NO_COLOR, FORCE_COLOR and TTY_INTERACTIVE
         from rich.console import Console
 
         console = Console(stderr=True)
@@ -120,7 +102,7 @@ def drawing() -> Drawing:
 
 
 def fit(parts: Sequence[Part], width: int) -> list[Part]:
-    """Leave out parts, those of the highest rank first and of these the last, until the rest fits into `width`.
+    """Leave out parts, the highest rank first and of these the last, until the rest fits into `width`.
 
     >>> [part.text for part in fit([Part("best 0.83"), Part("rung 1/4", 2), Part("stage 1/3", 1)], 22)]
     ['best 0.83', 'stage 1/3']
@@ -133,7 +115,7 @@ def fit(parts: Sequence[Part], width: int) -> list[Part]:
 
 
 def join(parts: Sequence[Part]) -> str:
-    """The parts as one text.
+    """Join parts to one text.
 
     >>> join([Part("best 0.83"), Part("▁▄█", joint=" "), Part("rung 1/4")])
     'best 0.83 ▁▄█ | rung 1/4'
@@ -142,7 +124,7 @@ def join(parts: Sequence[Part]) -> str:
 
 
 def length(parts: Sequence[Part]) -> int:
-    """Columns that the parts take."""
+    """Return the width of the joined parts in columns."""
     return len(join(parts))
 
 
@@ -157,7 +139,7 @@ def _styled(parts: Sequence[Part]) -> Text:
 
 
 def sparkline(values: Sequence[float], levels: str = BLOCKS) -> str:
-    """Draw numbers as a row of blocks, the lowest of them lowest; equal numbers are all in the middle.
+    """Draw numbers as a row of blocks from the lowest to the highest; equal numbers are in the middle.
 
     >>> sparkline([0.0, 0.3, 1.0]), sparkline([0.5, 0.5]), sparkline([0.1, 0.8], ASCII_BLOCKS), sparkline([])
     ('▁▃█', '▄▄', '_#', '')
@@ -172,7 +154,7 @@ def sparkline(values: Sequence[float], levels: str = BLOCKS) -> str:
 
 
 def levels_for(encoding: str | None) -> str:
-    """The blocks that an output of this encoding can show.
+    """Return the blocks that an output of this encoding can show.
 
     >>> levels_for("utf-8") == BLOCKS, levels_for("latin-1") == ASCII_BLOCKS, levels_for(None) == ASCII_BLOCKS
     (True, True, True)

@@ -1,11 +1,10 @@
-"""`fastnet search`: many trials with hyperparameters from given ranges, and the choice of one."""
+"""`fastnet search`: many trials with hyperparameters from given ranges, and a choice among them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 from click.core import ParameterSource
@@ -20,6 +19,7 @@ from .config_file import config_options, printed, search_space
 from .grouping import GroupedCommand
 from .interrupt import Deadline, StopOnInterrupt
 from .live import live_view
+from .naming import flag
 from .notes import VERBOSE, details, note, verbosity, verbosity_options
 from .options import (
     data_options,
@@ -33,8 +33,8 @@ from .options import (
     training_options,
     validation_option,
 )
-from .outputs import gone_if_empty
-from .paths import PathType
+from .outputs import folder_for
+from .parameters import PathType
 from .progress import SearchDisplay
 from .strategy import search_strategy, strategy_options
 from .streams import output_is_the_result
@@ -43,14 +43,14 @@ if TYPE_CHECKING:
     from fastnet.data.dataset import Dataset, Split
     from fastnet.data.samples import Samples
     from fastnet.tuning.run.result import Progress, SearchResult
-    from fastnet.tuning.run.resume import Known
+    from fastnet.tuning.run.resume import Known, Source
     from fastnet.tuning.trial import TrialResult
 
 BOOK_SAMPLES = 500
-"""Images that the book searches with: 400 to train, 100 to validate."""
+"""Images of the book's search: 400 to train, 100 to validate."""
 BEST = 20
 REPORT_SECONDS, REPORT_SECONDS_OF_TRIAL = 1.5, 1e-4
-"""Time of picture and report, which --timeout includes."""
+"""Time of the picture and the report, which --timeout includes."""
 
 
 @click.command(
@@ -88,8 +88,8 @@ REPORT_SECONDS, REPORT_SECONDS_OF_TRIAL = 1.5, 1e-4
 @click.option(
     "--study",
     type=PathType(file_okay=False),
-    help="Folder of the study. An existing study continues with the settings and data it was made with.  "
-    "[default: a new one in studies/]",
+    help="Folder of the study. An existing study continues with its own settings and data.  [default: a new one in "
+    "studies/]",
 )
 @click.option(
     "--after",
@@ -136,12 +136,12 @@ def command(
     100 units, 50 epochs, 500 images of which 100 validate. A hyperparameter given as an option is fixed, one given a
     range by --space is searched. Results are the same on any number of threads.
 
-    Prints the 20 best trials. The folder of the study keeps every trial with its curves (study.sqlite), a picture of
+    Prints the 20 best trials. The folder of the study contains every trial with its curves (study.sqlite), a picture of
     the 20 best (best20.png) and a report (report.html). Ctrl-C, SIGTERM, SIGHUP and --timeout stop the search and keep
-    what is done; fastnet search --study FOLDER continues it, and --finish brings it to its final choice.
+    the finished trials; fastnet search --study FOLDER continues it, and --finish makes its final choice.
 
-    Options that are not given are read from the environment (FASTNET_SEARCH_TRIALS for --trials), then from the file
-    of --config, where ranges belong under [space].
+    Options not given are read from the environment (FASTNET_SEARCH_TRIALS for --trials), then from the file of
+    --config, with ranges under [space].
 
     \b
     Example:
@@ -152,16 +152,10 @@ def command(
       fastnet search --trials 8 --learning-rate 0.01 --weight-decay 1e-8 --format csv
       fastnet search --trials 100000 --study studies/night --timeout 8h
     """
-    from fastnet.data.registry import NAMES
-    from fastnet.tuning import run_study
-    from fastnet.tuning.run.resume import Source, following, known_of
+    from fastnet.tuning import new_study_folder, run_study
 
     deadline = Deadline(timeout)
-    known = None if study is None or fresh else known_of(study)
-    if finish and (known is None or after is not None):
-        raise click.UsageError("--finish needs --study with the folder of a study.")
-    if after is not None:
-        known = following(after)
+    known = known_study(study, after, fresh=fresh, finish=finish)
     given = settings if known is None else with_known(ctx, settings, known)
     config = SearchConfig(
         space=search_space(ctx, None if known is None else known.config.space),
@@ -173,61 +167,86 @@ def command(
     if print_config:
         print_settings(ctx, config, given)
         return
-    data, data_dir, samples, validation = (given[name] for name in ("data", "data_dir", "samples", "validation"))
-    if data is None:
-        assert known is not None
-        known.found()
-    if samples is None and data in NAMES:
-        samples = BOOK_SAMPLES
-    dataset = load_dataset(data, data_dir, samples)
-    source = Source.of(data, samples=samples or None, data_dir=data_dir, validation=validation)
-    parts = None
-    if validation is not None:
-        dataset, parts = joined(ctx, dataset, load_part(validation, data_dir, "train", labels=True))
+    data = load_data(ctx, given, known)
     warn_of_idle_pruning(config)
     if dry_run or verbosity() >= VERBOSE:
-        from . import dry_run as plan  # not sooner: few searches tell so much
+        from . import dry_run as plans  # not sooner: few searches print a plan
 
-        search_plan = plan.Plan(dataset, config, split=parts, jobs=jobs, memory=memory, folder=None if fresh else study)
+        limits: dict[str, Any] = {"jobs": jobs, "memory": memory, "folder": None if fresh else study}
+        plan = plans.Plan(data.dataset, config, split=data.split, **limits)
         if dry_run:
-            plan.tell_and_measure(search_plan, output_format)
+            plans.print_and_measure(plan, output_format)
             return
-        details(plan.describe(search_plan))
-    with study_folder(study) as folder, live_view(live, folder, config.metric) as view:
+        details(plans.describe(plan))
+    with (
+        folder_for(study, lambda: new_study_folder(Path("studies"))) as folder,
+        live_view(live, folder, config.metric) as view,
+    ):
         with (
             StopOnInterrupt() as stop,
             SearchDisplay(stop, metric=config.metric, time_left=deadline.left) as display,
         ):
-            how: dict[str, Any] = {
-                "split": parts,
-                "source": source,
-                "finish": finish,
-                "on_progress": Preloading(config.trials, display, *([view] if view else [])),
-                "timeout": deadline.left(),
-                "reserve": report_seconds,
-                "should_stop": stop,
-                "interrupt": "return",
-            }
-            result = run_study(dataset, config, folder=folder, fresh=fresh, jobs=jobs, memory=memory, **how)
+            progress = Preloading(config.trials, display, *([view] if view else []))
+            result = run_study(
+                data.dataset, config, folder=folder, split=data.split, source=data.source, fresh=fresh, finish=finish,
+                jobs=jobs, memory=memory, on_progress=progress, timeout=deadline.left(), reserve=report_seconds,
+                should_stop=stop, interrupt="return",
+            )  # fmt: skip
         best, report = result.best(BEST), None
         try:
-            report = None if stop() else draw(best, folder)  # after Ctrl-C there is none, for it takes a second
+            report = None if stop() else draw(best, folder)  # not after Ctrl-C: it takes a second
         finally:
-            show(result, folder, output_format, config, best, data=data, samples=dataset.n_samples)
+            show(result, folder, output_format, config, best, data)
         if view is not None:
             done = results.closing_line(result, folder)
             view.end(f"Stopped: {done}" if result.interrupted else done, report)
     if not (result.new_trials or result.interrupted or finish):
-        held = len(result.trials)
-        note(f"Nothing to do: the study already has {held} trials. Raise --trials to add more.")
-    if result.final is None and config.final and result.best(1) and not stop():
-        note(f"There was no time for the final choice; for it: {study_command(folder, '--finish')}")
+        note(f"Nothing to do: the study already has {len(result.trials)} trials. Raise --trials to add more.")
+    if result.final is None and config.final and best and not stop():
+        note(f"There was no time for the final choice; to make it, run: {study_command(folder, '--finish')}")
     if result.interrupted:
         ctx.exit(explain_early_end(result, folder, config.trials, None if stop() else timeout))
 
 
+def known_study(study: Path | None, after: Path | None, *, fresh: bool, finish: bool) -> Known | None:
+    """Return the settings of the study to continue or to follow; None for a new one."""
+    from fastnet.tuning.run.resume import following, known_of
+
+    known = None if study is None or fresh else known_of(study)
+    if finish and (known is None or after is not None):
+        raise click.UsageError("--finish needs --study with the folder of a study.")
+    return known if after is None else following(after)
+
+
+class Data(NamedTuple):
+    """The samples of a search, their split if it is given, their source, and their name on the command line."""
+
+    dataset: Dataset
+    split: Split | None
+    source: Source | None
+    name: str
+
+
+def load_data(ctx: click.Context, given: Mapping[str, Any], known: Known | None) -> Data:
+    """Load the data that the options, or else the known study, name."""
+    from fastnet.data.registry import NAMES
+    from fastnet.tuning.run.resume import Source
+
+    name, data_dir, samples, validation = (given[key] for key in ("data", "data_dir", "samples", "validation"))
+    if name is None:
+        assert known is not None
+        known.found()
+    if samples is None and name in NAMES:
+        samples = BOOK_SAMPLES
+    dataset, split = load_dataset(name, data_dir, samples), None
+    source = Source.of(name, samples=samples or None, data_dir=data_dir, validation=validation)
+    if validation is not None:
+        dataset, split = joined(ctx, dataset, load_part(validation, data_dir, "train", labels=True))
+    return Data(dataset, split, source, name)
+
+
 def with_known(ctx: click.Context, settings: Mapping[str, Any], known: Known) -> dict[str, Any]:
-    """Replace the options that are not given by what the study was made with."""
+    """Replace the options that are not given by the settings of the study."""
     source = known.source
     before: dict[str, Any] = as_settings(known.config) | as_settings(known.config.train)
     before |= {"data": None, "samples": None, "data_dir": None, "validation": None}
@@ -245,26 +264,26 @@ def joined(ctx: click.Context, dataset: Dataset, validation: Samples) -> tuple[D
     """Join the training samples and those of --validation."""
     from fastnet.data.validation import with_validation
 
-    for name, option in (("validation_fraction", "--validation-fraction"), ("folds", "--cv")):
+    for name in ("validation_fraction", "folds"):
         if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE:
-            raise click.UsageError(f"--validation names the samples that validate; leave {option} out.")
+            raise click.UsageError(f"--validation already names the validation samples: remove {flag(name)}.")
     return with_validation(dataset, validation)
 
 
 def warn_of_idle_pruning(config: SearchConfig) -> None:
-    """Say so where trials are too short to be compared before their end."""
+    """Print a note if trials are too short to be compared before their end."""
     from fastnet.tuning.rules.pruning import schedule_of
 
     epochs = config.train.epochs
     if config.pruning != "none" and len(schedule_of(config).rungs) == 1:
         note(
-            f"--pruning {config.pruning} will end no trial early: with --epochs {epochs} and --first-epochs "
-            f"{config.first_epochs} there is no comparison before the end; choose fewer --first-epochs."
+            f"--pruning {config.pruning} will stop no trial early: with --epochs {epochs} and --first-epochs "
+            f"{config.first_epochs} there is no comparison before the end; lower --first-epochs."
         )
 
 
 def print_settings(ctx: click.Context, config: SearchConfig, given: Mapping[str, Any]) -> None:
-    """Print every setting as a file, once it is known that the space serves."""
+    """Print every setting as a file, after checking the space."""
     from fastnet.tuning.run.sampler import checked_space
 
     space = checked_space(config).to_texts()
@@ -273,7 +292,7 @@ def print_settings(ctx: click.Context, config: SearchConfig, given: Mapping[str,
 
 
 class Preloading:
-    """Hands progress on, and imports what picture and report need once the first trials run: they leave Python idle."""
+    """Passes progress on; imports what picture and report need while the first trials run and leave Python idle."""
 
     def __init__(self, trials: int, *displays: Callable[[Progress], None]) -> None:
         self._trials = trials
@@ -293,24 +312,12 @@ class Preloading:
 
 
 def report_seconds(trials: int) -> float:
-    """Estimate the time of the picture and the report of so many trials, see `draw`."""
+    """Estimate the time of `draw` for a number of trials."""
     return REPORT_SECONDS + REPORT_SECONDS_OF_TRIAL * trials
 
 
-@contextmanager
-def study_folder(given: Path | None) -> Iterator[Path]:
-    """The folder of the study, or a new numbered one that goes away again if nothing could be written into it."""
-    if given is not None:
-        yield given
-        return
-    from fastnet.tuning import new_study_folder
-
-    with gone_if_empty(new_study_folder(Path("studies"))) as folder:
-        yield folder
-
-
 def draw(best: Sequence[TrialResult], folder: Path) -> Path | None:
-    """Write the picture of the best trials, where there are any, and the report; return where that is, if it is."""
+    """Write the picture of the best trials, if there are any, and the report; return its path, None if it failed."""
     from fastnet.report.figures import best20_figure
     from fastnet.report.page import write_report
     from fastnet.tuning import PICTURE_FILE
@@ -334,11 +341,12 @@ def show(
     output_format: str,
     config: SearchConfig,
     best: Sequence[TrialResult],
-    **source: Any,
+    data: Data,
 ) -> None:
     """Print the results."""
     if output_format == "json":
-        click.echo(results.as_json(results.search_document(result, folder, {**source, **used_settings(config)})))
+        settings = {"data": data.name, "samples": data.dataset.n_samples, **used_settings(config)}
+        click.echo(results.as_json(results.search_document(result, folder, settings)))
     elif output_format == "csv":
         click.echo(results.as_csv(results.trial_rows(result)))
     else:
@@ -351,7 +359,7 @@ def show(
 
 
 def used_settings(config: SearchConfig) -> dict[str, Any]:
-    """The settings of a search, without the fixed values of what is searched."""
+    """Return the settings of a search, without fixed values of searched hyperparameters."""
     settings = as_settings(config)
     settings["train"] = {name: value for name, value in settings["train"].items() if name not in config.space}
     return settings

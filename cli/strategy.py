@@ -1,9 +1,9 @@
-"""Options of `fastnet search` on how it searches: one for each field of `SearchConfig` that says so."""
+"""Options of `fastnet search` for the fields of `SearchConfig`."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from collections.abc import Mapping
+from typing import Any
 
 import click
 
@@ -13,9 +13,7 @@ from fastnet.config.text import parse_candidates
 
 from .naming import flag
 from .options import default_of
-from .text_types import TextType
-
-Command = TypeVar("Command", bound=Callable[..., Any])
+from .parameters import Command, TextType
 
 _STRATEGY: dict[str, tuple[Any, str]] = {
     "sampler": (
@@ -30,13 +28,10 @@ _STRATEGY: dict[str, tuple[Any, str]] = {
     "eta": (int, "Halving continues the best 1/ETA of a pack, for ETA times as many epochs."),
     "first_epochs": (int, "Epochs before the first comparison, with --pruning."),
     "pack_size": (int, "Consecutive trials that are compared with one another, with --pruning."),
-    "metric": (click.Choice(list(METRICS)), "What trials are ranked by, measured on the validation samples."),
-    "stages": (int, "Rounds that share the trials; after each, the ranges narrow to where the best trials lie."),
-    "repeats": (int, "New seeds that each candidate of --final is trained with."),
-    "ensemble_top": (
-        int,
-        "At the end, combine the networks of the N best trials into one model; 0 makes none.",
-    ),
+    "metric": (click.Choice(list(METRICS)), "Rank trials by this metric on the validation samples."),
+    "stages": (int, "Rounds that share the trials; after each, the ranges narrow to those of the best trials."),
+    "repeats": (int, "New seeds for each candidate of --final."),
+    "ensemble_top": (int, "At the end, combine the networks of the N best trials into one model; 0 makes none."),
     "ensemble": (
         click.Choice(ENSEMBLES),
         "Average all of them, or only those that do best together on the validation samples (greedy).",
@@ -45,7 +40,7 @@ _STRATEGY: dict[str, tuple[Any, str]] = {
 
 
 def strategy_options(command: Command) -> Command:
-    """Add what `search_strategy` reads."""
+    """Add the options that `search_strategy` reads."""
     command = click.option(
         "--final",
         type=TextType(parse_candidates),
@@ -58,7 +53,7 @@ def strategy_options(command: Command) -> Command:
         "--expand/--no-expand",
         default=default_of(SearchConfig, "expand"),
         show_default=True,
-        help="Between stages, move a range beyond its border if the best trials pile up there.",
+        help="Between stages, move a range beyond its edge if the best trials pile up there.",
     )(command)
     command = click.option(
         flag("folds"),
@@ -76,6 +71,6 @@ def strategy_options(command: Command) -> Command:
 
 
 def search_strategy(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the fields of `SearchConfig` among the values of a command's options, except the ranges."""
+    """Return the values of the options that are fields of `SearchConfig`, except the ranges."""
     names = (*_STRATEGY, "folds", "expand", "final", "trials", "validation_fraction")
     return {name: settings[name] for name in names}

@@ -1,8 +1,8 @@
 """Standard input, output and error, which may be closed, full, or a pipe whose reader has left.
 
-What goes wrong with them must not cost a training of an hour. So a stream that fails is noted and takes what is written
-afterwards without a word; at the end of the command the failure becomes the exit code. Commands that do nothing but
-print say so by `output_is_the_result`, and end at once.
+Their failures must not cost an hour of training. So the first failure of a stream is noted, later writes are discarded,
+and at the end of the command the failure becomes the exit code. Commands that only print call `output_is_the_result`,
+and fail at once.
 """
 
 from __future__ import annotations
@@ -25,15 +25,7 @@ FAILED = 1
 
 
 class Sink(io.RawIOBase):
-    """The bytes of a standard stream: as it was given, or none where it was closed.
-
-    Parameters
-    ----------
-    raw : RawIOBase or None
-        What takes the bytes.
-    name : str
-        What errors call it.
-    """
+    """The bytes of a standard stream, or of a closed one, whose `raw` is None; errors contain its name."""
 
     def __init__(self, raw: io.RawIOBase | None, name: str) -> None:
         self.raw = raw
@@ -66,7 +58,7 @@ class Sink(io.RawIOBase):
 
 
 def _write(raw: io.RawIOBase, data: ReadableBuffer) -> int:
-    """Write some of the bytes; where the other end made the stream not wait for its reader, wait here."""
+    """Write some of the bytes; wait for the reader of a non-blocking stream."""
     while (written := raw.write(data)) is None:
         select.select([], [raw], [])
     return written
@@ -76,7 +68,7 @@ _output: Sink | None = None
 
 
 def prepare() -> None:
-    """Replace standard output and error by streams that last as long as the command, whatever becomes of them."""
+    """Replace standard output and error by streams that outlive their failures."""
     global _output
     _occupy_closed()
     sys.stdout, _output = _lasting(sys.stdout, "standard output")
@@ -84,7 +76,7 @@ def prepare() -> None:
 
 
 def _occupy_closed() -> None:
-    """Open nothing at the numbers of closed streams: a study or model there would get what libraries print."""
+    """Occupy the numbers of closed streams: otherwise messages of libraries could end up in a study or model."""
     for number in range(3):
         try:
             os.fstat(number)
@@ -94,47 +86,35 @@ def _occupy_closed() -> None:
 
 def _lasting(stream: TextIO | None, name: str) -> tuple[TextIO, Sink | None]:
     if stream is not None and not isinstance(stream, io.TextIOWrapper):
-        return stream, None  # replaced by somebody who knows better
+        return stream, None  # somebody has replaced it on purpose
     raw = None if stream is None else getattr(stream.buffer, "raw", stream.buffer)
     sink = Sink(cast("io.RawIOBase | None", raw), name)
     lasting = io.TextIOWrapper(
         io.BufferedWriter(sink),
         encoding="utf-8" if stream is None else stream.encoding,
-        errors="backslashreplace",  # a name that the terminal cannot show is no reason to fail
+        errors="backslashreplace",  # a name that the terminal cannot show must not cause a failure
         line_buffering=stream is None or stream.line_buffering or stream.write_through,
     )
     return lasting, sink
 
 
 def output_is_the_result() -> None:
-    """To be called by a command whose only result is what it prints: it ends at once where nobody can get that.
-
-    Raises
-    ------
-    FastnetError
-        If standard output is closed.
-    """
+    """Make this command, which only prints, fail as soon as output fails; raise `FastnetError` if it is closed."""
     if _output is None:
         return
     if _output.raw is None:
-        raise FastnetError("standard output is closed, and this command does nothing but print: redirect it to a file")
+        raise FastnetError("standard output is closed, and this command only prints: redirect it to a file")
     _output.strict = True
 
 
 def result_stream() -> BinaryIO:
-    """Standard output for bytes, to a command whose only result they are."""
+    """Return standard output for bytes, for a command that only prints."""
     output_is_the_result()
     return sys.stdout.buffer
 
 
 def input_bytes(limit: int) -> bytes:
-    """At most the given number of bytes of standard input.
-
-    Raises
-    ------
-    FastnetError
-        If it is closed or cannot be read.
-    """
+    """Return at most `limit` bytes of standard input; raise `FastnetError` if it cannot be read."""
     try:
         if sys.stdin is not None:
             return sys.stdin.buffer.read(limit)
@@ -145,13 +125,12 @@ def input_bytes(limit: int) -> bytes:
 
 
 def finish(code: int) -> int:
-    """Print what is still in the buffers; return the exit code, which is `FAILED` where output was lost unnoticed."""
+    """Flush the buffers; return the exit code, which is `FAILED` if output was lost."""
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
     lost = None if _output is None else _output.failure
     if lost is None or code:
         return code
-    if lost.errno != errno.EPIPE:  # whoever read our output has left, and knows
-        text = f"{lost.filename}: {lost.strerror}; part of what was printed is lost, files are complete"
-        click.echo(f"Error: {text}", err=True)
+    if lost.errno != errno.EPIPE:  # otherwise the reader has left, and knows
+        click.echo(f"Error: {lost.filename}: {lost.strerror}; printed output was lost, files are complete", err=True)
     return FAILED

@@ -1,11 +1,10 @@
-"""`fastnet studies`: look at studies, take their trials elsewhere, remove them."""
+"""`fastnet studies`: inspects, exports and removes studies."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -17,30 +16,27 @@ from fastnet.files import as_path
 from .notes import note, verbosity_options
 from .options import format_option, output_options
 from .outputs import check_writable
-from .paths import PathType
+from .parameters import Command, PathType, TextType
 from .results import as_json
 from .streams import output_is_the_result, result_stream
 from .tables import LEFT, RIGHT, print_table
-from .text_types import TextType
 
 if TYPE_CHECKING:
     from fastnet.tuning import Study, TrialResult
-
-Command = TypeVar("Command", bound=Callable[..., Any])
 
 STUDIES = Path("studies")
 STATUSES = ("done", "stopped", "diverged")
 LIMIT = 100
 LARGEST = 2**32
-"""More trials than a study can have."""
+"""A number that no study has trials for."""
 
 
 @click.group(name="studies")
 def command() -> None:
-    """Look at studies, export their trials, remove them.
+    """Inspect studies, export their trials, remove them.
 
-    A study is the folder that fastnet search wrote. These commands can be used while a search is writing to it; only
-    rm refuses then.
+    A study is a folder written by fastnet search. While a search is writing to it, these commands still work, except
+    rm.
 
     \b
     Example:
@@ -51,7 +47,7 @@ def command() -> None:
 
 
 def study_argument(command: Command) -> Command:
-    """The folder of the study."""
+    """Add the folder of the study."""
     return click.argument("folder", metavar="DIR", type=PathType())(command)
 
 
@@ -62,7 +58,7 @@ def list_studies(root: Path | None) -> None:
     """List the studies in a folder.
 
     ROOT is a folder of studies, or a study; studies/ by default. The best value is that of trials that ran to the end.
-    Studies that cannot be read are reported on standard error.
+    Unreadable studies are reported on standard error.
 
     \b
     Example:
@@ -115,14 +111,14 @@ def show(folder: Path, output_format: str) -> None:
 @command.command(name="best")
 @study_argument
 @click.option("-n", "count", type=click.IntRange(1, LARGEST), default=20, show_default=True, help="Trials to list.")
-@click.option("--trial", type=click.IntRange(0, LARGEST), help="Trial whose settings to write.  [default: the best]")
+@click.option("--trial", type=click.IntRange(0, LARGEST), help="Write the settings of this trial.  [default: the best]")
 @format_option("The best trials as a list, or the settings of one as a file.", "table", "toml", "json")
 @verbosity_options()
 def best(folder: Path, count: int, trial: int | None, output_format: str) -> None:
     """List the best trials, or write the settings of one.
 
     DIR is the folder of the study. Trials that ran for more epochs come first, then the better ones. --format toml or
-    json writes the settings of the best trial, or of --trial, in the form that fastnet train --config reads.
+    json writes the settings of the best trial, or of --trial, for fastnet train --config.
 
     \b
     Example:
@@ -135,19 +131,19 @@ def best(folder: Path, count: int, trial: int | None, output_format: str) -> Non
 
     output_is_the_result()
     if trial is not None and output_format == "table":
-        raise FastnetError("--trial says whose settings to write: add --format toml or --format json")
+        raise FastnetError("--trial selects the settings to write: add --format toml or --format json")
     with Study.read(folder) as study:
         if output_format == "table":
             trials = study.best(count, curves=False)
             click.echo("".join(f"{line}\n" for line in format_best(trials, study.metric)), nl=False)
             if not trials:
-                note(f"{click.format_filename(folder)}: no trial that did not diverge is stored yet.")
+                note(f"{click.format_filename(folder)}: every trial so far diverged, or none is stored yet.")
         else:
             click.echo(settings_text(study, folder, trial, output_format))
 
 
 def settings_text(study: Study, folder: Path, number: int | None, output_format: str) -> str:
-    """The settings of one trial as TOML or JSON."""
+    """Write the settings of one trial as TOML or JSON."""
     import json
 
     from .study_commands import trial_settings
@@ -155,7 +151,7 @@ def settings_text(study: Study, folder: Path, number: int | None, output_format:
 
     some = study.best(1, curves=False) if number is None else (study.trial(number),)
     if not some:
-        raise StudyError(f"{folder}: no trial that did not diverge is stored yet; let the search run on")
+        raise StudyError(f"{folder}: every trial so far diverged, or none is stored yet; continue the search")
     if output_format == "toml":
         return trial_toml(study, some[0], folder)
     return json.dumps(trial_settings(study, some[0]), ensure_ascii=False)
@@ -164,7 +160,7 @@ def settings_text(study: Study, folder: Path, number: int | None, output_format:
 @command.command(name="trials")
 @study_argument
 @click.option("--stage", type=click.IntRange(1, LARGEST), help="Only trials of this stage.")
-@click.option("--status", type=click.Choice(STATUSES), help="Only trials that ended like this.")
+@click.option("--status", type=click.Choice(STATUSES), help="Only trials with this status.")
 @click.option("--sort", default="id", show_default=True, metavar="NAME", help="Order by this column, or by best.")
 @click.option(
     "--limit",
@@ -200,11 +196,11 @@ def list_trials(folder: Path, stage: int | None, status: str | None, sort: str, 
     sides = [RIGHT, RIGHT, LEFT, *[RIGHT] * (len(heads) - 3)]
     print_table(heads, sides, [trial_cells(trial, names) for trial in shown])
     if len(found) > len(shown):
-        note(f"The first {len(shown):,}; --limit all shows every one.")
+        note(f"The first {len(shown):,}; --limit all shows all.")
 
 
 def trial_cells(trial: TrialResult, names: list[str]) -> list[str]:
-    """A trial as cells; what a diverged one does not have is a dash."""
+    """Write a trial as cells, with a dash for the missing values of a diverged one."""
     from fastnet.tuning.space.distributions import text_of
 
     params = [text_of(trial.params[name]) if name in trial.params else "-" for name in names]
@@ -219,7 +215,7 @@ def trial_cells(trial: TrialResult, names: list[str]) -> list[str]:
     "--format",
     "output_format",
     type=click.Choice(("csv", "jsonl", "parquet")),
-    help="CSV with a heading, one JSON object a line, or Parquet.  [default: as --output ends, else csv]",
+    help="CSV with a header, one JSON object per line, or Parquet.  [default: by the suffix of --output, else csv]",
 )
 @click.option("--no-times", is_flag=True, help="Omit the column of seconds, so that equal trials give equal bytes.")
 @click.option("--curves", is_flag=True, help="Add the learning curves as lists; not in CSV.")
@@ -231,8 +227,8 @@ def export(
     """Write every trial as CSV, JSON lines or Parquet.
 
     DIR is the folder of the study. Trials are ordered by number. Columns are id, stage, status, each searched name,
-    value, best_value, best_epoch, epochs and seconds. A search that was stopped and continued, or ran on
-    another number of threads, exports the same but for the seconds.
+    value, best_value, best_epoch, epochs and seconds. A search that was stopped and continued, or ran on another
+    number of threads, exports the same except for the seconds.
 
     \b
     Example:
@@ -270,8 +266,8 @@ def export(
 def remove(ctx: click.Context, folder: Path, yes: bool) -> None:
     """Remove a study.
 
-    DIR is the folder of the study. Only what fastnet search wrote there is removed, its model included, and the folder
-    if nothing else is in it. Nothing is removed while a search is writing to it.
+    DIR is the folder of the study. Only files written by fastnet search are removed, including its model, and the
+    folder if nothing else is in it. Nothing is removed while a search is writing to it.
 
     \b
     Example:
@@ -285,7 +281,7 @@ def remove(ctx: click.Context, folder: Path, yes: bool) -> None:
     name = click.format_filename(folder)
     if not yes and (folder / STUDY_FILE).is_file():
         if not can_ask():
-            raise FastnetError(f"{name}: nobody can be asked here whether to remove it; add --yes to remove it")
+            raise FastnetError(f"{name}: no terminal to ask for confirmation; add --yes to remove it")
         if not click.confirm(f"Remove {name}, {format_memory(size_of(folder))}?", err=True):
             note("Nothing was removed.")
             ctx.exit(1)
@@ -295,5 +291,5 @@ def remove(ctx: click.Context, folder: Path, yes: bool) -> None:
 
 
 def can_ask() -> bool:
-    """Whether somebody sits at a terminal."""
+    """Return whether standard input and error are a terminal."""
     return sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty()

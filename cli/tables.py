@@ -13,7 +13,7 @@ LEFT, RIGHT = "l", "r"
 
 
 def print_table(heads: Sequence[str], sides: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print rows under their heads, each column set to its side; what is longer than a terminal goes to its pager."""
+    """Print rows under their heads, each column aligned to its side; a table longer than a terminal goes to a pager."""
     if not on_terminal():
         from fastnet.report.text import aligned
 
@@ -31,8 +31,8 @@ def print_table(heads: Sequence[str], sides: Sequence[str], rows: Sequence[Seque
         justify: Literal["left", "right"] = "right" if side == RIGHT else "left"
         table.add_column(head.replace("_", "\n"), justify=justify, vertical="bottom")
     for row in rows:
-        table.add_row(*map(Text, row))  # as text: a name may hold what rich takes for markup
-    # What is wider than the terminal is broken by the terminal: rich would leave digits out.
+        table.add_row(*map(Text, row))  # as text: a name may contain rich's markup
+    # The terminal wraps a table that is too wide: rich would leave out digits.
     console.width = max(console.width, table.__rich_measure__(console, console.options.update(width=10_000)).maximum)
     if len(rows) + 4 > console.height:
         with console.pager():
@@ -42,10 +42,10 @@ def print_table(heads: Sequence[str], sides: Sequence[str], rows: Sequence[Seque
 
 
 def printable(text: str) -> str:
-    """Write control characters, which a name of data may hold, as escapes."""
+    """Write control characters, which a name of data may contain, as escapes."""
     return "".join(char if char.isprintable() else f"\\x{ord(char):02x}" for char in text)
 
 
 def on_terminal() -> bool:
-    """Whether standard output is a terminal that can be drawn on."""
+    """Return whether standard output is a terminal with control codes."""
     return sys.stdout.isatty() and os.environ.get("TERM") != "dumb"

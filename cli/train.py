@@ -89,8 +89,8 @@ def command(
 
     Ctrl-C, SIGTERM and SIGHUP end the training and keep the best epoch so far.
 
-    Options that are not given are read from the environment (FASTNET_TRAIN_EPOCHS for --epochs), then from the file of
-    --config, which may be a trial of a search: {"learning_rate": 0.01, "hidden": "100x6"}.
+    Options not given are read from the environment (FASTNET_TRAIN_EPOCHS for --epochs), then from the file of --config,
+    which can be a trial of a search: {"learning_rate": 0.01, "hidden": "100x6"}.
 
     \b
     Example:
@@ -116,7 +116,7 @@ def command(
 
 
 class Outcome(NamedTuple):
-    """The result of a training: lines to print, the model, what draws its picture, a warning."""
+    """The result of a training: lines to print, the model, a function that draws its picture, a warning."""
 
     lines: list[str]
     model: Predictor
@@ -125,13 +125,13 @@ class Outcome(NamedTuple):
 
 
 def run(dataset: Dataset, config: TrainConfig, networks: int, validation_fraction: float, **how: Any) -> Outcome:
-    """Set the validation samples aside, say what is about to be trained, and train it."""
+    """Split off the validation samples, describe the training, and train."""
     from fastnet.data.dataset import split
 
     parts = split(dataset.y, fraction=validation_fraction, seed=config.seed)
     note(description(dataset, parts, config) + (f" | {networks} networks" if networks > 1 else ""))
     details(settings_lines(config))
-    # Not sooner: compiled code takes longer to load than bad data to be refused.
+    # Imported here: bad data should be rejected before compiled code is loaded.
     if networks > 1:
         from fastnet.training.several import train_ensemble
 
@@ -142,7 +142,7 @@ def run(dataset: Dataset, config: TrainConfig, networks: int, validation_fractio
 
 
 def prepare(output: Path | None, *, overwrite: bool) -> None:
-    """Find out before the training whether its result can be written."""
+    """Check before the training that its result can be written."""
     if output is None:
         check_folder(MODELS)
     else:
@@ -151,12 +151,12 @@ def prepare(output: Path | None, *, overwrite: bool) -> None:
 
 
 def picture_of(model: Path) -> Path:
-    """The learning curve that belongs to a model file."""
+    """Return the file of the learning curve of a model."""
     return model.with_name(model.name.removesuffix(SUFFIX) + ".png")
 
 
 def description(dataset: Dataset, parts: Split, config: TrainConfig) -> str:
-    """One line on what is about to be trained."""
+    """Describe data, network and training in one line."""
     network = config.network(dataset.n_features, dataset.n_classes)
     tests = 0 if dataset.x_test is None else len(dataset.x_test)
     return (
@@ -167,12 +167,12 @@ def description(dataset: Dataset, parts: Split, config: TrainConfig) -> str:
 
 
 def settings_lines(config: TrainConfig) -> list[str]:
-    """Every setting by its name, for --verbose."""
+    """List every setting, for --verbose."""
     return [f"  {name} {value}" for name, value in as_settings(config).items() if value is not None]
 
 
 def single(result: TrainResult, config: TrainConfig) -> Outcome:
-    """How the training of one network ended."""
+    """Describe the result of one network."""
     best = result.best_epoch - 1
     curves = result.curves
     lines = [
@@ -193,7 +193,7 @@ def single(result: TrainResult, config: TrainConfig) -> Outcome:
 
 
 def several(result: EnsembleResult, config: TrainConfig) -> Outcome:
-    """How the training of an ensemble ended, with what its networks are worth on average."""
+    """Describe the result of an ensemble, with the average of its networks."""
     from fastnet.report.text import counted
 
     members = result.ensemble.members
@@ -223,26 +223,26 @@ def several(result: EnsembleResult, config: TrainConfig) -> Outcome:
 
 
 def time_line(result: TrainResult | EnsembleResult) -> str:
-    """How long a training took."""
+    """Describe the time of a training."""
     return f"{result.epochs_done} epochs in {result.seconds:.1f} s, compile {result.compile_seconds:.1f} s"
 
 
 def show(outcome: Outcome) -> None:
-    """Print how the training ended."""
+    """Print the result of the training."""
     click.echo("\n".join(outcome.lines))
     if outcome.warning:
         click.echo(outcome.warning, err=True)
 
 
 def save(outcome: Outcome, output: Path | None, name: str) -> None:
-    """Keep the model before anything is printed, and draw the picture last: nothing but the disk can cost the model."""
+    """Save the model first, then print, then draw the picture, so that only the disk can cost the model."""
     try:
         path = write_model(outcome.model, output, name)
     except (OSError, FastnetError) as error:
         show(outcome)
         reason = described(error) if isinstance(error, OSError) else str(error)
         kept = rescue(f"model{SUFFIX}", outcome.model.save)
-        rescued = "lost, for the folder for temporary files takes no file either" if kept is None else f"kept as {kept}"
+        rescued = "lost: the temporary folder rejects it, too" if kept is None else f"kept as {kept}"
         raise FastnetError(f"{reason}; the model is {rescued}") from error
     show(outcome)
     click.echo(f"model: {click.format_filename(path)}")
@@ -253,7 +253,7 @@ def save(outcome: Outcome, output: Path | None, name: str) -> None:
 
 
 def write_model(model: Predictor, output: Path | None, name: str) -> Path:
-    """Write the model, under a new name unless one is given."""
+    """Write the model, under a new name if none is given."""
     path = output or claim_file(MODELS, name, SUFFIX)
     path.parent.mkdir(parents=True, exist_ok=True)
     try:

@@ -1,4 +1,4 @@
-"""`fastnet warmup`: compile ahead what a search, a training and a prediction need."""
+"""`fastnet warmup`: compiles in advance what a search, a training and a prediction need."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 def command(data: str, data_dir: Path | None, jobs: int | None, output_format: str, **settings: Any) -> None:
     """Compile in advance what search, train and predict need.
 
-    Machine code is made for the processor and kept in the cache; whatever is missing there is compiled when it is first
-    needed. This command does it now, for the given data, layers, activation and optimizer: as part of an installation,
-    or before something is timed. All other settings, such as dropout and learning rates, need no code of their own.
+    Machine code is made for the processor and kept in the cache; missing code is compiled when it is first needed. This
+    command compiles it now, for the given data, layers, activation and optimizer: as part of an installation, or before
+    a measurement. All other settings, such as dropout and learning rates, share the same code.
 
     \b
     Example:
@@ -50,20 +50,20 @@ def command(data: str, data_dir: Path | None, jobs: int | None, output_format: s
 
 
 def document(warmth: Warmth) -> dict[str, Any]:
-    """Everything the command has to say, for JSON."""
+    """Return all results for JSON."""
     cache = warmth.cache
     held = {"folder": str(cache.folder), "functions": len(cache.functions), "bytes": cache.n_bytes}
     return {"compiled": warmth.compiled, "seconds": round(warmth.seconds, 6), "cache": held}
 
 
 def lines(warmth: Warmth) -> list[str]:
-    """What was compiled, and where it lies."""
+    """Describe what was compiled, and the cache."""
     n_compiled = sum(warmth.compiled.values())
     kinds = ", ".join(f"{count} {kind}" for kind, count in warmth.compiled.items() if count)
     first = (
         f"compiled {n_compiled} functions in {warmth.seconds:.1f} s: {kinds}"
         if n_compiled
-        else f"nothing to compile: everything was there and loaded in {warmth.seconds:.1f} s"
+        else f"nothing to compile: everything was in the cache and loaded in {warmth.seconds:.1f} s"
     )
     cache = warmth.cache
     return [first, f"cache: {cache.folder} | {len(cache.functions)} functions, {format_memory(cache.n_bytes)}"]

@@ -121,7 +121,7 @@ def test_dry_run_tells_and_writes_nothing() -> None:
     assert told["data"] == "mnist5k, 60 samples of 784 features, 10 classes"
     assert told["split"] == "48 to train, 12 to validate" and told["network"] == "784-4-10, 3,190 parameters"
     assert told["space"] == "learning_rate log:1e-06:0.01\nweight_decay log:1e-08:0.0001"
-    assert told["schedule"] == "every trial trains 2 epochs: 2,000 in all" and told["trials"] == "1,000"
+    assert told["schedule"] == "every trial trains 2 epochs: 2,000 in total" and told["trials"] == "1,000"
     assert re.fullmatch(
         r"[\d.]+ [KM]iB for 2 threads\nabout [\d.]+ [MG]iB for the whole program with data, kernels and pictures",
         told["memory"],
@@ -161,7 +161,7 @@ def test_dry_run_of_a_search_with_pruning_stages_and_folds() -> None:
     # Each stage: a pack of 81, then one of 19; halving 81, 27, 9 and 19, 7, 3 trials after 1, 3 and 9 epochs.
     total = 2 * 3 * (81 * 1 + 27 * 2 + 9 * 6 + 19 * 1 + 7 * 2 + 3 * 6)
     assert told["schedule"] == (
-        f"halving in packs of 81 trials\n81 to epoch 1, 27 to epoch 3, 9 to epoch 9: {total:,} epochs in all, "
+        f"halving in packs of 81 trials\n81 to epoch 1, 27 to epoch 3, 9 to epoch 9: {total:,} epochs in total, "
         f"{total / (200 * 9 * 3):.0%} of those without pruning"
     )
     assert told["stages"] == "2, of 100 trials each"
@@ -180,7 +180,7 @@ def test_dry_run_with_a_validation_set_of_its_own() -> None:
     np.savez("v.npz", x=digits.x[:30], y=digits.y[:30])
     options = ["search", "--dry-run", "--validation", "v.npz", *SMALL]
     assert table(run(*options).stdout)["split"] == "60 to train, 30 to validate"
-    assert "leave --cv out" in run(*options, "--cv", "3", code=2).stderr
+    assert "remove --cv" in run(*options, "--cv", "3", code=2).stderr
     Path("s.toml").write_text("cv = 3")
     assert "--cv=3: the samples that validate are given" in run(*options, "--config", "s.toml", code=1).stderr
 
@@ -190,7 +190,7 @@ def test_dry_run_refuses_what_the_search_would_refuse() -> None:
     assert refused.stdout == ""
     assert re.fullmatch(r"Error: memory=1\.00 KiB: one network at a time needs [\d.]+ KiB; allow .*\n", refused.stderr)
     assert run("search", "--memory", "1K", *SMALL, code=1).stderr.splitlines()[-1] == refused.stderr.strip()
-    assert "leave --format out" in run("search", "--dry-run", "--format", "csv", *SMALL, code=2).stderr
+    assert "remove --format" in run("search", "--dry-run", "--format", "csv", *SMALL, code=2).stderr
     assert "does not use it" in run("search", "--dry-run", "--space", "beta1=uniform:0:0.9", code=1).stderr
 
 

@@ -71,9 +71,9 @@ def test_shell_is_that_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setenv("SHELL", "/usr/bin/fish")
     assert script() == script("fish")
     monkeypatch.setenv("SHELL", "/bin/sh")
-    assert "which shell? Give one of bash, zsh, fish." in script(code=2)
+    assert "Unknown shell: name one of bash, zsh, fish." in script(code=2)
     monkeypatch.delenv("SHELL")
-    assert "which shell?" in script(code=2)
+    assert "Unknown shell" in script(code=2)
 
 
 def test_unknown_shell() -> None:

@@ -152,7 +152,7 @@ def test_doctor_fails_where_the_kernels_do(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr("fastnet.machine.selftest.self_test", lambda: checks)
     text = run("doctor", code=1).stdout
     assert "FAILED gradients: differs by 1e-02" in text and "OK     forward: within 1e-07" in text
-    assert text.splitlines()[-1] == "FAILED: gradients; do not trust results of this installation"
+    assert text.splitlines()[-1] == "FAILED: gradients; do not trust the results of this installation"
     document = json.loads(run("doctor", "--format", "json", code=1).stdout)
     assert not document["passed"] and [test["passed"] for test in document["tests"]] == [True, False]
 
@@ -164,7 +164,7 @@ def test_warmup_compiles_once_and_search_and_train_need_nothing_more(tmp_path: P
     assert first["compiled"]["stages of training"] >= 5 and first["compiled"]["update rules"] == 1
     assert sum(first["compiled"].values()) == first["cache"]["functions"] > 30
     again = run_process("warmup", *settings, **own)
-    assert again.stdout.startswith("nothing to compile: everything was there and loaded in ")
+    assert again.stdout.startswith("nothing to compile: everything was in the cache and loaded in ")
     assert again.stderr == "mnist5k: 784-7-10, relu, momentum\n"
     held = set((tmp_path / "cache").rglob("*.nbc"))
     short = (*settings, "--epochs", "1", "--samples", "200")
@@ -190,7 +190,7 @@ def test_doctor_without_a_cache(monkeypatch: pytest.MonkeyPatch, healthy: None) 
     monkeypatch.setenv("FASTNET_CACHE", "0")
     result = run("doctor")
     assert "cache      none: FASTNET_CACHE=0 switches" in result.stdout
-    assert result.stderr == "Compiling the kernels first, which takes some seconds.\n"
+    assert result.stderr == "Compiling the kernels first, which takes a few seconds.\n"
     assert json.loads(run("doctor", "--clean", "--format", "json").stdout)["cache"] is None
 
 

@@ -121,5 +121,5 @@ def test_a_search_puts_its_best_trials_together() -> None:
 
 
 def test_a_dry_run_tells_of_the_ensemble() -> None:
-    assert "ensemble  the 4 best put together, average\n" in run(*SEARCH, "--dry-run").stdout
+    assert "ensemble  the 4 best combined, average\n" in run(*SEARCH, "--dry-run").stdout
     assert "ensemble  " not in run(*SEARCH[:-2], "--dry-run").stdout

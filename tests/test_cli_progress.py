@@ -97,7 +97,7 @@ def test_search_lines_tell_of_compilation_once(capsys: pytest.CaptureFixture[str
     lines = capsys.readouterr().err.splitlines()
     assert lines == [
         "trials 0/10 | best val acc:- | 0.0 trials/s | ETA -:--",
-        "trials 0/10 | compiling the kernels, or loading them where they are in the cache",
+        "trials 0/10 | compiling the kernels, or loading them from the cache",
         "trials 10/10 | best val acc:0.83 | 2.0 trials/s | ETA 0:00",
     ]
 

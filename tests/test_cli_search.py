@@ -256,8 +256,8 @@ def test_jobs_and_data_folder_are_passed_on(
 
 
 def test_pruning_that_cannot_end_a_trial_is_told(asked: dict[str, Any]) -> None:
-    assert "will end no trial early" in run("--trials", "4", "--pruning", "halving").stderr
-    assert "will end no trial early" not in run("--trials", "4", "--pruning", "none").stderr
+    assert "will stop no trial early" in run("--trials", "4", "--pruning", "halving").stderr
+    assert "will stop no trial early" not in run("--trials", "4", "--pruning", "none").stderr
 
 
 def test_a_stopped_trial_tells_how_far_it_came() -> None:

@@ -96,12 +96,12 @@ FILES = [
     (b'learning_rate = "fast"', 's.toml: learning_rate = "fast": must be a number'),
     (b"learning_rate = -1", "learning_rate=-1.0: must be greater than 0"),
     (b"expand = 1", "s.toml: expand = 1: must be true or false"),
-    (b"optimizer = 1", "s.toml: optimizer = 1: must be a text in quotes"),
+    (b"optimizer = 1", "s.toml: optimizer = 1: must be a quoted string"),
     (b'optimizer = "adm"', "s.toml: optimizer = \"adm\": 'adm' is not one of 'sgd', 'momentum'"),
     (b"samples = 0", "s.toml: samples = 0: '0' is neither a number of samples from 1 to 2147483647 nor 'all'"),
     (b'final = "all"', "s.toml: final = \"all\": 'all' is neither a number of candidates"),
     (b"space = 1", "s.toml: space must be a table: [space], then lines such as"),
-    (b"[space]\nlearning_rate = 0.1", "s.toml: [space] learning_rate = 0.1: a range is a text such as"),
+    (b"[space]\nlearning_rate = 0.1", "s.toml: [space] learning_rate = 0.1: a range is a string such as"),
     (b'[space]\nlearning_rat = "log:1:2"', "can be searched; did you mean learning_rate?"),
     (b'[space]\nlearning_rate = "log:2:1"', "s.toml: learning_rate=log:2:1: the lower end 2 is above the upper end 1"),
     (b"seed = 1\n[space]\nseed = 'int:1:9'", "s.toml: space 'seed': only learning_rate, weight_decay"),
@@ -111,7 +111,10 @@ FILES = [
 
 TRIALS = [
     (b"trials = 3", "s.toml: unknown option trials of fastnet train"),
-    (b'[space]\ndropout = "uniform:0:0.5"', "s.toml: [space] is for fastnet search; fastnet train takes one value"),
+    (
+        b'[space]\ndropout = "uniform:0:0.5"',
+        "s.toml: [space] is only for fastnet search; fastnet train takes",
+    ),
     (b"overwrite = true", "s.toml: --overwrite can be given on the command line only"),
     (b"epoch = 3", "s.toml: unknown option epoch of fastnet train; did you mean epochs?"),
     (b"width = 0", "s.toml: width = 0: must be a whole number from 1 to 65536"),
@@ -169,7 +172,7 @@ def test_wrong_files_of_a_training(content: bytes, message: str) -> None:
         (
             {"SPACE": "dropout=uniform:0:0.5", "DROPOUT": "0.5"},
             FAILURE,
-            "the environment variable for --dropout fixes dropout; leave one of the two out",
+            "the environment variable for --dropout fixes dropout; remove one of them",
         ),
     ],
 )

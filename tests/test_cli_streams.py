@@ -52,7 +52,7 @@ def test_a_search_needs_no_standard_error_and_its_study_gets_no_messages() -> No
     with Study.read(Path("s")) as study:
         assert [trial.id for trial in study.trials()] == [0, 1, 2]
     said = run(["studies", "export", "s"], ">&-", code=1).stderr
-    assert said == "Error: standard output is closed, and this command does nothing but print: redirect it to a file\n"
+    assert said == "Error: standard output is closed, and this command only prints: redirect it to a file\n"
     if Path("/dev/full").exists():
         said = run(["studies", "export", "s"], ">/dev/full", code=1).stderr
         assert said == "Error: standard output: No space left on device\n"
@@ -61,7 +61,7 @@ def test_a_search_needs_no_standard_error_and_its_study_gets_no_messages() -> No
 @full
 def test_output_that_is_full_is_reported_when_everything_is_kept() -> None:
     said = run(["train", *SMALL, "-o", "m.safetensors"], ">/dev/full", code=1).stderr
-    assert said.splitlines()[-1].startswith("Error: standard output: No space left on device; part of what was printed")
+    assert said.splitlines()[-1].startswith("Error: standard output: No space left on device; printed output was lost")
     assert fastnet.load_model("m.safetensors") and Path("m.png").is_file()
     run(["train", *SMALL, "-o", "n.safetensors"], "2>/dev/full")
     assert fastnet.load_model("n.safetensors") and Path("n.png").is_file()

@@ -192,7 +192,7 @@ def test_trials_are_a_table_with_filters() -> None:
     assert ids == ["18", "17", "16"]
     result = run("trials", folder, "--stage", "2", "--status", "diverged", "--sort", "learning-rate")
     assert [row.split()[0] for row in result.stdout.splitlines()[1:]] == ["14", "19"] and result.stderr == ""
-    assert "The first 3; --limit all shows every one." in run("trials", folder, "--limit", "3").stderr
+    assert "The first 3; --limit all shows all." in run("trials", folder, "--limit", "3").stderr
     assert len(run("trials", folder, "--limit", "all").stdout.splitlines()) == 21
     nothing = run("trials", folder, "--stage", "9")
     assert nothing.stdout == "" and "no such trials" in nothing.stderr
@@ -337,7 +337,12 @@ REFUSED: list[tuple[Callable[[], None], list[str], int, str]] = [
     (output_there, ["export", "s", "-o", "t.csv/u.csv"], 1, "t.csv"),
     (study, ["best", "s", "--trial", "20", "--format", "toml"], 1, "no trial 20; the study has 20 trials"),
     (study, ["best", "s", "--trial", "2"], 1, "add --format toml or --format json"),
-    (no_trials, ["best", "s", "--format", "json"], 1, "no trial that did not diverge is stored yet"),
+    (
+        no_trials,
+        ["best", "s", "--format", "json"],
+        1,
+        "every trial so far diverged, or none is stored yet; continue the search",
+    ),
     (study, ["best", "s", "-n", "0"], 2, "not in the range 1<=x<=4294967296"),
     (study, ["trials", "s", "--sort", "colour"], 1, "sort='colour': must be one of best, id, stage"),
     (study, ["trials", "s", "--sort", "id; DROP TABLE trials"], 1, "must be one of best"),
@@ -348,7 +353,7 @@ REFUSED: list[tuple[Callable[[], None], list[str], int, str]] = [
     *((study, ["trials", "s", name, "9" * 30], 2, "4294967296") for name in ("--limit", "--stage")),
     (study, ["trials", "s", "--limit", "9" * 5000], 2, "neither a number of trials"),
     *((study, ["best", "s", name, "9" * 30], 2, "not in the range") for name in ("-n", "--trial")),
-    (study, ["rm", "s"], 1, "nobody can be asked here whether to remove it; add --yes"),
+    (study, ["rm", "s"], 1, "no terminal to ask for confirmation; add --yes"),
     (nothing, ["ls", "nowhere"], 1, "nowhere: no such folder"),
     (plain_file, ["ls", "s"], 1, "s: no such folder"),
     (nothing, ["show"], 2, "Missing argument 'DIR'"),

@@ -1,0 +1,46 @@
+"""Types of options and arguments that Click does not have."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from fastnet.errors import ConfigError
+from fastnet.files import as_path
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+"""A function that options are added to."""
+
+
+class PathType(click.Path):
+    """A path in which ``~`` is the home folder even where no shell expands it: in ``--study=~/s`` or in a file."""
+
+    def __init__(self, **how: Any) -> None:
+        super().__init__(path_type=Path, **how)
+
+    def convert(self, value: str | os.PathLike[str], param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if not (self.allow_dash and value == "-"):
+            try:
+                value = as_path(value, "the path")
+            except ConfigError as error:
+                self.fail(str(error), param, ctx)
+        return super().convert(value, param, ctx)
+
+
+class TextType(click.types.StringParamType):
+    """A text that one of the functions of `fastnet.config.text` reads."""
+
+    name = "text"
+
+    def __init__(self, read: Callable[[str], Any]) -> None:
+        self._read = read
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        try:
+            return self._read(str(value))
+        except ConfigError as error:
+            self.fail(f"{error}.", param, ctx)
