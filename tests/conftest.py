@@ -27,7 +27,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from fastnet.data import Dataset, Split, as_dataset
+from fastnet.data import Dataset, Split, as_dataset, load, take_first
 from fastnet.data.validation import stratified_folds
 
 if TYPE_CHECKING:
@@ -42,7 +42,8 @@ from properties import load_profile
 load_profile()
 
 CORE = (
-    *("test_api", "test_model_ensemble", "test_training_pack", "test_training_single", "test_machine_selftest"),
+    *("test_api", "test_model_ensemble", "test_training_pack", "test_training_several", "test_training_single"),
+    *("test_machine_selftest", "test_tuning_run_ensemble", "test_tuning_rules_chance"),
     *(f"test_tuning_rules_{name}" for name in ("choice", "narrowing", "pruning")),
     *(f"test_tuning_run_{name}" for name in ("assemble", "ending", "pack", "sampler", "session", "stages", "storage")),
     *("test_tuning_space_space", "test_tuning_store_study", "test_network_samples", "test_forks"),
@@ -85,6 +86,12 @@ def tiny_dataset() -> Dataset:
     return as_dataset(
         x[:90], y[:90], x_test=x[90:], y_test=y[90:], class_names=("left", "middle", "right"), name="tiny"
     )
+
+
+@pytest.fixture(scope="session")
+def digits() -> Dataset:
+    """150 training images of MNIST, with its embedded test set."""
+    return take_first(load("mnist5k"), 150)
 
 
 @pytest.fixture

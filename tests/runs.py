@@ -17,6 +17,7 @@ from fastnet.network.samples import TrainingData, prepare
 from fastnet.training.pack import PackRun, alike
 from fastnet.tuning.run import pack
 from fastnet.tuning.run.task import Outcome, Task, Watch
+from fastnet.tuning.trial import CURVES
 
 PENDING, DONE, DIVERGED, STOPPED, PAUSED = 0, 1, 2, 3, 4
 """What `PackRun.status` says of a trial."""
@@ -53,8 +54,7 @@ def curves_of(run: Any) -> np.ndarray:
     """Stack the four curves of a training or of the reference as those of a pack's trial, (4, epochs)."""
     if isinstance(run, reference.training.Trajectory):
         return np.stack(run[2:])
-    names = ("train_loss", "train_score", "validation_loss", "validation_score")
-    return np.stack([getattr(run, name) for name in names])
+    return np.stack([getattr(run, name) for name in CURVES])
 
 
 def course_config(course: Course, epochs: int, seed: int = 2**63 + 11) -> TrainConfig:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,12 +12,8 @@ import fastnet
 from fastnet.errors import ConfigError, DataError, StudyError
 from fastnet.tuning import Study
 
+X, Y = np.random.Philox(key=1).random_raw(120).reshape(40, 3) % 97 / 97.0, np.arange(40) % 2
 SPACE = {"learning_rate": "log:1e-3:1e-1", "hidden": "choice:8,6-4", "optimizer": "choice:sgd,adam"}
-
-
-@pytest.fixture(scope="module")
-def digits():
-    return fastnet.take_first(fastnet.load("mnist5k"), 150)
 
 
 def rows(result: fastnet.SearchResult) -> bytes:
@@ -144,3 +141,34 @@ def test_data_of_no_known_kind_are_refused(tmp_path):
         fastnet.search({}, 3, study=tmp_path)
     with pytest.raises(DataError):
         fastnet.search({}, ([[1.0]], [0, 1]), study=tmp_path)
+
+
+def test_numbers_of_numpy_as_arguments(tmp_path: Path) -> None:
+    fraction, seed = np.float32(0.25), np.int64(3)
+    parts, plain = fastnet.split(Y, fraction=fraction, seed=seed), fastnet.split(Y, fraction=0.25, seed=3)
+    assert parts.fingerprint() == plain.fingerprint()
+    config = fastnet.TrainConfig(hidden=[4], epochs=1)
+    data = fastnet.take_first(fastnet.as_dataset(X, Y), np.int64(30))
+    assert len(fastnet.train_ensemble(data, config, networks=np.int8(2), jobs=np.int64(1)).ensemble.members) == 2
+    numbers: dict[str, Any] = {"jobs": np.int64(1), "memory": np.float64(1e8), "timeout": np.float32(1000)}
+    result = fastnet.search({}, data, trials=np.int32(2), study=tmp_path, hidden="4", epochs=1, final=0, **numbers)
+    assert len(result.trials) == 2
+    again = fastnet.search({}, data, trials=2, study=tmp_path, hidden=np.array([4]), epochs=1, final=0)
+    assert again.new_trials == 0, "the study is that of plain numbers"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ({"timeout": "soon"}, "'soon' is not a time: write 90 or 90s"),
+        ({"timeout": -1}, "timeout=-1: must be"),
+        ({"timeout": float("nan")}, "timeout=nan: must be"),
+        ({"memory": "512 pages"}, "'512 pages' is not an amount of memory"),
+        ({"jobs": np.float64(1.5)}, "jobs=1.5: must be a whole number"),
+        ({"epochs": np.array([1, 2])}, "epochs=.*must be a whole number"),
+    ],
+    ids=str,
+)
+def test_wrong_arguments_get_a_sentence(arguments: dict[str, Any], says: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=says):
+        fastnet.search({}, (X, Y), trials=1, study=tmp_path, **{"hidden": "4", "epochs": 1, "final": 0, **arguments})

@@ -144,16 +144,6 @@ def test_an_error_of_whoever_watches_ends_the_work_first(where):
     assert not run.running() and run.status[0] in (STOPPED, PENDING)  # PENDING where it had not begun yet
 
 
-def test_what_goes_wrong_in_the_background_is_raised():
-    run = Background()
-
-    def fail() -> None:
-        raise ArithmeticError("in the kernel")
-
-    with pytest.raises(ArithmeticError, match="in the kernel"):
-        watch(run, lambda: run.begin(1, fail))
-
-
 def test_watching_says_whether_the_work_was_told_to_stop():
     assert not watch(idle := Background(), lambda: idle.begin(1, lambda: None), should_stop=lambda: False)
     run = Scripted([[0.1]], holds=1)

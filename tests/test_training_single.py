@@ -6,6 +6,7 @@ import time
 from dataclasses import replace
 from functools import partial
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -353,3 +354,21 @@ def test_divergence_later_keeps_the_best_epoch():
 def test_an_impossible_number_of_threads_is_refused(tiny_dataset, jobs):
     with pytest.raises(ConfigError, match=r"jobs=.*must be a whole number from 1 to 4096"):
         train(tiny_dataset, TrainConfig(hidden=(4,), epochs=1), jobs=jobs)
+
+
+def test_train_takes_what_search_takes(tmp_path: Path) -> None:
+    x, y = np.random.Philox(key=1).random_raw(120).reshape(40, 3) % 97 / 97.0, np.arange(40) % 2
+    config = fastnet.TrainConfig(hidden=(), epochs=1)
+    whole = fastnet.train(fastnet.as_dataset(x, y), config)
+    for data in ((x, y), (x.tolist(), [str(label) for label in y])):
+        assert fastnet.train(data, config).curves.train_loss.tobytes() == whole.curves.train_loss.tobytes()
+    np.savez(tmp_path / "d.npz", x=x, y=y)
+    assert fastnet.train(tmp_path / "d.npz", config).epochs_done == 1
+    assert fastnet.train(str(tmp_path / "d.npz"), config).epochs_done == 1
+    assert len(fastnet.train_ensemble((x, y), config, networks=2).ensemble.members) == 2
+    assert fastnet.train("digits", config).test is not None
+    for wrong in ({"epochs": 1}, fastnet.SearchConfig(), "adam"):
+        with pytest.raises(ConfigError, match=r"give a fastnet\.TrainConfig"):
+            fastnet.train((x, y), wrong)
+    with pytest.raises(ConfigError, match="dataset is a int: give a Dataset"):
+        fastnet.train(3)
