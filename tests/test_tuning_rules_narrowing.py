@@ -1,3 +1,5 @@
+"""Ranges that shrink to where the best trials lie, and borders where they pile up."""
+
 from __future__ import annotations
 
 import json
@@ -10,7 +12,6 @@ from hypothesis import strategies as st
 from properties import examples
 
 from fastnet.tuning.rules import narrowing
-from fastnet.tuning.rules.chance import chance_of_at_least, chance_of_at_most, chance_of_unevenness
 from fastnet.tuning.rules.narrowing import BEST_SHARE, EDGES, LEAST_BEST, LEVEL, narrow
 from fastnet.tuning.space.names import SEARCHABLE, kind_of
 from fastnet.tuning.space.space import Space
@@ -44,46 +45,6 @@ def only(report, name="learning_rate"):
 
 def peak(at):
     return lambda rng, learning_rate, weight_decay: 1 - abs(learning_rate - at) + 0.02 * rng.random()
-
-
-# The statistics
-
-
-@pytest.mark.parametrize(("drawn", "marked", "total"), [(10, 10, 100), (5, 3, 8), (8, 8, 8), (3, 0, 9), (0, 4, 9)])
-def test_the_tail_is_that_of_the_hypergeometric_distribution(drawn, marked, total):
-    ways = [math.comb(marked, k) * math.comb(total - marked, drawn - k) for k in range(drawn + 1)]
-    for found in range(drawn + 1):
-        counts = {"drawn": drawn, "marked": marked, "total": total}
-        assert math.isclose(
-            chance_of_at_least(found, **counts), sum(ways[found:]) / sum(ways), rel_tol=1e-9, abs_tol=1e-15
-        )
-        assert math.isclose(
-            chance_of_at_most(found, **counts), sum(ways[: found + 1]) / sum(ways), rel_tol=1e-9, abs_tol=1e-15
-        )
-
-
-def test_the_tail_of_many_trials_is_found_at_once():
-    assert 0 < chance_of_at_least(1200, drawn=10_000, marked=10_000, total=100_000) < 1e-10
-
-
-@pytest.mark.parametrize(("n", "m"), [(5, 20), (10, 90), (30, 270)])
-def test_unevenness_of_trials_drawn_at_random_has_its_stated_probability(n, m):
-    rng = np.random.default_rng(1)
-    chances = np.array([chance_of_unevenness(u[:n], u[n:]) for u in rng.random((2000, n + m))])
-    for level in (0.01, 0.05):
-        assert np.mean(chances <= level) < level + 3 * math.sqrt(level / 2000) + 0.005
-    assert np.mean(chances <= 0.05) > 0.03  # and it is no test that never fires
-
-
-def test_unevenness_sees_a_part_in_the_middle_as_well_as_one_at_the_end():
-    rest = np.linspace(0, 1, 90)
-    middle, end = (chance_of_unevenness(np.linspace(low, low + 0.3, 10), rest) for low in (0.35, 0.7))
-    assert middle < 0.01
-    assert end < 0.01
-    assert chance_of_unevenness(np.empty(0), rest) == chance_of_unevenness(rest, np.empty(0)) == 1.0
-
-
-# Narrowing
 
 
 def test_a_range_shrinks_to_where_the_best_lie_and_what_does_not_matter_stays():

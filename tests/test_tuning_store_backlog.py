@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -20,8 +18,6 @@ from fastnet.tuning import STUDY_FILE, Progress, SearchResult, Study, run_study
 from fastnet.tuning.run import session
 from fastnet.tuning.store import backlog, study
 from fastnet.tuning.store.folder import StudyLockedError
-
-TIMES = {"wall_seconds": 0.0, "compile_seconds": 0.0, "compiled_seconds": 0.0}
 
 
 class Locker:
@@ -64,14 +60,6 @@ def search(
     yield go
     for locker in lockers:
         locker.release()
-
-
-@contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    connection = sqlite3.connect(folder / STUDY_FILE, isolation_level=None)
-    connection.execute("BEGIN IMMEDIATE")
-    yield
-    connection.close()
 
 
 @pytest.mark.parametrize("config", [CONFIG, HALVING], ids=["alone", "compared"])
@@ -122,19 +110,6 @@ def test_a_search_told_to_stop_waits_for_the_lock_only_a_little(
         search(on_progress=locker, should_stop=lambda: len(locker.held) > 1)
 
 
-def test_ctrl_c_ends_the_wait_for_a_lock(tmp_path: Path) -> None:
-    def interrupt(seconds: float) -> bool:
-        raise KeyboardInterrupt
-
-    with Study.open(tmp_path, {"seed": 0}) as stored:
-        stored.while_locked = interrupt
-        with locked(tmp_path), pytest.raises(KeyboardInterrupt):
-            stored.begin_run({})
-        assert stored.runs() == []
-        stored.begin_run({})
-        assert len(stored.runs()) == 1
-
-
 def test_many_curves_are_not_kept_in_memory(
     search: Callable[..., SearchResult], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -152,26 +127,3 @@ def test_many_curves_are_not_kept_in_memory(
     locker = Locker(tmp_path / "s", 3, float("inf"))
     assert len(search(on_progress=locker).trials) == 23
     assert len(waits) >= 5
-
-
-@pytest.mark.parametrize("what", ["run", "stage", "final", "ensemble", "use"])
-def test_whatever_is_stored_waits_for_the_lock(tmp_path: Path, what: str) -> None:
-    with Study.open(tmp_path, {"seed": 0}) as stored:
-        store = {
-            "run": lambda: stored.begin_run({}),
-            "stage": lambda: stored.append_stage(1, 0, 1, {}),
-            "final": lambda: stored.set_final({}),
-            "ensemble": lambda: stored.set_ensemble({}),
-            "use": lambda: stored.note_test_use({}),
-        }[what]
-        other = sqlite3.connect(tmp_path / STUDY_FILE, isolation_level=None, check_same_thread=False)
-        other.execute("BEGIN IMMEDIATE")
-        timer = threading.Timer(0.3, other.close)
-        timer.start()
-        try:
-            store()
-        finally:
-            timer.join()
-        count = "SELECT (SELECT count(*) FROM runs) + (SELECT count(*) FROM stages) + (SELECT count(*) FROM final) + "
-        count += "(SELECT count(*) FROM test_uses) + (SELECT count(*) FROM meta WHERE key = 'ensemble')"
-        assert stored._connection.execute(count).fetchone() == (1,)
