@@ -69,6 +69,17 @@ def shown_path(path: str | os.PathLike[str]) -> str:
     return os.fsencode(path).decode("utf-8", "replace")
 
 
+def user_cache() -> Path | None:
+    """Return fastnet's folder in the user's cache; None for a user without a home folder."""
+    from platformdirs import user_cache_path
+
+    try:
+        folder = user_cache_path("fastnet", appauthor=False)
+    except RuntimeError:
+        return None
+    return folder if folder.is_absolute() else None  # versions of platformdirs differ in what they do without a home
+
+
 def current_folder_exists() -> bool:
     """Return whether the folder that relative paths start from exists."""
     try:

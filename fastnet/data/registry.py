@@ -19,7 +19,7 @@ from fastnet.data.readers.idx import IDX_NAMES, find_idx_files, read_idx_folder
 from fastnet.data.readers.npz import read_npz, read_samples
 from fastnet.data.samples import Samples, samples_of
 from fastnet.errors import ConfigError, DataError
-from fastnet.files import as_path
+from fastnet.files import as_path, user_cache
 
 DATA_DIR_VARIABLE = "FASTNET_DATA_DIR"
 
@@ -231,13 +231,8 @@ def samples_given(data: Any, name: str) -> Samples:
 
 def cache_folder() -> Path:
     """Return the folder of downloaded data sets, with a subfolder for each."""
-    from platformdirs import user_cache_path
-
-    try:
-        folder = user_cache_path("fastnet", appauthor=False)
-    except RuntimeError:
-        folder = Path()
-    if not folder.is_absolute():  # versions of platformdirs differ in what they do without a home folder
+    folder = user_cache()
+    if folder is None:
         raise DataError(
             "no home folder was found for this user to keep downloaded data in; give the folder of the files as "
             f"data_dir or in {DATA_DIR_VARIABLE}, or set XDG_CACHE_HOME"

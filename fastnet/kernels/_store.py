@@ -28,7 +28,7 @@ from numba.core.compiler import CompileResult
 from numba.core.serialize import dumps
 
 from fastnet.errors import warn
-from fastnet.files import replacing_file
+from fastnet.files import replacing_file, user_cache
 from fastnet.kernels import host
 
 SUFFIX = ".nbc"
@@ -41,15 +41,6 @@ _COMPILER_SETTINGS = ("OPT", "BOUNDSCHECK", "DEBUGINFO_DEFAULT", "LOOP_VECTORIZE
 _IN_MEMORY = "kernels are compiled in memory, at every start"
 
 _said: set[str] = set()
-
-
-def _user_cache() -> Path:
-    """Return the user's folder for caches; raise `RuntimeError` without a home folder."""
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches"
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
 
 
 def _source_hash() -> str:
@@ -82,10 +73,13 @@ def _base() -> Path | str:
     if chosen == "0":
         return "FASTNET_CACHE=0 switches the cache of compiled kernels off"
     try:
-        return Path(chosen).expanduser() if chosen else _user_cache() / "fastnet"
-    except RuntimeError:
-        what = f"FASTNET_CACHE={chosen}" if chosen else "the folder of the compiled kernels"
-        return f"{what}: no home folder was found for this user; set FASTNET_CACHE to the name of a folder"
+        base = Path(chosen).expanduser() if chosen else user_cache()
+    except RuntimeError:  # ~ without a home folder
+        base = None
+    if base is not None:
+        return base
+    what = f"FASTNET_CACHE={chosen}" if chosen else "the folder of the compiled kernels"
+    return f"{what}: no home folder was found for this user; set FASTNET_CACHE to the name of a folder"
 
 
 def say(kind: str, text: str) -> None:
