@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -169,6 +170,8 @@ class Fit:
         Networks whose training ended because the loss was not finite, or reached a thousand times its start.
     interrupted : bool
         Whether training ended early.
+    seconds : float
+        Time of `train`.
     """
 
     def __init__(self, run: Run, config: TrainConfig) -> None:
@@ -180,6 +183,7 @@ class Fit:
         self.epochs_done = np.zeros(networks, np.int64)
         self.diverged = 0
         self.interrupted = False
+        self.seconds = 0.0
         self._taking: tuple[Integers, int] | None = None
 
     @property
@@ -198,6 +202,7 @@ class Fit:
 
         KeyboardInterrupt propagates, unless `returns` is set and there is an epoch to keep.
         """
+        clock = time.perf_counter()
         try:
             self._train(on_epoch, should_stop)
         except KeyboardInterrupt:
@@ -206,6 +211,7 @@ class Fit:
             if self._taking:  # the interrupt came in the middle of it
                 self._take(*self._taking)
             self.interrupted = True
+        self.seconds = time.perf_counter() - clock
         if not self.kept and not self.diverged:
             raise KeyboardInterrupt
         if not self.kept:

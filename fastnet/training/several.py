@@ -16,14 +16,13 @@ from fastnet.config.checks import check_interrupt, count_networks, count_threads
 from fastnet.config.searching import as_settings
 from fastnet.config.training import TrainConfig, as_train_config
 from fastnet.data.dataset import Dataset, Split
-from fastnet.data.dataset import split as split_rows
-from fastnet.data.doubts import warn_of_doubts
 from fastnet.data.registry import as_given
 from fastnet.limits import free_memory
 from fastnet.network.memory import does_not_fit
 from fastnet.network.samples import prepare
 from fastnet.training.loop import EpochResult, Fit, LearningCurves
 from fastnet.training.pack import Member, PackRun, alike, threads_within, warm_up
+from fastnet.training.single import rows_of
 
 if TYPE_CHECKING:
     from fastnet.model.classifier import Model
@@ -130,22 +129,24 @@ def train_ensemble(
     >>> len(result.ensemble.members), result.test.loss < result.member_test.loss
     (4, True)
     """
-    from fastnet.model.ensemble import Ensemble
-
     dataset, config, networks = as_given(dataset, "dataset"), as_train_config(config), count_networks(networks)
     check_interrupt(interrupt)
     threads = count_threads(jobs)
-    parts = split or split_rows(dataset.y, seed=config.seed)
-    warn_of_doubts(dataset, parts)
+    parts = rows_of(dataset, config, split)
     data = prepare(dataset, parts)
     clock = time.perf_counter()
     warm_up(config, data)
     members = alike(data, config, range(networks))
     fit = Fit(PackRun(members, threads_that_fit(members, threads), keep=True), config)
     compile_seconds = time.perf_counter() - clock
-    clock = time.perf_counter()
     fit.train(on_epoch, should_stop, returns=interrupt == "return")
-    seconds = time.perf_counter() - clock
+    return _result(fit, dataset, parts, compile_seconds)
+
+
+def _result(fit: Fit, dataset: Dataset, parts: Split, compile_seconds: float) -> EnsembleResult:
+    """Average the networks that were kept, and measure them."""
+    from fastnet.model.ensemble import Ensemble
+
     models = tuple(fit.model(t) for t in fit.kept)
     validation, member_validation = _scores(models, dataset.x[parts.validation], dataset.y[parts.validation])
     metrics: dict[str, Any] = validation.stored("validation")
@@ -153,7 +154,7 @@ def train_ensemble(
     if dataset.x_test is not None and dataset.y_test is not None:
         test, member_test = _scores(models, dataset.x_test, dataset.y_test)
         metrics |= test.stored("test")
-    settings = as_settings(config) | {"networks": networks, "data": dataset.name}
+    settings = as_settings(fit.config) | {"networks": len(fit.epochs_done), "data": dataset.name}
     return EnsembleResult(
         ensemble=Ensemble(members=models, settings=settings, metrics=metrics),
         curves=tuple(fit.curves(t) for t in fit.kept),
@@ -162,7 +163,7 @@ def train_ensemble(
         test=test,
         member_test=member_test,
         epochs_done=int(fit.epochs_done.max()),
-        seconds=seconds,
+        seconds=fit.seconds,
         compile_seconds=compile_seconds,
         diverged=fit.diverged,
         interrupted=fit.interrupted,

@@ -131,11 +131,17 @@ def train(
     (3, True)
     """
     given, chosen = as_given(dataset, "dataset"), as_train_config(config)
-    parts = split or split_rows(given.y, seed=chosen.seed)
-    warn_of_doubts(given, parts)
+    parts = rows_of(given, chosen, split)
     return train_network(
         given, chosen, parts, jobs=jobs, on_epoch=on_epoch, should_stop=should_stop, interrupt=interrupt
     )
+
+
+def rows_of(dataset: Dataset, config: TrainConfig, split: Split | None) -> Split:
+    """Return the rows to train and validate on, by default by the configuration's seed; warn of doubts about them."""
+    parts = split or split_rows(dataset.y, seed=config.seed)
+    warn_of_doubts(dataset, parts)
+    return parts
 
 
 def train_network(
@@ -155,10 +161,8 @@ def train_network(
     clock = time.perf_counter()
     training = Training(config, data, threads)
     compile_seconds = time.perf_counter() - clock
-    clock = time.perf_counter()
     fit = Fit(training, config)
     fit.train(on_epoch, should_stop, returns=interrupt == "return")
-    seconds = time.perf_counter() - clock
     model = fit.model(0)
     test = None
     if dataset.x_test is not None and dataset.y_test is not None:
@@ -170,7 +174,7 @@ def train_network(
         best_epoch=int(fit.best_epoch[0]),
         epochs_done=int(fit.epochs_done[0]),
         test=test,
-        seconds=seconds,
+        seconds=fit.seconds,
         compile_seconds=compile_seconds,
         diverged=fit.diverged > 0,
         interrupted=fit.interrupted,
