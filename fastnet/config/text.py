@@ -1,4 +1,4 @@
-"""The text forms of settings: layer widths, dropout, counts, times, memory, numbers; each parser has a writer."""
+"""The text forms of settings: layer widths, dropout, counts, times, memory, numbers."""
 
 from __future__ import annotations
 

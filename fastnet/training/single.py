@@ -138,7 +138,7 @@ def train(
 
 
 def rows_of(dataset: Dataset, config: TrainConfig, split: Split | None) -> Split:
-    """Return the rows to train and validate on, by default by the configuration's seed; warn of doubts about them."""
+    """Return the split to train on, by default drawn by the configuration's seed; warn of doubts about the data."""
     parts = split or split_rows(dataset.y, seed=config.seed)
     warn_of_doubts(dataset, parts)
     return parts
