@@ -11,8 +11,8 @@ from cases import OPTIMIZERS
 from fastnet import reference
 from fastnet.config.training import TrainConfig
 from fastnet.kernels import update
-from fastnet.kernels.context import THRESHOLD
-from fastnet.network.hyperparameters import kept_units, trial_of
+from fastnet.kernels.context import SCALE, THRESHOLD, TRAIN_SCALE
+from fastnet.network.hyperparameters import dropout_rows, dropout_scales, kept_units, trial_of
 
 
 def threshold_of(dropout: float) -> int:
@@ -44,3 +44,25 @@ def test_kept_units_are_those_of_training(ratio):
             reference.rng.keep_mask(config.seed, 3, layer, 17, 11, units.shape[1], own) if own else np.ones_like(units)
         )
         assert (units == expected.astype(bool)).all()
+
+
+@pytest.mark.parametrize("scaling", ["inverted", "test-time"])
+@pytest.mark.parametrize("dropout", [0.0, 0.25, 0.9])
+def test_scales_are_the_references_in_every_hidden_layer_and_one_in_the_last(scaling, dropout):
+    assert dropout_scales(dropout, scaling) == reference.network.scales(dropout, scaling)
+    rows = dropout_rows(TrainConfig(hidden=(5, 4), dropout=(0.5, dropout), dropout_scaling=scaling))
+    assert rows[1, [TRAIN_SCALE, SCALE]].tolist() == list(reference.network.scales(dropout, scaling))
+    assert rows[2].tolist() == [0.0, 1.0, 1.0], "the last layer drops nothing"
+
+
+def test_a_constant_rate_needs_no_scheduler():
+    assert trial_of(TrainConfig(schedule="constant", warmup_epochs=0), 0).trial.scheduler == 0
+    for moving in ({"schedule": "cosine"}, {"schedule": "step"}, {"warmup_epochs": 2}):
+        assert trial_of(TrainConfig(**moving), 0).trial.scheduler != 0
+
+
+def test_rmsprops_rho_takes_the_place_of_beta2():
+    hyper = trial_of(TrainConfig(optimizer="rmsprop", rho=0.75, beta2=0.5), 0).hyper
+    assert (hyper[:, update.BETA2] == 0.75).all() and (hyper[:, update.NEW2] == 0.25).all()
+    hyper = trial_of(TrainConfig(optimizer="adam", rho=0.75, beta2=0.5), 0).hyper
+    assert (hyper[:, update.BETA2] == 0.5).all()

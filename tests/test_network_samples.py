@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
+import pytest
 from cases import NETWORKS, blobs
 from layers import signatures
 from runs import prepared, run_pack
@@ -10,6 +13,10 @@ from runs import prepared, run_pack
 import fastnet
 from fastnet.config.training import TrainConfig
 from fastnet.data import Split, as_dataset
+from fastnet.data.pipeline.scaling import Scaler
+from fastnet.kernels import host, layout, sparsity
+from fastnet.network import samples
+from fastnet.network.samples import pad_samples, padded_rows, prepare
 from fastnet.training.loop import Fit
 from fastnet.training.single import Training
 
@@ -50,3 +57,41 @@ def test_labels_and_rows_may_come_in_other_integers():
         right, array = getattr(expected, name), getattr(actual, name)
         assert (array.dtype, array.flags.c_contiguous) == (right.dtype, True) and (array == right).all()
     assert actual.x.dtype == np.float32 and actual.targets.dtype == np.int64
+
+
+@pytest.mark.parametrize(("n", "n_features"), [(1, 1), (5, 12), (70, 33)])
+def test_samples_are_scaled_into_padded_rows_of_zeros(n, n_features, monkeypatch):
+    x = np.random.default_rng(n).normal(size=(n, n_features)).astype(np.float32)
+    scaler = Scaler(offset=np.full(n_features, 2, np.float32), scale=np.full(n_features, 0.5, np.float32))
+    padded = pad_samples(x, scaler)
+    assert padded.shape == (n, layout.leading(n_features)) and padded.ctypes.data % host.ALIGNMENT == 0
+    np.testing.assert_array_equal(padded[:, :n_features], scaler.apply(x))
+    assert not padded[:, n_features:].any()
+    monkeypatch.setattr(samples, "COPY_ROWS", 3)
+    assert pad_samples(x, scaler).tobytes() == padded.tobytes()
+
+
+def test_row_numbers_end_with_one_tile_of_repeats():
+    rows = padded_rows(np.array([4, 2, 7]))
+    assert rows.dtype == np.int64 and rows.tolist() == [4, 2, 7, *[4] * host.TILE_ROWS]
+
+
+@pytest.mark.parametrize("filled", [0.1, 0.5, 0.55, 1.0])
+def test_zeros_are_skipped_where_at_least_half_of_the_training_values_are_zero(filled):
+    x = np.zeros((20, 10), np.uint8)
+    x[:, : round(10 * filled)] = 9
+    x[0, 0] = 9  # half of all, and one more
+    data = prepare(as_dataset(x, np.arange(20) % 2), Split(train=np.arange(1, 15), validation=np.arange(15, 20)))
+    assert data.sparse == (round(10 * filled) <= 5)
+    assert len(data.inputs[0]) == (np.count_nonzero(x) if data.sparse else 0)
+    assert data.lists_pay(100) == data.sparse and not data.lists_pay(sparsity.MAX_BATCH + 1)
+    assert not prepare(data.dataset, Split(np.arange(15), np.arange(15, 20)), skip_zeros=False).sparse
+
+
+def test_samples_know_their_scaler_and_whether_a_higher_score_is_better():
+    dataset = blobs(NETWORKS["one hidden layer"], 40)
+    data = prepared(dataset)
+    assert data.dataset is dataset and data.n_train == 32 and data.n_outputs == dataset.n_classes
+    assert data.score_sign == 1.0 and replace(data, objective="squared-error").score_sign == -1.0
+    other = Scaler(np.zeros(12, np.float32), np.ones(12, np.float32))
+    assert prepare(dataset, fastnet.split(dataset.y), scaler=other).scaler is other
