@@ -154,3 +154,26 @@ def mirror(monkeypatch: pytest.MonkeyPatch) -> Iterator[Mirror]:
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     with serving() as mirror:
         yield mirror
+
+
+@pytest.fixture
+def old_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A cache with two old folders among things that are none."""
+    base = tmp_path / "cache"
+    for name in ("0123456789abcdef", "fedcba9876543210"):
+        inside = base / name / "micro-0-2" / "kernels_1"
+        inside.mkdir(parents=True)
+        (inside / "panels.forward-1.py311.nbi").write_bytes(b"12")
+        (inside / "panels.forward-1.py311.1.nbc").write_bytes(b"1234")
+    (base / "fedcba9876543210" / "parallel").mkdir()
+    (base / "fedcba9876543210" / "parallel" / "x.py311.nbi.tmp.00ff").write_bytes(b"")
+    (base / "data" / "mnist").mkdir(parents=True)
+    (base / "aaaaaaaaaaaaaaaa").mkdir()
+    (base / "aaaaaaaaaaaaaaaa" / "thesis.txt").write_text("not Numba's")
+    (base / "bbbbbbbbbbbbbbbb").write_text("a file")
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "x.nbc").write_bytes(b"12345678")
+    if os.name != "nt":
+        (base / "cccccccccccccccc").symlink_to(tmp_path / "elsewhere")
+    monkeypatch.setenv("FASTNET_CACHE", str(base))
+    return base

@@ -16,10 +16,7 @@ from fastnet_cli.main import cli
 from fastnet import __version__
 from fastnet.kernels import _store, host
 from fastnet.limits import Limits
-from fastnet.machine import cache
 from fastnet.machine.selftest import Check
-
-FIRST, SECOND = "0123456789abcdef", "fedcba9876543210"
 
 
 def run(*arguments: str, code: int = 0) -> Result:
@@ -39,50 +36,20 @@ def run_process(*arguments: str, code: int = 0, **settings: str) -> subprocess.C
 
 
 @pytest.fixture
-def old(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A cache with two old folders among things that are none."""
-    base = tmp_path / "cache"
-    for name in (FIRST, SECOND):
-        inside = base / name / "micro-0-2" / "kernels_1"
-        inside.mkdir(parents=True)
-        (inside / "panels.forward-1.py311.nbi").write_bytes(b"12")
-        (inside / "panels.forward-1.py311.1.nbc").write_bytes(b"1234")
-    (base / SECOND / "parallel").mkdir()
-    (base / SECOND / "parallel" / "x.py311.nbi.tmp.00ff").write_bytes(b"")
-    (base / "data" / "mnist").mkdir(parents=True)
-    (base / "aaaaaaaaaaaaaaaa").mkdir()
-    (base / "aaaaaaaaaaaaaaaa" / "thesis.txt").write_text("not Numba's")
-    (base / "bbbbbbbbbbbbbbbb").write_text("a file")
-    (tmp_path / "elsewhere").mkdir()
-    (tmp_path / "elsewhere" / "x.nbc").write_bytes(b"12345678")
-    if os.name != "nt":
-        (base / "cccccccccccccccc").symlink_to(tmp_path / "elsewhere")
-    monkeypatch.setenv("FASTNET_CACHE", str(base))
-    return base
-
-
-@pytest.fixture
 def healthy(monkeypatch: pytest.MonkeyPatch) -> None:
     """A self-test that has nothing to do."""
     monkeypatch.setattr("fastnet.machine.selftest.self_test", lambda: [Check("forward", True, "within 1e-07", 0.5)])
 
 
-def test_old_folders_are_those_that_numba_alone_has_written(old: Path) -> None:
-    found = cache.look()
-    assert found.folder == _store.cache_folder() and found.folder is not None and found.folder.parent == old
-    assert [path.name for path in found.old] == [FIRST, SECOND]
-    assert (found.functions, found.n_bytes, found.old_bytes) == (frozenset(), 0, 12)
-
-
-def test_clean_removes_old_folders_and_nothing_else(old: Path, healthy: None) -> None:
-    current = old / (_store.cache_folder() or old).name / "parallel" / "kernels_1"
+def test_clean_removes_old_folders_and_nothing_else(old_cache: Path, healthy: None) -> None:
+    current = old_cache / (_store.cache_folder() or old_cache).name / "parallel" / "kernels_1"
     current.mkdir(parents=True)
     _store._write(current / "pack.train_pack-1.0011.nbc", b"code")
     (current / "pack.train_pack-1.0022.nbc").write_bytes(b"123")
     (current / "pack.train_pack-1.0033.nbc.tmp.00ff").write_bytes(b"12345")
     os.utime(current / "pack.train_pack-1.0033.nbc.tmp.00ff", (0, 0))
     (current / "pack.train_pack-1.0044.nbc.tmp.00ff").write_bytes(b"being written")
-    before = {path.name for path in old.iterdir()}
+    before = {path.name for path in old_cache.iterdir()}
     text = run("doctor").stdout
     assert "2 old folders next to it, 12 B: fastnet doctor --clean removes" in text
     assert "Problem: " in text and "2 damaged files" in text
@@ -90,8 +57,8 @@ def test_clean_removes_old_folders_and_nothing_else(old: Path, healthy: None) ->
     assert document["cleaned"] == {"folders": 2, "damaged": 2, "bytes": 20}
     assert document["cache"]["functions"] == 1 and document["cache"]["old_folders"] == 0
     assert document["cache"]["problem"] is None
-    assert {path.name for path in old.iterdir()} == before - {FIRST, SECOND}
-    assert (old / "aaaaaaaaaaaaaaaa" / "thesis.txt").exists()
+    assert {path.name for path in old_cache.iterdir()} == before - {"0123456789abcdef", "fedcba9876543210"}
+    assert (old_cache / "aaaaaaaaaaaaaaaa" / "thesis.txt").exists()
     assert {path.name.split(".")[2] for path in current.iterdir()} == {"0011", "0044"}
     assert "removed 0 old folders and 0 damaged files, 0 B" in run("doctor", "--clean").stdout
     assert "no old folders next to it" in run("doctor").stdout

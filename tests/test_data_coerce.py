@@ -1,4 +1,4 @@
-"""float64 features whose digits float32 cannot hold are scaled in float64; all others are what they always were."""
+"""Features as numbers: float32, or float64 where float32 cannot hold their digits; anything else is refused."""
 
 from __future__ import annotations
 
@@ -13,10 +13,13 @@ import pandas
 import pytest
 from click.testing import CliRunner
 from fastnet_cli.main import cli
+from hypothesis import given
+from hypothesis import strategies as st
 from sklearn import datasets as sklearn_datasets
 
 import fastnet
-from fastnet.data.coerce import as_features
+from fastnet.data import coerce
+from fastnet.data.coerce import as_array, as_features
 from fastnet.data.pipeline.scaling import fit_scaler
 from fastnet.errors import DataError
 
@@ -121,3 +124,49 @@ def test_a_file_is_trained_searched_and_evaluated(tmp_path: Path, monkeypatch: p
         result = CliRunner().invoke(cli, ["evaluate", model, "--data", "times.npz"])
         assert result.exit_code == 0 and "Note" not in result.stderr
         assert float(result.stdout.split("acc:")[1].split(",")[0]) > 0.9
+
+
+@pytest.mark.parametrize(
+    ("values", "says"),
+    [
+        (np.ma.masked_array([[1.0]], mask=[[True]]), "x is a masked array: fill or drop its masked values first"),
+        ([[1.0, 2.0], [3.0]], "x is not a regular array: every row must have the same length"),
+        ([1.0, 2.0], "x has shape (2,): features need a row per sample"),
+        (np.zeros((0, 3)), "x has shape (0, 3): at least one sample and one feature are needed"),
+        (np.zeros((3, 0)), "x has shape (3, 0): at least one sample and one feature are needed"),
+        ([["a"]], "x has dtype <U1: features must be numbers"),
+        ([[1j]], "x has dtype complex128: features must be numbers"),
+        (np.array([[1.0], ["a"]], object), "x[1, 0] is 'a': features must be numbers; encode that feature"),
+        (np.array([[1.0], [pandas.NA]], object), "x[1, 0] is <NA>: features must be numbers; remove that sample"),
+        ([[1.0, np.nan]], "x[0, 1] is nan: features must be finite; remove that sample or fill the value in"),
+    ],
+)
+def test_what_is_no_table_of_numbers_is_refused(values: Any, says: str) -> None:
+    with pytest.raises(DataError) as caught:
+        as_features(values, "x")
+    assert str(caught.value).startswith(says)
+
+
+def test_a_sparse_array_is_refused_with_the_way_out() -> None:
+    sparse = pytest.importorskip("scipy.sparse").csr_array(np.eye(3))
+    with pytest.raises(DataError, match=r"x is a sparse array: give it as x\.toarray\(\)"):
+        as_array(sparse, "x")
+
+
+@given(st.integers(0, 50), st.integers(1, 20), st.integers(1, 60))
+def test_blocks_of_rows_cover_everything_once(n_rows: int, n_columns: int, values: int) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(coerce, "BLOCK_VALUES", values)
+        found = coerce.blocks(n_rows, n_columns)
+    rows = [row for block in found for row in range(n_rows)[block]]
+    assert rows == list(range(n_rows))
+    assert all(block.stop - block.start <= max(1, values // n_columns) for block in found)
+
+
+def test_features_are_the_same_in_one_block_and_in_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    for x in (1.7e9 + STEPS, np.hstack([STEPS, STEPS / 3]), np.arange(120).reshape(N, 2)):
+        whole = as_features(x, "x")
+        monkeypatch.setattr(coerce, "BLOCK_VALUES", 7)
+        pieces = as_features(x, "x")
+        monkeypatch.undo()
+        assert whole.dtype == pieces.dtype and np.array_equal(whole, pieces)

@@ -106,11 +106,7 @@ def test_fit_scaler_refuses_a_spread_that_float32_cannot_invert(column: list[flo
 
 
 N = 60
-
-
 Y = (np.arange(N) >= N // 2).astype(int)
-
-
 STEPS = np.arange(float(N)).reshape(-1, 1)
 
 

@@ -126,3 +126,24 @@ def test_every_kernel_is_compiled_once_whatever_the_network(answers):
 
 def test_no_microkernel_computes_in_float64(answers):
     assert answers[FIRST]["micro"] > 6 and answers[FIRST]["in float64"] == []
+
+
+def test_widths_of_tiles_fit_the_registers():
+    assert host.LANES in (4, 8, 16) and host.LANE_BYTES == 4 * host.LANES
+    assert (32 if host.LANES == 16 else 16) > host.TILE_ROWS * host.TILE_VECTORS or host.LANES == 4
+    assert host.GROUP * host.MASK_BYTES == host.LANES or host.LANES == 4
+    assert max(host.LIST_VECTORS, host.PAIR_VECTORS, host.TILE_VECTORS) == host.PANEL_VECTORS
+
+
+@pytest.mark.parametrize(("value", "multiple"), [(0, 6), (1, 6), (6, 6), (7, 6), (100, 16), (2**40 + 1, 4096)])
+def test_round_up_is_the_least_multiple_that_is_not_below(value, multiple):
+    found = host.round_up(value, multiple)
+    assert found % multiple == 0 and value <= found < value + multiple
+
+
+def test_features_are_those_that_numba_compiles_for(monkeypatch):
+    monkeypatch.setattr(host.config, "CPU_FEATURES", "+avx2,-avx512f,+fma")
+    assert host.vector_features() == ["avx2", "fma"] and "avx2,fma" in host.target()
+    monkeypatch.setattr(host.config, "CPU_FEATURES", None)
+    monkeypatch.setattr(host.config, "CPU_NAME", "generic")
+    assert host.vector_features() == [] and host.target().startswith("generic")
