@@ -32,6 +32,7 @@ from fastnet.data.validation import stratified_folds
 
 if TYPE_CHECKING:
     from fastnet.config.searching import SearchConfig
+    from fastnet.network.samples import TrainingData
     from fastnet.tuning import SearchResult
 
 sys.path.append(str(Path(__file__).resolve().parent))  # for the modules beside this one, which hold no tests
@@ -42,7 +43,8 @@ from properties import load_profile
 load_profile()
 
 CORE = (
-    *("test_api", "test_model_ensemble", "test_training_pack", "test_training_several", "test_training_single"),
+    *("test_api", "test_model_ensemble", "test_training_several", "test_training_single"),
+    *("test_training_pack", "test_training_pack_bits"),
     *("test_machine_selftest", "test_tuning_run_ensemble", "test_tuning_rules_chance"),
     *(f"test_tuning_rules_{name}" for name in ("choice", "narrowing", "pruning")),
     *(f"test_tuning_run_{name}" for name in ("assemble", "ending", "pack", "sampler", "session", "stages", "storage")),
@@ -92,6 +94,16 @@ def tiny_dataset() -> Dataset:
 def digits() -> Dataset:
     """150 training images of MNIST, with its embedded test set."""
     return take_first(load("mnist5k"), 150)
+
+
+@pytest.fixture(scope="session")
+def images(digits: Dataset) -> TrainingData:
+    """Those digits made ready to train on; their zeros are skipped by the first layer."""
+    from runs import prepared
+
+    data = prepared(digits)
+    assert data.sparse
+    return data
 
 
 @pytest.fixture
