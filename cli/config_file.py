@@ -76,18 +76,18 @@ def _load(ctx: click.Context, param: click.Parameter, path: Path | None) -> None
         content = _without_results(content)
     known = file_options(ctx.command)
     given: dict[str, Any] = {}
-    besides: dict[str, Any] = {}
+    others: dict[str, Any] = {}
     for name, value in content.items():
         if name in known:
             given[known[name].name or ""] = _checked(ctx, known[name], name, value, source)
         elif name == "space" and _takes_space(ctx.command):
-            besides[name] = _checked_ranges(value, source)
+            others[name] = _checked_ranges(value, source)
         elif not _takes_space(ctx.command) and _is_part(name):
-            besides[name] = _checked_part(name, value, source)
+            others[name] = _checked_part(name, value, source)
         else:
             raise ConfigError(_unknown(ctx, known, name, value, source))
     ctx.default_map = given
-    ctx.meta[_META] = source, besides
+    ctx.meta[_META] = source, others
 
 
 def file_options(command: click.Command) -> dict[str, click.Option]:

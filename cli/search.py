@@ -152,7 +152,7 @@ def command(
       fastnet search --trials 8 --learning-rate 0.01 --weight-decay 1e-8 --format csv
       fastnet search --trials 100000 --study studies/night --timeout 8h
     """
-    from fastnet.tuning import new_study_folder, run_study
+    from fastnet.tuning import new_study_folder
 
     deadline = Deadline(timeout)
     known = known_study(study, after, fresh=fresh, finish=finish)
@@ -169,11 +169,11 @@ def command(
         return
     data = load_data(ctx, given, known)
     warn_of_idle_pruning(config)
+    limits: dict[str, Any] = {"jobs": jobs, "memory": memory}
     if dry_run or verbosity() >= VERBOSE:
         from . import dry_run as plans  # not sooner: few searches print a plan
 
-        limits: dict[str, Any] = {"jobs": jobs, "memory": memory, "folder": None if fresh else study}
-        plan = plans.Plan(data.dataset, config, split=data.split, **limits)
+        plan = plans.Plan(data.dataset, config, split=data.split, folder=None if fresh else study, **limits)
         if dry_run:
             plans.print_and_measure(plan, output_format)
             return
@@ -182,19 +182,11 @@ def command(
         folder_for(study, lambda: new_study_folder(Path("studies"))) as folder,
         live_view(live, folder, config.metric) as view,
     ):
-        with (
-            StopOnInterrupt() as stop,
-            SearchDisplay(stop, metric=config.metric, time_left=deadline.left) as display,
-        ):
-            progress = Preloading(config.trials, display, *([view] if view else []))
-            result = run_study(
-                data.dataset, config, folder=folder, split=data.split, source=data.source, fresh=fresh, finish=finish,
-                jobs=jobs, memory=memory, on_progress=progress, timeout=deadline.left(), reserve=report_seconds,
-                should_stop=stop, interrupt="return",
-            )  # fmt: skip
+        views = [] if view is None else [view]
+        result, stopped = run(data, config, deadline, *views, folder=folder, fresh=fresh, finish=finish, **limits)
         best, report = result.best(BEST), None
         try:
-            report = None if stop() else draw(best, folder)  # not after Ctrl-C: it takes a second
+            report = None if stopped else draw(best, folder)  # not after Ctrl-C: it takes a second
         finally:
             show(result, folder, output_format, config, best, data)
         if view is not None:
@@ -202,10 +194,10 @@ def command(
             view.end(f"Stopped: {done}" if result.interrupted else done, report)
     if not (result.new_trials or result.interrupted or finish):
         note(f"Nothing to do: the study already has {len(result.trials)} trials. Raise --trials to add more.")
-    if result.final is None and config.final and best and not stop():
+    if result.final is None and config.final and best and not stopped:
         note(f"There was no time for the final choice; to make it, run: {study_command(folder, '--finish')}")
     if result.interrupted:
-        ctx.exit(explain_early_end(result, folder, config.trials, None if stop() else timeout))
+        ctx.exit(explain_early_end(result, folder, config.trials, None if stopped else timeout))
 
 
 def known_study(study: Path | None, after: Path | None, *, fresh: bool, finish: bool) -> Known | None:
@@ -268,6 +260,24 @@ def joined(ctx: click.Context, dataset: Dataset, validation: Samples) -> tuple[D
         if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE:
             raise click.UsageError(f"--validation already names the validation samples: remove {flag(name)}.")
     return with_validation(dataset, validation)
+
+
+def run(
+    data: Data, config: SearchConfig, deadline: Deadline, *displays: Callable[[Progress], None], **how: Any
+) -> tuple[SearchResult, bool]:
+    """Run the search with its progress on standard error; return its result, and whether a signal stopped it."""
+    from fastnet.tuning import run_study
+
+    with (
+        StopOnInterrupt() as stop,
+        SearchDisplay(stop, metric=config.metric, time_left=deadline.left) as display,
+    ):
+        result = run_study(
+            data.dataset, config, split=data.split, source=data.source,
+            on_progress=Preloading(config.trials, display, *displays), timeout=deadline.left(), reserve=report_seconds,
+            should_stop=stop, interrupt="return", **how,
+        )  # fmt: skip
+    return result, stop()
 
 
 def warn_of_idle_pruning(config: SearchConfig) -> None:

@@ -131,6 +131,13 @@ def run(tiny_dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 
 @pytest.fixture
+def empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder that is the current one."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
 def idx_bytes() -> Callable[[NDArray[np.uint8]], bytes]:
     """Return a function that writes an uint8 array as the bytes of an IDX file."""
 

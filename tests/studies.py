@@ -11,6 +11,7 @@ import numpy as np
 
 from fastnet.config.searching import SearchConfig, as_settings
 from fastnet.config.training import TrainConfig
+from fastnet.report.page.columns import Columns
 from fastnet.tuning import Space, Study, TrialResult
 from fastnet.tuning.rules.advice import recommend
 from fastnet.tuning.rules.choice import candidates, choose
@@ -114,3 +115,10 @@ def add_ensemble(folder: Path) -> None:
     with Study.open(folder, settings) as study:
         study.note_test_use({"of": "the ensemble"})
         study.set_ensemble(document)
+
+
+def make_columns(u: np.ndarray, value: np.ndarray, names: tuple[str, ...]) -> tuple[Columns, Space]:
+    whole = np.arange(len(value))
+    params = {name: u[:, place].tolist() for place, name in enumerate(names)}
+    columns = Columns(whole, whole * 0 + 1, whole * 0, whole * 0 + 5, value, value, params, "accuracy")
+    return columns, Space.parse(dict.fromkeys(names, "uniform:0:0.99"))

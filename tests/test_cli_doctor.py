@@ -1,4 +1,4 @@
-"""`fastnet doctor` and `fastnet warmup`: what they say, what they clean, and how they fail."""
+"""`fastnet doctor`: what it prints, what it cleans, and how it fails."""
 
 from __future__ import annotations
 
@@ -122,35 +122,6 @@ def test_doctor_fails_where_the_kernels_do(monkeypatch: pytest.MonkeyPatch) -> N
     assert text.splitlines()[-1] == "FAILED: gradients; do not trust the results of this installation"
     document = json.loads(run("doctor", "--format", "json", code=1).stdout)
     assert not document["passed"] and [test["passed"] for test in document["tests"]] == [True, False]
-
-
-def test_warmup_compiles_once_and_search_and_train_need_nothing_more(tmp_path: Path) -> None:
-    settings = ("--hidden", "7", "--optimizer", "momentum")
-    own = {"FASTNET_CACHE": str(tmp_path / "cache")}
-    first = json.loads(run_process("warmup", *settings, "--format", "json", **own).stdout)
-    assert first["compiled"]["stages of training"] >= 5 and first["compiled"]["update rules"] == 1
-    assert sum(first["compiled"].values()) == first["cache"]["functions"] > 30
-    again = run_process("warmup", *settings, **own)
-    assert again.stdout.startswith("nothing to compile: everything was in the cache and loaded in ")
-    assert again.stderr == "mnist5k: 784-7-10, relu, momentum\n"
-    held = set((tmp_path / "cache").rglob("*.nbc"))
-    short = (*settings, "--epochs", "1", "--samples", "200")
-    run_process("search", "--trials", "2", "--study", str(tmp_path / "study"), *short, **own)
-    run_process("train", "-o", str(tmp_path / "m.safetensors"), *short, "--dropout", "0.2", **own)
-    run_process("evaluate", str(tmp_path / "m.safetensors"), **own)
-    assert set((tmp_path / "cache").rglob("*.nbc")) == held
-
-
-def test_warmup_without_a_cache_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("FASTNET_CACHE", "0")
-    assert (
-        run("warmup", code=1)
-        .stderr.splitlines()[-1]
-        .startswith("Error: nothing that is compiled would be kept: FASTNET_CACHE=0 switches")
-    )
-    (tmp_path / "file").write_text("")
-    monkeypatch.setenv("FASTNET_CACHE", str(tmp_path / "file"))
-    assert "cannot be written (" in run("warmup", code=1).stderr
 
 
 def test_doctor_without_a_cache(monkeypatch: pytest.MonkeyPatch, healthy: None) -> None:

@@ -16,14 +16,11 @@ import fastnet
 from fastnet.config.training import TrainConfig
 from fastnet.training import several
 
+pytestmark = pytest.mark.usefixtures("empty_folder")
+
 SMALL = ["--samples", "60", "--hidden", "8", "--epochs", "3", "--learning-rate", "0.1"]
 SEARCH = ["search", "--samples", "60", "--hidden", "8", "--epochs", "3", "--trials", "6", "--study", "s", "--final",
           "none", "--ensemble-top", "4"]  # fmt: skip
-
-
-@pytest.fixture(autouse=True)
-def in_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
 
 
 def run(*arguments: str, code: int = 0) -> Result:
@@ -103,7 +100,7 @@ def test_a_search_puts_its_best_trials_together() -> None:
     ]  # fmt: skip
     assert "Kept: the average." in result.stdout
     assert told[7].startswith("test acc:") and told[8] == "ensemble: s/ensemble.safetensors"
-    assert "training the best again to put them together" in result.stderr
+    assert "training the best again to combine them" in result.stderr
     evaluated = run("evaluate", "s/ensemble.safetensors").stdout
     assert told[7] == evaluated.rpartition(",")[0], "what was told is what the file does"
 

@@ -12,8 +12,6 @@ import pytest
 from click.testing import CliRunner
 from fastnet_cli.main import cli
 
-from fastnet.errors import DataError
-
 USAGE = 2
 FAILURE = 1
 
@@ -209,56 +207,6 @@ def test_study_that_is_something_else() -> None:
         "something else entirely, and long enough to be looked at as a header of 100 b" * 9
     )
     check_sentence(["search", "--study", "s"], FAILURE, "this is not a study but some other file")
-
-
-@pytest.mark.parametrize(
-    ("error", "code", "message"),
-    [
-        (
-            DataError("a \x1b[31mred\x07 word\nand a second line"),
-            FAILURE,
-            r"a \x1b[31mred\x07 word\x0aand a second line",
-        ),
-        (OSError(28, "No space left on device", "m.safetensors"), FAILURE, "m.safetensors: No space left on device"),
-        (OSError(30, "Read-only file system"), FAILURE, "Read-only file system"),
-        (PermissionError(13, "Permission denied", "/x"), FAILURE, "/x: Permission denied"),
-        (OSError("odd"), FAILURE, "odd"),
-        (MemoryError(), FAILURE, "not enough memory"),
-    ],
-)
-def test_one_place_makes_sentences(monkeypatch: pytest.MonkeyPatch, error: Exception, code: int, message: str) -> None:
-    def fail(*arguments: object, **named: object) -> None:
-        raise error
-
-    monkeypatch.setattr("fastnet.model.ensemble.load_model", fail)
-    check_sentence(["evaluate", "m.safetensors"], code, message)
-
-
-def test_interrupt_ends_with_130(monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupt(*arguments: object, **named: object) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr("fastnet.model.ensemble.load_model", interrupt)
-    result = CliRunner().invoke(cli, ["evaluate", "m.safetensors"])
-    assert result.exit_code == 130 and result.stderr == "Interrupted.\n"
-
-
-def test_a_defect_of_ours_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
-    def defect(*arguments: object, **named: object) -> None:
-        raise ZeroDivisionError("ours")
-
-    monkeypatch.setattr("fastnet.model.ensemble.load_model", defect)
-    result = CliRunner().invoke(cli, ["evaluate", "m.safetensors"])
-    assert isinstance(result.exception, ZeroDivisionError)
-
-
-def test_reader_that_leaves_ends_quietly(monkeypatch: pytest.MonkeyPatch) -> None:
-    def leave(*arguments: object, **named: object) -> None:
-        raise BrokenPipeError(32, "Broken pipe")
-
-    monkeypatch.setattr("fastnet.model.ensemble.load_model", leave)
-    result = CliRunner().invoke(cli, ["evaluate", "m.safetensors"])
-    assert result.exit_code == 1 and "Error" not in result.output
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no POSIX permissions")

@@ -11,12 +11,9 @@ import pytest
 from click.testing import CliRunner, Result
 from fastnet_cli.main import cli
 
+pytestmark = pytest.mark.usefixtures("empty_folder")
+
 TINY = ["--seeds", "2", "--epochs", "2", "--samples", "40", "--test-samples", "50"]
-
-
-@pytest.fixture(autouse=True)
-def in_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
 
 
 def run(*arguments: str, code: int = 0) -> Result:

@@ -1,4 +1,4 @@
-"""`fastnet evaluate` and `fastnet predict` on a model that tells three classes apart."""
+"""`fastnet predict` on a model of three classes."""
 
 from __future__ import annotations
 
@@ -41,25 +41,6 @@ def run(*arguments: str, code: int = 0) -> Result:
     result = CliRunner().invoke(cli, arguments)
     assert result.exit_code == code, (result.output, result.exception)
     return result
-
-
-def test_evaluate_takes_the_test_set_if_there_is_one() -> None:
-    result = run("evaluate", MODEL, "--data", "both.npz")
-    assert result.stdout.startswith("test acc:1.00, test loss:0.") and result.stdout.endswith(", samples:30\n")
-    assert run("evaluate", MODEL, "--data", "train.npz").stdout.startswith("all acc:1.00, all loss:")
-    assert run("evaluate", MODEL, "--data", "both.npz", "--part", "train").stdout.endswith(", samples:90\n")
-
-
-def test_evaluate_as_json() -> None:
-    result = run("evaluate", MODEL, "--data", "both.npz", "--format", "json")
-    document = json.loads(result.stdout)
-    assert document["accuracy"] == 1.0 and document["samples"] == 30 and document["part"] == "test"
-    assert 0 < document["loss"] < 0.5 and document["schema_version"] == 1
-
-
-def test_evaluate_refuses_a_part_that_is_not_there() -> None:
-    result = run("evaluate", MODEL, "--data", "train.npz", "--part", "test", code=1)
-    assert result.stderr == "Error: train has no test set: leave part out, or choose the part train\n"
 
 
 @pytest.mark.parametrize("command", ["evaluate", "predict"])

@@ -18,13 +18,10 @@ import pytest
 from fastnet.model.classifier import Model
 from fastnet.tuning import Study
 
+pytestmark = pytest.mark.usefixtures("empty_folder")
+
 PROGRAM = [sys.executable, "-m", "fastnet_cli"]
 SMALL = ["--hidden", "4", "--epochs", "2", "--samples", "60"]
-
-
-@pytest.fixture(autouse=True)
-def in_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
 
 
 def run(*arguments: str, code: int = 0) -> subprocess.CompletedProcess[str]:

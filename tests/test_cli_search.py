@@ -258,23 +258,3 @@ def test_jobs_and_data_folder_are_passed_on(
 def test_pruning_that_cannot_end_a_trial_is_told(asked: dict[str, Any]) -> None:
     assert "will stop no trial early" in run("--trials", "4", "--pruning", "halving").stderr
     assert "will stop no trial early" not in run("--trials", "4", "--pruning", "none").stderr
-
-
-def test_a_stopped_trial_tells_how_far_it_came() -> None:
-    import numpy as np
-
-    from fastnet.report.listing import format_best
-    from fastnet.tuning import TrialResult
-
-    curves = np.full((4, 5), np.nan, np.float32)
-    curves[:, :2] = 0.5
-    trial = TrialResult.from_curves(3, "stopped", {}, curves, seconds=0.1)
-    assert format_best([trial]) == ["Best-1 (val acc:0.5 after 2 of 5 epochs)"]
-
-
-def test_several_uses_of_the_test_set_are_told() -> None:
-    from fastnet_cli.results import kept_lines
-
-    kept = {"validation_accuracy": 0.9, "test_accuracy": 0.8, "model": "model.safetensors", "test_uses": 1}
-    assert not any("times" in line for line in kept_lines(kept, Path("s")))
-    assert any("Evaluated on the test set 2 times" in line for line in kept_lines(kept | {"test_uses": 2}, Path("s")))

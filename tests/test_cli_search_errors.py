@@ -8,6 +8,8 @@ import pytest
 from click.testing import CliRunner
 from fastnet_cli.main import cli
 
+pytestmark = pytest.mark.usefixtures("empty_folder")
+
 USAGE, FAILURE = 2, 1
 
 SPACES = [
@@ -121,11 +123,6 @@ TRIALS = [
     (b'depth = "deep"', 's.toml: depth = "deep": must be a whole number from 1 to 1000'),
     (b'hidden = "wide"', "hidden='wide': write widths such as 100x6"),
 ]
-
-
-@pytest.fixture(autouse=True)
-def in_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
 
 
 def check_sentence(arguments: list[str], code: int, message: str, env: dict[str, str] | None = None) -> None:

@@ -18,7 +18,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner, Result
-from fastnet_cli import studies, tables
+from fastnet_cli import studies
 from fastnet_cli.main import cli
 
 from fastnet.config.searching import SearchConfig, as_settings
@@ -27,16 +27,13 @@ from fastnet.tuning import STUDY_FILE, Space, Study, TrialResult
 from fastnet.tuning.rules.choice import choose
 from fastnet.tuning.rules.narrowing import narrow
 
+pytestmark = pytest.mark.usefixtures("empty_folder")
+
 TIMES = {"wall_seconds": 2.0, "compile_seconds": 0.5, "compiled_seconds": 1.0}
 ABOUT = {"data": "mnist5k", "n_samples": 500, "n_features": 784, "n_classes": 10, "n_train": 400, "n_validation": 100}
 ENVIRONMENT = {"fastnet": "0.1.0", "python": "3.11", "numpy": "2.0", "numba": "0.68", "processor": "Abacus 9",
                "system": "Linux", "cores": 4, "threads": 2}  # fmt: skip
 SPACE = {"hidden": "choice:8,16x2", "learning_rate": "log:1e-06:0.01"}
-
-
-@pytest.fixture(autouse=True)
-def in_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
 
 
 def make_trial(number: int, metric: str = "accuracy") -> TrialResult:
@@ -196,29 +193,6 @@ def test_trials_are_a_table_with_filters() -> None:
     assert len(run("trials", folder, "--limit", "all").stdout.splitlines()) == 21
     nothing = run("trials", folder, "--stage", "9")
     assert nothing.stdout == "" and "no such trials" in nothing.stderr
-
-
-@pytest.mark.parametrize("colours", [True, False])
-def test_tables_are_drawn_on_a_terminal(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
-                                        colours: bool) -> None:  # fmt: skip
-    monkeypatch.setattr(tables, "on_terminal", lambda: True)
-    monkeypatch.setenv("TERM", "xterm-256color")
-    monkeypatch.setenv("FORCE_COLOR", "1")
-    monkeypatch.setenv("COLUMNS", "60")
-    monkeypatch.setenv("LINES", "40")
-    if not colours:
-        monkeypatch.setenv("NO_COLOR", "1")
-    tables.print_table(["name", "n"], ["left", "right"], [["[red]a[/red]", "100"], ["b", "2"]])
-    out = capsys.readouterr().out
-    assert "[red]a[/red]" in out and "─" in out
-    assert "\x1b[3" not in out, "tables have no colours of their own"
-
-
-def test_a_narrow_terminal_breaks_no_number(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tables, "on_terminal", lambda: True)
-    monkeypatch.setenv("COLUMNS", "50")
-    text = run("trials", str(make_study()), "--limit", "5").stdout
-    assert text.splitlines()[-2].split() == ["4", "1", "diverged", "8", "0.0005", "-", "0.04", "1", "1", "0.500"]
 
 
 # export ---------------------------------------------------------------------------------------------------------------

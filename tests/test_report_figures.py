@@ -12,7 +12,7 @@ from matplotlib.text import Text
 from fastnet import files
 from fastnet.errors import FastnetError
 from fastnet.model.predictor import Score
-from fastnet.report import best20_figure, ensemble_curve_figure, figures, format_best, learning_curve_figure, to_rows
+from fastnet.report import best20_figure, ensemble_curve_figure, figures, learning_curve_figure
 from fastnet.tuning.trial import TrialResult
 
 
@@ -214,45 +214,3 @@ print(*sorted({name for name in sys.modules if name.partition(".")[0] in ("matpl
             [sys.executable, "-c", code, f"{folder}/a.png"], capture_output=True, text=True, check=False
         )
     assert (done.returncode, done.stdout.split()) == (0, []), done.stderr
-
-
-def test_format_best_is_the_books_form():
-    trials = [
-        make_trial(4, 0.83, learning_rate=0.0092, weight_decay=3.86e-7),
-        make_trial(2, 0.8125, weight_decay=1e-8, learning_rate=0.00123457, dropout=0.25, beta1=0.9),
-        make_trial(9, 1.0, learning_rate=0.01),
-        make_trial(8, 0.123456),
-    ]
-    assert format_best(trials) == [
-        "Best-1 (val acc:0.83) | lr:0.0092, weight decay:3.86e-07",
-        "Best-2 (val acc:0.8125) | lr:0.00123457, weight decay:1e-08, beta1:0.9, dropout:0.25",
-        "Best-3 (val acc:1.0) | lr:0.01",
-        "Best-4 (val acc:0.1235)",
-    ]
-    assert format_best([]) == []
-
-
-def test_to_rows_gives_plain_values_with_times_named_seconds():
-    row = to_rows([make_trial(4, 0.83, learning_rate=0.0092, dropout=0.5)])[0]
-    assert row == {
-        "id": 4,
-        "status": "done",
-        "validation_accuracy": 0.83,
-        "best_validation_accuracy": 0.83,
-        "best_epoch": 6,
-        "train_accuracy": 1.0,
-        "validation_loss": 0.75,
-        "train_loss": 0.5,
-        "dropout": 0.5,
-        "learning_rate": 0.0092,
-        "seconds": 0.25,
-    }
-    assert {type(value) for value in row.values()} == {int, str, float}
-
-
-def test_to_rows_has_no_nan():
-    curves = np.full((4, 3), np.nan, np.float32)
-    row = to_rows([TrialResult.from_curves(1, "diverged", {"learning_rate": 5.0}, curves, seconds=0.1)])[0]
-    assert row["status"] == "diverged"
-    missing = {"validation_accuracy", "best_validation_accuracy", "best_epoch", "train_accuracy", "train_loss"}
-    assert {name for name, value in row.items() if value is None} == missing | {"validation_loss"}

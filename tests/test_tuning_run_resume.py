@@ -19,13 +19,10 @@ from fastnet.tuning import Study
 from fastnet.tuning.run import search
 from fastnet.tuning.run.resume import Source, known_of, plan_of
 
+pytestmark = pytest.mark.usefixtures("empty_folder")
+
 SMALL = {"hidden": "6", "epochs": 3, "batch_size": 20}
 OPTIONS = ["--hidden", "6", "--epochs", "3", "--batch-size", "20"]
-
-
-@pytest.fixture(autouse=True)
-def in_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
 
 
 @pytest.fixture

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
-from fastnet.experiments.lab import CHAPTER_IMAGES, Lab, settings_of
+from fastnet.experiments.lab import CHAPTER_IMAGES, Group, Lab, settings_of
 from fastnet.experiments.outcome import Claim, Outcome, Table
 from fastnet.experiments.overfitting import EPOCHS
 from fastnet.experiments.panels import ACCURACY_RANGE, spread_series
@@ -46,7 +48,6 @@ def data(lab: Lab) -> Outcome:
     holds = clearly_above(shrinks, LEAST_GAIN)
     fitted = [size for size in sizes if groups[size].train.mean >= FITTED]
     small, large = f"{sizes[0]:,}", f"{sizes[-1]:,}"
-    ticks = [(float(size), f"{size:,}") for size in sizes]
     seen = (
         f"From {small} to {large} images test accuracy goes from {few.test.mean:.3f} to {many.test.mean:.3f} and the "
         f"gap from {few.gap.mean:.3f} to {many.gap.mean:.3f}; training accuracy is {few.train.mean:.3f} and "
@@ -82,32 +83,32 @@ def data(lab: Lab) -> Outcome:
                 name="data",
                 title=f"More data: the gap goes from {few.gap.mean:.2f} to {many.gap.mean:.2f}",
                 subtitle=subtitle(lab, many.config, sizes[-1]).replace(large, f"{small} to {large}", 1),
-                panels=[
-                    Panel(
-                        title="Accuracy after the last epoch",
-                        x_label="training images",
-                        y_label="accuracy",
-                        series=[
-                            spread_series(sizes, [group.test for group in groups.values()], "test", "test"),
-                            spread_series(sizes, [group.train for group in groups.values()], "training", "training"),
-                        ],
-                        x_scale="log",
-                        x_ticks=ticks,
-                        y_range=ACCURACY_RANGE,
-                        legend="lower right",
-                    ),
-                    Panel(
-                        title="Gap",
-                        x_label="training images",
-                        y_label="training − test accuracy",
-                        series=[spread_series(sizes, [group.gap for group in groups.values()], "", 2)],
-                        x_scale="log",
-                        x_ticks=ticks,
-                        y_range=(0.0, None),
-                    ),
-                ],
+                panels=_panels(groups),
             ),
         ),
         settings={"network": settings_of(many.config), "images": sizes, "epochs": [epochs_for(n) for n in sizes]},
         lab=lab.describe(),
     )
+
+
+def _panels(groups: dict[int, Group]) -> list[Panel]:
+    sizes = list(groups)
+    axis: dict[str, Any] = {
+        "x_label": "training images", "x_scale": "log", "x_ticks": [(float(size), f"{size:,}") for size in sizes]
+    }  # fmt: skip
+    both = [
+        spread_series(sizes, [group.test for group in groups.values()], "test", "test"),
+        spread_series(sizes, [group.train for group in groups.values()], "training", "training"),
+    ]
+    gap = spread_series(sizes, [group.gap for group in groups.values()], "", 2)
+    return [
+        Panel(
+            title="Accuracy after the last epoch",
+            y_label="accuracy",
+            series=both,
+            y_range=ACCURACY_RANGE,
+            legend="lower right",
+            **axis,
+        ),
+        Panel(title="Gap", y_label="training − test accuracy", series=[gap], y_range=(0.0, None), **axis),
+    ]

@@ -48,7 +48,7 @@ def range_cards(stages: Sequence[Mapping[str, Any]], whole: Mapping[str, Distrib
         rows = [_stage_row(stage, name, distribution) for stage in stages]
         if name in recommended:
             text = recommended[name]["range"]
-            rows.append(_row("go on with", text, _bar(name, text, distribution)) | {"advice": True})
+            rows.append(_row("next", text, _bar(name, text, distribution)) | {"advice": True})
         ends = [text_of(value) for value in distribution.extremes()]
         cards.append({"name": name.replace("_", " "), "low": ends[0], "high": ends[-1], "rows": rows,
                       "choices": ends if isinstance(distribution, Choice) else [],

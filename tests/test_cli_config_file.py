@@ -1,4 +1,4 @@
-"""Where settings come from: flags, the environment, files, defaults, in this order; what is printed reads back."""
+"""The order of settings: flags, the environment, files, defaults; and printed settings read back."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from commands import find_command
 from fastnet_cli.config_file import file_options
 from fastnet_cli.main import cli
-from test_cli_help import find_command
 
 from fastnet.config.searching import SearchConfig, as_settings
 from fastnet.config.settings import to_toml
@@ -21,10 +21,7 @@ from fastnet.config.training import TrainConfig
 from fastnet.report.listing import to_rows
 from fastnet.tuning import TrialResult, configured
 
-
-@pytest.fixture(autouse=True)
-def in_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
+pytestmark = pytest.mark.usefixtures("empty_folder")
 
 
 def effective(*arguments: str, env: dict[str, str] | None = None, stdin: str | None = None) -> dict[str, Any]:

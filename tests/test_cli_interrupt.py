@@ -1,4 +1,4 @@
-"""SIGTERM and SIGHUP on the command line: they keep what Ctrl-C keeps, each with its exit code."""
+"""Ctrl-C, SIGTERM, SIGHUP and the time limit: they keep finished work, each signal with its exit code."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 from fastnet_cli import interrupt
-from fastnet_cli.interrupt import StopOnInterrupt, signals_as_interrupts
+from fastnet_cli.interrupt import Deadline, StopOnInterrupt, signals_as_interrupts
 from fastnet_cli.main import cli
 
 from fastnet.model.ensemble import load_model
@@ -265,3 +265,48 @@ def test_nohup_goes_on(tmp_path: Path) -> None:
         process.wait(0.5)
     ended(process, "SIGTERM")
     assert (tmp_path / "m.safetensors").is_file()
+
+
+def test_deadline_is_up_after_its_seconds() -> None:
+    clock = Clock()
+    end, never = Deadline(90.0, clock=clock), Deadline(None, clock=clock)
+    clock.now = 89.0
+    assert end.left() == 1.0 and never.left() is None
+    clock.now = 91.0
+    assert end.left() == -1.0
+
+
+def test_first_interrupt_is_a_wish_and_the_second_an_end() -> None:
+    before = signal.getsignal(signal.SIGINT)
+    with StopOnInterrupt() as stop:
+        stop.careful = True
+        assert not stop()
+        signal.raise_signal(signal.SIGINT)
+        assert stop()
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_interrupt_before_there_is_anything_to_keep() -> None:
+    with StopOnInterrupt() as stop, pytest.raises(KeyboardInterrupt):
+        signal.raise_signal(signal.SIGINT)
+    assert stop()
+
+
+class InterruptedWhenThrownAway:
+    """Like the compiler's objects, which take a while to be thrown away."""
+
+    def __del__(self) -> None:
+        signal.raise_signal(signal.SIGINT)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows wakes no sleeping thread")
+def test_interrupt_while_an_object_is_thrown_away_is_not_lost(capsys: pytest.CaptureFixture[str]) -> None:
+    with StopOnInterrupt() as stop:
+        with pytest.raises(KeyboardInterrupt):
+            thrown = InterruptedWhenThrownAway()
+            del thrown
+            time.sleep(10)
+        assert stop()
+    assert capsys.readouterr().err == ""

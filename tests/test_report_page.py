@@ -1,32 +1,21 @@
-"""`fastnet report` and the page that it writes: what it says of every kind of study, and what is refused."""
+"""The page of the report: its content for every kind of study, and its escaping."""
 
 from __future__ import annotations
 
 import json
 import os
 import re
-import shlex
-import webbrowser
-from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
-from click.testing import CliRunner, Result
-from fastnet_cli.main import cli
-from fastnet_cli.study_commands import commands, search_command, train_command
-from studies import ABOUT, add_ensemble, make_study, make_trial
+from fastnet_cli.study_commands import commands
+from studies import ABOUT, add_ensemble, make_study
 
-from fastnet.config.searching import SearchConfig
-from fastnet.errors import FastnetError
 from fastnet.report.page import write_report
 from fastnet.report.page.write import plotly_script
-from fastnet.tuning import REPORT_FILE, Study
-from fastnet.tuning.rules.choice import choose
-from fastnet.tuning.run.assemble import study_settings
-from fastnet.tuning.run.sampler import checked_space, sampler_of
+from fastnet.tuning import Study
 
 MANY = {"hidden": "choice:8,16x2", "optimizer": "choice:sgd,adam", "batch_size": "logint:8:64",
         "dropout": "uniform:0:0.5", "warmup_epochs": "uniform:0:2", "learning_rate": "log:1e-4:1"}  # fmt: skip
@@ -66,13 +55,6 @@ def page_of(folder: Path) -> Text:
     return Text(write_report(folder, commands=commands).read_text(encoding="utf-8"))
 
 
-def run(*arguments: str, code: int = 0) -> Result:
-    result = CliRunner().invoke(cli, ["report", *arguments])
-    assert result.exit_code == code, (result.output, result.exception)
-    assert "Traceback" not in result.output and result.stdout == ""
-    return result
-
-
 # What the page says ---------------------------------------------------------------------------------------------------
 
 
@@ -109,7 +91,7 @@ KINDS: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
     "unfinished": ({"ended": False}, ("has not finished; it has stored 80 trials", "this stage has not ended")),
     "no curves": ({"curves": False}, ("This study keeps no learning curves.",)),
     "no choice": ({"final": False}, ("No final choice was made", "The test set was not used.", "--final none")),
-    "stages": ({"trials": 120, "stages": 3}, ("stage 3", "go on with", "--stages 3")),
+    "stages": ({"trials": 120, "stages": 3}, ("stage 3", "next", "--stages 3")),
     "loss": ({"metric": "loss"}, ("validation loss", "--metric loss")),
     "names": ({"space": MANY}, ("hidden", "16x2", "adam", "choice:8,16x2")),
     "nothing searched": ({"space": {}, "learning_rate": None}, ("Nothing was searched",)),
@@ -186,127 +168,5 @@ def test_the_page_holds_plotly_and_asks_for_nothing(tmp_path: Path) -> None:
 
 # The commands on it ---------------------------------------------------------------------------------------------------
 
-SEARCHES = [
-    [],
-    ["--trials", "7", "--samples", "60", "--seed", "5", "--hidden", "8,4", "--dropout", "0,0.5", "--metric", "loss"],
-    ["--optimizer", "adam", "--weight-decay", "0", "--space", "learning_rate=log:1e-3:1e-1", "--sampler", "sobol"],
-    ["--learning-rate", "0.01", "--pruning", "halving", "--eta", "2", "--cv", "3", "--final", "none", "--stages", "2"],
-    ["--space", "hidden=choice:4,4-4", "--sampler", "grid", "--trials", "8", "--levels", "3", "--activation", "tanh"],
-    ["--expand", "--stages", "2", "--validation-fraction", "0.3", "--pruning", "median", "--first-epochs", "1"],
-    ["--data", "digits", "--samples", "200", "--final", "2", "--repeats", "1", "--batch-size", "10"],
-]  # fmt: skip
-
-
-@pytest.fixture
-def asked(monkeypatch: pytest.MonkeyPatch) -> Callable[[list[str]], tuple[Any, SearchConfig]]:
-    """Return what a command line of `fastnet search` asks the library for."""
-    seen: list[tuple[Any, SearchConfig]] = []
-
-    def note(dataset: Any, config: SearchConfig, **how: Any) -> None:
-        seen.append((dataset, config))
-        raise FastnetError("asked")
-
-    monkeypatch.setattr("fastnet.tuning.run_study", note)
-
-    def ask(arguments: list[str]) -> tuple[Any, SearchConfig]:
-        result = CliRunner().invoke(cli, arguments)
-        assert "Error: asked" in result.stderr, result.output
-        return seen.pop()
-
-    return ask
-
-
-@pytest.mark.parametrize("arguments", SEARCHES, ids=" ".join)
-def test_the_command_on_the_page_makes_the_same_study(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asked: Callable[[list[str]], Any], arguments: list[str]
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    dataset, config = asked(["search", "--epochs", "6", *arguments])
-    settings = study_settings(config, checked_space(config), dataset.fingerprint())
-    params = sampler_of(config).draw(checked_space(config), np.arange(1), ())[0]
-    with Study.open(Path("a"), settings, about={"data": dataset.name, "n_samples": dataset.n_samples}) as study:
-        trial = make_trial(0, params, 1, config.metric, 9.0)
-        study.append([trial], run=study.begin_run({}), wall_seconds=1, compile_seconds=0, compiled_seconds=1)
-        report = {"stage": 1, "trials": 1, "best": 1, "ranges": [], "recommendation": {"words": ""}}
-        study.append_stage(1, 0, 1, settings["space"], report)
-        if config.final:
-            chosen = choose([trial], [[trial]], config.metric).to_dict()
-            study.set_final({**chosen, "wanted": config.final, "repeats": config.repeats, "kept": None})
-        command, notes = search_command(study, config.trials)
-        text = shlex.split(train_command(study, trial))[1]
-    assert notes == ()
-    assert asked(shlex.split(command)[1:])[1] == config, command
-    assert asked(shlex.split(command)[1:])[0].fingerprint() == dataset.fingerprint(), command
-    trained = CliRunner().invoke(cli, ["train", "--config", "-", "--print-config"], input=text)
-    assert trained.exit_code == 0, trained.output
-
-
-def test_what_a_study_does_not_know_stands_in_capitals(tmp_path: Path) -> None:
-    with Study.read(make_study(tmp_path / "s", 3, about=ABOUT | {"data": "flowers"})) as study:
-        command, notes = search_command(study, 3)
-    assert "--data FILE.npz" in command and notes == (
-        "Replace FILE.npz by the file of the data flowers: the study does not know its path.",
-    )
-
 
 # The command that writes it -------------------------------------------------------------------------------------------
-
-
-def test_report_is_written_into_the_folder_again_and_again(tmp_path: Path) -> None:
-    folder = make_study(tmp_path / "s", 5)
-    for _ in range(2):
-        assert run(str(folder)).stderr == f"report: {folder / REPORT_FILE}\n"
-    assert (folder / REPORT_FILE).is_file()
-    assert [path.name for path in folder.iterdir() if path.name.endswith(".part")] == []
-    result = CliRunner().invoke(cli, ["studies", "rm", str(folder), "--yes"])
-    assert result.exit_code == 0 and not folder.exists(), "the report is removed with its study"
-
-
-def test_report_goes_where_it_is_told_and_replaces_nothing_unasked(tmp_path: Path) -> None:
-    folder, target = make_study(tmp_path / "s", 5), tmp_path / "new" / "r.html"
-    run(str(folder), "-o", str(target))
-    target.write_text("mine")
-    assert "add --overwrite" in run(str(folder), "-o", str(target), code=1).stderr
-    assert target.read_text() == "mine"
-    run(str(folder), "-o", str(target), "--overwrite")
-    assert target.stat().st_size > 1_000_000 and not (folder / REPORT_FILE).exists()
-
-
-def test_report_opens_the_browser_or_says_that_there_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder = make_study(tmp_path / "s", 5)
-    asked: list[str] = []
-    monkeypatch.setattr(webbrowser, "open", lambda url: bool(asked.append(url)) or True)
-    assert "No browser" not in run(str(folder), "--open").stderr
-    assert asked == [(folder / REPORT_FILE).resolve().as_uri()]
-    monkeypatch.setattr(webbrowser, "open", lambda url: False)
-    assert "No browser could be started" in run(str(folder), "--open").stderr
-
-
-@pytest.mark.parametrize("what", ["nothing", "a file"])
-def test_report_of_no_study_is_one_sentence(tmp_path: Path, what: str) -> None:
-    if what == "a file":
-        (tmp_path / "s").write_text("")
-    error = run(str(tmp_path / "s"), code=1).stderr
-    assert error.startswith("Error: ") and "no study found" in error and len(error.splitlines()) == 1
-
-
-def test_report_that_cannot_be_written_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder = make_study(tmp_path / "s", 5)
-    (folder / REPORT_FILE).write_text("old")
-
-    def full(source: Any, target: Any) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr("fastnet.files.os.replace", full)
-    error = run(str(folder), code=1).stderr
-    assert error == f"Error: {folder / REPORT_FILE}: the report cannot be written (No space left on device)\n"
-    assert (folder / REPORT_FILE).read_text() == "old"
-
-
-def test_report_can_be_written_while_a_search_goes_on(tmp_path: Path) -> None:
-    folder = make_study(tmp_path / "s", 5)
-    with Study.read(folder) as study:
-        settings = study.settings
-    with Study.open(folder, settings):
-        run(str(folder))
-    assert "A search is writing to this study;" in str(Text((folder / REPORT_FILE).read_text(encoding="utf-8")))
