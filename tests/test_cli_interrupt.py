@@ -270,9 +270,9 @@ def test_nohup_goes_on(tmp_path: Path) -> None:
 def test_deadline_is_up_after_its_seconds() -> None:
     clock = Clock()
     end, never = Deadline(90.0, clock=clock), Deadline(None, clock=clock)
-    clock.now = 89.0
+    clock.now += 89.0
     assert end.left() == 1.0 and never.left() is None
-    clock.now = 91.0
+    clock.now += 2.0
     assert end.left() == -1.0
 
 
