@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import warnings
+
 import programs
 import pytest
 
+from fastnet.errors import FastnetError
 from fastnet.kernels import _numba
 
 
@@ -38,5 +41,12 @@ def test_settings_of_numba_that_mean_nothing_are_ignored_with_a_note(settings: d
     assert lines[0] in ("tbb", "omp", "workqueue") and len(notes) == 1 and says in notes[0]
 
 
-def test_numba_settings_are_read_once_more_without_harm() -> None:
+def test_settings_are_checked_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
     _numba.check_settings()
+    monkeypatch.setattr("numba.config.DISABLE_JIT", 1)
+    with pytest.raises(FastnetError, match="NUMBA_DISABLE_JIT=1 switches the compiler off"):
+        _numba.check_settings()
+    monkeypatch.undo()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        _numba.check_settings()

@@ -8,6 +8,7 @@ code. `vector` and `tile` emit their code with the helpers at the top.
 from __future__ import annotations
 
 import sys
+from inspect import signature as signature_of
 from typing import Any
 
 from llvmlite import ir
@@ -46,6 +47,33 @@ def row_of(builder: Any, base: Any, stride: Any, row: int) -> Any:
     return builder.add(base, builder.mul(stride, constant(row))) if row else base
 
 
+def call_named(builder: Any, name: str, result: ir.Type, *values: Any) -> Any:
+    """Emit a call of a function by its name, one of LLVM's or the system's."""
+    kind = ir.FunctionType(result, [value.type for value in values])
+    return builder.call(cgutils.get_or_insert_function(builder.module, kind, name), values)
+
+
+def emitted(result: Any, *operands: Any) -> Any:
+    """Make an intrinsic with these Numba types of a function that emits its code.
+
+    The function gets a builder and a value for each operand, and returns the result, nothing for ``types.none``.
+    """
+
+    def decorate(emit: Any) -> Any:
+        def typed(typing: Any, *kinds: Any) -> Any:
+            def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+                value = emit(builder, *args)
+                return context.get_dummy_value() if result is types.none else value
+
+            return result(*operands), generate
+
+        typed.__name__, typed.__doc__ = emit.__name__, emit.__doc__
+        typed.__signature__ = signature_of(emit)  # type: ignore[attr-defined]  # Numba counts its parameters
+        return intrinsic(typed)
+
+    return decorate
+
+
 @intrinsic
 def address_of(typing: Any, array: Any) -> Any:
     """Return the byte address of an array as int64: ``ctypes.data`` is unsigned, and mixing makes floats."""
@@ -74,13 +102,10 @@ def rows_at(typing: Any, base: Any, count: Any) -> Any:
 def _loading(stored: ir.Type, align: int, result: Any = types.int64) -> Any:
     """Make the intrinsic that returns the number at a byte address; short integers are unsigned and widened."""
 
-    @intrinsic
-    def load(typing: Any, base: Any) -> Any:
-        def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-            value = read(builder, args[0], stored, align)
-            return builder.zext(value, I64) if stored in (I8, I16, I32) else value
-
-        return result(types.int64), generate
+    @emitted(result, types.int64)
+    def load(builder: Any, base: Any) -> Any:
+        value = read(builder, base, stored, align)
+        return builder.zext(value, I64) if stored in (I8, I16, I32) else value
 
     return load
 
@@ -88,14 +113,9 @@ def _loading(stored: ir.Type, align: int, result: Any = types.int64) -> Any:
 def _storing(stored: ir.Type, align: int, given: Any = types.int64) -> Any:
     """Make the intrinsic that writes a number to a byte address; of an int64 the low bits that fit."""
 
-    @intrinsic
-    def store(typing: Any, base: Any, value: Any) -> Any:
-        def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-            base, value = args
-            write(builder, builder.trunc(value, stored) if stored in (I8, I16) else value, base, stored, align)
-            return context.get_dummy_value()
-
-        return types.none(types.int64, given), generate
+    @emitted(types.none, types.int64, given)
+    def store(builder: Any, base: Any, value: Any) -> None:
+        write(builder, builder.trunc(value, stored) if stored in (I8, I16) else value, base, stored, align)
 
     return store
 
@@ -108,92 +128,59 @@ load_u32 = _loading(I32, 1)
 """Read and write a number at a byte address. An int64 is written, and 32 unsigned bits are read, at any alignment."""
 
 
-@intrinsic
-def list_set_bits(typing: Any, bits: Any, first: Any, target: Any) -> Any:
+@emitted(types.none, types.int64, types.int64, types.int64)
+def list_set_bits(builder: Any, bits: Any, first: Any, target: Any) -> None:
     """Write the numbers of the bits that are set in 64, counted from `first`, a byte each, ascending.
 
     64 bytes are written, of which one per set bit counts. Only if `host.COMPRESSES`.
     """
     numbers, chosen = ir.VectorType(I8, 64), ir.VectorType(ir.IntType(1), 64)
-
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        bits, first, target = args
-        kind = ir.FunctionType(numbers, [numbers, numbers, chosen])
-        compress = cgutils.get_or_insert_function(builder.module, kind, "llvm.x86.avx512.mask.compress.v64i8")
-        single = builder.insert_element(ir.Constant(numbers, None), builder.trunc(first, I8), ir.Constant(I32, 0))
-        begin = builder.shuffle_vector(single, single, ir.Constant(ir.VectorType(I32, 64), [0] * 64))
-        all_numbers = builder.add(begin, ir.Constant(numbers, list(range(64))))
-        none = ir.Constant(numbers, None)
-        write(builder, builder.call(compress, [all_numbers, none, builder.bitcast(bits, chosen)]), target, numbers, 1)
-        return context.get_dummy_value()
-
-    return types.none(types.int64, types.int64, types.int64), generate
+    none = ir.Constant(numbers, None)
+    single = builder.insert_element(none, builder.trunc(first, I8), ir.Constant(I32, 0))
+    begin = builder.shuffle_vector(single, single, ir.Constant(ir.VectorType(I32, 64), [0] * 64))
+    all_numbers = builder.add(begin, ir.Constant(numbers, list(range(64))))
+    compress = "llvm.x86.avx512.mask.compress.v64i8"
+    listed = call_named(builder, compress, numbers, all_numbers, none, builder.bitcast(bits, chosen))
+    write(builder, listed, target, numbers, 1)
 
 
-@intrinsic
-def count_bits(typing: Any, bits: Any) -> Any:
+@emitted(types.int64, types.int64)
+def count_bits(builder: Any, bits: Any) -> Any:
     """Return the number of bits that are set in 64."""
-
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return builder.call(
-            cgutils.get_or_insert_function(builder.module, ir.FunctionType(I64, [I64]), "llvm.ctpop.i64"), args
-        )
-
-    return types.int64(types.int64), generate
+    return call_named(builder, "llvm.ctpop.i64", I64, bits)
 
 
-@intrinsic
-def clock(typing: Any) -> Any:
+@emitted(types.float64)
+def clock(builder: Any) -> Any:
     """Return the seconds on the system's monotonic clock as float64; NaN without a POSIX clock."""
     monotonic = {"linux": 1, "darwin": 6}.get(sys.platform)
-
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        if monotonic is None:
-            return ir.Constant(ir.DoubleType(), float("nan"))
-        kind = ir.FunctionType(I32, [I32, I64.as_pointer()])
-        get_time = cgutils.get_or_insert_function(builder.module, kind, "clock_gettime")
-        time = cgutils.alloca_once(builder, I64, 2)
-        builder.call(get_time, [ir.Constant(I32, monotonic), time])
-        whole, nano = (builder.load(builder.gep(time, [ir.Constant(I32, n)])) for n in range(2))
-        seconds = builder.sitofp(whole, ir.DoubleType())
-        part = builder.fmul(builder.sitofp(nano, ir.DoubleType()), ir.Constant(ir.DoubleType(), 1e-9))
-        return builder.fadd(seconds, part)
-
-    return types.float64(), generate
+    if monotonic is None:
+        return ir.Constant(ir.DoubleType(), float("nan"))
+    time = cgutils.alloca_once(builder, I64, 2)
+    call_named(builder, "clock_gettime", I32, ir.Constant(I32, monotonic), time)
+    whole, nano = (builder.load(builder.gep(time, [ir.Constant(I32, n)])) for n in range(2))
+    seconds = builder.sitofp(whole, ir.DoubleType())
+    part = builder.fmul(builder.sitofp(nano, ir.DoubleType()), ir.Constant(ir.DoubleType(), 1e-9))
+    return builder.fadd(seconds, part)
 
 
-@intrinsic
-def prefetch(typing: Any, base: Any) -> Any:
+@emitted(types.none, types.int64)
+def prefetch(builder: Any, base: Any) -> None:
     """Ask for the cache line of a byte address, which is needed soon."""
-
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        pointer = I8.as_pointer()
-        kind = ir.FunctionType(ir.VoidType(), [pointer, I32, I32, I32])
-        ask = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0i8")
-        builder.call(ask, [builder.inttoptr(args[0], pointer), *(ir.Constant(I32, n) for n in (0, 3, 1))])
-        return context.get_dummy_value()
-
-    return types.none(types.int64), generate
+    how = (ir.Constant(I32, n) for n in (0, 3, 1))  # for reading, into all levels, data
+    call_named(builder, "llvm.prefetch.p0i8", ir.VoidType(), builder.inttoptr(base, I8.as_pointer()), *how)
 
 
-@intrinsic
-def fetch_add(typing: Any, counter: Any, amount: Any) -> Any:
+@emitted(types.int64, types.int64, types.int64)
+def fetch_add(builder: Any, counter: Any, amount: Any) -> Any:
     """Add to the int64 at a byte address atomically and return its previous value."""
-
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return builder.atomic_rmw("add", builder.inttoptr(args[0], I64.as_pointer()), args[1], "monotonic")
-
-    return types.int64(types.int64, types.int64), generate
+    return builder.atomic_rmw("add", builder.inttoptr(counter, I64.as_pointer()), amount, "monotonic")
 
 
-@intrinsic
-def load_shared(typing: Any, base: Any) -> Any:
+@emitted(types.int64, types.int64)
+def load_shared(builder: Any, base: Any) -> Any:
     """Return the int64 at a byte address that another thread may write at any time: read anew each time."""
-
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return builder.load_atomic(builder.inttoptr(args[0], I64.as_pointer()), "monotonic", 8)
-
-    return types.int64(types.int64), generate
+    return builder.load_atomic(builder.inttoptr(base, I64.as_pointer()), "monotonic", 8)
 
 
 def _caller(result: Any) -> Any:

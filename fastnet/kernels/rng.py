@@ -14,10 +14,9 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 from numba import types
-from numba.extending import intrinsic
 
 from fastnet.kernels._jit import entry, kernel, typed
-from fastnet.kernels.memory import I16, I32, I64, address_of, constant, write
+from fastnet.kernels.memory import I16, I32, I64, address_of, constant, emitted, write
 
 INIT, SHUFFLE, DROPOUT, SPACE = (typed(purpose) for purpose in range(1, 5))
 """Purposes; the layer number times 256 is added."""
@@ -83,17 +82,12 @@ def _philox(builder: Any, first: Any, c1: Any, c2: Any, c3: Any, seed: Any) -> t
     return a, b, c, d
 
 
-@intrinsic
-def philox_words(typing: Any, first: Any, c1: Any, c2: Any, c3: Any, seed: Any, out: Any) -> Any:
+@emitted(types.none, *[types.int64] * 4, types.uint64, types.int64)
+def philox_words(builder: Any, first: Any, c1: Any, c2: Any, c3: Any, seed: Any, out: Any) -> None:
     """Write the words of the `CHUNK` counters from `first` on as uint32 to an address, all first words first."""
-
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        words = ir.VectorType(I32, CHUNK)
-        for n, word in enumerate(_philox(builder, *args[:5])):
-            write(builder, builder.trunc(word, words), builder.add(args[5], constant(4 * CHUNK * n)), words, 4)
-        return context.get_dummy_value()
-
-    return types.none(*[types.int64] * 4, types.uint64, types.int64), generate
+    words = ir.VectorType(I32, CHUNK)
+    for n, word in enumerate(_philox(builder, first, c1, c2, c3, seed)):
+        write(builder, builder.trunc(word, words), builder.add(out, constant(4 * CHUNK * n)), words, 4)
 
 
 def _spread(builder: Any, nibbles: Any) -> Any:
@@ -103,27 +97,23 @@ def _spread(builder: Any, nibbles: Any) -> Any:
     return nibbles
 
 
-@intrinsic
-def philox_bits(typing: Any, first: Any, c1: Any, c2: Any, c3: Any, seed: Any, limit: Any) -> Any:
+@emitted(types.int64, *[types.int64] * 4, types.uint64, types.int64)
+def philox_bits(builder: Any, first: Any, c1: Any, c2: Any, c3: Any, seed: Any, limit: Any) -> Any:
     """Return eight bits for each of the `CHUNK` counters from `first` on, a byte each, the first in the lowest.
 
     A bit says whether 16 bits of the counter's words, from the lowest of the first word on, are not below `limit`.
     """
-
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        halves = ir.VectorType(I16, 4 * CHUNK)  # a pair of words side by side in each lane of 64 bits
-        single = builder.insert_element(ir.Constant(halves, None), builder.trunc(args[5], I16), ir.Constant(I32, 0))
-        limit = builder.shuffle_vector(single, single, ir.Constant(ir.VectorType(I32, 4 * CHUNK), [0] * 4 * CHUNK))
-        words = _philox(builder, *args[:5])
-        found = constant(0)
-        for n, (low, high) in enumerate((words[:2], words[2:])):
-            pair = builder.or_(builder.and_(low, _number(_LOW)), builder.shl(high, _number(_HALF)))
-            kept = builder.icmp_unsigned(">=", builder.bitcast(pair, halves), limit)
-            four = builder.zext(builder.bitcast(kept, ir.IntType(4 * CHUNK)), I64)  # bits of each counter in turn
-            found = builder.or_(found, builder.shl(_spread(builder, four), constant(4 * n)))
-        return found
-
-    return types.int64(*[types.int64] * 4, types.uint64, types.int64), generate
+    halves = ir.VectorType(I16, 4 * CHUNK)  # a pair of words side by side in each lane of 64 bits
+    single = builder.insert_element(ir.Constant(halves, None), builder.trunc(limit, I16), ir.Constant(I32, 0))
+    limits = builder.shuffle_vector(single, single, ir.Constant(ir.VectorType(I32, 4 * CHUNK), [0] * 4 * CHUNK))
+    words = _philox(builder, first, c1, c2, c3, seed)
+    found = constant(0)
+    for n, (low, high) in enumerate((words[:2], words[2:])):
+        pair = builder.or_(builder.and_(low, _number(_LOW)), builder.shl(high, _number(_HALF)))
+        kept = builder.icmp_unsigned(">=", builder.bitcast(pair, halves), limits)
+        four = builder.zext(builder.bitcast(kept, ir.IntType(4 * CHUNK)), I64)  # bits of each counter in turn
+        found = builder.or_(found, builder.shl(_spread(builder, four), constant(4 * n)))
+    return found
 
 
 @kernel

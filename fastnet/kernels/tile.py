@@ -89,13 +89,12 @@ def load(typing: Any, tile: Any, base: Any, stride: Any) -> Any:
 
 
 def _add_product(builder: Any, tile: Tile, acc: Any, scalars: list[Any], base: Any) -> Any:
-    fma = multiply_add(builder)
     values = [read_vector(builder, base, v) for v in range(tile.vectors)]
     for r, scalar in enumerate(scalars):
         factor = fill(builder, scalar)
         for v in range(tile.vectors):
             k = r * tile.vectors + v
-            total = builder.call(fma, [factor, values[v], builder.extract_value(acc, k)])
+            total = multiply_add(builder, factor, values[v], builder.extract_value(acc, k))
             acc = builder.insert_value(acc, total, k)
     return acc
 
@@ -234,14 +233,13 @@ def store_sgd(typing: Any, tile: Any, base: Any, stride: Any, learning_rate: Any
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         acc, base, stride, rate, decay = args
-        fma = multiply_add(builder)
         step, decay = fill(builder, builder.fneg(rate)), fill(builder, decay)
         for k in range(tile.rows * tile.vectors):
             r, v = divmod(k, tile.vectors)
             row = row_of(builder, base, stride, r)
             weight = read_vector(builder, row, v)
-            gradient = builder.call(fma, [decay, weight, builder.extract_value(acc, k)])
-            write_vector(builder, builder.call(fma, [step, gradient, weight]), row, v)
+            gradient = multiply_add(builder, decay, weight, builder.extract_value(acc, k))
+            write_vector(builder, multiply_add(builder, step, gradient, weight), row, v)
         return context.get_dummy_value()
 
     return types.none(tile, address, address, types.float32, types.float32), generate
