@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 from mirrors import Mirror
 
-from fastnet.data import NAMES, load, registry
+from fastnet.data import NAMES, Dataset, as_dataset, load, registry
 from fastnet.data.download import unpacked_sha256
 from fastnet.data.readers.idx import IDX_NAMES
+from fastnet.data.samples import Samples, samples_of
 from fastnet.errors import DataError
 
 FolderMaker = Callable[..., Path]
@@ -174,7 +175,7 @@ def test_load_lists_what_there_is(name: str) -> None:
     with pytest.raises(DataError) as caught:
         load(name)
     assert str(caught.value) == (
-        f"unknown data set {name!r}: give one of mnist5k, digits, mnist, fashion-mnist, or the path of an .npz file"
+        f"unknown data set {name!r}: give one of mnist5k, digits, mnist, fashion-mnist, or the path of a .npz file"
     )
 
 
@@ -189,6 +190,23 @@ def test_load_reads_an_npz_file(tmp_path: Path) -> None:
         load(tmp_path / "table.csv")
     with pytest.raises(DataError, match="is a folder; give a file, or one of mnist, fashion-mnist"):
         load(tmp_path)
+
+
+def test_a_format_is_one_row_of_the_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def read(path: Path) -> Dataset:
+        x, y = np.loadtxt(path, ndmin=2)[:, :-1], np.loadtxt(path, ndmin=2)[:, -1]
+        return as_dataset(x, y, name=path.stem)
+
+    def samples(path: Path, part: str | None, labels: bool) -> Samples:
+        return samples_of(read(path), part)
+
+    monkeypatch.setitem(registry.READERS, ".txt", registry.Reader(read, samples))
+    path = tmp_path / "mine.txt"
+    path.write_text("0.5 1 0\n2.5 3 1\n")
+    assert load(path).x.tolist() == [[0.5, 1.0], [2.5, 3.0]]
+    assert registry.load_samples(path).name == registry.as_given(str(path), "data").name == "mine"
+    with pytest.raises(DataError, match=r"unknown data set 'x': .*or the path of a \.npz or \.txt file$"):
+        load("x")
 
 
 @pytest.mark.parametrize("answer", ["~/.cache/fastnet", RuntimeError("could not determine the home directory")])

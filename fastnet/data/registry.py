@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import os
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -87,6 +88,17 @@ IMAGE_SETS = {
     ),
 }
 
+
+class Reader(NamedTuple):
+    """The functions that read the files of one format: a data set, and samples for an existing model."""
+
+    dataset: Callable[[Path], Dataset]
+    samples: Callable[[Path, str | None, bool], Samples]
+
+
+READERS = {".npz": Reader(read_npz, read_samples)}
+"""By the suffix of a file; one without a known suffix is taken for the first."""
+
 NAMES = ("mnist5k", "digits", *IMAGE_SETS)
 """Data sets that `load` knows by name: images in ten classes, 8 x 8 in ``digits`` and 28 x 28 in the others."""
 
@@ -140,8 +152,10 @@ def load(
         return _load_images(text, data_dir, progress)
     path = _file_of(text)
     if path is None:
-        raise DataError(f"unknown data set {text!r}: give one of {', '.join(NAMES)}, or the path of an .npz file")
-    return read_npz(path)
+        raise DataError(
+            f"unknown data set {text!r}: give one of {', '.join(NAMES)}, or the path of a {' or '.join(READERS)} file"
+        )
+    return _reader_of(path).dataset(path)
 
 
 def _file_of(text: str) -> Path | None:
@@ -153,7 +167,11 @@ def _file_of(text: str) -> Path | None:
         raise DataError(
             f"{text}: is a folder; give a file, or one of {', '.join(IMAGE_SETS)} with the folder as data_dir"
         )
-    return path if path.suffix == ".npz" or path.is_file() else None
+    return path if path.suffix in READERS or path.is_file() else None
+
+
+def _reader_of(path: Path) -> Reader:
+    return READERS.get(path.suffix) or next(iter(READERS.values()))
 
 
 def load_samples(
@@ -182,7 +200,7 @@ def load_samples(
     """
     path = _file_of(os.fsdecode(name_or_path))
     if path is not None:
-        return read_samples(path, part, labels=labels)
+        return _reader_of(path).samples(path, part, labels)
     return samples_of(load(name_or_path, data_dir=data_dir, progress=progress), part)
 
 

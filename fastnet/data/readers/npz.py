@@ -53,7 +53,7 @@ def read_npz(path: str | os.PathLike[str]) -> Dataset:
         raise DataError(f"{path}: {error}") from None
 
 
-def read_samples(path: str | os.PathLike[str], part: str | None = None, *, labels: bool = True) -> Samples:
+def read_samples(path: str | os.PathLike[str], part: str | None = None, labels: bool = True) -> Samples:
     """Read samples for an existing model from a NumPy archive.
 
     It contains x, x_train or x_test and, if `labels` are needed, the array with y in front; optionally class_names, in
