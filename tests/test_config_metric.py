@@ -1,4 +1,4 @@
-"""Metrics: which way is better, where they are read, and how they are written."""
+"""Metrics: their direction, their curves, and how values are written."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Settings as text: what is written reads back as the same, what cannot be read is told in one sentence."""
+"""Settings as text: they read back as they were written, and unreadable ones are refused in one sentence."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_json_and_toml_say_the_same():
         (b'{"x": ' + b'[{"y":' * 80 + b"1" + b"}]" * 80 + b"}", "is nested in more than 16 tables or lists"),
     ],
 )
-def test_what_cannot_be_read_is_told_in_one_sentence(content, sentence):
+def test_unreadable_settings_are_refused_in_one_sentence(content, sentence):
     with pytest.raises(ConfigError) as caught:
         parse_settings(content, "study.toml")
     assert str(caught.value).startswith("study.toml: ") and sentence in str(caught.value)

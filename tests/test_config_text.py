@@ -39,7 +39,7 @@ def test_times(text: str, expected: float) -> None:
 @pytest.mark.parametrize(
     "text", ["", "m", "30 m", "5 minutes", "-5", "1m1h", "30mm", "1e3", "nan", "inf", "٣s", "1:30"]
 )
-def test_what_is_no_time(text: str) -> None:
+def test_texts_that_are_not_times(text: str) -> None:
     with pytest.raises(ValueError, match="is not a time: write 90 or 90s, 30m, 2h or 1h30m"):
         parse_duration(text)
 
@@ -60,7 +60,7 @@ def test_amounts_of_memory(text: str, size: int) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "G", "2 GB", "a lot", "-1G", "1e9", "2X", "2GG", "nan"])
-def test_what_is_no_amount_of_memory(text: str) -> None:
+def test_texts_that_are_not_amounts_of_memory(text: str) -> None:
     with pytest.raises(ValueError, match="is not an amount of memory: write 512M, 2G or 2GiB"):
         parse_memory(text)
 
@@ -79,7 +79,7 @@ def test_memory_is_written_with_three_digits() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "0", "-1", "some", "1.5", "2147483648", "9" * 5000, "٣x"])
-def test_what_is_no_count(text: str) -> None:
+def test_texts_that_are_not_counts(text: str) -> None:
     with pytest.raises(ConfigError, match="is neither a number of samples from 1 to 2147483647 nor 'all'"):
         parse_count(text, "all", of="samples")
 

@@ -167,7 +167,7 @@ def test_ties_go_to_fewer_networks_and_to_the_earlier_one() -> None:
     assert greedy_selection(tables * 3, y) == (1, 0, 0)
 
 
-def test_a_truncated_file_is_told(tmp_path: Path) -> None:
+def test_a_truncated_file_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "e.safetensors"
     make_ensemble().save(path)
     path.write_bytes(path.read_bytes()[:-10])

@@ -1,4 +1,4 @@
-"""The file of a model: what is written, that it is replaced whole, and what is said of a damaged one."""
+"""The file of a model: its content, its replacement, and the errors of a damaged one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every model does with the samples it is given."""
+"""Predictions and scores of every model, and the samples it accepts."""
 
 from __future__ import annotations
 

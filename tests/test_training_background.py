@@ -20,7 +20,7 @@ def test_what_goes_wrong_in_the_background_is_raised():
         watch(run, lambda: run.begin(1, fail))
 
 
-def test_work_runs_beside_the_caller() -> None:
+def test_work_runs_alongside_the_caller() -> None:
     go, work = threading.Event(), Background()
     assert not work.running() and work.wait() and work.wait(0.0), "nothing has begun"
     work.join()

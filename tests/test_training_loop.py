@@ -1,4 +1,4 @@
-"""The loop that every training goes through: what it keeps, when it stops, and that nothing is left running."""
+"""The loop of every training: what it keeps, when it stops, and that nothing keeps running."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def test_where_less_is_better_the_lowest_score_is_kept():
     assert fit.best_epoch.tolist() == [2] and fit.best[0][0] == 2
 
 
-def test_each_network_stops_by_itself_after_so_many_epochs_without_a_better_one():
+def test_each_network_stops_by_itself_after_the_given_epochs_without_a_better_one():
     run, fit = fitted([[0.2, 0.1, 0.1, 0.9], [0.1, 0.2, 0.1, 0.3], [0.1, 0.2, 0.3, 0.4]], early_stopping=2)
     assert fit.epochs_done.tolist() == [3, 4, 4] and fit.best_epoch.tolist() == [1, 4, 4]
     assert [which for which, _ in run.trained] == [[0, 1, 2], [0, 1, 2], [0, 1, 2], [1, 2]]
@@ -99,7 +99,7 @@ def test_where_all_diverge_in_the_first_epoch_there_is_nothing_to_keep():
         fitted([[float("nan"), 0.5]], learning_rate=0.5)
 
 
-def test_epochs_are_told_by_their_means():
+def test_epochs_are_reported_by_their_means():
     told: list[EpochResult] = []
     scores = [[0.25, 0.5], [0.75, 0.5]]
     Fit(Scripted(scores), config(scores)).train(told.append)
@@ -144,7 +144,7 @@ def test_an_error_of_whoever_watches_ends_the_work_first(where):
     assert not run.running() and run.status[0] in (STOPPED, PENDING)  # PENDING where it had not begun yet
 
 
-def test_watching_says_whether_the_work_was_told_to_stop():
+def test_watching_returns_whether_the_work_was_asked_to_stop():
     assert not watch(idle := Background(), lambda: idle.begin(1, lambda: None), should_stop=lambda: False)
     run = Scripted([[0.1]], holds=1)
     assert watch(run, lambda: run.start(np.array([0]), 1), should_stop=lambda: True)

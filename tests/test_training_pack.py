@@ -1,4 +1,4 @@
-"""Packs of networks: trained in parts, kept, watched and stopped; and the memory that they take."""
+"""Packs of networks: training in parts, keeping, watching and stopping them, and their memory."""
 
 from __future__ import annotations
 

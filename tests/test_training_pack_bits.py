@@ -1,4 +1,4 @@
-"""What a pack trains: the reference's curves, and the same bits however the trials are divided."""
+"""The results of a pack: the reference's curves, and the same bits however the trials are divided."""
 
 from __future__ import annotations
 

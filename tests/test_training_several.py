@@ -45,7 +45,7 @@ def test_members_are_the_networks_that_are_trained_alone(digits: fastnet.Dataset
         assert len({member.metrics["epochs_done"] for member in first.members}) > 1
 
 
-def test_the_result_measures_the_ensemble_beside_its_members(digits: fastnet.Dataset) -> None:
+def test_the_result_measures_the_ensemble_and_its_members(digits: fastnet.Dataset) -> None:
     result = fastnet.train_ensemble(digits, CONFIG, networks=4)
     tests = [member.score(digits.x_test, digits.y_test) for member in result.ensemble.members]
     assert result.member_test is not None and result.test == result.ensemble.score(digits.x_test, digits.y_test)
@@ -91,7 +91,7 @@ def test_an_error_in_a_callback_stops_the_networks(digits: fastnet.Dataset) -> N
         fastnet.train_ensemble(digits, CONFIG, networks=2, on_epoch=fail)
 
 
-def test_divergence_of_all_is_told_and_of_some_counted(
+def test_divergence_of_all_is_an_error_and_of_some_is_counted(
     digits: fastnet.Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pytest.raises(FastnetError, match="not finite in the first epoch"):

@@ -1,3 +1,5 @@
+"""The recommendation at the end of a search, and the next search."""
+
 from __future__ import annotations
 
 import json
@@ -128,7 +130,7 @@ def test_an_expanded_search_recommends_only_what_was_tried():
     assert f"above {space.distributions['learning_rate'].high:g} were not tried" in found.warnings[0]
 
 
-def test_an_alarm_at_a_border_that_an_earlier_stage_went_beyond_is_told_apart():
+def test_an_alarm_at_a_border_that_an_earlier_stage_went_beyond_is_worded_differently():
     first = stage_of(BOOK, 100, lambda learning_rate, weight_decay: 0.8 - abs(learning_rate - 0.5))
     space = narrow(BOOK, first).space
     second = stage_of(space, 100, by_rate, stage=2)
@@ -146,7 +148,7 @@ def test_few_trials_do_not_show_that_something_makes_little_difference():
     assert tiny.space == BOOK
 
 
-def test_choices_are_told_in_words():
+def test_choices_are_described_in_words():
     space = Space.parse({"optimizer": "choice:sgd,adam,adamw", "init": "choice:he,xavier", "batch_size": "choice:100"})
 
     def quality(optimizer, init, batch_size):
@@ -165,7 +167,7 @@ def test_several_that_make_little_difference_share_a_sentence():
     assert f" to 0.01; {three}. Values" in found.words
 
 
-def test_a_range_that_alarms_and_stays_is_told_by_its_end():
+def test_a_range_that_alarms_and_stays_is_described_by_its_end():
     low = Edge(1e-6, 10, 0, "", 1.0, False, True)
     high = Edge(1e-2, 10, 4, "4 of the 5 best lie in its upper fifth", 0.001, True, True)
     text = "log:1e-06:0.01"
@@ -174,13 +176,13 @@ def test_a_range_that_alarms_and_stays_is_told_by_its_end():
     assert found.words == "learning rate towards the upper end of 1e-06 to 0.01"
 
 
-def test_that_every_trial_diverged_is_said():
+def test_the_divergence_of_every_trial_is_reported():
     curves = np.full((4, 3), np.nan, np.float32)
     lost = [TrialResult.from_curves(0, "diverged", {"learning_rate": 1e-3, "weight_decay": 1e-6}, curves, seconds=0.1)]
     assert recommend(BOOK, lost, best=[]).words.startswith("Every trial diverged: search with lower learning rates;")
 
 
-def test_nothing_to_recommend_is_said():
+def test_nothing_to_recommend_is_reported():
     assert recommend(BOOK, []).words.startswith("No trial reached a value")
     diverged = [trial(i, [0.1] * 5, status="diverged", learning_rate=0.001, weight_decay=1e-6) for i in range(50)]
     found = recommend(BOOK, diverged)

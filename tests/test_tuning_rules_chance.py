@@ -1,4 +1,4 @@
-"""How likely chance alone would produce what is seen."""
+"""How likely chance alone produces what the best trials show."""
 
 from __future__ import annotations
 

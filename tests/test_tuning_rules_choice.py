@@ -1,3 +1,5 @@
+"""The final choice among the best trials of a search."""
+
 from __future__ import annotations
 
 import json
@@ -96,7 +98,7 @@ def test_a_candidate_of_which_repeats_diverge_comes_after_those_of_which_none_do
     assert "over 2 fresh seeds, 1 more diverged" in some.words
 
 
-def test_when_every_repeat_diverges_that_is_said():
+def test_the_divergence_of_every_repeat_is_reported():
     choice = choose([trial(0, 0.9), trial(1, 0.8)], repeats([math.nan], [math.nan]))
     assert choice.words == "every repeat of every candidate diverged; search with lower learning rates"
     assert choice.winner.trial.id == 0
@@ -118,12 +120,12 @@ def test_equal_repeats_have_no_interval():
     json.dumps(choice.to_dict(), allow_nan=False)
 
 
-def test_rounding_is_not_told_as_a_difference():
+def test_rounding_is_not_reported_as_a_difference():
     choice = choose([trial(0, 0.1 + 0.2), trial(1, 0.2)], repeats([0.3, 0.3], [0.2, 0.2]))
     assert choice.words.endswith("in the search the candidates looked the same on average")
 
 
-def test_one_rival_is_told_in_the_singular():
+def test_one_rival_is_reported_in_the_singular():
     choice = choose([trial(0, 0.9), trial(1, 0.9)], repeats([0.8, 0.9], [0.7, 0.8]))
     assert "; the interval of 1 other overlaps with its own;" in choice.words
 

@@ -114,7 +114,7 @@ def test_expand_stops_at_what_the_hyperparameter_allows(name, text, at, side, li
 
 
 @pytest.mark.parametrize(("name", "text", "at"), [("dropout", "uniform:0:0.5", 0), ("depth", "int:1:8", 0)])
-def test_the_end_of_what_is_allowed_is_no_alarm(name, text, at):
+def test_the_limit_of_a_hyperparameter_does_not_alarm(name, text, at):
     space = Space.parse({name: text})
     report = narrow(space, spread(space, 100, lambda rng, **u: 1 - abs(u[name] - at)), expand=True)
     assert report.alarms == ()
@@ -131,7 +131,7 @@ def test_the_limits_are_those_of_the_hyperparameters(name, border):
 
 
 @pytest.mark.parametrize("n", [0, 1, 4])
-def test_too_few_trials_change_nothing_and_it_is_said(n):
+def test_too_few_trials_change_nothing_and_are_reported(n):
     report = narrow(BOOK, spread(BOOK, n, peak(1.0)), expand=True)
     assert report.space == BOOK
     assert report.alarms == ()

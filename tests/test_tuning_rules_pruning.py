@@ -1,4 +1,4 @@
-"""Schedules of a search: when trials are compared, and which of them go on."""
+"""Schedules of a search: when trials are compared, and which of them continue."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from fastnet.tuning.rules.pruning import Full, Halving, Median, schedule_of, sur
 
 
 def curves_with(accuracy: np.ndarray, loss: np.ndarray | None = None) -> np.ndarray:
-    """Curves of trials with these (T, E) validation accuracies, and losses that tell nothing else."""
+    """Curves of trials with these (T, E) validation accuracies, and equal losses of 1 unless they are given."""
     accuracy = np.asarray(accuracy, np.float32)
     other = np.where(np.isfinite(accuracy), np.float32(1), np.nan) if loss is None else np.asarray(loss, np.float32)
     return np.stack([other, accuracy, other, accuracy], axis=1).astype(np.float32)

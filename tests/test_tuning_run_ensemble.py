@@ -78,7 +78,9 @@ def test_nothing_is_put_together_where_everything_diverged(digits: fastnet.Datas
     assert result.ensemble is None and not (tmp_path / "ensemble.safetensors").exists()
 
 
-def test_too_little_memory_for_the_ensemble_is_told_and_loses_nothing(digits: fastnet.Dataset, tmp_path: Path) -> None:
+def test_too_little_memory_for_the_ensemble_is_refused_and_loses_nothing(
+    digits: fastnet.Dataset, tmp_path: Path
+) -> None:
     options = {"study": tmp_path, "trials": 6, "hidden": "300", "epochs": 1, "final": 0, "ensemble_top": 6}
     with pytest.raises(ConfigError, match=r"6 networks that are kept need .* or a smaller ensemble_top"):
         fastnet.search(None, digits, memory=4_000_000, **options)

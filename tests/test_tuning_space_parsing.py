@@ -43,7 +43,7 @@ def test_text_forms_are_read_and_written_back(text, canonical):
         ("choice:1,nan", "nan is not a finite number"),
     ],
 )
-def test_an_impossible_range_is_told(text, sentence):
+def test_an_impossible_range_is_refused(text, sentence):
     with pytest.raises(ConfigError) as caught:
         parse_distribution(text)
     assert sentence in str(caught.value)

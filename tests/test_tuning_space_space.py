@@ -1,4 +1,4 @@
-"""The space of a search: which names and ranges fit together, and what a trial becomes."""
+"""The space of a search: which names and ranges fit together, and the configurations of trials."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ WRONG_RANGES = [
 
 
 @pytest.mark.parametrize(("name", "text", "sentence"), WRONG_RANGES)
-def test_an_impossible_range_is_told_in_one_sentence(name, text, sentence):
+def test_an_impossible_range_is_refused_in_one_sentence(name, text, sentence):
     with pytest.raises(ConfigError) as caught:
         Space.parse({name: text})
     assert sentence in str(caught.value)
@@ -200,7 +200,7 @@ def test_dropout_of_single_layers_makes_one_ratio_for_each():
     assert configured(apart, {"dropout_1": 0.5}).dropout == (0.5, 0.2)
 
 
-def test_one_ratio_for_each_layer_is_no_base_for_other_numbers_of_layers():
+def test_one_ratio_for_each_layer_does_not_fit_other_numbers_of_layers():
     apart = TrainConfig(hidden=(64, 64), dropout=(0.1, 0.2))
     Space.parse({"hidden": "choice:64x2,32-16", "dropout_1": "uniform:0:0.5"}).check_used(apart)
     Space.parse({"hidden": "choice:64,32x3", "dropout": "uniform:0:0.5"}).check_used(apart)

@@ -1,4 +1,4 @@
-"""A study whose file another program holds locked: trials go on, and what is done is stored later."""
+"""A study whose file another program holds locked: the search continues and stores its trials later."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from fastnet.tuning.store.folder import StudyLockedError
 
 
 class Locker:
-    """Another program that locks a study once so many trials have ended, until others have."""
+    """Another program that locks a study after `begin` trials, until `end` trials have ended."""
 
     def __init__(self, folder: Path, begin: int, end: float) -> None:
         self.path, self.begin, self.end = folder / STUDY_FILE, begin, end
@@ -76,7 +76,7 @@ def test_trials_go_on_while_the_study_is_locked_and_are_stored_later(
     assert content(result) == content(search(config, folder="whole"))
 
 
-def test_a_lock_that_lasts_is_noted_once(
+def test_a_lock_that_lasts_causes_one_warning(
     search: Callable[..., SearchResult], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(backlog, "NOTED_SECONDS", 0.0)
@@ -101,7 +101,7 @@ def test_a_lock_without_end_ends_the_search_in_a_sentence_and_loses_nothing_that
     assert content(resumed) == content(search(folder="whole"))
 
 
-def test_a_search_told_to_stop_waits_for_the_lock_only_a_little(
+def test_a_search_asked_to_stop_waits_for_the_lock_only_a_little(
     search: Callable[..., SearchResult], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(backlog, "STOPPED_SECONDS", 0.2)

@@ -1,4 +1,4 @@
-"""Connections to SQLite: cursors that close themselves, and no transactions but those asked for."""
+"""Connections to SQLite: cursors that close themselves, and no implicit transactions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Studies that are damaged: whatever is asked gives what is intact, or one sentence that says what is not."""
+"""Damaged studies: every query returns what is intact, or names the damage in one sentence."""
 
 from __future__ import annotations
 
@@ -203,7 +203,7 @@ def test_what_every_study_has_is_missed(folder: Path, key: str, value: Any) -> N
         _ = [study.settings, study.about, study.created, study.settings_sha256]
 
 
-def test_bytes_that_are_no_text_are_a_damage(folder: Path) -> None:
+def test_bytes_that_are_not_text_are_damage(folder: Path) -> None:
     change(folder, "UPDATE trials SET params = CAST(x'7bff7d' AS TEXT) WHERE id = 5")
     with Study.read(folder) as study, pytest.raises(StudyError, match=DAMAGED.format("")):
         list(study.iter_trials())
@@ -212,7 +212,7 @@ def test_bytes_that_are_no_text_are_a_damage(folder: Path) -> None:
 @pytest.mark.parametrize(
     "statement", ["DROP TABLE trials", "ALTER TABLE runs ADD COLUMN more", "ALTER TABLE final RENAME TO finals",
                   "DROP TABLE meta"])  # fmt: skip
-def test_a_table_that_is_missing_or_another_is_named(folder: Path, statement: str) -> None:
+def test_a_table_that_is_missing_or_changed_is_named(folder: Path, statement: str) -> None:
     change(folder, statement)
     with pytest.raises(StudyError, match=DAMAGED.format(r"the table \w+")):
         Study.read(folder)
@@ -246,7 +246,7 @@ def lead_in_circles(path: Path, levels: int = 12, cells: int = 200) -> None:
     path.write_bytes(content)
 
 
-def test_pages_that_lead_to_one_another_without_end_are_told(sound: Path, tmp_path: Path) -> None:
+def test_pages_that_refer_to_one_another_without_end_are_reported(sound: Path, tmp_path: Path) -> None:
     folder = make_study(tmp_path / "s", 12)
     lead_in_circles(folder / STUDY_FILE)
     with Study.read(folder) as study:
@@ -262,7 +262,7 @@ def test_pages_that_lead_to_one_another_without_end_are_told(sound: Path, tmp_pa
         assert study.trial(3).id == 3 and study.final() is not None
 
 
-def test_a_damaged_list_of_tables_is_told(folder: Path) -> None:
+def test_a_damaged_list_of_tables_is_reported(folder: Path) -> None:
     content = bytearray((folder / STUDY_FILE).read_bytes())
     place = content.index(b"CREATE TABLE runs")
     content[place + 8 : place + 14] = b"\x80" * 6
@@ -277,7 +277,7 @@ def test_the_settings_of_a_trial_do_not_need_the_number_of_samples(folder: Path)
     assert done.exit_code == 0 and 'data = "mnist5k"' in done.stdout and "samples" not in done.stdout
 
 
-def test_an_index_of_the_users_own_is_no_damage(folder: Path) -> None:
+def test_an_index_of_the_users_own_is_not_damage(folder: Path) -> None:
     with closing(sqlite3.connect(folder / STUDY_FILE)) as connection, connection:
         connection.execute("CREATE INDEX mine ON trials (value)")
         connection.execute("CREATE TABLE notes (text)")
@@ -286,7 +286,7 @@ def test_an_index_of_the_users_own_is_no_damage(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
-def test_a_truncated_study_is_told_and_can_be_removed(folder: Path, share: float) -> None:
+def test_a_truncated_study_is_reported_and_can_be_removed(folder: Path, share: float) -> None:
     path = folder / STUDY_FILE
     path.write_bytes(path.read_bytes()[: int(share * path.stat().st_size)])
     with pytest.raises(StudyError, match=DAMAGED.format(".*")), Study.read(folder) as study:
@@ -295,7 +295,7 @@ def test_a_truncated_study_is_told_and_can_be_removed(folder: Path, share: float
 
 
 @pytest.mark.parametrize("number", [10**30, 2**63, -1, 24])
-def test_a_number_that_no_trial_has_is_told(folder: Path, number: int) -> None:
+def test_a_number_that_no_trial_has_is_refused(folder: Path, number: int) -> None:
     with Study.read(folder) as study:
         with pytest.raises(StudyError, match=f"no trial {number}; the study has 24 trials"):
             study.trial(number)

@@ -112,7 +112,7 @@ def test_curves_that_were_not_stored_are_null(tmp_path: Path) -> None:
     assert [row[name] for name in CURVE_COLUMNS] == [None] * 4
 
 
-def test_what_cannot_be_is_told(tmp_path: Path) -> None:
+def test_impossible_exports_are_refused(tmp_path: Path) -> None:
     fill(tmp_path, [[0]])
     with pytest.raises(ConfigError, match="format='xml': must be one of csv, jsonl, parquet"):
         exported(tmp_path, format="xml")

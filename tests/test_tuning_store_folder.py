@@ -1,4 +1,4 @@
-"""The folder of a study: its number, its lock, its removal, and what SQLite says in our words."""
+"""The folder of a study: its number, its lock, its removal, and the wording of SQLite's errors."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_studies_are_found_by_number_then_by_name(tmp_path: Path) -> None:
         find_studies(tmp_path / "nowhere")
 
 
-def test_whether_a_study_is_being_written_is_told(tmp_path: Path) -> None:
+def test_a_study_being_written_is_recognized(tmp_path: Path) -> None:
     assert not is_being_written(tmp_path)
     with Study.open(tmp_path, SETTINGS):
         assert is_being_written(tmp_path)
@@ -111,14 +111,14 @@ def test_study_folders_are_given_out_once(tmp_path):
     assert sorted(folder.name for folder in folders) == [f"{i:03d}" for i in range(1, 41)]
 
 
-def test_a_root_that_cannot_be_made_is_told(tmp_path):
+def test_a_root_that_cannot_be_created_is_refused(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(StudyError, match="choose a folder you may read and write"):
         new_study_folder(tmp_path / "file")
 
 
 @pytest.mark.parametrize("said", ["disk I/O error", "database or disk is full", "attempt to write a readonly database"])
-def test_what_sqlite_says_is_told_in_our_words(said):
+def test_errors_of_sqlite_are_reworded(said):
     with pytest.raises(StudyError) as caught, folder_module.study_errors(Path("s/study.sqlite")):
         raise sqlite3.OperationalError(said)
     assert str(caught.value).startswith("s/study.sqlite: the ")

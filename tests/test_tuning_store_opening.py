@@ -1,4 +1,4 @@
-"""A study that is opened to be read: other formats, copies, logs, folders that cannot be written."""
+"""Opening a study for reading: other formats, copies, logs, read-only folders."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_a_copied_study_is_a_study(tmp_path):
         assert len(study.trials()) == 2
 
 
-def test_a_copy_without_its_log_is_told(tmp_path):
+def test_a_copy_without_its_log_is_refused(tmp_path):
     copy_while_writing(tmp_path / "a", tmp_path / "b")
     for _ in range(2):
         with pytest.raises(StudyError, match=r"this file is empty; .* copy study\.sqlite-wal along with it"):
@@ -65,7 +65,7 @@ def test_a_copy_without_its_log_is_told(tmp_path):
         assert study.count() == 9
 
 
-def test_a_copy_of_a_part_without_its_log_is_told(tmp_path):
+def test_a_copy_of_a_part_without_its_log_causes_a_warning(tmp_path):
     copy_while_writing(tmp_path / "a", tmp_path / "b", checkpoint=True)
     warned = r"the latest trials are missing because .* copy study\.sqlite-wal along with it"
     for _ in range(2):
@@ -73,7 +73,7 @@ def test_a_copy_of_a_part_without_its_log_is_told(tmp_path):
             assert study.count() == 5
     with pytest.warns(FastnetWarning, match=warned):
         fill(tmp_path / "b", range(9))
-    for folder in ("a", "b"):  # nothing is missing now, and nothing is told
+    for folder in ("a", "b"):  # nothing is missing now, and there is no warning
         with Study.read(tmp_path / folder) as study:
             assert study.count() == 9
 
@@ -87,7 +87,7 @@ def test_a_copy_with_its_log_is_whole(tmp_path, checkpoint):
     fill(tmp_path / "b", [9])
 
 
-def test_a_study_that_was_killed_is_no_copy(tmp_path):
+def test_a_study_that_was_killed_is_not_a_copy(tmp_path):
     code = """
     import os, sys
     from pathlib import Path
@@ -106,7 +106,7 @@ def test_a_study_that_was_killed_is_no_copy(tmp_path):
     Study.open(tmp_path, {"seed": 0}).close()
 
 
-def test_the_log_of_another_study_is_told_or_gives_a_whole_study(tmp_path):
+def test_the_log_of_another_study_is_refused_or_gives_a_whole_study(tmp_path):
     other = SETTINGS | {"data": "cd" * 32}
     fill(tmp_path / "a", range(40))
     with Study.open(tmp_path / "b", other) as study:
@@ -131,7 +131,7 @@ def test_a_link_to_the_file_of_a_study_that_is_being_written_reads_its_log(tmp_p
             assert linked.count() == 1
 
 
-def test_a_log_in_a_read_only_folder_is_told(tmp_path, monkeypatch):
+def test_a_log_in_a_read_only_folder_is_reported(tmp_path, monkeypatch):
     copy_while_writing(tmp_path / "a", tmp_path / "b", log=True)
     monkeypatch.setattr(os, "access", lambda path, mode: False)
     with pytest.raises(StudyError, match="SQLite reads only in a writable folder; copy both files to one"):

@@ -1,4 +1,4 @@
-"""What a study answers: rankings, filters, stages, the final choice."""
+"""Queries of a study: rankings, filters, stages, the final choice."""
 
 from __future__ import annotations
 

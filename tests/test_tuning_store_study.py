@@ -1,4 +1,4 @@
-"""A study that is written: batches, settings, other writers, locks, full disks, folders that cannot be written."""
+"""Writing a study: batches, settings, other writers, locks, full disks, read-only folders."""
 
 from __future__ import annotations
 
@@ -130,7 +130,7 @@ def test_someone_elses_database_is_refused_and_kept(tmp_path, fresh):
     assert (tmp_path / STUDY_FILE).read_bytes() == content
 
 
-def test_a_damaged_study_is_told(tmp_path):
+def test_a_damaged_study_is_reported(tmp_path):
     fill(tmp_path, range(200))
     whole = (tmp_path / STUDY_FILE).read_bytes()
     (tmp_path / STUDY_FILE).write_bytes(whole[: len(whole) // 2])
@@ -180,7 +180,7 @@ def test_a_read_only_folder(tmp_path):
     assert all("choose a folder you may" in line for line in lines)
 
 
-def test_a_full_disk_is_told_and_what_was_stored_stays(tmp_path):
+def test_a_full_disk_is_reported_and_stored_trials_stay(tmp_path):
     with Study.open(tmp_path, SETTINGS) as study:
         run = study.begin_run({})
         study.append([make_trial(i) for i in range(10)], run=run, **TIMES)
@@ -195,7 +195,7 @@ def test_a_full_disk_is_told_and_what_was_stored_stays(tmp_path):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="file size limits are a POSIX thing")
-def test_a_real_write_error_is_told_and_what_was_stored_stays(tmp_path):
+def test_a_real_write_error_is_reported_and_stored_trials_stay(tmp_path):
     code = """
     import resource, sys
     from pathlib import Path

@@ -59,7 +59,7 @@ def test_trial_0_of_a_search_is_the_network_that_train_trains(tmp_path: Path) ->
     assert alone.curves.validation_loss.tobytes() == trial.validation_loss.tobytes()
 
 
-def test_a_trial_without_a_study_says_so(tmp_path: Path) -> None:
+def test_a_trial_without_a_study_has_no_configuration(tmp_path: Path) -> None:
     result = fastnet.search({}, (X, Y), trials=1, study=tmp_path / "s", hidden="7", epochs=1, final=0)
     trial = result.trials[0]
     shutil.rmtree(tmp_path / "s")
