@@ -140,10 +140,12 @@ def test_a_strict_sink_fails_once() -> None:
 def test_a_bar_outlives_its_terminal() -> None:
     from rich.console import Console
 
-    bar = Bar(Console(file=text_of(Sink(Broken(5, left=100), "standard error")), force_terminal=True, width=80))
+    sink = Sink(Broken(5, left=100), "standard error")
+    bar = Bar(Console(file=text_of(sink), force_terminal=True, width=80))
     for done in range(5):
         bar.show("trials", done, 5, [Part("best 0.83")], [Part("ETA 0:01")])
     bar.close()
+    assert sink.failure is not None and sink.failure.errno == 5
 
 
 def test_a_sink_waits_for_a_slow_reader_of_a_stream_that_does_not_wait() -> None:

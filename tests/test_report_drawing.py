@@ -102,9 +102,13 @@ def test_one_equal_or_no_values_leave_the_layout_its_width(scale):
 def test_a_panel_without_series_and_a_chart_without_panels_are_drawn(tmp_path):
     empty = Panel(title="t", x_label="epoch", y_label="y", series=[], rules=[Rule(y=math.nan, label="r")])
     for panels in ([empty, empty], []):
-        save_figure(Chart(name="c", title="C", subtitle="s", panels=panels), tmp_path / "c.svg")
+        chart = Chart(name="c", title="C", subtitle="s", panels=panels)
+        save_figure(chart, tmp_path / "c.svg")
+        axes = drawing._page(chart).axes
+        assert [text.get_text() for each in axes for text in each.texts] == ["no finite values"] * len(panels)
     units = UnitsChart(name="u", title="U", subtitle="s", heads=["a", "b"], pictures=[[[False]], []], widths=[1])
     save_figure(units, tmp_path / "u.svg")
+    assert [axes.get_title() for axes in drawing._page(units).axes] == ["a", "b"]
 
 
 def test_ends_that_a_panel_asks_for_move_out_to_what_is_drawn():

@@ -40,7 +40,7 @@ def test_importance_of_noise_is_not_told() -> None:
 @pytest.mark.parametrize(
     ("n", "names", "words"),
     [
-        (LEAST_TRIALS - 1, NAMES, "Too few trials: 59 of the 60 needed"),
+        (LEAST_TRIALS - 1, NAMES, "Only 59 of the 60 trials needed"),
         (200, ("dropout",), "Only dropout is searched"),
         (200, (), "No hyperparameter is searched"),
     ],

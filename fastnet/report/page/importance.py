@@ -67,7 +67,7 @@ def importance(columns: Columns, space: Mapping[str, Distribution], *, better_ha
     if len(names) < 2:
         return "No hyperparameter is searched." if not names else f"Only {names[0].replace('_', ' ')} is searched."
     if len(columns) < LEAST_TRIALS:
-        return f"Too few trials: {len(columns)} of the {LEAST_TRIALS} needed."
+        return f"Only {len(columns)} of the {LEAST_TRIALS} trials needed."
     if len(columns) > MOST_TRIALS:
         chosen = np.linspace(0, len(columns) - 1, MOST_TRIALS).astype(np.int64)
         columns, goodness = columns.take(chosen), goodness[chosen]
