@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,6 +11,9 @@ from models import make_model
 
 from fastnet import reference
 from fastnet.config.network import ACTIVATIONS
+from fastnet.data.extent import Extent
+from fastnet.data.pipeline.scaling import Scaler
+from fastnet.errors import ModelError
 from fastnet.model.classifier import Model
 
 
@@ -52,3 +56,28 @@ def test_predictions_are_the_references(tmp_path: Path, activation: str) -> None
     ]
     agree = [np.allclose(found, reference.objective.softmax(other), rtol=1e-5) for other in others]
     assert [name for name, same in zip(ACTIVATIONS, agree, strict=True) if same] == [activation]
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"class_names": ("a", "b")}, "2 class names: its 3 outputs need one each"),
+        ({"classes": np.arange(4)}, "4 classes: its 3 outputs need one each"),
+        ({"eval_scales": (1.0,)}, "1 factors of evaluation: its 2 hidden layers need one each"),
+        ({"biases": ()}, "its sizes .* need 3"),
+        ({"scaler": Scaler(np.zeros(11, np.float32), np.ones(11, np.float32))}, r"scaler\.offset is float32 \(11,\)"),
+        ({"extent": Extent(np.zeros(5), np.ones(5), 1.0)}, r"extent\.low is float64 \(5,\): must be float64 \(12,\)"),
+        ({"extent": Extent(np.zeros(1), np.ones(1), np.inf)}, "reach=inf: must be a finite number"),
+    ],
+)
+def test_parts_that_do_not_fit_are_refused(changes: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(ModelError, match=sentence):
+        make_model(**changes)
+
+
+def test_parts_that_are_left_out_follow_from_the_others() -> None:
+    model = make_model(class_names=("3", "1", "2"), eval_scales=())
+    assert model.classes.tolist() == [3, 1, 2] and model.eval_scales == (1.0, 1.0) and model.n_inputs == 12
+    assert make_model().classes.tolist() == ["left", "middle", "right"]
+    with pytest.raises(ValueError):
+        model.classes[0] = 5

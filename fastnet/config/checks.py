@@ -16,6 +16,14 @@ SMALLEST_EPSILON = 1e-30
 
 MAX_EPOCHS = 1_000_000
 
+_CLOSED_RANGES = {
+    "learning_rate": (0.0, LARGEST),
+    "weight_decay": (0.0, LARGEST),
+    "epsilon": (SMALLEST_EPSILON, LARGEST),
+    "step_factor": (0.0, 1.0),
+    "warmup_epochs": (0.0, MAX_EPOCHS),
+}  # hyperparameters whose range includes its upper end; that of the others is [0, 1)
+
 MAX_NETWORKS = 1000
 """Most networks of an ensemble."""
 
@@ -64,20 +72,14 @@ def check_choice(name: str, value: object, allowed: tuple[str, ...]) -> None:
 
 def check_hyperparameter(name: str, value: float) -> None:
     """Raise `ConfigError` unless `value`, fixed or the end of a searched range, is allowed for a hyperparameter."""
-    if name == "epsilon":
-        check_range(name, value, SMALLEST_EPSILON, LARGEST, open_high=False)
-    elif name == "learning_rate":
-        if check_number(name, value) <= 0:
-            raise ConfigError(f"{name}={value!r}: must be greater than 0")
-        check_range(name, value, 0.0, LARGEST, open_low=True, open_high=False)
-    elif name == "step_epochs":
+    if name == "step_epochs":
         check_count(name, value, high=MAX_EPOCHS)
-    elif name == "step_factor":
-        check_range(name, value, 0.0, 1.0, open_low=True, open_high=False)
-    elif name == "warmup_epochs":
-        check_range(name, value, 0.0, MAX_EPOCHS, open_high=False)
-    elif name == "weight_decay":
-        check_range(name, value, 0.0, LARGEST, open_high=False)
+    elif name == "learning_rate" and check_number(name, value) <= 0:
+        raise ConfigError(f"{name}={value!r}: must be greater than 0")
+    elif name in _CLOSED_RANGES:
+        check_range(
+            name, value, *_CLOSED_RANGES[name], open_low=name in ("learning_rate", "step_factor"), open_high=False
+        )
     else:
         check_range(name, value, 0.0, 1.0)
 

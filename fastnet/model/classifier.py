@@ -103,19 +103,15 @@ class Model(Predictor):
             )
         for name, shape in expected.items():
             _check_tensor(name, tensors[name], shape, self.scaler.dtype if name.startswith("scaler.") else np.float32)
-        if len(self.class_names) != sizes[-1]:
-            raise ModelError(
-                f"the model has {len(self.class_names)} class names: its {sizes[-1]} outputs need one each"
-            )
-        if len(self.classes) != sizes[-1]:
-            raise ModelError(f"the model has {len(self.classes)} classes: its {sizes[-1]} outputs need one each")
+        for values, what, needed, of in (
+            (self.class_names, "class names", sizes[-1], "outputs"),
+            (self.classes, "classes", sizes[-1], "outputs"),
+            (self.eval_scales, "factors of evaluation", len(sizes) - 2, "hidden layers"),
+        ):
+            if len(values) != needed:
+                raise ModelError(f"the model has {len(values)} {what}: its {needed} {of} need one each")
         if self.extent is not None:
             _check_extent(self.extent, sizes[0])
-        if len(self.eval_scales) != len(sizes) - 2:
-            raise ModelError(
-                f"the model has {len(self.eval_scales)} factors of evaluation: its {len(sizes) - 2} hidden layers need "
-                "one each"
-            )
 
     def _tensors(self) -> dict[str, FloatArray]:
         tensors = {"scaler.offset": self.scaler.offset, "scaler.scale": self.scaler.scale}

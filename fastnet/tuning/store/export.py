@@ -101,11 +101,11 @@ def write_trials(
     return write(rows, columns, stream)
 
 
-def to_arrow(study: StudyReader, *, times: bool = True, curves: bool = False) -> pa.Table:
+def to_arrow(study: StudyReader, *, curves: bool = False) -> pa.Table:
     """Return every trial of a study as a pyarrow.Table, columns as in `columns_of`."""
     import pyarrow as pa
 
-    columns = columns_of(study, times=times, curves=curves)
+    columns = columns_of(study, curves=curves)
     rows = (_row(trial, columns) for trial in study.iter_trials(curves=curves))
     return pa.Table.from_batches(_batches(rows, columns), schema=_schema(columns))
 
