@@ -117,18 +117,7 @@ def _outcome(lab: Lab, base: TrainConfig, drawn: list[dict[str, Value]], found: 
         question="Can settings be chosen by the test set (section 6.5.1)?",
         seen=seen,
         verdict=verdict,
-        claims=(
-            Claim(
-                text="a test set used to choose settings is too optimistic",
-                holds=optimistic,
-                rule=f"mean difference at least {LEAST_OPTIMISM:g}, its interval above 0",
-            ),
-            Claim(
-                text="a test set used only once, at the end, is not",
-                holds=bool(honest),
-                rule=f"mean difference below {LEAST_OPTIMISM:g}, or its interval contains 0",
-            ),
-        ),
+        claims=_claims(optimistic, bool(honest)),
         tables=(
             Table(
                 title=f"Reported minus true accuracy, {SPLITS} divisions for each of {lab.seeds} seeds",
@@ -157,6 +146,21 @@ def _outcome(lab: Lab, base: TrainConfig, drawn: list[dict[str, Value]], found: 
         results={"candidates": drawn},
         lab=lab.describe(),
     )  # fmt: skip
+
+
+def _claims(optimistic: bool, honest: bool) -> tuple[Claim, ...]:
+    return (
+        Claim(
+            text="a test set used to choose settings is too optimistic",
+            holds=optimistic,
+            rule=f"mean difference at least {LEAST_OPTIMISM:g}, its interval above 0",
+        ),
+        Claim(
+            text="a test set used only once, at the end, is not",
+            holds=honest,
+            rule=f"mean difference below {LEAST_OPTIMISM:g}, or its interval contains 0",
+        ),
+    )
 
 
 def _histogram(found: list[Choices]) -> Panel:

@@ -120,13 +120,6 @@ def optimizers(lab: Lab) -> Outcome:
         f"That SGD is the slowest {'holds' if slowest else 'does not hold'} here, judged by the training accuracy "
         "averaged over all epochs, each rule with its default learning rate."
     )
-    loss, test = (
-        [
-            curve_series(group, what, part, RULES[rule], role, band=False)
-            for role, (rule, group) in enumerate(groups.items())
-        ]
-        for what, part in (("loss", "training"), ("accuracy", "test"))
-    )
     return Outcome(
         name="optimizers",
         title="Update rules",
@@ -147,12 +140,7 @@ def optimizers(lab: Lab) -> Outcome:
                 title=f"Update rules: {RULES[ranked[0]]} is the first to learn",
                 subtitle=subtitle(lab, configs["sgd"], images, rate=False, spread=False)
                 + ", default learning rates",
-                panels=[
-                    Panel(title="Training loss", x_label="epoch", y_label="loss (mean cross-entropy)", series=loss,
-                          y_scale="log", legend=""),
-                    Panel(title="Test accuracy", x_label="epoch", y_label="accuracy", series=test,
-                          y_range=ACCURACY_RANGE, legend="lower right"),
-                ],
+                panels=_rule_panels(groups),
             ),
         ),
         settings={
@@ -162,6 +150,22 @@ def optimizers(lab: Lab) -> Outcome:
         results={f"epoch_of_training_accuracy_{LEARNT:g}": epochs},
         lab=lab.describe(),
     )  # fmt: skip
+
+
+def _rule_panels(groups: Mapping[str, Group]) -> list[Panel]:
+    loss, test = (
+        [
+            curve_series(group, what, part, RULES[rule], role, band=False)
+            for role, (rule, group) in enumerate(groups.items())
+        ]
+        for what, part in (("loss", "training"), ("accuracy", "test"))
+    )
+    return [
+        Panel(title="Training loss", x_label="epoch", y_label="loss (mean cross-entropy)", series=loss, y_scale="log",
+              legend=""),
+        Panel(title="Test accuracy", x_label="epoch", y_label="accuracy", series=test, y_range=ACCURACY_RANGE,
+              legend="lower right"),
+    ]  # fmt: skip
 
 
 def reached(group: Group) -> Spread:
