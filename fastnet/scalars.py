@@ -53,7 +53,7 @@ def make_plain(config: Any, *, layered: tuple[str, ...] = ("hidden", "dropout"))
     values = _values_of[kind](config)
     layers = [element for value in values if type(value) is tuple for element in value]
     if _PLAIN.issuperset(map(type, values)) and _PLAIN.issuperset(map(type, layers)):
-        return  # after 4 µs, for every trial of a search has a configuration
+        return  # after 4 µs; every trial of a search has a configuration
     for name, given in zip(config.__dataclass_fields__, values, strict=True):
         value = plain(given)
         if name in layered and (isinstance(value, (list, range)) or len(getattr(value, "shape", ())) == 1):

@@ -130,5 +130,5 @@ def _path_of(place: Any) -> str:
         return str(place.filename)
 
 
-# Numba names it relative to the current folder, and fails to compile where that does not exist any more.
+# Numba makes it relative to the current folder, and compiling fails if that no longer exists.
 ir.Loc._get_path = _path_of

@@ -214,7 +214,7 @@ class Objective(NamedTuple):
     """A row of `OBJECTIVES`."""
 
     formula: Any
-    score: str  # what the mean of its scores over the samples is called
+    score: str  # name of the mean of its scores over the samples
     higher_is_better: bool
 
 

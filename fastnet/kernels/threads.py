@@ -37,7 +37,7 @@ def _is_fork() -> bool:
 
 
 def _layer_runs() -> bool:
-    return bool(getattr(numba_threads, "_is_initialized", True))  # a Numba that does not say so is not trusted
+    return bool(getattr(numba_threads, "_is_initialized", True))  # assume so if Numba does not report it
 
 
 _inherited = _layer_runs() and _is_fork()

@@ -88,7 +88,7 @@ def _compiling(folder: Path, output: IO[bytes]) -> Iterator[subprocess.Popen[byt
         stdin=subprocess.DEVNULL,
         stdout=output,
         stderr=subprocess.DEVNULL,
-        start_new_session=True,  # Ctrl-C is for this process, which then ends that one
+        start_new_session=True,  # Ctrl-C reaches this process only, which then ends the other
     )
     try:
         yield process

@@ -78,6 +78,6 @@ def _describe_cache() -> dict[str, Any] | None:
 def _describe_set(name: str, data_dir: str | os.PathLike[str] | None) -> str | None:
     try:
         found = registry.find(name, data_dir=data_dir)
-    except DataError:  # a folder of data that does not exist holds none
+    except DataError:  # a missing folder contains no data set
         return None
     return None if found is None else str(found)

@@ -103,7 +103,7 @@ def fit_scaler(x: NDArray[Any], train_indices: NDArray[np.int64]) -> Scaler:
     parts = [train_indices[rows] for rows in blocks(len(train_indices), n_features)]
     low, high = np.full(n_features, np.inf), np.full(n_features, -np.inf)
     total, squares = np.zeros(n_features), np.zeros(n_features)
-    with np.errstate(over="ignore", invalid="ignore"):  # `_inverse` refuses what comes of it
+    with np.errstate(over="ignore", invalid="ignore"):  # `_inverse` refuses the results
         for rows in parts:
             low, high = np.minimum(low, x[rows].min(axis=0)), np.maximum(high, x[rows].max(axis=0))
             total += x[rows].sum(axis=0, dtype=np.float64)
