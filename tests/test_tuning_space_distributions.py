@@ -11,7 +11,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from fastnet.tuning.space.distributions import Choice, Int, LogInt, LogUniform, Uniform, round_to_six_digits
+from fastnet.tuning.space.distributions import Choice, Int, LogInt, LogUniform, Uniform
 from fastnet.tuning.space.parsing import parse_distribution
 
 GRID = (np.arange(1000) + 0.5) / 1000
@@ -195,19 +195,6 @@ def test_the_largest_whole_numbers_are_exact():
     values = Int(-largest, largest).sample(np.array([2.0**-33, 1 - 2.0**-33])).tolist()
     assert values == [-largest, largest]
     assert LogInt(1, largest).sample(np.array([1 - 2.0**-33])).tolist()[0] > largest * (1 - 1e-8)
-
-
-@given(st.lists(st.floats(allow_nan=False, allow_infinity=False), max_size=20))
-def test_rounding_is_that_of_the_decimal_text(values):
-    expected = [float(f"{value:.6g}") for value in values]
-    assert round_to_six_digits(values).tolist() == expected
-
-
-@given(st.integers(100_000, 999_999), st.integers(-25, 15), st.sampled_from([-1, 0, 1]))
-def test_rounding_near_a_half_is_that_of_the_decimal_text(digits, exponent, step):
-    value = float(f"{digits}.5e{exponent}")
-    value = math.nextafter(value, math.inf * step) if step else value
-    assert round_to_six_digits([value, -value]).tolist() == [float(f"{v:.6g}") for v in (value, -value)]
 
 
 U = np.array([2.0**-33, 0.001, 0.25, 0.5, 0.75, 0.999, 1 - 2.0**-33])

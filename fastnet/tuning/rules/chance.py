@@ -9,9 +9,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from fastnet.tuning.space.arithmetic import Floats
 
 
 def chance_of_at_least(found: int, *, drawn: int, marked: int, total: int) -> float:

@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 
 from fastnet.config.metric import DEFAULT_METRIC
-from fastnet.tuning.rules.chance import Floats, chance_of_at_least, chance_of_at_most, chance_of_unevenness
+from fastnet.tuning.rules.chance import chance_of_at_least, chance_of_at_most, chance_of_unevenness
+from fastnet.tuning.space.arithmetic import Floats
 from fastnet.tuning.space.distributions import Choice, Distribution, Int, LogInt, LogUniform, Uniform, text_of
 from fastnet.tuning.space.names import Value, kind_of
 from fastnet.tuning.space.space import Space

@@ -8,9 +8,8 @@ random, quasi-random and regular points.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from decimal import Decimal, localcontext
 from typing import Any, ClassVar, Protocol, TypeAlias
 
 import numpy as np
@@ -18,18 +17,12 @@ from numpy.typing import NDArray
 
 from fastnet.config.text import format_number
 from fastnet.errors import ConfigError
+from fastnet.tuning.space.arithmetic import Floats, log_ratio, round_to_six_digits, scaled_exp, snapped
 from fastnet.tuning.space.names import Value
 
 LARGEST_INT = 2**31 - 1
 """Ends of whole-number ranges lie between minus and plus this."""
 
-# ln 2 in two parts: the first has few enough bits that k * _LN2_HIGH is exact for every exponent k that occurs.
-_LN2_HIGH = 6.93147180369123816490e-01
-_LN2_LOW = 1.90821492927058770002e-10
-
-_POWERS = np.array([10.0**k for k in range(23)])
-
-Floats: TypeAlias = NDArray[np.float64]
 Values: TypeAlias = NDArray[Any]
 """Float64 for numbers, int64 for whole numbers, objects for texts."""
 
@@ -151,11 +144,11 @@ class LogUniform(_RealRange):
             )
 
     def _place(self, values: Floats) -> Floats:
-        places: Floats = np.log(np.maximum(values, self.low) / self.low) / _log_ratio(self.low, self.high)
+        places: Floats = np.log(np.maximum(values, self.low) / self.low) / log_ratio(self.low, self.high)
         return places
 
     def _at(self, u: Floats) -> Floats:
-        return _scaled_exp(self.low, u * _log_ratio(self.low, self.high))
+        return scaled_exp(self.low, u * log_ratio(self.low, self.high))
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,8 +216,8 @@ class Int(_Range):
 
     def between(self, low_u: float, high_u: float) -> Distribution:
         """Return the numbers whose shares lie, wholly or in part, between `low_u` and `high_u`."""
-        low = self.low + math.floor(_snapped(low_u * self._count))
-        high = self.low + math.ceil(_snapped(high_u * self._count)) - 1
+        low = self.low + math.floor(snapped(low_u * self._count))
+        high = self.low + math.ceil(snapped(high_u * self._count)) - 1
         return _range(Int, low, max(low, high))
 
     def levels(self, n: int) -> list[Value]:
@@ -278,23 +271,23 @@ class LogInt(_Range):
 
     def between(self, low_u: float, high_u: float) -> Distribution:
         """Return the numbers whose shares lie, wholly or in part, between `low_u` and `high_u`."""
-        below, above = (_snapped(value) for value in self._at(np.array([low_u, high_u])).tolist())
+        below, above = (snapped(value) for value in self._at(np.array([low_u, high_u])).tolist())
         low = max(1, math.floor(below))
         return _range(LogInt, low, max(low, math.ceil(above) - 1))
 
     def levels(self, n: int) -> list[Value]:
         """List at most `n` numbers from end to end, as nearly the same factor apart as whole numbers can be."""
-        exact = _scaled_exp(self.low, np.linspace(0.0, 1.0, n) * _log_ratio(self.low, self.high))
+        exact = scaled_exp(self.low, np.linspace(0.0, 1.0, n) * log_ratio(self.low, self.high))
         return _distinct(np.rint(exact).astype(np.int64))
 
     def _place(self, values: Floats) -> Floats:
         numbers = np.maximum(values, 1.0)
         middle = 0.5 * (np.log(numbers / self.low) + np.log((numbers + 1.0) / self.low))
-        places: Floats = middle / _log_ratio(self.low, self.high + 1)
+        places: Floats = middle / log_ratio(self.low, self.high + 1)
         return places
 
     def _at(self, u: Floats) -> Floats:
-        return _scaled_exp(self.low, u * _log_ratio(self.low, self.high + 1))
+        return scaled_exp(self.low, u * log_ratio(self.low, self.high + 1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -349,8 +342,8 @@ class Choice:
     def between(self, low_u: float, high_u: float) -> Distribution:
         """Return the choices whose shares lie, wholly or in part, between `low_u` and `high_u`; at least one."""
         n = len(self.values)
-        first = min(max(0, math.floor(_snapped(low_u * n))), n - 1)
-        return Choice(self.values[first : max(first + 1, math.ceil(_snapped(high_u * n)))])
+        first = min(max(0, math.floor(snapped(low_u * n))), n - 1)
+        return Choice(self.values[first : max(first + 1, math.ceil(snapped(high_u * n)))])
 
     def levels(self, n: int) -> list[Value]:
         """List all values, whatever `n`."""
@@ -359,27 +352,6 @@ class Choice:
     def extremes(self) -> tuple[Value, ...]:
         """Return every value."""
         return self.values
-
-
-def round_to_six_digits(values: Iterable[float] | Floats) -> Floats:
-    """Round each value to 6 significant digits, to the nearest double of that decimal number.
-
-    Examples
-    --------
-    >>> round_to_six_digits([0.00123456789, 2.0]).tolist()
-    [0.00123457, 2.0]
-    """
-    given = np.asarray(values, dtype=np.float64)
-    usual = (np.abs(given) > 1e-15) & (np.abs(given) < 1e15)
-    places = 5 - np.floor(np.log10(np.abs(np.where(usual, given, 1.0)))).astype(np.int64)
-    # Powers of ten up to 10**22 are doubles, so the quotient below is the nearest double to the decimal number.
-    up, down = _POWERS[np.maximum(places, 0)], _POWERS[np.maximum(-places, 0)]
-    digits = np.where(usual, given, 1.0) * up / down
-    rounded: Floats = np.rint(digits) * down / up
-    # Near a half, the product's own rounding could decide; there, and far from 1, the decimal text does.
-    doubtful = ~usual | (np.abs(np.abs(digits - np.floor(digits)) - 0.5) < 1e-6)
-    rounded[doubtful] = [float(f"{value:.6g}") for value in given[doubtful].tolist()]
-    return rounded
 
 
 def text_of(value: Value) -> str:
@@ -400,29 +372,6 @@ def _distinct(values: Values) -> list[Value]:
 def _range(build: Any, low: Value, high: Value) -> Distribution:
     made: Distribution = Choice((low,)) if low == high else build(low, high)
     return made
-
-
-def _snapped(value: float) -> float:
-    """Undo the rounding of a product that should be whole: 0.7 * 10 is 7.000000000000001."""
-    whole = round(value)
-    return float(whole) if math.isclose(value, whole, rel_tol=1e-9, abs_tol=1e-9) else value
-
-
-def _log_ratio(low: float, high: float) -> float:
-    with localcontext() as context:
-        context.prec = 40
-        return float((Decimal(high) / Decimal(low)).ln())
-
-
-def _scaled_exp(scale: float, t: Floats) -> Floats:
-    """Compute scale * exp(t) to about 2 ulp from operations that IEEE 754 rounds alike on every machine."""
-    k = np.floor(t / (_LN2_HIGH + _LN2_LOW) + 0.5)
-    r = (t - k * _LN2_HIGH) - k * _LN2_LOW
-    total = np.ones_like(r)
-    for term in range(15, 0, -1):  # Horner's scheme of the Taylor series; |r| <= ln(2)/2 leaves 2e-20 after r^15
-        total = 1.0 + total * r / term
-    result: Floats = np.ldexp(scale * total, k.astype(np.int64))
-    return result
 
 
 def _check_finite(value: float) -> None:
