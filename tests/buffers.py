@@ -1,4 +1,4 @@
-"""Arrays between canaries: what a kernel reads or writes beside its buffers shows."""
+"""Arrays between canaries, which reveal a kernel that reads or writes outside its buffers."""
 
 from __future__ import annotations
 

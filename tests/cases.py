@@ -149,7 +149,7 @@ def blobs(network: Network, n_samples: int, *, filled: float = 1.0, key: int = 1
     network : Network
         Its features and classes.
     n_samples : int
-        Training samples; a quarter as many make the test set.
+        Training samples; the test set is a quarter of that size.
     filled : float
         Share of the pixels that are not zero; below one half the first layer skips zeros.
     key : int

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from fastnet.network.samples import TrainingData
     from fastnet.tuning import SearchResult
 
-sys.path.append(str(Path(__file__).resolve().parent))  # for the modules beside this one, which hold no tests
+sys.path.append(str(Path(__file__).resolve().parent))  # for the modules next to this one that contain no tests
 
 from mirrors import Mirror, serving
 from properties import load_profile

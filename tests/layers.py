@@ -105,7 +105,7 @@ class Samples:
         )
 
     def packed(self) -> Lists:
-        """Lists of all samples as the first layer takes them: the values lie beside the entries."""
+        """Lists of all samples as the first layer takes them: the values lie next to the entries."""
         entries, _, starts = self.inputs
         n_blocks = (len(starts) - 1) // len(self.x)
         return Lists(address(entries), address(starts), address(starts) + 8, n_blocks, sparsity.INPUT_BLOCK, 1)
@@ -167,7 +167,7 @@ class Layer:
         return weights[0], biases[0]
 
     def padding(self, flat: np.ndarray) -> np.ndarray:
-        """Return what lies beside the weights and biases in one line of the parameters."""
+        """Return the padding of one line of the parameters."""
         ones = np.ones((self.n_in, self.n_out), np.float32), np.ones(self.n_out, np.float32)
         return flat[self.parameters(*ones)[0] == 0]
 

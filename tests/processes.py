@@ -139,7 +139,7 @@ def fork_after_code_of_the_user() -> None:
     forked(everything)
 
 
-def fork_beside_threads() -> None:
+def fork_next_to_threads() -> None:
     """Other threads train, search and compile while the process is forked."""
     from fastnet.kernels import _jit
 
@@ -192,7 +192,7 @@ def many_threads() -> None:
     assert found == {everything()}
 
 
-def beside_code_of_the_user() -> None:
+def next_to_code_of_the_user() -> None:
     """The user's own parallel code runs while networks are trained."""
     import numba
 

@@ -17,7 +17,7 @@ def as_user(command: list[str]) -> list[str]:
     if os.geteuid() != 0:
         return command
     if shutil.which("setpriv") is None:
-        pytest.skip("runs as root, and there is no setpriv to give its privileges up")
+        pytest.skip("runs as root, and setpriv, which could drop its privileges, is missing")
     return ["setpriv", "--inh-caps=-all", "--bounding-set=-all", *command]
 
 

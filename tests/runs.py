@@ -20,7 +20,7 @@ from fastnet.tuning.run.task import Outcome, Task, Watch
 from fastnet.tuning.trial import CURVES
 
 PENDING, DONE, DIVERGED, STOPPED, PAUSED = 0, 1, 2, 3, 4
-"""What `PackRun.status` says of a trial."""
+"""Values of `PackRun.status`."""
 
 TRAIN_LOSS, TRAIN_ACCURACY, VALIDATION_LOSS, VALIDATION_ACCURACY = range(4)
 """The curves of a trial in their order."""
@@ -75,7 +75,7 @@ def course_data(course: Course) -> tuple[Dataset, Split]:
 
 
 def course_targets(course: Course, dataset: Dataset) -> np.ndarray:
-    """Return what a course learns: the classes, or numbers, as many a sample as there are classes."""
+    """Return what a course learns: the classes, or as many numbers per sample as there are classes."""
     if course.objective == "cross-entropy":
         return dataset.y
     ways = 1 + dataset.y + np.arange(len(dataset.y)) % 7

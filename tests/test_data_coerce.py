@@ -36,7 +36,7 @@ LOST: dict[str, Any] = {
     "int32": (2**30 + np.arange(N, dtype=np.int32)).reshape(-1, 1),
     "coordinates of a street": 37.774929 + STEPS * 1e-6,
     "an offset": 1e8 + np.sin(STEPS),
-    "beside an ordinary feature": np.hstack([np.cos(STEPS), 1.7e9 + STEPS]),
+    "next to an ordinary feature": np.hstack([np.cos(STEPS), 1.7e9 + STEPS]),
     "Python objects": (1.7e9 + STEPS).astype(object),
     "a column of pandas": pandas.DataFrame({"t": 1.7e9 + STEPS[:, 0], "flag": Y == 1}),
     "beyond float32": 1e39 * (1 + STEPS),
@@ -58,7 +58,7 @@ def test_digits_that_float32_cannot_hold_are_kept(name: str, tmp_path: Path) -> 
     unit = np.abs(wide).max(axis=0)
     expected = (wide / unit - (wide / unit).mean(axis=0)) / (wide / unit).std(axis=0)
     np.testing.assert_allclose(scaled, expected, atol=2e-5)
-    assert len(np.unique(scaled[:, -1 if name == "beside an ordinary feature" else 0])) == N
+    assert len(np.unique(scaled[:, -1 if name == "next to an ordinary feature" else 0])) == N
     result = fastnet.train(
         data, fastnet.TrainConfig(hidden=(8,), epochs=60, optimizer="adam", batch_size=16, learning_rate=0.02)
     )
@@ -73,7 +73,7 @@ def test_digits_that_float32_cannot_hold_are_kept(name: str, tmp_path: Path) -> 
             assert one.predict_proba(asked).tobytes() == result.model.predict_proba(data.x).tobytes()
 
 
-def test_what_is_exact_in_float32_becomes_float32_as_ever() -> None:
+def test_values_exact_in_float32_become_float32() -> None:
     whole = np.arange(64.0).reshape(32, 2) * 1000 + 2**22
     for x in (whole, whole.astype(int), whole.astype(np.uint32), whole.astype(object), whole / 1024):
         data = fastnet.as_dataset(x, Y[:32])
@@ -141,7 +141,7 @@ def test_a_file_is_trained_searched_and_evaluated(tmp_path: Path, monkeypatch: p
         ([[1.0, np.nan]], "x[0, 1] is nan: features must be finite; remove that sample or fill the value in"),
     ],
 )
-def test_what_is_no_table_of_numbers_is_refused(values: Any, says: str) -> None:
+def test_anything_but_a_table_of_numbers_is_refused(values: Any, says: str) -> None:
     with pytest.raises(DataError) as caught:
         as_features(values, "x")
     assert str(caught.value).startswith(says)

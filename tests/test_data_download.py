@@ -58,14 +58,12 @@ def test_fetch_names_every_mirror_with_its_reason(mirror: Mirror, tmp_path: Path
     assert os.listdir(tmp_path) == []
 
 
-def test_fetch_tells_when_nothing_answers(mirror: Mirror, tmp_path: Path) -> None:
+def test_fetch_reports_that_nothing_answers(mirror: Mirror, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"http://127.0.0.1:9/data.gz \(no connection\)"):
         fetch(NAME, SHA256, mirrors=["http://127.0.0.1:9/"], folder=tmp_path)
 
 
-def test_fetch_tells_when_nothing_comes_in_time(
-    mirror: Mirror, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_fetch_reports_a_timeout(mirror: Mirror, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     released = threading.Event()
     monkeypatch.setattr(mirror, "answer", lambda _: released.wait(20))
     monkeypatch.setattr("fastnet.data.download.TIMEOUT_SECONDS", (1.0, 0.05))
@@ -74,13 +72,13 @@ def test_fetch_tells_when_nothing_comes_in_time(
     released.set()
 
 
-def test_fetch_tells_when_the_folder_cannot_be_made(mirror: Mirror, tmp_path: Path) -> None:
+def test_fetch_reports_a_folder_that_cannot_be_made(mirror: Mirror, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(DataError, match="cannot be written"):
         fetch(NAME, SHA256, mirrors=[mirror.url("good")], folder=tmp_path / "file" / "folder")
 
 
-def test_fetch_tells_when_the_disk_is_full(mirror: Mirror, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_fetch_reports_a_full_disk(mirror: Mirror, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(self: Path, target: Path) -> Path:
         raise OSError(28, "No space left on device")
 

@@ -140,7 +140,7 @@ def test_text_and_numbers_that_are_mixed_become_text() -> None:
     ],
     ids=str,
 )
-def test_what_is_no_label_is_named_with_its_row(labels: Any, says: str) -> None:
+def test_a_value_that_is_not_a_label_is_named_with_its_row(labels: Any, says: str) -> None:
     with pytest.raises(DataError, match=says):
         fastnet.as_dataset(np.arange(3.0).reshape(3, 1), labels)
 

@@ -28,7 +28,7 @@ def builder() -> ModuleType:
     return module
 
 
-def test_mnist5k_is_what_it_says() -> None:
+def test_mnist5k_is_as_described() -> None:
     data = load("mnist5k")
     assert data.name == "mnist5k"
     assert data.x.dtype == np.uint8

@@ -203,7 +203,7 @@ def test_read_npz_refuses_text_that_is_not_unicode(tmp_path: Path, code: int, or
 
 
 @pytest.mark.skipif(np.dtype(np.longdouble).itemsize != 16, reason="long doubles are those of x86-64 here")
-def test_read_npz_refuses_long_doubles_that_are_no_numbers_without_a_warning(tmp_path: Path) -> None:
+def test_read_npz_refuses_invalid_long_doubles_without_a_warning(tmp_path: Path) -> None:
     x = np.ones((4, 2), np.longdouble)
     x.view(np.uint8).reshape(4, 2, 16)[1, 1, :10] = (0, 0, 0, 0, 0, 0, 0, 0x20, 0xFF, 0x7F)
     np.savez(tmp_path / "a.npz", x=x, y=[0, 1, 0, 1])
@@ -211,7 +211,7 @@ def test_read_npz_refuses_long_doubles_that_are_no_numbers_without_a_warning(tmp
         read_npz(tmp_path / "a.npz")
 
 
-def test_read_npz_names_what_an_archive_holds_on_one_line(tmp_path: Path) -> None:
+def test_read_npz_lists_the_arrays_of_an_archive_on_one_line(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "a.npz", "w") as archive:
         for name in ("x\ny.npy", *(f"{i}.npy" for i in range(500))):
             archive.writestr(name, b"")
@@ -219,7 +219,7 @@ def test_read_npz_names_what_an_archive_holds_on_one_line(tmp_path: Path) -> Non
         read_npz(tmp_path / "a.npz")
 
 
-def test_read_npz_refuses_a_member_that_is_no_array(tmp_path: Path) -> None:
+def test_read_npz_refuses_a_member_that_is_not_an_array(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "a.npz", "w") as archive:
         archive.writestr("x.npy", b"text")
         archive.writestr("y.npy", b"text")

@@ -50,7 +50,7 @@ def test_load_downloads_a_named_set_once(served_set: Mirror, cache: Path) -> Non
     assert sorted(os.listdir(cache / "fashion-mnist")) == sorted(f"{name}.gz" for name in IDX_NAMES)
 
 
-def test_load_downloads_only_what_is_missing(served_set: Mirror, cache: Path) -> None:
+def test_load_downloads_only_missing_files(served_set: Mirror, cache: Path) -> None:
     load("fashion-mnist")
     (cache / "fashion-mnist" / "t10k-labels-idx1-ubyte.gz").unlink()
     load("fashion-mnist")
@@ -82,7 +82,7 @@ def test_load_prefers_the_named_folder(
 
 
 @pytest.mark.parametrize("how", ["argument", "environment"])
-def test_load_says_what_a_named_folder_lacks(
+def test_load_names_the_files_missing_in_a_given_folder(
     served_set: Mirror, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str
 ) -> None:
     load("fashion-mnist")  # the cache has it, but that is not where the user said
@@ -98,7 +98,7 @@ def test_load_says_what_a_named_folder_lacks(
     assert served_set.requests == []
 
 
-def test_an_empty_variable_is_no_folder(served_set: Mirror, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_empty_variable_does_not_name_a_folder(served_set: Mirror, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(registry.DATA_DIR_VARIABLE, "")
     assert load("fashion-mnist").n_samples == 20
 
@@ -162,7 +162,7 @@ def test_load_refuses_one_set_under_the_name_of_another(served_set: Mirror, cach
         load("mnist", data_dir=cache / "fashion-mnist")
 
 
-def test_load_refuses_a_folder_that_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_load_refuses_a_missing_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(DataError, match="no such folder; data_dir and FASTNET_DATA_DIR"):
         load("mnist", data_dir=tmp_path / "nowhere")
     monkeypatch.setenv("FASTNET_DATA_DIR", str(tmp_path / "nowhere"))
@@ -171,7 +171,7 @@ def test_load_refuses_a_folder_that_is_not_there(tmp_path: Path, monkeypatch: py
 
 
 @pytest.mark.parametrize("name", ["cifar", "MNIST", "", "no/such/file.csv"])
-def test_load_lists_what_there_is(name: str) -> None:
+def test_load_lists_the_known_names(name: str) -> None:
     with pytest.raises(DataError) as caught:
         load(name)
     assert str(caught.value) == (
@@ -210,7 +210,7 @@ def test_a_format_is_one_row_of_the_table(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 @pytest.mark.parametrize("answer", ["~/.cache/fastnet", RuntimeError("could not determine the home directory")])
-def test_without_a_home_folder_downloads_have_no_place(monkeypatch: pytest.MonkeyPatch, answer: object) -> None:
+def test_downloads_need_a_home_folder(monkeypatch: pytest.MonkeyPatch, answer: object) -> None:
     def user_cache_path(*name: str, **options: object) -> Path:
         if isinstance(answer, Exception):
             raise answer

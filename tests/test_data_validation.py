@@ -16,7 +16,7 @@ from fastnet.errors import DataError
     labels=st.lists(st.integers(0, 3), min_size=2, max_size=60), n_folds=st.integers(2, 6),
     seed=st.integers(0, 2**64 - 1),
 )  # fmt: skip
-def test_every_sample_validates_once_and_never_beside_itself(labels, n_folds, seed):
+def test_every_sample_validates_once_and_never_while_it_trains(labels, n_folds, seed):
     y = np.array(labels)
     if len(y) < n_folds:
         with pytest.raises(DataError, match="cannot be divided"):

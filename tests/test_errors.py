@@ -11,7 +11,7 @@ from fastnet import ConfigError, DataError, FastnetError, FastnetWarning, ModelE
 from fastnet.errors import failure_as_sentence, failure_as_warning
 
 
-def test_a_failure_that_is_raised_leaves_no_doubt_what_it_is() -> None:
+def test_warnings_and_errors_are_different_families() -> None:
     assert issubclass(FastnetWarning, UserWarning) and not issubclass(FastnetWarning, FastnetError)
 
 
@@ -57,7 +57,7 @@ def test_a_request_to_end_is_never_turned_into_a_sentence(end: type[BaseExceptio
         raise end
 
 
-def test_what_fails_on_top_of_a_result_is_a_warning() -> None:
+def test_a_failed_extra_of_a_result_is_a_warning() -> None:
     with pytest.warns(FastnetWarning, match=r"^the picture \(MemoryError\)$"), failure_as_warning("the picture"):
         raise MemoryError
     with pytest.warns(FastnetWarning, match="^m: no such file$"), failure_as_warning("the picture"):

@@ -58,7 +58,7 @@ def test_a_tilde_without_a_home_is_refused(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 @pytest.mark.parametrize("given", ["", b"", "a\0b", 3, None])
-def test_what_is_no_path_is_refused(given: Any) -> None:
+def test_anything_but_a_path_is_refused(given: Any) -> None:
     with pytest.raises(ConfigError, match=r"^study.*(is empty|give a path|null character)"):
         as_path(given, "study")
 

@@ -1,4 +1,4 @@
-"""The activations beside ReLU: their formulas over all of float32, and the stages that apply them, between canaries."""
+"""All activations but ReLU: their formulas over all of float32, and the stages that apply them, between canaries."""
 
 from __future__ import annotations
 

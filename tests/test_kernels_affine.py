@@ -91,7 +91,7 @@ def test_hidden_forward_is_the_reference_and_notes_the_active_units(shape, seed,
 
 
 def run_forward(layer: Layer, values, rows, w, b, mask, lists: str) -> bytes:
-    """Outputs and activity bits of the batch; `lists` tells how zeros are skipped, if they are."""
+    """Outputs and activity bits of the batch; `lists` says how zeros are skipped, if at all."""
     with checked() as buffers:
         samples = Samples.make(buffers, values, rows, pad=0.0)
         params = buffers.input(layer.parameters(w, b))
@@ -298,7 +298,7 @@ def test_a_perturbed_result_is_rejected():
             assert_near(wrong, expected, shape.n_in + 1, magnitude)
 
 
-def test_the_canaries_notice_a_kernel_that_writes_beside_its_buffer_or_to_its_input():
+def test_the_canaries_notice_a_kernel_that_writes_outside_its_buffer_or_to_its_input():
     layer = Layer(7, 5, 3)
     (w, b), values = draw(0, (5, 3), (3,)), np.ones((7, 5), np.float32)
     for smaller in ("c", "input"):

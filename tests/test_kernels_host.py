@@ -136,7 +136,7 @@ def test_widths_of_tiles_fit_the_registers():
 
 
 @pytest.mark.parametrize(("value", "multiple"), [(0, 6), (1, 6), (6, 6), (7, 6), (100, 16), (2**40 + 1, 4096)])
-def test_round_up_is_the_least_multiple_that_is_not_below(value, multiple):
+def test_round_up_returns_the_smallest_sufficient_multiple(value, multiple):
     found = host.round_up(value, multiple)
     assert found % multiple == 0 and value <= found < value + multiple
 

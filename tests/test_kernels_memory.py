@@ -1,4 +1,4 @@
-"""Memory by address: every kind of number arrives as it was written, and nothing beside it changes."""
+"""Memory by address: every kind of number arrives as it was written, and nothing around it changes."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ from fastnet.kernels import _numba
         ({"NUMBA_CPU_FEATURES": "avx2"}, "'avx2' must begin with + or -"),
     ],
 )
-def test_settings_of_numba_without_which_nothing_runs_are_one_sentence(settings: dict[str, str], says: str) -> None:
+def test_impossible_settings_of_numba_are_refused_in_one_sentence(settings: dict[str, str], says: str) -> None:
     program = (
         "from fastnet import FastnetError\ntry:\n    import fastnet.kernels\nexcept FastnetError as e:\n    print(e)"
     )
@@ -36,7 +36,7 @@ def test_settings_of_numba_without_which_nothing_runs_are_one_sentence(settings:
         ({"NUMBA_THREADING_LAYER_PRIORITY": "omp"}, "NUMBA_THREADING_LAYER_PRIORITY=omp: this threading layer"),
     ],
 )
-def test_settings_of_numba_that_mean_nothing_are_ignored_with_a_note(settings: dict[str, str], says: str) -> None:
+def test_meaningless_settings_of_numba_are_ignored_with_a_note(settings: dict[str, str], says: str) -> None:
     lines, notes = programs.run("from fastnet.kernels import _jit; print(_jit.threading_layer())", **settings)
     assert lines[0] in ("tbb", "omp", "workqueue") and len(notes) == 1 and says in notes[0]
 

@@ -41,7 +41,7 @@ SUBNORMAL = 1e-36
 def floored(logits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Logits below the largest of their row, but by no more than 87, as the kernels say; and how far they are, from 1.
 
-    An exponential is off by as many roundings as its argument is large.
+    The error of an exponential, in roundings, is proportional to its argument.
     """
     below = np.maximum(logits.astype(np.float64) - logits.max(axis=1, keepdims=True), -87.0)
     return below, 1 + np.abs(below)
@@ -111,7 +111,7 @@ def test_smoothed_labels_are_the_reference(n_rows, n_out, seed, spread, smoothin
 
 
 @pytest.mark.parametrize("wrong", [np.nan, np.inf, -np.inf])
-def test_a_smoothed_loss_is_no_number_where_a_class_has_no_probability(wrong):
+def test_a_smoothed_loss_is_nan_if_a_class_has_no_probability(wrong):
     logits = np.ones((3, 5), np.float32)
     logits[1, 4] = wrong
     loss, _, _ = run(logits, np.arange(3), np.array([1, 1, 1]), smoothing=0.1)
@@ -197,7 +197,7 @@ def test_a_squared_error_is_the_same_bits_in_any_blocks(n_rows, n_out, seed, siz
 
 
 @pytest.mark.parametrize("wrong", [np.nan, np.inf, -np.inf])
-def test_a_squared_error_is_no_number_where_an_output_is_none(wrong):
+def test_a_squared_error_is_nan_if_an_output_is(wrong):
     values = np.ones((3, 5), np.float32)
     values[1, 4] = wrong
     loss, _, gradient = run(values, np.arange(3), np.zeros((3, 5)), formula=squared_error)

@@ -1,4 +1,4 @@
-"""Random numbers of the kernels: to the last bit those of the reference, and nothing written beside."""
+"""Random numbers of the kernels: to the last bit those of the reference, and nothing written outside."""
 
 from __future__ import annotations
 

@@ -119,6 +119,6 @@ PINNED = {
 
 
 @pytest.mark.parametrize(("schedule", "step"), PINNED)
-def test_factors_are_what_they_always_were(schedule, step):
+def test_factors_never_change(schedule, step):
     config = TrainConfig(schedule=schedule, epochs=50, step_epochs=7, step_factor=0.3)
     assert compiled(config, step, 4).hex() == PINNED[schedule, step]

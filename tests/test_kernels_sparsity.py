@@ -28,7 +28,7 @@ def draw_samples(seed: int, shape: LayerShape, filled: float) -> tuple[np.ndarra
 
 @thorough
 @given(st.sampled_from(SIZES), st.sampled_from([*SIZES, 784]), seeds, st.sampled_from([0.0, 0.2, 1.0]))
-def test_lists_of_samples_hold_what_is_not_zero(n_samples, n_features, seed, filled):
+def test_lists_of_samples_hold_all_non_zero_values(n_samples, n_features, seed, filled):
     values, _ = draw_samples(seed, LayerShape(n_samples, n_features, 1), filled)
     for group in (1, panels.PAIR):
         lists, kept, starts = sparsity.non_zero_lists(values, group)

@@ -65,7 +65,7 @@ def filled(right: tuple[list[str], Path], tmp_path: Path) -> Path:
     return tmp_path / "cache"
 
 
-def test_the_program_tells_variants_apart(right: tuple[list[str], Path]) -> None:
+def test_the_program_distinguishes_variants(right: tuple[list[str], Path]) -> None:
     z = np.linspace(-2, 2, 5)
     for name, line in zip(NAMES, right[0], strict=True):
         assert [float(word) for word in line.split()[1:]] == pytest.approx(
@@ -74,7 +74,7 @@ def test_the_program_tells_variants_apart(right: tuple[list[str], Path]) -> None
     assert len(stored(right[1])) > 5 and {path.suffix for path in stored(right[1])} == {".nbc"}
 
 
-def test_a_full_cache_is_loaded_from_without_a_word_and_left_alone(right: tuple[list[str], Path], filled: Path) -> None:
+def test_a_full_cache_is_loaded_silently_and_left_alone(right: tuple[list[str], Path], filled: Path) -> None:
     before = {path: path.stat().st_mtime_ns for path in stored(filled)}
     assert run(FASTNET_CACHE=str(filled)) == (right[0], [])
     assert {path: path.stat().st_mtime_ns for path in stored(filled)} == before
@@ -83,7 +83,9 @@ def test_a_full_cache_is_loaded_from_without_a_word_and_left_alone(right: tuple[
 @pytest.mark.parametrize(
     "kind", ["file", "below a file", "empty", "read-only", "closed", "link to nowhere", "too long"]
 )
-def test_a_folder_that_cannot_be_used_is_done_without(right: tuple[list[str], Path], tmp_path: Path, kind: str) -> None:
+def test_kernels_are_compiled_in_memory_if_the_folder_cannot_be_used(
+    right: tuple[list[str], Path], tmp_path: Path, kind: str
+) -> None:
     home, place = tmp_path / "home", tmp_path / "place"
     home.mkdir()
     match kind:
@@ -160,21 +162,21 @@ def test_damaged_files_are_compiled_anew_and_replaced(right: tuple[list[str], Pa
     assert run(FASTNET_CACHE=str(filled)) == (right[0], [])
 
 
-def test_a_file_with_the_code_of_another_function_is_not_loaded(right: tuple[list[str], Path], filled: Path) -> None:
+def test_the_code_of_another_function_is_not_loaded(right: tuple[list[str], Path], filled: Path) -> None:
     for path in stored(filled):
         damage(path, "of another function")
     assert run(FASTNET_CACHE=str(filled))[0] == right[0]
     assert run(FASTNET_CACHE=str(filled)) == (right[0], [])
 
 
-def test_a_folder_in_the_place_of_a_file_is_no_reason_to_fail(right: tuple[list[str], Path], filled: Path) -> None:
+def test_a_folder_in_place_of_a_file_does_not_fail(right: tuple[list[str], Path], filled: Path) -> None:
     damage(stored(filled)[0], "folder")
     assert run(FASTNET_CACHE=str(filled))[0] == right[0]
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no limit for the size of a file")
 def test_a_full_disk_costs_the_cache_and_nothing_else(right: tuple[list[str], Path], tmp_path: Path) -> None:
-    # What the system says of a file that grows beyond its limit is said like a full disk's, and in the same place.
+    # The system reports a file that grows beyond its limit like a full disk, and in the same place.
     limited = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (9000, 9000))\n" + VARIANTS
     lines, notes = run(limited, FASTNET_CACHE=str(tmp_path / "cache"))
     assert lines == right[0] and len(notes) == 1 and "cannot be written (" in notes[0]
@@ -254,9 +256,7 @@ def test_the_tilde_stands_for_the_home_folder(tmp_path: Path, monkeypatch: pytes
     assert _store.cache_folder() is None and "FASTNET_CACHE=~nobody-of-that-name/kernels" in _store.why_none()
 
 
-def test_settings_that_change_the_code_have_folders_of_their_own(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_settings_that_change_the_code_have_separate_folders(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("FASTNET_CACHE", str(tmp_path))
     seen = {_store.cache_folder()}
     for name in _store._COMPILER_SETTINGS:
@@ -266,7 +266,7 @@ def test_settings_that_change_the_code_have_folders_of_their_own(
     assert len(seen) == 1 + len(_store._COMPILER_SETTINGS)
 
 
-def test_what_is_compiled_from_one_source_never_shares_a_file() -> None:
+def test_variants_of_one_source_never_share_a_file() -> None:
     folder = _store.cache_folder()
     if folder is None:
         pytest.skip("the cache is switched off")

@@ -9,7 +9,7 @@ import pytest
 from fastnet.kernels import threads
 
 
-def test_threads_that_the_system_refuses_are_done_without(monkeypatch):
+def test_the_caller_does_all_work_if_the_system_refuses_threads(monkeypatch):
     done: list[int] = []
 
     def refuse(self: threading.Thread) -> None:
@@ -20,7 +20,7 @@ def test_threads_that_the_system_refuses_are_done_without(monkeypatch):
     assert done == [0]
 
 
-def test_what_one_thread_raises_is_raised():
+def test_an_exception_of_a_thread_is_raised():
     def fail(i: int) -> None:
         if i == 2:
             raise MemoryError("here")

@@ -163,7 +163,7 @@ def test_everything_follows_the_scheduled_rate(optimizer, schedule, warmup_epoch
             np.testing.assert_allclose(hyper[:, update.STEP], 0.5 * factor / (1 - 0.9**step), rtol=EPS32)
 
 
-def test_a_weight_is_idle_from_the_step_on_that_its_decay_is_lost():
+def test_a_weight_is_idle_once_its_decay_is_lost_in_rounding():
     config = TrainConfig(learning_rate=2.0**-10, weight_decay=2.0**-15, schedule="step", step_epochs=1, step_factor=0.5)
     idle = [hyper_at(config, 3 * epoch + 1, n_steps=3)[0, update.IDLE] for epoch in range(4)]
     assert idle == [0, 0, 1, 1] and update.IDLE_LIMIT == 2.0**-26

@@ -104,7 +104,7 @@ def test_a_fused_product_is_rounded_once():
     assert (run(fuse, a, b, c) == 2.0**-24).all(), "the exact product is 1 + 2**-11 + 2**-24"
 
 
-def test_limits_replace_what_lies_beyond_and_keep_a_nan():
+def test_limits_replace_values_beyond_them_and_keep_nan():
     @numba.njit
     def least(a, out):
         store_vector(vector.at_least(load_vector(a), np.float32(-1.0)), out)

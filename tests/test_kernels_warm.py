@@ -14,7 +14,7 @@ from fastnet.kernels import _store, warm
 
 
 def alive(group: int) -> bool:
-    """Whether a process of a group still runs; one that ended and that nobody has asked about is no longer running."""
+    """Whether a process of a group still runs; a zombie does not."""
     listed = subprocess.run(["ps", "-A", "-o", "pgid=,stat="], capture_output=True, text=True, check=True).stdout
     return any(line.split()[0] == str(group) and "Z" not in line.split()[1] for line in listed.splitlines())
 
@@ -56,7 +56,7 @@ class TestSecondProcess:
 
     @pytest.mark.skipif(os.name == "nt", reason="needs a shell")
     @pytest.mark.parametrize("script", ["sleep 60", "sleep 60 & exit 0", "echo hello; exec sleep 60", "exit 3"])
-    def test_one_that_does_not_answer_is_not_waited_for(
+    def test_a_process_that_does_not_answer_is_not_waited_for(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str
     ) -> None:
         monkeypatch.setattr(warm, "_is_python", lambda: True)
@@ -69,7 +69,7 @@ class TestSecondProcess:
         assert not alive(int((tmp_path / "calls").read_text()))
 
     @pytest.mark.skipif(os.name == "nt", reason="needs a shell")
-    def test_one_that_answers_and_hangs_is_waited_for_no_longer_than_the_work_took(
+    def test_a_process_that_answers_and_hangs_is_waited_for_no_longer_than_the_work_took(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         folder = _store.cache_folder()
@@ -86,7 +86,7 @@ class TestSecondProcess:
         assert time.monotonic() - clock < 50
 
     @pytest.mark.parametrize("name", ["tempfile.TemporaryFile", "subprocess.Popen"])
-    def test_where_no_process_can_be_started_the_rest_goes_on(self, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    def test_the_work_continues_if_no_process_can_be_started(self, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
         def fail(*operands: object, **options: object) -> None:
             raise FileNotFoundError(2, "No usable temporary directory found")
 

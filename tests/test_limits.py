@@ -201,7 +201,7 @@ def test_threads_follow_the_quota(monkeypatch):
 
 
 def with_room(monkeypatch, room: int | None) -> None:
-    """Leave so many bytes of memory to whatever asks."""
+    """Let that number of bytes appear to be free."""
     for module in (prepared, single, several):
         monkeypatch.setattr(module, "free_memory", lambda: room)
 

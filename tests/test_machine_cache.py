@@ -58,7 +58,7 @@ def test_one_damaged_file_is_not_called_files(current: Path) -> None:
     assert cache.look().problem == f"{current}: 1 damaged file"
 
 
-def test_cleaning_removes_old_folders_and_leaves_what_is_not_machine_code(old_cache: Path) -> None:
+def test_cleaning_removes_old_folders_and_nothing_but_machine_code(old_cache: Path) -> None:
     before = {path.name for path in old_cache.iterdir()}
     assert cache.clean() == cache.Cleaned(folders=2, damaged=0, n_bytes=12)
     current = cache.look().folder

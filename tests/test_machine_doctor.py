@@ -14,7 +14,7 @@ from fastnet.limits import Limits
 from fastnet.machine import doctor
 
 
-def test_the_description_is_json_and_names_what_there_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_description_is_json_and_complete(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FASTNET_CACHE", str(tmp_path / "cache"))
     found = doctor.describe()
     assert json.loads(json.dumps(found)) == found

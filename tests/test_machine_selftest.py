@@ -91,7 +91,7 @@ def test_a_wrong_activation_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     assert failures().keys() == {"activations"}
 
 
-def test_numbers_that_are_none_are_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nan_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     replaced(monkeypatch, "objective.softmax", lambda logits: np.full(logits.shape, np.nan))
     assert failures() == {"forward": "differs by nan, where 1e-05 is allowed"}
 

@@ -26,7 +26,7 @@ print(json.dumps([first.compiled, again.compiled, len(first.cache.functions), le
 """
 
 
-def test_what_is_compiled_ahead_is_all_that_a_training_needs(tmp_path: Path) -> None:
+def test_compile_ahead_compiles_all_that_a_training_needs(tmp_path: Path) -> None:
     [line], notes = programs.run(PROGRAM, FASTNET_CACHE=str(tmp_path / "cache"))
     first, again, then, now = json.loads(line)
     assert notes == [] and first.keys() == set(warmup.KINDS)
@@ -34,7 +34,7 @@ def test_what_is_compiled_ahead_is_all_that_a_training_needs(tmp_path: Path) -> 
     assert sum(first.values()) == then == now and not any(again.values())
 
 
-def test_files_are_counted_by_what_they_are() -> None:
+def test_files_are_counted_by_kind() -> None:
     files = [
         "micro-0-2/a.nbc", "micro-6-13/a.nbc", "micro-activation-tanh/b.nbc", "micro-activation/c.nbc",
         "micro-update/d.nbc", "micro-stage/e.nbc", "micro-parallel/f.nbc", "serial/g.nbc", "entry/h.nbc",
@@ -49,7 +49,7 @@ def test_files_are_counted_by_what_they_are() -> None:
     }
 
 
-def test_nothing_is_compiled_where_it_would_not_be_kept(
+def test_nothing_is_compiled_that_could_not_be_stored(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tiny_dataset: fastnet.Dataset
 ) -> None:
     monkeypatch.setattr(warmup, "Training", None)

@@ -35,7 +35,7 @@ def test_a_plan_has_room_for_a_batch_and_a_block_and_no_more_than_the_data_need(
     assert len(plan.table) == 3
 
 
-def test_what_a_network_calls_is_compiled_and_at_its_address(data):
+def test_everything_a_network_calls_is_compiled_and_at_its_address(data):
     config = TrainConfig(hidden=(33,), optimizer="momentum", activation="tanh", batch_size=9)
     net = assembly.assemble(config, data, parallel=False).net
     assert net.table is panels.TABLE and (net.stages != 0).all() and (net.activation != 0).all()
@@ -45,7 +45,7 @@ def test_what_a_network_calls_is_compiled_and_at_its_address(data):
     assert sgd.update == 0 and not sgd.activation.any() and (sgd.xavier, sgd.hidden_lists) == (0, 1)
 
 
-def test_contexts_of_one_thread_share_their_memory_and_those_of_others_do_not(data):
+def test_contexts_share_memory_within_a_thread_only(data):
     kinds = [assembly.assemble(TrainConfig(hidden=hidden), data, parallel=False) for hidden in ((8,), (30, 20))]
     contexts, works = assembly.contexts_of(kinds, 3)
     assert contexts.shape[:2] == (3, 2) and all((row != 0).any(axis=1).all() for row in contexts)

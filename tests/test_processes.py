@@ -38,7 +38,7 @@ def test_a_fork_after_training(layer):
 
 
 @pytest.mark.skipif(not FORKS, reason="this system does not fork")
-@pytest.mark.parametrize("name", ["fork_before_work", "fork_after_code_of_the_user", "fork_beside_threads"])
+@pytest.mark.parametrize("name", ["fork_before_work", "fork_after_code_of_the_user", "fork_next_to_threads"])
 def test_a_fork(name):
     run(name)
 
@@ -53,8 +53,8 @@ def test_several_threads_at_once():
     run("many_threads")
 
 
-def test_parallel_code_of_the_user_beside_ours():
-    run("beside_code_of_the_user", "workqueue")
+def test_parallel_code_of_the_user_next_to_ours():
+    run("next_to_code_of_the_user", "workqueue")
 
 
 def test_a_large_network_without_a_layer_says_that_it_trains_on_one_thread(tiny_dataset, monkeypatch):
