@@ -98,10 +98,14 @@ def test_time_that_ends_before_the_first_epoch_of_what_is_kept_is_no_interrupt(t
         return train_network(*given, should_stop=should_stop, **more)
 
     monkeypatch.setattr(single, "train_network", begin)
-    monkeypatch.setattr(Budget, "is_over", lambda self: bool(ending))
+    monkeypatch.setattr(Budget, "left", property(lambda self: -1.0 if ending else 100.0))
     options = {**SEARCH, "trials": 3, "final": 1, "repeats": 1}
     result = fastnet.search(None, tiny_dataset, study=tmp_path / "s", timeout=100.0, **options)
-    assert ending and result.interrupted and len(result.trials) == 3 and result.final is None
+    assert ending and result.interrupted and len(result.trials) == 3
+    assert result.final["kept"] is None and result.final["shortened"]["epochs"] == 0
+    monkeypatch.undo()
+    again = fastnet.search(None, tiny_dataset, study=tmp_path / "s", **options)
+    assert again.final["kept"] is not None and "shortened" not in again.final
 
 
 @pytest.mark.parametrize("stage", ["choosing", "ensembling"])
