@@ -51,3 +51,22 @@ def test_the_core_names_files_that_are_there():
     from conftest import CORE
 
     assert [name for name in CORE if not (ROOT / "tests" / f"{name}.py").is_file()] == []
+
+
+SHARED_FILES = {"experiments": "test_experiments", "reference": "test_reference", "report_page": "test_report_page"}
+"""Folders whose small modules of one kind share a test file, unless they have one of their own."""
+
+
+@pytest.mark.parametrize("package", ["fastnet", "cli"])
+def test_every_module_has_a_test_file_of_its_name(package):
+    missing = []
+    for module in sorted((ROOT / package).rglob("*.py")):
+        if module.name in ("__init__.py", "__main__.py", "_version.py"):
+            continue
+        parts = [part.strip("_") for part in module.relative_to(ROOT).with_suffix("").parts]
+        name = "_".join(parts[1:] if package == "fastnet" else parts)
+        folder = name.removesuffix(f"_{parts[-1]}")
+        names = [f"test_{name}", *([SHARED_FILES[folder]] if folder in SHARED_FILES else [])]
+        if not any((ROOT / "tests" / f"{found}.py").is_file() for found in names):
+            missing.append(f"{module.relative_to(ROOT)}: tests/{names[0]}.py")
+    assert missing == []
