@@ -1,7 +1,7 @@
 """Run the property tests on random examples, many more than the suite draws, and each time others.
 
     python tests/campaign.py --examples 10000
-    python tests/campaign.py --examples 1000 --seed 7 tests/test_data_readers.py
+    python tests/campaign.py --examples 1000 --seed 7 tests/test_data_readers_npz.py
 
 The suite draws the same examples in each run, so that it gives the same verdict twice. This looks for what they leave
 out. A failure is printed with the smallest example that Hypothesis finds; it becomes an ``@example`` of its test. The

@@ -51,8 +51,8 @@ CORE = (
     *("test_tuning_space_space", "test_tuning_store_study", "test_network_samples", "test_forks"),
     *(f"test_kernels_{name}" for name in ("activation", "affine", "dropout", "objective", "rng", "schedule")),
     *("test_kernels_sparsity", "test_kernels_threads", "test_kernels_update"),
-    *("test_reference", "test_reference_rng", "test_reference_training", "test_cli_budget", "test_limits"),
-    *("test_interrupts", "test_processes"),
+    *(f"test_reference_{name}" for name in ("network", "objective", "rng", "rules", "training")),
+    *("test_cli_budget", "test_limits", "test_interrupts", "test_processes"),
 )
 """What `./check.sh one` runs on one core: the numbers, and whatever depends on how many threads and cores there are."""
 

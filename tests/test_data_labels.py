@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import decimal
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,13 @@ import pyarrow
 import pytest
 from click.testing import CliRunner, Result
 from fastnet_cli.main import cli
+from hypothesis import given
+from hypothesis import strategies as st
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
 import fastnet
-from fastnet.data.labels import positions_of
+from fastnet.data.labels import as_labels, classes_from, named_labels, names_of, positions_of
 from fastnet.errors import DataError, ModelError
 
 CONFIG = fastnet.TrainConfig(hidden=(), learning_rate=1.0, epochs=12, batch_size=10)
@@ -332,3 +335,41 @@ def test_a_validation_set_needs_only_some_classes(tmp_path: Path) -> None:
     np.savez(tmp_path / "v.npz", x=X[:2], y=[2.0, 2.0])
     result = fastnet.search({}, (X, y), validation=tmp_path / "v.npz", study=tmp_path / "b", **options)
     assert len(result.trials) == 1
+
+
+FORMS: dict[str, Callable[[list[int]], Any]] = {
+    "numbers": np.array,
+    "floats": lambda values: np.array(values, float),
+    "text": lambda values: np.array(values).astype(str),
+    "bytes": lambda values: np.array(values).astype("S"),
+    "objects": lambda values: np.array(values, object),
+    "a list": list,
+    "a column": lambda values: np.array(values)[:, None],
+    "pandas": lambda values: pandas.Series(values),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+@given(st.lists(st.integers(-5, 300), min_size=2, max_size=20).filter(lambda values: len(set(values)) > 1))
+def test_positions_of_labels_of_any_kind_lead_back_to_them(form: str, values: list[int]) -> None:
+    positions, test, classes, names = as_labels(FORMS[form](values), None, None)
+    assert test is None and positions.dtype == np.int64 and len(names) == len(classes) == len(set(values))
+    assert [int(value) for value in classes[positions]] == values
+    for other in FORMS.values():
+        assert positions_of(other(values), classes, names).tolist() == positions.tolist()
+
+
+@given(st.permutations(["ant", "bee", "cat", "12"]), st.lists(st.integers(0, 3), min_size=1, max_size=9))
+def test_given_names_order_the_classes(names: list[str], values: list[int]) -> None:
+    texts = [names[value] for value in values]
+    for labels in (values, texts):
+        positions, _, classes, found = as_labels(labels, None, names)
+        assert positions.tolist() == values and found == tuple(names) and len(classes) == 4
+    assert named_labels(np.array(values), np.arange(4), tuple(names)).tolist() == texts
+
+
+@given(st.lists(st.integers(-(2**40), 2**40), min_size=2, max_size=9, unique=True))
+def test_values_of_classes_follow_from_their_names(values: list[int]) -> None:
+    classes = np.array(values)
+    assert classes_from(names_of(classes)).tolist() == values
+    assert classes_from([f"0{value}" for value in values]).dtype.kind == "U", "01 is not how a number is written"

@@ -38,7 +38,7 @@ class Assembly:
     n_states: int
 
     def contexts(self, n_contexts: int, threads: int = 1) -> tuple[Integers, list[Work]]:
-        """Make contexts, each with a workspace for that number of threads; the workspaces must live as long as they."""
+        """Make contexts, each with a workspace for that number of threads; keep the workspaces as long as these."""
         contexts, works = contexts_of([self], n_contexts, threads)
         return contexts[:, 0], [work for [work] in works]
 

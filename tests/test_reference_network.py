@@ -1,7 +1,4 @@
-"""The mathematics of the reference: finite differences in float64, examples worked by hand, and properties.
-
-The random numbers and the training run have files of their own: test_reference_rng.py, test_reference_training.py.
-"""
+"""The mathematics of one network in the reference: finite differences in float64, examples by hand, and properties."""
 
 import ast
 import math
@@ -160,14 +157,6 @@ def test_gradients_of_a_squared_error_agree_with_finite_differences(sizes, dropo
         assert_gradients(case, [2 * gradient for gradient in gradients])
 
 
-def test_squared_error_worked_by_hand():
-    outputs, targets = np.array([[1.0, 4.0], [0.0, -1.0]]), np.array([[3.0, 4.0], [1.0, 1.0]])
-    loss, gradient, score = reference.objective.OBJECTIVES["squared-error"]
-    assert loss(outputs, targets, 0.0) == (4 / 2 + (1 + 4) / 2) / 2
-    assert gradient(outputs, targets, 0.0).tolist() == [[-1.0, 0.0], [-0.5, -1.0]]
-    assert score(outputs, targets) == (4 + 1 + 4) / 4
-
-
 def _one_element_off(case):
     gradients = analytic_gradients(case)
     gradients[1][2, 1] += 1e-5
@@ -271,92 +260,6 @@ def test_one_step_worked_by_hand():
         np.testing.assert_allclose(new_weights[layer], 0.875 * weights[layer] - 0.5 * dws[layer], rtol=1e-14)
         np.testing.assert_allclose(new_biases[layer], biases[layer] - 0.5 * dbs[layer], rtol=1e-14)
     assert all((old == given).all() for old, given in zip(kept, (*weights, *biases), strict=True))
-
-
-LOGITS = st.lists(st.lists(st.floats(-1e4, 1e4), min_size=3, max_size=3), min_size=1, max_size=4)
-
-
-@few
-@given(LOGITS, st.floats(-1e3, 1e3))
-def test_softmax_does_not_change_with_a_shift(rows, shift):
-    logits = np.array(rows)
-    probabilities = reference.objective.softmax(logits)
-    np.testing.assert_allclose(probabilities.sum(axis=1), 1.0, rtol=1e-15)
-    np.testing.assert_allclose(reference.objective.softmax(logits + shift), probabilities, rtol=1e-10, atol=1e-300)
-
-
-@few
-@given(LOGITS)
-def test_cross_entropy_is_minus_the_log_of_softmax(rows):
-    logits = np.array(rows) / 50  # keeps the probabilities above the smallest double
-    labels = np.arange(len(rows)) % 3
-    expected = -np.log(reference.objective.softmax(logits)[np.arange(len(rows)), labels]).mean()
-    assert reference.objective.cross_entropy(logits, labels) == pytest.approx(expected, rel=1e-12, abs=1e-15)
-
-
-@few
-@given(LOGITS, st.floats(0, 0.99))
-def test_smoothed_cross_entropy_is_that_of_the_targets_written_out(rows, label_smoothing):
-    logits = np.array(rows) / 50
-    labels = np.arange(len(rows)) % 3
-    targets = (1 - label_smoothing) * np.eye(3)[labels] + label_smoothing / 3
-    expected = -(targets * np.log(reference.objective.softmax(logits))).sum(axis=1).mean()
-    assert reference.objective.cross_entropy(logits, labels, label_smoothing) == pytest.approx(
-        expected, rel=1e-12, abs=1e-14
-    )
-    gradient = (reference.objective.softmax(logits) - targets) / len(rows)
-    np.testing.assert_allclose(
-        reference.objective.output_gradient(logits, labels, label_smoothing), gradient, atol=1e-15
-    )
-
-
-def test_smoothed_loss_worked_by_hand():
-    # Probabilities 3/4 and 1/4; targets 0.8 and 0.2 instead of 1 and 0.
-    logits, labels = np.array([[math.log(3.0), 0.0]]), np.array([0])
-    expected = 0.8 * math.log(4 / 3) + 0.2 * math.log(4)
-    assert reference.objective.cross_entropy(logits, labels, 0.4) == pytest.approx(expected, rel=1e-15)
-    np.testing.assert_allclose(reference.objective.output_gradient(logits, labels, 0.4), [[-0.05, 0.05]], rtol=1e-14)
-
-
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_loss_of_huge_logits_is_finite(dtype):
-    logits = np.array([[1e30, -1e30, 0.0]], dtype=dtype)
-    assert reference.objective.cross_entropy(logits, np.array([0])) == 0.0
-    assert reference.objective.cross_entropy(logits, np.array([1])) == pytest.approx(2e30)
-    assert reference.objective.softmax(logits).tolist() == [[1.0, 0.0, 0.0]]
-
-
-def test_relu_twice_is_relu_once():
-    z = np.random.default_rng(0).normal(size=(5, 7))
-    once = reference.activation.relu(z)
-    assert (reference.activation.relu(once) == once).all()
-    assert (once >= 0).all()
-
-
-def test_activations_at_numbers_that_are_known():
-    z = np.array([-1.0, 0.0, 1.0, 2.0])
-    known = {
-        "relu": [0.0, 0.0, 1.0, 2.0],
-        "leaky-relu": [-0.01, 0.0, 1.0, 2.0],
-        "tanh": [-0.7615941560, 0.0, 0.7615941560, 0.9640275801],
-        "logistic": [0.2689414214, 0.5, 0.7310585786, 0.8807970780],
-        "gelu": [-0.1586552539, 0.0, 0.8413447461, 1.9544997361],  # from tables of the normal distribution
-        "silu": [-0.2689414214, 0.0, 0.7310585786, 1.7615941560],
-    }
-    assert known.keys() == reference.activation.ACTIVATIONS.keys()
-    for name, values in known.items():
-        np.testing.assert_allclose(reference.activation.activate(z, name), values, atol=1e-9)
-
-
-@pytest.mark.parametrize("activation", reference.activation.ACTIVATIONS)
-def test_derivatives_of_activations_agree_with_finite_differences(activation):
-    z = np.concatenate([np.linspace(-9, -0.01, 400), np.linspace(0.01, 9, 400)])
-    above, below = (reference.activation.activate(z + step, activation) for step in (STEP, -STEP))
-    slopes = reference.activation.activation_slope(z, activation)
-    np.testing.assert_allclose(slopes, (above - below) / (2 * STEP), atol=TOLERANCE)
-    single = reference.activation.activation_slope(z.astype(np.float32), activation)
-    assert single.dtype == reference.activation.activate(z.astype(np.float32), activation).dtype == np.float32
-    np.testing.assert_allclose(single, slopes, atol=1e-6)
 
 
 def test_permuting_the_batch_leaves_the_gradients():
