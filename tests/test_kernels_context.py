@@ -35,11 +35,12 @@ def example(bundle: type[Any]) -> Any:
     return bundle(*values)
 
 
-def read(opener: Any, row: np.ndarray, name: str) -> Any:
-    """Read one field of a bundle in compiled code."""
+def read(opener: Any, row: np.ndarray, names: tuple[str, ...]) -> dict[str, Any]:
+    """Read the fields of a bundle in compiled code."""
     namespace = {"numba": numba, "opener": opener}
-    exec(f"@numba.njit\ndef field(place):\n    return opener(place).{name}", namespace)
-    return namespace["field"](address(row))
+    fields = ", ".join(f"bundle.{name}" for name in names)
+    exec(f"@numba.njit\ndef read(place):\n    bundle = opener(place)\n    return {fields}", namespace)
+    return dict(zip(names, namespace["read"](address(row)), strict=True))
 
 
 @pytest.mark.parametrize("bundle", OPENERS, ids=lambda bundle: bundle.__name__)
@@ -50,8 +51,9 @@ def test_every_field_is_read_as_it_was_written(bundle):
     else:
         row = np.zeros(context.N_PLACES, np.int64)
         context.fill(row, given)
+    fields = read(OPENERS[bundle], row, bundle._fields)
     for name, expected in given._asdict().items():
-        found = read(OPENERS[bundle], row, name)
+        found = fields[name]
         if isinstance(expected, np.ndarray):
             assert found.dtype == expected.dtype and np.array_equal(found, expected), name
             assert found.ctypes.data == expected.ctypes.data, f"{name} was copied"

@@ -2,36 +2,56 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
-import programs
+import numpy as np
 import pytest
 
 import fastnet
 from fastnet.errors import ConfigError, FastnetError
+from fastnet.kernels import _store
 from fastnet.machine import warmup
-
-PROGRAM = """
-import json
-import fastnet
-from fastnet.machine import cache, warmup
-
-data = fastnet.take_first(fastnet.load("digits"), 200)
-config = fastnet.TrainConfig(hidden=(7,), optimizer="momentum", epochs=1)
-first = warmup.compile_ahead(data, config, jobs=1)
-again = warmup.compile_ahead(data, config, jobs=1)
-fastnet.train(data, config, jobs=1).model.predict(data.x[:3])
-print(json.dumps([first.compiled, again.compiled, len(first.cache.functions), len(cache.look().functions)]))
-"""
+from fastnet.network.samples import TrainingData
 
 
-def test_compile_ahead_compiles_all_that_a_training_needs(tmp_path: Path) -> None:
-    [line], notes = programs.run(PROGRAM, FASTNET_CACHE=str(tmp_path / "cache"))
-    first, again, then, now = json.loads(line)
-    assert notes == [] and first.keys() == set(warmup.KINDS)
-    assert first["update rules"] == 1 and first["activations"] == 0 and first["matrix products"] >= 3
-    assert sum(first.values()) == then == now and not any(again.values())
+def test_what_was_added_to_the_cache_is_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tiny_dataset: fastnet.Dataset
+) -> None:
+    monkeypatch.setenv("FASTNET_CACHE", str(tmp_path / "cache"))
+    folder = _store.cache_folder()
+    assert folder is not None
+
+    def compile_some(*files: str) -> None:
+        for file in files:
+            (folder / file).parent.mkdir(parents=True, exist_ok=True)
+            _store._write(folder / file, b"code")
+
+    class Trained:
+        def __init__(self, config: fastnet.TrainConfig, data: TrainingData, threads: int) -> None:
+            compile_some("micro-update/a.nbc", "micro-parallel/b.nbc")
+
+        def model(self) -> Trained:
+            return self
+
+        def predict_proba(self, x: np.ndarray) -> None:
+            compile_some("entry/c.nbc")
+
+    compile_some("micro-stage/old.nbc")
+    monkeypatch.setattr(
+        warmup.packs, "warm_up", lambda config, data: compile_some("micro-0-2/d.nbc", "micro-0-3/e.nbc")
+    )
+    monkeypatch.setattr(warmup, "Training", Trained)
+    first = warmup.compile_ahead(tiny_dataset, fastnet.TrainConfig(hidden=(4,)))
+    assert first.compiled == {
+        "matrix products": 2,
+        "activations": 0,
+        "update rules": 1,
+        "stages of training": 1,
+        "other functions": 1,
+    }
+    assert len(first.cache.functions) == 6 and first.seconds >= 0
+    again = warmup.compile_ahead(tiny_dataset, fastnet.TrainConfig(hidden=(4,)))
+    assert again.compiled == dict.fromkeys(warmup.KINDS, 0) and again.cache == first.cache
 
 
 def test_files_are_counted_by_kind() -> None:
