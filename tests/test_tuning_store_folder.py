@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from storing import SETTINGS, fill
+from storing import SETTINGS, fill, in_python
 
 from fastnet.errors import StudyError
 from fastnet.tuning import (
@@ -18,8 +18,7 @@ from fastnet.tuning import (
     is_being_written,
     new_study_folder,
 )
-from fastnet.tuning.store import folder as folder_module
-from fastnet.tuning.store.folder import remove_study
+from fastnet.tuning.store.folder import LOCK_FILE, WriterLock, remove_study, study_errors
 
 
 def test_studies_are_found_by_number_then_by_name(tmp_path: Path) -> None:
@@ -119,7 +118,7 @@ def test_a_root_that_cannot_be_created_is_refused(tmp_path):
 
 @pytest.mark.parametrize("said", ["disk I/O error", "database or disk is full", "attempt to write a readonly database"])
 def test_errors_of_sqlite_are_reworded(said):
-    with pytest.raises(StudyError) as caught, folder_module.study_errors(Path("s/study.sqlite")):
+    with pytest.raises(StudyError) as caught, study_errors(Path("s/study.sqlite")):
         raise sqlite3.OperationalError(said)
     assert str(caught.value).startswith("s/study.sqlite: the ")
     assert "make room" in str(caught.value) or "choose a folder" in str(caught.value)
@@ -128,6 +127,31 @@ def test_errors_of_sqlite_are_reworded(said):
 def test_an_error_nobody_foresaw_is_a_sentence_too():
     with (
         pytest.raises(StudyError, match="study: SQLite reports: no such thing"),
-        folder_module.study_errors(Path("study")),
+        study_errors(Path("study")),
     ):
         raise sqlite3.OperationalError("no such thing")
+
+
+def test_one_writer_at_a_time_holds_the_lock(tmp_path: Path) -> None:
+    lock = WriterLock(tmp_path)
+    assert is_being_written(tmp_path)
+    with pytest.raises(StudyError, match="another search is writing to this study; wait for it to end"):
+        WriterLock(tmp_path)
+    lock.release()
+    lock.release()
+    assert not is_being_written(tmp_path) and (tmp_path / LOCK_FILE).read_bytes() == b""
+    WriterLock(tmp_path).release()
+    with pytest.raises(sqlite3.Error):
+        WriterLock(tmp_path / "missing")
+
+
+def test_a_lock_ends_with_its_process(tmp_path: Path) -> None:
+    code = """
+    import os, sys
+    from pathlib import Path
+    from fastnet.tuning.store.folder import WriterLock
+    lock = WriterLock(Path(sys.argv[1]))
+    os._exit(9)
+    """
+    assert in_python(code, tmp_path).returncode == 9 and (tmp_path / LOCK_FILE).is_file()
+    WriterLock(tmp_path).release()
