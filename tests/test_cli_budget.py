@@ -33,7 +33,7 @@ def stored(folder: str) -> int:
         return len(study.stored_ids())
 
 
-def test_time_that_is_up_keeps_what_is_done_and_says_how_to_go_on() -> None:
+def test_a_timeout_keeps_finished_trials_and_prints_how_to_continue() -> None:
     run("search", "--trials", "1", *SMALL)  # so that the kernels are there
     result = run("search", *ENDLESS, "--study", "a study", "--timeout", "5s")
     assert result.stdout.startswith("Best-1 (val acc:") and Path("a study/best20.png").is_file()
@@ -45,7 +45,7 @@ def test_time_that_is_up_keeps_what_is_done_and_says_how_to_go_on() -> None:
     assert stored("a study") > int(done[1]) and " new" in again.stdout
 
 
-def test_search_that_ends_in_time_says_nothing_of_it() -> None:
+def test_search_that_ends_in_time_does_not_mention_it() -> None:
     result = run("search", "--trials", "2", "--timeout", "1h", *SMALL)
     assert "continue with" not in result.stderr and result.stdout.startswith("Best-1")
 
@@ -59,7 +59,7 @@ def test_time_too_short_for_a_trial_is_a_failure_with_the_study_intact() -> None
     assert stored("s") > 0
 
 
-def test_time_too_short_for_another_trial_is_no_failure() -> None:
+def test_time_too_short_for_another_trial_is_a_success() -> None:
     run("search", "--trials", "3", *SMALL, "--study", "s")
     result = run("search", "--trials", "9", *SMALL, "--study", "s", "--timeout", "0.001")
     assert "3 trials (0 new)" in result.stdout and "with 3 of 9 trials" in result.stderr

@@ -33,7 +33,7 @@ def effective(*arguments: str, env: dict[str, str] | None = None, stdin: str | N
     return tomllib.loads(result.stdout)
 
 
-def test_a_file_goes_before_the_default_the_environment_before_it_and_a_flag_before_all() -> None:
+def test_a_file_overrides_the_default_the_environment_the_file_and_a_flag_all() -> None:
     Path("s.toml").write_text("epochs = 7\nbatch-size = 20\nseed = 3\n")
     env = {"FASTNET_SEARCH_BATCH_SIZE": "30", "FASTNET_SEARCH_SEED": "4", "FASTNET_TRAIN_EPOCHS": "9"}
     found = effective("search", "--config", "s.toml", "--seed", "5", env=env)
@@ -86,7 +86,7 @@ SETTINGS = {
 
 
 @pytest.mark.parametrize("write", [to_toml, json.dumps], ids=["toml", "json"])
-def test_what_is_printed_is_what_was_given_and_gives_itself(write: Any) -> None:
+def test_printed_settings_are_those_given_and_read_back(write: Any) -> None:
     Path("s.toml").write_text(write(SETTINGS), encoding="utf-8")
     found = effective("search", "--config", "s.toml")
     assert found["space"] == {**SETTINGS["space"], "weight_decay": "log:1e-08:0.0001"}
@@ -135,7 +135,7 @@ RANGE = "log:0.001:0.1"
         ("", {"LEARNING_RATE": "0.5"}, ["--space", f"learning_rate={RANGE}"], RANGE),
     ],
 )
-def test_whether_a_name_is_fixed_or_searched_is_said_where_it_was_said_last(
+def test_the_place_of_highest_precedence_decides_whether_a_name_is_fixed_or_searched(
     file: str, env: dict[str, str], arguments: list[str], found: Any
 ) -> None:
     Path("s.toml").write_text(file)
@@ -146,14 +146,14 @@ def test_whether_a_name_is_fixed_or_searched_is_said_where_it_was_said_last(
     assert ("learning_rate" in space) != ("learning_rate" in printed)
 
 
-def test_a_flag_for_the_whole_goes_before_a_file_for_a_part() -> None:
+def test_a_flag_for_the_whole_overrides_a_file_for_a_part() -> None:
     Path("s.toml").write_text('[space]\nwidth = "int:16:64"\ndepth = "int:1:3"\n')
     assert set(effective("search", "--config", "s.toml")["space"]) >= {"width", "depth"}
     found = effective("search", "--config", "s.toml", "--hidden", "32x2")
     assert found["hidden"] == "32x2" and set(found["space"]) == {"learning_rate", "weight_decay"}
 
 
-def test_a_file_may_fix_the_whole_whose_part_it_searches() -> None:
+def test_a_file_can_fix_the_whole_whose_part_it_searches() -> None:
     Path("s.toml").write_text('hidden = "100x3"\n[space]\nwidth = "int:16:64"\n')
     found = effective("search", "--config", "s.toml")
     assert found["hidden"] == "100x3" and found["space"]["width"] == "int:16:64"
@@ -186,7 +186,7 @@ def test_a_row_of_results_can_be_replayed() -> None:
     assert found["learning_rate"] == 0.25 and found["hidden"] == "64,32" and found["epochs"] == TrainConfig().epochs
 
 
-def test_a_flag_goes_before_the_parts_of_a_trial() -> None:
+def test_a_flag_overrides_the_parts_of_a_trial() -> None:
     Path("trial.json").write_text('{"width": 64, "depth": 2, "learning_rate": 0.5}')
     found = effective("train", "--config", "trial.json", "--hidden", "7")
     assert found["hidden"] == "7" and found["learning_rate"] == 0.5

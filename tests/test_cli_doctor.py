@@ -64,7 +64,7 @@ def test_clean_removes_old_folders_and_nothing_else(old_cache: Path, healthy: No
     assert "no old folders next to it" in run("doctor").stdout
 
 
-def test_doctor_says_what_the_cache_cannot_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, healthy: None) -> None:
+def test_doctor_reports_problems_of_the_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, healthy: None) -> None:
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("FASTNET_CACHE", str(tmp_path / "file"))
     found = json.loads(run("doctor", "--format", "json").stdout)["cache"]

@@ -56,7 +56,7 @@ def table(text: str) -> dict[str, str]:
     return found
 
 
-def test_dry_run_tells_and_writes_nothing() -> None:
+def test_dry_run_prints_the_plan_and_writes_nothing() -> None:
     result = run("search", "--dry-run", "--trials", "1000", "-j", "2", *SMALL)
     told = table(result.stdout)
     assert [line[:9].strip() for line in result.stdout.splitlines()] == [*TITLES, "memory", "", "time"]
@@ -74,7 +74,7 @@ def test_dry_run_tells_and_writes_nothing() -> None:
     assert list(Path().iterdir()) == []
 
 
-def test_dry_run_of_a_study_counts_what_it_holds_and_leaves_it_alone() -> None:
+def test_dry_run_of_a_study_counts_its_trials_and_does_not_change_it() -> None:
     run("search", "--trials", "3", *SMALL, "--study", "s")
     files = {path: path.read_bytes() for path in Path("s").iterdir()}
     told = table(run("search", "--dry-run", "--trials", "3", *SMALL, "--study", "s").stdout)
@@ -117,7 +117,7 @@ def test_dry_run_of_searched_architectures() -> None:
     assert told["training"] == "batch size 100, 2 epochs, seed 0, dropout 0.5"
 
 
-def test_dry_run_with_a_validation_set_of_its_own() -> None:
+def test_dry_run_with_a_separate_validation_set() -> None:
     digits = fastnet.load("mnist5k")
     np.savez("v.npz", x=digits.x[:30], y=digits.y[:30])
     options = ["search", "--dry-run", "--validation", "v.npz", *SMALL]
@@ -136,7 +136,7 @@ def test_dry_run_refuses_what_the_search_would_refuse() -> None:
     assert "does not use it" in run("search", "--dry-run", "--space", "beta1=uniform:0:0.9", code=1).stderr
 
 
-def test_verbose_search_tells_its_plan_on_standard_error() -> None:
+def test_verbose_search_prints_its_plan_on_standard_error() -> None:
     result = run("search", "--trials", "2", "-v", *SMALL)
     told = result.stderr.splitlines()
     assert [line[:9].strip() for line in told[: len(TITLES)]] == TITLES

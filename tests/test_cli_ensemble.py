@@ -30,7 +30,7 @@ def run(*arguments: str, code: int = 0) -> Result:
     return result
 
 
-def test_training_an_ensemble_tells_what_is_gained_and_keeps_one_model() -> None:
+def test_training_an_ensemble_reports_the_gain_and_keeps_one_model() -> None:
     result = run("train", *SMALL, "--ensemble", "3", "--seed", "4")
     best, val, test, _, model, curve = result.stdout.splitlines()
     assert re.fullmatch(r"best epochs:\d( to \d)? of 3, seed:4", best)
@@ -84,7 +84,7 @@ def test_interrupt_keeps_the_epochs_so_far(monkeypatch: pytest.MonkeyPatch) -> N
     assert len(fastnet.Ensemble.load("models/mnist5k-1.safetensors").members) == 3
 
 
-def test_a_file_of_settings_may_ask_for_an_ensemble() -> None:
+def test_a_file_of_settings_can_ask_for_an_ensemble() -> None:
     printed = run("train", *SMALL, "--ensemble", "2", "--print-config").stdout
     assert "ensemble = 2\n" in printed
     Path("e.toml").write_text(printed)
@@ -92,7 +92,7 @@ def test_a_file_of_settings_may_ask_for_an_ensemble() -> None:
     assert len(fastnet.Ensemble.load("m.safetensors").members) == 2
 
 
-def test_a_search_puts_its_best_trials_together() -> None:
+def test_a_search_combines_its_best_trials() -> None:
     result = run(*SEARCH)
     told = result.stdout[result.stdout.index("Ensemble of the 4 best trials") :].splitlines()
     assert [line.split()[:-2] for line in told[2:5]] == [
@@ -117,6 +117,6 @@ def test_a_search_puts_its_best_trials_together() -> None:
     assert not Path("s").exists()
 
 
-def test_a_dry_run_tells_of_the_ensemble() -> None:
+def test_a_dry_run_mentions_the_ensemble() -> None:
     assert "ensemble  the 4 best combined, average\n" in run(*SEARCH, "--dry-run").stdout
     assert "ensemble  " not in run(*SEARCH[:-2], "--dry-run").stdout

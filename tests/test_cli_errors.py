@@ -174,12 +174,12 @@ def test_output_that_exists_is_kept() -> None:
     assert Path("m.safetensors").read_text() == "mine"
 
 
-def test_picture_beside_the_output_is_kept() -> None:
+def test_picture_next_to_the_output_is_kept() -> None:
     Path("m.png").write_text("mine")
     check_sentence(["train", "-o", "m.safetensors"], FAILURE, "m.png exists: choose another name")
 
 
-def test_output_that_is_no_file() -> None:
+def test_output_that_is_not_a_file() -> None:
     check_sentence(["train", "-o", "."], FAILURE, "is a folder: give the name of a file")
     check_sentence(["predict", "m", "-o", "/dev/null", "--overwrite"], FAILURE, "/dev/null is not a regular file")
 

@@ -42,7 +42,7 @@ def test_results_are_numbered_and_never_replaced() -> None:
     assert Path("experiments/optimizers-2/optimizers.json").is_file()
 
 
-def test_output_is_replaced_only_when_told() -> None:
+def test_output_is_replaced_only_on_request() -> None:
     run("overfit", *TINY, "-o", "a")
     Path("a/notes.txt").write_text("mine")
     refused = run("overfit", *TINY, "-o", "a", code=1)

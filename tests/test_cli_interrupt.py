@@ -62,7 +62,7 @@ def send(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", CODES)
-def test_the_first_signal_is_a_wish(name: str) -> None:
+def test_the_first_signal_only_requests_a_stop(name: str) -> None:
     with StopOnInterrupt() as stop:
         stop.careful = True
         assert not stop()
@@ -90,7 +90,7 @@ def test_a_second_signal_interrupts(clock: Clock, first: str, second: str) -> No
 
 
 @pytest.mark.parametrize(("first", "second"), [("SIGTERM", "SIGTERM"), ("SIGHUP", "SIGHUP"), ("SIGTERM", "SIGHUP")])
-def test_what_is_sent_twice_is_one_signal(clock: Clock, first: str, second: str) -> None:
+def test_a_signal_sent_twice_is_one_request(clock: Clock, first: str, second: str) -> None:
     """As `timeout` does, closing terminals and service managers: to the program, and to its group."""
     with signals_as_interrupts():
         with StopOnInterrupt() as stop:
@@ -111,7 +111,7 @@ def test_a_second_ctrl_c_interrupts_however_soon(clock: Clock) -> None:
 
 
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
-def test_what_is_ignored_stays_ignored(name: str) -> None:
+def test_ignored_signals_stay_ignored(name: str) -> None:
     number = getattr(signal, name)
     signal.signal(number, signal.SIG_IGN)
     try:
@@ -136,7 +136,7 @@ class EndedWhenThrownAway:
 
 
 @pytest.mark.parametrize("inside", [True, False])
-def test_a_signal_while_an_object_is_thrown_away_is_not_lost(capsys: pytest.CaptureFixture[str], inside: bool) -> None:
+def test_a_signal_in_a_finalizer_is_not_lost(capsys: pytest.CaptureFixture[str], inside: bool) -> None:
     with signals_as_interrupts(), pytest.raises(KeyboardInterrupt):
         if inside:
             with StopOnInterrupt():
@@ -228,7 +228,7 @@ def _own_terminal() -> None:
     fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 
 
-def test_a_search_says_how_to_go_on(tmp_path: Path) -> None:
+def test_a_stopped_search_prints_how_to_continue(tmp_path: Path) -> None:
     arguments = ["search", "--trials", "10000000", "--study", "s", *ENDLESS[:-1], "2"]
     process = begin(*arguments, cwd=tmp_path)
 
@@ -246,7 +246,7 @@ def test_a_search_says_how_to_go_on(tmp_path: Path) -> None:
     assert stderr.splitlines()[-1] == "  fastnet search --study s"
 
 
-def test_an_experiment_keeps_those_that_are_done(tmp_path: Path) -> None:
+def test_a_stopped_experiment_keeps_finished_ones(tmp_path: Path) -> None:
     process = begin("experiment", "all", "--seeds", "1", "--epochs", "2", "-o", "e", cwd=tmp_path)
     until(lambda: (tmp_path / "e/overfit.png").is_file(), process)
     _, stderr = ended(process, "SIGTERM")
@@ -254,7 +254,7 @@ def test_an_experiment_keeps_those_that_are_done(tmp_path: Path) -> None:
     assert (tmp_path / "e/overfit.json").is_file()
 
 
-def test_nohup_goes_on(tmp_path: Path) -> None:
+def test_a_search_under_nohup_continues(tmp_path: Path) -> None:
     process = begin(
         "train", *ENDLESS, "-o", "m.safetensors", cwd=tmp_path,
         preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN),
@@ -276,7 +276,7 @@ def test_deadline_is_up_after_its_seconds() -> None:
     assert end.left() == -1.0
 
 
-def test_first_interrupt_is_a_wish_and_the_second_an_end() -> None:
+def test_first_interrupt_requests_a_stop_and_the_second_ends() -> None:
     before = signal.getsignal(signal.SIGINT)
     with StopOnInterrupt() as stop:
         stop.careful = True
@@ -302,7 +302,7 @@ class InterruptedWhenThrownAway:
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows wakes no sleeping thread")
-def test_interrupt_while_an_object_is_thrown_away_is_not_lost(capsys: pytest.CaptureFixture[str]) -> None:
+def test_interrupt_in_a_finalizer_is_not_lost(capsys: pytest.CaptureFixture[str]) -> None:
     with StopOnInterrupt() as stop:
         with pytest.raises(KeyboardInterrupt):
             thrown = InterruptedWhenThrownAway()

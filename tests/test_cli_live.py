@@ -67,7 +67,7 @@ def test_ctrl_c_ends_search_and_page(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert not Path("s/report.html").exists() and "continue with" in stderr
 
 
-def test_without_a_port_the_search_goes_on(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_without_a_port_the_search_continues(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     from fastnet_cli.live import live_view
 
     def refused(folder: Path, metric: str) -> None:
@@ -78,7 +78,7 @@ def test_without_a_port_the_search_goes_on(monkeypatch: pytest.MonkeyPatch, tmp_
         assert view is None
 
 
-def test_a_search_that_fails_says_so_on_the_page(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_failed_search_is_reported_on_the_page(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     from fastnet_cli.live import live_view
 
     with pytest.raises(ZeroDivisionError), live_view(True, tmp_path, "accuracy") as view:

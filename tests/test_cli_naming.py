@@ -70,7 +70,7 @@ def test_the_search_for_options_finds_them() -> None:
         (["train", "--data", "mnist", "--data-dir", "nowhere"], "--data-dir and FASTNET_DATA_DIR name a folder"),
     ],
 )
-def test_the_command_line_says_which_option_a_field_is(
+def test_messages_name_the_option_of_a_field(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], expected: str
 ) -> None:
     monkeypatch.chdir(tmp_path)

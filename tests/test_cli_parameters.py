@@ -111,7 +111,7 @@ def test_names_of_any_bytes_work_from_start_to_end() -> None:
 
 
 @posix
-def test_without_a_current_folder_every_command_says_so_or_works(tmp_path: Path) -> None:
+def test_without_a_current_folder_every_command_reports_it_or_works(tmp_path: Path) -> None:
     model, study = str(tmp_path / "m.safetensors"), str(tmp_path / "s")
     run(*TRAIN, "-o", model)
     run(*SEARCH, "--study", study)

@@ -141,7 +141,7 @@ def stored_trials() -> list[int]:
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT for one process")
-def test_interrupt_stops_and_keeps_what_is_done(endless: subprocess.Popen[str]) -> None:
+def test_interrupt_stops_and_keeps_finished_trials(endless: subprocess.Popen[str]) -> None:
     before = stored_trials()
     assert before
     endless.send_signal(signal.SIGINT)

@@ -34,7 +34,7 @@ def test_plain_lines_are_few_and_without_control_characters(capsys: pytest.Captu
     assert all(line.isprintable() for line in lines)
 
 
-def test_search_lines_tell_of_compilation_once(capsys: pytest.CaptureFixture[str]) -> None:
+def test_search_lines_mention_compilation_once(capsys: pytest.CaptureFixture[str]) -> None:
     stop = StopOnInterrupt()
     with SearchDisplay(stop) as display:
         display(search_state(0, best=None, eta_seconds=None, trials_per_second=0.0))
@@ -53,7 +53,7 @@ def test_search_lines_tell_of_compilation_once(capsys: pytest.CaptureFixture[str
     ]
 
 
-def test_search_lines_tell_stage_rung_and_what_became_of_trials(capsys: pytest.CaptureFixture[str]) -> None:
+def test_search_lines_show_stage_rung_and_stopped_trials(capsys: pytest.CaptureFixture[str]) -> None:
     with SearchDisplay(StopOnInterrupt(), metric="loss") as display:
         display(search_state(7, best=0.51234, stage=1, stages=3, rung=2, rungs=4, stopped=5, diverged=1))
     assert capsys.readouterr().err == (
@@ -62,7 +62,7 @@ def test_search_lines_tell_stage_rung_and_what_became_of_trials(capsys: pytest.C
     )
 
 
-def test_time_that_is_up_sooner_than_the_search_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_timeout_before_the_end_of_the_search_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
     left = iter((30.0, 90.0, -1.0))
     for _ in range(3):
         with SearchDisplay(StopOnInterrupt(), time_left=lambda: next(left)) as display:

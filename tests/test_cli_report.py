@@ -31,7 +31,7 @@ def test_report_is_written_into_the_folder_again_and_again(tmp_path: Path) -> No
     assert result.exit_code == 0 and not folder.exists(), "the report is removed with its study"
 
 
-def test_report_goes_where_it_is_told_and_replaces_nothing_unasked(tmp_path: Path) -> None:
+def test_report_goes_to_the_given_file_and_replaces_nothing_without_permission(tmp_path: Path) -> None:
     folder, target = make_study(tmp_path / "s", 5), tmp_path / "new" / "r.html"
     run(str(folder), "-o", str(target))
     target.write_text("mine")
@@ -41,7 +41,9 @@ def test_report_goes_where_it_is_told_and_replaces_nothing_unasked(tmp_path: Pat
     assert target.stat().st_size > 1_000_000 and not (folder / REPORT_FILE).exists()
 
 
-def test_report_opens_the_browser_or_says_that_there_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_report_opens_the_browser_or_reports_that_there_is_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     folder = make_study(tmp_path / "s", 5)
     asked: list[str] = []
     monkeypatch.setattr(webbrowser, "open", lambda url: bool(asked.append(url)) or True)
@@ -52,7 +54,7 @@ def test_report_opens_the_browser_or_says_that_there_is_none(tmp_path: Path, mon
 
 
 @pytest.mark.parametrize("what", ["nothing", "a file"])
-def test_report_of_no_study_is_one_sentence(tmp_path: Path, what: str) -> None:
+def test_report_without_a_study_is_an_error_of_one_line(tmp_path: Path, what: str) -> None:
     if what == "a file":
         (tmp_path / "s").write_text("")
     error = run(str(tmp_path / "s"), code=1).stderr
@@ -72,7 +74,7 @@ def test_report_that_cannot_be_written_is_one_sentence(tmp_path: Path, monkeypat
     assert (folder / REPORT_FILE).read_text() == "old"
 
 
-def test_report_can_be_written_while_a_search_goes_on(tmp_path: Path) -> None:
+def test_report_can_be_written_while_a_search_runs(tmp_path: Path) -> None:
     folder = make_study(tmp_path / "s", 5)
     with Study.read(folder) as study:
         settings = study.settings

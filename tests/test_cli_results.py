@@ -39,7 +39,7 @@ def test_json_is_one_line_without_nan_and_takes_names_of_any_bytes() -> None:
         as_json({"value": float("nan")})
 
 
-def test_the_closing_line_counts_what_is_new_and_what_diverged() -> None:
+def test_the_closing_line_counts_new_and_diverged_trials() -> None:
     assert closing_line(result_of(30, new=20, diverged=3), Path("s")) == (
         "30 trials (20 new, 3 diverged) in 12.3 s | 4.0 trials/s | compile 0.5 s | "
         "1.2% of the time outside compiled code | s"
@@ -58,7 +58,7 @@ def test_another_round_is_proposed_unless_the_search_was_interrupted() -> None:
         assert list(next_lines(result, Path("s"), 50)) == []
 
 
-def test_what_there_was_no_time_for_is_printed_with_its_command() -> None:
+def test_parts_without_time_are_printed_with_their_command() -> None:
     ensemble = list(shortened_lines({"shortened": 4, "top": 10}, Path("s")))
     assert ensemble == [
         "There was time for 4 of the 10 best trials; for all of them, run:", "  fastnet search --study s --finish",

@@ -74,7 +74,7 @@ def test_terminal_shows_a_bar() -> None:
 
 
 @pytest.mark.usefixtures("terminal")
-def test_terminal_shows_how_the_best_rose() -> None:
+def test_terminal_shows_the_course_of_the_best() -> None:
     best = {0: None, 2: 0.1, 4: 0.5, 6: 0.5, 8: 0.8}
     lines = last_frame(draw(*(search_state(done, best=value, compiling=not done) for done, value in best.items())))
     assert lines[0].startswith("trials 8/10 ") and lines[0].endswith(" 2.0 trials/s | ETA 1:01")
@@ -105,7 +105,7 @@ def test_lines_never_wrap(columns: int, monkeypatch: pytest.MonkeyPatch) -> None
 
 
 @pytest.mark.usefixtures("terminal")
-def test_bar_has_no_thread_of_its_own() -> None:
+def test_bar_starts_no_thread() -> None:
     before = threading.active_count()
     with redirect_stderr(Terminal("utf-8")), SearchDisplay(StopOnInterrupt()) as display:
         display(search_state(3))

@@ -104,7 +104,9 @@ def test_table_is_the_list_of_the_book(asked: dict[str, Any]) -> None:
     assert all(line.isprintable() for line in result.output.splitlines())
 
 
-def test_study_folder_holds_trials_picture_and_report(asked: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_study_folder_contains_trials_picture_and_report(
+    asked: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("fastnet.report.figures.best20_figure", best20_figure)
     run("--trials", "4")
     run("--trials", "4", "--seed", "1")
@@ -153,7 +155,7 @@ def test_study_with_other_settings_is_refused_and_named(asked: dict[str, Any]) -
     assert "batch_size 100 -> 50" in result.stderr and result.stdout == ""
 
 
-def test_named_sets_give_500_images_unless_told(asked: dict[str, Any]) -> None:
+def test_named_sets_give_500_images_by_default(asked: dict[str, Any]) -> None:
     run("--trials", "1")
     assert asked["dataset"].n_samples == 500
     run("--trials", "1", "--samples", "60")
@@ -192,7 +194,7 @@ def test_nothing_searched_prints_accuracies_alone(asked: dict[str, Any]) -> None
     assert result.stdout.splitlines()[0] == "Best-1 (val acc:0.0)"
 
 
-def test_all_diverged_is_told_and_not_drawn(asked: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_all_diverged_is_reported_and_not_drawn(asked: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     def diverge(self: FakeRun, ids: NDArray[np.int64], *, until: int | None = None) -> None:
         initialise(self, ids, until=until)
         self.status[:] = 2
@@ -205,7 +207,7 @@ def test_all_diverged_is_told_and_not_drawn(asked: dict[str, Any], monkeypatch: 
     assert result.stdout.splitlines()[-1].startswith("2 trials (2 new, 2 diverged)")
 
 
-def test_interrupt_keeps_what_is_done_and_says_how_to_go_on(asked: dict[str, Any]) -> None:
+def test_interrupt_keeps_finished_trials_and_prints_how_to_continue(asked: dict[str, Any]) -> None:
     asked["until"] = 3
     result = run("--trials", "9", "--samples", "100", code=130)
     assert not list(Path("studies/001").glob("*.html")) and not list(Path("studies/001").glob("*.png"))
@@ -255,6 +257,6 @@ def test_jobs_and_data_folder_are_passed_on(
     assert asked["jobs"] is None
 
 
-def test_pruning_that_cannot_end_a_trial_is_told(asked: dict[str, Any]) -> None:
+def test_pruning_that_cannot_stop_a_trial_is_reported(asked: dict[str, Any]) -> None:
     assert "will stop no trial early" in run("--trials", "4", "--pruning", "halving").stderr
     assert "will stop no trial early" not in run("--trials", "4", "--pruning", "none").stderr

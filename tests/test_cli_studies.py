@@ -94,7 +94,7 @@ def test_a_study_that_cannot_be_read_does_not_hide_the_others() -> None:
     assert "Note: " in result.stderr and "file format 1, this fastnet reads 2" in result.stderr
 
 
-def test_no_studies_is_no_failure() -> None:
+def test_no_studies_is_a_success() -> None:
     result = run("ls")
     assert result.stdout == "" and "No studies in studies" in result.stderr
 
@@ -154,7 +154,7 @@ def test_best_is_the_list_of_the_book() -> None:
     assert loss.startswith("Best-1 (val loss:0.0) | lr:0.0001")
 
 
-def test_settings_of_a_trial_are_those_that_train_reads() -> None:
+def test_train_reads_the_settings_of_a_trial() -> None:
     folder = make_study()
     text = run("best", str(folder), "--format", "toml").stdout
     assert text.startswith(f"# trial 18 of {folder}: validation accuracy 0.18 after 3 epochs\n")
@@ -219,7 +219,7 @@ def test_trials_are_exported_to_standard_output_and_to_files() -> None:
 # rm -------------------------------------------------------------------------------------------------------------------
 
 
-def test_a_study_is_removed_when_told() -> None:
+def test_a_study_is_removed_on_request() -> None:
     folder = make_study()
     (folder / "best20.png").write_bytes(b"png")
     assert "Removed" in run("rm", str(folder), "--yes").stderr
@@ -231,7 +231,9 @@ def test_a_study_is_removed_when_told() -> None:
 
 
 @pytest.mark.parametrize(("answer", "code", "there"), [("y\n", 0, False), ("n\n", 1, True), ("\n", 1, True)])
-def test_a_terminal_is_asked_first(monkeypatch: pytest.MonkeyPatch, answer: str, code: int, there: bool) -> None:
+def test_removal_on_a_terminal_needs_a_confirmation(
+    monkeypatch: pytest.MonkeyPatch, answer: str, code: int, there: bool
+) -> None:
     monkeypatch.setattr(studies, "can_ask", lambda: True)
     folder = make_study()
     result = run("rm", str(folder), input=answer, code=code)

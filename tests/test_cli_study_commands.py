@@ -76,7 +76,7 @@ def test_the_command_on_the_page_makes_the_same_study(
     assert trained.exit_code == 0, trained.output
 
 
-def test_what_a_study_does_not_know_stands_in_capitals(tmp_path: Path) -> None:
+def test_unknown_parts_of_a_command_are_in_capitals(tmp_path: Path) -> None:
     with Study.read(make_study(tmp_path / "s", 3, about=ABOUT | {"data": "flowers"})) as study:
         command, notes = search_command(study, 3)
     assert "--data FILE.npz" in command and notes == (

@@ -105,7 +105,7 @@ def test_models_are_numbered_and_never_replaced(asked: dict[str, Any]) -> None:
     assert Model.load("models/mnist5k-2.safetensors").spec.hidden == (4,)
 
 
-def test_output_is_replaced_only_when_told(asked: dict[str, Any]) -> None:
+def test_output_is_replaced_only_on_request(asked: dict[str, Any]) -> None:
     run("-o", "a/m.safetensors")
     assert "exists" in run("-o", "a/m.safetensors", code=1).stderr
     run("-o", "a/m.safetensors", "--overwrite", "--hidden", "5")
@@ -193,7 +193,7 @@ def test_model_that_cannot_be_written_leaves_no_empty_file(
     assert "test acc:0.9812" in result.stdout and "model:" not in result.stdout
 
 
-def test_divergence_is_told(asked: dict[str, Any]) -> None:
+def test_divergence_is_reported(asked: dict[str, Any]) -> None:
     asked["diverged"] = True
     result = run()
     assert "try a lower --learning-rate" in result.stderr and "model: models" in result.stdout

@@ -23,7 +23,7 @@ def outcomes() -> dict[str, experiments.Outcome]:
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS)
-def test_outcomes_hold_sentences_claims_tables_and_figures(outcomes, name):
+def test_outcomes_contain_sentences_claims_tables_and_figures(outcomes, name):
     outcome = outcomes[name]
     document = outcome.to_dict()
     assert json.loads(json.dumps(document, allow_nan=False)) == document
@@ -42,7 +42,7 @@ def test_outcomes_do_not_depend_on_threads_or_on_each_other(outcomes):
         assert alone.to_dict() == outcomes[name].to_dict(), name
 
 
-def test_figures_hold_the_curves_that_were_trained(outcomes):
+def test_figures_contain_the_trained_curves(outcomes):
     [chart, *_] = outcomes["overfit"].figures
     test, training = chart.to_dict()["panels"][0]["series"]
     rows = {row[0]: row[1] for row in outcomes["overfit"].tables[0].rows}
@@ -106,7 +106,7 @@ def check_page(text: str, folder: Path) -> None:
         (ConfigError, "data is a int", lambda: experiments.run("data", 3)),
     ],
 )  # fmt: skip
-def test_what_cannot_be_is_told_before_anything_runs(error, words, call):
+def test_impossible_settings_are_refused_before_anything_runs(error, words, call):
     with pytest.raises(error, match=words):
         call()
 

@@ -52,7 +52,7 @@ def test_data_without_a_test_set_give_a_fifth_and_sorted_ones_are_shuffled(tiny_
     assert set(lab.dataset.y[:20]) == {0, 1, 2} and "shuffled" in lab.notes[0]
 
 
-def test_a_training_that_diverges_is_told(tiny_dataset: Dataset):
+def test_a_training_that_diverges_is_reported(tiny_dataset: Dataset):
     wild = as_dataset(
         tiny_dataset.x.astype(np.float32), tiny_dataset.y, x_test=tiny_dataset.x_test.astype(np.float32),
         y_test=tiny_dataset.y_test,

@@ -57,7 +57,7 @@ def test_a_spread_of_one_seed_has_bars_without_length() -> None:
 
 
 @pytest.mark.parametrize("most", [1, 49, 50, 1234, 4000, 60_000])
-def test_the_amounts_of_data_rise_to_all_that_there_are(most: int) -> None:
+def test_the_amounts_of_data_rise_to_all_available(most: int) -> None:
     sizes = sizes_up_to(most)
     assert sizes == sorted(set(sizes)) and sizes[-1] == min(most, 4000)
     steps = [epochs_for(size) * size for size in sizes if epochs_for(size) > LEAST_EPOCHS and size >= 300]

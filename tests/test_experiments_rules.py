@@ -35,14 +35,14 @@ def test_spread_is_students_interval():
 BEFORE = make_group([1.0, 1.0, 1.0], [0.76, 0.75, 0.77])
 
 
-def test_a_remedy_that_does_what_the_chapter_says():
+def test_a_remedy_that_satisfies_the_claims():
     better = make_group([0.93, 0.92, 0.93], [0.80, 0.79, 0.81])
     claims, verdict = remedy_claims({"a": better}, BEFORE, "a")
     assert [claim.holds for claim in claims] == [True, True]
     assert verdict.startswith("The chapter's claim holds here") and "test accuracy is higher by 0.040" in verdict
 
 
-def test_a_remedy_whose_price_is_told():
+def test_the_price_of_a_remedy_is_reported():
     worse = make_group([0.60, 0.61, 0.62], [0.50, 0.51, 0.52])
     claims, verdict = remedy_claims({"a": worse}, BEFORE, "a")
     assert claims[0].holds and "but test accuracy is lower, 0.510 instead of 0.760" in verdict
@@ -59,13 +59,13 @@ def test_a_remedy_that_fails_names_a_strength_that_works():
     assert "no other strength satisfies it and still learns" in verdict
 
 
-def test_a_gap_that_shrinks_by_chance_is_no_remedy():
+def test_a_gap_that_shrinks_by_chance_is_not_a_remedy():
     unsure = make_group([0.99, 0.90, 0.99], [0.70, 0.90, 0.75])
     claims, _ = remedy_claims({"a": unsure}, BEFORE, "a")
     assert not claims[0].holds
 
 
-def test_tradeoff_says_when_no_strength_is_clearly_better():
+def test_tradeoff_reports_when_no_strength_is_clearly_better():
     before = make_group([1.0, 1.0], [0.76, 0.75])
     found = {name: make_group([1.0, 1.0], test) for name, test in (("a", [0.77, 0.75]), ("b", [0.86, 0.85]))}
     assert "no clear difference: 0.005" in tradeoff({"a": found["a"]}, before, "with none")

@@ -148,7 +148,7 @@ def run(*arguments: str, code: int = 0) -> Result:
     return result
 
 
-def test_a_picture_that_cannot_be_drawn_is_an_error_where_it_was_asked_for(broken: str) -> None:
+def test_a_requested_picture_that_cannot_be_drawn_is_an_error(broken: str) -> None:
     trial = TrialResult.from_curves(0, "done", {}, np.full((4, 3), 0.5, np.float32), seconds=0)
     with pytest.raises(FastnetError, match=rf"^a\.png: the picture cannot be drawn {broken}"):
         learning_curve_figure(trial, Path("a.png"))

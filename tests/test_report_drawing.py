@@ -15,14 +15,14 @@ from fastnet.report.chart import ROLES, Chart, Panel, Rule, Series, UnitsChart
 from fastnet.report.drawing import save_figure
 
 
-def test_every_role_has_a_look_of_its_own() -> None:
+def test_every_role_has_a_distinct_look() -> None:
     assert set(ROLES) <= set(drawing.LOOKS)
     looks = [(look["color"], str(look["linestyle"]), look["marker"]) for look in drawing.LOOKS.values()]
     assert len({(dashes, mark) for color, dashes, mark in looks[:2]}) == 2  # without colour, too
     assert len(set(looks[6:])) == len(looks[6:])
 
 
-def test_a_figure_draws_what_is_missing_as_gaps(tmp_path):
+def test_a_figure_draws_missing_values_as_gaps(tmp_path):
     series = [
         Series(label="a", x=[1, 2, 3], y=[0.5, math.nan, 0.7], low=[0.4, math.nan, 0.6], high=[0.6, math.nan, 0.8]),
         Series(label="b", x=[1, 2], y=[0.5, 0.2], kind="points", role=1),
@@ -111,7 +111,7 @@ def test_a_panel_without_series_and_a_chart_without_panels_are_drawn(tmp_path):
     assert [axes.get_title() for axes in drawing._page(units).axes] == ["a", "b"]
 
 
-def test_ends_that_a_panel_asks_for_move_out_to_what_is_drawn():
+def test_the_ends_of_an_axis_move_out_to_include_what_is_drawn():
     values = {"below": [-0.2, -0.1], "at": [0.0, 0.0], "around": [-0.1, 0.3], "above": [0.2, 1.5], "none": [NAN, NAN]}
     expected = {
         "below": (-0.2, 0.0),

@@ -57,7 +57,7 @@ def test_to_rows_has_no_nan():
     assert {name for name, value in row.items() if value is None} == missing | {"validation_loss"}
 
 
-def test_a_stopped_trial_tells_how_far_it_came() -> None:
+def test_a_stopped_trial_shows_its_epochs() -> None:
     import numpy as np
 
     from fastnet.report.listing import format_best

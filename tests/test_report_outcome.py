@@ -39,11 +39,11 @@ def test_a_candidate_that_diverged_has_dashes_and_is_counted() -> None:
     assert cells[1][2:5] == ["0.700", "(1", "diverged)"] and cells[2][2:5] == ["-", "(2", "diverged)"]
 
 
-def test_candidates_with_different_numbers_of_seeds_are_said_to_have_them() -> None:
+def test_different_numbers_of_seeds_are_a_range() -> None:
     assert final(candidate(1, [0.8, 0.9]), candidate(2, [0.7]))[0].endswith("over 1 to 2 fresh seeds")
 
 
-def test_hyperparameters_that_do_not_fit_stand_on_lines_of_their_own() -> None:
+def test_hyperparameters_that_do_not_fit_are_on_separate_lines() -> None:
     many = {f"hyperparameter_{k}": 0.123456789 for k in range(6)}
     lines = final(candidate(1, [0.8], **many))
     assert all(len(line) <= WIDTH for line in lines)

@@ -58,7 +58,7 @@ def page_of(folder: Path) -> Text:
 # What the page says ---------------------------------------------------------------------------------------------------
 
 
-def test_the_page_tells_best_choice_and_test(tmp_path: Path) -> None:
+def test_the_page_shows_best_choice_and_test(tmp_path: Path) -> None:
     page = page_of(make_study(tmp_path / "s"))
     with Study.read(tmp_path / "s") as study:
         best = study.best(1)[0]
@@ -73,7 +73,7 @@ def test_the_page_tells_best_choice_and_test(tmp_path: Path) -> None:
     assert sum(page.data["divergence"][0]["diverged"]) == page.data["points"]["status"].count(2) > 0
 
 
-def test_the_best_put_together_are_told_and_made_again(tmp_path: Path) -> None:
+def test_the_ensemble_is_described_and_repeated_by_the_command(tmp_path: Path) -> None:
     folder = make_study(tmp_path / "s")
     add_ensemble(folder)
     text = str(page_of(folder))
@@ -123,7 +123,7 @@ def test_a_page_shows_commands_where_they_are_given(tmp_path: Path) -> None:
     assert "fastnet search --trials 3" in str(with_commands) and "fastnet search" not in str(without)
 
 
-def test_a_page_of_many_trials_is_small_and_says_that_it_is_a_choice(tmp_path: Path) -> None:
+def test_a_page_of_many_trials_is_small_and_shows_a_selection(tmp_path: Path) -> None:
     page = write_report(make_study(tmp_path / "s", 5000, space=MANY))
     assert page.stat().st_size < 6_000_000
     text = Text(page.read_text(encoding="utf-8"))
@@ -150,7 +150,7 @@ def test_choices_are_escaped_where_javascript_reads_them(tmp_path: Path, monkeyp
     assert {name: page.data[name] for name in evil} == evil
 
 
-def test_a_folder_whose_name_is_no_text_has_a_report(tmp_path: Path) -> None:
+def test_a_folder_with_an_undecodable_name_has_a_report(tmp_path: Path) -> None:
     folder = Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff"))
     try:
         folder.mkdir()
@@ -159,7 +159,7 @@ def test_a_folder_whose_name_is_no_text_has_a_report(tmp_path: Path) -> None:
     assert "\ufffd" in str(page_of(make_study(folder, 3)))
 
 
-def test_the_page_holds_plotly_and_asks_for_nothing(tmp_path: Path) -> None:
+def test_the_page_contains_plotly_and_requests_nothing(tmp_path: Path) -> None:
     content = write_report(make_study(tmp_path / "s", 3)).read_bytes()
     own = content.replace(plotly_script(), b"").decode()
     assert len(content) - len(own.encode()) == len(plotly_script()) and b"</script" not in plotly_script().lower()

@@ -153,7 +153,7 @@ def test_pointing_at_an_epoch_reads_it_in_every_cell(page: Any) -> None:
     assert readings.all_inner_texts() == before
 
 
-def test_pointing_at_a_trial_tells_it(page: Any) -> None:
+def test_pointing_at_a_trial_describes_it(page: Any) -> None:
     chart = page.locator('[data-chart="slice"]').first
     chart.scroll_into_view_if_needed()
     point = chart.locator(".scatterlayer .point").last
@@ -339,7 +339,7 @@ def test_one_trial_equal_values_and_single_epochs_are_seen(show: Any, tmp_path: 
     assert 0 < height < 0.5
 
 
-def test_what_is_printed_is_dark_on_light(page: Any) -> None:
+def test_printed_pages_are_dark_on_light(page: Any) -> None:
     page.emulate_media(color_scheme="dark")
     page.evaluate("dispatchEvent(new Event('beforeprint'))")
     assert page.evaluate("[...document.querySelectorAll('.plot')].every((p) => p.classList.contains('js-plotly-plot'))")
@@ -372,7 +372,7 @@ def test_the_live_view_follows_a_search_and_becomes_its_report(show: Any, tmp_pa
         assert page.inner_text("h1") == "Search of mnist5k"
 
 
-def test_the_live_view_says_when_the_search_is_gone(tmp_path: Path, browser: Any) -> None:
+def test_the_live_view_reports_a_search_that_is_gone(tmp_path: Path, browser: Any) -> None:
     context = browser.new_context()
     context.set_default_timeout(PATIENCE)
     page = context.new_page()

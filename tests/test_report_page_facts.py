@@ -96,7 +96,7 @@ def test_the_headline_has_no_luck_with_one_trial_and_nothing_without() -> None:
     assert notes == ["", "The best of many trials was also lucky: expect less on other data."]
 
 
-def test_the_network_kept_is_described_with_what_is_known() -> None:
+def test_the_network_kept_is_described() -> None:
     kept = {"validation_accuracy": 0.86, "test_accuracy": None, "best_epoch": 5, "settings": {"seed": 77}}
     assert kept_words({}) == "" == kept_words({"kept": None})
     assert kept_words({"kept": kept}).endswith(

@@ -23,7 +23,7 @@ def test_importance_finds_the_shares_of_a_sum() -> None:
     assert found.explained > 0.9 and importance(columns, space.distributions) == found
 
 
-def test_what_matters_among_the_better_half_may_be_something_else() -> None:
+def test_importance_can_differ_in_the_better_half() -> None:
     u = 0.99 * np.random.default_rng(4).random((400, 3))
     value = np.where(u[:, 1] > 0.5, 1.0 + 0.1 * u[:, 2], 0.1 * u[:, 0])
     columns, space = make_columns(u, value, NAMES)
@@ -31,7 +31,7 @@ def test_what_matters_among_the_better_half_may_be_something_else() -> None:
     assert [item.names[0] for item in found if isinstance(item, Importance)] == ["dropout", "momentum"]
 
 
-def test_importance_of_noise_is_not_told() -> None:
+def test_noise_has_no_importance() -> None:
     rng = np.random.default_rng(5)
     columns, space = make_columns(0.99 * rng.random((200, 3)), rng.random(200), NAMES)
     assert "no effect can be distinguished from chance" in str(importance(columns, space.distributions))
@@ -45,7 +45,7 @@ def test_importance_of_noise_is_not_told() -> None:
         (200, (), "No hyperparameter is searched"),
     ],
 )
-def test_importance_is_not_made_up(n: int, names: tuple[str, ...], words: str) -> None:
+def test_importance_is_not_invented(n: int, names: tuple[str, ...], words: str) -> None:
     u = 0.99 * np.random.default_rng(6).random((n, 3))
     columns, space = make_columns(u, u[:, 0], names)
     assert words in str(importance(columns, space.distributions))

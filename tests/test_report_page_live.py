@@ -49,7 +49,7 @@ def trial(number: int, rate: float = 0.03) -> TrialResult:
     return make_trial(number, {"learning_rate": rate}, 1, "accuracy", 0.3)
 
 
-def test_the_page_is_whole_and_brings_plotly_along(view: LiveView) -> None:
+def test_the_page_is_complete_and_serves_plotly(view: LiveView) -> None:
     status, content, headers = ask(view, "/")
     assert status == 200 and b"/plotly.js" in content and headers["Content-Type"] == "text/html; charset=utf-8"
     assert "default-src 'none'" in headers["Content-Security-Policy"] and headers["Cache-Control"] == "no-store"
@@ -84,7 +84,7 @@ def test_trials_of_an_earlier_run_are_there(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("host", ["evil.example", "127.0.0.1", "127.0.0.1:1", "localhost.evil.example:80"])
-def test_who_asks_for_another_host_gets_nothing(view: LiveView, host: str) -> None:
+def test_requests_for_another_host_are_refused(view: LiveView, host: str) -> None:
     for path in ("/", "/data", "/plotly.js", "/report.html"):
         status, content, _ = ask(view, path, host=host)
         assert status == 403 and len(content) < 100
@@ -110,9 +110,7 @@ def test_the_server_listens_on_this_machine_only(view: LiveView) -> None:
     assert view._server.socket.getsockname()[0] == "127.0.0.1"
 
 
-def test_a_client_that_says_nothing_or_goes_away_blocks_nobody(
-    view: LiveView, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_a_silent_or_vanished_client_blocks_nobody(view: LiveView, capfd: pytest.CaptureFixture[str]) -> None:
     with socket.create_connection(("127.0.0.1", view.port)):
         gone = socket.create_connection(("127.0.0.1", view.port))
         gone.sendall(b"GET /plotly.js HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n\r\n" % view.port)

@@ -24,7 +24,7 @@ def test_the_stage_is_a_column_only_where_there_are_several() -> None:
         assert {len(row) for row in table["rows"]} == {len(table["heads"])}
 
 
-def test_what_is_missing_sorts_as_nothing_and_choices_as_texts() -> None:
+def test_missing_values_sort_as_nothing_and_choices_as_texts() -> None:
     trials = [trial(0, 0.8, activation="relu"), trial(1, math.nan, activation="tanh"), trial(2, 0.7)]
     table = best_table(trials, ["activation"], stages=False)
     value, activation = table["heads"].index("value"), table["heads"].index("activation")
