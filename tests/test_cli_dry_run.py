@@ -58,18 +58,18 @@ def table(text: str) -> dict[str, str]:
 
 def test_dry_run_prints_the_plan_and_writes_nothing() -> None:
     result = run("search", "--dry-run", "--trials", "1000", "-j", "2", *SMALL)
-    told = table(result.stdout)
+    plan = table(result.stdout)
     assert [line[:9].strip() for line in result.stdout.splitlines()] == [*TITLES, "memory", "", "time"]
-    assert told["data"] == "mnist5k, 60 samples of 784 features, 10 classes"
-    assert told["split"] == "48 to train, 12 to validate" and told["network"] == "784-4-10, 3,190 parameters"
-    assert told["space"] == "learning_rate log:1e-06:0.01\nweight_decay log:1e-08:0.0001"
-    assert told["schedule"] == "every trial trains 2 epochs: 2,000 in total" and told["trials"] == "1,000"
+    assert plan["data"] == "mnist5k, 60 samples of 784 features, 10 classes"
+    assert plan["split"] == "48 to train, 12 to validate" and plan["network"] == "784-4-10, 3,190 parameters"
+    assert plan["space"] == "learning_rate log:1e-06:0.01\nweight_decay log:1e-08:0.0001"
+    assert plan["schedule"] == "every trial trains 2 epochs: 2,000 in total" and plan["trials"] == "1,000"
     assert re.fullmatch(
         r"[\d.]+ [KM]iB for 2 threads\nabout [\d.]+ [MG]iB for the whole program with data, kernels and pictures",
-        told["memory"],
+        plan["memory"],
     )
     assert re.fullmatch(
-        r"about [\d:]+, likely [\d:]+ to [\d:]+; [\d.,]+ epochs/s, measured for [\d.]+ s on 2 threads", told["time"]
+        r"about [\d:]+, likely [\d:]+ to [\d:]+; [\d.,]+ epochs/s, measured for [\d.]+ s on 2 threads", plan["time"]
     )
     assert list(Path().iterdir()) == []
 
@@ -77,8 +77,8 @@ def test_dry_run_prints_the_plan_and_writes_nothing() -> None:
 def test_dry_run_of_a_study_counts_its_trials_and_does_not_change_it() -> None:
     run("search", "--trials", "3", *SMALL, "--study", "s")
     files = {path: path.read_bytes() for path in Path("s").iterdir()}
-    told = table(run("search", "--dry-run", "--trials", "3", *SMALL, "--study", "s").stdout)
-    assert told["trials"] == "3, of which 3 are stored" and told["time"] == "none: every trial is stored"
+    plan = table(run("search", "--dry-run", "--trials", "3", *SMALL, "--study", "s").stdout)
+    assert plan["trials"] == "3, of which 3 are stored" and plan["time"] == "none: every trial is stored"
     assert {path: path.read_bytes() for path in Path("s").iterdir()} == files
     assert table(run("search", "--dry-run", "--fresh", *SMALL, "--study", "s").stdout)["trials"] == "100"
 
@@ -98,23 +98,23 @@ def test_dry_run_of_a_search_with_pruning_stages_and_folds() -> None:
         "-j",
         "2",
     ]
-    told = table(run("search", "--dry-run", "-n", "200", *SMALL, *options, "--epochs", "9").stdout)
-    assert told["split"] == "3 folds, each 40 to train, 20 to validate" and "final" not in told
+    plan = table(run("search", "--dry-run", "-n", "200", *SMALL, *options, "--epochs", "9").stdout)
+    assert plan["split"] == "3 folds, each 40 to train, 20 to validate" and "final" not in plan
     # Each stage: a pack of 81, then one of 19; halving 81, 27, 9 and 19, 7, 3 trials after 1, 3 and 9 epochs.
     total = 2 * 3 * (81 * 1 + 27 * 2 + 9 * 6 + 19 * 1 + 7 * 2 + 3 * 6)
-    assert told["schedule"] == (
+    assert plan["schedule"] == (
         f"halving in packs of 81 trials\n81 to epoch 1, 27 to epoch 3, 9 to epoch 9: {total:,} epochs in total, "
         f"{total / (200 * 9 * 3):.0%} of those without pruning"
     )
-    assert told["stages"] == "2, of 100 trials each"
-    assert re.match(r"[\d.]+ [KM]iB for 2 threads and [\d.]+ [KM]iB for the weights of \d+ trials", told["memory"])
+    assert plan["stages"] == "2, of 100 trials each"
+    assert re.match(r"[\d.]+ [KM]iB for 2 threads and [\d.]+ [KM]iB for the weights of \d+ trials", plan["memory"])
 
 
 def test_dry_run_of_searched_architectures() -> None:
     space = ["--space", "hidden=choice:4,8x2", "--space", "optimizer=choice:sgd,adam"]
-    told = table(run("search", "--dry-run", *space, "--samples", "60", "--epochs", "2", "--dropout", "0.5").stdout)
-    assert told["network"] == "784-(searched)-10"
-    assert told["training"] == "batch size 100, 2 epochs, seed 0, dropout 0.5"
+    plan = table(run("search", "--dry-run", *space, "--samples", "60", "--epochs", "2", "--dropout", "0.5").stdout)
+    assert plan["network"] == "784-(searched)-10"
+    assert plan["training"] == "batch size 100, 2 epochs, seed 0, dropout 0.5"
 
 
 def test_dry_run_with_a_separate_validation_set() -> None:
@@ -138,6 +138,6 @@ def test_dry_run_refuses_what_the_search_would_refuse() -> None:
 
 def test_verbose_search_prints_its_plan_on_standard_error() -> None:
     result = run("search", "--trials", "2", "-v", *SMALL)
-    told = result.stderr.splitlines()
-    assert [line[:9].strip() for line in told[: len(TITLES)]] == TITLES
-    assert told[len(TITLES)].startswith("trials 0/2") and result.stdout.startswith("Best-1")
+    plan = result.stderr.splitlines()
+    assert [line[:9].strip() for line in plan[: len(TITLES)]] == TITLES
+    assert plan[len(TITLES)].startswith("trials 0/2") and result.stdout.startswith("Best-1")

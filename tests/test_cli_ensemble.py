@@ -1,4 +1,4 @@
-"""Ensembles on the command line, on real small networks: trained, searched for, told, saved, used and removed."""
+"""Ensembles on the command line, on real small networks: trained, searched for, reported, saved, used and removed."""
 
 from __future__ import annotations
 
@@ -94,18 +94,18 @@ def test_a_file_of_settings_can_ask_for_an_ensemble() -> None:
 
 def test_a_search_combines_its_best_trials() -> None:
     result = run(*SEARCH)
-    told = result.stdout[result.stdout.index("Ensemble of the 4 best trials") :].splitlines()
-    assert [line.split()[:-2] for line in told[2:5]] == [
-        ["the", "best", "alone", "1"], ["average", "4"], ["greedy", told[4].split()[1]]
+    lines = result.stdout[result.stdout.index("Ensemble of the 4 best trials") :].splitlines()
+    assert [line.split()[:-2] for line in lines[2:5]] == [
+        ["the", "best", "alone", "1"], ["average", "4"], ["greedy", lines[4].split()[1]]
     ]  # fmt: skip
     assert "Kept: the average." in result.stdout
-    assert told[7].startswith("test acc:") and told[8] == "ensemble: s/ensemble.safetensors"
+    assert lines[7].startswith("test acc:") and lines[8] == "ensemble: s/ensemble.safetensors"
     assert "training the best again to combine them" in result.stderr
     evaluated = run("evaluate", "s/ensemble.safetensors").stdout
-    assert told[7] == evaluated.rpartition(",")[0], "what was told is what the file does"
+    assert lines[7] == evaluated.rpartition(",")[0], "the file gives the figures printed"
 
     shown = run("studies", "show", "s").stdout
-    assert "ensemble  Ensemble of the 4 best trials" in shown and told[7] in shown and " × 1" in shown
+    assert "ensemble  Ensemble of the 4 best trials" in shown and lines[7] in shown and " × 1" in shown
     document = json.loads(run("studies", "show", "s", "--format", "json").stdout)
     assert document["ensemble"]["method"] == "average" and len(document["test_uses"]) == 1
     again = json.loads(run(*SEARCH, "--format", "json").stdout)

@@ -295,7 +295,7 @@ def test_interrupt_before_there_is_anything_to_keep() -> None:
 
 
 class InterruptedWhenThrownAway:
-    """Like the compiler's objects, which take a while to be thrown away."""
+    """Like the compiler's objects, whose deletion takes a while."""
 
     def __del__(self) -> None:
         signal.raise_signal(signal.SIGINT)

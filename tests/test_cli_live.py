@@ -83,6 +83,6 @@ def test_a_failed_search_is_reported_on_the_page(monkeypatch: pytest.MonkeyPatch
 
     with pytest.raises(ZeroDivisionError), live_view(True, tmp_path, "accuracy") as view:
         assert view is not None
-        told = view
+        served = view
         raise ZeroDivisionError("no")
-    assert told.document(-1, 0)["words"] == "The search failed: no"
+    assert served.document(-1, 0)["words"] == "The search failed: no"

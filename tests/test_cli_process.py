@@ -37,7 +37,7 @@ def test_exit_codes() -> None:
     assert "Usage:" in run("train", "--optimizer", "adm", code=2).stderr
 
 
-@pytest.mark.skipif(os.name == "nt", reason="Windows tells nobody that a pipe has no reader")
+@pytest.mark.skipif(os.name == "nt", reason="Windows does not report a pipe without a reader")
 def test_output_nobody_reads_ends_quietly() -> None:
     reader, writer = os.pipe()
     os.close(reader)
@@ -107,12 +107,12 @@ def test_train_evaluate_and_predict_agree() -> None:
 
 def test_an_ensemble_is_trained_evaluated_and_the_same_on_any_number_of_threads() -> None:
     for jobs in "12":
-        told = run(
+        trained = run(
             "train", *SMALL, "--learning-rate", "0.1", "--ensemble", "3", "-j", jobs, "-o", f"e{jobs}.safetensors"
         )
     assert Path("e1.safetensors").read_bytes() == Path("e2.safetensors").read_bytes()
     document = json.loads(run("evaluate", "e2.safetensors", "--format", "json").stdout)
-    found = re.search(r"^test acc:([\d.]+), test loss:", told.stdout, flags=re.MULTILINE)
+    found = re.search(r"^test acc:([\d.]+), test loss:", trained.stdout, flags=re.MULTILINE)
     assert found is not None and document["accuracy"] == pytest.approx(float(found[1]), abs=1e-4)
 
 

@@ -156,7 +156,7 @@ def test_real_terminal_of_fifty_columns() -> None:
 
 
 def in_terminal(code: str, *, columns: int) -> str:
-    """What a Python program writes to a terminal of so many columns, standard error included."""
+    """What a Python program writes to a terminal of the given width, standard error included."""
     import fcntl
     import pty
     import struct

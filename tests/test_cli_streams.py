@@ -89,7 +89,7 @@ def test_output_in_ascii_shows_every_name_somehow(monkeypatch: pytest.MonkeyPatc
 
 
 class Broken(io.RawIOBase):
-    """Takes so many bytes, then fails."""
+    """Takes the given number of bytes, then fails."""
 
     def __init__(self, number: int, left: int = 0) -> None:
         self.number, self.left, self.taken = number, left, b""

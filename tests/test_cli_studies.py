@@ -380,7 +380,7 @@ def test_parquet_goes_through_a_pipe_as_it_is() -> None:
     assert done.stdout == run("export", folder, "--format", "parquet", "--no-times").stdout_bytes
 
 
-@pytest.mark.skipif(os.name == "nt", reason="Windows tells nobody that a pipe has no reader")
+@pytest.mark.skipif(os.name == "nt", reason="Windows does not report a pipe without a reader")
 @pytest.mark.parametrize("format", ["csv", "jsonl", "parquet"])
 def test_a_reader_that_leaves_ends_the_export_quietly(format: str) -> None:
     folder = str(make_study(n=3000))

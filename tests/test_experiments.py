@@ -70,7 +70,7 @@ def test_files_are_written_whole_and_the_same_again(outcomes, tmp_path):
 
 
 def check_page(text: str, folder: Path) -> None:
-    """The page closes what it opens and links to nothing but the files beside it."""
+    """The page closes what it opens and links to only the files next to it."""
 
     class Reader(HTMLParser):
         def __init__(self) -> None:

@@ -26,7 +26,7 @@ def test_grids_within_a_grid_are_evenly_spaced_and_all():
 def test_choosing_by_the_test_set_promises_too_much_and_by_validation_does_not():
     coins = np.random.Generator(np.random.Philox(3)).integers(0, 2, (choosing.CANDIDATES, 1200)).astype(float)
     choices = choosing.choose(coins, 100, 0)
-    expected = 0.05 * stats.norm.isf(1 / (choosing.CANDIDATES + 1))  # about the mean of the highest of so many
+    expected = 0.05 * stats.norm.isf(1 / (choosing.CANDIDATES + 1))  # about the mean of the highest of all candidates
     assert choices.by_test[-1].mean() == pytest.approx(expected, abs=0.02)
     assert abs(choices.by_validation[-1].mean()) < 0.01
     assert (choices.by_test[0] == choices.by_validation[0]).all()  # with one candidate there is nothing to choose

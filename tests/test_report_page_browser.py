@@ -161,8 +161,8 @@ def test_pointing_at_a_trial_describes_it(page: Any) -> None:
     box = point.bounding_box()
     page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
     page.wait_for_selector(".hoverlayer .hovertext")
-    told = chart.locator(".hoverlayer .hovertext").first.text_content()
-    assert re.search(r"trial \d+.*validation accuracy 0\.\d+.*learning rate.*optimizer (sgd|adam)", told)
+    hint = chart.locator(".hoverlayer .hovertext").first.text_content()
+    assert re.search(r"trial \d+.*validation accuracy 0\.\d+.*learning rate.*optimizer (sgd|adam)", hint)
 
 
 def test_the_table_sorts_by_click_and_by_key(page: Any) -> None:
@@ -294,7 +294,7 @@ def lab(color: str, deficiency: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("deficiency", DEFICIENCIES)
 def test_colors_stay_apart_in_color_blindness(scheme: str, deficiency: str) -> None:
-    """CIELAB distances; 2.3 can just be told apart, 20 are different colours at a glance."""
+    """CIELAB distances; 2.3 can just be distinguished, 20 are different colours at a glance."""
     colors = palettes()[scheme]
     seen = {name: lab(colors[name], np.reshape(DEFICIENCIES[deficiency], (3, 3))) for name in colors}
     for one, other in (("validation", "training"), ("validation", "others"), ("training", "others")):
