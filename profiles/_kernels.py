@@ -284,7 +284,8 @@ def _keep_bits(n, batch, n_out, ld, bits):  # type: ignore[no-untyped-def]
     """Draw the bits of `n` steps, for of the same step again and again LLVM draws them once."""
     zero = np.int64(0)
     for step in range(n):
-        dropout.keep_bits(np.uint64(7), zero, zero, step, batch, n_out, np.int64(32768), ld, bits)
+        draw = dropout.Draw(np.uint64(7), zero, zero, step)
+        dropout.keep_bits(draw, batch, n_out, np.int64(32768), ld, bits)
 
 
 def first_step(config: TrainConfig) -> np.ndarray:

@@ -13,7 +13,7 @@ from properties import examples
 from fastnet import reference
 from fastnet.config.training import TrainConfig
 from fastnet.kernels.context import THRESHOLD
-from fastnet.kernels.dropout import keep_bits
+from fastnet.kernels.dropout import Draw, keep_bits
 from fastnet.network.hyperparameters import trial_of
 
 seeds = st.integers(0, 2**64 - 1)
@@ -36,9 +36,7 @@ def test_keep_bits_are_the_reference(seed, stream, layer, step, n_rows, n_units,
     ld = active_bytes(n_units)
     with checked() as buffers:
         keep = buffers.output((n_rows, ld), np.uint8)
-        call(
-            keep_bits,
-            np.uint64(seed), stream, layer, step, n_rows, n_units, threshold_of(dropout), ld, keep.reshape(-1)
-        )  # fmt: skip
+        draw = Draw(np.uint64(seed), stream, layer, step)
+        call(keep_bits, draw, n_rows, n_units, threshold_of(dropout), ld, keep.reshape(-1))
     expected = reference.rng.keep_mask(seed, stream, layer, step, n_rows, n_units, dropout)
     assert (unpack_bits(keep)[:, :n_units] == expected).all()

@@ -45,7 +45,7 @@ from fastnet.kernels.context import (
     open_trial,
     open_work,
 )
-from fastnet.kernels.dropout import keep_bits
+from fastnet.kernels.dropout import Draw, keep_bits
 from fastnet.kernels.host import TILE_ROWS
 from fastnet.kernels.layout import (
     ACTIVE,
@@ -111,9 +111,8 @@ def _forward(c: int, rows: int, n_rows: int, step: int) -> None:
         threshold = np.int64(work.dropout[place, THRESHOLD])
         if kind == RELU and step != EVALUATION and threshold > 0:
             kind = RELU_KEPT
-            keep_bits(
-                trial.seed, trial.stream, place, step, n_rows, row[N_OUT], threshold, row[LD_ACTIVE], work.bits[keep:]
-            )
+            draw = Draw(trial.seed, trial.stream, place, step)
+            keep_bits(draw, n_rows, row[N_OUT], threshold, row[LD_ACTIVE], work.bits[keep:])
         curve = Curve(np.int64(0), np.int64(0), np.int64(0))
         if place < last and net.activation[APPLY] != 0:
             slopes = np.int64(0) if step == EVALUATION else base + 4 * (net.offsets[SLOPES] + row[Y])

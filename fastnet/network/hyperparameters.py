@@ -106,10 +106,8 @@ def kept_units(config: TrainConfig, stream: int, step: int, n_rows: int) -> list
     for layer, (width, row) in enumerate(zip(config.hidden, dropout_rows(config), strict=False)):
         packed = np.full((n_rows, -(-width // host.GROUP)), 255, np.uint8)
         if row[THRESHOLD] > 0:
-            dropout.kept(
-                np.uint64(config.seed), stream, layer, step, n_rows, width, int(row[THRESHOLD]), packed.shape[1],
-                packed.reshape(-1),
-            )  # fmt: skip
+            draw = dropout.Draw(np.uint64(config.seed), stream, layer, step)
+            dropout.kept(draw, n_rows, width, int(row[THRESHOLD]), packed.shape[1], packed.reshape(-1))
         bits = np.unpackbits(packed[:, :, None], axis=2, bitorder="little")[:, :, : host.GROUP]
         layers.append(bits.reshape(n_rows, -1)[:, :width].astype(np.bool_))
     return layers
