@@ -47,9 +47,10 @@ def initialisation(lab: Lab) -> Outcome:
     }
     ends = {label: f"{group.train.mean:.2f}" for label, group in groups.items()}
     seen = (
-        f"ReLU reaches a training accuracy of {LEARNT:g} {_when(reached(groups['relu, he']))} with He's initial "
-        f"values and {_when(reached(groups['relu, xavier']))} with Xavier's; the logistic function ends at "
-        f"{ends['logistic, he']} and {ends['logistic, xavier']}, tanh at {ends['tanh, he']} and {ends['tanh, xavier']}."
+        f"The training accuracy of ReLU reaches {LEARNT:g} with He's initial values "
+        f"{_when(reached(groups['relu, he']))}, with Xavier's {_when(reached(groups['relu, xavier']))}; the logistic "
+        f"function ends at {ends['logistic, he']} and {ends['logistic, xavier']}, tanh at {ends['tanh, he']} and "
+        f"{ends['tanh, xavier']}."
     )
     good, bad = ([ACTIVATIONS[name] for name, ok in right.items() if ok == wanted] for wanted in (True, False))
     verdict = (
@@ -111,10 +112,13 @@ def optimizers(lab: Lab) -> Outcome:
     speed = {rule: mean_accuracy(group).mean for rule, group in groups.items()}
     slowest = speed["sgd"] < min(speed[rule] for rule in RULES if rule != "sgd")
     best = max(RULES, key=lambda rule: groups[rule].test.mean)
+    first = f"No update rule reaches a training accuracy of {LEARNT:g}"
+    if epochs[ranked[0]].n:
+        first = f"{RULES[ranked[0]]} is the first to reach a training accuracy of {LEARNT:g}, "
+        first += f"{_when(epochs[ranked[0]])}; with SGD it is reached {_when(epochs['sgd'])}"
     seen = (
-        f"{RULES[ranked[0]]} is the first to reach a training accuracy of {LEARNT:g}, {_when(epochs[ranked[0]])}, SGD "
-        f"reaches it {_when(epochs['sgd'])}; after {configs['sgd'].epochs} epochs {RULES[best]} has the highest test "
-        f"accuracy, {groups[best].test.mean:.3f}; that of SGD is {groups['sgd'].test.mean:.3f}."
+        f"{first}. After {configs['sgd'].epochs} epochs {RULES[best]} has the highest test accuracy, "
+        f"{groups[best].test.mean:.3f}; that of SGD is {groups['sgd'].test.mean:.3f}."
     )
     verdict = (
         f"That SGD is the slowest {'holds' if slowest else 'does not hold'} here, judged by the training accuracy "
