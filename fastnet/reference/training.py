@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -81,92 +81,100 @@ def train_step(
     return new_weights, new_biases, new_states, loss
 
 
+class Settings(NamedTuple):
+    """The settings of a training run, named as in `fastnet.TrainConfig`, and `stream`, the number of the trial.
+
+    `dropout` is one share for all hidden layers or one each. Everything random follows from `seed` and `stream`.
+    """
+
+    activation: str = "relu"
+    init: str = "he"
+    optimizer: str = "sgd"
+    learning_rate: float = 0.01
+    schedule: str = "constant"
+    warmup_epochs: float = 0.0
+    step_epochs: int = 20
+    step_factor: float = 0.1
+    weight_decay: float = 0.0
+    momentum: float = 0.9
+    rho: float = 0.99
+    beta1: float = 0.9
+    beta2: float = 0.999
+    epsilon: float = 1e-8
+    label_smoothing: float = 0.0
+    objective: str = "cross-entropy"
+    dropout: float | Sequence[float] = 0.0
+    dropout_scaling: str = "inverted"
+    batch_size: int = 100
+    epochs: int = 50
+    seed: int = 0
+    stream: int = 0
+
+    def rule(self, step: int, n_steps: int) -> Rule:
+        """Return the update rule of a step, counted from 0, with its scheduled learning rate."""
+        rule = Rule(self.optimizer, *(float(getattr(self, name)) for name in Rule._fields[1:]))
+        factor = rate_factor(
+            step, n_steps, self.epochs, self.schedule, self.warmup_epochs, self.step_epochs, self.step_factor
+        )
+        return rule._replace(learning_rate=rule.learning_rate * factor)
+
+    def ratios(self, n_hidden: int) -> list[float]:
+        """Return the dropout of every hidden layer."""
+        return [float(r) for r in (self.dropout if isinstance(self.dropout, Sequence) else [self.dropout] * n_hidden)]
+
+    def keeps(self, step: int, n_rows: int, widths: Sequence[int]) -> list[Mask | None]:
+        """Draw which units of the hidden layers, (B, width) each, a step keeps; None for all of them."""
+        return [
+            keep_mask(self.seed, self.stream, layer, step, n_rows, width, ratio) if ratio else None
+            for layer, (width, ratio) in enumerate(zip(widths, self.ratios(len(widths)), strict=True))
+        ]
+
+
 def train(
     x: Floats,
     targets: Targets,
     train_rows: NDArray[np.int64],
     validation_rows: NDArray[np.int64],
     sizes: Sequence[int],
-    *,
-    activation: str = "relu",
-    init: str = "he",
-    optimizer: str = "sgd",
-    learning_rate: float = 0.01,
-    schedule: str = "constant",
-    warmup_epochs: float = 0.0,
-    step_epochs: int = 20,
-    step_factor: float = 0.1,
-    weight_decay: float = 0.0,
-    momentum: float = 0.9,
-    rho: float = 0.99,
-    beta1: float = 0.9,
-    beta2: float = 0.999,
-    epsilon: float = 1e-8,
-    label_smoothing: float = 0.0,
-    objective: str = "cross-entropy",
-    dropout: float | Sequence[float] = 0.0,
-    dropout_scaling: str = "inverted",
-    batch_size: int = 100,
-    epochs: int = 50,
-    seed: int = 0,
-    stream: int = 0,
+    **settings: Any,
 ) -> Trajectory:
-    """Train one network from its initial weights to the end of the last epoch.
+    """Train one network with these `Settings` from its initial weights to the end of the last epoch.
 
     `x` holds all samples, (N, F), scaled; everything is computed in its type, but initial weights are rounded to
     float32. `train_rows` and `validation_rows` select samples, `sizes` are the widths of all layers, input and output
-    included, and the last batch of an epoch may be short. `dropout` is one share for all hidden layers or one each. See
-    `Rule`, `schedule.rate_factor`, `network.scales`, `rng.initial_weights`, `activation.ACTIVATIONS` and
-    `objective.OBJECTIVES` for the other settings; seed and `stream`, the number of the trial, determine everything
-    random. A diverging run continues in infinities and NaNs.
+    included, and the last batch of an epoch may be short. A diverging run continues in infinities and NaNs.
 
     >>> x, labels, rows = np.array([[-1.0], [1.0]]), np.array([0, 1]), np.arange(2)
     >>> train(x, labels, rows, rows, [1, 4, 2], learning_rate=0.5, epochs=3).train_score.tolist()
     [1.0, 1.0, 1.0]
     """
-    rule = Rule(
-        optimizer=optimizer,
-        learning_rate=float(learning_rate),
-        weight_decay=float(weight_decay),
-        momentum=float(momentum),
-        rho=float(rho),
-        beta1=float(beta1),
-        beta2=float(beta2),
-        epsilon=float(epsilon),
-    )
+    s = Settings(**settings)
     shapes = list(pairwise(sizes))
     weights: list[Floats] = [
-        initial_weights(seed, stream, layer, *shape, init).astype(x.dtype) for layer, shape in enumerate(shapes)
+        initial_weights(s.seed, s.stream, layer, *shape, s.init).astype(x.dtype) for layer, shape in enumerate(shapes)
     ]
     biases: list[Floats] = [np.zeros(n_out, dtype=x.dtype) for _, n_out in shapes]
-    states = [(initial_state(w, optimizer), initial_state(b, optimizer)) for w, b in zip(weights, biases, strict=True)]
-    ratios = [float(ratio) for ratio in (dropout if isinstance(dropout, Sequence) else [dropout] * (len(sizes) - 2))]
-    scale_train = [scales(ratio, dropout_scaling)[0] for ratio in ratios]
-    scale_eval = [scales(ratio, dropout_scaling)[1] for ratio in ratios]
-    curves = np.zeros((4, epochs))
-    n_steps = -(-len(train_rows) // batch_size)
-    step = 0
+    states = [
+        (initial_state(w, s.optimizer), initial_state(b, s.optimizer)) for w, b in zip(weights, biases, strict=True)
+    ]
+    factors = [scales(ratio, s.dropout_scaling) for ratio in s.ratios(len(sizes) - 2)]
+    scale_train, scale_eval = [one for one, _ in factors], [other for _, other in factors]
+    curves = np.zeros((4, s.epochs))
+    n_steps = -(-len(train_rows) // s.batch_size)
     with np.errstate(all="ignore"):
-        for epoch in range(epochs):
-            order = train_rows[shuffle(seed, stream, epoch, len(train_rows))]
-            for start in range(0, len(order), batch_size):
-                rows = order[start : start + batch_size]
-                keeps = [
-                    keep_mask(seed, stream, layer, step, len(rows), n_units, ratio) if ratio else None
-                    for layer, (n_units, ratio) in enumerate(zip(sizes[1:-1], ratios, strict=True))
-                ]
-                factor = rate_factor(step, n_steps, epochs, schedule, warmup_epochs, step_epochs, step_factor)
-                now = rule._replace(learning_rate=rule.learning_rate * factor)
-                step += 1
+        for epoch in range(s.epochs):
+            order = train_rows[shuffle(s.seed, s.stream, epoch, len(train_rows))]
+            for step in range(epoch * n_steps, (epoch + 1) * n_steps):
+                rows = order[step % n_steps * s.batch_size :][: s.batch_size]
+                keeps = s.keeps(step, len(rows), sizes[1:-1])
                 weights, biases, states, loss = train_step(
-                    weights, biases, states, x[rows], targets[rows], keeps, scale_train, step, now, label_smoothing,
-                    activation, objective,
+                    weights, biases, states, x[rows], targets[rows], keeps, scale_train, step + 1,
+                    s.rule(step, n_steps), s.label_smoothing, s.activation, s.objective,
                 )  # fmt: skip
                 curves[0, epoch] += loss * len(rows) / len(order)
-            _, curves[1, epoch] = evaluate(
-                weights, biases, x[train_rows], targets[train_rows], scale_eval, activation, objective
+            training, validation = (
+                evaluate(weights, biases, x[rows], targets[rows], scale_eval, s.activation, s.objective)
+                for rows in (train_rows, validation_rows)
             )
-            curves[2:, epoch] = evaluate(
-                weights, biases, x[validation_rows], targets[validation_rows], scale_eval, activation, objective
-            )
+            curves[1, epoch], curves[2:, epoch] = training[1], validation
     return Trajectory(weights, biases, *curves)
