@@ -75,7 +75,7 @@ def test_doctor_reports_problems_of_the_cache(tmp_path: Path, monkeypatch: pytes
         (tmp_path / "loose").chmod(0o777)
         monkeypatch.setenv("FASTNET_CACHE", str(tmp_path / "loose"))
         assert "other users may write to it; run: chmod go-w" in run("doctor").stdout
-        assert "nothing that is compiled would be kept" in run("warmup", code=1).stderr
+        assert "compiled code would not be kept" in run("warmup", code=1).stderr
 
 
 def test_doctor_describes_the_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, healthy: None) -> None:

@@ -51,7 +51,7 @@ def test_warmup_without_a_cache_is_one_sentence(tmp_path: Path, monkeypatch: pyt
     assert (
         run("warmup", code=1)
         .stderr.splitlines()[-1]
-        .startswith("Error: nothing that is compiled would be kept: FASTNET_CACHE=0 switches")
+        .startswith("Error: compiled code would not be kept: FASTNET_CACHE=0 switches")
     )
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("FASTNET_CACHE", str(tmp_path / "file"))

@@ -119,7 +119,7 @@ def test_the_extent_is_kept_in_the_file(tmp_path: Any) -> None:
         assert extent is not None
         assert (extent.low.tolist(), extent.high.tolist(), extent.reach) == ([0, 1], [38, 39], 1.0)
     with pytest.warns(
-        FastnetWarning, match="feature 0 and others far outside of the training samples', which are 0 to 38"
+        FastnetWarning, match="feature 0 and others far outside the range of the training samples, 0 to 38"
     ):
         fastnet.load_model(tmp_path / "e.safetensors").predict(x * 1000)
 

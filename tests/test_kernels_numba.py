@@ -14,7 +14,7 @@ from fastnet.kernels import _numba
 @pytest.mark.parametrize(
     ("settings", "says"),
     [
-        ({"NUMBA_DISABLE_JIT": "1"}, "NUMBA_DISABLE_JIT=1 switches the compiler off"),
+        ({"NUMBA_DISABLE_JIT": "1"}, "NUMBA_DISABLE_JIT=1 switches off the compiler"),
         ({"NUMBA_NUM_THREADS": "0"}, "with NUMBA_NUM_THREADS=0"),
         ({"NUMBA_NUM_THREADS": "-2"}, "with NUMBA_NUM_THREADS=-2"),
         ({"NUMBA_CPU_FEATURES": "avx2"}, "'avx2' must begin with + or -"),
@@ -44,7 +44,7 @@ def test_meaningless_settings_of_numba_are_ignored_with_a_note(settings: dict[st
 def test_settings_are_checked_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
     _numba.check_settings()
     monkeypatch.setattr("numba.config.DISABLE_JIT", 1)
-    with pytest.raises(FastnetError, match="NUMBA_DISABLE_JIT=1 switches the compiler off"):
+    with pytest.raises(FastnetError, match="NUMBA_DISABLE_JIT=1 switches off the compiler"):
         _numba.check_settings()
     monkeypatch.undo()
     with warnings.catch_warnings():

@@ -76,7 +76,7 @@ def test_nothing_is_compiled_that_could_not_be_stored(
     (tmp_path / "file").write_text("")
     for chosen, says in (("0", "FASTNET_CACHE=0 switches"), (str(tmp_path / "file"), "cannot be written")):
         monkeypatch.setenv("FASTNET_CACHE", chosen)
-        with pytest.raises(FastnetError, match=f"nothing that is compiled would be kept: .*{says}"):
+        with pytest.raises(FastnetError, match=f"compiled code would not be kept: .*{says}"):
             warmup.compile_ahead(tiny_dataset, fastnet.TrainConfig(hidden=(4,)))
     with pytest.raises(ConfigError, match="jobs"):
         warmup.compile_ahead(tiny_dataset, fastnet.TrainConfig(hidden=(4,)), jobs=0)

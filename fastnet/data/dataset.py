@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from fastnet.config.training import MAX_SEED
 from fastnet.data.coerce import as_features
 from fastnet.data.extent import Extent, extent_of
-from fastnet.data.labels import as_labels
+from fastnet.data.labels import as_labels, lengths_differ
 from fastnet.errors import ConfigError, DataError
 from fastnet.scalars import plain
 
@@ -189,9 +189,11 @@ def as_dataset(
     in_floats = None if features.dtype == np.uint8 else features.dtype
     test_features = None if x_test is None else as_features(x_test, "x_test", in_floats)
     labels, test_labels, classes, names = as_labels(y, y_test, class_names)
-    _check_lengths(features, labels, "x", "y")
+    if len(features) != len(labels):
+        raise lengths_differ(len(features), len(labels), "x", "y")
     if test_features is not None and test_labels is not None:
-        _check_lengths(test_features, test_labels, "x_test", "y_test")
+        if len(test_features) != len(test_labels):
+            raise lengths_differ(len(test_features), len(test_labels), "x_test", "y_test")
         _check_same_form(features, test_features)
     return Dataset(
         x=_frozen(features),
@@ -308,13 +310,6 @@ def _validation_counts(counts: NDArray[np.int64], n_validation: int) -> NDArray[
     ranking = np.lexsort((-remainder, np.where(absent, 0, np.where(empties_training, 2, 1)), remainder == 0))
     quota[ranking[: n_validation - int(quota.sum())]] += 1
     return quota
-
-
-def _check_lengths(x: NDArray[Any], y: NDArray[np.int64], x_name: str, y_name: str) -> None:
-    if len(x) != len(y):
-        raise DataError(
-            f"{x_name} holds {len(x)} samples but {y_name} holds {len(y)} labels: there must be one label per sample"
-        )
 
 
 def _check_same_form(x: NDArray[Any], x_test: NDArray[Any]) -> None:

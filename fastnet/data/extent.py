@@ -144,6 +144,6 @@ def _far_outside(x: NDArray[Any], extent: Extent) -> str | None:
     first = int(off[0])
     others = " and others" if len(off) > 1 else ""
     return (
-        f"has values of feature {first}{others} far outside of the training samples', which are {size_of(low[first])} "
+        f"has values of feature {first}{others} far outside the range of the training samples, {size_of(low[first])} "
         f"to {size_of(high[first])}; give it in the units of the training samples, or expect little of the predictions"
     )

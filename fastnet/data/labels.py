@@ -103,9 +103,7 @@ def positions_of(
     """
     values = label_values(labels, name, n)
     if n is not None and len(values) != n:
-        raise DataError(
-            f"x holds {n} samples but {name} holds {len(values)} labels: there must be one label per sample"
-        )
+        raise lengths_differ(n, len(values), "x", name)
     distinct, inverse = np.unique(values, return_inverse=True)
     given = distinct.tolist()
     ways: list[tuple[Callable[[Any], Any], Mapping[Any, int]]] = [(_number_of, _by_number(classes))]
@@ -204,6 +202,13 @@ def classes_from(names: Sequence[str]) -> NDArray[Any]:
     if all(str(value) == name and abs(value or 0) <= _LARGEST for value, name in zip(values, names, strict=True)):
         return np.array(values, dtype=np.int64)
     return np.asarray(names, dtype=np.str_)
+
+
+def lengths_differ(n_samples: int, n_labels: int, x_name: str, y_name: str) -> DataError:
+    """Return the error for a number of labels that is not that of the samples."""
+    return DataError(
+        f"{x_name} holds {n_samples} samples but {y_name} holds {n_labels} labels: there must be one label per sample"
+    )
 
 
 def some(names: Sequence[str]) -> str:

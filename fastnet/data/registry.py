@@ -16,6 +16,7 @@ import numpy as np
 from fastnet.data.coerce import as_array
 from fastnet.data.dataset import Dataset, as_dataset, split
 from fastnet.data.download import Progress, fetch
+from fastnet.data.readers.failure import unreadable
 from fastnet.data.readers.idx import IDX_NAMES, find_idx_files, read_idx_folder
 from fastnet.data.readers.npz import read_npz, read_samples
 from fastnet.data.samples import Samples, samples_of
@@ -305,7 +306,7 @@ def _own_folders(folder: Path, name: str) -> list[Path]:
     try:
         below = sorted(path for path in folder.iterdir() if path.is_dir())
     except OSError as error:
-        raise DataError(f"{folder}: cannot be read ({error.strerror or error})") from None
+        raise unreadable(folder, error) from None
     usual = IMAGE_SETS[name].folders
     others = [path for path in below if "".join(filter(str.isalpha, path.name.lower())) in usual]
     return [place for path in (folder / name, *others) for place in (path, path / "raw")]

@@ -16,9 +16,7 @@ def check_settings() -> None:
     """Raise `FastnetError` if Numba's settings make it impossible to run compiled kernels."""
     config = _read()
     if config.DISABLE_JIT:
-        raise FastnetError(
-            "NUMBA_DISABLE_JIT=1 switches the compiler off, without which there are no kernels; unset it"
-        )
+        raise FastnetError("NUMBA_DISABLE_JIT=1 switches off the compiler, which the kernels need; unset it")
     features = [name.strip() for name in (config.CPU_FEATURES or "").split(",")]
     wrong = [name for name in features if name and name[0] not in "+-"]
     if wrong:

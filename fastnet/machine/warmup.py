@@ -82,7 +82,7 @@ def compile_ahead(dataset: Dataset, config: TrainConfig, *, jobs: int | None = N
     threads = min(count_threads(jobs), n_threads_limit())
     before = cache.look()
     if before.unkept:
-        raise FastnetError(f"nothing that is compiled would be kept: {before.unkept}")
+        raise FastnetError(f"compiled code would not be kept: {before.unkept}")
     parts = split(dataset.y, seed=config.seed)
     data = prepare(dataset, parts)
     clock = time.perf_counter()

@@ -69,14 +69,14 @@ def read_idx(path: str | os.PathLike[str], *, dimensions: int | None = None) -> 
             expected = math.prod(shape) * dtype.itemsize
             content = _read_at_most(file, expected + 1)
     except BROKEN_FILE_ERRORS:
-        raise DataError(f"{path}: the gzip file is truncated or damaged; get it again") from None
+        raise DataError(f"{path}: the gzip file is truncated or damaged; get a new copy") from None
     except OSError as error:
         raise unreadable(path, error) from None
     if len(content) != expected:
         problem = "is truncated: it ends after" if len(content) < expected else "holds more than"
         amount = len(content) if len(content) < expected else expected
         sizes = " x ".join(str(size) for size in shape)
-        raise DataError(f"{path}: {problem} {amount} bytes, where its header states {sizes} values; get it again")
+        raise DataError(f"{path}: {problem} {amount} bytes, where its header states {sizes} values; get a new copy")
     values: NDArray[Any] = np.frombuffer(content, dtype=dtype).reshape(shape)
     return values if dtype.isnative else values.astype(dtype.newbyteorder("="))
 
@@ -160,7 +160,7 @@ def _idx_header(file: BufferedIOBase, path: Path, dimensions: int | None) -> tup
         raise DataError(f"{path}: an IDX file of {magic[3]} dimensions, where at most {MOST_DIMENSIONS} can be read")
     sizes = file.read(4 * magic[3])
     if len(sizes) < 4 * magic[3]:
-        raise DataError(f"{path}: is truncated: it ends within its header; get it again")
+        raise DataError(f"{path}: is truncated: it ends within its header; get a new copy")
     shape = struct.unpack(f">{magic[3]}I", sizes)
     if 0 in shape:
         raise DataError(f"{path}: its header states {' x '.join(map(str, shape))} values: it holds no sample")
