@@ -129,7 +129,7 @@ def network_text(plan: Plan) -> str:
     train, data = plan.config.train, plan.dataset
     if {"hidden", "width", "depth"} & set(plan.config.space):
         return f"{data.n_features}-(searched)-{data.n_classes}"
-    network = train.network(data.n_features, data.n_classes)
+    network = train.network(data.n_features, data.n_outputs)
     return f"{'-'.join(map(str, network.sizes))}, {network.n_parameters:,} parameters"
 
 

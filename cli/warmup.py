@@ -40,7 +40,7 @@ def command(data: str, data_dir: Path | None, jobs: int | None, output_format: s
 
     config = train_config_from(settings)
     dataset = load_dataset(data, data_dir, None)
-    network = config.network(dataset.n_features, dataset.n_classes)
+    network = config.network(dataset.n_features, dataset.n_outputs)
     note(f"{dataset.name}: {'-'.join(map(str, network.sizes))}, {config.activation}, {config.optimizer}")
     warmth = compile_ahead(dataset, config, jobs=jobs)
     if output_format == "json":

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import math
 import pickle
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from fastnet.data import Dataset, as_dataset, split, take_first
+from fastnet.data.fields import Field
 from fastnet.errors import ConfigError, DataError
 
 LABELS = np.array([0, 1, 0, 1])
@@ -352,3 +354,15 @@ def test_without_test_hides_the_test_set():
     data = as_dataset([[1.0], [2.0]], [0, 1], x_test=[[3.0]], y_test=[1])
     hidden = data.without_test()
     assert hidden.x_test is None and hidden.y_test is None and hidden.x is data.x
+
+
+def test_take_first_and_the_fingerprint_carry_what_belongs_to_each_sample():
+    plain = as_dataset([[0.0], [1.0], [2.0]], [0, 1, 0])
+    weighted = replace(plain, weights=np.float32([1, 2, 3]), groups=np.array([5, 5, 6]), times=np.arange(3.0))
+    first = take_first(weighted, 2)
+    assert first.weights.tolist() == [1, 2]
+    assert first.groups.tolist() == [5, 5]
+    assert first.times.tolist() == [0, 1]
+    assert weighted.fingerprint() != plain.fingerprint()
+    named = replace(plain, fields=(Field("a", "number", "a"),))
+    assert len({plain.fingerprint(), named.fingerprint(), replace(named, numbers="standard").fingerprint()}) == 3

@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from fastnet.config.training import MAX_SEED
 from fastnet.data.coerce import as_features
 from fastnet.data.extent import Extent, extent_of
+from fastnet.data.fields import Field
 from fastnet.data.labels import as_labels, lengths_differ
 from fastnet.errors import ConfigError, DataError
 from fastnet.scalars import plain
@@ -21,33 +22,54 @@ from fastnet.scalars import plain
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Dataset:
-    """Samples and their classes, checked once: holders of a Dataset need not check again.
+    """Samples and their targets, checked once: holders of a Dataset need not check again.
 
     Created by `as_dataset` or `fastnet.load`, never directly. The arrays are read-only.
 
     Attributes
     ----------
-    x : ndarray, shape (N, F), uint8, float32 or float64, C-contiguous, finite
-        Features of the training samples; uint8 means images in 0..255.
-    y : ndarray, shape (N,), int64 in [0, n_classes)
-        Classes of the training samples, as positions in `classes`.
+    x : ndarray, shape (N, F), uint8, float32 or float64, C-contiguous
+        Features of the training samples, finite; uint8 means images in 0..255. With `fields`, float32 as they describe
+        it, NaN where a value is missing.
+    y : ndarray
+        Targets of the training samples: classes, (N,) int64 positions in `classes`; numbers, (N, K) float64, finite;
+        or, for ``"multilabel"``, (N, K) float64 of 0 and 1.
     classes : ndarray, shape (n_classes,), int64, float64, bool or str
-        Values of the classes: each distinct label as it was given.
+        Values of the classes: each distinct label as it was given. Empty for numbers.
     class_names : tuple of str
-        Names of the classes, in the same order.
+        Names of the classes, in the same order. For numbers and labels, the names of the K targets.
     name : str
         Name of the data set.
     x_test, y_test : ndarray or None
         The test set in the same form; None without one.
+    task : {"classification", "regression", "multilabel"}
+        What `y` holds.
+    fields : tuple of Field, length F, or None
+        What each column of `x` holds; None where all are numbers of one kind, such as pixels.
+    weights, weights_test : ndarray, shape (N,), float32, or None
+        Weight of each sample in losses and scores; None where all count once.
+    groups : ndarray, shape (N,), int64, or None
+        Samples of one group are never divided between training and validation.
+    times : ndarray, shape (N,), float64, or None
+        Order of the samples in time: later ones validate.
+    numbers : {"auto", "piecewise", "robust", "standard", "quantile"}
+        How the first layer reads numbers; ``auto`` is ``piecewise`` with `fields` and ``standard`` without.
     """
 
     x: NDArray[Any]
-    y: NDArray[np.int64]
+    y: NDArray[Any]
     classes: NDArray[Any]
     class_names: tuple[str, ...]
     name: str
     x_test: NDArray[Any] | None
-    y_test: NDArray[np.int64] | None
+    y_test: NDArray[Any] | None
+    task: str = "classification"
+    fields: tuple[Field, ...] | None = None
+    weights: NDArray[np.float32] | None = None
+    weights_test: NDArray[np.float32] | None = None
+    groups: NDArray[np.int64] | None = None
+    times: NDArray[np.float64] | None = None
+    numbers: str = "auto"
     _fingerprint: str = field(default="", init=False)
     _extent: Extent | None = field(default=None, init=False)
 
@@ -63,7 +85,12 @@ class Dataset:
 
     @property
     def n_classes(self) -> int:
-        """Number of classes."""
+        """Number of classes; 0 for numbers and labels."""
+        return len(self.classes)
+
+    @property
+    def n_outputs(self) -> int:
+        """Number of classes, or of targets."""
         return len(self.class_names)
 
     @property
@@ -78,7 +105,7 @@ class Dataset:
         return None if self.y_test is None else self.classes[self.y_test]
 
     def fingerprint(self) -> str:
-        """Return the SHA-256 of the four arrays, their types and shapes: 64 hexadecimal digits, computed once.
+        """Return the SHA-256 of the arrays, their types and shapes: 64 hexadecimal digits, computed once.
 
         Names do not count.
 
@@ -91,12 +118,15 @@ class Dataset:
         """
         if not self._fingerprint:
             digest = hashlib.sha256()
-            for array in (self.x, self.y, self.x_test, self.y_test):
+            more = (self.weights, self.weights_test, self.groups, self.times)
+            for array in (self.x, self.y, self.x_test, self.y_test, *(a for a in more if a is not None)):
                 if array is None:
                     digest.update(b"none;")
                 else:
                     digest.update(f"{array.dtype.name}{array.shape};".encode())
                     digest.update(array.data.cast("B"))
+            if self.fields is not None:
+                digest.update(repr((self.fields, self.numbers)).encode())
             object.__setattr__(self, "_fingerprint", digest.hexdigest())
         return self._fingerprint
 
@@ -109,14 +139,12 @@ class Dataset:
 
     def without_test(self) -> Dataset:
         """Return the same training samples without the test set, for code that must not see it."""
-        return replace(self, x_test=None, y_test=None)
+        return replace(self, x_test=None, y_test=None, weights_test=None)
 
     def __repr__(self) -> str:
         test = "no test set" if self.x_test is None else f"{len(self.x_test)} test samples"
-        return (
-            f"Dataset({self.name!r}: {self.n_samples} samples, {self.n_features} features, "
-            f"{self.n_classes} classes, {test})"
-        )
+        answer = f"{self.n_outputs} classes" if self.task == "classification" else f"{self.n_outputs} targets"
+        return f"Dataset({self.name!r}: {self.n_samples} samples, {self.n_features} features, {answer}, {test})"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -238,7 +266,8 @@ def take_first(dataset: Dataset, n: int) -> Dataset:
         )
     if n == dataset.n_samples:
         return dataset
-    return replace(dataset, x=dataset.x[:n], y=dataset.y[:n])
+    kept = {name: array[:n] for name in ("weights", "groups", "times") if (array := getattr(dataset, name)) is not None}
+    return replace(dataset, x=dataset.x[:n], y=dataset.y[:n], **kept)
 
 
 def split(y: ArrayLike, *, fraction: float = 0.2, seed: int = 0) -> Split:

@@ -223,7 +223,7 @@ def trained_model(
     weights, biases = layout.unpack_parameters(table, parameters)
     dataset = data.dataset
     return Model(
-        spec=config.network(dataset.n_features, dataset.n_classes),
+        spec=config.network(dataset.n_features, dataset.n_outputs),
         weights=tuple(weights),
         biases=tuple(biases),
         scaler=data.scaler,

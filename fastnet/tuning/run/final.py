@@ -59,7 +59,7 @@ def decide(
     found = [repeats[places[0]].candidate for places in ended.values()]
     runs = [[results[place] for place in places] for places in ended.values()]
     sizes = [
-        configured(config.train, trial.params).network(dataset.n_features, dataset.n_classes).n_parameters
+        configured(config.train, trial.params).network(dataset.n_features, dataset.n_outputs).n_parameters
         for trial in found
     ]
     seeds = {str(trial): [repeats[place].seed for place in places] for trial, places in ended.items()}
@@ -83,7 +83,7 @@ def train_winner(
     from fastnet.network.assembly import worth_compiling
     from fastnet.training.single import train_network
 
-    spec = config.network(dataset.n_features, dataset.n_classes)
+    spec = config.network(dataset.n_features, dataset.n_outputs)
     jobs = threads if worth_compiling(config, spec.n_parameters, len(parts.train)) else 1
     try:
         return train_network(dataset.without_test(), config, parts, jobs=jobs, should_stop=should_stop)
