@@ -1,0 +1,163 @@
+"""Which columns a trained model relies on, and how its predictions change with them, as values ready for JSON."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastnet.data.fields import Field
+
+Floats = NDArray[np.floating[Any]]
+Document = dict[str, Any]
+
+SHUFFLES = 5
+"""Times that each column is shuffled."""
+
+MOST_ROWS = 2000
+"""Most samples that importance is measured on."""
+
+FEW_ROWS = 500
+"""Most samples that partial dependence is a mean over."""
+
+GRID = 20
+"""Values of a number at which partial dependence is measured, at evenly spaced quantiles; most levels of a category."""
+
+MOST_COLUMNS = 6
+"""Columns whose partial dependence is measured, the most important first."""
+
+INTERVAL = 1.96
+"""Standard errors on each side of a mean in a 95 % interval."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Probe:
+    """A model and the samples that it is asked about.
+
+    Attributes
+    ----------
+    x : (N, F) ndarray
+        Samples as the model reads them.
+    fields : sequence of Field
+        What the F columns of `x` hold.
+    predict : callable
+        Returns (N, O) probabilities or predicted numbers of samples.
+    losses : callable
+        Returns the loss of each sample, (N,), from its predictions and its row numbers in `x`.
+    """
+
+    x: Floats
+    fields: Sequence[Field]
+    predict: Callable[[Floats], Floats]
+    losses: Callable[[Floats, NDArray[np.int64]], Floats]
+
+
+def column_places(fields: Sequence[Field]) -> dict[str, list[int]]:
+    """Return the places of each table column among the fields: several for a date, which has parts.
+
+    Examples
+    --------
+    >>> column_places([Field("day.month", "number", "day"), Field("size", "number", "size")])
+    {'day': [0], 'size': [1]}
+    """
+    places: dict[str, list[int]] = {}
+    for place, field in enumerate(fields):
+        places.setdefault(field.column, []).append(place)
+    return places
+
+
+def importance_of_columns(probe: Probe, *, seed: int = 0) -> list[Document]:
+    """Measure how much the mean loss rises when a column's values are shuffled among the samples.
+
+    Parts of a date are shuffled together. The interval is that of the mean over samples; an interval that includes 0
+    means that these samples do not show whether the column matters.
+
+    Returns
+    -------
+    list of dict
+        ``column``, ``rise``, ``low`` and ``high``, the largest rise first.
+
+    Notes
+    -----
+    Permutation importance (Breiman, *Random forests*, Machine Learning 45, 2001; Fisher, Rudin and Dominici, *All
+    models are wrong, but many are useful*, JMLR 20, 2019). Columns that hold the same information share their
+    importance: the model can read either, so shuffling one of them changes little.
+    """
+    rows = _some(len(probe.x), MOST_ROWS)
+    x, rng = probe.x[rows], np.random.default_rng(seed)
+    before = probe.losses(probe.predict(x), rows)
+    found = []
+    for column, places in column_places(probe.fields).items():
+        rise = np.zeros(len(rows))
+        for _ in range(SHUFFLES):
+            shuffled = x.copy()
+            shuffled[:, places] = x[rng.permutation(len(rows))][:, places]
+            rise += (probe.losses(probe.predict(shuffled), rows) - before) / SHUFFLES
+        mean, error = float(rise.mean()), float(rise.std(ddof=1)) / math.sqrt(len(rows)) if len(rows) > 1 else 0.0
+        ends = {"low": _short(mean - INTERVAL * error), "high": _short(mean + INTERVAL * error)}
+        found.append({"column": column, "rise": _short(mean), **ends})
+    return sorted(found, key=lambda row: -(row["rise"] or 0.0))
+
+
+def partial_dependence(probe: Probe, columns: Sequence[str], outputs: Mapping[str, int]) -> list[Document]:
+    """Measure the mean prediction when a column has one value in all samples (Friedman 2001, section 8.2).
+
+    Parameters
+    ----------
+    probe : Probe
+    columns : sequence of str
+        Table columns; of those with several fields, the first that is measured is the one named like the column.
+    outputs : mapping of str to int
+        Outputs to show: their names and places.
+
+    Returns
+    -------
+    list of dict
+        ``column``, ``kind`` of its field, ``values`` (numbers in the column's own unit, or names of levels), ``share``
+        of samples of each level (None for numbers), and ``curves``, a list of means for each output.
+    """
+    x = probe.x[_some(len(probe.x), FEW_ROWS)]
+    places = {field.column: place for place, field in reversed(list(enumerate(probe.fields)))}
+    places |= {field.column: place for place, field in enumerate(probe.fields) if field.name == field.column}
+    found = []
+    for column in columns:
+        place = places[column]
+        field = probe.fields[place]
+        known = probe.x[:, place][np.isfinite(probe.x[:, place])]
+        values, names, share = _values(field, known)
+        if len(values) < 2:
+            continue
+        means = []
+        for value in values:
+            changed = x.copy()
+            changed[:, place] = value
+            means.append(probe.predict(changed).mean(axis=0, dtype=np.float64))
+        curves = {name: [_short(mean[output]) for mean in means] for name, output in outputs.items()}
+        found.append({"column": column, "kind": field.kind, "values": names, "share": share, "curves": curves})
+    return found
+
+
+def _values(field: Field, known: Floats) -> tuple[Floats, list[Any], list[float] | None]:
+    """Return the values at which a field is measured, as the model reads them and as they are shown."""
+    if field.kind == "number":
+        quantiles = np.quantile(known, np.linspace(0.01, 0.99, GRID), method="nearest") if len(known) else known
+        values = np.unique(quantiles)
+        return values, [_short(value + field.offset) for value in values.astype(np.float64)], None
+    counts = np.bincount(known[known >= 0].astype(np.int64), minlength=len(field.levels))
+    levels = np.sort(np.argsort(-counts, kind="stable")[:GRID])
+    levels = levels[counts[levels] > 0]
+    total = max(int(counts.sum()), 1)
+    shares = [float(f"{count / total:.4g}") for count in counts[levels].tolist()]
+    return levels.astype(known.dtype), [field.levels[level] for level in levels], shares
+
+
+def _some(n: int, most: int) -> NDArray[np.int64]:
+    return np.unique(np.linspace(0, n - 1, min(n, most)).astype(np.int64))
+
+
+def _short(value: Any) -> float | None:
+    return float(f"{float(value):.5g}") if math.isfinite(value) else None
