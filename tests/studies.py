@@ -11,6 +11,9 @@ import numpy as np
 
 from fastnet.config.searching import SearchConfig, as_settings
 from fastnet.config.training import TrainConfig
+from fastnet.data.fields import Field
+from fastnet.model.inspection import inspect_classes, inspect_numbers
+from fastnet.model.reliance import Probe, importance_of_columns, partial_dependence
 from fastnet.report.page.columns import Columns
 from fastnet.tuning import Space, Study, TrialResult
 from fastnet.tuning.rules.advice import recommend
@@ -115,6 +118,32 @@ def add_ensemble(folder: Path) -> None:
     with Study.open(folder, settings) as study:
         study.note_test_use({"of": "the ensemble"})
         study.set_ensemble(document)
+
+
+def inspection(task: str, name: str = "yes") -> dict[str, Any]:
+    """Return what is measured about a model of a table: two classes, the second by the given name, or a number."""
+    rng = np.random.default_rng(0)
+    size, colour = rng.normal(10.0, 3.0, 300), rng.integers(0, 3, 300)
+    fields = (Field("size", "number", "size"), Field(name, "category", name, ("red", "green", name)))
+    x, z = np.column_stack([size, colour]), 0.4 * (size - 10.0) + (colour == 1)
+    truth = z + rng.logistic(size=300)
+
+    def chances(rows: np.ndarray) -> np.ndarray:
+        share = 1.0 / (1.0 + np.exp(-0.4 * (rows[:, 0] - 10.0) - (rows[:, 1] == 1)))
+        return np.column_stack([1.0 - share, share])
+
+    y = (truth > 0).astype(np.int64)
+    of_rows = lambda outputs, rows: -np.log(outputs[np.arange(len(rows)), y[rows]])  # noqa: E731
+    probe = Probe(x, fields, chances, of_rows)
+    classes = inspect_classes(chances(x), y, ["no", name]) if task == "classification" else None
+    return {
+        "model": "model.safetensors", "part": "validation", "samples": 300, "classes": classes,
+        "targets": [] if classes else [inspect_numbers(z, truth, name)],
+        "importance": importance_of_columns(probe), "importance_samples": 300,
+        "dependence": partial_dependence(probe, ["size", name], {name: 1}),
+        "columns": [{"column": name, "kind": "category", "use": "one input for each of 3 values"}],
+        "worst": {"heads": ["sample", "true", name], "rows": [[17, name, 3.5], [4, "no", None]]},
+    }  # fmt: skip
 
 
 def make_columns(u: np.ndarray, value: np.ndarray, names: tuple[str, ...]) -> tuple[Columns, Space]:

@@ -8,7 +8,15 @@ import numpy as np
 import pytest
 from sklearn import metrics
 
-from fastnet.model.inspection import MOST_CLASSES, MOST_MARKS, MOST_POINTS, inspect_classes, inspect_numbers, worst_rows
+from fastnet.model.inspection import (
+    MOST_CLASSES,
+    MOST_MARKS,
+    MOST_POINTS,
+    Sweep,
+    inspect_classes,
+    inspect_numbers,
+    worst_rows,
+)
 
 RNG = np.random.default_rng
 
@@ -42,14 +50,25 @@ def test_the_figures_of_each_class_are_those_of_scikit_learn(n_classes):
 def test_curves_are_thinned_and_keep_their_ends():
     probabilities, y = answers(5000, 2)
     [curve] = inspect_classes(probabilities, y, ["no", "yes"])["curves"]
-    roc, recall = curve["roc"], curve["precision_recall"]
-    assert len(roc["x"]) <= MOST_POINTS
-    assert (roc["x"][0], roc["y"][0], roc["x"][-1], roc["y"][-1]) == (0.0, 0.0, 1.0, 1.0)
-    assert recall["x"][0] == 1.0
-    assert (recall["x"][-1], recall["y"][-1]) == (0.0, 1.0)
-    assert len(recall["x"]) == len(recall["threshold"]) + 1 <= MOST_POINTS + 1
-    area = np.trapezoid(roc["y"], roc["x"]) if hasattr(np, "trapezoid") else np.trapz(roc["y"], roc["x"])  # NumPy 1
+    x, recall, precision = (np.array(curve[name]) for name in ("false_positive_rate", "recall", "precision"))
+    assert len(x) == len(recall) == len(precision) == len(curve["threshold"]) <= MOST_POINTS
+    assert (x[0], recall[0], precision[0], curve["threshold"][0]) == (0.0, 0.0, 1.0, None)
+    assert (x[-1], recall[-1], precision[-1]) == (1.0, 1.0, pytest.approx(y.mean(), rel=1e-4))
+    area = np.sum(np.diff(x) * (recall[1:] + recall[:-1])) / 2
     assert area == pytest.approx(metrics.roc_auc_score(y, probabilities[:, 1]), abs=0.01)
+
+
+def test_every_point_of_a_sweep_is_one_of_scikit_learn():
+    scores, of_class = np.round(RNG(3).random(300), 2), RNG(4).random(300) < 0.3  # with ties
+    sweep = Sweep.of(scores, of_class)
+    false_rate, true_rate, thresholds = metrics.roc_curve(of_class, scores, drop_intermediate=False)
+    assert np.array_equal(sweep.rates()[0], false_rate)
+    assert np.array_equal(sweep.rates()[1], true_rate)
+    assert np.array_equal(sweep.thresholds, thresholds[1:])
+    precision, _, _ = metrics.precision_recall_curve(of_class, scores)
+    assert np.allclose(np.append(1.0, sweep.precisions())[1:][::-1], precision[:-1])
+    assert sweep.auc() == pytest.approx(metrics.roc_auc_score(of_class, scores))
+    assert sweep.average_precision() == pytest.approx(metrics.average_precision_score(of_class, scores))
 
 
 @pytest.mark.parametrize("n_classes", [2, 5])

@@ -20,7 +20,7 @@ from studies import ABOUT, make_study, make_trial
 
 from fastnet.report.page import LiveView, write_report
 from fastnet.report.page.write import asset
-from fastnet.tuning import Progress, TrialResult
+from fastnet.tuning import Progress, Study, TrialResult
 
 playwright = pytest.importorskip("playwright.sync_api", reason="the Python package playwright is not installed")
 
@@ -384,3 +384,23 @@ def test_the_live_view_reports_a_search_that_is_gone(tmp_path: Path, browser: An
     view.close()
     page.wait_for_function("document.title === 'The search no longer answers'")
     context.close()
+
+
+@pytest.mark.parametrize("task", ["classification", "regression"])
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark")])
+def test_the_section_on_the_model_is_drawn_and_fits(
+    show: Any, tmp_path: Path, task: str, width: int, scheme: str
+) -> None:
+    folder = make_study(tmp_path / "s", 20, SPACE)
+    with Study.read(folder) as study:
+        settings = study.settings
+    with Study.open(folder, settings) as study:
+        study.set_inspection(studies.inspection(task, EVIL))
+    page = show(write_report(folder), width, scheme=scheme)
+    charts = page.locator("#model [data-chart]")
+    assert charts.count() == (6 if task == "classification" else 5)
+    for chart in charts.all():
+        chart.scroll_into_view_if_needed()
+        chart.locator("svg").first.wait_for()
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert page.locator("#model .none").count() == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 
@@ -35,3 +36,17 @@ class Field:
     column: str
     levels: tuple[str, ...] = ()
     offset: float = 0.0
+
+    def shown(self, value: float) -> float | str | None:
+        """Return a value of `Dataset.x` as the table has it: a number to five digits, or a level; None if missing.
+
+        Examples
+        --------
+        >>> Field("colour", "category", "colour", ("red", "green")).shown(1.0)
+        'green'
+        """
+        if math.isnan(value):
+            return None
+        if self.kind == "number":
+            return float(f"{value + self.offset:.5g}")
+        return self.levels[int(value)] if value >= 0 else "unseen"

@@ -27,7 +27,7 @@ def best_table(best: Sequence[TrialResult], names: Sequence[str], *, stages: boo
     for place, trial in enumerate(best[:MOST_ROWS], start=1):
         values: list[Any] = [place, trial.id, *([trial.stage] if stages else []), trial.value, trial.best_value]
         values += [trial.best_epoch, trial.epochs, trial.status, *(trial.params.get(name) for name in names)]
-        rows.append([*map(_cell, values), (f"{trial.seconds:.3f}", repr(trial.seconds))])
+        rows.append([*map(cell, values), (f"{trial.seconds:.3f}", repr(trial.seconds))])
     texts = [_head(name) for name in names if any(isinstance(trial.params.get(name), str) for trial in best)]
     return {"heads": [*heads, "seconds"], "rows": rows, "texts": ["status", *texts]}
 
@@ -41,8 +41,8 @@ def candidate_table(final: Mapping[str, Any]) -> dict[str, Any]:
     for score in final["candidates"]:
         each = ", ".join("diverged" if value is None else value_text(value) for value in score["values"])
         seeds = ", ".join(map(str, final.get("seeds", {}).get(str(score["trial"]), ())))
-        row = [_cell(score["trial"]), _cell(score["search_value"]), _mean(score), _deviation(score), _interval(score)]
-        row += [(each, each), *(_cell(score["params"].get(name)) for name in names), (seeds, seeds)]
+        row = [cell(score["trial"]), cell(score["search_value"]), _mean(score), _deviation(score), _interval(score)]
+        row += [(each, each), *(cell(score["params"].get(name)) for name in names), (seeds, seeds)]
         rows.append(row)
     return {"heads": heads, "rows": rows, "texts": ["each seed", "seeds"]}
 
@@ -51,7 +51,7 @@ def ensemble_table(document: Mapping[str, Any]) -> dict[str, Any]:
     """Return the table of the ensembles of the best trials, see `fastnet.tuning.run.ensemble.put_together`."""
     measured = ("networks", SCORE.name, "loss")
     rows = [
-        [("the best alone" if name == "best" else name, name), *(_cell(score[key]) for key in measured)]
+        [("the best alone" if name == "best" else name, name), *(cell(score[key]) for key in measured)]
         for name, score in document["validation"].items()
     ]
     return {"heads": ["on validation", *measured], "rows": rows, "texts": ["on validation"]}
@@ -72,7 +72,8 @@ def _interval(score: Mapping[str, Any]) -> Cell:
     return MISSING if score["low"] is None else (f"{score['low']:.3f} to {score['high']:.3f}", repr(score["low"]))
 
 
-def _cell(value: Any) -> Cell:
+def cell(value: Any) -> Cell:
+    """Write a value as a cell."""
     if value is None or value != value:
         return MISSING
     return (f"{value:.6g}", repr(value)) if isinstance(value, float) else (text_of(value), str(value))

@@ -24,6 +24,7 @@ from fastnet.report import words
 from fastnet.report.page import charts, facts, tables
 from fastnet.report.page.columns import DIVERGED, Columns
 from fastnet.report.page.importance import LEAST_TRIALS
+from fastnet.report.page.model import data_of_model, section_of
 from fastnet.report.page.ranges import range_cards, spans
 from fastnet.tuning.store.folder import REPORT_FILE, is_being_written
 from fastnet.tuning.store.study import Study
@@ -100,7 +101,7 @@ def context_of(
 ) -> dict[str, Any]:
     """Return the words and tables of the template."""
     settings, stages, runs, final = study.settings, study.stages(), study.runs(), study.final()
-    ensemble = study.ensemble()
+    ensemble, inspection = study.ensemble(), study.inspection()
     advice = next((s["report"]["recommendation"] for s in stages if "recommendation" in (s["report"] or {})), None)
     whole = spans([stage["space"] for stage in stages] or [settings.get("space", {})])
     drawn_stages = stages or [{"number": 1, "space": settings.get("space", {}), "report": None}]
@@ -130,6 +131,7 @@ def context_of(
         "ensemble": None if ensemble is None else tables.ensemble_table(ensemble),
         "ensemble_words": "" if ensemble is None else facts.ensemble_words(ensemble),
         "kept": "" if final is None else facts.kept_words(final),
+        "model": None if inspection is None else section_of(inspection),
         "time": facts.time_words(columns),
         "runs": runs,
         "params": [axis["label"] for axis in charts.axes(whole)],
@@ -142,8 +144,9 @@ def data_of(study: Study, columns: Columns, shown: tuple[TrialResult, ...]) -> d
     whole = spans(spaces)
     first = spans(spaces[:1])
     some = columns.take(charts.drawn(columns, columns.order()))
-    final = study.final()
+    final, inspection = study.final(), study.inspection()
     return {
+        "model": None if inspection is None else data_of_model(inspection),
         "metric": columns.metric,
         "trials": len(columns),
         "points": charts.points(some, shown),

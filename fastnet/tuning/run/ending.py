@@ -12,6 +12,7 @@ from fastnet.tuning.run.session import Session
 
 if TYPE_CHECKING:
     from fastnet.data.dataset import Dataset, Split
+    from fastnet.model.predictor import Predictor
 
 
 class Ending:
@@ -81,7 +82,9 @@ class Ending:
                 return
             if trained is None or trained.interrupted:
                 short, made["epochs"] = True, trained.epochs_done if trained else 0
-            kept = keep(self._study, self._dataset, winner, trained) if trained else None
+            if trained:
+                kept = keep(self._study, self._dataset, winner, trained)
+                self._inspect(trained.model, self._parts, kept["model"])
         if short:
             document["shortened"] = made
         self._study.set_final({**document, **same, "kept": kept})
@@ -107,10 +110,17 @@ class Ending:
             return
         members = [found[place] for place in ended]
         networks = [models[place] for place in ended]
-        document = put_together(self._study, self._dataset, self._splits, networks, members, config)
+        ensemble, document = put_together(self._study, self._dataset, self._splits, networks, members, config)
         complete = top == config.ensemble_top and len(ended) == len(found)
         short = {} if complete else {"shortened": len(ended)}
         self._study.set_ensemble({**document, **same, **short})
+        self._inspect(ensemble, self._splits[0], document["model"])
+
+    def _inspect(self, model: Predictor, parts: Split, name: str) -> None:
+        """Measure what the report shows about the model."""
+        from fastnet.tuning.run.inspecting import inspected
+
+        self._study.set_inspection(inspected(model, self._dataset, parts, name))
 
 
 def _adds(plan: EndPlan, before: Mapping[str, Any]) -> bool:

@@ -17,6 +17,7 @@ from fastnet.tuning.trial import TrialResult, known
 if TYPE_CHECKING:
     from fastnet.data.dataset import Dataset, Split
     from fastnet.model.classifier import Model
+    from fastnet.model.ensemble import Ensemble
 
 
 def best_finished(study: Study, n: int) -> tuple[TrialResult, ...]:
@@ -31,7 +32,7 @@ def put_together(
     networks: Sequence[Sequence[Model]],
     trials: Sequence[TrialResult],
     config: SearchConfig,
-) -> dict[str, Any]:
+) -> tuple[Ensemble, dict[str, Any]]:
     """Combine networks into the ensemble, evaluate it on the test set, and save it in the study's folder.
 
     Parameters
@@ -51,9 +52,11 @@ def put_together(
 
     Returns
     -------
+    Ensemble
     dict
-        Ready for JSON. ``members`` has the weight of each trial, ``validation`` the scores on the validation samples of
-        the best trial alone, of the average and of the greedy selection; ``test_uses`` counts the uses of the test set.
+        About it, ready for JSON. ``members`` has the weight of each trial, ``validation`` the scores on the validation
+        samples of the best trial alone, of the average and of the greedy selection; ``test_uses`` counts the uses of
+        the test set.
 
     Notes
     -----
@@ -102,4 +105,4 @@ def put_together(
         },
     }
     note = {"of": "the ensemble of the best trials", "ensemble": config.ensemble}
-    return document | test_and_save(study, dataset, ensemble, ENSEMBLE_FILE, note)
+    return ensemble, document | test_and_save(study, dataset, ensemble, ENSEMBLE_FILE, note)

@@ -161,6 +161,51 @@ PLAN: Shape = {
     "source?": Maybe(_SOURCE),
 }
 TEST_USE: Shape = {...: is_plain}
+_CURVE = {"class": is_whole, "share": is_number, "threshold": [Maybe(is_number)]}
+_CURVE |= {key: [is_number] for key in ("false_positive_rate", "recall", "precision")}
+_OF_CLASS = dict.fromkeys(("precision", "recall", "f1", "auc", "average_precision"), Maybe(is_number))
+_BIN = {"predicted": is_number, "observed": is_number, "low": is_number, "high": is_number, "samples": is_whole}
+_CLASSES = {
+    "names": [is_text],
+    "confusion": Maybe([[is_whole]]),
+    "confusions": [{"true": is_whole, "predicted": is_whole, "count": is_whole, "share": is_number}],
+    "classes": [_OF_CLASS | {"samples": is_whole}],
+    "curves": [_CURVE],
+    "reliability": {"of": Maybe(is_whole), "bins": [_BIN], "error": is_number},
+    "": lambda found: _name_what_exists(found),
+}
+_DECILE = dict.fromkeys(("low", "high", "bias", "mae", "rmse"), is_number) | {"samples": is_whole}
+_TARGET = {
+    "name": is_text,
+    "marks": {"true": [is_number], "predicted": [is_number]},
+    "residuals": {"edges": [is_number], "counts": [is_whole]},
+    "deciles": [_DECILE],
+}
+_DEPENDENCE = {"column": is_text, "kind": is_text, "values": [is_plain], "share": Maybe([is_number])}
+_DEPENDENCE |= {"curves": {...: [Maybe(is_number)]}}
+_COLUMN = {"column": is_text, "kind": is_text, "use": is_text}
+INSPECTION: Shape = {
+    "model": is_file_name,
+    "part": is_text,
+    "samples": is_whole,
+    "classes": Maybe(_CLASSES),
+    "targets": [_TARGET],
+    "importance": [{"column": is_text, "rise": is_number, "low": is_number, "high": is_number}],
+    "importance_samples": is_whole,
+    "dependence": [_DEPENDENCE],
+    "columns": [_COLUMN],
+    "worst": {"heads": [is_text], "rows": [[is_plain]]},
+}
+
+
+def _name_what_exists(found: Mapping[str, Any]) -> bool:
+    """Whether the classes of an inspection number its names, and its matrix is square."""
+    n = len(found["names"])
+    places = [row[which] for row in found["confusions"] for which in ("true", "predicted")]
+    places += [curve["class"] for curve in found["curves"]] + [found["reliability"]["of"] or 0]
+    matrix = found["confusion"]
+    square = matrix is None or (len(matrix) == n and all(len(row) == n for row in matrix))
+    return square and len(found["classes"]) == n and all(place < n for place in places)
 
 
 def read_document(text: object, shape: Shape, name: str) -> Any:

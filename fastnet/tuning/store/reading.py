@@ -263,6 +263,12 @@ class StudyReader:
             document = self._meta("ensemble")
             return None if document is None else read_document(document, documents.ENSEMBLE, "the ensemble")
 
+    def inspection(self) -> dict[str, Any] | None:
+        """Return the document of `Study.set_inspection`, or None."""
+        with study_errors(self.path):
+            document = self._meta("inspection")
+            return None if document is None else read_document(document, documents.INSPECTION, "the inspection")
+
     def plan(self) -> dict[str, Any]:
         """Return the document of `Study.set_plan`; empty if the study has none, as in earlier versions."""
         with study_errors(self.path):

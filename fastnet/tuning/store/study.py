@@ -231,6 +231,16 @@ class Study(StudyFile):
         text = as_json({**document, "made": now()}, ordered=True)
         self._write("INSERT OR REPLACE INTO meta VALUES ('ensemble', ?)", text)
 
+    def set_inspection(self, document: Mapping[str, Any]) -> None:
+        """Store what was measured about the model of the study, replacing an earlier document.
+
+        Parameters
+        ----------
+        document : mapping
+            Ready for JSON, see `fastnet.tuning.run.inspecting`.
+        """
+        self._write("INSERT OR REPLACE INTO meta VALUES ('inspection', ?)", as_json(document, ordered=True))
+
     def set_plan(self, document: Mapping[str, Any]) -> None:
         """Store the plan of the study and the place of its data, ready for JSON, replacing an earlier plan."""
         text = as_json(document)
