@@ -26,7 +26,7 @@ from layers import EPS32, Layer, Samples, active_bytes, lists_of, unpack_bits
 
 from fastnet import reference
 from fastnet.config.training import TrainConfig
-from fastnet.kernels import affine, dropout, layout, objective, panels, rng, update
+from fastnet.kernels import affine, dropout, layout, objective, operands, panels, rng, update
 from fastnet.kernels.operands import Lists
 from fastnet.network.hyperparameters import trial_of
 
@@ -233,7 +233,7 @@ class Bench:
         labels = self.random.integers(0, n_out, batch)
         gradient = self.buffers.zeros((self.layer.tile_rows, ld))
         rows = np.arange(batch)
-        block = objective.Outputs(address(logits), 4 * ld, n_out, address(rows), batch, address(labels))
+        block = operands.Outputs(address(logits), 4 * ld, n_out, address(rows), batch, address(labels))
         work = repeated(objective.cross_entropy, block, 0.0, 0.0, np.int64(backward), address(gradient))
         work(1)
         if backward:

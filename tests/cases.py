@@ -70,6 +70,12 @@ ACTIVATIONS = ("leaky-relu", "tanh", "logistic", "gelu", "silu")
 """All that are no epilogue of the tile, as ReLU is."""
 
 
+QUANTILES, HUBER_DELTA = (0.2, 0.7), 0.6
+"""What the courses learn of every target, which takes an even number of outputs; and the border of Huber's loss."""
+
+WITHOUT_CLASSES = ("binary-cross-entropy", "squared-error", "absolute-error", "huber", "pinball", "poisson")
+
+
 class Course(NamedTuple):
     """One whole training run to be compared with the reference."""
 
@@ -86,11 +92,18 @@ class Course(NamedTuple):
     label_smoothing: float = 0.0
     activation: str = "relu"
     objective: str = "cross-entropy"
+    weighted: bool = False
 
     @property
     def name(self) -> str:
         """What tests call it."""
-        return "-".join(map(str, (*self[:3], self.activation, self.objective)))
+        weights = ("weighted",) if self.weighted else ()
+        return "-".join(map(str, (*self[:3], self.activation, self.objective, *weights)))
+
+    @property
+    def quantiles(self) -> tuple[float, ...]:
+        """Levels that are learnt of every target."""
+        return QUANTILES if self.objective == "pinball" else ()
 
 
 COURSES = (
@@ -129,11 +142,18 @@ COURSES = (
     Course("narrow waist", "momentum", 1000, "xavier", weight_decay=0.0, objective="squared-error"),
     Course("wide output", "adamw", 12, "xavier", 0.3, "test-time", activation="silu", objective="squared-error"),
     Course("wide layers", "sgd", 13, filled=0.3, schedule="cosine", objective="squared-error"),
+    *(Course("one hidden layer", "momentum", 9, objective=name, weighted=True) for name in WITHOUT_CLASSES),
+    *(Course("wide layers", "adam", 13, "xavier", 0.3, objective=name) for name in WITHOUT_CLASSES[2:]),
+    Course("wide output", "sgd", 12, filled=0.3, activation="tanh", objective="binary-cross-entropy"),
+    Course("one hidden layer", "sgd", 10, dropout=0.2, weighted=True),
+    Course("three hidden layers", "adam", 9, filled=0.3, label_smoothing=0.2, weighted=True),
+    Course("narrow waist", "nesterov", 1000, "xavier", weighted=True),
 )
 """No, one and three hidden layers with every optimizer, both dropouts and both initial values, last batches that are
 short, batches of one sample and batches larger than the data, dense and sparse samples, layers narrow and wide enough
 for lists of their active outputs; every optimizer under a schedule, each schedule with and without a warm-up; every
-activation with dropout and without; every objective with ahead-taken and with ordinary batches."""
+activation with dropout and without; every objective with ahead-taken and with ordinary batches, with sample weights and
+without."""
 
 
 def course_of(network: str, optimizer: str, batch_size: int) -> Course:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from cases import NETWORKS, OPTIMIZERS, Course, blobs
+from cases import HUBER_DELTA, NETWORKS, OPTIMIZERS, Course, blobs
 
 import fastnet
 from fastnet import reference
@@ -79,28 +79,41 @@ def course_targets(course: Course, dataset: Dataset) -> np.ndarray:
     if course.objective == "cross-entropy":
         return dataset.y
     ways = 1 + dataset.y + np.arange(len(dataset.y)) % 7
-    return np.sin(np.outer(ways, 1 + np.arange(dataset.n_classes))).astype(np.float32)
+    n_targets = dataset.n_classes // (len(course.quantiles) or 1)
+    numbers = np.sin(np.outer(ways, 1 + np.arange(n_targets))).astype(np.float32)
+    if course.objective == "binary-cross-entropy":
+        return (numbers > 0).astype(np.float32)
+    return np.floor(np.exp(1 + numbers)) if course.objective == "poisson" else numbers
+
+
+def course_weights(course: Course, dataset: Dataset) -> np.ndarray | None:
+    """Return the weight of every sample of a course, some of them 0."""
+    return (np.arange(len(dataset.y)) % 5 / 2).astype(np.float32) if course.weighted else None
 
 
 def course_samples(course: Course) -> TrainingData:
     """Return the data of a course made ready, with its targets and its objective."""
     dataset, parts = course_data(course)
-    return replace(prepared(dataset, parts), targets=course_targets(course, dataset), objective=course.objective)
+    return replace(
+        prepared(dataset, parts), targets=course_targets(course, dataset), objective=course.objective,
+        weights=course_weights(course, dataset), quantiles=course.quantiles,
+    )  # fmt: skip
 
 
 def follow(
     dataset: Dataset, parts: Split, config: TrainConfig, stream: int = 0, course: Course | None = None
 ) -> reference.training.Trajectory:
-    """Train by the reference, in float64; a `course` gives the targets and the objective."""
+    """Train by the reference, in float64; a `course` gives the targets, their weights and the objective."""
     x = fit_scaler(dataset.x, parts.train).apply(dataset.x).astype(np.float64)
     config, left_out = config.resolved(), ("hidden", "early_stopping")
     options = {name: getattr(config, name) for name in config.__dataclass_fields__ if name not in left_out}
     sizes = config.network(dataset.n_features, dataset.n_classes).sizes
-    targets, objective = dataset.y, "cross-entropy"
+    targets, weights = dataset.y, None
+    options |= {"objective": "cross-entropy", "huber_delta": HUBER_DELTA}
     if course:
-        targets, objective = course_targets(course, dataset), course.objective
-    options["objective"] = objective
-    return reference.training.train(x, targets, parts.train, parts.validation, sizes, stream=stream, **options)
+        targets, weights = course_targets(course, dataset), course_weights(course, dataset)
+        options |= {"objective": course.objective, "quantiles": course.quantiles}
+    return reference.training.train(x, targets, parts.train, parts.validation, sizes, weights, stream=stream, **options)
 
 
 class FakeEngine:

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 from buffers import address, checked
-from cases import SIZES
+from cases import HUBER_DELTA, QUANTILES, SIZES, WITHOUT_CLASSES
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from layers import EPS32, assert_near, call
@@ -19,12 +19,13 @@ from fastnet.kernels.layout import leading
 from fastnet.kernels.objective import (
     LOG_ROWS,
     OBJECTIVES,
-    Outputs,
     cross_entropy,
     exp_shifted,
     softmax,
-    squared_error,
+    weighted_cross_entropy,
 )
+from fastnet.kernels.operands import Outputs
+from fastnet.reference.objective import PLAIN, Details
 
 sizes = st.sampled_from(SIZES)
 classes = st.sampled_from(SIZES[1:])
@@ -56,7 +57,7 @@ def draw(seed: int, n_rows: int, n_out: int, spread: float) -> tuple[np.ndarray,
 
 def run(
     values: np.ndarray, rows: np.ndarray, targets: np.ndarray, *, start: float = 0.0, backward: bool = True,
-    smoothing: float = 0.0, formula=cross_entropy,
+    smoothing: float = 0.0, formula=cross_entropy, weights: np.ndarray | None = None, details=PLAIN,
 ):  # fmt: skip
     """Return the loss that is descended, score and gradient, after looking at the padding: NaN where it is read."""
     n_rows, n_out = values.shape
@@ -65,15 +66,17 @@ def run(
         padded = np.full((n_rows, ld), np.nan, np.float32)
         padded[:, :n_out] = values
         gradient = buffers.output((n_rows if backward else 1, ld))
-        kind = np.int64 if formula is cross_entropy else np.float32
+        kind = np.int64 if formula in (cross_entropy, weighted_cross_entropy) else np.float32
+        levels = np.array(details.levels, np.float32)
         block = Outputs(
             address(buffers.input(padded)), 4 * ld, n_out, address(buffers.input(rows.astype(np.int64))), n_rows,
-            address(buffers.input(targets.astype(kind))),
+            address(buffers.input(targets.astype(kind))), 0 if weights is None else address(buffers.input(weights)),
+            address(buffers.input(levels)), len(levels), details.delta,
         )  # fmt: skip
         plain, score, loss = call(formula, block, start, smoothing, int(backward), address(gradient))
     assert smoothing or plain == loss or math.isnan(loss)
     finite = np.isfinite(values).all(axis=1)[: len(gradient)]
-    if backward or formula is cross_entropy:
+    if backward or formula in (cross_entropy, weighted_cross_entropy):
         assert (gradient[finite, n_out:columns] == 0).all(), "the padding of the gradient is not zero"
     assert np.isnan(gradient[:, columns:]).all(), "the gradient is written beyond its last vector"
     return loss, score, gradient[:, :n_out]
@@ -168,49 +171,112 @@ def test_far_apart_logits_neither_overflow_nor_lose_the_loss():
     assert gradient[0].tolist() == pytest.approx([1.0, -1.0, 0.0], abs=2e-38)
 
 
-@thorough
+def numbers(name: str, seed: int, n_rows: int, n_out: int, spread: float) -> tuple[np.ndarray, ...]:
+    """Outputs, sample numbers, and the targets and weights of all samples, as an objective takes them."""
+    values, rows, _ = draw(seed, n_rows, n_out, min(spread, 10.0) if name == "poisson" else spread)
+    random = np.random.default_rng(seed + 1)
+    targets = random.normal(size=(n_rows + 3, n_out // (2 if name == "pinball" else 1)))
+    if name == "binary-cross-entropy":
+        targets = targets > 0
+    if name == "poisson":
+        targets = np.floor(np.exp(targets))
+    return values, rows, targets.astype(np.float32), random.integers(0, 4, n_rows + 3).astype(np.float32)
+
+
+def details_of(name: str, weights: np.ndarray | None = None) -> Details:
+    return Details(weights, QUANTILES if name == "pinball" else (), HUBER_DELTA)
+
+
+@pytest.mark.parametrize("name", WITHOUT_CLASSES)
+@pytest.mark.parametrize("weighted", [False, True])
+@settings(max_examples=examples(25))
 @given(sizes, sizes, seeds, st.sampled_from([1e-3, 1.0, 1e3]))
 @example(100, 10, 0, 1.0)
-def test_squared_error_is_the_reference(n_rows, n_out, seed, spread):
-    values, rows, _ = draw(seed, n_rows, n_out, spread)
-    targets = np.random.default_rng(seed + 1).normal(size=(n_rows + 3, n_out)).astype(np.float32)
-    loss, score, gradient = run(values, rows, targets, formula=squared_error)
+def test_every_loss_of_numbers_is_the_reference(name, weighted, n_rows, n_out, seed, spread):
+    n_out += n_out % 2  # two quantiles of every target
+    values, rows, targets, weights = numbers(name, seed, n_rows, n_out, spread)
+    formula, ours = OBJECTIVES[name].formula, weights if weighted else None
+    loss, score, gradient = run(values, rows, targets, formula=formula, weights=ours, details=details_of(name))
     wide, truth = values.astype(np.float64), targets[rows].astype(np.float64)
-    expected, derivative, mean = reference.objective.OBJECTIVES["squared-error"]
-    assert loss / n_rows == pytest.approx(expected(wide, truth, 0.0), rel=4 * EPS32)
-    assert score / n_rows == pytest.approx(mean(wide, truth), rel=4 * EPS32)
-    assert_near(gradient, derivative(wide, truth, 0.0), 3, np.abs(wide - truth) / n_rows + SUBNORMAL)
-    assert run(values, rows, targets, formula=squared_error, backward=False)[:2] == (loss, score)
+    details = details_of(name, weights[rows].astype(np.float64) if weighted else None)
+    right = reference.objective.OBJECTIVES[name]
+    size = np.abs(wide) * np.abs(np.repeat(truth, n_out // truth.shape[1], axis=1)) + 1  # of terms that may cancel
+    off = 4 * EPS32 * size.sum(axis=1).mean() * 4
+    assert loss / n_rows == pytest.approx(right.loss(wide, truth, 0.0, details), rel=4 * EPS32, abs=1e-7 * off)
+    assert score / n_rows == pytest.approx(right.score(wide, truth, details), rel=4 * EPS32, abs=1e-7 * off)
+    expected = right.gradient(wide, truth, 0.0, details)
+    assert_near(gradient, expected, 3, np.abs(expected) + SUBNORMAL)
+    again = run(values, rows, targets, formula=formula, weights=ours, details=details_of(name), backward=False)
+    assert again[:2] == (loss, score)
 
 
 @thorough
+@given(sizes, classes, seeds, st.sampled_from([1e-3, 1.0, 10.0]), st.sampled_from([0.0, 0.1, 0.9]))
+def test_weighted_cross_entropy_is_the_reference(n_rows, n_out, seed, spread, smoothing):
+    logits, rows, labels = draw(seed, n_rows, n_out, spread)
+    weights = np.random.default_rng(seed).integers(0, 4, n_rows + 3).astype(np.float32)
+    found = run(logits, rows, labels, formula=weighted_cross_entropy, weights=weights, smoothing=smoothing)
+    (below, far), truth, details = floored(logits), labels[rows], Details(weights[rows].astype(np.float64))
+    right = reference.objective.OBJECTIVES["cross-entropy"]
+    expected = right.loss(logits.astype(np.float64), truth, smoothing, details)
+    assert found[0] / n_rows == pytest.approx(expected, rel=1e-6, abs=4 * (n_out + EXP_TERMS) * EPS32)
+    assert found[1] / n_rows == pytest.approx(right.score(logits, truth, details), rel=1e-12)
+    size = (reference.objective.softmax(below) * far + np.eye(n_out)[truth] + smoothing / n_out) / n_rows
+    wide = size * weights[rows][:, None] + SUBNORMAL
+    assert_near(found[2], right.gradient(below, truth, smoothing, details), n_out + EXP_TERMS + 2, wide)
+
+
+@thorough
+@given(sizes, classes, seeds)
+def test_equal_weights_change_no_loss_of_classes(n_rows, n_out, seed):
+    logits, rows, labels = draw(seed, n_rows, n_out, 2.0)
+    ones = np.ones(n_rows + 3, np.float32)
+    plain = run(logits, rows, labels)
+    weighted = run(logits, rows, labels, formula=weighted_cross_entropy, weights=ones)
+    assert weighted[0] == pytest.approx(plain[0], rel=1e-12) and weighted[1] == plain[1]
+    assert weighted[2].tobytes() == plain[2].tobytes()
+
+
+@pytest.mark.parametrize("name", ["cross-entropy", *WITHOUT_CLASSES])
+@settings(max_examples=examples(25))
 @given(st.integers(2, 60), sizes, seeds, st.integers(1, 60))
-def test_a_squared_error_is_the_same_bits_in_any_blocks(n_rows, n_out, seed, size):
-    values, rows, _ = draw(seed, n_rows, n_out, 2.0)
-    targets = np.random.default_rng(seed).normal(size=(n_rows + 3, n_out))
-    expected = run(values, rows, targets, formula=squared_error)[0]
+def test_weighted_losses_and_those_of_numbers_are_the_same_bits_in_any_blocks(name, n_rows, n_out, seed, size):
+    n_out += n_out % 2
+    values, rows, targets, weights = numbers(name, seed, n_rows, n_out, 2.0)
+    if name == "cross-entropy":
+        targets = np.arange(n_rows + 3) % n_out
+    how = {"formula": OBJECTIVES[name].weighted, "weights": weights, "details": details_of(name)}
+    expected = run(values, rows, targets, **how)[0]
     loss = 0.0
     for begin in range(0, n_rows, size):
         some = slice(begin, begin + size)
-        loss = run(values[some], rows[some], targets, formula=squared_error, start=loss)[0]
+        loss = run(values[some], rows[some], targets, start=loss, **how)[0]
     assert loss == expected
 
 
+@pytest.mark.parametrize("name", WITHOUT_CLASSES)
 @pytest.mark.parametrize("wrong", [np.nan, np.inf, -np.inf])
-def test_a_squared_error_is_nan_if_an_output_is(wrong):
-    values = np.ones((3, 5), np.float32)
+def test_a_loss_of_numbers_is_no_number_if_an_output_is_none(name, wrong):
+    values = np.ones((3, 6), np.float32)
     values[1, 4] = wrong
-    loss, _, gradient = run(values, np.arange(3), np.zeros((3, 5)), formula=squared_error)
+    targets = np.zeros((3, 3 if name == "pinball" else 6))
+    loss, _, gradient = run(values, np.arange(3), targets, formula=OBJECTIVES[name].formula, details=details_of(name))
     assert not math.isfinite(loss)
     assert np.isfinite(gradient[[0, 2]]).all()
 
 
 def test_every_objective_has_its_reference_and_says_which_score_is_better():
-    assert OBJECTIVES.keys() == reference.objective.OBJECTIVES.keys()
-    right = {"cross-entropy": np.array([2, 0]), "squared-error": np.array([[0, 0, 5], [4, 1, 1]])}
-    for name, (formula, _, higher) in OBJECTIVES.items():
-        values = np.array([[0, 0, 5], [4, 1, 1]], np.float32)
-        good, bad = (run(outputs, np.arange(2), right[name], formula=formula) for outputs in (values, -values))
+    assert OBJECTIVES.keys() == reference.objective.OBJECTIVES.keys() == {"cross-entropy", *WITHOUT_CLASSES}
+    values = np.array([[0, 0, 5, -1], [4, 1, 1, 0]], np.float32)
+    right = {
+        "cross-entropy": np.array([2, 0]), "binary-cross-entropy": values > 0.5, "poisson": np.exp(values),
+        "pinball": np.array([[0, 2], [2, 0.5]]),
+    }  # fmt: skip
+    for name, (formula, _, _, higher) in OBJECTIVES.items():
+        targets, details = right.get(name, values), details_of(name)
+        good, bad = (
+            run(outputs, np.arange(2), targets, formula=formula, details=details) for outputs in (values, -values)
+        )
         assert good[0] < bad[0] and (good[1] > bad[1]) == higher, name
 
 

@@ -48,6 +48,7 @@ class Net(NamedTuple):
     batch_size: int
     block: int  # samples per evaluation block, whole tiles
     hidden_lists: int  # 1 where hidden layers walk the lists of their active inputs
+    least_start: float  # the first batch's loss counts as this much at least, see `step.DIVERGENCE`
 
 
 class Data(NamedTuple):
@@ -65,6 +66,8 @@ class Data(NamedTuple):
     identity: Int64_1D  # 0, 1, 2, ...: the row numbers of a hidden layer
     train_rows: Int64_1D  # (n_train + TILE_ROWS,) sample numbers, padded by repeats
     validation_rows: Int64_1D  # (n_validation + TILE_ROWS,)
+    weights: Float32_1D  # (N,), of every sample; empty where each counts once
+    levels: Float32_1D  # levels of the quantiles that are learnt; empty for other objectives
 
 
 class Work(NamedTuple):
@@ -113,6 +116,7 @@ class Trial(NamedTuple):
     step_factor: float = 1.0
     epochs: int = 1  # of the whole training, however many of them are trained at a time
     label_smoothing: float = 0.0
+    huber_delta: float = 1.0
 
 
 class Job(NamedTuple):

@@ -3,7 +3,7 @@
 An objective is one kernel, its formula: it goes through a block of samples, returns the loss, the score and the loss
 that training descends, and writes the gradient if it is wanted. `stage` compiles from it what the training loop calls
 by address, after the forward product of a batch or of an evaluation block. Label smoothing, like everything else that
-belongs to one objective alone, is a part of its formula.
+belongs to one objective alone, is a part of its formula; those that sum over outputs are in `losses`.
 """
 
 from __future__ import annotations
@@ -13,12 +13,14 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba import types
 
-from fastnet.kernels import _jit
+from fastnet.kernels import _jit, losses
 from fastnet.kernels._jit import kernel, one_at_a_time
 from fastnet.kernels.context import LOSS, SCORE, open_data, open_net, open_trial, open_work
 from fastnet.kernels.host import LANE_BYTES, LANES
 from fastnet.kernels.layout import GRADIENT, LDW, N_OUT, Y
+from fastnet.kernels.losses import each_output
 from fastnet.kernels.memory import address_of, load_f32, load_i64, store_f32
+from fastnet.kernels.operands import Outputs
 from fastnet.kernels.rng import log_exact
 from fastnet.kernels.vector import at_least, first_lanes, load_vector, power_of_two, round_even, splat, store_vector
 
@@ -91,17 +93,6 @@ def _total(row: int, n: int) -> np.float32:
     return total
 
 
-class Outputs(NamedTuple):
-    """The outputs of a network for B samples, and the place of their targets; addresses and strides in bytes."""
-
-    values: int  # address, (B, K) float32
-    ld: int  # bytes from one row to the next
-    n_out: int  # K
-    rows: int  # address, (B,) int64 sample numbers
-    n_rows: int  # B
-    targets: int  # address of all samples' targets: one int64 class each, or K float32
-
-
 @kernel
 def cross_entropy(
     block: Outputs, loss: float, smoothing: float, backward: int, gradient: int
@@ -168,34 +159,91 @@ def _smooth_labels(block: Outputs, smoothing: float, gradient: int) -> float:
 
 
 @kernel
+def weighted_cross_entropy(
+    block: Outputs, loss: float, smoothing: float, backward: int, gradient: int
+) -> tuple[float, float, float]:
+    """`cross_entropy` with a weight for every sample, on its loss, its gradient and its correct answer.
+
+    It takes a logarithm per sample, in blocks of any size the same bits.
+    """
+    n_out = block.n_out
+    right = 0.0
+    smoothed = loss
+    for r in range(block.n_rows):
+        row = block.values + r * block.ld
+        out = gradient + r * block.ld if backward == 1 else gradient
+        number = load_i64(block.rows + 8 * r)
+        label, weight = load_i64(block.targets + 8 * number), load_f32(block.weights + 4 * number)
+        largest = _largest(row, n_out)
+        right += np.float64(weight) if _is_first(row, label, largest) else 0.0
+        exp_shifted(row, n_out, largest, out)
+        total = _total(out, n_out)
+        apart = np.float64(load_f32(row + 4 * label)) - np.float64(largest)
+        lost = (log_exact(np.float64(total)) if total > 0.0 else np.nan) - apart
+        loss += np.float64(weight) * lost
+        smoothed += np.float64(weight) * lost
+        if backward == 1:
+            share = weight / np.float32(block.n_rows)
+            factor = splat(share / total)
+            for j in range(0, 4 * n_out, LANE_BYTES):
+                store_vector(load_vector(out + j) * factor, out + j)
+            store_f32(out + 4 * label, load_f32(out + 4 * label) - share)
+            if smoothing > 0.0:
+                smoothed += np.float64(weight) * smoothing * _spread(row, out, label, n_out, smoothing * share)
+    return loss, right, smoothed
+
+
+@kernel
+def _spread(row: int, out: int, label: int, n_out: int, moved: float) -> float:
+    """Spread `moved` of a label's gradient over all classes; return how far its logit is above the mean."""
+    total = 0.0
+    for j in range(0, 4 * n_out, 4):
+        total += np.float64(load_f32(row + j))
+        store_f32(out + j, load_f32(out + j) - np.float32(moved / n_out))
+    store_f32(out + 4 * label, load_f32(out + 4 * label) + np.float32(moved))
+    return np.float64(load_f32(row + 4 * label)) - total / n_out
+
+
+@kernel
+def binary_cross_entropy(
+    block: Outputs, loss: float, smoothing: float, backward: int, gradient: int
+) -> tuple[float, float, float]:
+    """Cross-entropy of K labels that are 0 or 1, each with its own logit; the score is the share of right ones."""
+    return each_output(losses.BINARY, block, loss, backward, gradient)
+
+
+@kernel
 def squared_error(
     block: Outputs, loss: float, smoothing: float, backward: int, gradient: int
 ) -> tuple[float, float, float]:
-    """Half the squared error of (B, K) outputs and targets; the score is the squared error, a mean over the K.
+    """Half the squared error; the score is the squared error."""
+    return each_output(losses.SQUARED, block, loss, backward, gradient)
 
-    gradient  (B, K) float32, written in whole vectors, zero beyond K: (output - target) / B; not written without
-              `backward`
 
-    Returns `loss` plus the sum over the samples, the score, and the first again. Both sums run in order in float64, so
-    that blocks of any size give the same bits. A NaN anywhere makes the loss NaN.
-    """
-    n_out = block.n_out
-    share = _ONE / np.float32(block.n_rows)
-    score = 0.0
-    for r in range(block.n_rows):
-        row, out = block.values + r * block.ld, gradient + r * block.ld
-        target = block.targets + 4 * n_out * load_i64(block.rows + 8 * r)
-        for j in range(0, 4 * n_out, 4):
-            off = load_f32(row + j) - load_f32(target + j)
-            square = np.float64(off) * np.float64(off)
-            loss += 0.5 * square
-            score += square
-            if backward == 1:
-                store_f32(out + j, share * off)
-        if backward == 1 and n_out % LANES > 0:
-            last = out + 4 * (n_out // LANES * LANES)
-            store_vector(first_lanes(load_vector(last), n_out % LANES), last)
-    return loss, score / n_out, loss
+@kernel
+def absolute_error(
+    block: Outputs, loss: float, smoothing: float, backward: int, gradient: int
+) -> tuple[float, float, float]:
+    """Absolute error, as loss and as score."""
+    return each_output(losses.ABSOLUTE, block, loss, backward, gradient)
+
+
+@kernel
+def huber(block: Outputs, loss: float, smoothing: float, backward: int, gradient: int) -> tuple[float, float, float]:
+    """Half the squared error up to `delta`, linear beyond (Huber 1964); the score is the squared error."""
+    return each_output(losses.HUBER, block, loss, backward, gradient)
+
+
+@kernel
+def pinball(block: Outputs, loss: float, smoothing: float, backward: int, gradient: int) -> tuple[float, float, float]:
+    """Pinball loss, least where the output is the quantile (Koenker and Bassett 1978), as loss and as score."""
+    return each_output(losses.PINBALL, block, loss, backward, gradient)
+
+
+@kernel
+def poisson(block: Outputs, loss: float, smoothing: float, backward: int, gradient: int) -> tuple[float, float, float]:
+    """Half the deviance of counts whose expectation is e^output; the score is the squared error of that."""
+    return each_output(losses.POISSON, block, loss, backward, gradient)
 
 
 @kernel
@@ -214,13 +262,19 @@ class Objective(NamedTuple):
     """A row of `OBJECTIVES`."""
 
     formula: Any
+    weighted: Any  # the same for samples with weights
     score: str  # name of the mean of its scores over the samples
     higher_is_better: bool
 
 
 OBJECTIVES = {
-    "cross-entropy": Objective(cross_entropy, "accuracy", True),
-    "squared-error": Objective(squared_error, "mean squared error", False),
+    "cross-entropy": Objective(cross_entropy, weighted_cross_entropy, "accuracy", True),
+    "binary-cross-entropy": Objective(binary_cross_entropy, binary_cross_entropy, "accuracy", True),
+    "squared-error": Objective(squared_error, squared_error, "mean squared error", False),
+    "absolute-error": Objective(absolute_error, absolute_error, "mean absolute error", False),
+    "huber": Objective(huber, huber, "mean squared error", False),
+    "pinball": Objective(pinball, pinball, "mean pinball loss", False),
+    "poisson": Objective(poisson, poisson, "mean squared error", False),
 }
 """Keyed by the names in `fastnet.reference.objective.OBJECTIVES`."""
 
@@ -233,8 +287,13 @@ def _block_of(c: int, rows: int, n_rows: int) -> Outputs:
     """Return the last layer's outputs in a context for `n_rows` samples (numbers at address `rows`)."""
     net = open_net(c)
     last = net.layers[net.layers.shape[0] - 1]
+    data = open_data(c)
     values = address_of(open_work(c).floats) + 4 * last[Y]
-    return Outputs(values, 4 * last[LDW], last[N_OUT], rows, n_rows, address_of(open_data(c).targets))
+    weights = address_of(data.weights) if data.weights.shape[0] > 0 else np.int64(0)
+    return Outputs(
+        values, 4 * last[LDW], last[N_OUT], rows, n_rows, address_of(data.targets), weights,
+        address_of(data.levels), data.levels.shape[0], open_trial(c).huber_delta,
+    )  # fmt: skip
 
 
 def _apply(c: int, rows: int, n_rows: int, backward: int) -> float:
@@ -261,12 +320,15 @@ _COMPILED: dict[str, Any] = {}
 
 
 @one_at_a_time
-def stage(name: str) -> int:
-    """Compile the stage of an objective, once, and return its address.
+def stage(name: str, weighted: bool = False) -> int:
+    """Compile the stage of an objective, for samples with or without weights, once, and return its address.
 
     One stage with two paths, not one stage for each: that took a third of a second more of a cold start.
     """
-    if name not in _COMPILED:
-        source = _jit.with_names(_apply, {"formula": OBJECTIVES[name].formula})
-        _COMPILED[name] = _jit.micro(SIGNATURE, source, f"objective-{name}")
-    return int(_COMPILED[name].address)
+    row = OBJECTIVES[name]
+    chosen = row.weighted if weighted else row.formula
+    key = name if chosen is row.formula else f"{name}-weighted"
+    if key not in _COMPILED:
+        source = _jit.with_names(_apply, {"formula": chosen})
+        _COMPILED[key] = _jit.micro(SIGNATURE, source, f"objective-{key}")
+    return int(_COMPILED[key].address)

@@ -126,6 +126,21 @@ class Turned(NamedTuple):
     counts: int  # address, int64 per pair
 
 
+class Outputs(NamedTuple):
+    """The outputs of a network for B samples, and what they are compared with; addresses and strides in bytes."""
+
+    values: int  # address, (B, K) float32
+    ld: int  # bytes from one row to the next
+    n_out: int  # K
+    rows: int  # address, (B,) int64 sample numbers
+    n_rows: int  # B
+    targets: int  # address of all samples' targets: one int64 class each, or float32 numbers
+    weights: int = 0  # address of all samples' weights, float32; 0 where each counts once
+    levels: int = 0  # address, float32 levels of the quantiles of every target
+    n_levels: int = 0  # 0 where outputs are no quantiles
+    delta: float = 1.0  # border of Huber's loss
+
+
 _NUMBERS: dict[type[Any], Any] = {int: types.int64, float: types.float32}
 
 

@@ -78,7 +78,10 @@ PENDING, DONE, DIVERGED, STOPPED, PAUSED = 0, 1, 2, 3, 4
 """How a trial stands; `PAUSED` has more epochs to train in a later call."""
 
 DIVERGENCE = 1e3
-"""A trial has diverged when a batch's loss is not a number or exceeds that of its first batch by this factor."""
+"""A trial has diverged when a batch's loss is not a number or exceeds that of its first batch by this factor.
+
+The loss of numbers may be near zero in a first batch of few samples, by chance, and so may that of weighted samples; it
+counts as `Net.least_start` then."""
 
 FORWARD, BACKWARD, TRAIN_EPOCH, EVALUATE = range(4)
 """Places in `Net.stages`."""
@@ -244,7 +247,7 @@ def _train_epoch(c: int, epoch: int, stop: int) -> int:
             invoke(net.stages[FORWARD], c, address_of(rows), n_rows, step)
             loss = invoke_f64(net.objective, c, address_of(rows), n_rows, WITH_GRADIENT)
         if step == 0:
-            work.state[START_LOSS] = loss / n_rows
+            work.state[START_LOSS] = max(loss / n_rows, net.least_start)
         if not loss / n_rows <= DIVERGENCE * work.state[START_LOSS]:
             return DIVERGED
         total += loss

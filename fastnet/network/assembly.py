@@ -120,13 +120,14 @@ def assemble(config: TrainConfig, data: TrainingData, *, parallel: bool, skip_ze
         table=panels.TABLE,
         stages=np.array([step.stage(which, parallel) for which in range(step.N_STAGES)], np.int64),
         activation=activation.stages(config.activation),
-        objective=objective.stage(data.objective),
+        objective=objective.stage(data.objective, data.weights is not None),
         rule=rule,
         update=int(update.ADDRESS[rule]),
         xavier=int(config.effective_init == "xavier"),
         batch_size=batch_size,
         block=block,
         hidden_lists=int(config.activation == "relu" and not parallel and skip_zeros),
+        least_start=0.0 if data.objective == "cross-entropy" and data.weights is None else 1.0,
     )
     return Assembly(plan, net, _bundle(data, plan.n_rows, batch_size), update.N_STATES[rule])
 
@@ -157,6 +158,8 @@ def _bundle(data: TrainingData, n_rows: int, batch_size: int) -> Data:
         identity=np.arange(n_rows, dtype=np.int64),
         train_rows=data.train_rows,
         validation_rows=data.validation_rows,
+        weights=np.zeros(0, np.float32) if data.weights is None else data.weights,
+        levels=np.array(data.quantiles, np.float32),
     )
 
 

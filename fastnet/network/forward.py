@@ -46,9 +46,9 @@ def forward(
     wanted = layout.panels_of(plan.table, listed_inputs=False, listed_hidden=False, training=False)
     panels.compile_panels(sorted(wanted))
     stages = np.array([step.stage(step.FORWARD)], np.int64)
-    no_targets = np.zeros((0, 8), np.uint8)
+    no_targets, none = np.zeros((0, 8), np.uint8), np.zeros(0, np.float32)
     net = Net(
-        plan.table, plan.offsets, panels.TABLE, stages, activation.stages(spec.activation), 0, 0, 0, 0, 1, block, 0
+        plan.table, plan.offsets, panels.TABLE, stages, activation.stages(spec.activation), 0, 0, 0, 0, 1, block, 0, 0.0
     )
     [work] = share([work_shapes(plan, n_states=0, n_rows=0, batch_size=0, capacity=0, threads=1)])
     lists = sparsity.non_zero_lists(np.zeros((0, spec.n_inputs), np.float32), 1)
@@ -61,7 +61,8 @@ def forward(
     for begin in range(0, len(x), COPY_ROWS):
         samples = pad_samples(x[begin : begin + COPY_ROWS], scaler)
         rows = padded_rows(np.arange(len(samples)))
-        data = Data(samples, no_targets, 0, *lists, *lists, np.arange(plan.n_rows, dtype=np.int64), rows, rows)
+        identity = np.arange(plan.n_rows, dtype=np.int64)
+        data = Data(samples, no_targets, 0, *lists, *lists, identity, rows, rows, none, none)
         fill(context, net, data, work, trial)
         pack.predict_rows(context, rows, block, last, work.floats, probabilities[begin : begin + COPY_ROWS])
     return probabilities

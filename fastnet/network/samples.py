@@ -41,6 +41,10 @@ class TrainingData:
     scaler : Scaler
     objective : str
         Name in `fastnet.kernels.objective.OBJECTIVES`.
+    weights : (N,) float32 or None
+        Weight of every sample, 1 on average over the training rows and over the validation rows.
+    quantiles : tuple of float
+        Levels that are learnt of every target; empty unless the objective is ``pinball``.
     """
 
     x: Floats
@@ -55,6 +59,8 @@ class TrainingData:
     dataset: Dataset
     scaler: Scaler
     objective: str = "cross-entropy"
+    weights: Floats | None = None
+    quantiles: tuple[float, ...] = ()
 
     @property
     def n_train(self) -> int:

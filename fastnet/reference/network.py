@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastnet.reference.activation import activate, activation_slope
-from fastnet.reference.objective import OBJECTIVES, Floats, Targets
+from fastnet.reference.objective import OBJECTIVES, PLAIN, Details, Floats, Targets
 
 Mask = NDArray[np.bool_]
 
@@ -127,6 +127,7 @@ def evaluate(
     scale: float | Sequence[float],
     activation: str = "relu",
     objective: str = "cross-entropy",
+    details: Details = PLAIN,
 ) -> tuple[float, float]:
     """Compute loss and score of an objective with every unit kept, without the weight penalty.
 
@@ -134,8 +135,8 @@ def evaluate(
     1.0
     """
     outputs = forward(weights, biases, x, scale, None, activation)[-1]
-    loss, _, score = OBJECTIVES[objective]
-    return loss(outputs, targets, 0.0), score(outputs, targets)
+    chosen = OBJECTIVES[objective]
+    return chosen.loss(outputs, targets, 0.0, details), chosen.score(outputs, targets, details)
 
 
 def input_gradient(dy: Floats, w: Floats, y: Floats, scale: float) -> Floats:
@@ -176,6 +177,7 @@ def backward(
     label_smoothing: float = 0.0,
     slopes: Sequence[Floats] | None = None,
     objective: str = "cross-entropy",
+    details: Details = PLAIN,
 ) -> list[Floats]:
     """Compute the gradient of the loss with respect to the affine part of every layer, (B, O) each, first to last.
 
@@ -186,7 +188,7 @@ def backward(
     >>> backward([np.eye(2)], outputs, np.array([0]), 1.0)[0].tolist()
     [[-0.5, 0.5]]
     """
-    dys = [OBJECTIVES[objective].gradient(outputs[-1], targets, label_smoothing)]
+    dys = [OBJECTIVES[objective].gradient(outputs[-1], targets, label_smoothing, details)]
     if slopes is not None:
         for w, slope in zip(reversed(weights[1:]), reversed(slopes), strict=True):
             dys.insert(0, (dys[0] @ w.T) * slope)

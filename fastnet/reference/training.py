@@ -19,7 +19,7 @@ from fastnet.reference.network import (
     scales,
     weight_gradient,
 )
-from fastnet.reference.objective import OBJECTIVES, Floats, Targets
+from fastnet.reference.objective import OBJECTIVES, PLAIN, Details, Floats, Targets
 from fastnet.reference.rng import initial_weights, keep_mask, shuffle
 from fastnet.reference.rules import Rule, State, initial_state, update
 from fastnet.reference.schedule import rate_factor
@@ -53,6 +53,7 @@ def train_step(
     label_smoothing: float = 0.0,
     activation: str = "relu",
     objective: str = "cross-entropy",
+    details: Details = PLAIN,
 ) -> tuple[list[Floats], list[Floats], list[tuple[State, State]], float]:
     """Take one step on one batch; all gradients are those at the weights before the step.
 
@@ -66,10 +67,10 @@ def train_step(
     [array([[ 0.5, -0.5]])]
     """
     outputs = forward(weights, biases, x, scale, keeps, activation)
-    loss = OBJECTIVES[objective].loss(outputs[-1], targets, label_smoothing)
+    loss = OBJECTIVES[objective].loss(outputs[-1], targets, label_smoothing, details)
     inputs = [x, *outputs[:-1]]
     slopes = hidden_slopes(weights, biases, x, outputs, scale, keeps, activation)
-    dys = backward(weights, outputs, targets, scale, label_smoothing, slopes, objective)
+    dys = backward(weights, outputs, targets, scale, label_smoothing, slopes, objective, details)
     bias_rule = rule._replace(weight_decay=0.0)
     new_weights, new_biases, new_states = [], [], []
     for w, b, (w_state, b_state), x_layer, dy in zip(weights, biases, states, inputs, dys, strict=True):
@@ -103,6 +104,8 @@ class Settings(NamedTuple):
     epsilon: float = 1e-8
     label_smoothing: float = 0.0
     objective: str = "cross-entropy"
+    quantiles: Sequence[float] = ()
+    huber_delta: float = 1.0
     dropout: float | Sequence[float] = 0.0
     dropout_scaling: str = "inverted"
     batch_size: int = 100
@@ -117,6 +120,10 @@ class Settings(NamedTuple):
             step, n_steps, self.epochs, self.schedule, self.warmup_epochs, self.step_epochs, self.step_factor
         )
         return rule._replace(learning_rate=rule.learning_rate * factor)
+
+    def details(self, weights: Floats | None, rows: NDArray[np.int64]) -> Details:
+        """Return what the objective knows of some samples, besides outputs and targets."""
+        return Details(None if weights is None else weights[rows], self.quantiles, self.huber_delta)
 
     def ratios(self, n_hidden: int) -> list[float]:
         """Return the dropout of every hidden layer."""
@@ -136,13 +143,15 @@ def train(
     train_rows: NDArray[np.int64],
     validation_rows: NDArray[np.int64],
     sizes: Sequence[int],
+    sample_weights: Floats | None = None,
     **settings: Any,
 ) -> Trajectory:
     """Train one network with these `Settings` from its initial weights to the end of the last epoch.
 
     `x` holds all samples, (N, F), scaled; everything is computed in its type, but initial weights are rounded to
     float32. `train_rows` and `validation_rows` select samples, `sizes` are the widths of all layers, input and output
-    included, and the last batch of an epoch may be short. A diverging run continues in infinities and NaNs.
+    included, and the last batch of an epoch may be short. `sample_weights`, (N,), multiply each sample's loss and
+    score. A diverging run continues in infinities and NaNs.
 
     >>> x, labels, rows = np.array([[-1.0], [1.0]]), np.array([0, 1]), np.arange(2)
     >>> train(x, labels, rows, rows, [1, 4, 2], learning_rate=0.5, epochs=3).train_score.tolist()
@@ -170,11 +179,13 @@ def train(
                 weights, biases, states, loss = train_step(
                     weights, biases, states, x[rows], targets[rows], keeps, scale_train, step + 1,
                     s.rule(step, n_steps), s.label_smoothing, s.activation, s.objective,
+                    s.details(sample_weights, rows),
                 )  # fmt: skip
                 curves[0, epoch] += loss * len(rows) / len(order)
             training, validation = (
-                evaluate(weights, biases, x[rows], targets[rows], scale_eval, s.activation, s.objective)
+                evaluate(*part, scale_eval, s.activation, s.objective, s.details(sample_weights, rows))
                 for rows in (train_rows, validation_rows)
+                for part in [(weights, biases, x[rows], targets[rows])]
             )
             curves[1, epoch], curves[2:, epoch] = training[1], validation
     return Trajectory(weights, biases, *curves)
