@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from cases import HUBER_DELTA, NETWORKS, OPTIMIZERS, Course, blobs
+from cases import NETWORKS, OPTIMIZERS, Course, blobs
 
 import fastnet
 from fastnet import reference
@@ -109,7 +109,7 @@ def follow(
     options = {name: getattr(config, name) for name in config.__dataclass_fields__ if name not in left_out}
     sizes = config.network(dataset.n_features, dataset.n_classes).sizes
     targets, weights = dataset.y, None
-    options |= {"objective": "cross-entropy", "huber_delta": HUBER_DELTA}
+    options["objective"] = "cross-entropy"
     if course:
         targets, weights = course_targets(course, dataset), course_weights(course, dataset)
         options |= {"objective": course.objective, "quantiles": course.quantiles}

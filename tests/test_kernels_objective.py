@@ -270,7 +270,7 @@ def test_every_objective_has_its_reference_and_says_which_score_is_better():
     values = np.array([[0, 0, 5, -1], [4, 1, 1, 0]], np.float32)
     right = {
         "cross-entropy": np.array([2, 0]), "binary-cross-entropy": values > 0.5, "poisson": np.exp(values),
-        "pinball": np.array([[0, 2], [2, 0.5]]),
+        "pinball": np.array([[0, 4], [3, 1]]),
     }  # fmt: skip
     for name, (formula, _, _, higher) in OBJECTIVES.items():
         targets, details = right.get(name, values), details_of(name)

@@ -48,8 +48,8 @@ def make_case(
         biases = [generator.normal(size=n_out) for n_out in sizes[1:]]
         x = generator.normal(size=(n_rows, sizes[0]))
         targets = generator.integers(0, sizes[-1], n_rows)
-        if objective == "squared-error":
-            targets = generator.normal(size=(n_rows, sizes[-1]))
+        if objective != "cross-entropy":
+            targets = numbers(generator, n_rows, sizes[-1], objective)
         keeps = [reference.rng.keep_mask(seed, 0, layer, 0, n_rows, n, dropout) for layer, n in enumerate(sizes[1:-1])]
         scale, _ = reference.network.scales(dropout, dropout_scaling)
         kept = keeps if dropout else None
@@ -57,6 +57,23 @@ def make_case(
         if distance_to_kink(case) > KINK_MARGIN:
             return case
     raise AssertionError("no case away from the kinks")
+
+
+def numbers(generator, n_rows, n_outputs, objective):
+    """Draw what an objective compares with its outputs; of quantiles there are as many levels as outputs."""
+    if objective == "pinball":
+        return generator.normal(size=(n_rows, 1))
+    targets = generator.normal(size=(n_rows, n_outputs))
+    if objective == "binary-cross-entropy":
+        return (targets > 0).astype(float)
+    return np.floor(np.exp(targets)) if objective == "poisson" else targets
+
+
+def details_of(case):
+    """Weights for every sample of some, levels for every output, and a border that some differences are beyond."""
+    n_rows, n_outputs = case.x.shape[0], case.weights[-1].shape[1]
+    weights = None if case.objective in ("squared-error", "cross-entropy") else np.arange(n_rows) + 0.5
+    return reference.objective.Details(weights, np.linspace(0.1, 0.8, n_outputs), 0.7)
 
 
 def outputs_of(case):
@@ -72,7 +89,8 @@ def distance_to_kink(case):
 def total_loss(case):
     outputs = outputs_of(case)[-1]
     penalty = 0.5 * case.weight_decay * sum((w**2).sum() for w in case.weights)
-    return reference.objective.OBJECTIVES[case.objective].loss(outputs, case.targets, case.label_smoothing) + penalty
+    objective = reference.objective.OBJECTIVES[case.objective]
+    return objective.loss(outputs, case.targets, case.label_smoothing, details_of(case)) + penalty
 
 
 def analytic_gradients(case, scale_backward=None):
@@ -83,9 +101,9 @@ def analytic_gradients(case, scale_backward=None):
         case.weights, case.biases, case.x, outputs, scale, case.keeps, case.activation
     )
     common = case.weights, outputs, case.targets, scale, case.label_smoothing
-    dys = reference.network.backward(*common, slopes, case.objective)
+    dys = reference.network.backward(*common, slopes, case.objective, details_of(case))
     if case.activation == "relu":  # whose derivative the outputs tell as well
-        from_outputs = reference.network.backward(*common, objective=case.objective)
+        from_outputs = reference.network.backward(*common, objective=case.objective, details=details_of(case))
         for dy, same in zip(dys, from_outputs, strict=True):
             np.testing.assert_allclose(same, dy, rtol=1e-15)
     inputs = [case.x, *outputs[:-1]]

@@ -18,10 +18,74 @@ few = settings(max_examples=examples(25))
 
 def test_squared_error_worked_by_hand():
     outputs, targets = np.array([[1.0, 4.0], [0.0, -1.0]]), np.array([[3.0, 4.0], [1.0, 1.0]])
-    loss, gradient, score = objective.OBJECTIVES["squared-error"]
-    assert loss(outputs, targets, 0.0) == (4 / 2 + (1 + 4) / 2) / 2
-    assert gradient(outputs, targets, 0.0).tolist() == [[-1.0, 0.0], [-0.5, -1.0]]
-    assert score(outputs, targets) == (4 + 1 + 4) / 4
+    squared = objective.OBJECTIVES["squared-error"]
+    assert squared.loss(outputs, targets) == (4 / 2 + (1 + 4) / 2) / 2
+    assert squared.gradient(outputs, targets).tolist() == [[-1.0, 0.0], [-0.5, -1.0]]
+    assert squared.score(outputs, targets) == (4 + 1 + 4) / 4
+    weighted = objective.Details(weights=np.array([0.5, 1.5]))
+    assert squared.loss(outputs, targets, 0.0, weighted) == (0.5 * 4 / 2 + 1.5 * (1 + 4) / 2) / 2
+    assert squared.gradient(outputs, targets, 0.0, weighted).tolist() == [[-0.5, 0.0], [-0.75, -1.5]]
+
+
+OUTPUTS = np.array([[0.5, -1.2], [2.0, 0.1], [-0.3, 3.0]])
+TRUTH = np.array([[1.0, 0.0], [3.0, 1.0], [0.0, 2.0]])
+LABELS = np.minimum(TRUTH, 1.0)
+PYTORCH = {
+    "binary-cross-entropy": 0.351938,
+    "squared-error": 0.765,
+    "absolute-error": 0.816667,
+    "huber": 0.361667,
+    "poisson": 3.111750,
+}
+"""Values of the loss of `OUTPUTS`, a mean over rows and outputs: of PyTorch's binary_cross_entropy_with_logits,
+mse_loss, l1_loss, huber_loss with a border of 0.8, and poisson_nll_loss without its constant."""
+
+
+@pytest.mark.parametrize("name", PYTORCH)
+def test_losses_are_those_of_pytorch(name):
+    targets = LABELS if name == "binary-cross-entropy" else TRUTH
+    found = objective.OBJECTIVES[name].loss(OUTPUTS, targets, 0.0, objective.Details(delta=0.8)) / 2
+    if name == "squared-error":
+        found *= 2  # half of it is what descends
+    if name == "poisson":
+        found += (TRUTH - TRUTH * np.log(np.maximum(TRUTH, 1.0))).mean()
+    assert found == pytest.approx(PYTORCH[name], abs=1e-6)
+    torch = pytest.importorskip("torch")
+    there = {
+        "binary-cross-entropy": torch.nn.functional.binary_cross_entropy_with_logits,
+        "squared-error": torch.nn.functional.mse_loss,
+        "absolute-error": torch.nn.functional.l1_loss,
+        "huber": lambda *args: torch.nn.functional.huber_loss(*args, delta=0.8),
+        "poisson": torch.nn.functional.poisson_nll_loss,
+    }
+    assert found == pytest.approx(float(there[name](torch.tensor(OUTPUTS), torch.tensor(targets))), rel=1e-12)
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.3])
+def test_weighted_cross_entropy_is_that_of_repeated_rows(smoothing):
+    labels = np.array([1, 0, 1])
+    weights = objective.Details(weights=np.array([3.0, 1.0, 2.0]) / 2)  # 1 on average
+    rows = np.repeat(np.arange(3), [3, 1, 2])
+    entropy = objective.OBJECTIVES["cross-entropy"]
+    repeated = OUTPUTS[rows], labels[rows]
+    assert entropy.loss(OUTPUTS, labels, smoothing, weights) == pytest.approx(entropy.loss(*repeated, smoothing))
+    assert entropy.score(OUTPUTS, labels, weights) == pytest.approx(entropy.score(*repeated))
+    gradient = entropy.gradient(OUTPUTS, labels, smoothing, weights)
+    expected = [entropy.gradient(*repeated, smoothing)[rows == r].sum(axis=0) for r in range(3)]
+    np.testing.assert_allclose(gradient, expected, rtol=1e-12)
+
+
+def test_pinball_loss_is_least_at_the_quantile():
+    samples = np.arange(1.0, 102.0)[:, None]
+    details = objective.Details(levels=(0.1, 0.5, 0.9))
+    pinball = objective.OBJECTIVES["pinball"]
+
+    def loss(answer):
+        return pinball.loss(np.tile(answer, (len(samples), 1)), samples, 0.0, details)
+
+    best = loss([11.0, 51.0, 91.0])
+    for other in ([12.0, 51.0, 91.0], [10.0, 51.0, 91.0], [11.0, 52.0, 91.0], [11.0, 51.0, 92.0], [11.0, 51.0, 90.0]):
+        assert loss(other) > best
 
 
 @few
