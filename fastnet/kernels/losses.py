@@ -113,7 +113,7 @@ def each_output(kind: int, block: Outputs, loss: float, backward: int, gradient:
     size give the same bits. A NaN anywhere makes the loss NaN.
     """
     n_out = block.n_out
-    n_levels = max(block.n_levels, np.int64(1))
+    n_levels = block.n_levels if block.n_levels > 0 else 1
     n_targets = n_out // n_levels
     score = 0.0
     for r in range(block.n_rows):

@@ -122,7 +122,8 @@ def sigmoid(outputs: Floats) -> Floats:
     [0.0, 0.5]
     """
     e = np.exp(-np.abs(outputs))
-    return np.where(outputs >= 0, 1.0, e) / (1.0 + e)
+    probabilities: Floats = np.where(outputs >= 0, 1.0, e) / (1.0 + e)
+    return probabilities
 
 
 def half_squares(outputs: Floats, targets: Targets, details: Details = PLAIN) -> Floats:
