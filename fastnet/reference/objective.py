@@ -112,7 +112,8 @@ def binary_slopes(outputs: Floats, targets: Targets, details: Details = PLAIN) -
 
 def binary_scores(outputs: Floats, targets: Targets, details: Details = PLAIN) -> Floats:
     """Return 1 where the more probable label, 0 on a tie, is the right one, and 0 elsewhere."""
-    return ((outputs > 0) == (targets > 0.5)).astype(np.float64)
+    right: Floats = ((outputs > 0) == (targets > 0.5)).astype(np.float64)
+    return right
 
 
 def sigmoid(outputs: Floats) -> Floats:
