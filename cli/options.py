@@ -50,7 +50,7 @@ _SETTINGS: dict[str, tuple[Any, str]] = {
     ),
     "batch_size": (int, "Samples per step."),
     "epochs": (int, "Passes over the training data."),
-    "early_stopping": (int, "Stop after this many epochs without a better validation accuracy."),
+    "early_stopping": (int, "Stop after this many epochs without a better validation result, and keep the best epoch."),
     "seed": (int, "Seed of everything random."),
 }
 
@@ -63,11 +63,10 @@ def default_of(config: type[Any], name: str) -> Any:
 
 
 def training_options(
-    *, only: Collection[str] = tuple(_SETTINGS), without: Collection[str] = (),
-    searched: Mapping[str, str] | None = None,
+    *, only: Collection[str] = tuple(_SETTINGS), searched: Mapping[str, str] | None = None,
 ) -> Callable[[Command], Command]:  # fmt: skip
     """Add an option for each field of `TrainConfig`; those of `searched` have a range instead of a default."""
-    names = [name for name in _SETTINGS if name in only and name not in without]
+    names = [name for name in _SETTINGS if name in only]
 
     def decorate(command: Command) -> Command:
         for name in reversed(names):

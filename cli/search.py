@@ -83,7 +83,7 @@ REPORT_SECONDS, REPORT_SECONDS_OF_TRIAL = 1.5, 1e-4
     metavar="NAME|FILE",
     help="Validate on all training samples of this data set instead of a part of --data.",
 )
-@training_options(without=("early_stopping",), searched=default_of(SearchConfig, "space"))
+@training_options(searched=default_of(SearchConfig, "space"))
 @jobs_option
 @click.option(
     "--study",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -21,12 +22,13 @@ CONFIG = SearchConfig(
 )
 
 
-def packs_of(dataset, splits, sizes: tuple[int, ...] = (8, 4), **more) -> list[Task]:
+def packs_of(dataset, splits, sizes: tuple[int, ...] = (8, 4), patience: int | None = None) -> list[Task]:
     """The first trials as tasks of these sizes."""
-    tasks = Tasks(CONFIG, data_name(dataset, splits), threads=2)
+    config = replace(CONFIG, train=replace(CONFIG.train, early_stopping=patience))
+    tasks = Tasks(config, data_name(dataset, splits), threads=2)
     ends = np.cumsum([0, *sizes])
     made = []
     for low, high in pairwise(ends):
         ids = np.arange(low, high)
-        made.append(tasks.of(ids, sampler_of(CONFIG).draw(checked_space(CONFIG), ids, ()), **more))
+        made.append(tasks.of(ids, sampler_of(CONFIG).draw(checked_space(CONFIG), ids, ())))
     return made

@@ -64,7 +64,7 @@ SETTINGS = [
     (["search", "--space", "beta1=uniform:0:0.9"], FAILURE, "does not use it"),
     (["search", "--space", "dropout=choice:0", "--space", "dropout=choice:0.5"], FAILURE, "already has the range"),
     (["search", "--space", "dropout=choice:0", "--dropout", "0.5"], FAILURE, "remove one of them"),
-    (["search", "--early-stopping", "3"], USAGE, "No such option"),
+    (["search", "--early-stopping", "0"], FAILURE, "early_stopping=0: must be a whole number from 1"),
     (["search", "--timeout", "5 minutes"], USAGE, "'5 minutes' is not a time: write 90 or 90s, 30m, 2h or 1h30m"),
     (["search", "--timeout", "0"], USAGE, "'0' must be greater than 0 and at most a year"),
     (["search", "--timeout", "-5"], USAGE, "'-5' is not a time"),

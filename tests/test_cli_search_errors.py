@@ -84,7 +84,7 @@ FILES = [
     (b'{"trials": 1', "s.toml: cannot be read as one JSON object"),
     (b"\xff\xfe\x00", "s.toml: not UTF-8 text; settings are TOML or one JSON object"),
     (b"trails = 100", "s.toml: unknown option trails of fastnet search; did you mean trials?"),
-    (b"early_stopping = 3", "s.toml: unknown option early_stopping of fastnet search"),
+    (b"early_stopping = 0", "early_stopping=0: must be a whole number from 1"),
     (b"width = 64", "s.toml: unknown option width of fastnet search"),
     (b"[train]\nepochs = 3", "s.toml: unknown table [train] of fastnet search"),
     (b"fresh = true", "s.toml: --fresh can be given on the command line only"),

@@ -39,7 +39,6 @@ def test_numbers_of_numpy_are_settings_like_any_other() -> None:
         ({"expand": 1}, "expand=1: must be true or false"),
         ({"final": "some"}, "'some' is neither a number of candidates"),
         ({"final": 1001}, "final=1001: must be a whole number from 0 to 1000"),
-        ({"train": TrainConfig(early_stopping=3)}, "early_stopping: trials of a search end early by pruning only"),
     ],
 )
 def test_impossible_settings_are_refused(settings: dict[str, Any], sentence: str) -> None:

@@ -25,6 +25,7 @@ import fastnet
 from fastnet.config.training import TrainConfig
 from fastnet.data import take_first
 from fastnet.network.samples import TrainingData, prepare
+from fastnet.scalars import shortest
 from fastnet.training.pack import Member, PackRun, alike, footprint, threads_within, warm_up
 from fastnet.training.single import Training
 
@@ -111,6 +112,39 @@ def test_a_pack_that_keeps_hands_out_the_networks_that_are_trained_alone(jobs, o
                                                                       (0.8,) * len(member.config.hidden))  # fmt: skip
         score = actual.score(images.x[parts.validation], images.y[parts.validation])
         assert score.value == pytest.approx(actual.metrics["validation_accuracy"])
+
+
+@pytest.mark.parametrize("metric", ["accuracy", "loss"])
+@pytest.mark.parametrize("patience", [1, 3])
+def test_a_network_out_of_patience_ends_and_keeps_its_best_epoch(images, metric, patience):
+    rates = np.geomspace(0.003, 0.8, 7)
+    config = TrainConfig(hidden=(16,), optimizer="momentum", batch_size=10, epochs=14, early_stopping=patience, seed=5)
+    members = alike(images, config, range(7), learning_rate=rates)
+    whole, stopped, parts = PackRun(members, 2), *(PackRun(members, jobs, keep=True, stop_by=metric) for jobs in (1, 2))
+    for run in (whole, stopped):
+        run.start()
+        run.join()
+    for end in (2, 5, 14):
+        parts.start(np.flatnonzero(np.isin(parts.status, (PENDING, PAUSED))), end)
+        parts.join()
+    assert parts.curves.tobytes() == stopped.curves.tobytes() and (parts.status == stopped.status).all()
+    values = whole.curves[:, 3] if metric == "accuracy" else -whole.curves[:, 2]
+    lengths = set()
+    for t in np.flatnonzero(whole.status == DONE):
+        best = next(e for e in range(14) if values[t, e] >= values[t, : min(14, e + patience + 1)].max())
+        end = min(14, best + patience + 1)
+        lengths.add(end)
+        assert stopped.status[t] == DONE and stopped.epochs_done[t] == end
+        assert stopped.curves[t, :, :end].tobytes() == whole.curves[t, :, :end].tobytes()
+        assert np.isnan(stopped.curves[t, :, end:]).all()
+        short = PackRun([replace(members[t], config=replace(members[t].config, epochs=best + 1))], 1, keep=True)
+        short.start()
+        short.join()
+        assert stopped.parameters(t).tobytes() == short.parameters(0).tobytes() == parts.parameters(t).tobytes()
+        found = stopped.model(t).metrics
+        assert found["best_epoch"] == best + 1 and found["epochs_done"] == end
+        assert found["validation_loss"] == shortest(whole.curves[t, 2, best])
+    assert len(lengths) > 2, "networks end at different epochs"
 
 
 def test_a_pack_that_keeps_can_be_trained_in_parts(images):

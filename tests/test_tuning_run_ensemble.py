@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import fastnet
+from fastnet.config.metric import sign
 from fastnet.errors import ConfigError
 
 SPACE = {"learning_rate": "log:1e-2:3e-1", "hidden": "choice:8,6-4"}
@@ -15,7 +16,14 @@ SPACE = {"learning_rate": "log:1e-2:3e-1", "hidden": "choice:8,6-4"}
 
 @pytest.mark.parametrize(
     "how",
-    [{}, {"folds": 3, "ensemble": "greedy"}, {"pruning": "halving", "pack_size": 9, "first_epochs": 1, "stages": 2}],
+    [
+        {},
+        {"folds": 3, "ensemble": "greedy"},
+        {"pruning": "halving", "pack_size": 9, "first_epochs": 1, "stages": 2},
+        {"early_stopping": 1},
+        {"early_stopping": 1, "pruning": "halving", "pack_size": 9, "first_epochs": 2, "epochs": 12},
+        {"early_stopping": 2, "folds": 3, "metric": "loss", "epochs": 9},
+    ],
 )
 def test_the_best_trials_of_a_search_are_put_together_as_they_were(
     digits: fastnet.Dataset, tmp_path: Path, how: dict
@@ -32,7 +40,7 @@ def test_the_best_trials_of_a_search_are_put_together_as_they_were(
     assert [row["trial"] for row in report["members"]] == [trial.id for trial in best]
     folds = how.get("folds", 1)
     assert len(ensemble.members) == folds * sum(row["weight"] > 0 for row in report["members"])
-    if not how:
+    if how in ({}, {"early_stopping": 1}):
         parts = fastnet.split(digits.y, seed=3)
         for member, trial in zip(ensemble.members, best, strict=True):
             score = member.score(digits.x[parts.validation], digits.y[parts.validation])
@@ -42,7 +50,9 @@ def test_the_best_trials_of_a_search_are_put_together_as_they_were(
     score = ensemble.score(digits.x_test, digits.y_test)
     assert (report["test_accuracy"], report["test_loss"], report["test_uses"]) == (score.value, score.loss, 1)
     greedy, average = report["validation"]["greedy"], report["validation"]["average"]
-    assert greedy["accuracy"] >= max(average["accuracy"], report["validation"]["best"]["accuracy"])
+    metric = how.get("metric", "accuracy")
+    values = [sign(metric) * scores[metric] for scores in (average, report["validation"]["best"])]
+    assert sign(metric) * greedy[metric] >= max(values)
 
     fastnet.search(SPACE, digits, study=tmp_path / "b", jobs=2, timeout=0.0, **options)
     resumed = fastnet.search(SPACE, digits, study=tmp_path / "b", jobs=2, **options)

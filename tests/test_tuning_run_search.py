@@ -127,7 +127,7 @@ def test_arrays_names_and_a_validation_set_are_taken(digits, tmp_path, monkeypat
         ({}, {"folds": 1}, "folds=1: must be a whole number from 2"),
         ({}, {"pruning": "hyperband"}, "must be one of none, halving, median"),
         ({}, {"memory": 1000}, "memory=1000 B: one network at a time needs"),
-        ({}, {"early_stopping": 3}, "early_stopping: trials of a search end early by pruning only"),
+        ({}, {"early_stopping": 0}, "early_stopping=0: must be a whole number from 1"),
         ({}, {"stages": 5}, "stages=5: 4 trials cannot be shared"),
     ],
 )

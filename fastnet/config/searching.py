@@ -30,7 +30,8 @@ class SearchConfig:
         Text form of a distribution per searched hyperparameter, such as ``{"learning_rate": "log:1e-6:1e-2"}``;
         read and checked by `fastnet.tuning.space.space.Space`. Defaults to the ranges of section 6.5.3 of the book.
     train : TrainConfig
-        Everything that is not searched. Its ``seed`` is the seed of the study.
+        Everything that is not searched. Its ``seed`` is the seed of the study. With ``early_stopping``, a trial ends
+        after that many epochs without a better `metric`; its value and its network are those of its best epoch.
     validation_fraction : float
         Share of the training data set aside for validation, in (0, 1).
     folds : int or None
@@ -121,10 +122,6 @@ class SearchConfig:
         check_count("repeats", self.repeats, high=1000)
         check_count("ensemble_top", self.ensemble_top, low=0, high=MAX_NETWORKS)
         check_choice("ensemble", self.ensemble, ENSEMBLES)
-        if self.train.early_stopping is not None:
-            raise ConfigError(
-                "early_stopping: trials of a search end early by pruning only; leave it out and choose a pruning"
-            )
 
 
 def as_settings(config: Any) -> dict[str, Any]:

@@ -134,9 +134,14 @@ class Job(NamedTuple):
     seconds: Float64_1D  # (T,), added to
     epochs_done: Int64_1D  # (T,), written
     status: Int64_1D  # (T,), written last of all
+    patience: Int64_1D  # (T,), epochs without a better one after which it ends; 0 to train all epochs
+    best_epochs: Int64_1D  # (T,), written where there is patience: its best epoch, from 1; 0 for none
+    best: Int64_1D  # (T,), where to copy its parameters of that epoch; 0 if not wanted
     initialise: int  # address, see `pack.initialise_stage`
     first: int  # epochs to train: from `first`, 0 for a new network,
     end: int  # up to `end`, not included
+    watched: int  # row of the curves that decides which epoch is better
+    better: float  # 1 if a higher value is better, -1 if a lower one is
 
 
 _ARRAY_PLACES = 5

@@ -84,6 +84,25 @@ def _without_dropout(dropout: np.ndarray) -> bool:
 
 
 @kernel
+def _waited_enough(c: int, job: Job, i: int, epoch: int) -> bool:
+    """Note whether an epoch of trial `i` is its best, keeping its parameters; return whether its patience is over."""
+    curve = job.curves[i, job.watched]
+    best = job.best_epochs[i]
+    if best == 0 or job.better * curve[epoch] > job.better * curve[best - 1]:
+        job.best_epochs[i] = epoch + 1
+        if job.best[i] != 0:
+            work = open_work(c)
+            _copy(address_of(work.params), job.best[i], work.params.shape[1])
+    return epoch + 1 - job.best_epochs[i] >= job.patience[i]
+
+
+@kernel
+def _copy(source: int, target: int, n_floats: int) -> None:
+    for j in range(0, 4 * n_floats, LANE_BYTES):
+        store_vector(load_vector(source + j), target + j)
+
+
+@kernel
 def _train(c: int, job: Job, i: int, stop: int) -> int:
     """Train trial `i` of a job from its epoch `first` to `end`; return its status."""
     net = open_net(c)
@@ -106,13 +125,9 @@ def _train(c: int, job: Job, i: int, stop: int) -> int:
         curves[0, epoch], curves[1, epoch] = np.float32(loss), np.float32(work.state[SCORE])
         curves[2, epoch], curves[3, epoch] = np.float32(validation_loss), np.float32(validation_score)
         job.epochs_done[i] = epoch + 1
+        if job.patience[i] > 0 and _waited_enough(c, job, i, epoch):
+            return DONE
     return DONE if job.end == curves.shape[1] else PAUSED
-
-
-@kernel
-def _copy(source: int, target: int, n_floats: int) -> None:
-    for j in range(0, 4 * n_floats, LANE_BYTES):
-        store_vector(load_vector(source + j), target + j)
 
 
 @kernel

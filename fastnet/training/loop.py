@@ -61,6 +61,11 @@ _CURVES = tuple(LearningCurves.__dataclass_fields__)  # in the order of the rows
 _SCORE = _CURVES.index("validation_score")
 
 
+def curve_row(name: str) -> int:
+    """Return the row of a curve among the four of a network."""
+    return _CURVES.index(name)
+
+
 class Watched(Protocol):
     """Background work, see `fastnet.training.background.Background`."""
 

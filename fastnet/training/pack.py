@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from fastnet.config.metric import DEFAULT_METRIC, METRICS
 from fastnet.config.training import TrainConfig
 from fastnet.kernels import layout, pack, step, update, warm
 from fastnet.kernels.context import FIRST_OF_TRIAL, N_PLACES, N_STATE, Job, job_row
@@ -19,14 +20,14 @@ from fastnet.network.hyperparameters import trial_of
 from fastnet.network.memory import n_bytes
 from fastnet.network.samples import TrainingData
 from fastnet.training.background import Background
-from fastnet.training.loop import metrics_at
+from fastnet.training.loop import curve_row, metrics_at
 
 if TYPE_CHECKING:
     from fastnet.model.classifier import Model
 
 Integers = npt.NDArray[np.int64]
 
-_SETTINGS_BYTES = 600  # per member: status, times, hyperparameters
+_SETTINGS_BYTES = 632  # per member: status, times, hyperparameters
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -93,6 +94,10 @@ class PackRun(Background):
     keep : bool
         Whether to keep the parameters and optimizer states of networks that reach their last epoch, for `parameters`
         and `model`.
+    stop_by : str, optional
+        Metric on the validation samples that decides about the best epoch of each network and ends its training after
+        the ``early_stopping`` of its configuration, with status 1; what is kept are the parameters of its best epoch.
+        By default networks train to the last epoch.
 
     Attributes
     ----------
@@ -124,6 +129,7 @@ class PackRun(Background):
         assemblies: dict[tuple[object, ...], Assembly] | None = None,
         *,
         keep: bool = False,
+        stop_by: str | None = None,
     ) -> None:
         super().__init__()
         n_trials = len(members)
@@ -152,6 +158,11 @@ class PackRun(Background):
         self._status = np.full(n_trials, PENDING, np.int64)
         self.seconds = np.zeros(n_trials)
         self._settle(members)
+        self._stop_by = METRICS[stop_by or DEFAULT_METRIC]
+        patience = [member.config.early_stopping or 0 for member in members]
+        self._patience = np.array(patience if stop_by else [0] * n_trials, np.int64)
+        self._best_epochs = np.zeros(n_trials, np.int64)
+        self._best = {t: self._room_for_best(t) for t in np.flatnonzero(self._patience).tolist() if keep}
         self._kept: dict[int, npt.NDArray[np.float32]] = {}
         self._seen = np.zeros(n_trials, np.bool_)
         self._spent = self._began = self._ended = 0.0
@@ -196,16 +207,15 @@ class PackRun(Background):
         first = int(self.epochs_done[which[0]]) if len(which) else 0
         self._make_room(which, again=end < last or self._keeps)
         costliest = which[np.argsort(-self._costs[which], kind="stable")]
-        addresses = np.zeros(len(self._status), np.int64)
-        for t, buffer in self._kept.items():
-            addresses[t] = buffer.ctypes.data
+        addresses, best = self._addresses(self._kept), self._addresses(self._best)
         self._status[which] = PENDING
         self._seen[which] = False
         self._control[pack.NEXT] = 0
         self._spent, self._began, self._ended = self.compiled_seconds, 0.0, 0.0
         self._job = Job(
             costliest, self._kinds, self._trials, self._hypers, self._dropouts, self._states, addresses, self._control,
-            self._curves, self.seconds, self.epochs_done, self._status, pack.initialise_stage(), first, end,
+            self._curves, self.seconds, self.epochs_done, self._status, self._patience, self._best_epochs, best,
+            pack.initialise_stage(), first, end, curve_row(self._stop_by.curve), self._stop_by.sign,
         )  # fmt: skip
         self.begin(len(self._contexts), self._run)
 
@@ -215,6 +225,16 @@ class PackRun(Background):
         self._kept = {t: buffer for t, buffer in self._kept.items() if t in wanted}
         for t in wanted - self._kept.keys() if again else ():
             self._kept[t] = layout.aligned(self._works[0][self._kinds[t]].params.size)
+
+    def _room_for_best(self, t: int) -> npt.NDArray[np.float32]:
+        buffer: npt.NDArray[np.float32] = layout.aligned(self._works[0][self._kinds[t]].params.shape[1])
+        return buffer
+
+    def _addresses(self, buffers: dict[int, npt.NDArray[np.float32]]) -> Integers:
+        addresses = np.zeros(len(self._status), np.int64)
+        for t, buffer in buffers.items():
+            addresses[t] = buffer.ctypes.data
+        return addresses
 
     def _run(self) -> None:
         self._began = time.perf_counter()
@@ -237,16 +257,21 @@ class PackRun(Background):
     def parameters(self, t: int) -> npt.NDArray[np.float32]:
         """Return the weights and biases of a network, (n_parameters,) float32, which further training overwrites.
 
-        The network must be among those of the last `start` and have status 4, or 1 if the pack keeps its networks. The
-        layout is that of `fastnet.kernels.layout`.
+        The network must be among those of the last `start` and have status 4, or 1 if the pack keeps its networks. If
+        they may stop early, these are the parameters of its best epoch. The layout is that of `fastnet.kernels.layout`.
         """
-        return self._kept[t][: self._layout(t).n_parameters]
+        buffer = self._best[t] if t in self._best else self._kept[t]
+        return buffer[: self._layout(t).n_parameters]
 
     def model(self, t: int, parameters: npt.NDArray[np.float32] | None = None, epoch: int | None = None) -> Model:
-        """Return a network as a model, with `parameters` that it had after an epoch, by default its last."""
+        """Return a network as a model, with `parameters` that it had after an epoch, by default those it keeps."""
         from fastnet.model.classifier import trained_model
 
+        if parameters is None and t in self._best:
+            epoch = int(self._best_epochs[t])
         metrics = metrics_at(self.curves[t], int(self.epochs_done[t]), epoch)
+        if t in self._best:
+            metrics["best_epoch"] = int(self._best_epochs[t])
         flat = self.parameters(t) if parameters is None else parameters
         member = self._members[t]
         return trained_model(member.config, member.data, self._layout(t).table, flat, metrics)
@@ -263,30 +288,38 @@ class PackRun(Background):
         return self._spent + (self._ended or time.perf_counter()) - self._began
 
 
-def footprint(members: Sequence[Member], threads: int, *, waiting: bool) -> int:
-    """Return the bytes of memory of a pack: workspaces, curves, and weights if all networks are `waiting` at a rung."""
+def footprint(members: Sequence[Member], threads: int, *, waiting: bool, best: bool = False) -> int:
+    """Return the bytes of memory of a pack.
+
+    These are workspaces, curves, weights if all networks are `waiting` at a rung, and those of their `best` epochs if
+    kept.
+    """
     counts: dict[tuple[object, ...], tuple[Member, int]] = {}
     for member in members:
         counts[member.kind] = (member, counts.get(member.kind, (member, 0))[1] + 1)
     shapes = [(shapes_of(member.config, member.data, parallel=False), count) for member, count in counts.values()]
     largest = {name: max(n_bytes(*needs[name]) for needs, _ in shapes) for name in shapes[0][0]}
     kept = sum(count * n_bytes(*needs["params"]) for needs, count in shapes) if waiting else 0
+    if best:
+        kept += sum(count * n_bytes(needs["params"][0][1:], needs["params"][1]) for needs, count in shapes)
     epochs = members[0].config.epochs
     return threads * sum(largest.values()) + kept + len(members) * (16 * epochs + _SETTINGS_BYTES)
 
 
-def threads_within(members: Sequence[Member], threads: int, memory: int, *, waiting: bool) -> tuple[int, int]:
+def threads_within(
+    members: Sequence[Member], threads: int, memory: int, *, waiting: bool, best: bool = False
+) -> tuple[int, int]:
     """Return how many threads, at most the given number, fit into some bytes of memory, and the bytes they need.
 
     If not even one fits, the result is 0 threads and the bytes of one.
     """
-    needed = footprint(members, threads, waiting=waiting)
+    needed = footprint(members, threads, waiting=waiting, best=best)
     if needed <= memory:
         return threads, needed
-    one = footprint(members, 1, waiting=waiting)
+    one = footprint(members, 1, waiting=waiting, best=best)
     if one > memory:
         return 0, one
-    each = footprint(members, 2, waiting=waiting) - one
+    each = footprint(members, 2, waiting=waiting, best=best) - one
     threads = min(threads, 1 + (memory - one) // each)
     return threads, one + (threads - 1) * each
 

@@ -33,13 +33,13 @@ class TrialResult:
     id : int
         Number of the trial in its study, from 0.
     status : {"done", "stopped", "diverged"}
-        Whether all epochs ran, pruning ended the trial early, or its loss was not finite or reached a thousand times
-        its start.
+        Whether the trial trained to the end, which early stopping may bring forward; pruning ended it; or its loss was
+        not finite or reached a thousand times its start.
     params : dict of str to float, int or str
         The searched hyperparameters, names sorted.
     value : float
-        The metric on the validation samples after the last epoch that ran: accuracy, or loss in nats; NaN for a
-        diverged trial.
+        The metric on the validation samples after the last epoch that ran, or after the best one in a search with
+        early stopping: accuracy, or loss in nats; NaN for a diverged trial.
     best_value : float
         Best value of the metric in any epoch; NaN if there is none.
     best_epoch : int
@@ -93,8 +93,13 @@ class TrialResult:
         seconds: float,
         stage: int = 1,
         metric: str = DEFAULT_METRIC,
+        at_best: bool = False,
     ) -> TrialResult:
-        """Build a trial from its (4, epochs) float32 curves, which determine the three values."""
+        """Build a trial from its (4, epochs) float32 curves, which determine the three values.
+
+        Its value is that of the last epoch that ran, or `at_best` that of the best one, for a search with early
+        stopping.
+        """
         measured = curve_of(curves, metric)
         ran = np.flatnonzero(np.isfinite(measured))
         value = best_value = math.nan
@@ -103,7 +108,7 @@ class TrialResult:
             best = int(ran[np.argmax(sign(metric) * measured[ran])])
             best_value, best_epoch = shortest(measured[best]), best + 1
             if status != "diverged":
-                value = shortest(measured[ran[-1]])
+                value = best_value if at_best else shortest(measured[ran[-1]])
         return cls(id, status, dict(sorted(params.items())), value, best_value, best_epoch, curves, seconds, stage)
 
     @property
@@ -170,7 +175,12 @@ def known(value: float) -> float | None:
 def rank(trials: Iterable[TrialResult], metric: str = DEFAULT_METRIC) -> tuple[TrialResult, ...]:
     """Order the trials that did not diverge by epochs, most first, then by `TrialResult.value`, best first, then by id.
 
-    Trials that were stopped early therefore come after those that ran to the end.
+    Trials that pruning ended come after those that trained to the end, which count as equally long.
     """
     fit = [trial for trial in trials if trial.status != "diverged"]
-    return tuple(sorted(fit, key=lambda trial: (-trial.epochs, -sign(metric) * trial.value, trial.id)))
+    return tuple(sorted(fit, key=lambda trial: (*_length(trial), -sign(metric) * trial.value, trial.id)))
+
+
+def _length(trial: TrialResult) -> tuple[bool, int]:
+    done = trial.status == "done"
+    return not done, 0 if done else -trial.epochs

@@ -68,7 +68,7 @@ class Full:
 class Halving:
     """Successive halving: at every rung the best ``1 / eta`` continue, to ``eta`` times the epochs.
 
-    The first rung is not before `first_epochs`.
+    The first rung is not before `first_epochs`. Trials are compared at the rung, or by their `best_so_far`.
 
     Notes
     -----
@@ -85,6 +85,7 @@ class Halving:
     eta: int
     first_epochs: int
     metric: str
+    best_so_far: bool = False
 
     @property
     def rungs(self) -> tuple[int, ...]:
@@ -96,11 +97,18 @@ class Halving:
 
     def keep(self, curves: Curves, alive: Positions, rung: int) -> Positions:
         """Keep the best, at least one; ties go to the lower loss, then to the lower number."""
-        epoch = self.rungs[rung] - 1
-        measured = sign(self.metric) * curve_of(curves, self.metric)[alive, epoch]
-        loss = curve_of(curves, "loss")[alive, epoch]
+        measured, loss = (self._measured(curves[alive], metric, self.rungs[rung]) for metric in (self.metric, "loss"))
+        loss = -loss
         best = np.lexsort((loss, -measured))[: math.ceil(len(alive) / self.eta)]
         return np.sort(alive[best])
+
+    def _measured(self, curves: Curves, metric: str, end: int) -> NDArray[np.float32]:
+        """Return the metric of each trial up to an epoch, the better the higher."""
+        found: NDArray[np.float32] = np.float32(sign(metric)) * curve_of(curves, metric)[:, :end]
+        if not self.best_so_far:
+            return found[:, -1]
+        best: NDArray[np.float32] = np.fmax.reduce(found, axis=1)
+        return best
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +160,8 @@ def schedule_of(config: SearchConfig) -> Schedule:
     """
     epochs = config.train.epochs
     if config.pruning == "halving":
-        return Halving(epochs, config.eta, config.first_epochs, config.metric)
+        best_so_far = config.train.early_stopping is not None
+        return Halving(epochs, config.eta, config.first_epochs, config.metric, best_so_far)
     if config.pruning == "median":
         return Median(epochs, config.first_epochs, config.metric)
     return Full(epochs)

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import itertools
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fastnet.config.metric import sign
 from fastnet.kernels.step import DIVERGED, DONE
 from fastnet.training import loop
 from fastnet.training.loop import Watched
 from fastnet.tuning.run.prepared import prepared_data
 from fastnet.tuning.run.task import Outcome, Positions, Task, Watch
-from fastnet.tuning.trial import CURVES
+from fastnet.tuning.trial import CURVES, curve_of
 
 if TYPE_CHECKING:
     from fastnet.model.classifier import Model
@@ -113,6 +115,7 @@ class _Pack:
         self._unseen: list[int] = []  # of them, those not passed to `watch` yet
         self._left: dict[int, int] = {}  # networks of each running trial that have not finished
         self._alive: list[int] = []
+        self._begun = 0
         self._compile_seconds, self._compiled_seconds = compile_seconds, 0.0
 
     def train(self, alive: Positions, end: int, watch: Watch) -> None:
@@ -121,8 +124,10 @@ class _Pack:
             return
         started, spent = time.perf_counter(), self._compiled_seconds
         self._alive = alive.tolist()
-        self._left = dict.fromkeys(self._alive, self._folds)
         networks = (alive[:, None] * self._folds + np.arange(self._folds)).ravel()
+        networks = networks[self.run.status[networks] != DONE]  # others have stopped early
+        self._left = dict(Counter((networks // self._folds).tolist()))
+        self._begun = len(self._left)
 
         def look() -> None:
             self.take()
@@ -130,21 +135,29 @@ class _Pack:
             self._show(watch)
 
         try:
-            loop.watch(
-                self.run,
-                lambda: self.run.start(networks, end),
-                on_look=look,
-                should_stop=lambda: self.stopped,
-                pause=lambda: self._pause(time.perf_counter() - started),
-            )
+            if len(networks):
+                loop.watch(
+                    self.run,
+                    lambda: self.run.start(networks, end),
+                    on_look=look,
+                    should_stop=lambda: self.stopped,
+                    pause=lambda: self._pause(time.perf_counter() - started),
+                )
         finally:
             self._compiled_seconds = spent + time.perf_counter() - started
         self.take(ended=True)
-        if not self.stopped and self.rung < len(self.task.schedule.rungs):
+        if not self.stopped and not self._at_end:
             self._show(watch)
 
+    @property
+    def _at_end(self) -> bool:
+        return self.rung == len(self.task.schedule.rungs)
+
     def take(self, *, ended: bool = False) -> None:
-        """Close trials that are done or diverged: those reported as finished, or at the end any of them."""
+        """Close trials that are done or diverged: those reported as finished, or at the end any of them.
+
+        Trials that stopped early are closed after the last rung, since they have yet to be compared.
+        """
         if ended:
             found = [t for t in self._alive if t not in self._ended]
         else:
@@ -157,13 +170,13 @@ class _Pack:
         if not found:
             return
         status = self.run.status.reshape(-1, self._folds)[found]
-        diverged, done = (status == DIVERGED).any(axis=1), (status == DONE).all(axis=1)
+        diverged, done = (status == DIVERGED).any(axis=1), (status == DONE).all(axis=1) & self._at_end
         self._close({t: "diverged" if d else "done" for t, d, f in zip(found, diverged, done, strict=True) if d or f})
 
     def compare(self, alive: Positions) -> Positions:
         """Let the schedule choose which trials of each group continue; the others end as stopped."""
         fit = np.array([t for t in alive.tolist() if t not in self._ended], dtype=np.int64)
-        if self.rung == len(self.task.schedule.rungs):
+        if self._at_end:
             assert not len(fit), "a pack ended before its trials did"
             return fit
         curves = self._curves()
@@ -221,11 +234,43 @@ class _Pack:
         networks = self.run.curves.reshape(len(self.task.ids), self._folds, len(CURVES), -1)[list(some)]
         if self._folds == 1:
             return networks[:, 0]
+        if self.task.stop_by is not None:
+            networks = held_at_best(networks, self._over()[list(some)], self.task.stop_by)
         mean: NDArray[np.float32] = networks.mean(axis=1, dtype=np.float64).astype(np.float32)
         return mean
 
+    def _over(self) -> NDArray[np.bool_]:
+        """Return which networks have ended, (T, F)."""
+        over: NDArray[np.bool_] = (self.run.status == DONE).reshape(-1, self._folds)
+        return over
+
     def _pause(self, elapsed: float) -> float:
         """Return the seconds to sleep: half of the estimated time left, at most `loop.POLL_SECONDS`."""
-        finished = len(self._alive) - len(self._left)
+        finished = self._begun - len(self._left)
         left = elapsed * len(self._left) / finished if finished else elapsed
         return min(loop.POLL_SECONDS, max(0.001, left / 2))
+
+
+def held_at_best(curves: NDArray[np.float32], over: NDArray[np.bool_], metric: str) -> NDArray[np.float32]:
+    """Continue the curves of folds that stopped early while others of their trial train.
+
+    Parameters
+    ----------
+    curves : (n, F, 4, E) float32
+        Of n trials with F folds.
+    over : (n, F) bool
+        The networks that have ended.
+    metric : str
+        Decides about the best epoch.
+
+    Returns
+    -------
+    (n, F, 4, E) float32
+        Such a network keeps the values of its best epoch, whose weights it keeps, up to the last epoch of its trial.
+    """
+    measured = sign(metric) * curve_of(curves, metric)
+    ran = np.isfinite(measured)
+    best = np.where(ran, measured, -np.inf).argmax(axis=-1)
+    standing = np.take_along_axis(curves, best[..., None, None], axis=-1)
+    held = over[..., None] & ~ran & ran.any(axis=1, keepdims=True)
+    return np.where(held[:, :, None], standing, curves)

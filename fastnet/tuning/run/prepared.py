@@ -77,7 +77,7 @@ class PreparedData:
         for kind, member in fresh.items():
             self._assemblies[kind] = assemble(member.config, member.data, parallel=False)
         self.compile_seconds += time.perf_counter() - clock
-        return PackRun(members, threads, self._assemblies, keep=task.keep)
+        return PackRun(members, threads, self._assemblies, keep=task.keep, stop_by=task.stop_by)
 
     def threads_for(self, task: Task, members: list[Member]) -> int:
         """Return how many of these networks can train at a time; `ConfigError` if none can."""
@@ -86,7 +86,8 @@ class PreparedData:
         if not known or not members:
             return most
         memory = min(known)
-        threads, needed = threads_within(members, most, memory, waiting=task.waits or task.keep)
+        best = task.keep and task.stop_by is not None
+        threads, needed = threads_within(members, most, memory, waiting=task.waits or task.keep, best=best)
         if threads:
             return threads
         what, fewer = "one network at a time needs", ""

@@ -262,6 +262,7 @@ class Intake:
             seconds=float(outcome.seconds[place]),
             stage=self._session.tally.stage,
             metric=self._session.config.metric,
+            at_best=self._task.stop_by is not None,
         )
 
 

@@ -52,6 +52,8 @@ class Task:
         Memory limit in bytes; None for all that the process may use.
     keep : bool
         Whether to return the trained networks.
+    stop_by : str or None
+        Metric by which networks stop early and keep their best epoch; None to train all epochs.
     """
 
     data: str
@@ -62,6 +64,7 @@ class Task:
     threads: int = 1
     memory: int | None = None
     keep: bool = False
+    stop_by: str | None = None
 
     @property
     def waits(self) -> bool:
@@ -126,6 +129,7 @@ class Tasks:
             "configs": tuple(configured(train, values) for values in params),
             "schedule": schedule_of(self.config),
             "sizes": (len(ids),),
+            "stop_by": None if train.early_stopping is None else self.config.metric,
         }
         return Task(data=self.data, ids=ids, threads=self.threads, memory=self.memory, **(given | more))
 

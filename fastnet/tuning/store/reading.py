@@ -286,8 +286,8 @@ class StudyReader:
         """Write the ORDER BY clause of an order's name; only known names enter SQL."""
         way = "DESC" if sign(metric or self.metric) > 0 else "ASC"
         if order == "best":
-            fit = "status != 'diverged'"
-            return f"ORDER BY {fit} DESC, epochs * ({fit}) DESC, value IS NULL, value {way}, trials.id"
+            fit, length = "status != 'diverged'", "epochs * (status = 'stopped')"
+            return f"ORDER BY {fit} DESC, status = 'done' DESC, {length} DESC, value IS NULL, value {way}, trials.id"
         if order == "id":
             return "ORDER BY trials.id"
         if order in FIELDS:
