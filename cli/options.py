@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from fastnet.config.network import ACTIVATIONS, INIT_OF, INITS
+from fastnet.config.objective import CLASS_WEIGHTS, OBJECTIVES
 from fastnet.config.searching import SearchConfig
 from fastnet.config.text import format_dropout, format_hidden, parse_count
 from fastnet.config.training import DROPOUT_SCALINGS, LEARNING_RATES, OPTIMIZERS, SCHEDULES, TrainConfig
@@ -43,6 +44,13 @@ _SETTINGS: dict[str, tuple[Any, str]] = {
     "beta2": (float, "Decay rate of Adam's second moment, in [0, 1)."),
     "epsilon": (float, "Added to the denominator in AdaGrad, RMSprop and Adam, at least 1e-30."),
     "label_smoothing": (float, "Share of each training target spread evenly over all classes, in [0, 1)."),
+    "objective": (
+        click.Choice(OBJECTIVES),
+        "Loss that training minimises; auto: cross-entropy for classes, squared error for numbers.",
+    ),
+    "quantiles": (str, "Quantiles of the target that --objective pinball learns, each between 0 and 1."),
+    "huber_delta": (float, "Error, in standard deviations, beyond which --objective huber grows linearly."),
+    "class_weight": (click.Choice(CLASS_WEIGHTS), "Weight samples so that all classes count alike."),
     "dropout": (str, "Probability of dropping a hidden unit in training, in [0, 1); 0,0.5 sets one for each layer."),
     "dropout_scaling": (
         click.Choice(DROPOUT_SCALINGS),
@@ -58,7 +66,7 @@ _SETTINGS: dict[str, tuple[Any, str]] = {
 def default_of(config: type[Any], name: str) -> Any:
     """Return the default of a configuration's field in the form of its option."""
     value = getattr(config(), name)
-    written = {"hidden": format_hidden, "dropout": format_dropout}
+    written = {"hidden": format_hidden, "dropout": format_dropout, "quantiles": format_dropout}
     return written[name](value) if name in written else value
 
 
@@ -88,7 +96,7 @@ def _setting(name: str, searched: str | None) -> Callable[[Command], Command]:
     if name == "init":  # this one, too
         others = " and ".join(activation for activation, init in INIT_OF.items() if init == "xavier")
         default, shown = None, f"he, but xavier with {others}"
-    metavar = {"hidden": "WIDTHS", "dropout": "RATIO"}.get(name)
+    metavar = {"hidden": "WIDTHS", "dropout": "RATIO", "quantiles": "LEVELS"}.get(name)
     return click.option(flag(name), type=kind, default=default, help=text, show_default=shown, metavar=metavar)
 
 

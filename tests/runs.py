@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from cases import NETWORKS, OPTIMIZERS, Course, blobs
+from cases import HUBER_DELTA, NETWORKS, OPTIMIZERS, Course, blobs
 
 import fastnet
 from fastnet import reference
@@ -64,7 +64,7 @@ def course_config(course: Course, epochs: int, seed: int = 2**63 + 11) -> TrainC
         optimizer=course.optimizer, weight_decay=course.weight_decay, dropout=course.dropout,
         dropout_scaling=course.dropout_scaling, schedule=course.schedule, warmup_epochs=course.warmup_epochs,
         step_epochs=1, step_factor=0.3, label_smoothing=course.label_smoothing, batch_size=course.batch_size,
-        epochs=epochs, seed=seed, **OPTIMIZERS[course.optimizer],
+        huber_delta=HUBER_DELTA, epochs=epochs, seed=seed, **OPTIMIZERS[course.optimizer],
     )  # fmt: skip
 
 
@@ -105,7 +105,7 @@ def follow(
 ) -> reference.training.Trajectory:
     """Train by the reference, in float64; a `course` gives the targets, their weights and the objective."""
     x = fit_scaler(dataset.x, parts.train).apply(dataset.x).astype(np.float64)
-    config, left_out = config.resolved(), ("hidden", "early_stopping")
+    config, left_out = config.resolved(), ("hidden", "early_stopping", "class_weight")
     options = {name: getattr(config, name) for name in config.__dataclass_fields__ if name not in left_out}
     sizes = config.network(dataset.n_features, dataset.n_classes).sizes
     targets, weights = dataset.y, None

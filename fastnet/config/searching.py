@@ -140,8 +140,9 @@ def as_settings(config: Any) -> dict[str, Any]:
     values = {name: getattr(config, name) for name in config.__dataclass_fields__}
     if "hidden" in values:
         values["hidden"] = format_hidden(values["hidden"])
-    if isinstance(values.get("dropout"), tuple):
-        values["dropout"] = format_dropout(values["dropout"])
+    for name in ("dropout", "quantiles"):
+        if isinstance(values.get(name), tuple):
+            values[name] = format_dropout(values[name])
     if isinstance(train := values.get("train"), TrainConfig):
         values["train"] = as_settings(train)
         for name, other in (("learning_rate", "optimizer"), ("init", "activation")):

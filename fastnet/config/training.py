@@ -8,6 +8,7 @@ from typing import Any
 
 from fastnet.config.checks import MAX_EPOCHS, check_choice, check_count, check_hyperparameter
 from fastnet.config.network import ACTIVATIONS, BOOK_HIDDEN, INIT_OF, INITS, NetworkSpec
+from fastnet.config.objective import AUTO, QUANTILES, check_objective, parse_quantiles
 from fastnet.config.text import check_widths, format_dropout, parse_dropout, parse_hidden
 from fastnet.errors import ConfigError
 from fastnet.scalars import make_plain
@@ -72,6 +73,17 @@ class TrainConfig:
     label_smoothing : float
         Share of the target that is spread evenly over all classes in training, in [0, 1) (Szegedy et al. 2016). The
         training loss is measured against the smoothed targets; validation losses and accuracies are not affected.
+    objective : {"auto", "cross-entropy", "binary-cross-entropy", "squared-error", "absolute-error", "huber", \
+"pinball", "poisson"}
+        What is minimised; ``auto`` is cross-entropy for classes, binary cross-entropy for labels of 0 and 1, and
+        squared error for numbers. ``poisson`` learns the logarithm of the expectation of counts.
+    quantiles : tuple of float
+        Levels that ``objective="pinball"`` learns of every target, between 0 and 1 in ascending order, also as text:
+        ``"0.1,0.5,0.9"``.
+    huber_delta : float
+        Difference up to which ``objective="huber"`` is half the squared error, in standard deviations of the target.
+    class_weight : {"balanced"}, optional
+        ``balanced`` weights the samples so that all classes count alike in losses and scores.
     dropout : float or tuple of float
         Probability that a hidden unit is dropped in training, in [0, 1): one for all hidden layers or one for each,
         also as text: ``"0,0.5"``.
@@ -116,6 +128,10 @@ class TrainConfig:
     beta2: float = 0.999
     epsilon: float = 1e-8
     label_smoothing: float = 0.0
+    objective: str = AUTO
+    quantiles: tuple[float, ...] = QUANTILES
+    huber_delta: float = 1.0
+    class_weight: str | None = None
     dropout: float | tuple[float, ...] = 0.0
     dropout_scaling: str = "inverted"
     batch_size: int = 100
@@ -124,11 +140,13 @@ class TrainConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        make_plain(self)
+        make_plain(self, layered=("hidden", "dropout", "quantiles"))
         if isinstance(self.hidden, str):
             object.__setattr__(self, "hidden", parse_hidden(self.hidden))
         if isinstance(self.dropout, str):
             object.__setattr__(self, "dropout", parse_dropout(self.dropout))
+        if isinstance(self.quantiles, str):
+            object.__setattr__(self, "quantiles", parse_quantiles(self.quantiles))
         check_widths("hidden", self.hidden)
         check_choice("activation", self.activation, ACTIVATIONS)
         if self.init is not None:
@@ -138,6 +156,7 @@ class TrainConfig:
         for name in _HYPERPARAMETERS:
             if name != "learning_rate" or self.learning_rate is not None:
                 check_hyperparameter(name, getattr(self, name))
+        check_objective(self.objective, self.quantiles, self.huber_delta, self.class_weight, self.label_smoothing)
         if isinstance(self.dropout, tuple) and len(self.dropout) != len(self.hidden):
             raise ConfigError(
                 f"dropout={format_dropout(self.dropout)}: the network has {len(self.hidden)} hidden layers; "

@@ -215,8 +215,9 @@ def _trajectory(bench: _Bench) -> str:
 
 def _follow(bench: _Bench, config: TrainConfig) -> reference.training.Trajectory:
     """Train with the reference, in float64."""
-    config, left_out = config.resolved(), ("hidden", "early_stopping")
+    config, left_out = config.resolved(), ("hidden", "early_stopping", "class_weight")
     options: dict[str, Any] = {n: getattr(config, n) for n in config.__dataclass_fields__ if n not in left_out}
+    options["objective"] = bench.data.objective
     sizes = config.network(bench.dataset.n_features, bench.dataset.n_outputs).sizes
     return reference.training.train(
         bench.x, bench.dataset.y, bench.parts.train, bench.parts.validation, sizes, stream=STREAM, **options

@@ -84,7 +84,7 @@ def compile_ahead(dataset: Dataset, config: TrainConfig, *, jobs: int | None = N
     if before.unkept:
         raise FastnetError(f"compiled code would not be kept: {before.unkept}")
     parts = split(dataset.y, seed=config.seed)
-    data = prepare(dataset, parts)
+    data = prepare(dataset, parts, config)
     clock = time.perf_counter()
     Random(config.seed).draw(Space.parse(SearchConfig().space), np.zeros(1, np.int64))
     packs.warm_up(config, data)

@@ -65,6 +65,7 @@ def trial_of(config: TrainConfig, stream: int) -> TrialSettings:
         step_factor=float(config.step_factor),
         epochs=config.epochs,
         label_smoothing=float(config.label_smoothing),
+        huber_delta=float(config.huber_delta),
     )
     return TrialSettings(trial, hyper, dropout_rows(config))
 

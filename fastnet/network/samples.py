@@ -8,10 +8,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from fastnet.config.training import TrainConfig
 from fastnet.data.dataset import Dataset, Split
 from fastnet.data.pipeline.scaling import Scaler, fit_scaler
+from fastnet.data.pipeline.targets import TargetScaler
 from fastnet.kernels import host, layout, panels, sparsity
 from fastnet.kernels.objective import OBJECTIVES
+from fastnet.network.goal import goal_of
 
 Floats = npt.NDArray[np.float32]
 Integers = npt.NDArray[np.int64]
@@ -45,6 +48,8 @@ class TrainingData:
         Weight of every sample, 1 on average over the training rows and over the validation rows.
     quantiles : tuple of float
         Levels that are learnt of every target; empty unless the objective is ``pinball``.
+    target_scaler : TargetScaler or None
+        How numbers were brought to the scale of `targets`; None for classes and labels.
     """
 
     x: Floats
@@ -61,6 +66,7 @@ class TrainingData:
     objective: str = "cross-entropy"
     weights: Floats | None = None
     quantiles: tuple[float, ...] = ()
+    target_scaler: TargetScaler | None = None
 
     @property
     def n_train(self) -> int:
@@ -77,12 +83,21 @@ class TrainingData:
         return self.sparse and batch_size <= sparsity.MAX_BATCH
 
 
-def prepare(dataset: Dataset, split: Split, *, scaler: Scaler | None = None, skip_zeros: bool = True) -> TrainingData:
+def prepare(
+    dataset: Dataset,
+    split: Split,
+    config: TrainConfig | None = None,
+    *,
+    scaler: Scaler | None = None,
+    skip_zeros: bool = True,
+) -> TrainingData:
     """Scale and pad the training samples of a data set, and list the non-zero values if there are few.
 
-    The scaler is learnt from the training rows unless one is given. Without `skip_zeros` the kernels are dense; the
+    The objective of `config` says what is learnt of the targets, by default the usual one of their task. The scaler is
+    learnt from the training rows unless one is given. Without `skip_zeros` the kernels are dense; the
     results are the same bits.
     """
+    goal = goal_of(dataset, split, config or TrainConfig())
     scaler = scaler or fit_scaler(dataset.x, split.train)
     x = pad_samples(dataset.x, scaler)
     features = x[:, : dataset.n_features]
@@ -91,16 +106,20 @@ def prepare(dataset: Dataset, split: Split, *, scaler: Scaler | None = None, ski
     kept = features if sparse else features[:0]
     return TrainingData(
         x=x,
-        targets=np.array(dataset.y, np.int64),
+        targets=goal.targets,
         train_rows=padded_rows(split.train),
         validation_rows=padded_rows(split.validation),
         n_features=dataset.n_features,
-        n_outputs=dataset.n_outputs,
+        n_outputs=goal.n_outputs,
         sparse=sparse,
         inputs=sparsity.non_zero_lists(kept, 1),
         pairs=sparsity.non_zero_lists(kept, panels.PAIR),
         dataset=dataset,
         scaler=scaler,
+        objective=goal.objective,
+        weights=goal.weights,
+        quantiles=goal.quantiles,
+        target_scaler=goal.scaler,
     )
 
 

@@ -133,7 +133,7 @@ def train_ensemble(
     check_interrupt(interrupt)
     threads = count_threads(jobs)
     parts = rows_of(dataset, config, split)
-    data = prepare(dataset, parts)
+    data = prepare(dataset, parts, config)
     clock = time.perf_counter()
     warm_up(config, data)
     members = alike(data, config, range(networks))

@@ -157,7 +157,7 @@ def train_network(
     """Train one network as `train` does, without its warnings about the data."""
     check_interrupt(interrupt)
     threads = min(count_threads(jobs), n_threads_limit())
-    data = prepare(dataset, parts)
+    data = prepare(dataset, parts, config)
     clock = time.perf_counter()
     training = Training(config, data, threads)
     compile_seconds = time.perf_counter() - clock

@@ -68,7 +68,7 @@ class LocalThreads:
         from fastnet.tuning.run.prepared import PreparedData
 
         self._import_seconds += time.perf_counter() - clock
-        self._data = PreparedData(self._dataset, self._splits)
+        self._data = PreparedData(self._dataset, self._splits, self._config.train)
         clock = time.perf_counter()
         [params] = sampler_of(self._config).draw(checked_space(self._config), np.zeros(1, np.int64), ())
         self._import_seconds += time.perf_counter() - clock

@@ -26,7 +26,8 @@ _held: list[PreparedData] = []
 class PreparedData:
     """The data of trials, one `TrainingData` for each fold, and the architectures compiled for them.
 
-    Only the training part of `dataset` is used. Tasks find the data as long as a reference to this object exists.
+    Only the training part of `dataset` is used. The objective of `config` says what is learnt of its targets. Tasks find
+    the data as long as a reference to this object exists.
 
     Attributes
     ----------
@@ -39,10 +40,10 @@ class PreparedData:
         Time spent on compiling or loading kernels.
     """
 
-    def __init__(self, dataset: Dataset, splits: Sequence[Split]) -> None:
+    def __init__(self, dataset: Dataset, splits: Sequence[Split], config: TrainConfig | None = None) -> None:
         self.name = data_name(dataset, splits)
         learnt = dataset.without_test()
-        self.folds: list[TrainingData] = [prepare(learnt, parts) for parts in splits]
+        self.folds: list[TrainingData] = [prepare(learnt, parts, config) for parts in splits]
         self.compile_seconds = 0.0
         self.room = free_memory()
         self._fitting: dict[int, tuple[int, int]] = {}  # by threads: those that fit, in packs of at most that size

@@ -1,0 +1,104 @@
+"""Targets that are numbers: brought to one scale for training, and predictions brought back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Float64 = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TargetScaler:
+    """The scale of K targets, learnt from training rows.
+
+    Attributes
+    ----------
+    mean, scale : (K,) float64
+        A network learns ``(target - mean) / scale``.
+    low, high : (K,) float64
+        Range of the training targets, in their own units; predictions are kept within it.
+    log : bool
+        Whether ``log(1 + target)`` is what is scaled.
+    """
+
+    mean: Float64
+    scale: Float64
+    low: Float64
+    high: Float64
+    log: bool = False
+
+    def apply(self, y: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+        """Bring targets, (N, K), to the scale that networks learn, float32.
+
+        Examples
+        --------
+        >>> scaler = fit_targets(np.array([[1.0], [3.0]]), np.arange(2))
+        >>> scaler.apply(np.array([[1.0], [2.0], [5.0]])).ravel().tolist()
+        [-1.0, 0.0, 3.0]
+        """
+        numbers = np.log1p(y) if self.log else y
+        return ((numbers - self.mean) / self.scale).astype(np.float32)
+
+    def invert(self, outputs: npt.NDArray[Any]) -> Float64:
+        """Bring predictions back to the units of the targets and into the range of the training targets.
+
+        Of (N, K * Q) outputs, the first Q belong to the first target.
+
+        Examples
+        --------
+        >>> scaler = fit_targets(np.array([[1.0], [3.0]]), np.arange(2))
+        >>> scaler.invert(np.array([[0.5], [9.0]])).ravel().tolist()
+        [2.5, 3.0]
+        """
+        each = outputs.shape[1] // len(self.mean)
+        mean, scale, low, high = (np.repeat(a, each) for a in (self.mean, self.scale, self.low, self.high))
+        numbers = outputs.astype(np.float64) * scale + mean
+        clamped: Float64 = np.clip(np.expm1(numbers) if self.log else numbers, low, high)
+        return clamped
+
+    def to_parts(self) -> tuple[dict[str, Any], dict[str, Float64]]:
+        """Return what a file keeps: a description, ready for JSON, and arrays by name."""
+        arrays = {"mean": self.mean, "scale": self.scale, "low": self.low, "high": self.high}
+        return {"log": self.log}, {f"targets.{name}": array for name, array in arrays.items()}
+
+    @classmethod
+    def from_parts(cls, header: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any]]) -> TargetScaler:
+        """Build a scaler from what `to_parts` returned."""
+        mean, scale, low, high = (arrays[f"targets.{name}"] for name in ("mean", "scale", "low", "high"))
+        return cls(mean=mean, scale=scale, low=low, high=high, log=bool(header["log"]))
+
+
+def fit_targets(
+    y: npt.NDArray[Any],
+    rows: npt.NDArray[np.int64],
+    weights: npt.NDArray[Any] | None = None,
+    *,
+    standardise: bool = True,
+    log: bool = False,
+) -> TargetScaler:
+    """Learn mean and scale of each target from some rows, with `weights` for all rows if samples have them.
+
+    A target that is constant there keeps a scale of 1. Without `standardise`, targets stay as they are.
+
+    Examples
+    --------
+    >>> fit_targets(np.array([[1.0], [3.0], [99.0]]), np.array([0, 1])).scale.tolist()
+    [1.0]
+    """
+    learnt = np.asarray(y, np.float64)[rows]
+    low, high = learnt.min(axis=0), learnt.max(axis=0)
+    n_targets = learnt.shape[1]
+    if not standardise:
+        return TargetScaler(np.zeros(n_targets), np.ones(n_targets), low, high, log)
+    numbers = np.log1p(learnt) if log else learnt
+    of_rows = None if weights is None else np.asarray(weights, np.float64)[rows]
+    mean = np.average(numbers, axis=0, weights=of_rows)
+    deviation = np.sqrt(np.average(np.square(numbers - mean), axis=0, weights=of_rows))
+    # Of a constant target, the mean may be off by a rounding.
+    varies = deviation > 1e-12 * np.maximum(np.abs(numbers).max(axis=0), np.finfo(np.float64).tiny)
+    return TargetScaler(mean, np.where(varies, deviation, 1.0), low, high, log)
