@@ -26,8 +26,8 @@ _held: list[PreparedData] = []
 class PreparedData:
     """The data of trials, one `TrainingData` for each fold, and the architectures compiled for them.
 
-    Only the training part of `dataset` is used. The objective of `config` says what is learnt of its targets. Tasks find
-    the data as long as a reference to this object exists.
+    Only the training part of `dataset` is used. The objective of `config` says what is learnt of its targets. Tasks
+    find the data as long as a reference to this object exists.
 
     Attributes
     ----------
