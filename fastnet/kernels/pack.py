@@ -18,6 +18,7 @@ from numba import config, prange, set_num_threads, types
 
 from fastnet.kernels import _jit, threads
 from fastnet.kernels._jit import entry, kernel, one_at_a_time, parallel_kernel
+from fastnet.kernels.answers import write_answers
 from fastnet.kernels.context import (
     FIRST_OF_TRIAL,
     LOSS,
@@ -38,7 +39,6 @@ from fastnet.kernels.context import (
 from fastnet.kernels.host import LANE_BYTES
 from fastnet.kernels.layout import LDW, N_IN, N_OUT, W, Y
 from fastnet.kernels.memory import address_of, clock, fetch_add, invoke, invoke_i64, load_shared, store_i64
-from fastnet.kernels.objective import softmax
 from fastnet.kernels.rng import initial_weights
 from fastnet.kernels.step import (
     AHEAD,
@@ -249,16 +249,27 @@ def run_stage(address: int, context: np.ndarray, first: int, stop: np.ndarray) -
 
 @entry
 def predict_rows(
-    context: np.ndarray, rows: np.ndarray, block: int, last: np.ndarray, floats: np.ndarray, probabilities: np.ndarray
+    context: np.ndarray,
+    rows: np.ndarray,
+    block: int,
+    last: np.ndarray,
+    floats: np.ndarray,
+    kind: int,
+    n_levels: int,
+    answers: np.ndarray,
 ) -> None:
-    """Fill (N, O) class probabilities of the samples ``rows[:N]``, in blocks, with the `FORWARD` stage of a context."""
+    """Fill (N, O) answers to the samples ``rows[:N]``, in blocks, with the `FORWARD` stage of a context.
+
+    `kind` and `n_levels` are those of `answers.write_answers`.
+    """
     c = address_of(context)
     net = open_net(c)
-    n_samples = probabilities.shape[0]
+    n_samples = answers.shape[0]
     for begin in range(0, n_samples, block):
         n_rows = min(block, n_samples - begin)
         invoke(net.stages[FORWARD], c, address_of(rows) + 8 * begin, n_rows, np.int64(EVALUATION))
-        softmax(address_of(floats) + 4 * last[Y], 4 * last[LDW], probabilities[begin : begin + n_rows])
+        some = answers[begin : begin + n_rows]
+        write_answers(kind, n_levels, address_of(floats) + 4 * last[Y], 4 * last[LDW], some)
 
 
 def compile_division() -> None:

@@ -1,4 +1,4 @@
-"""The class probabilities of a trained network."""
+"""What a trained network answers: probabilities, numbers or quantiles."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import numpy.typing as npt
 from fastnet.config.network import NetworkSpec
 from fastnet.data.pipeline.scaling import Scaler
 from fastnet.kernels import activation, host, layout, pack, panels, sparsity, step
+from fastnet.kernels.answers import KINDS
 from fastnet.kernels.context import N_PLACES, SCALE, Data, Net, Trial, fill
 from fastnet.network.assembly import BLOCK_ROWS
 from fastnet.network.memory import share, work_shapes
@@ -26,8 +27,12 @@ def forward(
     eval_scales: Sequence[float],
     scaler: Scaler,
     x: npt.NDArray[Any],
+    objective: str = "cross-entropy",
+    n_levels: int = 0,
 ) -> Floats:
-    """Compute a model's class probabilities, (N, O) float32; each row sums to 1.
+    """Compute a model's answers, (N, O) float32: class probabilities, or what its objective makes of its outputs.
+
+    Numbers are on the scale of the targets that it learnt, see `fastnet.data.pipeline.targets`.
 
     Parameters
     ----------
@@ -40,6 +45,10 @@ def forward(
     scaler : Scaler
     x : (N, F) array
         Checked features in the units of the training data.
+    objective : str
+        What the network learnt, see `fastnet.kernels.answers.KINDS`.
+    n_levels : int
+        Quantiles of each target, if it learnt those.
     """
     block = host.round_up(min(BLOCK_ROWS, max(len(x), 1)), host.TILE_ROWS)
     plan = layout.layout(spec.sizes, block)
@@ -55,7 +64,7 @@ def forward(
     layout.pack_parameters(plan.table, list(weights), list(biases), work.params[0])
     work.dropout[:, SCALE] = *eval_scales, 1.0
     trial = Trial(0, 0, 0.0, 0.0, 0.0)
-    probabilities = np.empty((len(x), spec.n_outputs), np.float32)
+    answers = np.empty((len(x), spec.n_outputs), np.float32)
     context = np.zeros(N_PLACES, np.int64)
     last = plan.table[-1]
     for begin in range(0, len(x), COPY_ROWS):
@@ -64,5 +73,6 @@ def forward(
         identity = np.arange(plan.n_rows, dtype=np.int64)
         data = Data(samples, no_targets, 0, *lists, *lists, identity, rows, rows, none, none)
         fill(context, net, data, work, trial)
-        pack.predict_rows(context, rows, block, last, work.floats, probabilities[begin : begin + COPY_ROWS])
-    return probabilities
+        some = answers[begin : begin + COPY_ROWS]
+        pack.predict_rows(context, rows, block, last, work.floats, KINDS[objective], np.int64(n_levels), some)
+    return answers
