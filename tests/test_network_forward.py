@@ -44,6 +44,17 @@ def test_probabilities_are_the_references(name, activation):
     np.testing.assert_allclose(found.sum(axis=1), 1, rtol=1e-5)
 
 
+def test_numbers_are_the_outputs_themselves_and_quantiles_come_in_order():
+    spec, weights, biases, scaler = network("one hidden layer")
+    x = np.random.default_rng(0).normal(size=(23, spec.n_inputs)).astype(np.float32)
+    given = spec, weights, biases, [1.0], scaler, x
+    double = [[array.astype(np.float64) for array in arrays] for arrays in (weights, biases)]
+    outputs = reference.network.forward(*double, scaler.apply(x).astype(np.float64), [1.0], None, "relu")[-1]
+    np.testing.assert_allclose(forward(*given, "squared-error"), outputs, rtol=1e-4, atol=1e-5)
+    pairs = np.sort(outputs.reshape(23, -1, 2), axis=2).reshape(outputs.shape)
+    np.testing.assert_allclose(forward(*given, "pinball", 2), pairs, rtol=1e-4, atol=1e-5)
+
+
 def test_every_sample_has_the_same_bits_alone_in_blocks_and_in_copies(monkeypatch):
     spec, weights, biases, scaler = network("three hidden layers")
     x = np.random.default_rng(1).normal(size=(250, spec.n_inputs)).astype(np.float32)
