@@ -36,7 +36,7 @@ def all_metrics(
     y_true : (N,) int64 or (N, K) float64
         Classes, labels of 0 and 1, or numbers.
     predictions : (N, K) float
-        Probabilities of the classes or labels, or numbers. With Q quantiles (N, K * Q), the first Q for the first target.
+        Probabilities of the classes or labels, or numbers. With Q quantiles (N, K * Q), the first Q for target one.
     weights : (N,) float, optional
         Weight of each sample; samples of weight 0 do not count at all.
     quantiles : sequence of float
