@@ -17,7 +17,7 @@ GROUPS = {
         *("early_stopping", "networks", "seed"),
     ),
     "Search": (
-        *("trials", "space", "sampler", "levels", "metric", "pruning", "eta", "first_epochs", "pack_size"),
+        *("trials", "space", "preset", "sampler", "levels", "metric", "pruning", "eta", "first_epochs", "pack_size"),
         *("stages", "expand", "final", "repeats", "ensemble_top", "ensemble"),
     ),
     "Study": ("study", "after", "fresh", "finish", "timeout", "memory", "dry_run"),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 from click.core import ParameterSource
 
+from fastnet.config.presets import Preset, preset_of
 from fastnet.config.searching import SearchConfig, as_settings
 from fastnet.config.training import TrainConfig, train_config_from
 from fastnet.errors import failure_as_warning
@@ -36,7 +37,7 @@ from .options import (
 from .outputs import folder_for
 from .parameters import PathType
 from .progress import SearchDisplay
-from .strategy import search_strategy, strategy_options
+from .strategy import preset_option, search_strategy, strategy_options, with_preset
 from .streams import output_is_the_result
 
 if TYPE_CHECKING:
@@ -76,6 +77,7 @@ REPORT_SECONDS, REPORT_SECONDS_OF_TRIAL = 1.5, 1e-4
 @config_options
 @strategy_options
 @data_options
+@preset_option
 @samples_option("500 of an image set, all of a file")
 @validation_option
 @click.option(
@@ -156,9 +158,10 @@ def command(
 
     deadline = Deadline(timeout)
     known = known_study(study, after, fresh=fresh, finish=finish)
-    given = settings if known is None else with_known(ctx, settings, known)
+    data, usual = (None, Preset()) if known else preset(ctx, settings, timed=timeout is not None)
+    given = with_preset(ctx, settings, usual) if known is None else with_known(ctx, settings, known)
     config = SearchConfig(
-        space=search_space(ctx, None if known is None else known.config.space),
+        space=search_space(ctx, usual.space if known is None else known.config.space),
         train=train_config_from({name: given[name] for name in TrainConfig.__dataclass_fields__ if name in given}),
         **search_strategy(given),
     )
@@ -167,7 +170,7 @@ def command(
     if print_config:
         print_settings(ctx, config, given)
         return
-    data = load_data(ctx, given, known)
+    data = data or load_data(ctx, given, known)
     warn_of_idle_pruning(config)
     limits: dict[str, Any] = {"jobs": jobs, "memory": memory}
     if dry_run or verbosity() >= VERBOSE:
@@ -235,6 +238,18 @@ def load_data(ctx: click.Context, given: Mapping[str, Any], known: Known | None)
     if validation is not None:
         dataset, split = joined(ctx, dataset, load_part(validation, data_dir, "train", labels=True))
     return Data(dataset, split, source, name)
+
+
+def preset(ctx: click.Context, settings: Mapping[str, Any], *, timed: bool) -> tuple[Data | None, Preset]:
+    """Return the defaults of a new study, and the data if they had to be loaded to know them."""
+    from fastnet.data.registry import NAMES
+
+    name, source = settings["preset"], str(settings["data"])
+    if name == "book" or (name == "auto" and (source in NAMES or source.endswith(".npz"))):
+        return None, Preset()
+    data = load_data(ctx, settings, None)
+    table = data.dataset.fields is not None
+    return data, preset_of(name, rows=data.dataset.n_samples, table=table, timed=timed)
 
 
 def with_known(ctx: click.Context, settings: Mapping[str, Any], known: Known) -> dict[str, Any]:

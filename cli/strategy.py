@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from fastnet.config.metric import METRICS
+from fastnet.config.presets import PRESETS, Preset
 from fastnet.config.searching import ENSEMBLES, PRUNINGS, SAMPLERS, SearchConfig
 from fastnet.config.text import parse_candidates
 
@@ -37,6 +39,25 @@ _STRATEGY: dict[str, tuple[Any, str]] = {
         "Average all of them, or only those that do best together on the validation samples (greedy).",
     ),
 }
+
+
+def preset_option(command: Command) -> Command:
+    """Add `--preset`."""
+    return click.option(
+        "--preset",
+        type=click.Choice(PRESETS),
+        default=PRESETS[0],
+        show_default=True,
+        help="Defaults of a new study: those of the book, or those for tables; auto decides by the data.",
+    )(command)
+
+
+def with_preset(ctx: click.Context, settings: Mapping[str, Any], usual: Preset) -> dict[str, Any]:
+    """Replace the options that are not given by the defaults of a preset."""
+    return {
+        name: usual.settings.get(name, value) if ctx.get_parameter_source(name) is ParameterSource.DEFAULT else value
+        for name, value in settings.items()
+    }
 
 
 def strategy_options(command: Command) -> Command:

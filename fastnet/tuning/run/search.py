@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy.typing as npt
 
+from fastnet.config.presets import Preset, preset_of
 from fastnet.config.searching import SearchConfig, as_settings
 from fastnet.config.settings import suggestion
 from fastnet.config.text import seconds, whole_bytes
@@ -37,6 +38,7 @@ def search(
     jobs: int | None = None,
     memory: int | str | None = None,
     timeout: float | str | None = None,
+    preset: str = "auto",
     on_progress: Callable[[Progress], None] | None = None,
     interrupt: str = "raise",
     **settings: Any,
@@ -71,6 +73,9 @@ def search(
     timeout : float or str, optional
         Time for everything, in seconds or as text such as ``"10m"``: training stops in time for the final choice and
         the ensemble, which are shortened if they would take more than half of it; `finish` completes them later.
+    preset : {"auto", "book", "table"}
+        Defaults of a new study for everything that is not given, see `fastnet.config.presets`: the book's, or those for
+        tables; ``auto`` decides by the data.
     on_progress : callable, optional
         Called with a `fastnet.tuning.Progress` several times a second.
     interrupt : {"raise", "return"}
@@ -112,7 +117,13 @@ def search(
     known = None if folder is None or fresh else known_of(folder)
     if after is not None:
         known = following(as_path(after, "after"))
-    config = _config(space, trials, settings, known)
+    limit = None if timeout is None else seconds(timeout)
+    defaults, dataset = Preset(), None
+    if known is None and data is not None and preset != "book":
+        dataset = as_given(data, "data")
+        table = dataset.fields is not None
+        defaults = preset_of(preset, rows=dataset.n_samples, table=table, timed=limit is not None)
+    config = _config(space, trials, settings, known, defaults)
     source = Source.of(data, validation=validation)
     if data is None:
         if known is None:
@@ -120,7 +131,7 @@ def search(
         source = known.found()
         dataset, validation = source.load(), validation or source.validation
     else:
-        dataset = as_given(data, "data")
+        dataset = as_given(data, "data") if dataset is None else dataset
     split = None
     if validation is not None:
         from fastnet.data.validation import with_validation
@@ -137,13 +148,17 @@ def search(
         jobs=jobs,
         memory=None if memory is None else whole_bytes(memory),
         on_progress=on_progress,
-        timeout=None if timeout is None else seconds(timeout),
+        timeout=limit,
         interrupt=interrupt,
     )
 
 
 def _config(
-    space: Mapping[str, str] | None, trials: int | None, settings: Mapping[str, Any], known: Known | None
+    space: Mapping[str, str] | None,
+    trials: int | None,
+    settings: Mapping[str, Any],
+    known: Known | None,
+    defaults: Preset,
 ) -> SearchConfig:
     """Divide settings between search and training; missing ones are as in a known study, or the defaults."""
     searching = set(SearchConfig.__dataclass_fields__) - {"trials", "space", "train"}
@@ -157,9 +172,12 @@ def _config(
         raise ConfigError(f"{both[0]} is searched and has the fixed value {given[both[0]]!r}; leave one of the two out")
     before = known.config if known else SearchConfig()
     if space is None:
-        space = {name: text for name, text in before.space.items() if name not in given}
+        ranges = before.space if defaults.space is None else defaults.space
+        space = {name: text for name, text in ranges.items() if name not in given}
     chosen = {name: getattr(before, name) for name in searching | {"trials"}}
+    chosen |= {name: value for name, value in defaults.settings.items() if name in chosen}
+    usual = {name: value for name, value in defaults.settings.items() if name in training}
     chosen |= {name: value for name, value in settings.items() if name in searching}
     chosen |= {} if trials is None else {"trials": trials}
-    train = as_settings(before.train) | given if known else given
+    train = as_settings(before.train) | given if known else usual | given
     return SearchConfig(space=dict(space), train=train_config_from(train), **chosen)

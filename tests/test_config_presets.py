@@ -1,0 +1,91 @@
+"""Presets of a search: their settings are valid, follow the data, and give way to what is given."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import replace
+
+import pytest
+from click.testing import CliRunner
+from fastnet_cli.main import cli
+
+import fastnet
+from fastnet.config.presets import PRESETS, TIMED_TRIALS, batch_size_of, preset_of
+from fastnet.config.searching import SearchConfig
+from fastnet.config.settings import to_toml
+from fastnet.config.training import TrainConfig
+from fastnet.data.fields import Field
+from fastnet.errors import ConfigError
+from fastnet.tuning.run.sampler import checked_space
+
+SMALL = {"trials": 2, "epochs": 2, "final": 0, "ensemble_top": 0, "pruning": "none"}
+
+
+def test_every_setting_of_a_preset_belongs_to_a_search_and_can_be_drawn():
+    found = preset_of("table", rows=5000, table=False, timed=False)
+    assert not found.settings.keys() - SearchConfig.__dataclass_fields__ - TrainConfig.__dataclass_fields__.keys()
+    training = {name: value for name, value in found.settings.items() if name in TrainConfig.__dataclass_fields__}
+    searching = {name: value for name, value in found.settings.items() if name not in training}
+    if isinstance(training["dropout"], str):
+        assert TrainConfig(**training).dropout == 0.2
+    config = SearchConfig(space=found.space, train=TrainConfig(**training), **searching)
+    assert checked_space(config).names and set(found.space) <= set(training), (
+        "each range has a fixed value for its lack"
+    )
+
+
+@pytest.mark.parametrize(("name", "table", "is_book"), [("auto", False, True), ("auto", True, False),
+                                                        ("book", True, True), ("table", False, False)])  # fmt: skip
+def test_auto_decides_by_the_data(name, table, is_book):
+    found = preset_of(name, rows=100, table=table, timed=True)
+    assert (found.space is None) == is_book
+    assert found.settings.get("trials") == (None if is_book else TIMED_TRIALS)
+
+
+def test_batches_grow_with_rows():
+    sizes = [batch_size_of(rows) for rows in (1, 1024, 1025, 8192, 8193, 30_000, 30_001)]
+    assert sizes == [64, 64, 128, 128, 256, 256, 512]
+
+
+def test_an_unknown_preset_is_refused(digits, tmp_path):
+    with pytest.raises(ConfigError, match=f"preset='images': must be one of {', '.join(PRESETS)}"):
+        fastnet.search({}, digits, preset="images", study=tmp_path)
+
+
+def test_a_table_takes_its_preset_and_what_is_given_wins(digits, tmp_path):
+    few = fastnet.take_first(digits, 120)
+    names = [f"x{i}" for i in range(few.n_features)]
+    table = replace(few, fields=tuple(Field(name, "number", name) for name in names))
+    result = fastnet.search(None, table, study=tmp_path / "a", hidden="8", **SMALL)
+    with fastnet.tuning.Study.read(tmp_path / "a") as study:
+        settings = study.settings
+    assert settings["train"]["optimizer"] == "adamw" and settings["train"]["batch_size"] == 64
+    assert settings["train"]["hidden"] == "8" and settings["train"]["epochs"] == 2 and settings["metric"] == "loss"
+    assert sorted(settings["space"]) == ["dropout", "learning_rate", "weight_decay"] and len(result.trials) == 2
+    more = fastnet.search(data=table, study=tmp_path / "a", trials=3)
+    assert len(more.trials) == 3, "a known study keeps its settings"
+    fastnet.search(None, table, study=tmp_path / "b", hidden="8", preset="book", **SMALL)
+    with fastnet.tuning.Study.read(tmp_path / "b") as study:
+        assert study.settings["train"]["optimizer"] == "sgd" and len(study.settings["space"]) == 2
+
+
+def print_config(*options: str, **environment: str) -> dict:
+    run = CliRunner().invoke(cli, ["search", "--print-config", *options], env=environment)
+    assert run.exit_code == 0, run.output
+    return tomllib.loads(run.stdout)
+
+
+def test_the_command_line_shows_a_preset_and_overrides_it_option_by_option(tmp_path):
+    book, table = print_config(), print_config("--preset", "table", "--data", "digits")
+    assert (book["optimizer"], book["trials"], sorted(book["space"])) == ("sgd", 100, ["learning_rate", "weight_decay"])
+    assert (table["optimizer"], table["trials"], table["ensemble_top"]) == ("adamw", 54, 8)
+    assert sorted(table["space"]) == ["dropout", "hidden", "learning_rate", "weight_decay"]
+    assert table["early_stopping"] == 8 and table["pruning"] == "halving" and table["metric"] == "loss"
+    (tmp_path / "mine.toml").write_text('preset = "table"\nepochs = 9\n[space]\ndropout = "uniform:0:0.1"\n')
+    mine = print_config(
+        "--config", str(tmp_path / "mine.toml"), "--hidden", "32", "--timeout", "9s", FASTNET_SEARCH_BATCH_SIZE="33"
+    )
+    assert (mine["epochs"], mine["hidden"], mine["batch_size"], mine["trials"]) == (9, "32", 33, TIMED_TRIALS)
+    assert mine["space"]["dropout"] == "uniform:0:0.1" and "hidden" not in mine["space"]
+    (tmp_path / "again.toml").write_text(to_toml(table))
+    assert print_config("--config", str(tmp_path / "again.toml")) == table
