@@ -6,9 +6,12 @@ import pytest
 from runs import FakeEngine
 from searches import CONFIG, HALVING, FakeRun, Ranked, content
 
+from fastnet.config.searching import SearchConfig
+from fastnet.config.training import TrainConfig
 from fastnet.data import as_dataset
 from fastnet.errors import ConfigError, StudyError
-from fastnet.tuning import Study, run_study
+from fastnet.tuning import Space, Study, run_study
+from fastnet.tuning.run.assemble import study_settings
 
 
 def test_trials_is_the_total(run):
@@ -89,3 +92,24 @@ def test_the_study_describes_data_and_machine(run, tmp_path):
     assert record["environment"]["threads"] == 3
     assert record["new_trials"] == 23
     assert record["wall_seconds"] >= record["compiled_seconds"] > 0
+
+
+def test_what_has_no_effect_is_no_setting_of_a_study():
+    """Studies made before there were objectives go on."""
+
+    def fixed(**train: object) -> set[str]:
+        settings = study_settings(SearchConfig(train=TrainConfig(**train)), Space({}), "00" * 32)
+        return set(settings["train"]) & {"objective", "quantiles", "huber_delta", "class_weight"}
+
+    assert fixed() == set()
+    assert fixed(class_weight="balanced") == {"class_weight"}
+    assert fixed(objective="huber") == {"objective", "huber_delta"}
+    assert fixed(objective="pinball") == {"objective", "quantiles"}
+
+
+def test_a_study_of_weighted_classes_goes_on_only_with_weights(run):
+    weighted = replace(CONFIG, train=replace(CONFIG.train, class_weight="balanced"))
+    run(weighted)
+    assert run(weighted).new_trials == 0
+    with pytest.raises(StudyError, match="class_weight balanced -> none"):
+        run()

@@ -13,6 +13,7 @@ from click.testing import CliRunner, Result
 from fastnet_cli.main import cli
 
 import fastnet
+from fastnet.config.presets import Preset
 from fastnet.config.searching import SearchConfig, as_settings
 from fastnet.errors import ConfigError, StudyError
 from fastnet.tuning import Study
@@ -57,7 +58,7 @@ def test_a_study_holds_the_whole_configuration(file: Path, settings: dict[str, A
     known = known_of(Path("s"))
     assert known is not None and known.source == Source(data=str(file.absolute()))
     more = {name: value for name, value in settings.items() if name != "trials"}
-    given = search._config(space, settings["trials"], SMALL | more, None)
+    given = search._config(space, settings["trials"], SMALL | more, None, Preset())
     ineffective = {"eta", "pack_size", "first_epochs", "levels", "expand"} if "pruning" not in settings else set()
     for field in fields(SearchConfig):
         if field.name not in ineffective | {"train"}:

@@ -37,3 +37,18 @@ def test_the_name_of_data_changes_with_a_value_and_with_the_split(tiny_dataset, 
     x = tiny_dataset.x.copy()
     x[0, 0] += 1
     assert data_name(replace(tiny_dataset, x=x), splits) != name
+
+
+def test_the_name_of_data_changes_with_what_is_learnt_of_them(tiny_dataset, splits):
+    """Two searches that run at once in a process must not share targets or weights."""
+    names = {
+        data_name(tiny_dataset, splits, replace(CONFIG.train, **learnt))
+        for learnt in (
+            {},
+            {"objective": "huber"},
+            {"objective": "pinball", "quantiles": (0.5,)},
+            {"class_weight": "balanced"},
+        )
+    }
+    assert len(names) == 4
+    assert data_name(tiny_dataset, splits, replace(CONFIG.train, learning_rate=0.5)) in names

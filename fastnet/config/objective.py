@@ -97,3 +97,19 @@ def objective_for(task: str, objective: str) -> str:
             f"objective={objective!r}: the data hold {_TARGETS[task]}, so choose {' or '.join(allowed)}, or auto"
         )
     return objective
+
+
+def unused_settings(objective: str, class_weight: str | None) -> set[str]:
+    """Return the settings of this module that have no effect.
+
+    Studies leave them out, so that those made before there were objectives can go on.
+
+    Examples
+    --------
+    >>> sorted(unused_settings("huber", None)), "objective" in unused_settings("auto", None)
+    (['class_weight', 'quantiles'], True)
+    """
+    unused = {"objective"} if objective == AUTO else set()
+    unused |= set() if objective == "pinball" else {"quantiles"}
+    unused |= set() if objective == "huber" else {"huber_delta"}
+    return unused | (set() if class_weight else {"class_weight"})

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fastnet.config.checks import check_interrupt, count_threads
+from fastnet.config.objective import unused_settings
 from fastnet.config.searching import SearchConfig, as_settings
 from fastnet.errors import ConfigError
 from fastnet.tuning.run.budget import Budget
@@ -134,7 +135,7 @@ def run_study(
         best = study.best(max(config.final, config.ensemble_top, 1), curves=False) if timeout is not None else ()
         budget = Budget(config, best, threads, clock, timeout, tally.done, reserve)
         stop = should_stop or (lambda: False)
-        tasks = Tasks(config, data_name(dataset, splits), threads, memory)
+        tasks = Tasks(config, data_name(dataset, splits, config.train), threads, memory)
         session = Session(study, config, space, engine, sampler or sampler_of(config), tasks, tally, budget, stop)
         session.trained = finish
         session.go(lambda: Ending(session, dataset, parts, splits).finish())
@@ -176,7 +177,8 @@ def study_settings(config: SearchConfig, space: Space, fingerprint: str, split: 
     if config.stages == 1:
         left_out |= {"expand"}
     settings = {name: value for name, value in settings.items() if name not in left_out}
-    fixed = {name: value for name, value in settings["train"].items() if name not in space.names}
+    unused = unused_settings(config.train.objective, config.train.class_weight) | set(space.names)
+    fixed = {name: value for name, value in settings["train"].items() if name not in unused}
     extra = {"data": fingerprint, "results_version": RESULTS_VERSION}
     if split is not None:
         extra["rows"] = split.fingerprint()

@@ -41,7 +41,7 @@ class PreparedData:
     """
 
     def __init__(self, dataset: Dataset, splits: Sequence[Split], config: TrainConfig | None = None) -> None:
-        self.name = data_name(dataset, splits)
+        self.name = data_name(dataset, splits, config)
         learnt = dataset.without_test()
         self.folds: list[TrainingData] = [prepare(learnt, parts, config) for parts in splits]
         self.compile_seconds = 0.0
@@ -110,9 +110,9 @@ def prepared_data(name: str) -> PreparedData:
     return _loaded[name]
 
 
-def hold_prepared(dataset: Dataset, splits: Sequence[Split]) -> None:
+def hold_prepared(dataset: Dataset, splits: Sequence[Split], config: TrainConfig | None = None) -> None:
     """Load data for all tasks of this process: an initializer for the workers of a pool."""
-    _held.append(PreparedData(dataset, splits))
+    _held.append(PreparedData(dataset, splits, config))
 
 
 def _keyed(config: TrainConfig, fold: int) -> TrainConfig:

@@ -152,9 +152,11 @@ def joined(tasks: Sequence[Task]) -> Task:
     )
 
 
-def data_name(dataset: Dataset, splits: Sequence[Split]) -> str:
-    """Return the content hash of data and their splits, 64 hexadecimal digits."""
+def data_name(dataset: Dataset, splits: Sequence[Split], config: TrainConfig | None = None) -> str:
+    """Return the content hash of data, their splits, and what is learnt of their targets, 64 hexadecimal digits."""
+    config = config or TrainConfig()
     digest = hashlib.sha256(dataset.fingerprint().encode())
+    digest.update(repr((config.objective, config.quantiles, config.class_weight)).encode())
     for parts in splits:
         digest.update(parts.fingerprint().encode())
     return digest.hexdigest()
