@@ -46,7 +46,8 @@ _SETTINGS: dict[str, tuple[Any, str]] = {
     "label_smoothing": (float, "Share of each training target spread evenly over all classes, in [0, 1)."),
     "objective": (
         click.Choice(OBJECTIVES),
-        "Loss that training minimises; auto: cross-entropy for classes, squared error for numbers.",
+        "Loss that training minimises: cross-entropy for classes, binary-cross-entropy for labels of 0 and 1, "
+        "squared-error, absolute-error, huber, pinball or poisson for numbers; auto takes the first that fits.",
     ),
     "quantiles": (str, "Quantiles of the target that --objective pinball learns, each between 0 and 1."),
     "huber_delta": (float, "Error, in standard deviations, beyond which --objective huber grows linearly."),
@@ -96,7 +97,7 @@ def _setting(name: str, searched: str | None) -> Callable[[Command], Command]:
     if name == "init":  # this one, too
         others = " and ".join(activation for activation, init in INIT_OF.items() if init == "xavier")
         default, shown = None, f"he, but xavier with {others}"
-    metavar = {"hidden": "WIDTHS", "dropout": "RATIO", "quantiles": "LEVELS"}.get(name)
+    metavar = {"hidden": "WIDTHS", "dropout": "RATIO", "quantiles": "LEVELS", "objective": "NAME"}.get(name)
     return click.option(flag(name), type=kind, default=default, help=text, show_default=shown, metavar=metavar)
 
 
