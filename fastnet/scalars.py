@@ -5,6 +5,7 @@ Settings are stored and compared. NumPy is not imported for this: its scalars ar
 
 from __future__ import annotations
 
+import math
 from operator import attrgetter
 from typing import Any
 
@@ -59,3 +60,14 @@ def make_plain(config: Any, *, layered: tuple[str, ...] = ("hidden", "dropout"))
         if name in layered and (isinstance(value, (list, range)) or len(getattr(value, "shape", ())) == 1):
             value = tuple(value)
         object.__setattr__(config, name, tuple(map(plain, value)) if isinstance(value, tuple) else value)
+
+
+def five_digits(value: Any) -> float | None:
+    """Round a number for a report to five digits; None for None and for what is not finite.
+
+    Examples
+    --------
+    >>> five_digits(0.123456789), five_digits(math.inf)
+    (0.12346, None)
+    """
+    return None if value is None or not math.isfinite(value) else float(f"{float(value):.5g}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fastnet.scalars import make_plain, plain, shortest
+from fastnet.scalars import five_digits, make_plain, plain, shortest
 
 
 @pytest.mark.parametrize(
@@ -67,3 +68,10 @@ def test_plain_settings_are_not_touched() -> None:
     made = Settings(hidden=hidden)
     make_plain(made)
     assert made.hidden is hidden
+
+
+@pytest.mark.parametrize(
+    ("value", "rounded"), [(None, None), (math.nan, None), (-math.inf, None), (123456.7, 123460.0)]
+)
+def test_numbers_of_reports_have_five_digits_and_are_finite(value, rounded):
+    assert five_digits(value) == rounded

@@ -12,6 +12,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from fastnet.scalars import five_digits
+
 Floats = NDArray[np.floating[Any]]
 Integers = NDArray[np.int64]
 Document = dict[str, Any]
@@ -77,7 +79,7 @@ def _confusions(counts: Integers) -> list[Document]:
     most = np.argsort(-wrong, axis=None, kind="stable")[:MOST_CONFUSIONS]
     pairs = [divmod(int(place), len(counts)) for place in most]
     return [
-        {"true": k, "predicted": j, "count": int(wrong[k, j]), "share": _short(wrong[k, j] / counts[k].sum())}
+        {"true": k, "predicted": j, "count": int(wrong[k, j]), "share": five_digits(wrong[k, j] / counts[k].sum())}
         for k, j in pairs
         if wrong[k, j] > 0
     ]
@@ -94,7 +96,7 @@ def _per_class(counts: Integers, sweeps: Sequence[Sweep | None]) -> list[Documen
             "auc": sweep.auc() if sweep else None,
             "average_precision": sweep.average_precision() if sweep else None,
         }
-        rows.append({name: _short(value) for name, value in figures.items()} | {"samples": true})
+        rows.append({name: five_digits(value) for name, value in figures.items()} | {"samples": true})
     return rows
 
 
@@ -149,7 +151,7 @@ def _curves_of(sweep: Sweep, k: int) -> Document:
     at = _thinned(len(thresholds))
     return {
         "class": k,
-        "share": _short(sweep.hits[-1] / (sweep.hits[-1] + sweep.others[-1])),
+        "share": five_digits(sweep.hits[-1] / (sweep.hits[-1] + sweep.others[-1])),
         "threshold": _list(thresholds[at]),
         "false_positive_rate": _list(false_rate[at]),
         "recall": _list(recall[at]),
@@ -171,8 +173,10 @@ def _reliability(probabilities: Floats, y: Integers, predicted: Integers) -> Doc
             mean, share = float(given[here].mean()), float(right[here].mean())
             low, high = _wilson(share, n)
             gap += n * abs(mean - share) / len(y)
-            rows.append({"predicted": _short(mean), "observed": _short(share), "low": low, "high": high, "samples": n})
-    return {"of": 1 if two else None, "bins": rows, "error": _short(gap)}
+            rows.append(
+                {"predicted": five_digits(mean), "observed": five_digits(share), "low": low, "high": high, "samples": n}
+            )
+    return {"of": 1 if two else None, "bins": rows, "error": five_digits(gap)}
 
 
 def _wilson(share: float, n: int) -> tuple[float | None, float | None]:
@@ -180,7 +184,7 @@ def _wilson(share: float, n: int) -> tuple[float | None, float | None]:
     z = _WILSON
     centre = (share + z * z / (2 * n)) / (1 + z * z / n)
     half = z * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n)) / (1 + z * z / n)
-    return _short(max(centre - half, 0.0)), _short(min(centre + half, 1.0))
+    return five_digits(max(centre - half, 0.0)), five_digits(min(centre + half, 1.0))
 
 
 def inspect_numbers(predictions: Floats, y: Floats, name: str) -> Document:
@@ -225,7 +229,7 @@ def _deciles(residuals: Floats, y: Floats, order: Integers) -> list[Document]:
         off = residuals[part]
         figures = {"low": y[part].min(), "high": y[part].max(), "bias": off.mean(), "mae": np.abs(off).mean(),
                    "rmse": math.sqrt(np.square(off).mean())}  # fmt: skip
-        rows.append({key: _short(value) for key, value in figures.items()} | {"samples": len(part)})
+        rows.append({key: five_digits(value) for key, value in figures.items()} | {"samples": len(part)})
     return rows
 
 
@@ -234,12 +238,7 @@ def _thinned(n: int) -> Integers:
 
 
 def _list(values: Any) -> list[float | None]:
-    return [_short(value) for value in np.asarray(values, np.float64).tolist()]
-
-
-def _short(value: Any) -> float | None:
-    """Round to five digits; None for what is not finite."""
-    return None if value is None or not math.isfinite(value) else float(f"{float(value):.5g}")
+    return [five_digits(value) for value in np.asarray(values, np.float64).tolist()]
 
 
 def worst_rows(losses: Floats, most: int = 20) -> Integers:

@@ -12,7 +12,7 @@ Floats = npt.NDArray[np.float64]
 
 
 class ClassScores(NamedTuple):
-    """How well one class is told from the others."""
+    """How well one class is distinguished from the others."""
 
     name: str
     n_samples: int

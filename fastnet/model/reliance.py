@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastnet.data.fields import Field
+from fastnet.scalars import five_digits
 
 Floats = NDArray[np.floating[Any]]
 Document = dict[str, Any]
@@ -98,8 +99,8 @@ def importance_of_columns(probe: Probe, *, seed: int = 0) -> list[Document]:
             shuffled[:, places] = x[rng.permutation(len(rows))][:, places]
             rise += (probe.losses(probe.predict(shuffled), rows) - before) / SHUFFLES
         mean, error = float(rise.mean()), float(rise.std(ddof=1)) / math.sqrt(len(rows)) if len(rows) > 1 else 0.0
-        ends = {"low": _short(mean - INTERVAL * error), "high": _short(mean + INTERVAL * error)}
-        found.append({"column": column, "rise": _short(mean), **ends})
+        ends = {"low": five_digits(mean - INTERVAL * error), "high": five_digits(mean + INTERVAL * error)}
+        found.append({"column": column, "rise": five_digits(mean), **ends})
     return sorted(found, key=lambda row: -(row["rise"] or 0.0))
 
 
@@ -136,7 +137,7 @@ def partial_dependence(probe: Probe, columns: Sequence[str], outputs: Mapping[st
             changed = x.copy()
             changed[:, place] = value
             means.append(probe.predict(changed).mean(axis=0, dtype=np.float64))
-        curves = {name: [_short(mean[output]) for mean in means] for name, output in outputs.items()}
+        curves = {name: [five_digits(mean[output]) for mean in means] for name, output in outputs.items()}
         found.append({"column": column, "kind": field.kind, "values": names, "share": share, "curves": curves})
     return found
 
@@ -146,7 +147,7 @@ def _values(field: Field, known: Floats) -> tuple[Floats, list[Any], list[float]
     if field.kind == "number":
         quantiles = np.quantile(known, np.linspace(0.01, 0.99, GRID), method="nearest") if len(known) else known
         values = np.unique(quantiles)
-        return values, [_short(value + field.offset) for value in values.astype(np.float64)], None
+        return values, [five_digits(value + field.offset) for value in values.astype(np.float64)], None
     counts = np.bincount(known[known >= 0].astype(np.int64), minlength=len(field.levels))
     levels = np.sort(np.argsort(-counts, kind="stable")[:GRID])
     levels = levels[counts[levels] > 0]
@@ -157,7 +158,3 @@ def _values(field: Field, known: Floats) -> tuple[Floats, list[Any], list[float]
 
 def _some(n: int, most: int) -> NDArray[np.int64]:
     return np.unique(np.linspace(0, n - 1, min(n, most)).astype(np.int64))
-
-
-def _short(value: Any) -> float | None:
-    return float(f"{float(value):.5g}") if math.isfinite(value) else None

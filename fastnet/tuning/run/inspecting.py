@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fastnet.data.dataset import Dataset, Split
+from fastnet.scalars import five_digits
 
 if TYPE_CHECKING:
     from fastnet.model.predictor import Predictor
@@ -42,7 +43,7 @@ def inspected(model: Predictor, dataset: Dataset, parts: Split, name: str) -> di
     shown = [row["column"] for row in importance[:MOST_SHOWN]]
     rows = [
         [row if tested else int(parts.validation[row]), names[y[row]], names[predicted[row]],
-         _short(probabilities[row, y[row]]), _short(losses[row]), *texts]
+         five_digits(probabilities[row, y[row]]), five_digits(losses[row]), *texts]
         for row, texts in zip(worst.tolist(), _texts(dataset, x[worst], shown), strict=True)
     ]  # fmt: skip
     return {
@@ -95,7 +96,3 @@ def _texts(dataset: Dataset, x: npt.NDArray[Any], columns: list[str]) -> list[li
     places = {field.column: place for place, field in reversed(list(enumerate(dataset.fields)))}
     chosen = [(dataset.fields[places[column]], places[column]) for column in columns]
     return [[field.shown(float(row[place])) for field, place in chosen] for row in x]
-
-
-def _short(value: Any) -> float:
-    return float(f"{float(value):.5g}")

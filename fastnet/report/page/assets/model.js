@@ -7,7 +7,7 @@
   const escapeHtml = (text) => String(text).replace(/[&<>"']/g, (c) => `&#${c.charCodeAt(0)};`);
   const brief = (value) => (value === null || value === undefined ? "–" : String(+Number(value).toPrecision(4)));
   const short = (text, most = 28) => (String(text).length > most ? `${String(text).slice(0, most - 1)}…` : String(text));
-  // Lines differ in colour and in dashes, so that no two of them need colour to be told apart.
+  // Lines differ in colour and in dashes, so that they are distinct without colour, too.
   const LOOKS = [["--validation", "solid"], ["--training", "dash"], ["--others", "dot"], ["--ink", "dashdot"], ["--alarm", "longdash"],
     ["--validation", "dot"], ["--training", "solid"], ["--others", "longdash"], ["--ink", "dash"], ["--alarm", "solid"]];
   const look = (k) => { const [color, dash] = LOOKS[k % LOOKS.length]; return { color, dash, width: 2 }; };
