@@ -5,19 +5,17 @@ The columns of a text file come as text: what they hold is decided afterwards, f
 
 from __future__ import annotations
 
-import csv
-import io
-import re
 import shutil
 import sys
 import tempfile
-from collections import Counter
-from collections.abc import Iterator, Sequence
+import weakref
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
+from fastnet.data.readers.form import BLOCK_BYTES, Form, blocks_of, form_of
 from fastnet.errors import DataError
 
 if TYPE_CHECKING:
@@ -27,50 +25,15 @@ STANDARD_INPUT = "-"
 TEXT_SUFFIXES = (".csv", ".tsv", ".txt", ".tab", ".data")
 PARQUET_SUFFIXES = (".parquet", ".pq")
 ARROW_SUFFIXES = (".arrow", ".feather", ".ipc")
-PACKED_SUFFIXES = {".gz": "gzip", ".bz2": "bz2", ".zst": "zstd"}
+PACKED_SUFFIXES = (".gz", ".bz2", ".zst")
 
-HEAD_BYTES = 1 << 18
-"""Bytes of a text file from which its form is recognised."""
-BLOCK_BYTES = 1 << 23
-"""Bytes that are parsed at a time; a row may not be longer."""
-
-DELIMITERS = (",", ";", "\t", "|")
-_BYTE_ORDER_MARKS = {b"\xef\xbb\xbf": "utf-8", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
-_WITH_POINT, _WITH_COMMA = re.compile(r"[-+]?\d+\.\d+"), re.compile(r"[-+]?\d+,\d+")
-_NUMBER = re.compile(r"[-+]?(\d+([.,]\d*)?|[.,]\d+)([eE][-+]?\d+)?")
-_PLAIN_ARROW, _PARQUET = b"ARROW1", b"PAR1"
+_PACKED = {b"\x1f\x8b": "gzip", b"BZh": "bz2", b"\x28\xb5\x2f\xfd": "zstd"}
+_ARROW, _PARQUET = b"ARROW1", b"PAR1"
 
 
-@dataclass(frozen=True, slots=True)
-class Form:
-    """The form of a text file.
-
-    Attributes
-    ----------
-    encoding, delimiter, decimal : str
-        The decimal sign is ``.`` or ``,``.
-    skipped : int
-        Lines before the table: comments and blanks.
-    names : tuple of str
-        Of the columns, all different.
-    has_names : bool
-        Whether the first row has the names.
-    notes : tuple of str
-        What a user should know about how the file was read.
-    """
-
-    encoding: str
-    delimiter: str
-    decimal: str
-    skipped: int
-    names: tuple[str, ...]
-    has_names: bool
-    notes: tuple[str, ...] = ()
-
-
-@dataclass(slots=True)
-class TableFile:
-    """A table in one or several files of the same columns, read as often as needed.
+@dataclass(slots=True, weakref_slot=True)
+class Table:
+    """A table in memory, or in one or several files of the same columns; it can be read any number of times.
 
     Attributes
     ----------
@@ -80,14 +43,14 @@ class TableFile:
         Of the columns.
     decimal : str
         The decimal sign of numbers in columns of text.
-    notes : list of str
+    notes : tuple of str
         What a user should know about how the files were read.
     """
 
     name: str
     names: tuple[str, ...]
     decimal: str
-    notes: list[str]
+    notes: tuple[str, ...]
     _parts: list[_Part] = field(default_factory=list)
 
     def batches(self, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
@@ -100,66 +63,97 @@ class TableFile:
         """
         chosen = list(self.names if columns is None else columns)
         for part in self._parts:
-            with _failures(part.path):
+            with _failures(part.shown):
                 for batch in part.batches():
                     yield batch.select([self.names.index(name) for name in chosen])
 
 
-def open_table(source: str | Path) -> TableFile:
+def open_table(source: Any) -> Table:
     """Open a table.
 
     Parameters
     ----------
-    source : str or Path
-        A file, a folder of files with the same columns, or ``-`` for standard input. CSV and other delimited text,
-        Parquet, Arrow and Feather; gzip, bz2 and zstd by suffix.
+    source : path, sequence of paths, or table
+        A file, several files or a folder of files with the same columns, or ``-`` for standard input. CSV and other
+        delimited text, Parquet, Arrow and Feather; text also packed with gzip, bz2 or zstd. Or a table in memory:
+        a pandas, polars or Arrow one, whatever else has ``__arrow_c_stream__``, or a dict of columns.
 
     Returns
     -------
-    TableFile
+    Table
 
     Raises
     ------
     DataError
-        If there is no such file, it is empty, its format is unknown, or the files of a folder differ in their columns.
+        If there is no such file, it is empty or damaged, its format is unknown, or files differ in their columns.
+
+    Examples
+    --------
+    >>> open_table({"height": [1.5, 2.5], "colour": ["red", "blue"]}).names
+    ('height', 'colour')
     """
-    if str(source) == STANDARD_INPUT:
+    if is_table(source):
+        return _table("table", [_MemoryPart(source)])
+    if isinstance(source, str) and source == STANDARD_INPUT:
         path = _spooled()
-        return _table("standard input", [_open_part(path, "standard input")])
-    path = Path(source)
+        table = _table("standard input", [_open_part(path, "standard input")])
+        weakref.finalize(table, path.unlink, missing_ok=True)
+        return table
+    several = isinstance(source, Sequence) and not isinstance(source, str)
+    paths = [path for each in (source if several else [source]) for path in _files_of(Path(each))]
+    if not paths:
+        raise DataError("no files are given: a table needs at least one")
+    name = paths[0] if several else Path(source)
+    return _table(_stem(name), [_open_part(path, str(path)) for path in paths])
+
+
+def is_table(source: Any) -> bool:
+    """Whether an object is a table in memory.
+
+    Examples
+    --------
+    >>> is_table({"a": [1, 2]}), is_table("a.csv")
+    (True, False)
+    """
+    return isinstance(source, dict) or hasattr(source, "__arrow_c_stream__")
+
+
+def _files_of(path: Path) -> list[Path]:
     if path.is_dir():
-        paths = sorted(p for p in path.iterdir() if p.is_file() and _format_of(p) and not p.name.startswith((".", "_")))
-        if not paths:
+        inside = sorted(p for p in path.iterdir() if p.is_file() and not p.name.startswith((".", "_")) and suffix_of(p))
+        if not inside:
             raise DataError(f"{path}: no table in this folder; a table is a file in CSV, Parquet or Arrow format")
-    elif path.is_file():
-        paths = [path]
-    else:
+        return inside
+    if not path.exists():
         raise DataError(f"{path}: no such file or folder")
-    return _table(_stem(path), [_open_part(p) for p in paths])
+    return [path]
 
 
-def _table(name: str, parts: list[_Part]) -> TableFile:
+def _table(name: str, parts: list[_Part]) -> Table:
     first = parts[0]
     for other in parts[1:]:
         if other.names != first.names:
             missing = [column for column in first.names if column not in other.names]
             extra = [column for column in other.names if column not in first.names]
-            what = "has them in another order"
+            what = "the columns are in another order"
             if missing or extra:
-                what = f"has no column {missing[0]!r}" if missing else f"has another column, {extra[0]!r}"
-            raise DataError(f"{other.path}: it {what} than {first.path.name}; all files need the same columns")
-    notes = list(dict.fromkeys(note for part in parts for note in part.notes))
-    return TableFile(name, first.names, first.decimal, notes, parts)
+                what = f"column {missing[0]!r} is missing" if missing else f"column {extra[0]!r} is not in the first file"
+            raise DataError(f"{other.shown}: {what}; all files need the columns of {first.shown}")
+    twice = next((column for column in first.names if first.names.count(column) > 1), None)
+    if twice is not None:
+        raise DataError(f"{first.shown}: two columns have the name {twice!r}; rename one")
+    notes = tuple(dict.fromkeys(note for part in parts for note in part.notes))
+    return Table(name, first.names, first.decimal, notes, parts)
 
 
 class _Part:
-    """One file of a table."""
+    """One file of a table, or a table in memory."""
 
     decimal = "."
     notes: tuple[str, ...] = ()
 
-    def __init__(self, path: Path, names: Sequence[str]) -> None:
-        self.path, self.names = path, tuple(names)
+    def __init__(self, shown: str, names: Sequence[str]) -> None:
+        self.shown, self.names = shown, tuple(names)
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         raise NotImplementedError
@@ -168,33 +162,47 @@ class _Part:
 class _TextPart(_Part):
     """A delimited text file; every column is text, and an empty field is null."""
 
-    def __init__(self, path: Path, form: Form) -> None:
-        super().__init__(path, form.names)
-        self._form = form
-        self.decimal, self.notes = form.decimal, form.notes
+    def __init__(self, path: Path, shown: str) -> None:
+        suffixes = [suffix.lower() for suffix in path.suffixes[-2:]]
+        delimiter = "\t" if {".tsv", ".tab"} & set(suffixes) else ""
+        self._form = form_of(self._open, shown, delimiter)
+        super().__init__(path, shown, self._form.names)
+        self.decimal, self.notes = self._form.decimal, self._form.notes
+
+    def _open(self) -> BinaryIO:
+        return _unpacked(self.path)
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         import pyarrow as pa
         from pyarrow import csv as arrow_csv
 
-        form = self._form
-        with _unpacked(self.path) as stream:
-            reader = arrow_csv.open_csv(
-                stream,
-                arrow_csv.ReadOptions(
-                    block_size=BLOCK_BYTES,
-                    encoding=form.encoding,
-                    column_names=list(form.names),
-                    skip_rows=form.skipped,
-                    skip_rows_after_names=0,
-                ),
-                arrow_csv.ParseOptions(delimiter=form.delimiter, newlines_in_values=True),
-                arrow_csv.ConvertOptions(
-                    column_types=dict.fromkeys(form.names, pa.string()), strings_can_be_null=True, null_values=[""]
-                ),
-            )
-            for batch in reader:
-                yield batch
+        form, wrong = self._form, []
+
+        def note(row: Any) -> str:
+            wrong.append(row)
+            return "error"
+
+        try:
+            with self._open() as stream:
+                yield from arrow_csv.open_csv(
+                    _Blocks(blocks_of(stream, form)),
+                    arrow_csv.ReadOptions(block_size=BLOCK_BYTES, column_names=list(form.names), use_threads=False),
+                    arrow_csv.ParseOptions(
+                        delimiter=form.delimiter, newlines_in_values=True, invalid_row_handler=note
+                    ),
+                    arrow_csv.ConvertOptions(
+                        column_types=dict.fromkeys(form.names, pa.string()), strings_can_be_null=True, null_values=[""]
+                    ),
+                )
+        except pa.ArrowInvalid:
+            if not wrong:
+                raise
+            row = wrong[0]
+            place = "a row" if row.number is None else f"row {row.number}"
+            raise DataError(
+                f"{self.shown}: {place} after the names has {row.actual_columns} values, but there are "
+                f"{row.expected_columns} columns; it begins {row.text[:60]!r}"
+            ) from None
 
 
 class _ParquetPart(_Part):
