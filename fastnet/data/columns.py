@@ -18,7 +18,7 @@ import numpy as np
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from fastnet.data.readers.table import TableFile
+    from fastnet.data.readers.table import Table
 
 KINDS = ("number", "category", "ordered", "boolean", "date", "text", "constant", "identifier")
 """What a column can hold; the last three are left out unless the user says otherwise."""
@@ -288,7 +288,7 @@ def order_of(levels: Sequence[str]) -> tuple[str, ...]:
     return ()
 
 
-def scan(table: TableFile) -> tuple[Column, ...]:
+def scan(table: Table) -> tuple[Column, ...]:
     """Look at every column of a table, reading it once."""
     scans = [Scan(name, table.decimal) for name in table.names]
     for batch in table.batches():

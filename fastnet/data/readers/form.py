@@ -9,6 +9,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from typing import BinaryIO
 
 from fastnet.errors import DataError
@@ -16,7 +17,9 @@ from fastnet.errors import DataError
 HEAD_BYTES = 1 << 18
 """Bytes of a text file from which its form is recognised."""
 BLOCK_BYTES = 1 << 23
-"""Bytes that are read at a time; a row may not be longer."""
+"""Bytes that are read at a time."""
+LONGEST = 1 << 23
+"""Bytes of the longest value in quotes."""
 
 DELIMITERS = (",", ";", "\t", "|")
 _BYTE_ORDER_MARKS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
@@ -106,7 +109,7 @@ def form_of(open_text: Callable[[], BinaryIO], shown: str, delimiter: str = "") 
 
 
 def blocks_of(stream: BinaryIO, form: Form) -> Iterator[bytes]:
-    """Yield the rows of values in UTF-8, a block of bytes at a time; a block may end anywhere."""
+    """Yield the rows of values in UTF-8, a block of bytes at a time; no block is empty, and each may end anywhere."""
     decoder = codecs.getincrementaldecoder(form.encoding)()
     skip, plain = form.skipped, form.encoding == "utf-8"
     while True:
@@ -114,7 +117,8 @@ def blocks_of(stream: BinaryIO, form: Form) -> Iterator[bytes]:
         made = block if plain else decoder.decode(block, final=not block).encode()
         dropped = min(skip, len(made))
         skip -= dropped
-        yield made[dropped:] if dropped else made
+        if dropped < len(made):
+            yield made[dropped:] if dropped else made
         if not block:
             return
 
@@ -158,17 +162,17 @@ def _check_quotes(open_text: Callable[[], BinaryIO], form: Form, shown: str) -> 
     closed = re.compile(quoted)
     line, rest = form.lines + 1, b"\n"
     with open_text() as stream:
-        for block in blocks_of(stream, form):
+        for block in chain(blocks_of(stream, form), [b""]):
             text = rest + (block or b"\n")
             match = sound.match(text)
             stop = match.end() if match else 0
             if stop < len(text):
                 line += text.count(b"\n", 1, stop)
                 shut = closed.match(text, stop)
-                if not block or (shut and shut.end() + 64 < len(text)) or len(text) - stop > BLOCK_BYTES:
+                if not block or (shut and shut.end() + 64 < len(text)) or len(text) - stop > LONGEST:
                     raise DataError(
-                        f"{shown}, line {line}: a quote opens a value and is not closed at its end; close it, and write "
-                        "a quote inside a quoted value twice"
+                        f"{shown}, line {line}: a quote opens a value and is not closed at its end; close it, and "
+                        "write a quote inside a quoted value twice"
                     )
                 rest = text[stop - 1 :]
             else:

@@ -9,13 +9,13 @@ import shutil
 import sys
 import tempfile
 import weakref
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
-from fastnet.data.readers.form import BLOCK_BYTES, Form, blocks_of, form_of
+from fastnet.data.readers.form import BLOCK_BYTES, blocks_of, form_of
 from fastnet.errors import DataError
 
 if TYPE_CHECKING:
@@ -137,7 +137,9 @@ def _table(name: str, parts: list[_Part]) -> Table:
             extra = [column for column in other.names if column not in first.names]
             what = "the columns are in another order"
             if missing or extra:
-                what = f"column {missing[0]!r} is missing" if missing else f"column {extra[0]!r} is not in the first file"
+                what = (
+                    f"column {missing[0]!r} is missing" if missing else f"column {extra[0]!r} is not in the first file"
+                )
             raise DataError(f"{other.shown}: {what}; all files need the columns of {first.shown}")
     twice = next((column for column in first.names if first.names.count(column) > 1), None)
     if twice is not None:
@@ -163,14 +165,15 @@ class _TextPart(_Part):
     """A delimited text file; every column is text, and an empty field is null."""
 
     def __init__(self, path: Path, shown: str) -> None:
+        self._path = path
         suffixes = [suffix.lower() for suffix in path.suffixes[-2:]]
         delimiter = "\t" if {".tsv", ".tab"} & set(suffixes) else ""
         self._form = form_of(self._open, shown, delimiter)
-        super().__init__(path, shown, self._form.names)
+        super().__init__(shown, self._form.names)
         self.decimal, self.notes = self._form.decimal, self._form.notes
 
     def _open(self) -> BinaryIO:
-        return _unpacked(self.path)
+        return _unpacked(self._path)
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         import pyarrow as pa
@@ -187,9 +190,7 @@ class _TextPart(_Part):
                 yield from arrow_csv.open_csv(
                     _Blocks(blocks_of(stream, form)),
                     arrow_csv.ReadOptions(block_size=BLOCK_BYTES, column_names=list(form.names), use_threads=False),
-                    arrow_csv.ParseOptions(
-                        delimiter=form.delimiter, newlines_in_values=True, invalid_row_handler=note
-                    ),
+                    arrow_csv.ParseOptions(delimiter=form.delimiter, newlines_in_values=True, invalid_row_handler=note),
                     arrow_csv.ConvertOptions(
                         column_types=dict.fromkeys(form.names, pa.string()), strings_can_be_null=True, null_values=[""]
                     ),
@@ -206,167 +207,113 @@ class _TextPart(_Part):
 
 
 class _ParquetPart(_Part):
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, shown: str) -> None:
         from pyarrow import parquet
 
         self._file = parquet.ParquetFile(path)
-        super().__init__(path, self._file.schema_arrow.names)
+        super().__init__(shown, self._file.schema_arrow.names)
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         yield from self._file.iter_batches()
 
 
 class _ArrowPart(_Part):
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, shown: str) -> None:
         import pyarrow as pa
 
         self._reader = pa.ipc.open_file(pa.memory_map(str(path)))
-        super().__init__(path, self._reader.schema.names)
+        super().__init__(shown, self._reader.schema.names)
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         for k in range(self._reader.num_record_batches):
             yield self._reader.get_batch(k)
 
 
-def _open_part(path: Path, shown: str | None = None) -> _Part:
-    """Open a file by its suffix, or by its first bytes if it has none that says what it is."""
-    kind = _format_of(path)
-    if not kind:
-        with _failures(path), path.open("rb") as stream:
+class _MemoryPart(_Part):
+    def __init__(self, source: Any) -> None:
+        import pyarrow as pa
+
+        with _failures("the table"):
+            if hasattr(source, "columns") and hasattr(source, "iloc"):  # pandas would add its index
+                self._table = pa.Table.from_pandas(source, preserve_index=False)
+            else:
+                self._table = pa.table(source)
+        super().__init__("the table", self._table.column_names)
+        if not self._table.num_rows or not self.names:
+            raise DataError("the table is empty: it needs rows and columns")
+
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        yield from self._table.to_batches(max_chunksize=1 << 16)
+
+
+class _Blocks:
+    """A file of blocks of bytes, as Arrow reads it."""
+
+    closed = False
+
+    def __init__(self, blocks: Iterator[bytes]) -> None:
+        self._blocks, self._rest = blocks, b""
+
+    def read(self, size: int = -1) -> bytes:
+        while (size < 0 or len(self._rest) < size) and (block := next(self._blocks, b"")):
+            self._rest += block
+        made, self._rest = (self._rest, b"") if size < 0 else (self._rest[:size], self._rest[size:])
+        return made
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def _open_part(path: Path, shown: str) -> _Part:
+    """Open a file as what its first bytes show, whatever its name."""
+    with _failures(shown):
+        with path.open("rb") as stream:
             begin = stream.read(6)
-        kind = "parquet" if begin.startswith(_PARQUET) else "arrow" if begin == _PLAIN_ARROW else "text"
-    with _failures(path, shown):
-        if kind == "text":
-            return _TextPart(path, form_of(path))
-        return _ParquetPart(path) if kind == "parquet" else _ArrowPart(path)
+        if begin == _ARROW:
+            return _ArrowPart(path, shown)
+        return _ParquetPart(path, shown) if begin.startswith(_PARQUET) else _TextPart(path, shown)
 
 
-def _format_of(path: Path) -> str:
-    """Return ``text``, ``parquet`` or ``arrow`` by the suffix of a file; empty for any other."""
+def suffix_of(path: Path) -> str:
+    """Return the suffix that shows that a file is a table, without that of its compression; empty for any other.
+
+    Examples
+    --------
+    >>> suffix_of(Path("prices.CSV.gz")), suffix_of(Path("digits.npz"))
+    ('.csv', '')
+    """
     inner = path.with_suffix("") if path.suffix.lower() in PACKED_SUFFIXES else path
     suffix = inner.suffix.lower()
-    if suffix in TEXT_SUFFIXES:
-        return "text"
-    return "parquet" if suffix in PARQUET_SUFFIXES else "arrow" if suffix in ARROW_SUFFIXES else ""
-
-
-def form_of(path: Path) -> Form:
-    """Recognise the form of a text file from its beginning.
-
-    Raises
-    ------
-    DataError
-        If the file is empty or is not text.
-    """
-    with _unpacked(path) as stream:
-        head = stream.read(HEAD_BYTES)
-    if not head.strip():
-        raise DataError(f"{path}: the file is empty")
-    if b"\0" in head and not head.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise DataError(f"{path}: this is not a text file; give CSV, Parquet, Arrow or NPZ with its usual suffix")
-    encoding, notes = _encoding_of(head)
-    text = head.decode(encoding, "replace").removeprefix("\ufeff")
-    lines = text.splitlines(keepends=True)
-    skipped = 0
-    while skipped < len(lines) and (not lines[skipped].strip() or lines[skipped].startswith("#")):
-        skipped += 1
-    text = "".join(lines[skipped:])
-    delimiter = "\t" if path.with_suffix("").suffix.lower() == ".tsv" or path.suffix.lower() == ".tsv" else ""
-    delimiter = delimiter or _delimiter_of(text, whole=len(head) < HEAD_BYTES)
-    rows = _rows(text, delimiter, whole=len(head) < HEAD_BYTES)
-    if not rows:
-        raise DataError(f"{path}: the file has no rows")
-    fields = [value for row in rows[1:] for value in row]
-    commas = sum(bool(_WITH_COMMA.fullmatch(value.strip())) for value in fields)
-    points = sum(bool(_WITH_POINT.fullmatch(value.strip())) for value in fields)
-    decimal = "," if commas > points else "."
-    has_names = not all(_NUMBER.fullmatch(value.strip()) for value in rows[0])
-    names = [value.strip() for value in rows[0]] if has_names else [""] * len(rows[0])
-    if not has_names:
-        notes.append(
-            "the first row is all numbers, so the columns have no names and are called column 1, column 2, ..."
-        )
-    different = _different(names)
-    if has_names and different != names:
-        notes.append("columns without a name, or with the name of another, were renamed")
-    return Form(encoding, delimiter, decimal, skipped + has_names, tuple(different), has_names, tuple(notes))
-
-
-def _encoding_of(head: bytes) -> tuple[str, list[str]]:
-    for mark, encoding in _BYTE_ORDER_MARKS.items():
-        if head.startswith(mark):
-            return encoding, []
-    try:
-        io.TextIOWrapper(io.BytesIO(head[: head.rfind(b"\n") + 1] or head), encoding="utf-8").read()
-    except UnicodeDecodeError:
-        return "cp1252", ["the text is not UTF-8 and was read as Windows-1252"]
-    return "utf-8", []
-
-
-def _delimiter_of(text: str, *, whole: bool) -> str:
-    """Return the delimiter that divides all rows, the names included, into the same and largest number of fields."""
-    best, most = ",", (0.0, 1)
-    for delimiter in DELIMITERS:
-        counts = [len(row) for row in _rows(text, delimiter, whole=whole)]
-        if not counts or counts[0] == 1:
-            continue
-        share = Counter(counts)[counts[0]] / len(counts)
-        if (share, counts[0]) > most:
-            best, most = delimiter, (share, counts[0])
-    return best
-
-
-def _rows(text: str, delimiter: str, *, whole: bool, most: int = 500) -> list[list[str]]:
-    """Return the first rows of a text, without the last one if the text may end in the middle of it."""
-    rows: list[list[str]] = []
-    try:
-        for row in csv.reader(io.StringIO(text), delimiter=delimiter):
-            if row:
-                rows.append(row)
-            if len(rows) > most:
-                break
-    except csv.Error:
-        return rows
-    return rows if whole or len(rows) > most else rows[:-1]
-
-
-def _different(names: list[str]) -> list[str]:
-    """Give columns without a name, or with that of an earlier one, a name of their own."""
-    made: list[str] = []
-    for place, name in enumerate(names, start=1):
-        base = unique = name or f"column {place}"
-        number = 2
-        while unique in made or (unique != name and unique in names):
-            unique, number = f"{base} ({number})", number + 1
-        made.append(unique)
-    return made
+    return suffix if suffix in (*TEXT_SUFFIXES, *PARQUET_SUFFIXES, *ARROW_SUFFIXES) else ""
 
 
 def _stem(path: Path) -> str:
-    name = path.name
-    while Path(name).suffix.lower() in (*PACKED_SUFFIXES, *TEXT_SUFFIXES, *PARQUET_SUFFIXES, *ARROW_SUFFIXES):
-        name = Path(name).stem
-    return name or path.name
+    suffix = suffix_of(path)
+    return path.name[: path.name.lower().rfind(suffix)] if suffix and not path.is_dir() else path.resolve().name
 
 
 def _spooled() -> Path:
     """Copy standard input to a temporary file, since a table is read more than once."""
     with tempfile.NamedTemporaryFile(prefix="fastnet-table-", delete=False) as file:
-        shutil.copyfileobj(sys.stdin.buffer, file)
+        try:
+            shutil.copyfileobj(sys.stdin.buffer, file)
+        except BaseException:
+            Path(file.name).unlink()
+            raise
     return Path(file.name)
 
 
-@contextmanager
-def _unpacked(path: Path) -> Iterator[BinaryIO]:
+def _unpacked(path: Path) -> BinaryIO:
     import pyarrow as pa
 
-    compression = PACKED_SUFFIXES.get(path.suffix.lower())
-    with pa.input_stream(str(path), compression=compression) as stream:
-        yield cast(BinaryIO, stream)
+    with path.open("rb") as file:
+        begin = file.read(4)
+    packed = next((name for mark, name in _PACKED.items() if begin.startswith(mark)), None)
+    return cast(BinaryIO, pa.input_stream(str(path), compression=packed))
 
 
 @contextmanager
-def _failures(path: Path, shown: str | None = None) -> Iterator[None]:
+def _failures(shown: str) -> Iterator[None]:
     """Turn whatever a library says of a damaged file into a `DataError`."""
     import pyarrow as pa
 
@@ -374,4 +321,4 @@ def _failures(path: Path, shown: str | None = None) -> Iterator[None]:
         yield
     except (pa.ArrowException, OSError, EOFError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise DataError(f"{shown or path}: cannot be read as a table ({reason})") from None
+        raise DataError(f"{shown}: cannot be read as a table ({reason})") from None
