@@ -31,7 +31,7 @@ _PACKED = {b"\x1f\x8b": "gzip", b"BZh": "bz2", b"\x28\xb5\x2f\xfd": "zstd"}
 _ARROW, _PARQUET = b"ARROW1", b"PAR1"
 
 
-@dataclass(slots=True, weakref_slot=True)
+@dataclass(slots=True)
 class Table:
     """A table in memory, or in one or several files of the same columns; it can be read any number of times.
 
@@ -95,10 +95,7 @@ def open_table(source: Any) -> Table:
     if is_table(source):
         return _table("table", [_MemoryPart(source)])
     if isinstance(source, str) and source == STANDARD_INPUT:
-        path = _spooled()
-        table = _table("standard input", [_open_part(path, "standard input")])
-        weakref.finalize(table, path.unlink, missing_ok=True)
-        return table
+        return _table("standard input", [_open_spooled()])
     several = isinstance(source, Sequence) and not isinstance(source, str)
     paths = [path for each in (source if several else [source]) for path in _files_of(Path(each))]
     if not paths:
@@ -264,6 +261,21 @@ class _Blocks:
         self.closed = True
 
 
+def _open_spooled() -> _Part:
+    """Open standard input through a temporary file, which is removed with the table: a table is read more than once."""
+    with tempfile.NamedTemporaryFile(prefix="fastnet-table-", delete=False) as file:
+        path = Path(file.name)
+    try:
+        with path.open("wb") as out:
+            shutil.copyfileobj(sys.stdin.buffer, out)
+        part = _open_part(path, "standard input")
+    except BaseException:
+        path.unlink()
+        raise
+    weakref.finalize(part, path.unlink, missing_ok=True)
+    return part
+
+
 def _open_part(path: Path, shown: str) -> _Part:
     """Open a file as what its first bytes show, whatever its name."""
     with _failures(shown):
@@ -290,17 +302,6 @@ def suffix_of(path: Path) -> str:
 def _stem(path: Path) -> str:
     suffix = suffix_of(path)
     return path.name[: path.name.lower().rfind(suffix)] if suffix and not path.is_dir() else path.resolve().name
-
-
-def _spooled() -> Path:
-    """Copy standard input to a temporary file, since a table is read more than once."""
-    with tempfile.NamedTemporaryFile(prefix="fastnet-table-", delete=False) as file:
-        try:
-            shutil.copyfileobj(sys.stdin.buffer, file)
-        except BaseException:
-            Path(file.name).unlink()
-            raise
-    return Path(file.name)
 
 
 def _unpacked(path: Path) -> BinaryIO:
