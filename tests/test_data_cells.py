@@ -89,7 +89,9 @@ def test_formats_are_the_fewest_that_fit() -> None:
 
 def test_seconds_of_typed_values() -> None:
     same(seconds_of(plain(pa.array([datetime(1970, 1, 2), None]), "a"), []), [DAY, NAN])
-    same(seconds_of(plain(pa.array([DAY * 1e9], pa.float64()).cast(pa.int64()).cast(pa.timestamp("ns")), "a"), []), [DAY])
+    same(
+        seconds_of(plain(pa.array([DAY * 1e9], pa.float64()).cast(pa.int64()).cast(pa.timestamp("ns")), "a"), []), [DAY]
+    )
     same(seconds_of(pa.array([1, 2]), ["ISO 8601"]), [NAN, NAN])
 
 
@@ -99,7 +101,7 @@ def test_seconds_of_typed_values() -> None:
         (pa.array([1, None]), ["1", None]),
         (pa.array([1.0, 0.5, 1.0, None]), ["1", "0.5", "1", None]),
         (pa.array([True, False]), ["true", "false"]),
-        (pa.array(["1.0", "a"]), ["1.0", "a"]),
+        (pa.array(["1.0", "a", "2.50", "v1.0"]), ["1", "a", "2.50", "v1.0"]),
     ],
 )
 def test_levels_of(values: pa.Array, expected: list[str | None]) -> None:

@@ -69,6 +69,7 @@ def test_encoding_is_found_from_the_whole_file() -> None:
         (b"", "the file is empty"),
         (b" \n\n", "the file is empty"),
         (b"# a comment\n", "the file has no rows"),
+        (b"a,b\n", "names of columns and no rows"),
         (b"a,b\n1,\0\n", "this is not a text file"),
         (b'a,b\n1,2\n3,"x\n4,5\n6,7\n', "line 3: a quote opens a value and is not closed"),
         (b'a,b\n1,"x\n2,"y"\n', "line 2: a quote opens a value"),

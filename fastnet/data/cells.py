@@ -177,7 +177,7 @@ def _is_date(text: str, each: str) -> bool:
 
 
 def levels_of(values: pa.Array) -> pa.Array:
-    """Return plain values as the texts of levels; whole numbers have no point, whatever their type.
+    """Return plain values as the texts of levels; whole numbers have no decimal point, whatever their type.
 
     Examples
     --------
@@ -188,15 +188,16 @@ def levels_of(values: pa.Array) -> pa.Array:
     import pyarrow as pa
     import pyarrow.compute as pc
 
+    if is_text(values.type):  # some programs write whole numbers with a point
+        return pc.replace_substring_regex(values, r"^([-+]?\d+)\.0+$", r"\1")
     if not pa.types.is_floating(values.type):
         return values.cast(pa.string())
     coded = pc.dictionary_encode(values)
-    texts = pa.array([level_text(value) for value in coded.dictionary.to_pylist()], pa.string())
+    texts = pa.array([_level_text(value) for value in coded.dictionary.to_pylist()], pa.string())
     return texts.take(coded.indices)
 
 
-def level_text(value: Any) -> str:
-    """Return the text of a level."""
+def _level_text(value: Any) -> str:
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 

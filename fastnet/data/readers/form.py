@@ -95,6 +95,8 @@ def form_of(open_text: Callable[[], BinaryIO], shown: str, delimiter: str = "") 
     if not rows:
         raise DataError(f"{shown}: the file has no rows")
     has_names = _has_names(rows)
+    if has_names and whole and len(rows) == 1:
+        raise DataError(f"{shown}: the file has names of columns and no rows")
     names = [value.strip() for value in rows[0]] if has_names else [""] * len(rows[0])
     if not has_names:
         notes.append("the first row has values, so the columns have no names and are called column 1, column 2, ...")
