@@ -48,7 +48,7 @@ def test_several_targets() -> None:
         ([column("constant", 1, why="every value is 3")], "t cannot be predicted: every value is 3"),
         ([column("date", 90)], "t holds dates"),
         ([column("text", 5000)], "t cannot be predicted: it has 5,000 different texts"),
-        ([column("identifier", 900)], "t cannot be predicted: it has a different text in every row"),
+        ([column("identifier", 900, float("nan"))], "t cannot be predicted: it has a different text in every row"),
         ([column("number", 9), column("category", 3)], "t is of kind category.* all numbers, or all of two values"),
     ],
 )
