@@ -1,6 +1,6 @@
 """Tables from files: CSV, TSV, Parquet and Arrow, compressed or not, read a batch of rows at a time.
 
-The columns of a text file come as text: what they hold is decided afterwards, from all rows (`fastnet.data.columns`).
+The columns of a text file come as text: what they hold is decided afterwards (`fastnet.data.tables.columns`).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
-from fastnet.data.readers.form import BLOCK_BYTES, blocks_of, form_of
+from fastnet.data.tables.form import BLOCK_BYTES, blocks_of, form_of
 from fastnet.errors import DataError
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from fastnet.data.cells import date_of, formats_of, levels_of, numbers_of, order_of, other_way, plain, seconds_of
+from fastnet.data.tables.cells import date_of, formats_of, levels_of, numbers_of, order_of, other_way, plain, seconds_of
 from fastnet.errors import DataError
 
 NAN = float("nan")

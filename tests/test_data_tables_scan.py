@@ -10,10 +10,10 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from fastnet.data import scan as scan_module
-from fastnet.data.columns import Column
-from fastnet.data.readers.table import open_table
-from fastnet.data.scan import Scan, scan
+from fastnet.data.tables import scan as scan_module
+from fastnet.data.tables.columns import Column
+from fastnet.data.tables.scan import Scan, scan
+from fastnet.data.tables.table import open_table
 from fastnet.errors import DataError
 
 LETTERS = [chr(97 + k % 26) + chr(97 + k // 26) for k in range(500)]
@@ -91,6 +91,12 @@ def test_sentinels_stand_apart(values: list[int], sentinels: tuple[float, ...]) 
     assert (made.low, made.high) == (min(rest), max(rest))
     assert made.missing == sum(value in sentinels for value in values)
     assert ("counted as missing" in made.why) == bool(sentinels)
+
+
+def test_parts_of_dates_that_vary() -> None:
+    assert looked_at(["2024-01-01", "2024-02-01", "2024-02-03"]).parts == ("month", "day", "weekday")
+    assert looked_at([date(2024, 1, 1), date(2025, 1, 1), None], step=1).parts == ("year", "weekday")
+    assert looked_at(["2024-01-01 10:00", "2024-01-01 11:30"]).parts == ("hour",)
 
 
 def test_a_date_that_reads_both_ways_is_unsure() -> None:

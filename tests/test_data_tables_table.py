@@ -15,8 +15,8 @@ import pyarrow as pa
 import pytest
 from pyarrow import feather, parquet
 
-from fastnet.data.readers import form as form_module
-from fastnet.data.readers.table import is_table, open_table, suffix_of
+from fastnet.data.tables import form as form_module
+from fastnet.data.tables.table import is_table, open_table, suffix_of
 from fastnet.errors import DataError
 
 TEXT = 'name,size,note\nanna,1.5,"a\nb"\nbob,,\n"c, d",3,x\n'

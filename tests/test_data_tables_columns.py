@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from fastnet.data.columns import Column, choices_of, listed
+from fastnet.data.tables.columns import Column, choices_of, listed
 from fastnet.errors import ConfigError
 
 NAN = float("nan")

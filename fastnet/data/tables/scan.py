@@ -12,14 +12,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastnet.data.cells import formats_of, is_text, levels_of, numbers_of, order_of, other_way, plain, seconds_of
-from fastnet.data.columns import ORDERED, Column
+from fastnet.data.tables.cells import formats_of, is_text, levels_of, numbers_of, order_of, other_way, plain, seconds_of
+from fastnet.data.tables.columns import ORDERED, Column
+from fastnet.data.tables.dates import PARTS, part_of, varying
 from fastnet.errors import DataError
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from fastnet.data.readers.table import Table
+    from fastnet.data.tables.table import Table
 
 MOST_LEVELS = 20_000
 """Distinct values of a column that are kept; a column with more is no category."""
@@ -47,7 +48,7 @@ def scan(table: Table, choices: Mapping[str, str] | None = None) -> tuple[Column
 
     Examples
     --------
-    >>> from fastnet.data.readers.table import open_table
+    >>> from fastnet.data.tables.table import open_table
     >>> [column.kind for column in scan(open_table({"a": [1.5, 2.5, None], "b": ["x", "y", "x"]}))]
     ['number', 'category']
     """
@@ -74,6 +75,7 @@ class Scan:
         self._apart: Counter[float] = Counter()  # what may be sentinels
         self._whole = self._rising = True
         self._last = -math.inf
+        self._parts: dict[str, tuple[float, float]] = {}  # lowest and highest of each part of typed dates
 
     def add(self, values: pa.Array) -> None:
         """Take in the next values."""
@@ -92,7 +94,9 @@ class Scan:
             for text, n in zip(counts.field(0).to_pylist(), counts.field(1).to_pylist(), strict=True):
                 self._levels[text] += n
             self._full = len(self._levels) > MOST_LEVELS
-        numbers = seconds_of(known, ()) if "date" in self._types else numbers_of(known, self._decimal)
+        if is_date := pa.types.is_timestamp(kind):
+            self._look_at_dates(seconds_of(known, ()))
+        numbers = seconds_of(known, ()) if is_date else numbers_of(known, self._decimal)
         self._look_at(numbers[~np.isnan(numbers)])
 
     def _look_at(self, numbers: NDArray[np.float64]) -> None:
@@ -106,6 +110,16 @@ class Scan:
         self._apart.update(numbers[apart].tolist())
         if len(rest := numbers[~apart]):
             self._low, self._high = min(self._low, float(rest.min())), max(self._high, float(rest.max()))
+
+    def _look_at_dates(self, seconds: NDArray[np.float64]) -> None:
+        for part in PARTS:
+            found = part_of(seconds, part)
+            low, high = self._parts.get(part, (math.inf, -math.inf))
+            self._parts[part] = min(low, float(found.min())), max(high, float(found.max()))
+
+    def _of_dates(self, made: Column) -> Column:
+        parts = tuple(part for part, (low, high) in self._parts.items() if low < high)
+        return replace(made, kind="date", low=self._low, high=self._high, parts=parts)
 
     def column(self, choice: str = "") -> Column:
         """Return what the column holds; of the kind chosen if one is.
@@ -125,7 +139,7 @@ class Scan:
         if self._is_boolean():
             return self._boolean(made)
         if self._types == {"date"}:
-            return replace(made, kind="date", low=self._low, high=self._high)
+            return self._of_dates(made)
         known = self.rows - self._missing
         if self._numbers and known - self._numbers <= STRAY_SHARE * known:
             return self._number(made)
@@ -138,7 +152,7 @@ class Scan:
         if kind == "number" and self._numbers and self._types != {"date"}:
             return replace(self._number(made), kind="number", sure=True)
         if kind == "date":
-            found = replace(made, kind="date", low=self._low, high=self._high) if self._types == {"date"} else None
+            found = self._of_dates(made) if self._types == {"date"} else None
             if found := found or self._date(made):
                 return replace(found, sure=True, why="")
         if kind == "boolean" and len(self._levels) == 2:
@@ -235,7 +249,8 @@ class Scan:
         unsure = turned != list(formats) and len(formats_of(texts[:1000], 1.0)) > 0
         unsure = unsure and not np.isnan(seconds_of(pa.array(texts[:1000], pa.string()), turned)).any()
         return replace(
-            made, kind="date", low=float(known.min()), high=float(known.max()), formats=formats, sure=not unsure,
+            made, kind="date", low=float(known.min()), high=float(known.max()), formats=formats,
+            parts=varying(known), sure=not unsure,
             why="day and month could be the other way round" if unsure else "",
         )  # fmt: skip
 

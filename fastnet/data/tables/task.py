@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from fastnet.data.columns import Column
+from fastnet.data.tables.columns import Column
 from fastnet.errors import DataError
 
 TASKS = ("classification", "regression", "multilabel")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from fastnet.data.cells import levels_of, numbers_of, plain, seconds_of
+from fastnet.data.tables.cells import levels_of, numbers_of, plain, seconds_of
 from fastnet.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -45,6 +45,8 @@ class Column:
         Values of a category, the most frequent first; of an ordered one and of a boolean in their order.
     formats : tuple of str
         Of dates that are written as text.
+    parts : tuple of str
+        Parts of dates that vary.
     decimal : str
         The decimal sign of numbers that are written as text.
     sentinels : tuple of float
@@ -65,6 +67,7 @@ class Column:
     whole: bool = False
     levels: tuple[str, ...] = ()
     formats: tuple[str, ...] = ()
+    parts: tuple[str, ...] = ()
     decimal: str = "."
     sentinels: tuple[float, ...] = ()
     sure: bool = True

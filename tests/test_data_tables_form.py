@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fastnet.data.readers import form as form_module
-from fastnet.data.readers.form import Form, blocks_of, form_of
+from fastnet.data.tables import form as form_module
+from fastnet.data.tables.form import Form, blocks_of, form_of
 from fastnet.errors import DataError
 
 

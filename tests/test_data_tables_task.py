@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from fastnet.data.columns import Column
-from fastnet.data.task import Task, task_of
+from fastnet.data.tables.columns import Column
+from fastnet.data.tables.task import Task, task_of
 from fastnet.errors import DataError
 
 

@@ -1,0 +1,1 @@
+"""Tables: opened in any format, and looked at column by column."""
