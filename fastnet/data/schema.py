@@ -1,0 +1,255 @@
+"""What the columns of a table are and become: it reads the table that a model is trained on, and any other like it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastnet.data.fields import Field
+from fastnet.data.tables.columns import Column, listed
+from fastnet.data.tables.dates import DAY, part_of
+from fastnet.data.tables.table import Table, open_table
+from fastnet.errors import DataError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+MOST_STRAYS = 0.5
+"""Share of the values of a column that may be new to it before the column is reported to be of another type."""
+
+
+@dataclass(frozen=True, slots=True)
+class Schema:
+    """The columns of a table, and what becomes of each.
+
+    Attributes
+    ----------
+    columns : tuple of Column
+        All of the table, in its order.
+    fields : tuple of Field
+        What each column of the features holds; a date has several.
+    targets : tuple of str
+    task : {"classification", "regression", "multilabel"}
+    weights, group, time : str or None
+        Columns with the weight of a row, the group it belongs to, and when it happened.
+    left_out : tuple of (str, str)
+        Columns that are not used, each with the reason.
+    notes : tuple of str
+        What a user should know about how the table was read, a sentence each.
+    """
+
+    columns: tuple[Column, ...]
+    fields: tuple[Field, ...]
+    targets: tuple[str, ...]
+    task: str
+    weights: str | None = None
+    group: str | None = None
+    time: str | None = None
+    left_out: tuple[tuple[str, str], ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def features_from(self) -> tuple[str, ...]:
+        """Columns that the features are made of."""
+        return tuple(dict.fromkeys(field.column for field in self.fields))
+
+    def column(self, name: str) -> Column:
+        """Return a column by its name."""
+        return next(column for column in self.columns if column.name == name)
+
+    def features(self, table: Any, n_rows: int | None = None) -> NDArray[np.float32]:
+        """Read the features of a table.
+
+        Parameters
+        ----------
+        table : Table, or whatever `open_table` takes
+        n_rows : int, optional
+            Number of its rows; with it the matrix is filled as the rows are read, without a second copy.
+
+        Returns
+        -------
+        ndarray, shape (N, F), float32, C-contiguous
+
+        Raises
+        ------
+        DataError
+            If the table cannot be read, or lacks a column.
+        """
+        if n_rows is None:
+            parts = list(self.batches(table))
+            return np.concatenate(parts) if parts else np.empty((0, len(self.fields)), np.float32)
+        made, end = np.empty((n_rows, len(self.fields)), np.float32), 0
+        for part in self.batches(table):
+            made[end : end + len(part)] = part
+            end += len(part)
+        return made
+
+    def batches(self, table: Any) -> Iterator[NDArray[np.float32]]:
+        """Read the features of a table, a batch of rows at a time, in order.
+
+        Raises
+        ------
+        DataError
+            If the table cannot be read, or lacks a column.
+        """
+        opened = self._opened(table)
+        for batch in opened.batches(self.features_from):
+            yield self.of_batch(batch)
+
+    def of_batch(self, batch: pa.RecordBatch) -> NDArray[np.float32]:
+        """Return the features of a batch of rows that has their columns."""
+        made = np.empty((batch.num_rows, len(self.fields)), np.float32)
+        values = {name: self.column(name).values(batch.column(name)) for name in self.features_from}
+        for place, field in enumerate(self.fields):
+            made[:, place] = _values_of(field, self.column(field.column), values[field.column])
+        return made
+
+    def values(self, table: Any, name: str) -> NDArray[np.float64]:
+        """Read one column of a table as numbers, see `Column.values`.
+
+        Raises
+        ------
+        DataError
+            If the table cannot be read, or lacks the column.
+        """
+        opened = table if isinstance(table, Table) else open_table(table)
+        _check_has(opened, [name])
+        parts = [self.column(name).values(batch.column(0)) for batch in opened.batches([name])]
+        return np.concatenate(parts) if parts else np.empty(0)
+
+    def _opened(self, table: Any) -> Table:
+        opened = table if isinstance(table, Table) else open_table(table)
+        _check_has(opened, self.features_from)
+        return opened
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the schema as JSON holds it."""
+        made: dict[str, Any] = dataclasses.asdict(self)
+        for column in made["columns"]:
+            column["low"], column["high"] = (None if np.isnan(v) else v for v in (column["low"], column["high"]))
+        return made
+
+    @staticmethod
+    def from_dict(made: Mapping[str, Any]) -> Schema:
+        """Return the schema that `to_dict` wrote.
+
+        Raises
+        ------
+        DataError
+            If something is missing or unknown.
+        """
+        try:
+            plain = {name: _tupled(value) for name, value in made.items()}
+            plain["columns"] = tuple(_column_of(each) for each in made["columns"])
+            plain["fields"] = tuple(Field(**{name: _tupled(v) for name, v in each.items()}) for each in made["fields"])
+            return Schema(**plain)
+        except (TypeError, KeyError, AttributeError) as error:
+            raise DataError(f"the description of the table's columns is damaged ({error})") from None
+
+    def check(self, table: Any) -> list[str]:
+        """Compare a table with the one that the schema is from.
+
+        Returns
+        -------
+        list of str
+            Each difference as a sentence; empty if there is none that matters to a model.
+
+        Raises
+        ------
+        DataError
+            If the table cannot be read.
+        """
+        opened = table if isinstance(table, Table) else open_table(table)
+        known = {column.name for column in self.columns}
+        said = [f"Column {name!r} is missing." for name in self.features_from if name not in opened.names]
+        said += [f"Column {name!r} is unknown and is ignored." for name in opened.names if name not in known]
+        present = [name for name in self.features_from if name in opened.names]
+        counts = {name: np.zeros(3, np.int64) for name in present}  # values, of another type or level, rows
+        for batch in opened.batches(present):
+            for name in present:
+                counts[name] += self._strange(name, batch.column(name))
+        for name in present:
+            said += self._said_of(name, *counts[name].tolist())
+        return said
+
+    def _strange(self, name: str, cells: pa.Array) -> NDArray[np.int64]:
+        """Return the numbers of values, of those that are new to the column, and of missing ones."""
+        from fastnet.data.tables.cells import plain
+
+        column = self.column(name)
+        missing = plain(cells, name).null_count
+        values = column.values(cells)
+        strange = int((values == -1).sum()) if column.levels else int(np.isnan(values).sum()) - missing
+        return np.array([len(cells) - missing, strange, missing])
+
+    def _said_of(self, name: str, known: int, strange: int, missing: int) -> list[str]:
+        column = self.column(name)
+        said = []
+        if missing and not known:
+            said.append(f"Column {name!r} has no values.")
+        elif missing and not column.missing:
+            said.append(f"Column {name!r} has {missing:,} missing values; in training it had none.")
+        if strange and not column.sentinels and not column.levels:
+            kind = "dates" if column.kind == "date" else "numbers"
+            other = strange > MOST_STRAYS * known
+            said.append(
+                f"Column {name!r} has {'other values than' if other else f'{strange:,} values that are no'} {kind}."
+            )
+        if strange and column.levels:
+            said.append(f"Column {name!r} has {strange:,} values that did not occur in training.")
+        return said
+
+
+def fields_of(column: Column) -> tuple[Field, ...]:
+    """Return what a column of a table becomes in the features; a date its parts that vary.
+
+    Examples
+    --------
+    >>> [f.name for f in fields_of(Column("day", "date", 9, 0, 9, 0.0, 864000.0, parts=("day", "weekday")))]
+    ['day.day', 'day.weekday', 'day']
+    """
+    if column.kind == "date":
+        parts = tuple(Field(f"{column.name}.{part}", "number", column.name) for part in column.parts)
+        return (*parts, Field(column.name, "number", column.name, offset=float(np.floor(column.low / DAY))))
+    if column.kind == "number":
+        return (Field(column.name, "number", column.name, offset=_offset(column)),)
+    return (Field(column.name, column.kind, column.name, column.levels),)
+
+
+def _offset(column: Column) -> float:
+    """Return what must be subtracted for float32 to keep apart what is different; mostly nothing."""
+    largest = max(abs(column.low), abs(column.high))
+    if largest > 1024.0 * (column.high - column.low) or (column.whole and largest > 2.0**24):
+        return float(np.floor(column.low))
+    return 0.0
+
+
+def _values_of(field: Field, column: Column, values: NDArray[np.float64]) -> NDArray[np.float64]:
+    if column.kind != "date":
+        return values - field.offset if field.offset else values
+    if field.name == column.name:
+        return values / DAY - field.offset
+    return part_of(values, field.name.removeprefix(f"{column.name}."))
+
+
+def _check_has(table: Table, names: tuple[str, ...] | list[str]) -> None:
+    lost = [name for name in names if name not in table.names]
+    if lost:
+        plural = "column" if len(lost) == 1 else "columns"
+        raise DataError(
+            f"{table.name}: {plural} {listed([repr(name) for name in lost])} missing; it has {listed(table.names)}"
+        )
+
+
+def _column_of(made: Mapping[str, Any]) -> Column:
+    nan = {name: np.nan for name in ("low", "high") if made[name] is None}
+    return Column(**{name: _tupled(value) for name, value in made.items()} | nan)
+
+
+def _tupled(value: Any) -> Any:
+    return tuple(_tupled(each) for each in value) if isinstance(value, list) else value
