@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fastnet.data import as_dataset
-from fastnet.data.validation import stratified_folds, with_validation
+from fastnet.data import Dataset, Split, as_dataset, split
+from fastnet.data.validation import folds_of, split_of, stratified_folds, with_validation
 from fastnet.errors import DataError
 
 
@@ -62,3 +64,62 @@ def test_a_validation_set_of_another_form_is_refused(x, y, sentence):
     train = as_dataset([[1.0], [2.0]], ["cat", "dog"], name="pets")
     with pytest.raises(DataError, match=sentence):
         with_validation(train, as_dataset(x, y, name="more"))
+
+
+def numbers_with(n: int, **more: np.ndarray) -> Dataset:
+    data = as_dataset(np.zeros((n, 1)), np.arange(n) % 2)
+    y = (np.arange(n) * 37 % n)[:, None].astype(float)
+    return replace(data, y=y, task="regression", classes=data.classes[:0], class_names=("t",), **more)
+
+
+def everything_once(parts: list[Split], n: int) -> None:
+    for part in parts:
+        assert sorted([*part.train, *part.validation]) == list(range(n))
+
+
+def test_split_of_classes_is_that_of_split() -> None:
+    data = as_dataset(np.zeros((50, 1)), np.arange(50) % 3)
+    assert split_of(data, 0.3, 5).fingerprint() == split(data.y, fraction=0.3, seed=5).fingerprint()
+    expected = stratified_folds(data.y, 4, seed=5)
+    assert [part.fingerprint() for part in folds_of(data, 4, 5)] == [part.fingerprint() for part in expected]
+
+
+def test_split_of_numbers_has_every_quantile() -> None:
+    data = numbers_with(200)
+    parts = [split_of(data, 0.2, 1), *folds_of(data, 5, 1)]
+    everything_once(parts, 200)
+    for part in parts:
+        assert np.bincount(data.y[part.validation, 0].astype(int) // 20).tolist() == [4] * 10
+
+
+def test_split_of_labels_keeps_their_combinations() -> None:
+    y = np.array([[k % 2, k // 2 % 2] for k in range(40)], float)
+    data = replace(numbers_with(40), y=y, task="multilabel", class_names=("a", "b"))
+    assert np.unique(y[split_of(data, 0.2).validation], axis=0, return_counts=True)[1].tolist() == [2] * 4
+
+
+def test_groups_are_never_divided() -> None:
+    groups = np.arange(120) % 17
+    data = numbers_with(120, groups=groups)
+    parts = [*(split_of(data, 0.25, seed) for seed in range(5)), *folds_of(data, 4)]
+    everything_once(parts, 120)
+    for part in parts:
+        assert not set(groups[part.train]) & set(groups[part.validation])
+        assert 24 <= len(part.validation) <= 37
+    assert sorted(k for part in folds_of(data, 4) for k in part.validation) == list(range(120))
+
+
+def test_the_last_samples_validate_where_times_are_known() -> None:
+    times = np.random.default_rng(3).permutation(50).astype(float)
+    part = split_of(numbers_with(50, times=times), 0.2)
+    assert sorted(times[part.validation]) == list(range(40, 50))
+    everything_once([part], 50)
+
+
+def test_splits_that_cannot_be() -> None:
+    with pytest.raises(DataError, match="choose a share of validation samples instead of folds"):
+        folds_of(numbers_with(9, times=np.arange(9.0)), 3)
+    with pytest.raises(DataError, match="a single group"):
+        split_of(numbers_with(9, groups=np.zeros(9, np.int64)))
+    with pytest.raises(DataError, match="2 groups cannot be divided into 3 folds"):
+        folds_of(numbers_with(9, groups=np.arange(9) % 2), 3)

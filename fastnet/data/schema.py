@@ -62,14 +62,15 @@ class Schema:
         """Return a column by its name."""
         return next(column for column in self.columns if column.name == name)
 
-    def features(self, table: Any, n_rows: int | None = None) -> NDArray[np.float32]:
+    def features(self, table: Any, places: NDArray[np.int64] | None = None) -> NDArray[np.float32]:
         """Read the features of a table.
 
         Parameters
         ----------
         table : Table, or whatever `open_table` takes
-        n_rows : int, optional
-            Number of its rows; with it the matrix is filled as the rows are read, without a second copy.
+        places : ndarray, shape (rows of the table,), int64, optional
+            Row of the result for each row of the table, -1 to leave it out. With it the matrix is filled as the table
+            is read, without a second copy.
 
         Returns
         -------
@@ -80,12 +81,13 @@ class Schema:
         DataError
             If the table cannot be read, or lacks a column.
         """
-        if n_rows is None:
+        if places is None:
             parts = list(self.batches(table))
             return np.concatenate(parts) if parts else np.empty((0, len(self.fields)), np.float32)
-        made, end = np.empty((n_rows, len(self.fields)), np.float32), 0
+        made, end = np.empty((int(places.max(initial=-1)) + 1, len(self.fields)), np.float32), 0
         for part in self.batches(table):
-            made[end : end + len(part)] = part
+            rows = places[end : end + len(part)]
+            made[rows[rows >= 0]] = part if (rows >= 0).all() else part[rows >= 0]
             end += len(part)
         return made
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastnet.data.coerce import as_features
-from fastnet.data.dataset import Dataset, Split
+from fastnet.data.dataset import Dataset, Split, split
 from fastnet.data.labels import positions_of
 from fastnet.data.samples import Samples, samples_of
 from fastnet.errors import DataError
@@ -78,3 +78,95 @@ def with_validation(dataset: Dataset, validation: Dataset | Samples) -> tuple[Da
     joined_x.flags.writeable = joined_y.flags.writeable = False
     joined = replace(dataset, x=joined_x, y=joined_y)
     return joined, Split(train=np.arange(n), validation=np.arange(n, n + len(x)))
+
+
+BINS = 10
+"""Quantiles of numbers that a split keeps the shares of."""
+
+
+def split_of(dataset: Dataset, fraction: float = 0.2, seed: int = 0) -> Split:
+    """Hold samples back for validation, by what the data set says of its samples.
+
+    With times the last ones validate; with groups, whole groups. Otherwise each class, each tenth of the first target's
+    values, or each combination of labels has the same share in both parts. The arguments are those of `split`.
+
+    Raises
+    ------
+    ConfigError
+        If `fraction` or `seed` is outside its range.
+    DataError
+        If there are fewer than 2 samples, or fewer than 2 groups.
+
+    Examples
+    --------
+    >>> from dataclasses import replace
+    >>> from fastnet.data import as_dataset
+    >>> data = as_dataset([[0.0]] * 10, [0, 1] * 5)
+    >>> split_of(replace(data, times=np.arange(10.0))).validation.tolist()
+    [8, 9]
+    """
+    parts = split(strata_of(dataset), fraction=fraction, seed=seed)  # checks the arguments
+    if dataset.times is not None:
+        order = np.argsort(dataset.times, kind="stable").astype(np.int64)
+        first = dataset.n_samples - len(parts.validation)
+        return Split(train=order[:first], validation=order[first:])
+    if dataset.groups is None:
+        return parts
+    _, groups, sizes = np.unique(dataset.groups, return_inverse=True, return_counts=True)
+    if len(sizes) < 2:
+        raise DataError(f"{dataset.name} has a single group, which cannot be divided into training and validation")
+    shuffled = np.random.Generator(np.random.Philox(key=seed)).permutation(len(sizes))
+    n_groups = int(np.searchsorted(np.cumsum(sizes[shuffled]), len(parts.validation))) + 1
+    validates = np.isin(groups, shuffled[: min(n_groups, len(sizes) - 1)])
+    order = np.concatenate([parts.train, parts.validation])
+    return Split(train=order[~validates[order]], validation=order[validates[order]])
+
+
+def strata_of(dataset: Dataset) -> NDArray[np.int64]:
+    """Return a number for each sample; a split keeps the shares of equal ones.
+
+    Examples
+    --------
+    >>> from fastnet.data import as_dataset
+    >>> strata_of(as_dataset([[0.0]] * 3, ["a", "b", "a"])).tolist()
+    [0, 1, 0]
+    """
+    if dataset.task == "classification":
+        return dataset.y
+    if dataset.task == "multilabel":
+        return np.unique(dataset.y, axis=0, return_inverse=True)[1].reshape(-1).astype(np.int64)
+    n = dataset.n_samples
+    ranks = np.empty(n, np.int64)
+    ranks[np.argsort(dataset.y[:, 0], kind="stable")] = np.arange(n)
+    return ranks * min(BINS, max(n // 2, 1)) // n
+
+
+def folds_of(dataset: Dataset, n_folds: int, seed: int = 0) -> list[Split]:
+    """Divide samples into folds, by classes, quantiles or groups as in `split_of`; each fold validates once.
+
+    Raises
+    ------
+    DataError
+        If there are fewer samples or groups than folds, or the samples have times.
+
+    Examples
+    --------
+    >>> from fastnet.data import as_dataset
+    >>> [len(part.validation) for part in folds_of(as_dataset([[0.0]] * 6, [0, 1] * 3), 3)]
+    [2, 2, 2]
+    """
+    if dataset.times is not None:
+        raise DataError(
+            f"{dataset.name} has times, so its last samples validate, where folds would train on the future; choose a "
+            "share of validation samples instead of folds"
+        )
+    if dataset.groups is None:
+        return stratified_folds(strata_of(dataset), n_folds, seed=seed)
+    n_groups = len(np.unique(dataset.groups))
+    if n_groups < n_folds:
+        raise DataError(f"{n_groups} groups cannot be divided into {n_folds} folds; choose fewer folds")
+    from sklearn.model_selection import GroupKFold
+
+    shuffled = np.random.Generator(np.random.Philox(key=seed))
+    parts = list(GroupKFold(n_folds).split(dataset.groups, groups=dataset.groups))
+    return [Split(train=shuffled.permutation(train), validation=validation) for train, validation in parts]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from fastnet.data.tables.cells import levels_of, numbers_of, plain, seconds_of
+from fastnet.data.tables.cells import ISO, levels_of, numbers_of, plain, seconds_of
 from fastnet.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ class Column:
 
         cells = plain(cells, self.name)
         if self.kind == "date":
-            return seconds_of(cells, self.formats)
+            return seconds_of(cells, self.formats or (ISO,))
         if self.kind == "number":
             numbers = numbers_of(cells, self.decimal)
             return np.where(np.isin(numbers, self.sentinels), np.nan, numbers) if self.sentinels else numbers
