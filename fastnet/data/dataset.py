@@ -16,6 +16,7 @@ from fastnet.data.coerce import as_features
 from fastnet.data.extent import Extent, extent_of
 from fastnet.data.fields import Field
 from fastnet.data.labels import as_labels, lengths_differ
+from fastnet.data.schema import Schema
 from fastnet.errors import ConfigError, DataError
 from fastnet.scalars import plain
 
@@ -54,6 +55,8 @@ class Dataset:
         Order of the samples in time: later ones validate.
     numbers : {"auto", "piecewise", "robust", "standard", "quantile"}
         How the first layer reads numbers; ``auto`` is ``piecewise`` with `fields` and ``standard`` without.
+    schema : Schema or None
+        How the table's columns became `fields`; None for arrays.
     """
 
     x: NDArray[Any]
@@ -70,6 +73,7 @@ class Dataset:
     groups: NDArray[np.int64] | None = None
     times: NDArray[np.float64] | None = None
     numbers: str = "auto"
+    schema: Schema | None = None
     _fingerprint: str = field(default="", init=False)
     _extent: Extent | None = field(default=None, init=False)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -38,8 +38,11 @@ _BOOLEANS = ({"yes", "no"}, {"y", "n"}, {"true", "false"}, {"t", "f"}, {"on", "o
 _IDENTIFIER = re.compile(r"(^|[\s_.-])(id|key|uuid|guid|index|no|nr|number|num)$|[a-z]I[dD]$", re.IGNORECASE)
 
 
-def scan(table: Table, choices: Mapping[str, str] | None = None) -> tuple[Column, ...]:
-    """Look at every column of a table, reading it once; `choices` has the kinds of some.
+def scan(table: Table, choices: Mapping[str, str] | None = None, targets: Sequence[str] = ()) -> tuple[Column, ...]:
+    """Look at every column of a table, reading it once.
+
+    `choices` has the kinds of some columns. Those among `targets` are no identifiers if they have numbers, and keep
+    their levels if they are text.
 
     Raises
     ------
@@ -58,7 +61,8 @@ def scan(table: Table, choices: Mapping[str, str] | None = None) -> tuple[Column
             one.add(values)
     if not scans or not scans[0].rows:
         raise DataError(f"{table.name}: the table has no rows")
-    return tuple(one.column((choices or {}).get(one.name, "")) for one in scans)
+    chosen = choices or {}
+    return tuple(one.column(chosen.get(one.name, ""), is_target=one.name in targets) for one in scans)
 
 
 class Scan:
@@ -121,7 +125,7 @@ class Scan:
         parts = tuple(part for part, (low, high) in self._parts.items() if low < high)
         return replace(made, kind="date", low=self._low, high=self._high, parts=parts)
 
-    def column(self, choice: str = "") -> Column:
+    def column(self, choice: str = "", *, is_target: bool = False) -> Column:
         """Return what the column holds; of the kind chosen if one is.
 
         Raises
@@ -142,8 +146,10 @@ class Scan:
             return self._of_dates(made)
         known = self.rows - self._missing
         if self._numbers and known - self._numbers <= STRAY_SHARE * known:
-            return self._number(made)
-        return self._date(made) or self._category(made, known)
+            found = self._number(made)
+            return replace(found, kind="number", why="") if is_target and found.kind == "identifier" else found
+        found = self._date(made) or self._category(made, known)
+        return replace(found, levels=self._by_count()) if is_target and found.kind == "text" else found
 
     def _chosen(self, made: Column, choice: str) -> Column:
         kind = choice.removesuffix(":") if choice.startswith(ORDERED) else choice

@@ -1,0 +1,112 @@
+"""Which columns of a table are targets, features, weights, groups or times."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from fastnet.data.tables.columns import Column, listed
+from fastnet.errors import DataError
+
+LIKELY = ("target", "label", "class", "y", "outcome", "response")
+"""Names that targets often have, in lower case."""
+
+
+@dataclass(frozen=True, slots=True)
+class Roles:
+    """Names of columns by what they are for.
+
+    Attributes
+    ----------
+    targets : tuple of str
+    features, drop : tuple of str
+        Columns to use, all others are then left out; and columns not to use.
+    weights, group, time : str or None
+    """
+
+    targets: tuple[str, ...]
+    features: tuple[str, ...] = ()
+    drop: tuple[str, ...] = ()
+    weights: str | None = None
+    group: str | None = None
+    time: str | None = None
+
+    @property
+    def in_numbers(self) -> tuple[str, ...]:
+        """Columns that are read as numbers where they have some, even if they look like identifiers."""
+        return (*self.targets, *(name for name in (self.weights, self.time) if name is not None))
+
+    def left_out(self, columns: Sequence[Column]) -> dict[str, str]:
+        """Return the columns that are no features, each with the reason; the targets are not among them.
+
+        Raises
+        ------
+        DataError
+            If a feature that is named cannot be one, or no feature is left.
+        """
+        own = {self.weights: "the weight of a row", self.group: "the group of a row", self.time: "the time of a row"}
+        reasons: dict[str, str] = {}
+        for column in columns:
+            if column.name in self.targets:
+                continue
+            if column.name in self.features:
+                if column.left_out:
+                    raise DataError(
+                        f"feature {column.name!r} is of kind {column.kind} ({column.why}) and cannot be used; choose "
+                        "another kind for it, or leave it out"
+                    )
+            elif self.features:
+                reasons[column.name] = own.get(column.name, "not among the features chosen")
+            elif column.name in own:
+                reasons[column.name] = own[column.name]
+            elif column.name in self.drop:
+                reasons[column.name] = "dropped"
+            elif column.left_out:
+                reasons[column.name] = f"{column.kind}: {column.why}"
+        if len(reasons) + len(self.targets) == len(columns):
+            raise DataError(f"no column is left to predict {listed(self.targets)} from")
+        return reasons
+
+
+def roles_of(
+    names: Sequence[str],
+    targets: str | Sequence[str] | None,
+    features: Sequence[str] = (),
+    drop: Sequence[str] = (),
+    weights: str | None = None,
+    group: str | None = None,
+    time: str | None = None,
+) -> Roles:
+    """Check names of columns, and return what each is for.
+
+    Raises
+    ------
+    DataError
+        If no target is given, a column is unknown, or one is named for two purposes.
+
+    Examples
+    --------
+    >>> roles_of(("a", "b", "c"), "c", drop=["a"]).targets
+    ('c',)
+    """
+    chosen = (targets,) if isinstance(targets, str) else tuple(targets or ())
+    if not chosen:
+        likely = [name for name in names if name.lower() in LIKELY] or [names[-1]]
+        raise DataError(
+            f"no target is given: name the column to be predicted, such as {likely[0]!r}; the columns are "
+            f"{listed(names)}"
+        )
+    named = [("target", chosen), ("features", tuple(features)), ("drop", tuple(drop))]
+    named += [(role, () if name is None else (name,)) for role, name in
+              (("weights", weights), ("group", group), ("time", time))]  # fmt: skip
+    seen: dict[str, str] = {}
+    for role, each in named:
+        for name in each:
+            if name not in names:
+                raise DataError(f"{role}: no column {name!r}; the columns are {listed(names)}")
+            allowed = role in ("group", "time") and seen.get(name) == "features"
+            if name in seen and not allowed:
+                twice = f"twice as {role}" if seen[name] == role else f"as {seen[name]} and as {role}"
+                raise DataError(f"column {name!r} is named {twice}; name it once")
+            seen[name] = role
+    return Roles(chosen, tuple(features), tuple(drop), weights, group, time)
