@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Callable
 from dataclasses import replace
@@ -13,7 +14,7 @@ from fastnet.data import NAMES, Dataset, as_dataset, load, registry
 from fastnet.data.download import unpacked_sha256
 from fastnet.data.readers.idx import IDX_NAMES
 from fastnet.data.samples import Samples, samples_of
-from fastnet.errors import DataError
+from fastnet.errors import ConfigError, DataError
 
 FolderMaker = Callable[..., Path]
 
@@ -170,12 +171,13 @@ def test_load_refuses_a_missing_folder(tmp_path: Path, monkeypatch: pytest.Monke
         load("mnist")
 
 
-@pytest.mark.parametrize("name", ["cifar", "MNIST", "", "no/such/file.csv"])
+@pytest.mark.parametrize("name", ["cifar", "MNIST", "", "no/such/file"])
 def test_load_lists_the_known_names(name: str) -> None:
     with pytest.raises(DataError) as caught:
         load(name)
     assert str(caught.value) == (
-        f"unknown data set {name!r}: give one of mnist5k, digits, mnist, fashion-mnist, or the path of a .npz file"
+        f"unknown data set {name!r}: give one of mnist5k, digits, mnist, fashion-mnist, or the path of a .npz file, "
+        "or of a table in CSV, Parquet or Arrow format"
     )
 
 
@@ -185,9 +187,9 @@ def test_load_reads_an_npz_file(tmp_path: Path) -> None:
     assert load(path).name == load(str(path)).name == "mine"
     with pytest.raises(DataError, match="no such file"):
         load(tmp_path / "other.npz")
-    (tmp_path / "table.csv").write_text("a,b\n")
+    (tmp_path / "table").write_text("a,b\n")
     with pytest.raises(DataError, match=r"not an .npz file"):
-        load(tmp_path / "table.csv")
+        load(tmp_path / "table")
     with pytest.raises(DataError, match="is a folder; give a file, or one of mnist, fashion-mnist"):
         load(tmp_path)
 
@@ -205,7 +207,7 @@ def test_a_format_is_one_row_of_the_table(tmp_path: Path, monkeypatch: pytest.Mo
     path.write_text("0.5 1 0\n2.5 3 1\n")
     assert load(path).x.tolist() == [[0.5, 1.0], [2.5, 3.0]]
     assert registry.load_samples(path).name == registry.as_given(str(path), "data").name == "mine"
-    with pytest.raises(DataError, match=r"unknown data set 'x': .*or the path of a \.npz or \.txt file$"):
+    with pytest.raises(DataError, match=r"unknown data set 'x': .*or the path of a \.npz or \.txt file, or of a table"):
         load("x")
 
 
@@ -273,3 +275,25 @@ def test_digits_are_images_with_a_fixed_stratified_test_set() -> None:
 def test_digits_are_found_without_being_read() -> None:
     place = registry.find("digits")
     assert place is not None and place.is_file()
+
+
+def test_load_of_tables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    table = {"a": [k / 2 for k in range(20)], "b": ["x", "y"] * 10}
+    expected = load(table, target="b", test="none")
+    assert (expected.n_samples, expected.class_names, expected.x_test) == (20, ("x", "y"), None)
+    text = "a,b\n" + "".join(f"{a},{b}\n" for a, b in zip(*table.values(), strict=True))
+    (tmp_path / "t").mkdir()
+    path = tmp_path / "t" / "t.csv"
+    path.write_text(text)
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
+    for source in (path, str(path), path.parent, [path], "-"):
+        assert load(source, target="b", test="none").fingerprint() == expected.fingerprint()
+
+
+def test_load_refuses_what_is_not_of_tables(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="target is given for digits, which is no table: it has its own targets"):
+        load("digits", target="a")
+    with pytest.raises(ConfigError, match="unknown setting 'goal' of a table; choose among target, features"):
+        load({"a": [1, 2]}, goal="a")
+    with pytest.raises(DataError, match="no target is given: name the column to be predicted, such as 'y'"):
+        load({"y": [1, 2], "a": [1, 2]})

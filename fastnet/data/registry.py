@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import os
 import struct
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,7 +19,9 @@ from fastnet.data.download import Progress, fetch
 from fastnet.data.readers.failure import unreadable
 from fastnet.data.readers.idx import IDX_NAMES, find_idx_files, read_idx_folder
 from fastnet.data.readers.npz import read_npz, read_samples
+from fastnet.data.readers.table import Reading, read_table
 from fastnet.data.samples import Samples, samples_of
+from fastnet.data.tables.table import STANDARD_INPUT, is_table, suffix_of
 from fastnet.errors import ConfigError, DataError
 from fastnet.files import as_path, user_cache
 
@@ -108,10 +110,11 @@ DIGITS_TEST = 0.2
 
 
 def load(
-    name_or_path: str | os.PathLike[str],
+    name_or_path: Any,
     *,
     data_dir: str | os.PathLike[str] | None = None,
     progress: Progress | None = None,
+    **reading: Any,
 ) -> Dataset:
     """Load a data set.
 
@@ -120,13 +123,17 @@ def load(
     name_or_path : str or path
         ``"mnist5k"`` (5,000 real MNIST images inside the package), ``"digits"`` (1,797 images of 8 x 8 inside
         scikit-learn), ``"mnist"``, ``"fashion-mnist"``, or the path of an .npz file with the arrays x and y, or x_train
-        and y_train, and optionally x_test, y_test and class_names.
+        and y_train, and optionally x_test, y_test and class_names. Or a table: a file in CSV, Parquet or Arrow format,
+        a list or folder of such files, ``"-"`` for standard input, or a table in memory (pandas, polars, Arrow, or a
+        dict of columns).
     data_dir : path, optional
         Folder with the four IDX files of a named set, directly, in a subfolder of that name, or where torchvision puts
         them (``MNIST/raw``). Defaults to the environment variable ``FASTNET_DATA_DIR``. Without either, the files are
         taken from the user's cache; those that are missing there are downloaded once and verified.
     progress : callable, optional
         Called during a download as ``progress(file_name, bytes_done, bytes_total)``; the total is 0 if unknown.
+    **reading
+        Of a table: what to predict (`target`), from what, and how to read it; see `Reading`.
 
     Returns
     -------
@@ -144,6 +151,12 @@ def load(
     >>> load("mnist5k")
     Dataset('mnist5k': 4000 samples, 784 features, 10 classes, 1000 test samples)
     """
+    if _is_table(name_or_path):
+        return read_table(name_or_path, _reading_of(reading))
+    if reading:
+        raise ConfigError(
+            f"{next(iter(reading))} is given for {os.fsdecode(name_or_path)}, which is no table: it has its own targets"
+        )
     text = os.fsdecode(name_or_path)
     if text == "mnist5k":
         return read_npz(Path(__file__).with_name(f"{text}.npz"))
@@ -154,9 +167,32 @@ def load(
     path = _file_of(text)
     if path is None:
         raise DataError(
-            f"unknown data set {text!r}: give one of {', '.join(NAMES)}, or the path of a {' or '.join(READERS)} file"
+            f"unknown data set {text!r}: give one of {', '.join(NAMES)}, or the path of a {' or '.join(READERS)} file, "
+            "or of a table in CSV, Parquet or Arrow format"
         )
     return _reader_of(path).dataset(path)
+
+
+def _is_table(source: Any) -> bool:
+    """Whether data are a table: in memory, standard input, several files, or a file or folder that holds one."""
+    if is_table(source) or (isinstance(source, Sequence) and not isinstance(source, (str, bytes))):
+        return True
+    text = os.fsdecode(source) if isinstance(source, (str, bytes, os.PathLike)) else ""
+    if not text or text in NAMES:
+        return False
+    path = Path(text)
+    if path.suffix in READERS:
+        return False
+    inside = path.iterdir() if path.is_dir() else ()
+    return text == STANDARD_INPUT or bool(suffix_of(path)) or any(suffix_of(each) for each in inside)
+
+
+def _reading_of(reading: Mapping[str, Any]) -> Reading:
+    known = [field.name for field in fields(Reading)]
+    unknown = next((name for name in reading if name not in known), None)
+    if unknown is not None:
+        raise ConfigError(f"unknown setting {unknown!r} of a table; choose among {', '.join(known)}")
+    return Reading(**reading)
 
 
 def _file_of(text: str) -> Path | None:
