@@ -36,6 +36,25 @@ class Scaler:
         """Whether it was learnt from images of bytes."""
         return bool((self.offset == 0).all() and (self.scale == np.float32(1 / 255)).all())
 
+    @property
+    def n_fields(self) -> int:
+        """Number of features that it reads."""
+        return len(self.offset)
+
+    @property
+    def n_inputs(self) -> int:
+        """Width of the first layer: one input a feature."""
+        return len(self.offset)
+
+    @property
+    def input_names(self) -> tuple[str, ...]:
+        """A name for each input: its number."""
+        return tuple(f"feature {place}" for place in range(len(self.offset)))
+
+    def to_parts(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+        """Return a description, ready for JSON and empty, and both arrays by name."""
+        return {}, {"scaler.offset": self.offset, "scaler.scale": self.scale}
+
     def apply(self, x: NDArray[Any]) -> NDArray[np.float32]:
         """Return ``(x - offset) * scale`` for (N, F) features in the units of the training data: a new float32 array.
 
