@@ -126,10 +126,12 @@ def lines(title: str, texts: Sequence[str]) -> Iterator[str]:
 
 def network_text(plan: Plan) -> str:
     """Describe the sizes of the layers, except searched ones."""
+    from fastnet.network.samples import network_of
+
     train, data = plan.config.train, plan.dataset
     if {"hidden", "width", "depth"} & set(plan.config.space):
         return f"{data.n_features}-(searched)-{data.n_classes}"
-    network = train.network(data.n_features, data.n_outputs)
+    network = network_of(train, data, plan.splits[0])
     return f"{'-'.join(map(str, network.sizes))}, {network.n_parameters:,} parameters"
 
 

@@ -157,7 +157,9 @@ def picture_of(model: Path) -> Path:
 
 def description(dataset: Dataset, parts: Split, config: TrainConfig) -> str:
     """Describe data, network and training in one line."""
-    network = config.network(dataset.n_features, dataset.n_outputs)
+    from fastnet.network.samples import network_of
+
+    network = network_of(config, dataset, parts)
     tests = 0 if dataset.x_test is None else len(dataset.x_test)
     return (
         f"{dataset.name}: {len(parts.train)} training, {len(parts.validation)} validation, {tests} test samples | "

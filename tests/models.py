@@ -26,7 +26,7 @@ def make_model(
         "spec": spec,
         "weights": tuple(weights),
         "biases": tuple(biases),
-        "scaler": Scaler(np.zeros(n_inputs, np.float32), np.full(n_inputs, 1 / 255, np.float32)),
+        "pipeline": Scaler(np.zeros(n_inputs, np.float32), np.full(n_inputs, 1 / 255, np.float32)),
         "class_names": ("left", "middle", "right", "top", "bottom")[:n_outputs],
         "eval_scales": (0.5,) * len(hidden),
         "settings": {"optimizer": "adam", "learning_rate": 0.001, "seed": 2**64 - 1},

@@ -129,7 +129,7 @@ def model_seeds(folder: Path) -> list[bytes]:
             spec=NetworkSpec(n_inputs=4, n_outputs=3, hidden=hidden, activation=activation),
             weights=tuple(rng.random(shape, np.float32) for shape in itertools.pairwise(sizes)),
             biases=tuple(rng.random(n, np.float32) for n in sizes[1:]),
-            scaler=Scaler(np.zeros(4, np.float32), np.ones(4, np.float32)),
+            pipeline=Scaler(np.zeros(4, np.float32), np.ones(4, np.float32)),
             class_names=("a", "b", "c"),
             eval_scales=(0.5,) * len(hidden),
             settings={"optimizer": "adam", "learning_rate": 0.001, "seed": 7, "data_dtype": "uint8"},

@@ -26,7 +26,7 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tiny_dataset: Dataset
         spec=NetworkSpec(n_inputs=12, n_outputs=3, hidden=()),
         weights=(weight,),
         biases=(np.zeros(3, np.float32),),
-        scaler=fit_scaler(tiny_dataset.x, np.arange(90)),
+        pipeline=fit_scaler(tiny_dataset.x, np.arange(90)),
         class_names=tiny_dataset.class_names,
     ).save(MODEL)
     arrays = {"x": tiny_dataset.x, "y": tiny_dataset.y, "class_names": np.array(tiny_dataset.class_names)}

@@ -29,7 +29,7 @@ def pretend(dataset: Dataset, config: TrainConfig, *, epochs_done: int, diverged
         spec=spec,
         weights=tuple(np.zeros(shape, np.float32) for shape in shapes),
         biases=tuple(np.zeros(n_out, np.float32) for _, n_out in shapes),
-        scaler=fit_scaler(dataset.x, np.arange(dataset.n_samples)),
+        pipeline=fit_scaler(dataset.x, np.arange(dataset.n_samples)),
         class_names=dataset.class_names,
     )
     losses = np.linspace(2, 1, epochs_done, dtype=np.float32)

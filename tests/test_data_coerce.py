@@ -66,7 +66,7 @@ def test_digits_that_float32_cannot_hold_are_kept(name: str, tmp_path: Path) -> 
         assert result.model.score(x, Y).value > 0.9
     result.model.save(tmp_path / "m.safetensors")
     loaded = fastnet.Model.load(tmp_path / "m.safetensors")
-    assert loaded.scaler.offset.tobytes() == result.model.scaler.offset.tobytes()
+    assert loaded.pipeline.offset.tobytes() == result.model.pipeline.offset.tobytes()
     several = fastnet.Ensemble(members=[loaded, loaded])
     for one in (loaded, several):
         for asked in (x, data.x, wide, wide.tolist()):

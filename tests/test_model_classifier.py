@@ -26,8 +26,8 @@ def test_load_returns_what_save_wrote(tmp_path: Path, hidden: tuple[int, ...], a
     for name in ("spec", "class_names", "eval_scales", "settings", "metrics"):
         assert getattr(model, name) == getattr(loaded, name)
     pairs = zip(
-        (*model.weights, *model.biases, model.scaler.offset, model.scaler.scale),
-        (*loaded.weights, *loaded.biases, loaded.scaler.offset, loaded.scaler.scale),
+        (*model.weights, *model.biases, model.pipeline.offset, model.pipeline.scale),
+        (*loaded.weights, *loaded.biases, loaded.pipeline.offset, loaded.pipeline.scale),
         strict=True,
     )
     for expected, actual in pairs:
@@ -47,7 +47,7 @@ def test_predictions_are_the_references(tmp_path: Path, activation: str) -> None
     model.save(tmp_path / "m.safetensors")
     x = (np.random.Philox(key=4).random_raw(130 * 12) % 256).astype(np.uint8).reshape(130, 12)
     arrays = [[array.astype(np.float64) for array in arrays] for arrays in (model.weights, model.biases)]
-    scaled = model.scaler.apply(x).astype(np.float64)
+    scaled = model.pipeline.apply(x).astype(np.float64)
     logits = reference.network.forward(*arrays, scaled, list(model.eval_scales), None, activation)[-1]
     found = Model.load(tmp_path / "m.safetensors").predict_proba(x)
     np.testing.assert_allclose(found, reference.objective.softmax(logits), rtol=1e-5)
@@ -65,7 +65,7 @@ def test_predictions_are_the_references(tmp_path: Path, activation: str) -> None
         ({"classes": np.arange(4)}, "4 classes: its 3 outputs need one each"),
         ({"eval_scales": (1.0,)}, "1 factors of evaluation: its 2 hidden layers need one each"),
         ({"biases": ()}, "its sizes .* need 3"),
-        ({"scaler": Scaler(np.zeros(11, np.float32), np.ones(11, np.float32))}, r"scaler\.offset is float32 \(11,\)"),
+        ({"pipeline": Scaler(np.zeros(11, np.float32), np.ones(11, np.float32))}, r"scaler\.offset is float32 \(11,\)"),
         ({"extent": Extent(np.zeros(5), np.ones(5), 1.0)}, r"extent\.low is float64 \(5,\): must be float64 \(12,\)"),
         ({"extent": Extent(np.zeros(1), np.ones(1), np.inf)}, "reach=inf: must be a finite number"),
     ],

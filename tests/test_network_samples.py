@@ -94,4 +94,4 @@ def test_samples_know_their_scaler_and_whether_a_higher_score_is_better():
     assert data.dataset is dataset and data.n_train == 32 and data.n_outputs == dataset.n_classes
     assert data.score_sign == 1.0 and replace(data, objective="squared-error").score_sign == -1.0
     other = Scaler(np.zeros(12, np.float32), np.ones(12, np.float32))
-    assert prepare(dataset, fastnet.split(dataset.y), scaler=other).scaler is other
+    assert prepare(dataset, fastnet.split(dataset.y), pipeline=other).pipeline is other

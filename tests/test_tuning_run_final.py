@@ -39,23 +39,27 @@ def test_the_choice_is_made_among_the_repeats_that_ended(study, tiny_dataset):
     repeats = final.repeats_of(study, CHOICE)
     values = [0.6, 0.7, 0.62, 0.72, 0.61, 0.74]
     ended = {place: trial(repeats[place].candidate.id, value) for place, value in enumerate(values)}
-    whole = final.decide(repeats, ended, CHOICE, tiny_dataset)
+    whole = final.decide(repeats, ended, CHOICE, tiny_dataset, fastnet.split(tiny_dataset.y))
     assert whole["winner"] == 4 and [row["trial"] for row in whole["candidates"]] == [4, 2]
     assert whole["seeds"] == {
         "2": [repeat_seed(7, 2, k) for k in range(3)],
         "4": [repeat_seed(7, 4, k) for k in range(3)],
     }
-    parts = final.decide(repeats, {place: ended[place] for place in (0, 2, 3)}, CHOICE, tiny_dataset)
+    parts = final.decide(
+        repeats, {place: ended[place] for place in (0, 2, 3)}, CHOICE, tiny_dataset, fastnet.split(tiny_dataset.y)
+    )
     assert [(row["trial"], len(row["values"])) for row in parts["candidates"]] == [(4, 1), (2, 2)]
     assert parts["seeds"] == {"2": [repeat_seed(7, 2, 0), repeat_seed(7, 2, 1)], "4": [repeat_seed(7, 4, 1)]}
-    alone = final.decide(repeats, {4: ended[4]}, CHOICE, tiny_dataset)
+    alone = final.decide(repeats, {4: ended[4]}, CHOICE, tiny_dataset, fastnet.split(tiny_dataset.y))
     assert alone["winner"] == 2 and alone["seeds"] == {"2": [repeat_seed(7, 2, 2)]}
 
 
 def test_the_winner_is_trained_on_one_more_seed_kept_and_evaluated_once(study, tiny_dataset, tmp_path):
     repeats = final.repeats_of(study, CHOICE)
     ended = {place: trial(repeat.candidate.id, 0.6) for place, repeat in enumerate(repeats)}
-    config = final.winner_config(final.decide(repeats, ended, CHOICE, tiny_dataset), CHOICE)
+    config = final.winner_config(
+        final.decide(repeats, ended, CHOICE, tiny_dataset, fastnet.split(tiny_dataset.y)), CHOICE
+    )
     assert config.learning_rate == 0.02 and config.seed not in {7, *(repeat.seed for repeat in repeats)}
     parts = fastnet.split(tiny_dataset.y, seed=7)
     trained = final.train_winner(tiny_dataset, parts, config, 1, lambda: False)

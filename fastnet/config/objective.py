@@ -26,6 +26,9 @@ CLASS_WEIGHTS = ("balanced",)
 QUANTILES = (0.1, 0.5, 0.9)
 """Quantiles that are learnt by default: the median, and the borders that four of five values lie between."""
 
+TASK_OF = {objective: task for task, names in OF_TASK.items() for objective in names}
+"""The task of each objective."""
+
 _TARGETS = {"classification": "classes", "regression": "numbers", "multilabel": "labels of 0 and 1"}
 
 

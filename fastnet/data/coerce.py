@@ -28,7 +28,7 @@ last bit, which is the error that a sum of a hundred terms can have."""
 _LARGEST_FLOAT32 = float(np.finfo(np.float32).max)
 
 
-def as_features(values: ArrayLike, name: str, dtype: DTypeLike | None = None) -> NDArray[Any]:
+def as_features(values: ArrayLike, name: str, dtype: DTypeLike | None = None, *, missing: bool = False) -> NDArray[Any]:
     """Turn a table or a stack of images into the features of N samples.
 
     Parameters
@@ -41,6 +41,8 @@ def as_features(values: ArrayLike, name: str, dtype: DTypeLike | None = None) ->
     dtype : float32 or float64, optional
         Result type of everything but uint8. By default float32, or float64 if a feature has values beyond float32 or
         ones that rounding would move by more than `TOLERANCE`.
+    missing : bool
+        Whether NaN is allowed, for a missing value.
 
     Returns
     -------
@@ -73,10 +75,10 @@ def as_features(values: ArrayLike, name: str, dtype: DTypeLike | None = None) ->
     if array.size == 0:
         raise DataError(f"{name} has shape {array.shape}: at least one sample and one feature are needed")
     flat = array.reshape(len(array), -1)
-    if flat.dtype == np.uint8:
+    if flat.dtype == np.uint8 and not missing:
         return np.ascontiguousarray(flat)
     wanted = np.dtype(dtype) if dtype else np.dtype(np.float64 if _needs_float64(flat) else np.float32)
-    return _as_floats(flat, wanted, name, array.shape)
+    return _as_floats(flat, wanted, name, array.shape, missing)
 
 
 def as_array(values: ArrayLike, name: str) -> NDArray[Any]:
@@ -146,14 +148,16 @@ def nearly_equal(low: NDArray[Any], high: NDArray[Any]) -> NDArray[np.bool_]:
     return equal
 
 
-def _as_floats(flat: NDArray[Any], dtype: np.dtype[Any], name: str, shape: tuple[int, ...]) -> NDArray[Any]:
+def _as_floats(
+    flat: NDArray[Any], dtype: np.dtype[Any], name: str, shape: tuple[int, ...], missing: bool
+) -> NDArray[Any]:
     done = flat.dtype == dtype and flat.flags.c_contiguous and flat.dtype.isnative
     out = flat if done else np.empty(flat.shape, dtype=dtype)
     for rows in blocks(*flat.shape):
         if not done:
             with np.errstate(all="ignore"):
                 out[rows] = flat[rows]
-        bad = ~np.isfinite(out[rows])
+        bad = np.isinf(out[rows]) if missing else ~np.isfinite(out[rows])
         if bad.any():
             _refuse_value(flat, rows.start * flat.shape[1] + int(bad.argmax()), dtype, name, shape)
     return out

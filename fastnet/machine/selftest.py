@@ -70,7 +70,7 @@ class _Bench:
     @property
     def x(self) -> npt.NDArray[np.float64]:
         """All samples, scaled."""
-        return self.data.scaler.apply(self.dataset.x).astype(np.float64)
+        return self.data.pipeline.apply(self.dataset.x).astype(np.float64)
 
 
 def self_test() -> list[Check]:
@@ -137,7 +137,7 @@ def _random_numbers(bench: _Bench) -> str:
     words = [reference.rng.random_words(CONFIG.seed, t, reference.rng.SPACE, 0, 0, 1)[0] for t in streams.tolist()]
     _same(rng.uniforms(np.uint64(CONFIG.seed), streams, reference.rng.SPACE, 0), reference.rng.uniform(np.array(words)))
     training = Training(CONFIG, bench.data, 1, STREAM)
-    sizes = CONFIG.network(bench.dataset.n_features, bench.dataset.n_outputs).sizes
+    sizes = CONFIG.network(bench.data.n_inputs, bench.data.n_outputs).sizes
     for layer, weights in enumerate(_parameters(training)[0]):
         n_in, n_out = sizes[layer : layer + 2]
         _same(weights, reference.rng.initial_weights(CONFIG.seed, STREAM, layer, n_in, n_out, CONFIG.effective_init))
@@ -218,7 +218,7 @@ def _follow(bench: _Bench, config: TrainConfig) -> reference.training.Trajectory
     config, left_out = config.resolved(), ("hidden", "early_stopping", "class_weight")
     options: dict[str, Any] = {n: getattr(config, n) for n in config.__dataclass_fields__ if n not in left_out}
     options["objective"] = bench.data.objective
-    sizes = config.network(bench.dataset.n_features, bench.dataset.n_outputs).sizes
+    sizes = config.network(bench.data.n_inputs, bench.data.n_outputs).sizes
     return reference.training.train(
         bench.x, bench.dataset.y, bench.parts.train, bench.parts.validation, sizes, stream=STREAM, **options
     )

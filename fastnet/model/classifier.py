@@ -22,7 +22,9 @@ from fastnet.config.text import format_hidden, parse_hidden
 from fastnet.config.training import TrainConfig
 from fastnet.data.extent import Extent
 from fastnet.data.labels import classes_from, label_values
+from fastnet.data.pipeline.pipeline import Pipeline, pipeline_from_parts
 from fastnet.data.pipeline.scaling import Scaler
+from fastnet.data.pipeline.targets import TargetScaler
 from fastnet.errors import ModelError
 from fastnet.files import as_path
 from fastnet.model.file import FloatArray, model_errors, read_file
@@ -44,13 +46,13 @@ class Model(Predictor):
         One (n_in, n_out) float32 array per layer, finite.
     biases : sequence of ndarray
         One (n_out,) float32 array per layer, finite.
-    scaler : Scaler
-        Scaling of features before the first layer, learnt on the training rows.
+    pipeline : Pipeline
+        What the first layer reads of the features, learnt on the training rows.
     class_names : tuple of str
-        Names of the classes, in the order of the outputs.
+        Names of the classes, in the order of the outputs; or of the targets.
     classes : ndarray, optional
         Labels of the classes, (O,) int64, float64, bool or str; by default the names, as numbers if all of them are
-        whole numbers.
+        whole numbers. None for targets that are no classes.
     extent : Extent, optional
         Range of the training samples' features.
     eval_scales : tuple of float
@@ -60,6 +62,12 @@ class Model(Predictor):
         Settings of the training, ready for JSON.
     metrics : dict
         Measurements at the end of the training, ready for JSON.
+    objective : str
+        What it learnt, see `fastnet.config.objective.OBJECTIVES`.
+    quantiles : tuple of float
+        Levels that it answers with for each target; empty unless the objective is ``pinball``.
+    target_scaler : TargetScaler, optional
+        How its outputs become numbers; None for classes and labels.
 
     Raises
     ------
@@ -76,58 +84,61 @@ class Model(Predictor):
     spec: NetworkSpec
     weights: tuple[FloatArray, ...]
     biases: tuple[FloatArray, ...]
-    scaler: Scaler
+    pipeline: Pipeline
     class_names: tuple[str, ...]
     classes: npt.NDArray[Any] = None  # type: ignore[assignment]  # __post_init__ takes them from the names
     extent: Extent | None = None
     eval_scales: tuple[float, ...] = ()
     settings: dict[str, Any] = field(default_factory=dict)
     metrics: dict[str, Any] = field(default_factory=dict)
+    objective: str = "cross-entropy"
+    quantiles: tuple[float, ...] = ()
+    target_scaler: TargetScaler | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "weights", tuple(self.weights))
         object.__setattr__(self, "biases", tuple(self.biases))
         object.__setattr__(self, "eval_scales", tuple(self.eval_scales) or (1.0,) * len(self.spec.hidden))
-        object.__setattr__(self, "classes", _frozen_classes(self.classes, self.class_names))
+        object.__setattr__(
+            self, "classes", _frozen_classes(self.classes, self.class_names if self.task == "classification" else ())
+        )
         sizes = self.spec.sizes
         expected: dict[str, tuple[int, ...]] = {
-            "scaler.offset": (sizes[0],),
-            "scaler.scale": (sizes[0],),
             **{f"layers.{i}.weight": shape for i, shape in enumerate(itertools.pairwise(sizes))},
             **{f"layers.{i}.bias": (width,) for i, width in enumerate(sizes[1:])},
         }
+        _check_pipeline(self.pipeline, sizes[0])
         tensors = self._tensors()
         if tensors.keys() != expected.keys():
             raise ModelError(
                 f"the model has {len(self.weights)} layers of weights: its sizes {sizes} need {len(sizes) - 1}"
             )
         for name, shape in expected.items():
-            _check_tensor(name, tensors[name], shape, self.scaler.dtype if name.startswith("scaler.") else np.float32)
+            _check_tensor(name, tensors[name], shape, np.float32)
+        classes = self.task == "classification"
+        n_names = sizes[-1] // max(len(self.quantiles), 1)
         for values, what, needed, of in (
-            (self.class_names, "class names", sizes[-1], "outputs"),
-            (self.classes, "classes", sizes[-1], "outputs"),
+            (self.class_names, "class names" if classes else "names", n_names, "outputs" if classes else "targets"),
+            (self.classes, "classes", n_names if classes else 0, "outputs"),
             (self.eval_scales, "factors of evaluation", len(sizes) - 2, "hidden layers"),
         ):
             if len(values) != needed:
                 raise ModelError(f"the model has {len(values)} {what}: its {needed} {of} need one each")
+        _check_targets(self, n_names)
         if self.extent is not None:
             _check_extent(self.extent, sizes[0])
 
     def _tensors(self) -> dict[str, FloatArray]:
-        tensors = {"scaler.offset": self.scaler.offset, "scaler.scale": self.scaler.scale}
-        tensors |= {f"layers.{i}.weight": w for i, w in enumerate(self.weights)}
+        tensors = {f"layers.{i}.weight": w for i, w in enumerate(self.weights)}
         tensors |= {f"layers.{i}.bias": b for i, b in enumerate(self.biases)}
         return tensors
 
-    @property
-    def n_inputs(self) -> int:
-        """Features of a sample."""
-        return self.spec.n_inputs
-
-    def _probabilities(self, features: npt.NDArray[Any]) -> FloatArray:
+    def _answers(self, features: npt.NDArray[Any]) -> npt.NDArray[np.floating[Any]]:
         from fastnet.network.forward import forward
 
-        return forward(self.spec, self.weights, self.biases, self.eval_scales, self.scaler, features)
+        network = self.spec, self.weights, self.biases, self.eval_scales
+        answers = forward(*network, self.pipeline, features, self.objective, len(self.quantiles))
+        return answers if self.target_scaler is None else self.target_scaler.invert(answers)
 
     def to_parts(self) -> tuple[dict[str, Any], dict[str, FloatArray]]:
         """Return the contents of its file: the description, ready for JSON, and the tensors by name."""
@@ -143,7 +154,16 @@ class Model(Predictor):
             "settings": self.settings,
             "metrics": self.metrics,
         }
-        tensors = self._tensors()
+        tensors: dict[str, npt.NDArray[Any]] = dict(self._tensors())
+        read, arrays = self.pipeline.to_parts()
+        tensors |= arrays
+        if read:
+            header["pipeline"] = read
+        if self.task != "classification":
+            header |= {"objective": self.objective, "quantiles": list(self.quantiles)}
+        if self.target_scaler is not None:
+            header["targets"], arrays = self.target_scaler.to_parts()
+            tensors |= arrays
         if self.extent is not None:
             header["reach"] = self.extent.reach
             tensors |= {"extent.low": self.extent.low, "extent.high": self.extent.high}
@@ -194,13 +214,16 @@ class Model(Predictor):
             spec=spec,
             weights=tuple(tensors[f"layers.{i}.weight"] for i in range(n_layers)),
             biases=tuple(tensors[f"layers.{i}.bias"] for i in range(n_layers)),
-            scaler=Scaler(offset=tensors["scaler.offset"], scale=tensors["scaler.scale"]),
+            pipeline=pipeline_from_parts(header.get("pipeline", {}), tensors),
             class_names=tuple(str(name) for name in header["class_names"]),
-            classes=_classes_of(header),
+            classes=_classes_of(header) if "objective" not in header else None,  # type: ignore[arg-type]
             extent=_extent_of(header, tensors),
             eval_scales=_eval_scales(header, len(spec.hidden)),
             settings=dict(header["settings"]),
             metrics=dict(header["metrics"]),
+            objective=str(header.get("objective", "cross-entropy")),
+            quantiles=tuple(float(level) for level in header.get("quantiles", ())),
+            target_scaler=TargetScaler.from_parts(header["targets"], tensors) if "targets" in header else None,
         )
 
 
@@ -223,17 +246,36 @@ def trained_model(
     weights, biases = layout.unpack_parameters(table, parameters)
     dataset = data.dataset
     return Model(
-        spec=config.network(dataset.n_features, dataset.n_outputs),
+        spec=config.network(data.n_inputs, data.n_outputs),
         weights=tuple(weights),
         biases=tuple(biases),
-        scaler=data.scaler,
+        pipeline=data.pipeline,
         class_names=dataset.class_names,
         classes=dataset.classes,
-        extent=dataset.extent(),
+        extent=dataset.extent() if dataset.fields is None else None,
         eval_scales=tuple(float(scale) for scale in dropout_rows(config)[:-1, SCALE]),
         settings=as_settings(config) | {"data": dataset.name, "data_dtype": str(dataset.x.dtype)},
         metrics=metrics,
+        objective=data.objective,
+        quantiles=data.quantiles,
+        target_scaler=data.target_scaler,
     )
+
+
+def _check_pipeline(pipeline: Pipeline, n_inputs: int) -> None:
+    if isinstance(pipeline, Scaler):
+        for name, tensor in pipeline.to_parts()[1].items():
+            _check_tensor(name, tensor, (n_inputs,), pipeline.dtype)
+    elif pipeline.n_inputs != n_inputs:
+        raise ModelError(f"the columns become {pipeline.n_inputs} inputs: its first layer reads {n_inputs}")
+
+
+def _check_targets(model: Model, n_targets: int) -> None:
+    if (model.target_scaler is None) != (model.task != "regression"):
+        raise ModelError(f"objective={model.objective!r}: a scale of the targets is needed for numbers, and only there")
+    if model.target_scaler is not None:
+        for name, tensor in model.target_scaler.to_parts()[1].items():
+            _check_tensor(name, tensor, (n_targets,), np.float64)
 
 
 def _check_tensor(name: str, tensor: npt.NDArray[Any], shape: tuple[int, ...], dtype: npt.DTypeLike) -> None:

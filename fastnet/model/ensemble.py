@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from fastnet.config.metric import DEFAULT_METRIC, SCORE, sign
 from fastnet.data.extent import Extent
-from fastnet.data.pipeline.scaling import Scaler
+from fastnet.data.pipeline.pipeline import Pipeline
 from fastnet.errors import ModelError
 from fastnet.files import as_path
 from fastnet.model.classifier import Model
@@ -77,6 +77,10 @@ class Ensemble(Predictor):
             same = member.class_names == first.class_names and np.array_equal(member.classes, first.classes)
             if member.n_inputs != first.n_inputs or not same:
                 raise ModelError(f"network {number} of the ensemble has other features or classes than network 0")
+            if member.task != first.task or member.quantiles != first.quantiles:
+                raise ModelError(
+                    f"network {number} of the ensemble learnt another task or other quantiles than network 0"
+                )
         if len(self.weights) != len(self.members):
             raise ModelError(
                 f"the ensemble has {len(self.weights)} weights: its {len(self.members)} networks need one each"
@@ -96,23 +100,31 @@ class Ensemble(Predictor):
         return self.members[0].class_names
 
     @property
-    def scaler(self) -> Scaler:  # type: ignore[override]
-        """A scaler in float64 if a member has one, since the others round their features themselves."""
-        scalers = [member.scaler for member in self.members]
-        return next((scaler for scaler in scalers if scaler.dtype == np.float64), scalers[0])
+    def pipeline(self) -> Pipeline:  # type: ignore[override]
+        """One in float64 if a member has one, since the others round their features themselves."""
+        pipelines = [member.pipeline for member in self.members]
+        return next((pipeline for pipeline in pipelines if pipeline.dtype == np.float64), pipelines[0])
+
+    @property
+    def objective(self) -> str:  # type: ignore[override]
+        """What its members learnt."""
+        return self.members[0].objective
+
+    @property
+    def quantiles(self) -> tuple[float, ...]:  # type: ignore[override]
+        """Levels of the answers to each target."""
+        return self.members[0].quantiles
 
     @property
     def extent(self) -> Extent | None:  # type: ignore[override]
         """Range of the training samples' features, that of the first network; None if unknown."""
         return self.members[0].extent
 
-    @property
-    def n_inputs(self) -> int:
-        """Features of a sample."""
-        return self.members[0].n_inputs
-
-    def _probabilities(self, features: npt.NDArray[Any]) -> FloatArray:
-        return mean_probabilities([member._probabilities(features) for member in self.members], self.weights)
+    def _answers(self, features: npt.NDArray[Any]) -> npt.NDArray[np.floating[Any]]:
+        answers = [member._answers(features) for member in self.members]
+        if self.task == "regression":
+            return np.average(answers, axis=0, weights=np.array(self.weights, np.float64))
+        return mean_probabilities(answers, self.weights)
 
     def to_parts(self) -> tuple[dict[str, Any], dict[str, FloatArray]]:
         """Return the contents of its file: the description, ready for JSON, and the tensors by name.

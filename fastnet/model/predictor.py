@@ -1,4 +1,4 @@
-"""What every trained model can do: predict probabilities and classes, measure itself, save itself."""
+"""What every trained model can do: predict classes, probabilities or numbers, measure itself, save itself."""
 
 from __future__ import annotations
 
@@ -11,17 +11,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from fastnet.config.metric import stored_scores
+from fastnet.config.metric import SCORE
+from fastnet.config.objective import TASK_OF
 from fastnet.data.coerce import as_array, as_features
 from fastnet.data.extent import Extent, other_units
 from fastnet.data.labels import positions_of
-from fastnet.errors import ModelError, warn
+from fastnet.data.pipeline.table import TablePipeline
+from fastnet.data.pipeline.targets import as_targets
+from fastnet.errors import DataError, ModelError, warn
 from fastnet.files import as_path
 from fastnet.model.file import FloatArray, write_file
 
 if TYPE_CHECKING:
     from fastnet.data.dataset import Dataset
-    from fastnet.data.pipeline.scaling import Scaler
+    from fastnet.data.pipeline.pipeline import Pipeline
     from fastnet.data.samples import Samples
 
 
@@ -32,17 +35,22 @@ class Score:
     Parameters
     ----------
     value : float
-        Accuracy: the share of the samples whose most probable class is the true one, in [0, 1].
+        Accuracy, the share of the samples whose most probable class is the true one, in [0, 1]; of labels the share
+        that is right. For numbers the root of the mean squared error; for quantiles the pinball loss.
     loss : float
-        Mean cross-entropy in nats; a probability below 1e-38 counts as 1e-38.
+        Mean cross-entropy in nats; a probability below 1e-38 counts as 1e-38. For numbers the mean squared error, for
+        quantiles the pinball loss.
+    name : str
+        What `value` is: ``accuracy``, ``rmse`` or ``pinball``.
     """
 
     value: float
     loss: float
+    name: str = SCORE.name
 
     def stored(self, part: str) -> dict[str, float | None]:
         """Return both as models and studies store them: ``{"test_accuracy": ..., "test_loss": ...}``."""
-        return stored_scores(part, self.value, self.loss)
+        return {f"{part}_{self.name}": self.value, f"{part}_loss": self.loss}
 
 
 def score_of(probabilities: npt.NDArray[np.floating[Any]], y: npt.NDArray[np.int64]) -> Score:
@@ -64,32 +72,44 @@ class Predictor(ABC):
     Attributes
     ----------
     classes : ndarray
-        (O,) int64, float64, bool or str: the labels of the classes, as in the training data.
+        (O,) int64, float64, bool or str: the labels of the classes, as in the training data; empty for numbers and
+        labels of 0 and 1.
     class_names : tuple of str
-        Their names, in the same order.
-    scaler : Scaler
-        Scaling of features before the first layer.
+        Their names, in the same order; or those of the targets.
+    pipeline : Pipeline
+        What the first layer reads of the features.
     extent : Extent or None
         Range of the training samples' features; None if unknown.
     settings : dict
         Settings of the training, ready for JSON.
     metrics : dict
         Measurements at the end of the training, ready for JSON.
+    objective : str
+        What it learnt.
+    quantiles : tuple of float
+        Levels of the answers to each target; empty unless the objective is ``pinball``.
     """
 
     __slots__ = ()
 
     classes: npt.NDArray[Any]
     class_names: tuple[str, ...]
-    scaler: Scaler
+    pipeline: Pipeline
     extent: Extent | None
     settings: dict[str, Any]
     metrics: dict[str, Any]
+    objective: str
+    quantiles: tuple[float, ...]
 
     @property
-    @abstractmethod
+    def task(self) -> str:
+        """What it predicts: ``classification``, ``regression`` or ``multilabel``."""
+        return TASK_OF[self.objective]
+
+    @property
     def n_inputs(self) -> int:
         """Features of a sample."""
+        return self.pipeline.n_fields
 
     @abstractmethod
     def to_parts(self) -> tuple[dict[str, Any], dict[str, FloatArray]]:
@@ -113,11 +133,11 @@ class Predictor(ABC):
         write_file(as_path(path, "path"), *self.to_parts())
 
     @abstractmethod
-    def _probabilities(self, features: npt.NDArray[Any]) -> FloatArray:
-        """Compute (N, O) float32 probabilities of checked features."""
+    def _answers(self, features: npt.NDArray[Any]) -> npt.NDArray[np.floating[Any]]:
+        """Answer to checked features: (N, O) float32 probabilities, or (N, K * Q) float64 numbers in their units."""
 
     def predict_proba(self, x: npt.ArrayLike) -> FloatArray:
-        """Compute the probability of each class.
+        """Compute the probability of each class, or of each label.
 
         Parameters
         ----------
@@ -128,21 +148,24 @@ class Predictor(ABC):
         Returns
         -------
         ndarray
-            (N, O) float32, rows sum to 1, in the order of `classes`.
+            (N, O) float32, rows sum to 1, in the order of `classes`; of labels (N, K), each on its own.
 
         Raises
         ------
         DataError
             If `x` is not a table of finite numbers.
         ModelError
-            If `x` has another number of features.
+            If `x` has another number of features, or the model predicts numbers.
 
         Warns
         -----
         FastnetWarning
             If `x` appears to have other units than the training samples, such as images divided by 255.
         """
-        return self._probabilities(self._features(x))
+        if self.task == "regression":
+            raise ModelError("this model predicts numbers, which have no probabilities; use predict")
+        answers: FloatArray = self._answers(self._features(x))
+        return answers
 
     def predict_index(self, x: npt.ArrayLike) -> npt.NDArray[np.int64]:
         """Choose the most probable class of each sample, by its position.
@@ -162,11 +185,13 @@ class Predictor(ABC):
         DataError, ModelError
             As `predict_proba` does.
         """
+        if self.task != "classification":
+            raise ModelError(f"this model has no classes to choose from ({self.task}); use predict")
         positions: npt.NDArray[np.int64] = np.argmax(self.predict_proba(x), axis=1).astype(np.int64)
         return positions
 
     def predict(self, x: npt.ArrayLike) -> npt.NDArray[Any]:
-        """Choose the most probable class of each sample.
+        """Predict each sample: its most probable class, its numbers, or its labels.
 
         Parameters
         ----------
@@ -176,12 +201,14 @@ class Predictor(ABC):
         Returns
         -------
         ndarray
-            (N,) labels out of `classes`, of their type: int64, float64, bool or str; on a tie the first.
+            Classes: (N,) labels out of `classes`, of their type: int64, float64, bool or str; on a tie the first.
+            Numbers: (N,) float64, or (N, K) of several targets; with Q quantiles (N, Q) or (N, K, Q), ascending.
+            Labels: (N, K) int64 of 0 and 1.
 
         Raises
         ------
         DataError, ModelError
-            As `predict_proba` does.
+            If `x` is not a table of finite numbers, or has another number of features.
 
         Examples
         --------
@@ -193,11 +220,17 @@ class Predictor(ABC):
         >>> model.score([[0.05], [0.95]], ["low", "low"]).value
         0.5
         """
-        labels: npt.NDArray[Any] = self.classes[self.predict_index(x)]
-        return labels
+        if self.task == "classification":
+            labels: npt.NDArray[Any] = self.classes[self.predict_index(x)]
+            return labels
+        answers = self._answers(self._features(x))
+        if self.task == "multilabel":
+            return (answers > 0.5).astype(np.int64)
+        shape = [len(self.class_names)] if len(self.class_names) > 1 else []
+        return answers.reshape(len(answers), *shape, *([len(self.quantiles)] if self.quantiles else []))
 
     def score(self, x: npt.ArrayLike, y: npt.ArrayLike) -> Score:
-        """Measure how well the true classes are predicted.
+        """Measure how well the true classes, numbers or labels are predicted; `measure` gives every metric.
 
         Parameters
         ----------
@@ -205,12 +238,13 @@ class Predictor(ABC):
             (N, I) features, as `predict_proba` takes them.
         y : array_like
             (N,) or (N, 1) labels: the true classes out of `classes`. Labels of another type match if they print alike,
-            such as 1, 1.0, "1" and True, or if they name the class. Not every class must occur.
+            such as 1, 1.0, "1" and True, or if they name the class. Not every class must occur. For numbers and labels
+            (N, K) of them, or (N,) for one target.
 
         Returns
         -------
         Score
-            Accuracy and mean cross-entropy.
+            Accuracy and mean cross-entropy; for numbers, errors in their own units.
 
         Raises
         ------
@@ -220,11 +254,54 @@ class Predictor(ABC):
             If `x` has another number of features.
         """
         features = self._features(x)
-        return self._measure(features, positions_of(y, self.classes, self.class_names, n=len(features)))
+        return self._measure(features, self._targets(y, len(features)))
 
-    def _measure(self, features: npt.NDArray[Any], positions: npt.NDArray[np.int64]) -> Score:
-        """Measure on checked features and positions of classes."""
-        return score_of(self._probabilities(features), positions)
+    def measure(self, x: npt.ArrayLike, y: npt.ArrayLike, weights: npt.ArrayLike | None = None) -> dict[str, float]:
+        """Measure how well the truth is predicted, by every metric of the task.
+
+        Parameters
+        ----------
+        x, y : array_like
+            As `score` takes them.
+        weights : array_like, optional
+            (N,) weights of the samples; all count alike by default.
+
+        Returns
+        -------
+        dict of str to float
+            See `fastnet.model.metrics.all_metrics`; what these samples do not define is left out.
+
+        Raises
+        ------
+        DataError, ModelError
+            As `score` does, or if the weights are not one for each sample, from 0.
+        """
+        from fastnet.model.metrics import all_metrics
+
+        features = self._features(x)
+        truth = self._targets(y, len(features))
+        answers = self._answers(features)
+        return all_metrics(self.task, truth, answers, _weights(weights, len(features)), self.quantiles)
+
+    def _targets(self, y: npt.ArrayLike, n: int) -> npt.NDArray[Any]:
+        """Check n targets: positions of classes, or (n, K) float64 numbers."""
+        if self.task == "classification":
+            return positions_of(y, self.classes, self.class_names, n=n)
+        return as_targets(y, len(self.class_names), n, labels=self.task == "multilabel")
+
+    def _measure(self, features: npt.NDArray[Any], targets: npt.NDArray[Any]) -> Score:
+        """Measure on checked features and targets."""
+        answers = self._answers(features)
+        if self.task == "classification":
+            return score_of(answers, targets)
+        from fastnet.model.metrics import all_metrics
+
+        found = all_metrics(self.task, targets, answers, None, self.quantiles)
+        if self.task == "multilabel":
+            return Score(value=found["accuracy"], loss=found["log_loss"])
+        if self.quantiles:
+            return Score(value=found["pinball"], loss=found["pinball"], name="pinball")
+        return Score(value=found["rmse"], loss=float(np.square(targets - answers).mean()), name="rmse")
 
     def _features(self, x: npt.ArrayLike) -> npt.NDArray[Any]:
         """Check features and reshape them to (N, I); warn if they appear to have other units than in training."""
@@ -233,13 +310,18 @@ class Predictor(ABC):
             array = array.reshape(1, -1)
         if array.ndim < 2:
             raise ModelError(f"x has shape {array.shape}: this model reads samples of {self.n_inputs} features, (N, F)")
-        features = as_features(array, "x", self.scaler.dtype)
+        features = as_features(array, "x", self.pipeline.dtype, missing=self.reads_table)
         if features.shape[1] != self.n_inputs:
             raise ModelError(f"x has {features.shape[1]} features: this model reads {self.n_inputs}")
-        strange = other_units(features, self.extent, images=self.scaler.of_images)
+        strange = other_units(features, self.extent, images=self.pipeline.of_images)
         if strange:
             warn(f"x {strange}")
         return features
+
+    @property
+    def reads_table(self) -> bool:
+        """Whether it reads the columns of a table, in which values may be missing, rather than plain numbers."""
+        return isinstance(self.pipeline, TablePipeline)
 
     def check_fits(self, data: Dataset | Samples) -> None:
         """Raise `ModelError` unless data have this model's number of features."""
@@ -248,6 +330,15 @@ class Predictor(ABC):
                 f"{data.name} has {data.n_features} features: this model reads {self.n_inputs}; "
                 "give the kind of data that it was trained on"
             )
+
+
+def _weights(weights: npt.ArrayLike | None, n: int) -> npt.NDArray[np.float64] | None:
+    if weights is None:
+        return None
+    checked = np.asarray(weights, np.float64)
+    if checked.shape != (n,) or not (np.isfinite(checked).all() and (checked >= 0).all() and checked.any()):
+        raise DataError(f"weights of shape {checked.shape}: must be {n} finite numbers from 0, not all of them 0")
+    return checked
 
 
 def _is_one_sample(shape: tuple[int, ...], n_inputs: int) -> bool:

@@ -74,7 +74,7 @@ def plan_of(config: TrainConfig, data: TrainingData, *, parallel: bool) -> tuple
     batch_size = min(config.batch_size, data.n_train)
     most = max(data.n_train, len(data.validation_rows) - host.TILE_ROWS)
     block = host.round_up(min(PARALLEL_BLOCK_ROWS if parallel else BLOCK_ROWS, most), objective.LOG_ROWS)
-    spec = config.network(data.n_features, data.n_outputs)
+    spec = config.network(data.n_inputs, data.n_outputs)
     return batch_size, block, layout.layout(spec.sizes, max(batch_size, block), slopes=config.activation != "relu")
 
 
@@ -134,7 +134,7 @@ def assemble(config: TrainConfig, data: TrainingData, *, parallel: bool, skip_ze
 
 def worth_sharing(config: TrainConfig, data: TrainingData) -> bool:
     """Whether some product of a step is large enough for threads to share it."""
-    sizes = config.network(data.n_features, data.n_outputs).sizes
+    sizes = config.network(data.n_inputs, data.n_outputs).sizes
     largest = max(n_in * n_out for n_in, n_out in pairwise(sizes))
     return 2 * min(config.batch_size, data.n_train) * largest >= affine.PARALLEL_FLOPS
 

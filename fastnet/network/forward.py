@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fastnet.config.network import NetworkSpec
-from fastnet.data.pipeline.scaling import Scaler
+from fastnet.data.pipeline.pipeline import Pipeline
 from fastnet.kernels import activation, host, layout, pack, panels, sparsity, step
 from fastnet.kernels.answers import KINDS
 from fastnet.kernels.context import N_PLACES, SCALE, Data, Net, Trial, fill
@@ -25,7 +25,7 @@ def forward(
     weights: Sequence[Floats],
     biases: Sequence[Floats],
     eval_scales: Sequence[float],
-    scaler: Scaler,
+    pipeline: Pipeline,
     x: npt.NDArray[Any],
     objective: str = "cross-entropy",
     n_levels: int = 0,
@@ -42,7 +42,7 @@ def forward(
         (I, O) and (O,) float32.
     eval_scales : sequence of L - 1 floats
         Factors on the outputs of the hidden layers.
-    scaler : Scaler
+    pipeline : Pipeline
     x : (N, F) array
         Checked features in the units of the training data.
     objective : str
@@ -68,7 +68,7 @@ def forward(
     context = np.zeros(N_PLACES, np.int64)
     last = plan.table[-1]
     for begin in range(0, len(x), COPY_ROWS):
-        samples = pad_samples(x[begin : begin + COPY_ROWS], scaler)
+        samples = pad_samples(x[begin : begin + COPY_ROWS], pipeline)
         rows = padded_rows(np.arange(len(samples)))
         identity = np.arange(plan.n_rows, dtype=np.int64)
         data = Data(samples, no_targets, 0, *lists, *lists, identity, rows, rows, none, none)

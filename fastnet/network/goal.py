@@ -56,8 +56,20 @@ def goal_of(dataset: Dataset, split: Split, config: TrainConfig) -> Goal:
         _check_counts(dataset)
     scaler = fit_targets(dataset.y, split.train, weights, standardise=objective != "poisson")
     quantiles = config.quantiles if objective == "pinball" else ()
-    n_outputs = dataset.n_outputs * max(len(quantiles), 1)
-    return Goal(objective, scaler.apply(dataset.y), weights, quantiles, scaler, n_outputs)
+    return Goal(objective, scaler.apply(dataset.y), weights, quantiles, scaler, n_outputs_of(dataset, config))
+
+
+def n_outputs_of(dataset: Dataset, config: TrainConfig) -> int:
+    """Return the outputs of a network that learns a data set: one a class or target, or one a quantile of each target.
+
+    Examples
+    --------
+    >>> from fastnet.data import as_dataset
+    >>> n_outputs_of(as_dataset([[0.0], [1.0], [2.0]], ["a", "b", "c"]), TrainConfig())
+    3
+    """
+    pinball = objective_for(dataset.task, config.objective) == "pinball"
+    return dataset.n_outputs * (len(config.quantiles) if pinball else 1)
 
 
 def _check_counts(dataset: Dataset) -> None:

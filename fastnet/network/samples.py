@@ -1,4 +1,4 @@
-"""Samples prepared for the kernels: scaled, padded, and listed if most values are zero."""
+"""Samples prepared for the kernels: as inputs, padded, and listed if most values are zero."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from fastnet.config.network import NetworkSpec
 from fastnet.config.training import TrainConfig
 from fastnet.data.dataset import Dataset, Split
-from fastnet.data.pipeline.scaling import Scaler, fit_scaler
+from fastnet.data.pipeline.pipeline import Pipeline, fit_pipeline
 from fastnet.data.pipeline.targets import TargetScaler
 from fastnet.kernels import host, layout, panels, sparsity
 from fastnet.kernels.objective import OBJECTIVES
-from fastnet.network.goal import goal_of
+from fastnet.network.goal import goal_of, n_outputs_of
 
 Floats = npt.NDArray[np.float32]
 Integers = npt.NDArray[np.int64]
@@ -29,19 +30,19 @@ class TrainingData:
     Attributes
     ----------
     x : (N, ld) float32
-        Scaled features, rows padded with zeros.
+        Inputs of the first layer, rows padded with zeros.
     targets : (N,) int64 or (N, K) float32
         Classes or numbers, as the objective requires.
     train_rows, validation_rows : int64
         Sample numbers of the two parts, padded by one tile of repeats.
-    n_features, n_outputs : int
-        Width of the samples and of the output.
+    n_inputs, n_outputs : int
+        Width of the first layer and of the output.
     sparse : bool
         Whether the first layer skips zeros; `inputs` and `pairs` then list the other values, see
         `fastnet.kernels.sparsity.non_zero_lists`.
     dataset : Dataset
         Source of the samples, with the names that a model needs.
-    scaler : Scaler
+    pipeline : Pipeline
     objective : str
         Name in `fastnet.kernels.objective.OBJECTIVES`.
     weights : (N,) float32 or None
@@ -56,13 +57,13 @@ class TrainingData:
     targets: Integers | Floats
     train_rows: Integers
     validation_rows: Integers
-    n_features: int
+    n_inputs: int
     n_outputs: int
     sparse: bool
     inputs: tuple[npt.NDArray[np.uint8], Floats, Integers]
     pairs: tuple[npt.NDArray[np.uint8], Floats, Integers]
     dataset: Dataset
-    scaler: Scaler
+    pipeline: Pipeline
     objective: str = "cross-entropy"
     weights: Floats | None = None
     quantiles: tuple[float, ...] = ()
@@ -88,19 +89,19 @@ def prepare(
     split: Split,
     config: TrainConfig | None = None,
     *,
-    scaler: Scaler | None = None,
+    pipeline: Pipeline | None = None,
     skip_zeros: bool = True,
 ) -> TrainingData:
-    """Scale and pad the training samples of a data set, and list the non-zero values if there are few.
+    """Make inputs of the training samples of a data set, padded, and list the non-zero values if there are few.
 
-    The objective of `config` says what is learnt of the targets, by default the usual one of their task. The scaler is
-    learnt from the training rows unless one is given. Without `skip_zeros` the kernels are dense; the
+    The objective of `config` says what is learnt of the targets, by default the usual one of their task. The
+    pipeline is learnt from the training rows unless one is given. Without `skip_zeros` the kernels are dense; the
     results are the same bits.
     """
     goal = goal_of(dataset, split, config or TrainConfig())
-    scaler = scaler or fit_scaler(dataset.x, split.train)
-    x = pad_samples(dataset.x, scaler)
-    features = x[:, : dataset.n_features]
+    pipeline = pipeline or fit_pipeline(dataset, split.train)
+    x = pad_samples(dataset.x, pipeline)
+    features = x[:, : pipeline.n_inputs]
     filled = np.count_nonzero(features[split.train[:COPY_ROWS]]) / max(features[split.train[:COPY_ROWS]].size, 1)
     sparse = bool(skip_zeros and filled <= sparsity.MAX_INPUT_DENSITY)
     kept = features if sparse else features[:0]
@@ -109,13 +110,13 @@ def prepare(
         targets=goal.targets,
         train_rows=padded_rows(split.train),
         validation_rows=padded_rows(split.validation),
-        n_features=dataset.n_features,
+        n_inputs=pipeline.n_inputs,
         n_outputs=goal.n_outputs,
         sparse=sparse,
         inputs=sparsity.non_zero_lists(kept, 1),
         pairs=sparsity.non_zero_lists(kept, panels.PAIR),
         dataset=dataset,
-        scaler=scaler,
+        pipeline=pipeline,
         objective=goal.objective,
         weights=goal.weights,
         quantiles=goal.quantiles,
@@ -123,11 +124,17 @@ def prepare(
     )
 
 
-def pad_samples(x: npt.NDArray[Any], scaler: Scaler) -> Floats:
-    """Scale samples into a zeroed, aligned (N, ld) float32 buffer."""
-    padded: Floats = layout.aligned((len(x), layout.leading(x.shape[1])))
+def network_of(config: TrainConfig, dataset: Dataset, split: Split) -> NetworkSpec:
+    """Return the network that trains with these settings, without preparing all samples."""
+    n_inputs = dataset.n_features if dataset.fields is None else fit_pipeline(dataset, split.train).n_inputs
+    return config.network(n_inputs, n_outputs_of(dataset, config))
+
+
+def pad_samples(x: npt.NDArray[Any], pipeline: Pipeline) -> Floats:
+    """Write the inputs of samples into a zeroed, aligned (N, ld) float32 buffer."""
+    padded: Floats = layout.aligned((len(x), layout.leading(pipeline.n_inputs)))
     for begin in range(0, len(x), COPY_ROWS):
-        padded[begin : begin + COPY_ROWS, : x.shape[1]] = scaler.apply(x[begin : begin + COPY_ROWS])
+        padded[begin : begin + COPY_ROWS, : pipeline.n_inputs] = pipeline.apply(x[begin : begin + COPY_ROWS])
     return padded
 
 

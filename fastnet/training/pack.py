@@ -58,7 +58,7 @@ class Member:
     @property
     def cost(self) -> float:
         """Multiplications of one epoch, up to a common factor."""
-        spec = self.config.network(self.data.n_features, self.data.n_outputs)
+        spec = self.config.network(self.data.n_inputs, self.data.n_outputs)
         return float(spec.n_parameters) * self.data.n_train
 
 

@@ -9,7 +9,6 @@ from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import numpy.typing as npt
 
 from fastnet.config.checks import check_interrupt, count_networks, count_threads
@@ -181,12 +180,16 @@ def threads_that_fit(members: Sequence[Member], threads: int) -> int:
     return fitting
 
 
-def _scores(members: Sequence[Model], x: npt.NDArray[Any], y: npt.NDArray[np.int64]) -> tuple[Score, Score]:
+def _scores(members: Sequence[Model], x: npt.NDArray[Any], y: npt.NDArray[Any]) -> tuple[Score, Score]:
     """Measure the ensemble of some networks, and the average of the networks alone."""
-    from fastnet.model.ensemble import mean_probabilities
+    from fastnet.model.ensemble import Ensemble, mean_probabilities
     from fastnet.model.predictor import Score, score_of
 
-    probabilities = [member._probabilities(x) for member in members]
+    if members[0].task != "classification":
+        each = [member._measure(x, y) for member in members]
+        value, loss = fmean(score.value for score in each), fmean(score.loss for score in each)
+        return Ensemble(members=tuple(members))._measure(x, y), Score(value=value, loss=loss, name=each[0].name)
+    probabilities = [member._answers(x) for member in members]
     alone = [score_of(of_one, y) for of_one in probabilities]
     mean = Score(value=fmean(score.value for score in alone), loss=fmean(score.loss for score in alone))
     return score_of(mean_probabilities(probabilities), y), mean

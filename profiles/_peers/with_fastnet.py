@@ -34,7 +34,7 @@ class FastnetPeer(Peer):
 
     def _prepared(self, data: Samples) -> Any:
         dataset, split = images(data)
-        return prepare(dataset, split, scaler=_scaler(dataset))
+        return prepare(dataset, split, pipeline=_scaler(dataset))
 
     def trials(self, rates: NDArray[np.float64], decays: NDArray[np.float64], seed: int) -> Floats:
         streams = 1_000_000 * seed + np.arange(len(rates))
@@ -47,7 +47,7 @@ class FastnetPeer(Peer):
         self.dataset, split = images(data)
         self.scaler = _scaler(self.dataset)
         config = fastnet.TrainConfig(hidden=hidden, batch_size=batch, optimizer="adam", epochs=1000)
-        self.training = Training(config, prepare(self.dataset, split, scaler=self.scaler), self.threads)
+        self.training = Training(config, prepare(self.dataset, split, pipeline=self.scaler), self.threads)
         self.done = 0
 
     def epoch(self) -> None:

@@ -70,7 +70,7 @@ class Ending:
         results = session.run_again(task, candidates, spare=spare).results
         if session.interrupted or not results:
             return
-        document = decide(repeats, results, config, self._dataset)
+        document = decide(repeats, results, config, self._dataset, self._parts)
         scores = document["candidates"]
         made = {"candidates": len(scores), "repeats": min(len(score["values"]) for score in scores)}
         short = plan != budget.whole or len(results) < len(repeats)

@@ -68,7 +68,7 @@ def put_together(
 
     tables = [
         np.concatenate(
-            [model._probabilities(dataset.x[parts.validation]) for model, parts in zip(models, splits, strict=True)]
+            [model._answers(dataset.x[parts.validation]) for model, parts in zip(models, splits, strict=True)]
         )
         for models in networks
     ]

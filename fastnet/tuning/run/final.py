@@ -39,7 +39,7 @@ def repeats_of(study: Study, config: SearchConfig) -> list[Repeat]:
 
 
 def decide(
-    repeats: Sequence[Repeat], results: Mapping[int, TrialResult], config: SearchConfig, dataset: Dataset
+    repeats: Sequence[Repeat], results: Mapping[int, TrialResult], config: SearchConfig, dataset: Dataset, parts: Split
 ) -> dict[str, Any]:
     """Choose among the candidates; return the document of the choice, ready for JSON.
 
@@ -51,17 +51,17 @@ def decide(
         The repeats that ended, at least one, by their positions in `repeats`; candidates without any are left out.
     config : SearchConfig
     dataset : Dataset
-        Its features and classes determine the size of each network.
+    parts : Split
+        The training samples determine with the settings the size of each network.
     """
+    from fastnet.network.samples import network_of
+
     ended: dict[int, list[int]] = {}
     for place in sorted(results):
         ended.setdefault(repeats[place].candidate.id, []).append(place)
     found = [repeats[places[0]].candidate for places in ended.values()]
     runs = [[results[place] for place in places] for places in ended.values()]
-    sizes = [
-        configured(config.train, trial.params).network(dataset.n_features, dataset.n_outputs).n_parameters
-        for trial in found
-    ]
+    sizes = [network_of(configured(config.train, trial.params), dataset, parts).n_parameters for trial in found]
     seeds = {str(trial): [repeats[place].seed for place in places] for trial, places in ended.items()}
     return choose(found, runs, config.metric, sizes).to_dict() | {"seeds": seeds}
 
@@ -81,9 +81,10 @@ def train_winner(
     Returns None if `should_stop` ended it before its first epoch did; the result is marked as interrupted if later.
     """
     from fastnet.network.assembly import worth_compiling
+    from fastnet.network.samples import network_of
     from fastnet.training.single import train_network
 
-    spec = config.network(dataset.n_features, dataset.n_outputs)
+    spec = network_of(config, dataset, parts)
     jobs = threads if worth_compiling(config, spec.n_parameters, len(parts.train)) else 1
     try:
         return train_network(dataset.without_test(), config, parts, jobs=jobs, should_stop=should_stop)

@@ -34,7 +34,7 @@ def inspected(model: Predictor, dataset: Dataset, parts: Split, name: str) -> di
     tested = dataset.x_test is not None
     x = dataset.x_test if dataset.x_test is not None else dataset.x[parts.validation]
     y = dataset.y_test if dataset.y_test is not None else dataset.y[parts.validation]
-    probabilities = model._probabilities(x)
+    probabilities = model._answers(x)
     importance, n_measured, dependence = _reliance(model, dataset, parts)
     losses = _losses(probabilities, y)
     worst = worst_rows(losses, WORST)
@@ -71,7 +71,7 @@ def _reliance(model: Predictor, dataset: Dataset, parts: Split) -> tuple[list[An
     probe = Probe(
         x=dataset.x[parts.validation],
         fields=dataset.fields,
-        predict=model._probabilities,
+        predict=model._answers,
         losses=lambda outputs, rows: _losses(outputs, y[rows]),
     )
     importance = importance_of_columns(probe)
