@@ -40,7 +40,7 @@ def test_every_activation_has_initial_values() -> None:
     ("settings", "sentence"),
     [
         ({"n_inputs": 0}, "n_inputs=0: must be a whole number from 1"),
-        ({"n_outputs": 1}, "n_outputs=1: must be a whole number from 2 to 65536"),
+        ({"n_outputs": 0}, "n_outputs=0: must be a whole number from 1 to 65536"),
         ({"hidden": (4, 0)}, "hidden=0: must be a whole number from 1 to 65536"),
         ({"hidden": (1,) * 1001}, "hidden has 1001 layers: at most 1000 are allowed"),
         ({"hidden": 4}, "hidden=4: must be a tuple of layer widths"),

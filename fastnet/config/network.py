@@ -19,14 +19,14 @@ BOOK_HIDDEN = (100,) * 6
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NetworkSpec:
-    """The shape of one fully connected network with a softmax output.
+    """The shape of one fully connected network.
 
     Parameters
     ----------
     n_inputs : int
-        Features per sample, at least 1.
+        Inputs of the first layer, at least 1.
     n_outputs : int
-        Classes, at least 2.
+        Classes, or numbers to predict, at least 1.
     hidden : tuple of int
         Width of each hidden layer, each at least 1; empty for softmax regression.
     activation : {"relu", "leaky-relu", "tanh", "logistic", "gelu", "silu"}
@@ -56,7 +56,7 @@ class NetworkSpec:
     def __post_init__(self) -> None:
         make_plain(self)
         check_count("n_inputs", self.n_inputs)
-        check_count("n_outputs", self.n_outputs, low=2, high=65_536)
+        check_count("n_outputs", self.n_outputs, high=65_536)
         check_widths("hidden", self.hidden)
         check_choice("activation", self.activation, ACTIVATIONS)
         check_choice("init", self.init, INITS)

@@ -39,6 +39,15 @@ def doubts(dataset: Dataset, parts: Split) -> Iterator[str]:
     >>> print(sentence)
     data has no training sample of 1 of its 2 classes (b), so the network cannot learn them; take more samples, ...
     """
+    if dataset.task == "classification":
+        yield from _doubts_of_classes(dataset, parts)
+    if dataset.x_test is not None and dataset.fields is None:
+        strange = other_units(dataset.x_test, dataset.extent(), images=dataset.x.dtype == np.uint8)
+        if strange:
+            yield f"{dataset.name}: x_test {strange}"
+
+
+def _doubts_of_classes(dataset: Dataset, parts: Split) -> Iterator[str]:
     counts = np.bincount(dataset.y, minlength=dataset.n_classes)
     absent = counts == 0
     unlearnt = ~absent & (np.bincount(dataset.y[parts.train], minlength=dataset.n_classes) == 0)
@@ -60,10 +69,6 @@ def doubts(dataset: Dataset, parts: Split) -> Iterator[str]:
             f"{dataset.name} has samples of {_which(dataset, unlearnt)} in the validation part only, so the network "
             "cannot learn them; split the samples in another way, or take more of them"
         )
-    if dataset.x_test is not None:
-        strange = other_units(dataset.x_test, dataset.extent(), images=dataset.x.dtype == np.uint8)
-        if strange:
-            yield f"{dataset.name}: x_test {strange}"
 
 
 def _which(dataset: Dataset, classes: NDArray[np.bool_]) -> str:

@@ -107,6 +107,8 @@ class Model(Predictor):
             **{f"layers.{i}.weight": shape for i, shape in enumerate(itertools.pairwise(sizes))},
             **{f"layers.{i}.bias": (width,) for i, width in enumerate(sizes[1:])},
         }
+        if self.task == "classification" and sizes[-1] < 2:
+            raise ModelError(f"the model has {sizes[-1]} outputs: at least 2 are needed to tell classes apart")
         _check_pipeline(self.pipeline, sizes[0])
         tensors = self._tensors()
         if tensors.keys() != expected.keys():
