@@ -1,4 +1,4 @@
-"""`fastnet evaluate`: accuracy and loss of a saved model."""
+"""`fastnet evaluate`: every metric of a saved model."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from .options import data_options, format_option, load_part, model_argument, par
 from .progress import scored
 from .results import as_json
 from .streams import output_is_the_result
+from .tables import LEFT, RIGHT, print_table
 
 
 @click.command(name="evaluate")
@@ -20,9 +21,9 @@ from .streams import output_is_the_result
 @data_options
 @part_option
 @verbosity_options()
-@format_option("Print a line of text, or one line of JSON.", "table", "json")
+@format_option("Print text with tables, or one line of JSON.", "table", "json")
 def command(model: Path, data: str, data_dir: Path | None, part: str | None, output_format: str) -> None:
-    """Measure the accuracy and the loss of a saved model.
+    """Measure a saved model by every metric of its task, and class by class.
 
     MODEL is a file written by fastnet train or fastnet search, one network or an ensemble. Without --part the test set
     of the data is used if there is one. The data need not have all classes of the model, nor in the same order.
@@ -39,10 +40,20 @@ def command(model: Path, data: str, data_dir: Path | None, part: str | None, out
     samples = load_part(data, data_dir, part, labels=True)
     trained.check_fits(samples)
     assert samples.labels is not None
-    score = trained.score(samples.x, samples.labels)
+    found = trained.evaluate(samples.x, samples.labels)
+    score = found.score
     name, n = samples.part, len(samples.labels)
     source = {"model": click.format_filename(model), "data": samples.name, "part": name, "samples": n}
     if output_format == "json":
-        click.echo(as_json({**source, SCORE.name: score.value, "loss": score.loss}))
-    else:
-        click.echo(f"{scored(name, score.value)}, {name} loss:{score.loss:.4f}, samples:{n}")
+        classes = [row._asdict() for row in found.classes]
+        values = {score.name: score.value, "loss": score.loss, "metrics": found.metrics}
+        click.echo(as_json({**source, **values, "classes": classes}))
+        return
+    value = scored(name, score.value) if score.name == SCORE.name else f"{name} {score.name}:{score.value:.4g}"
+    click.echo(f"{value}, {name} loss:{score.loss:.4f}, samples:{n}\n")
+    print_table(("metric", "value"), (LEFT, RIGHT), [(metric, f"{of:.4f}") for metric, of in found.metrics.items()])
+    if found.classes:
+        click.echo()
+        heads, sides = ("class", "samples", "precision", "recall", "F1"), (LEFT, *[RIGHT] * 4)
+        rows = [(row.name, str(row.n_samples), *(f"{of:.4f}" for of in row[2:])) for row in found.classes]
+        print_table(heads, sides, rows)

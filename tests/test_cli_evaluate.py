@@ -43,9 +43,9 @@ def run(*arguments: str, code: int = 0) -> Result:
 
 def test_evaluate_takes_the_test_set_if_there_is_one() -> None:
     result = run("evaluate", MODEL, "--data", "both.npz")
-    assert result.stdout.startswith("test acc:1.00, test loss:0.") and result.stdout.endswith(", samples:30\n")
+    assert result.stdout.startswith("test acc:1.00, test loss:0.") and ", samples:30\n" in result.stdout
     assert run("evaluate", MODEL, "--data", "train.npz").stdout.startswith("all acc:1.00, all loss:")
-    assert run("evaluate", MODEL, "--data", "both.npz", "--part", "train").stdout.endswith(", samples:90\n")
+    assert ", samples:90\n" in run("evaluate", MODEL, "--data", "both.npz", "--part", "train").stdout
 
 
 def test_evaluate_as_json() -> None:
@@ -53,6 +53,17 @@ def test_evaluate_as_json() -> None:
     document = json.loads(result.stdout)
     assert document["accuracy"] == 1.0 and document["samples"] == 30 and document["part"] == "test"
     assert 0 < document["loss"] < 0.5 and document["schema_version"] == 1
+    assert document["metrics"]["accuracy"] == document["metrics"]["roc_auc"] == 1.0
+    assert [(row["name"], row["n_samples"], row["f1"]) for row in document["classes"]] == [
+        ("left", 10, 1.0), ("middle", 10, 1.0), ("right", 10, 1.0)
+    ]  # fmt: skip
+
+
+def test_evaluate_lists_every_metric_and_every_class() -> None:
+    lines = run("evaluate", MODEL, "--data", "both.npz").stdout.splitlines()
+    assert [line.split() for line in lines if line.startswith(("mcc", "class", "middle"))] == [
+        ["mcc", "1.0000"], ["class", "samples", "precision", "recall", "F1"], ["middle", "10", *["1.0000"] * 3]
+    ]  # fmt: skip
 
 
 def test_evaluate_refuses_a_part_that_is_not_there() -> None:

@@ -13,7 +13,8 @@ from click.testing import CliRunner, Result
 from fastnet_cli.main import cli
 
 from fastnet.config.network import NetworkSpec
-from fastnet.data import Dataset, fit_scaler
+from fastnet.data import Dataset, Scaler, fit_scaler
+from fastnet.data.pipeline.targets import TargetScaler
 from fastnet.model.classifier import Model
 
 MODEL = "m.safetensors"
@@ -81,3 +82,46 @@ def test_python_and_command_line_agree(tiny_dataset: Dataset) -> None:
     rows = list(csv.DictReader(io.StringIO(run("predict", MODEL, "--data", "train.npz").stdout)))
     model = Model.load(MODEL)
     assert [row["label"] for row in rows] == model.predict(tiny_dataset.x).tolist()
+
+
+def numbers_model(objective: str, names: tuple[str, ...], quantiles: tuple[float, ...] = ()) -> None:
+    """Save a model whose outputs are sums over the first pixels, on a scale of 1; labels if it is of those."""
+    n, k = len(names) * max(len(quantiles), 1), len(names)
+    scaler = TargetScaler(np.zeros(k), np.ones(k), np.full(k, -1e3), np.full(k, 1e3))
+    weight = np.eye(12, dtype=np.float32)[:, :n]
+    Model(
+        spec=NetworkSpec(n_inputs=12, n_outputs=n, hidden=()),
+        weights=(weight,),
+        biases=(np.zeros(n, np.float32),),
+        pipeline=Scaler(np.zeros(12, np.float32), np.full(12, 1 / 255, np.float32)),
+        class_names=names,
+        objective=objective,
+        quantiles=quantiles,
+        target_scaler=None if objective.startswith("binary") else scaler,
+    ).save(MODEL)
+
+
+@pytest.mark.parametrize(
+    ("objective", "names", "quantiles", "heads"),
+    [
+        ("squared-error", ("price",), (), ["sample", "price"]),
+        ("pinball", ("a", "b"), (0.1, 0.9), ["sample", "a q0.1", "a q0.9", "b q0.1", "b q0.9"]),
+        ("huber", ("sample", "b"), (), ["sample number", "sample", "b"]),
+        ("binary-cross-entropy", ("a", "b"), (), ["sample", "a", "b"]),
+    ],
+)
+def test_numbers_quantiles_and_labels_have_a_column_each(objective, names, quantiles, heads, tiny_dataset) -> None:
+    numbers_model(objective, names, quantiles)
+    rows = list(csv.reader(io.StringIO(run("predict", MODEL, "--data", "train.npz").stdout)))
+    assert rows[0] == heads
+    found = np.array(rows[1:], float)[:, 1:]
+    assert (found == Model.load(MODEL).predict(tiny_dataset.x).reshape(90, -1)).all()
+
+
+def test_only_labels_and_classes_have_probabilities() -> None:
+    numbers_model("binary-cross-entropy", ("a", "b"))
+    heads = run("predict", MODEL, "--data", "train.npz", "--probabilities").stdout.splitlines()[0]
+    assert heads == "sample,a,b,p(a),p(b)"
+    numbers_model("squared-error", ("price",))
+    result = run("predict", MODEL, "--data", "train.npz", "--probabilities", code=2)
+    assert "this model predicts numbers, which have no probabilities: remove --probabilities." in result.stderr

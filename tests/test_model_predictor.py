@@ -100,7 +100,7 @@ def test_numbers_are_in_their_own_units_and_within_the_training_range(n_targets,
     assert (found >= 3).all() and (found <= data.y.max()).all()
     if objective == "pinball":
         assert (np.diff(found, axis=-1) >= 0).all()
-    score, measured = model.score(data.x, data.y), model.measure(data.x, data.y)
+    score, measured = model.score(data.x, data.y), model.evaluate(data.x, data.y).metrics
     assert score.value == measured[score.name] and score.name == ("pinball" if objective == "pinball" else "rmse")
     assert list(score.stored("test")) == [f"test_{score.name}", "test_loss"]
     model.save(tmp_path / "m.safetensors")
@@ -170,5 +170,5 @@ def test_weights_are_checked_and_count(weights) -> None:
     data = numbers_of(1)
     model = trained(data, epochs=1)
     with pytest.raises(DataError, match="must be 2 finite numbers from 0, not all of them 0"):
-        model.measure(data.x[:2], data.y[:2], weights)
-    assert model.measure(data.x[:2], data.y[:2], [1, 0]) == model.measure(data.x[:1], data.y[:1])
+        model.evaluate(data.x[:2], data.y[:2], weights)
+    assert model.evaluate(data.x[:2], data.y[:2], [1, 0]).metrics == model.evaluate(data.x[:1], data.y[:1]).metrics

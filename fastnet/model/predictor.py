@@ -6,7 +6,7 @@ import math
 import os
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from fastnet.data.dataset import Dataset
     from fastnet.data.pipeline.pipeline import Pipeline
     from fastnet.data.samples import Samples
+    from fastnet.model.metrics import ClassScores
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +65,24 @@ def score_of(probabilities: npt.NDArray[np.floating[Any]], y: npt.NDArray[np.int
     hits = float(np.mean(np.argmax(probabilities, axis=1) == y))
     of_truth = np.maximum(probabilities[np.arange(len(y)), y].astype(np.float64), np.finfo(np.float32).tiny)
     return Score(value=hits, loss=float(-np.log(of_truth).mean()))
+
+
+class Evaluation(NamedTuple):
+    """How well a model predicts some samples, by every metric of its task.
+
+    Attributes
+    ----------
+    score : Score
+        As `Predictor.score` gives it.
+    metrics : dict of str to float
+        See `fastnet.model.metrics.all_metrics`; what these samples do not define is left out.
+    classes : list of ClassScores
+        A row for each class; empty for numbers and labels.
+    """
+
+    score: Score
+    metrics: dict[str, float]
+    classes: list[ClassScores]
 
 
 class Predictor(ABC):
@@ -230,7 +249,7 @@ class Predictor(ABC):
         return answers.reshape(len(answers), *shape, *([len(self.quantiles)] if self.quantiles else []))
 
     def score(self, x: npt.ArrayLike, y: npt.ArrayLike) -> Score:
-        """Measure how well the true classes, numbers or labels are predicted; `measure` gives every metric.
+        """Measure how well the true classes, numbers or labels are predicted; `evaluate` gives every metric.
 
         Parameters
         ----------
@@ -256,7 +275,7 @@ class Predictor(ABC):
         features = self._features(x)
         return self._measure(features, self._targets(y, len(features)))
 
-    def measure(self, x: npt.ArrayLike, y: npt.ArrayLike, weights: npt.ArrayLike | None = None) -> dict[str, float]:
+    def evaluate(self, x: npt.ArrayLike, y: npt.ArrayLike, weights: npt.ArrayLike | None = None) -> Evaluation:
         """Measure how well the truth is predicted, by every metric of the task.
 
         Parameters
@@ -264,24 +283,26 @@ class Predictor(ABC):
         x, y : array_like
             As `score` takes them.
         weights : array_like, optional
-            (N,) weights of the samples; all count alike by default.
+            (N,) weights of the samples in `Evaluation.metrics` and `Evaluation.classes`; all count alike by default.
 
         Returns
         -------
-        dict of str to float
-            See `fastnet.model.metrics.all_metrics`; what these samples do not define is left out.
+        Evaluation
 
         Raises
         ------
         DataError, ModelError
             As `score` does, or if the weights are not one for each sample, from 0.
         """
-        from fastnet.model.metrics import all_metrics
+        from fastnet.model.metrics import all_metrics, class_table
 
         features = self._features(x)
         truth = self._targets(y, len(features))
+        counts = _weights(weights, len(features))
         answers = self._answers(features)
-        return all_metrics(self.task, truth, answers, _weights(weights, len(features)), self.quantiles)
+        found = all_metrics(self.task, truth, answers, counts, self.quantiles)
+        classes = class_table(truth, answers, self.class_names, counts) if self.task == "classification" else []
+        return Evaluation(self._scored(answers, truth), found, classes)
 
     def _targets(self, y: npt.ArrayLike, n: int) -> npt.NDArray[Any]:
         """Check n targets: positions of classes, or (n, K) float64 numbers."""
@@ -291,7 +312,9 @@ class Predictor(ABC):
 
     def _measure(self, features: npt.NDArray[Any], targets: npt.NDArray[Any]) -> Score:
         """Measure on checked features and targets."""
-        answers = self._answers(features)
+        return self._scored(self._answers(features), targets)
+
+    def _scored(self, answers: npt.NDArray[np.floating[Any]], targets: npt.NDArray[Any]) -> Score:
         if self.task == "classification":
             return score_of(answers, targets)
         from fastnet.model.metrics import all_metrics
