@@ -58,3 +58,25 @@ def test_a_search_stores_what_it_measured_about_the_model_it_offers(digits, tmp_
     fastnet.search(data=digits, trials=4, study=tmp_path / "s", ensemble_top=2)
     with Study.read(tmp_path / "s") as study:
         assert study.inspection()["model"] == "ensemble.safetensors"
+
+
+@pytest.mark.parametrize(
+    ("task", "objective", "targets"),
+    [("regression", "auto", ["a", "b"]), ("regression", "pinball", ["a", "b"]), ("multilabel", "auto", [])],
+)
+def test_numbers_and_labels_are_measured_by_target(task, objective, targets, flowers) -> None:
+    data, fields = flowers
+    y = np.stack([3 * data.x[:, 0], data.x[:, 2] - data.x[:, 0]], axis=1).astype(np.float64)
+    y = (y > 0).astype(np.float64) if task == "multilabel" else y
+    data = replace(data, y=y, task=task, classes=np.empty(0), class_names=("a", "b"), fields=fields)
+    parts = fastnet.split(np.zeros(300))
+    model = fastnet.train(data, replace(CONFIG, objective=objective), split=parts).model
+    found = inspected(model, data, parts, "model.safetensors")
+    assert found["classes"] is None and [target["name"] for target in found["targets"]] == targets
+    assert found["importance"][0]["column"] == "height"
+    assert list(found["dependence"][0]["curves"]) == ["a", "b"]
+    heads, rows = found["worst"]["heads"], found["worst"]["rows"]
+    assert heads[:6] == ["sample", "true a", "predicted a", "true b", "predicted b", "loss"]
+    assert rows[0][1] == pytest.approx(y[rows[0][0], 0], rel=1e-4)
+    losses = [row[5] for row in rows]
+    assert losses == sorted(losses, reverse=True)

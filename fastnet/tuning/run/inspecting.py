@@ -24,41 +24,37 @@ MOST_CURVES = 4
 
 
 def inspected(model: Predictor, dataset: Dataset, parts: Split, name: str) -> dict[str, Any]:
-    """Measure a classifier on the test samples, or on the validation samples if there is no test set.
+    """Measure a model on the test samples, or on the validation samples if there is no test set.
 
     What it relies on is always measured on the validation samples. `name` is that of the model's file. The document is
     ready for JSON, see `fastnet.tuning.store.documents.INSPECTION`.
     """
-    from fastnet.model.inspection import inspect_classes, worst_rows
+    from fastnet.model.inspection import worst_rows
 
     tested = dataset.x_test is not None
     x = dataset.x_test if dataset.x_test is not None else dataset.x[parts.validation]
     y = dataset.y_test if dataset.y_test is not None else dataset.y[parts.validation]
-    probabilities = model._answers(x)
+    answers = model._answers(x)
     importance, n_measured, dependence = _reliance(model, dataset, parts)
-    losses = _losses(probabilities, y)
+    losses = _losses(model, answers, y)
     worst = worst_rows(losses, WORST)
-    predicted = np.argmax(probabilities, axis=1)
-    names = dataset.class_names
     shown = [row["column"] for row in importance[:MOST_SHOWN]]
+    heads, of_rows = _compared(model, answers[worst], y[worst])
     rows = [
-        [row if tested else int(parts.validation[row]), names[y[row]], names[predicted[row]],
-         five_digits(probabilities[row, y[row]]), five_digits(losses[row]), *texts]
-        for row, texts in zip(worst.tolist(), _texts(dataset, x[worst], shown), strict=True)
-    ]  # fmt: skip
+        [row if tested else int(parts.validation[row]), *compared, five_digits(losses[row]), *texts]
+        for row, compared, texts in zip(worst.tolist(), of_rows, _texts(dataset, x[worst], shown), strict=True)
+    ]
     return {
         "model": name,
         "part": "test" if tested else "validation",
         "samples": len(y),
-        "classes": inspect_classes(probabilities, y, names),
-        "targets": [],
+        **_findings(model, answers, y),
         "importance": importance,
         "importance_samples": n_measured,
         "dependence": dependence,
         "columns": [],
-        "worst": {"heads": ["sample", "true", "predicted", "probability of the true class", "loss", *shown],
-                  "rows": rows},
-    }  # fmt: skip
+        "worst": {"heads": ["sample", *heads, "loss", *shown], "rows": rows},
+    }
 
 
 def _reliance(model: Predictor, dataset: Dataset, parts: Split) -> tuple[list[Any], int, list[Any]]:
@@ -72,21 +68,81 @@ def _reliance(model: Predictor, dataset: Dataset, parts: Split) -> tuple[list[An
         x=dataset.x[parts.validation],
         fields=dataset.fields,
         predict=model._answers,
-        losses=lambda outputs, rows: _losses(outputs, y[rows]),
+        losses=lambda outputs, rows: _losses(model, outputs, y[rows]),
     )
     importance = importance_of_columns(probe)
-    counts = np.bincount(y, minlength=dataset.n_outputs)
-    often = [1] if dataset.n_outputs == 2 else sorted(np.argsort(-counts, kind="stable")[:MOST_CURVES].tolist())
-    outputs = {dataset.class_names[k]: k for k in often}
+    outputs = _drawn(model, y)
     first = [row["column"] for row in importance[:MOST_COLUMNS]]
     return importance, min(len(y), MOST_ROWS), partial_dependence(probe, first, outputs)
 
 
-def _losses(probabilities: npt.NDArray[np.floating[Any]], y: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
-    """Return the cross-entropy of each sample; a probability below 1e-38 counts as 1e-38."""
-    of_truth = probabilities[np.arange(len(y)), y].astype(np.float64)
-    losses: npt.NDArray[np.float64] = -np.log(np.maximum(of_truth, np.finfo(np.float32).tiny))
-    return losses
+def _drawn(model: Predictor, y: npt.NDArray[Any]) -> dict[str, int]:
+    """Return the outputs that are drawn over the values of a column: their names and places."""
+    names = model.class_names
+    if model.task != "classification":
+        each = max(len(model.quantiles), 1)
+        return {name: k * each + _middle(model) for k, name in enumerate(names[:MOST_CURVES])}
+    counts = np.bincount(y, minlength=len(names))
+    often = [1] if len(names) == 2 else sorted(np.argsort(-counts, kind="stable")[:MOST_CURVES].tolist())
+    return {names[k]: k for k in often}
+
+
+def _middle(model: Predictor) -> int:
+    """Return the place of the quantile nearest the median among those of a target."""
+    return int(np.argmin(np.abs(np.array(model.quantiles) - 0.5))) if model.quantiles else 0
+
+
+def _of_middle(model: Predictor, answers: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Return one answer for each target or label: of quantiles, the middle one."""
+    return answers[:, _middle(model) :: max(len(model.quantiles), 1)]
+
+
+def _findings(model: Predictor, answers: npt.NDArray[Any], y: npt.NDArray[Any]) -> dict[str, Any]:
+    """Return what is measured of the classes, or of each target."""
+    from fastnet.model.inspection import inspect_classes, inspect_numbers
+
+    if model.task == "classification":
+        return {"classes": inspect_classes(answers, y, model.class_names), "targets": []}
+    if model.task == "multilabel":
+        return {"classes": None, "targets": []}
+    middle = _of_middle(model, answers)
+    found = [inspect_numbers(middle[:, k], y[:, k], name) for k, name in enumerate(model.class_names)]
+    return {"classes": None, "targets": found}
+
+
+def _compared(
+    model: Predictor, answers: npt.NDArray[Any], y: npt.NDArray[Any]
+) -> tuple[list[str], list[list[str | float]]]:
+    """Return the heads and, for each sample, the cells that compare the truth with the answer."""
+    names = model.class_names
+    if model.task == "classification":
+        cells = zip(y.tolist(), answers.argmax(axis=1).tolist(), answers, strict=True)
+        rows: list[list[str | float]] = [
+            [names[true], names[given], five_digits(row[true])] for true, given, row in cells
+        ]
+        return ["true", "predicted", "probability of the true class"], rows
+    middle = _of_middle(model, answers)
+    heads = [f"{which} {name}" for name in names for which in ("true", "predicted")]
+    pairs = np.stack([y, middle], axis=2).reshape(len(y), -1)
+    return heads, [[five_digits(value) for value in row] for row in pairs.tolist()]
+
+
+def _losses(model: Predictor, answers: npt.NDArray[Any], y: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+    """Return the loss of each sample: cross-entropy of classes or labels, squared error of numbers.
+
+    A probability below 1e-38 counts as 1e-38. Of several labels or targets it is the mean.
+    """
+    least = np.finfo(np.float32).tiny
+    if model.task == "regression":
+        squares: npt.NDArray[np.float64] = np.square(_of_middle(model, answers) - y).mean(axis=1)
+        return squares
+    if model.task == "classification":
+        of_truth = answers[np.arange(len(y)), y].astype(np.float64)
+    else:
+        given = answers.astype(np.float64)
+        of_truth = np.where(y > 0.5, given, 1.0 - given)
+    losses: npt.NDArray[np.float64] = -np.log(np.maximum(of_truth, least))
+    return losses if losses.ndim == 1 else losses.mean(axis=1)
 
 
 def _texts(dataset: Dataset, x: npt.NDArray[Any], columns: list[str]) -> list[list[Any]]:
