@@ -112,12 +112,12 @@ def _findings(model: Predictor, answers: npt.NDArray[Any], y: npt.NDArray[Any]) 
 
 def _compared(
     model: Predictor, answers: npt.NDArray[Any], y: npt.NDArray[Any]
-) -> tuple[list[str], list[list[str | float]]]:
+) -> tuple[list[str], list[list[str | float | None]]]:
     """Return the heads and, for each sample, the cells that compare the truth with the answer."""
     names = model.class_names
     if model.task == "classification":
         cells = zip(y.tolist(), answers.argmax(axis=1).tolist(), answers, strict=True)
-        rows: list[list[str | float]] = [
+        rows: list[list[str | float | None]] = [
             [names[true], names[given], five_digits(row[true])] for true, given, row in cells
         ]
         return ["true", "predicted", "probability of the true class"], rows
