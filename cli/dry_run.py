@@ -61,13 +61,12 @@ class Plan:
         self.stored = self._count_stored()
 
     def _split(self) -> list[Split]:
-        from fastnet.data.dataset import split
-        from fastnet.data.validation import stratified_folds
+        from fastnet.data.validation import folds_of, split_of
 
-        config, y = self.config, self.dataset.y
+        config = self.config
         if config.folds is not None:
-            return stratified_folds(y, config.folds, seed=config.train.seed)
-        return [split(y, fraction=config.validation_fraction, seed=config.train.seed)]
+            return folds_of(self.dataset, config.folds, config.train.seed)
+        return [split_of(self.dataset, config.validation_fraction, config.train.seed)]
 
     def _count_stored(self) -> int:
         """Return the number of trials that the study already has."""

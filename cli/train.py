@@ -126,9 +126,9 @@ class Outcome(NamedTuple):
 
 def run(dataset: Dataset, config: TrainConfig, networks: int, validation_fraction: float, **how: Any) -> Outcome:
     """Split off the validation samples, describe the training, and train."""
-    from fastnet.data.dataset import split
+    from fastnet.data.validation import split_of
 
-    parts = split(dataset.y, fraction=validation_fraction, seed=config.seed)
+    parts = split_of(dataset, validation_fraction, config.seed)
     note(description(dataset, parts, config) + (f" | {networks} networks" if networks > 1 else ""))
     details(settings_lines(config))
     # Imported here: bad data should be rejected before compiled code is loaded.

@@ -36,13 +36,13 @@ def command(data: str, data_dir: Path | None, jobs: int | None, output_format: s
       fastnet warmup
       fastnet warmup --data mnist --hidden 512x2 --optimizer adam
     """
-    from fastnet.data.dataset import split
+    from fastnet.data.validation import split_of
     from fastnet.machine.warmup import compile_ahead
     from fastnet.network.samples import network_of
 
     config = train_config_from(settings)
     dataset = load_dataset(data, data_dir, None)
-    network = network_of(config, dataset, split(dataset.y, seed=config.seed))
+    network = network_of(config, dataset, split_of(dataset, seed=config.seed))
     note(f"{dataset.name}: {'-'.join(map(str, network.sizes))}, {config.activation}, {config.optimizer}")
     warmth = compile_ahead(dataset, config, jobs=jobs)
     if output_format == "json":

@@ -11,7 +11,8 @@ import numpy as np
 from fastnet.config.checks import count_threads
 from fastnet.config.searching import SearchConfig
 from fastnet.config.training import TrainConfig
-from fastnet.data.dataset import Dataset, split
+from fastnet.data.dataset import Dataset
+from fastnet.data.validation import split_of
 from fastnet.errors import FastnetError
 from fastnet.machine import cache
 from fastnet.network.assembly import n_threads_limit
@@ -83,7 +84,7 @@ def compile_ahead(dataset: Dataset, config: TrainConfig, *, jobs: int | None = N
     before = cache.look()
     if before.unkept:
         raise FastnetError(f"compiled code would not be kept: {before.unkept}")
-    parts = split(dataset.y, seed=config.seed)
+    parts = split_of(dataset, seed=config.seed)
     data = prepare(dataset, parts, config)
     clock = time.perf_counter()
     Random(config.seed).draw(Space.parse(SearchConfig().space), np.zeros(1, np.int64))

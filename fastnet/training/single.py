@@ -14,9 +14,9 @@ import numpy.typing as npt
 from fastnet.config.checks import check_interrupt, count_threads
 from fastnet.config.training import TrainConfig, as_train_config
 from fastnet.data.dataset import Dataset, Split
-from fastnet.data.dataset import split as split_rows
 from fastnet.data.doubts import warn_of_doubts
 from fastnet.data.registry import as_given
+from fastnet.data.validation import split_of
 from fastnet.errors import warn
 from fastnet.kernels import pack, step
 from fastnet.kernels.context import LOSS, SCORE, fill
@@ -89,7 +89,8 @@ def train(
     config : TrainConfig, optional
         Architecture and hyperparameters.
     split : Split, optional
-        Training and validation rows; by default a stratified 20 % for validation, drawn by the configuration's seed.
+        Training and validation rows; by default 20 % for validation, with the same share of
+        every class (or of numbers, groups and times as `fastnet.data.validation.split_of` divides them).
     jobs : int, optional
         Threads that share each product, at least 1; by default one per usable core. The result does not depend on it.
     on_epoch : callable, optional
@@ -139,7 +140,7 @@ def train(
 
 def rows_of(dataset: Dataset, config: TrainConfig, split: Split | None) -> Split:
     """Return the split to train on, by default drawn by the configuration's seed; warn of doubts about the data."""
-    parts = split or split_rows(dataset.y, seed=config.seed)
+    parts = split or split_of(dataset, seed=config.seed)
     warn_of_doubts(dataset, parts)
     return parts
 

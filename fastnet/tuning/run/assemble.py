@@ -61,7 +61,7 @@ def run_study(
     folder : Path
         Of the study; created if missing.
     split : Split, optional
-        Training and validation rows; by default a stratified split by the configuration's fraction and seed. Not with
+        Training and validation rows; by default those of `split_of` by the configuration's fraction and seed. Not with
         ``config.folds``.
     fresh, finish, jobs, interrupt
         As for `fastnet.search`.
@@ -114,9 +114,8 @@ def run_study(
     >>> result.best(1)[0].params  # doctest: +SKIP
     {'learning_rate': 0.00921764, 'weight_decay': 3.85914e-07}
     """
-    from fastnet.data.dataset import split as split_rows
     from fastnet.data.doubts import warn_of_doubts
-    from fastnet.data.validation import stratified_folds
+    from fastnet.data.validation import folds_of, split_of
 
     clock = time.perf_counter()
     check_interrupt(interrupt)
@@ -124,8 +123,8 @@ def run_study(
     threads = count_threads(jobs)
     seed = config.train.seed
     check_split(config, split)
-    parts = split or split_rows(dataset.y, fraction=config.validation_fraction, seed=seed)
-    splits = [parts] if config.folds is None else stratified_folds(dataset.y, config.folds, seed=seed)
+    parts = split or split_of(dataset, config.validation_fraction, seed)
+    splits = [parts] if config.folds is None else folds_of(dataset, config.folds, seed)
     warn_of_doubts(dataset, parts)
     settings = study_settings(config, space, dataset.fingerprint(), split)
     with Study.open(folder, settings, about=_about(dataset, splits), fresh=fresh, curves=curves) as study:
