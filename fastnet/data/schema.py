@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastnet.data.fields import Field
+from fastnet.data.tables.cells import plain
 from fastnet.data.tables.columns import Column, listed
 from fastnet.data.tables.dates import DAY, part_of
 from fastnet.data.tables.table import Table, open_table
@@ -99,14 +100,28 @@ class Schema:
         DataError
             If the table cannot be read, or lacks a column.
         """
-        opened = self._opened(table)
-        for batch in opened.batches(self.features_from):
-            yield self.of_batch(batch)
+        for batch in self._opened(table).batches(self.features_from):
+            yield self._features(self._values(batch), batch.num_rows)
 
-    def of_batch(self, batch: pa.RecordBatch) -> NDArray[np.float32]:
-        """Return the features of a batch of rows that has their columns."""
-        made = np.empty((batch.num_rows, len(self.fields)), np.float32)
-        values = {name: self.column(name).values(batch.column(name)) for name in self.features_from}
+    def read(self, table: Any, also: Sequence[str] = ()) -> Passage:
+        """Return a passage over a table like the one of the schema, in batches, which compares the two on the way.
+
+        `also` names more columns of the table; each batch has their cells.
+
+        Raises
+        ------
+        DataError
+            If the table cannot be read, or lacks a column.
+        """
+        opened = self._opened(table)
+        _check_has(opened, also)
+        return Passage(self, opened, also)
+
+    def _values(self, batch: pa.RecordBatch) -> dict[str, NDArray[np.float64]]:
+        return {name: self.column(name).values(batch.column(name)) for name in self.features_from}
+
+    def _features(self, values: Mapping[str, NDArray[np.float64]], n: int) -> NDArray[np.float32]:
+        made = np.empty((n, len(self.fields)), np.float32)
         for place, field in enumerate(self.fields):
             made[:, place] = _values_of(field, self.column(field.column), values[field.column])
         return made
@@ -119,13 +134,13 @@ class Schema:
         DataError
             If the table cannot be read, or lacks the column.
         """
-        opened = table if isinstance(table, Table) else open_table(table)
+        opened = open_table(table)
         _check_has(opened, [name])
         parts = [self.column(name).values(batch.column(0)) for batch in opened.batches([name])]
         return np.concatenate(parts) if parts else np.empty(0)
 
     def _opened(self, table: Any) -> Table:
-        opened = table if isinstance(table, Table) else open_table(table)
+        opened = open_table(table)
         _check_has(opened, self.features_from)
         return opened
 
@@ -166,28 +181,20 @@ class Schema:
         DataError
             If the table cannot be read.
         """
-        opened = table if isinstance(table, Table) else open_table(table)
-        known = {column.name for column in self.columns}
+        opened = open_table(table)
         said = [f"Column {name!r} is missing." for name in self.features_from if name not in opened.names]
-        said += [f"Column {name!r} is unknown and is ignored." for name in opened.names if name not in known]
-        present = [name for name in self.features_from if name in opened.names]
-        counts = {name: np.zeros(3, np.int64) for name in present}  # values, of another type or level, rows
-        for batch in opened.batches(present):
-            for name in present:
-                counts[name] += self._strange(name, batch.column(name))
-        for name in present:
-            said += self._said_of(name, *counts[name].tolist())
-        return said
+        counts = {name: np.zeros(3, np.int64) for name in self.features_from if name in opened.names}
+        for batch in opened.batches([*counts]):
+            for name in counts:
+                counts[name] += _counted(self.column(name), batch.column(name), self.column(name).values(batch[name]))
+        return said + self._unknown(opened) + self._differences(counts)
 
-    def _strange(self, name: str, cells: pa.Array) -> NDArray[np.int64]:
-        """Return the numbers of values, of those that are new to the column, and of missing ones."""
-        from fastnet.data.tables.cells import plain
+    def _unknown(self, table: Table) -> list[str]:
+        known = {column.name for column in self.columns}
+        return [f"Column {name!r} is unknown and is ignored." for name in table.names if name not in known]
 
-        column = self.column(name)
-        missing = plain(cells, name).null_count
-        values = column.values(cells)
-        strange = int((values == -1).sum()) if column.levels else int(np.isnan(values).sum()) - missing
-        return np.array([len(cells) - missing, strange, missing])
+    def _differences(self, counts: Mapping[str, NDArray[np.int64]]) -> list[str]:
+        return [text for name, found in counts.items() for text in self._said_of(name, *found.tolist())]
 
     def _said_of(self, name: str, known: int, strange: int, missing: int) -> list[str]:
         column = self.column(name)
@@ -196,15 +203,74 @@ class Schema:
             said.append(f"Column {name!r} has no values.")
         elif missing and not column.missing:
             said.append(f"Column {name!r} has {missing:,} missing values; in training it had none.")
-        if strange and not column.sentinels and not column.levels:
-            kind = "dates" if column.kind == "date" else "numbers"
+        if strange and not column.levels:
             other = strange > MOST_STRAYS * known
-            said.append(
-                f"Column {name!r} has {'other values than' if other else f'{strange:,} values that are no'} {kind}."
-            )
+            what = "other values than" if other else f"{strange:,} values that are no"
+            said.append(f"Column {name!r} has {what} {_plural(column)}.")
         if strange and column.levels:
             said.append(f"Column {name!r} has {strange:,} values that did not occur in training.")
         return said
+
+
+class Passage:
+    """One pass over a table like the one of a schema.
+
+    Iterating yields, for each batch of rows, their (n, F) float32 features and the cells of the columns that were asked
+    for, by name. `differences` grows on the way.
+
+    Raises
+    ------
+    DataError
+        While iterating, if the table is damaged, or more than half of a column's values are of another type.
+    """
+
+    def __init__(self, schema: Schema, table: Table, also: Sequence[str]) -> None:
+        self.table = table
+        self._schema, self._also = schema, tuple(also)
+        self._counts = {name: np.zeros(3, np.int64) for name in schema.features_from}
+
+    def __iter__(self) -> Iterator[tuple[NDArray[np.float32], dict[str, pa.Array]]]:
+        schema = self._schema
+        for batch in self.table.batches(tuple(dict.fromkeys((*schema.features_from, *self._also)))):
+            values = schema._values(batch)
+            for name, found in self._counts.items():
+                found += _counted(schema.column(name), batch.column(name), values[name])
+                self._check_type(name, batch.column(name), values[name])
+            yield schema._features(values, batch.num_rows), {name: batch.column(name) for name in self._also}
+
+    @property
+    def differences(self) -> list[str]:
+        """How the rows so far differ from those of the schema, a sentence each; see `Schema.check`."""
+        return self._schema._unknown(self.table) + self._schema._differences(self._counts)
+
+    def _check_type(self, name: str, cells: pa.Array, values: NDArray[np.float64]) -> None:
+        known, strange, _ = self._counts[name].tolist()
+        column = self._schema.column(name)
+        if column.levels or strange <= MOST_STRAYS * known:
+            return
+        lost = np.flatnonzero(np.isnan(values) & ~plain(cells, name).is_null().to_numpy(zero_copy_only=False))
+        shown = f", such as {str(cells[int(lost[0])])[:40]!r}" if len(lost) else ""
+        raise DataError(
+            f"{self.table.name}: column {name!r} held {_plural(column)} in training, and here it has other values"
+            f"{shown}; give a table of the same kind"
+        )
+
+
+def _plural(column: Column) -> str:
+    return "dates" if column.kind == "date" else "numbers"
+
+
+def _counted(column: Column, cells: pa.Array, values: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Return the numbers of values, of those that are new to the column, and of missing ones."""
+    lost = int(np.isnan(values).sum())
+    if column.levels:
+        strange, missing = int((values == -1).sum()), lost
+    elif column.sentinels:  # they count as missing, so that strays cannot be told from them
+        strange, missing = 0, plain(cells, column.name).null_count
+    else:
+        missing = plain(cells, column.name).null_count if lost else 0
+        strange = lost - missing
+    return np.array([len(cells) - missing, strange, missing])
 
 
 def fields_of(column: Column) -> tuple[Field, ...]:
@@ -239,7 +305,7 @@ def _values_of(field: Field, column: Column, values: NDArray[np.float64]) -> NDA
     return part_of(values, field.name.removeprefix(f"{column.name}."))
 
 
-def _check_has(table: Table, names: tuple[str, ...] | list[str]) -> None:
+def _check_has(table: Table, names: Sequence[str]) -> None:
     lost = [name for name in names if name not in table.names]
     if lost:
         plural = "column" if len(lost) == 1 else "columns"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -73,10 +74,29 @@ def with_validation(dataset: Dataset, validation: Dataset | Samples) -> tuple[Da
         y = positions_of(samples.labels, dataset.classes, dataset.class_names, n=len(x))
     except DataError as error:
         raise DataError(f"the validation data {samples.name}: {error}") from None
+    return joined_with(dataset, x, y)
+
+
+def joined_with(
+    dataset: Dataset, x: NDArray[Any], y: NDArray[Any], weights: NDArray[np.float32] | None = None
+) -> tuple[Dataset, Split]:
+    """Append validation samples in the form of a data set's own; return both, and the split.
+
+    Examples
+    --------
+    >>> from fastnet.data import as_dataset
+    >>> joined, parts = joined_with(as_dataset([[0.0], [1.0]], ["a", "b"]), np.float32([[2.0]]), np.array([1]))
+    >>> joined.y.tolist(), parts.validation.tolist()
+    ([0, 1, 1], [2])
+    """
     n = dataset.n_samples
-    joined_x, joined_y = np.concatenate([dataset.x, x]), np.concatenate([dataset.y, y])
-    joined_x.flags.writeable = joined_y.flags.writeable = False
-    joined = replace(dataset, x=joined_x, y=joined_y)
+    both: dict[str, list[Any]] = {"x": [dataset.x, x], "y": [dataset.y, y]}
+    if dataset.weights is not None and weights is not None:
+        both["weights"] = [dataset.weights, weights]
+    arrays: dict[str, Any] = {name: np.concatenate(pair) for name, pair in both.items()}
+    for array in arrays.values():
+        array.flags.writeable = False
+    joined = replace(dataset, groups=None, times=None, **arrays)
     return joined, Split(train=np.arange(n), validation=np.arange(n, n + len(x)))
 
 
@@ -100,6 +120,7 @@ def split_of(dataset: Dataset, fraction: float = 0.2, seed: int = 0) -> Split:
     Examples
     --------
     >>> from dataclasses import replace
+    from typing import Any
     >>> from fastnet.data import as_dataset
     >>> data = as_dataset([[0.0]] * 10, [0, 1] * 5)
     >>> split_of(replace(data, times=np.arange(10.0))).validation.tolist()

@@ -25,6 +25,7 @@ from fastnet.data.labels import classes_from, label_values
 from fastnet.data.pipeline.pipeline import Pipeline, pipeline_from_parts
 from fastnet.data.pipeline.scaling import Scaler
 from fastnet.data.pipeline.targets import TargetScaler
+from fastnet.data.schema import Schema
 from fastnet.errors import ModelError
 from fastnet.files import as_path
 from fastnet.model.file import FloatArray, model_errors, read_file
@@ -68,6 +69,8 @@ class Model(Predictor):
         Levels that it answers with for each target; empty unless the objective is ``pinball``.
     target_scaler : TargetScaler, optional
         How its outputs become numbers; None for classes and labels.
+    schema : Schema, optional
+        The columns of the table that it was trained on; None for arrays.
 
     Raises
     ------
@@ -94,6 +97,7 @@ class Model(Predictor):
     objective: str = "cross-entropy"
     quantiles: tuple[float, ...] = ()
     target_scaler: TargetScaler | None = None
+    schema: Schema | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "weights", tuple(self.weights))
@@ -127,6 +131,10 @@ class Model(Predictor):
             if len(values) != needed:
                 raise ModelError(f"the model has {len(values)} {what}: its {needed} {of} need one each")
         _check_targets(self, n_names)
+        if self.schema is not None and len(self.schema.fields) != self.pipeline.n_fields:
+            raise ModelError(
+                f"the table's columns make {len(self.schema.fields)} features: it reads {self.pipeline.n_fields}"
+            )
         if self.extent is not None:
             _check_extent(self.extent, sizes[0])
 
@@ -166,6 +174,8 @@ class Model(Predictor):
         if self.target_scaler is not None:
             header["targets"], arrays = self.target_scaler.to_parts()
             tensors |= arrays
+        if self.schema is not None:
+            header["table"] = self.schema.to_dict()
         if self.extent is not None:
             header["reach"] = self.extent.reach
             tensors |= {"extent.low": self.extent.low, "extent.high": self.extent.high}
@@ -226,6 +236,7 @@ class Model(Predictor):
             objective=str(header.get("objective", "cross-entropy")),
             quantiles=tuple(float(level) for level in header.get("quantiles", ())),
             target_scaler=TargetScaler.from_parts(header["targets"], tensors) if "targets" in header else None,
+            schema=Schema.from_dict(header["table"]) if "table" in header else None,
         )
 
 
@@ -261,6 +272,7 @@ def trained_model(
         objective=data.objective,
         quantiles=data.quantiles,
         target_scaler=data.target_scaler,
+        schema=dataset.schema,
     )
 
 

@@ -18,6 +18,7 @@ import numpy.typing as npt
 from fastnet.config.metric import DEFAULT_METRIC, SCORE, sign
 from fastnet.data.extent import Extent
 from fastnet.data.pipeline.pipeline import Pipeline
+from fastnet.data.schema import Schema
 from fastnet.errors import ModelError
 from fastnet.files import as_path
 from fastnet.model.classifier import Model
@@ -26,6 +27,9 @@ from fastnet.model.predictor import Predictor, Score, score_of
 
 ROUNDS = 50
 """Additions of greedy selection to the networks it begins with."""
+
+_SHARED = ("class_names", "classes", "table")
+"""What its file holds once for all members."""
 
 
 @dataclass(frozen=True, eq=False, slots=True, kw_only=True)
@@ -116,6 +120,11 @@ class Ensemble(Predictor):
         return self.members[0].quantiles
 
     @property
+    def schema(self) -> Schema | None:  # type: ignore[override]
+        """The columns of the table that its members were trained on."""
+        return self.members[0].schema
+
+    @property
     def extent(self) -> Extent | None:  # type: ignore[override]
         """Range of the training samples' features, that of the first network; None if unknown."""
         return self.members[0].extent
@@ -130,13 +139,14 @@ class Ensemble(Predictor):
         """Return the contents of its file: the description, ready for JSON, and the tensors by name.
 
         The tensors of member i have the prefix ``members.i.``; the description has those of the members, their weights,
-        and the classes once for all of them.
+        and the classes and the table's columns once for all of them.
         """
         headers: list[dict[str, Any]] = []
         tensors: dict[str, FloatArray] = {}
         for number, member in enumerate(self.members):
             header, own = member.to_parts()
-            del header["class_names"], header["classes"]
+            for shared in _SHARED:
+                header.pop(shared, None)
             headers.append(header)
             tensors |= {_prefix(number) + name: tensor for name, tensor in own.items()}
         header = {
@@ -147,6 +157,8 @@ class Ensemble(Predictor):
             "settings": self.settings,
             "metrics": self.metrics,
         }
+        if self.schema is not None:
+            header["table"] = self.schema.to_dict()
         return header, tensors
 
     @classmethod
@@ -179,7 +191,7 @@ class Ensemble(Predictor):
         for number, described in enumerate(header["members"]):
             begin = _prefix(number)
             own = {name.removeprefix(begin): tensor for name, tensor in tensors.items() if name.startswith(begin)}
-            shared = {name: header[name] for name in ("class_names", "classes") if name in header}
+            shared = {name: header[name] for name in _SHARED if name in header}
             members.append(Model.from_parts({**described, **shared}, own))
         return cls(
             members=tuple(members),

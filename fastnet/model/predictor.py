@@ -18,6 +18,7 @@ from fastnet.data.extent import Extent, other_units
 from fastnet.data.labels import positions_of
 from fastnet.data.pipeline.table import TablePipeline
 from fastnet.data.pipeline.targets import as_targets
+from fastnet.data.tables.table import is_table
 from fastnet.errors import DataError, ModelError, warn
 from fastnet.files import as_path
 from fastnet.model.file import FloatArray, write_file
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from fastnet.data.dataset import Dataset
     from fastnet.data.pipeline.pipeline import Pipeline
     from fastnet.data.samples import Samples
+    from fastnet.data.schema import Passage, Schema
     from fastnet.model.metrics import ClassScores
 
 
@@ -107,6 +109,8 @@ class Predictor(ABC):
         What it learnt.
     quantiles : tuple of float
         Levels of the answers to each target; empty unless the objective is ``pinball``.
+    schema : Schema or None
+        The columns of the table that it was trained on, so that it reads other tables like it; None for arrays.
     """
 
     __slots__ = ()
@@ -119,6 +123,7 @@ class Predictor(ABC):
     metrics: dict[str, Any]
     objective: str
     quantiles: tuple[float, ...]
+    schema: Schema | None
 
     @property
     def task(self) -> str:
@@ -160,9 +165,11 @@ class Predictor(ABC):
 
         Parameters
         ----------
-        x : array_like
+        x : array_like or table
             (N, I) features in the units of the training data: any numeric type, finite; further axes are flattened. A
-            single sample can have the shape (I,), or be a square image of I pixels.
+            single sample can have the shape (I,), or be a square image of I pixels. For a model of a table, another
+            one with its columns, in any order, as `fastnet.load` takes it: a file, a folder, ``"-"``, a pandas,
+            polars or Arrow table, or a dict of columns; or `Dataset.x` of such a table.
 
         Returns
         -------
@@ -172,18 +179,19 @@ class Predictor(ABC):
         Raises
         ------
         DataError
-            If `x` is not a table of finite numbers.
+            If `x` is not a table of finite numbers; or, as a table, lacks a column or has one of another type.
         ModelError
             If `x` has another number of features, or the model predicts numbers.
 
         Warns
         -----
         FastnetWarning
-            If `x` appears to have other units than the training samples, such as images divided by 255.
+            If `x` appears to have other units than the training samples, such as images divided by 255; or, as a table,
+            differs from the training table, such as by levels that did not occur there.
         """
         if self.task == "regression":
             raise ModelError("this model predicts numbers, which have no probabilities; use predict")
-        answers: FloatArray = self._answers(self._features(x))
+        answers: FloatArray = self._answers_to(x)
         return answers
 
     def predict_index(self, x: npt.ArrayLike) -> npt.NDArray[np.int64]:
@@ -242,13 +250,16 @@ class Predictor(ABC):
         if self.task == "classification":
             labels: npt.NDArray[Any] = self.classes[self.predict_index(x)]
             return labels
-        answers = self._answers(self._features(x))
+        return self._shaped(self._answers_to(x))
+
+    def _shaped(self, answers: npt.NDArray[np.floating[Any]]) -> npt.NDArray[Any]:
+        """Return numbers and labels as `predict` does."""
         if self.task == "multilabel":
             return (answers > 0.5).astype(np.int64)
         shape = [len(self.class_names)] if len(self.class_names) > 1 else []
         return answers.reshape(len(answers), *shape, *([len(self.quantiles)] if self.quantiles else []))
 
-    def score(self, x: npt.ArrayLike, y: npt.ArrayLike) -> Score:
+    def score(self, x: npt.ArrayLike, y: npt.ArrayLike | None = None) -> Score:
         """Measure how well the true classes, numbers or labels are predicted; `evaluate` gives every metric.
 
         Parameters
@@ -258,7 +269,8 @@ class Predictor(ABC):
         y : array_like
             (N,) or (N, 1) labels: the true classes out of `classes`. Labels of another type match if they print alike,
             such as 1, 1.0, "1" and True, or if they name the class. Not every class must occur. For numbers and labels
-            (N, K) of them, or (N,) for one target.
+            (N, K) of them, or (N,) for one target. Not needed if `x` is a table that has the targets; its rows without
+            a target are left out.
 
         Returns
         -------
@@ -272,10 +284,12 @@ class Predictor(ABC):
         ModelError
             If `x` has another number of features.
         """
-        features = self._features(x)
-        return self._measure(features, self._targets(y, len(features)))
+        answers, truth, _ = self._compared(x, y)
+        return self._scored(answers, truth)
 
-    def evaluate(self, x: npt.ArrayLike, y: npt.ArrayLike, weights: npt.ArrayLike | None = None) -> Evaluation:
+    def evaluate(
+        self, x: npt.ArrayLike, y: npt.ArrayLike | None = None, weights: npt.ArrayLike | None = None
+    ) -> Evaluation:
         """Measure how well the truth is predicted, by every metric of the task.
 
         Parameters
@@ -284,6 +298,7 @@ class Predictor(ABC):
             As `score` takes them.
         weights : array_like, optional
             (N,) weights of the samples in `Evaluation.metrics` and `Evaluation.classes`; all count alike by default.
+            A table whose targets are read has those of its column of weights, if the training table had one.
 
         Returns
         -------
@@ -296,13 +311,42 @@ class Predictor(ABC):
         """
         from fastnet.model.metrics import all_metrics, class_table
 
-        features = self._features(x)
-        truth = self._targets(y, len(features))
-        counts = _weights(weights, len(features))
-        answers = self._answers(features)
+        answers, truth, own = self._compared(x, y)
+        counts = own if weights is None else _weights(weights, len(truth))
         found = all_metrics(self.task, truth, answers, counts, self.quantiles)
         classes = class_table(truth, answers, self.class_names, counts) if self.task == "classification" else []
         return Evaluation(self._scored(answers, truth), found, classes)
+
+    def _compared(
+        self, x: npt.ArrayLike, y: npt.ArrayLike | None
+    ) -> tuple[npt.NDArray[np.floating[Any]], npt.NDArray[Any], npt.NDArray[np.float64] | None]:
+        """Return answers, checked targets and weights of samples; the last two are a table's own if `y` is None."""
+        if y is not None:
+            answers = self._answers_to(x)
+            return answers, self._targets(y, len(answers)), None
+        if self.schema is None or not _is_table(x):
+            raise DataError("y is missing: only a table for a model that was trained on one has targets of its own")
+        from fastnet.data.readers.table import Truth
+
+        passages: list[Passage] = []
+        truth = Truth(self.schema, self.classes, self.class_names)
+        parts = list(truth.answered(x, self._answers, passages))
+        _warn_of_differences(passages[0])
+        answered, targets, weights = zip(*parts, strict=True)
+        if not sum(map(len, targets)):
+            raise DataError(f"{passages[0].table.name}: no row has a target to compare with")
+        known = [each for each in weights if each is not None]
+        counts = np.concatenate(known).astype(np.float64) if known else None
+        return np.concatenate(answered), np.concatenate(targets), counts
+
+    def _answers_to(self, x: npt.ArrayLike) -> npt.NDArray[np.floating[Any]]:
+        """Check features, or read those of a table, and answer to them."""
+        if self.schema is None or not _is_table(x):
+            return self._answers(self._features(x))
+        passage = self.schema.read(x)
+        answers = np.concatenate([self._answers(features) for features, _ in passage])
+        _warn_of_differences(passage)
+        return answers
 
     def _targets(self, y: npt.ArrayLike, n: int) -> npt.NDArray[Any]:
         """Check n targets: positions of classes, or (n, K) float64 numbers."""
@@ -353,6 +397,15 @@ class Predictor(ABC):
                 f"{data.name} has {data.n_features} features: this model reads {self.n_inputs}; "
                 "give the kind of data that it was trained on"
             )
+
+
+def _is_table(x: Any) -> bool:
+    return isinstance(x, (str, os.PathLike)) or is_table(x)
+
+
+def _warn_of_differences(passage: Passage) -> None:
+    for sentence in passage.differences:
+        warn(f"{passage.table.name}: {sentence[0].lower()}{sentence[1:]}")
 
 
 def _weights(weights: npt.ArrayLike | None, n: int) -> npt.NDArray[np.float64] | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from fastnet.data.dataset import Dataset
 from fastnet.data.labels import as_labels, positions_of
-from fastnet.data.schema import Schema, fields_of
+from fastnet.data.schema import Passage, Schema, fields_of
 from fastnet.data.tables.cells import levels_of, plain
 from fastnet.data.tables.columns import Column, choices_of
 from fastnet.data.tables.roles import Roles, roles_of
@@ -248,24 +248,103 @@ def _with_share(
 
 def _with_file(data: Dataset, source: Any) -> Dataset:
     """Add a test set from a table of its own."""
-    table, schema = open_table(source), data.schema
-    assert schema is not None
-    rows = _Rows.of(schema, table)
-    known = np.flatnonzero(~np.isnan(rows.y).any(axis=1))
-    if not len(known):
-        raise DataError(f"{table.name}: no row has a target, so it cannot test")
-    rows, places = rows.only(known), np.full(len(rows.y), -1)
-    places[known] = np.arange(len(known))
-    for name, values in zip(schema.targets, rows.y.T, strict=True):
-        if (values < 0).any() and schema.column(name).levels:
-            raise DataError(f"{table.name}: target {name!r} has values that the training rows do not have")
-    y: NDArray[Any] = rows.y
-    if data.task == "classification":
-        y = positions_of(_labels(schema, rows.y), data.classes, data.class_names, n=len(known))
-    elif data.task == "multilabel":
-        y = _truths(schema, rows.y)
-    weights = None if rows.weights is None else _frozen(rows.weights.astype(np.float32))
-    return replace(data, x_test=_frozen(schema.features(table, places)), y_test=_frozen(y), weights_test=weights)
+    x, y, weights = read_like(data, source)
+    return replace(data, x_test=x, y_test=y, weights_test=weights)
+
+
+def read_like(dataset: Dataset, source: Any) -> tuple[NDArray[np.float32], NDArray[Any], NDArray[np.float32] | None]:
+    """Read another table as the one of a data set was read: its features, targets and weights.
+
+    Rows without a target are left out.
+
+    Raises
+    ------
+    DataError
+        If the table cannot be read, lacks a column, has no row with a target, or targets of other classes.
+    ConfigError
+        If the data set is not from a table.
+
+    Examples
+    --------
+    >>> data = read_table({"size": [1.0, 2.0, 3.0, 4.0], "kind": ["a", "b"] * 2}, Reading("kind", test="none"))
+    >>> x, y, weights = read_like(data, {"kind": ["b", "a", None], "size": [7.0, 8.0, 9.0]})
+    >>> x.tolist(), y.tolist()
+    ([[7.0], [8.0]], [1, 0])
+    """
+    if dataset.schema is None:
+        raise ConfigError(f"{dataset.name} is not from a table, so that no other table can be read like it")
+    truth = Truth(dataset.schema, dataset.classes, dataset.class_names)
+    xs, ys, weights = zip(*truth.parts(source, weighted=dataset.weights is not None), strict=True)
+    y = np.concatenate(ys)
+    if not len(y):
+        raise DataError(f"{open_table(source).name}: no row has a target")
+    known = [each for each in weights if each is not None]
+    return _frozen(np.concatenate(xs)), _frozen(y), _frozen(np.concatenate(known)) if known else None
+
+
+@dataclass(frozen=True, slots=True)
+class Truth:
+    """The targets of a table like the one of a schema, as a model with these classes understands them.
+
+    Attributes
+    ----------
+    schema : Schema
+    classes : ndarray
+        Values of the classes; empty for numbers and labels.
+    class_names : tuple of str
+    """
+
+    schema: Schema
+    classes: NDArray[Any]
+    class_names: tuple[str, ...]
+
+    def parts(
+        self, source: Any, *, weighted: bool, passages: list[Passage] | None = None
+    ) -> Iterator[tuple[NDArray[np.float32], NDArray[Any], NDArray[np.float32] | None]]:
+        """Read features, targets and weights, a batch at a time, of the rows that have a target.
+
+        The passage over the table is added to `passages`.
+        """
+        schema = self.schema
+        also = (*schema.targets, *((schema.weights,) if weighted and schema.weights else ()))
+        passage = schema.read(source, also)
+        if passages is not None:
+            passages.append(passage)
+        for x, cells in passage:
+            values = np.stack([schema.column(name).values(cells[name]) for name in schema.targets], axis=1)
+            rows = np.flatnonzero(~np.isnan(values).any(axis=1))
+            weights = None
+            if weighted and schema.weights:
+                weights = schema.column(schema.weights).values(cells[schema.weights])[rows].astype(np.float32)
+                _check_weights(weights, passage.table.name, schema.weights)
+            yield x[rows], self._targets(values[rows], passage.table.name), weights
+
+    def answered(
+        self, source: Any, answer: Callable[[NDArray[np.float32]], NDArray[Any]], passages: list[Passage]
+    ) -> Iterator[tuple[NDArray[Any], NDArray[Any], NDArray[np.float32] | None]]:
+        """Read as `parts` does, with the answers of a model in place of the features, which are not kept.
+
+        Weights are read if the table has their column.
+        """
+        table = open_table(source)
+        for x, y, weights in self.parts(table, weighted=self.schema.weights in table.names, passages=passages):
+            yield answer(x), y, weights
+
+    def _targets(self, values: NDArray[np.float64], shown: str) -> NDArray[Any]:
+        schema = self.schema
+        for name, column in zip(schema.targets, values.T, strict=True):
+            if (column < 0).any() and schema.column(name).levels:
+                raise DataError(f"{shown}: target {name!r} has values that the training rows do not have")
+        if schema.task == "classification":
+            if not len(values):
+                return np.empty(0, np.int64)
+            return positions_of(_labels(schema, values), self.classes, self.class_names, name=schema.targets[0])
+        return _truths(schema, values) if schema.task == "multilabel" else values
+
+
+def _check_weights(weights: NDArray[np.float32], shown: str, name: str) -> None:
+    if not (weights >= 0).all():
+        raise DataError(f"{shown}: weights in column {name!r} must be numbers from 0; one is negative or missing")
 
 
 def _frozen(array: NDArray[Any]) -> NDArray[Any]:

@@ -76,7 +76,8 @@ def open_table(source: Any) -> Table:
     source : path, sequence of paths, or table
         A file, several files or a folder of files with the same columns, or ``-`` for standard input. CSV and other
         delimited text, Parquet, Arrow and Feather; text also packed with gzip, bz2 or zstd. Or a table in memory:
-        a pandas, polars or Arrow one, whatever else has ``__arrow_c_stream__``, or a dict of columns.
+        a pandas, polars or Arrow one, whatever else has ``__arrow_c_stream__``, or a dict of columns. A `Table` is
+        returned as it is.
 
     Returns
     -------
@@ -92,6 +93,8 @@ def open_table(source: Any) -> Table:
     >>> open_table({"height": [1.5, 2.5], "colour": ["red", "blue"]}).names
     ('height', 'colour')
     """
+    if isinstance(source, Table):
+        return source
     if is_table(source):
         return _table("table", [_MemoryPart(source)])
     if isinstance(source, str) and source == STANDARD_INPUT:

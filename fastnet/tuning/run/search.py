@@ -13,7 +13,7 @@ from fastnet.config.searching import SearchConfig, as_settings
 from fastnet.config.settings import suggestion
 from fastnet.config.text import seconds, whole_bytes
 from fastnet.config.training import TrainConfig, train_config_from
-from fastnet.data.registry import as_given, samples_given
+from fastnet.data.registry import as_given, with_validation_given
 from fastnet.errors import ConfigError
 from fastnet.files import as_path
 from fastnet.tuning.run.assemble import run_study
@@ -134,9 +134,7 @@ def search(
         dataset = as_given(data, "data") if dataset is None else dataset
     split = None
     if validation is not None:
-        from fastnet.data.validation import with_validation
-
-        dataset, split = with_validation(dataset, samples_given(validation, "validation"))
+        dataset, split = with_validation_given(dataset, validation)
     return run_study(
         dataset,
         config,
