@@ -4,6 +4,7 @@ import numpy as np
 
 from fastnet.data import Dataset
 from fastnet.data.fields import Field
+from fastnet.data.pipeline.encoded import Encoded
 
 FIELDS = (
     Field("size", "number", "size"),
@@ -39,3 +40,16 @@ def table_of(n: int, seed: int = 0, numbers: str = "auto") -> Dataset:
         x=x, y=y, classes=classes, class_names=("left", "right"), name="rows", x_test=None, y_test=None,
         fields=FIELDS, numbers=numbers,
     )  # fmt: skip
+
+
+def draw_encoded(n: int, n_dense: int, n_bins: list[int], n_levels: list[int], seed: int = 0) -> Encoded:
+    """Return n samples with numbers and categories of these widths: first and last bins, levels without an input."""
+    random = np.random.default_rng(seed)
+    return Encoded(
+        random.normal(size=(n, n_dense)).astype(np.float32),
+        random.integers(0, n_bins, (n, len(n_bins))).astype(np.uint16),
+        random.random((n, len(n_bins)), np.float32) * 2 - np.float32(0.5),
+        random.integers(0, np.array(n_levels, np.int64) + 1, (n, len(n_levels))).astype(np.uint16),
+        np.array(n_bins, np.int64),
+        np.array(n_levels, np.int64),
+    )

@@ -19,6 +19,7 @@ import pytest
 from cases import ACTIVATIONS, NETWORKS, blobs
 from layers import signatures
 from runs import DONE, prepared, run_pack
+from tables import table_of
 
 from fastnet.config.training import TrainConfig
 from fastnet.kernels import _store, activation, host, layout, panels, update
@@ -40,15 +41,17 @@ if platform.machine().lower() in ("x86_64", "amd64"):
 
 
 def digest() -> str:
-    """Train with lists of zeros and without, by every kind of rule, schedule and activation, and hash the outcome."""
+    """Train with encoded columns, with lists of zeros and without, by every rule, schedule and activation; hash it."""
     found = hashlib.sha256()
     moving = {"schedule": "cosine", "warmup_epochs": 1.5, "label_smoothing": 0.1}
     for filled, optimizer, dropout, more in (
+        (None, "adamw", 0.1, moving),
         *((0.3, "sgd", 0.25, {}), (1.0, "adam", 0.0, {}), (0.3, "sgd", 0.0, moving), (1.0, "nesterov", 0.1, moving)),
         *((0.3, "adagrad", 0.0, {"schedule": "step", "step_epochs": 1}), (0.3, "rmsprop", 0.0, moving)),
         *((0.3, "sgd", 0.25, {"activation": name}) for name in ACTIVATIONS),
     ):
-        data = prepared(blobs(NETWORKS["three hidden layers"], 64, filled=filled))
+        made = table_of(64) if filled is None else blobs(NETWORKS["three hidden layers"], 64, filled=filled)
+        data = prepared(made)
         config = TrainConfig(
             hidden=(33, 33), optimizer=optimizer, learning_rate=0.02, weight_decay=1e-3, dropout=dropout, batch_size=7,
             epochs=4, **more,

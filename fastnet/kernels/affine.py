@@ -14,6 +14,7 @@ import numpy as np
 from numba import prange
 
 from fastnet.kernels._jit import kernel, parallel_kernel
+from fastnet.kernels.columns import LINEAR, RELU
 from fastnet.kernels.copies import TILE_SCRATCH, columns_at_once, copies_operands, copy_columns, copy_panel, k_block
 from fastnet.kernels.host import LANE_BYTES, LANES, MASK_BYTES, TILE_ROWS, TILE_VECTORS
 from fastnet.kernels.layout import LDW, N_IN, N_OUT, PANELS, B, W
@@ -25,9 +26,7 @@ from fastnet.kernels.panels import (
     FORWARD_PACKED,
     INPUT_GRADIENT,
     INPUT_GRADIENT_ACTIVE,
-    LINEAR,
     PAIR,
-    RELU,
     WEIGHT_GRADIENT,
     WEIGHT_GRADIENT_LISTED,
 )
@@ -47,20 +46,26 @@ class Share(NamedTuple):
 
 
 @kernel
-def _panel(row: np.ndarray, product: int, p: int) -> int:
+def no_lists() -> Lists:
+    """Return what makes an operand a dense one."""
+    return Lists(np.int64(0), np.int64(0), np.int64(0), np.int64(0), np.int64(0), np.int64(0))
+
+
+@kernel
+def panel_width(row: np.ndarray, product: int, p: int) -> int:
     """Return the width in vectors of panel `p` of a product."""
     field = PANELS + 3 * product
     return row[field + 2] if p < row[field + 1] else row[field + 2] - 1
 
 
 @kernel
-def _blocks(row: np.ndarray, n_rows: int, threads: int) -> int:
+def blocks_of(row: np.ndarray, n_rows: int, threads: int) -> int:
     """Return the number of blocks that a product is cut into: one per thread, or a single one if it is small."""
     return np.int64(1) if 2 * n_rows * row[N_IN] * row[N_OUT] < PARALLEL_FLOPS else threads
 
 
 @kernel
-def _share(layer: Layer, n: int, block: int, n_blocks: int) -> Share:
+def share_of(layer: Layer, n: int, block: int, n_blocks: int) -> Share:
     """Return block `block` of `n` rows, which are divided in whole tiles."""
     tiles = (n + TILE_ROWS - 1) // TILE_ROWS
     first = TILE_ROWS * (tiles * block // n_blocks)
@@ -69,7 +74,7 @@ def _share(layer: Layer, n: int, block: int, n_blocks: int) -> Share:
 
 
 @kernel
-def _all(layer: Layer, n: int) -> Share:
+def everything(layer: Layer, n: int) -> Share:
     """Return all of `n` rows for one thread."""
     return Share(np.int64(0), n, address_of(layer.scratch))
 
@@ -89,19 +94,21 @@ def _ahead(panel: Matrix, n_k: int, width: int, last: bool, n_rows: int) -> Ahea
 
 
 @kernel
-def _end_at(end: End, mask: int, kind: int) -> End:
+def end_at(end: End, mask: int, kind: int) -> End:
     """Return `end` for the columns whose bits begin at byte `mask` of a row."""
     return End(kind, end.active + mask, end.keep + mask, end.ld, end.scale)
 
 
 @kernel
-def _forward_rows(layer: Layer, share: Share, x: Rows, lists: Lists, y: Matrix, end: End, curve: Curve) -> None:
-    """Compute a share of the rows of y (B, O): see `affine_forward`."""
+def forward_rows(
+    layer: Layer, share: Share, n_in: int, x: Rows, lists: Lists, y: Matrix, end: End, curve: Curve
+) -> None:
+    """Compute a share of the rows of y (B, O) by the first `n_in` inputs: see `affine_forward`."""
     row = layer.row
     if lists.n_blocks > 0:
         _forward_listed(layer, Span(share.first, share.last), x, lists, y, end)
     else:
-        n_in, packed = row[N_IN], share.scratch + 4 * TILE_SCRATCH
+        packed = share.scratch + 4 * TILE_SCRATCH
         size = k_block(n_in, share.last - share.first)
         for k in range(0, n_in, size):
             n_k = min(size, n_in - k)
@@ -109,7 +116,7 @@ def _forward_rows(layer: Layer, share: Share, x: Rows, lists: Lists, y: Matrix, 
             column, mask = np.int64(0), np.int64(0)
             n_panels = row[PANELS + 3 * FORWARD]
             for p in range(n_panels):
-                vectors = _panel(row, FORWARD, p)
+                vectors = panel_width(row, FORWARD, p)
                 width = vectors * LANE_BYTES
                 w = Matrix(layer.params + 4 * row[W] + k * y.ld + column, y.ld)
                 ahead = Ahead(w.at, np.int64(0))
@@ -120,7 +127,7 @@ def _forward_rows(layer: Layer, share: Share, x: Rows, lists: Lists, y: Matrix, 
                 invoke(
                     layer.table[FORWARD, vectors], Span(share.first, share.last), Rows(x.numbers, x.at + 4 * k, x.ld),
                     w, Terms(n_k, np.int64(k == 0)), layer.params + 4 * row[B] + column, Matrix(y.at + column, y.ld),
-                    _end_at(end, mask, kind), ahead,
+                    end_at(end, mask, kind), ahead,
                 )  # fmt: skip
                 column, mask = column + width, mask + vectors * MASK_BYTES
     if curve.stage != 0:
@@ -136,14 +143,14 @@ def _forward_listed(layer: Layer, span: Span, x: Rows, lists: Lists, y: Matrix, 
     w, bias = layer.params + 4 * row[W], layer.params + 4 * row[B]
     column, mask = np.int64(0), np.int64(0)
     for p in range(row[PANELS + 3 * product]):
-        vectors = _panel(row, product, p)
+        vectors = panel_width(row, product, p)
         for block in range(lists.n_blocks):
             k = block * lists.block
             begin = x.at if lists.packed == 1 else x.at + 4 * k
             invoke(
                 layer.table[product, vectors], span, Rows(x.numbers, begin, x.ld), lists, block,
                 Matrix(w + k * y.ld + column, y.ld), bias + column, Matrix(y.at + column, y.ld),
-                _end_at(end, mask, end.kind),
+                end_at(end, mask, end.kind),
             )  # fmt: skip
         column += vectors * LANE_BYTES
         mask += vectors * MASK_BYTES
@@ -159,7 +166,7 @@ def affine_forward(layer: Layer, n_rows: int, x: Rows, lists: Lists, y: Matrix, 
 
     Cost: 2 B I O operations, less what the lists skip. Each sum over I is one FMA chain in order.
     """
-    _forward_rows(layer, _all(layer, n_rows), x, lists, y, end, curve)
+    forward_rows(layer, everything(layer, n_rows), layer.row[N_IN], x, lists, y, end, curve)
 
 
 @parallel_kernel
@@ -167,12 +174,13 @@ def affine_forward_parallel(
     layer: Layer, n_rows: int, x: Rows, lists: Lists, y: Matrix, end: End, curve: Curve
 ) -> None:
     """Compute `affine_forward` with blocks of samples divided over threads."""
-    n_blocks = _blocks(layer.row, n_rows, layer.scratch.shape[0])
+    n_blocks = blocks_of(layer.row, n_rows, layer.scratch.shape[0])
     if n_blocks == 1:  # a prange of one would wake the threads all the same
-        _forward_rows(layer, _all(layer, n_rows), x, lists, y, end, curve)
+        forward_rows(layer, everything(layer, n_rows), layer.row[N_IN], x, lists, y, end, curve)
         return
     for block in prange(n_blocks):
-        _forward_rows(layer, _share(layer, n_rows, np.int64(block), n_blocks), x, lists, y, end, curve)
+        share = share_of(layer, n_rows, np.int64(block), n_blocks)
+        forward_rows(layer, share, layer.row[N_IN], x, lists, y, end, curve)
 
 
 @kernel
@@ -193,7 +201,7 @@ def _gradient_rows(
         column, mask = np.int64(0), np.int64(0)
         n_panels = row[PANELS + 3 * INPUT_GRADIENT]
         for p in range(n_panels):
-            vectors = _panel(row, INPUT_GRADIENT, p)
+            vectors = panel_width(row, INPUT_GRADIENT, p)
             width = vectors * LANE_BYTES
             panel = Matrix(wt.at + k * wt.ld + column, wt.ld)
             ahead = Ahead(panel.at, np.int64(0))
@@ -203,7 +211,7 @@ def _gradient_rows(
                 panel = Matrix(packed, width)
             invoke(
                 layer.table[INPUT_GRADIENT, vectors], Span(share.first, share.last), Matrix(dy.at + 4 * k, dy.ld),
-                panel, Terms(n_k, np.int64(k == 0)), Matrix(dx.at + column, dx.ld), _end_at(end, mask, kind), ahead,
+                panel, Terms(n_k, np.int64(k == 0)), Matrix(dx.at + column, dx.ld), end_at(end, mask, kind), ahead,
             )  # fmt: skip
             column, mask = column + width, mask + vectors * MASK_BYTES
     if plain:
@@ -215,12 +223,12 @@ def _gradient_listed(layer: Layer, span: Span, dy: Matrix, lists: Lists, wt: Mat
     """Compute rows of dx (B, I) by the lists of dy (B, O)."""
     column, mask = np.int64(0), np.int64(0)
     for p in range(layer.row[PANELS + 3 * INPUT_GRADIENT_ACTIVE]):
-        vectors = _panel(layer.row, INPUT_GRADIENT_ACTIVE, p)
+        vectors = panel_width(layer.row, INPUT_GRADIENT_ACTIVE, p)
         for block in range(lists.n_blocks):
             k = block * lists.block
             invoke(
                 layer.table[INPUT_GRADIENT_ACTIVE, vectors], span, Matrix(dy.at + 4 * k, dy.ld), lists, block,
-                Matrix(wt.at + k * wt.ld + column, wt.ld), Matrix(dx.at + column, dx.ld), _end_at(end, mask, end.kind),
+                Matrix(wt.at + k * wt.ld + column, wt.ld), Matrix(dx.at + column, dx.ld), end_at(end, mask, end.kind),
             )  # fmt: skip
         column += vectors * LANE_BYTES
         mask += vectors * MASK_BYTES
@@ -235,7 +243,7 @@ def input_gradient(
     n_rows  B      dy  (B, O) float32, read      lists  of dy, read if there are any      wt  w.T (O, I), read
     dx  (B, I) float32, written, in whole tiles if dense      end  its activity bits are those of x, read
     """
-    _gradient_rows(layer, _all(layer, n_rows), dy, lists, wt, dx, end, curve)
+    _gradient_rows(layer, everything(layer, n_rows), dy, lists, wt, dx, end, curve)
 
 
 @parallel_kernel
@@ -243,16 +251,16 @@ def input_gradient_parallel(
     layer: Layer, n_rows: int, dy: Matrix, lists: Lists, wt: Matrix, dx: Matrix, end: End, curve: Curve
 ) -> None:
     """Compute `input_gradient` with blocks of samples divided over threads."""
-    n_blocks = _blocks(layer.row, n_rows, layer.scratch.shape[0])
+    n_blocks = blocks_of(layer.row, n_rows, layer.scratch.shape[0])
     if n_blocks == 1:
-        _gradient_rows(layer, _all(layer, n_rows), dy, lists, wt, dx, end, curve)
+        _gradient_rows(layer, everything(layer, n_rows), dy, lists, wt, dx, end, curve)
         return
     for block in prange(n_blocks):
-        _gradient_rows(layer, _share(layer, n_rows, np.int64(block), n_blocks), dy, lists, wt, dx, end, curve)
+        _gradient_rows(layer, share_of(layer, n_rows, np.int64(block), n_blocks), dy, lists, wt, dx, end, curve)
 
 
 @kernel
-def _update_rows(layer: Layer, share: Share, n_rows: int, x: Rows, dy: Matrix, rule: Rule) -> None:
+def update_rows(layer: Layer, share: Share, n_rows: int, x: Rows, dy: Matrix, rule: Rule) -> None:
     """Update a share of the rows of w (I, O): see `weight_update`."""
     row = layer.row
     n_panels = row[PANELS + 3 * WEIGHT_GRADIENT]
@@ -268,7 +276,7 @@ def _update_rows(layer: Layer, share: Share, n_rows: int, x: Rows, dy: Matrix, r
             a = Columns(layer.identity, columns, np.int64(4 * TILE_ROWS), 4 * TILE_ROWS * n_rows)
         column = 0
         for p in range(n_panels):
-            vectors = _panel(row, WEIGHT_GRADIENT, p)
+            vectors = panel_width(row, WEIGHT_GRADIENT, p)
             width = vectors * LANE_BYTES
             b = Matrix(dy.at + column, dy.ld)
             if copied:
@@ -288,18 +296,18 @@ def weight_update(layer: Layer, n_rows: int, x: Rows, dy: Matrix, rule: Rule) ->
     n_rows  B      x  (B, I) float32, chosen rows, read      dy  (B, O) float32, rows as long as those of w, read
     w (I, O) in `layer.params` is updated with its optimizer states
     """
-    _update_rows(layer, _all(layer, layer.row[N_IN]), n_rows, x, dy, rule)
+    update_rows(layer, everything(layer, layer.row[N_IN]), n_rows, x, dy, rule)
 
 
 @parallel_kernel
 def weight_update_parallel(layer: Layer, n_rows: int, x: Rows, dy: Matrix, rule: Rule) -> None:
     """Compute `weight_update` with blocks of weight rows divided over threads."""
-    n_blocks = _blocks(layer.row, n_rows, layer.scratch.shape[0])
+    n_blocks = blocks_of(layer.row, n_rows, layer.scratch.shape[0])
     if n_blocks == 1:
-        _update_rows(layer, _all(layer, layer.row[N_IN]), n_rows, x, dy, rule)
+        update_rows(layer, everything(layer, layer.row[N_IN]), n_rows, x, dy, rule)
         return
     for block in prange(n_blocks):
-        _update_rows(layer, _share(layer, layer.row[N_IN], np.int64(block), n_blocks), n_rows, x, dy, rule)
+        update_rows(layer, share_of(layer, layer.row[N_IN], np.int64(block), n_blocks), n_rows, x, dy, rule)
 
 
 @kernel
@@ -319,7 +327,7 @@ def _update_block(layer: Layer, block: int, thread: int, pairs: Pairs, dy: Matri
     w = layer.params + 4 * row[W] + PAIR * first * dy.ld
     column = 0
     for p in range(row[PANELS + 3 * WEIGHT_GRADIENT_LISTED]):
-        vectors = _panel(row, WEIGHT_GRADIENT_LISTED, p)
+        vectors = panel_width(row, WEIGHT_GRADIENT_LISTED, p)
         invoke(
             layer.table[WEIGHT_GRADIENT_LISTED, vectors], n_pairs, turned, Matrix(dy.at + column, dy.ld),
             Matrix(w + column, dy.ld), rule, scratch,
@@ -338,7 +346,7 @@ def weight_update_listed(layer: Layer, pairs: Pairs, dy: Matrix, rule: Rule) -> 
 def weight_update_listed_parallel(layer: Layer, pairs: Pairs, dy: Matrix, rule: Rule) -> None:
     """Compute `weight_update_listed` with blocks of inputs divided over threads."""
     n_blocks = _pair_blocks(layer.row[N_IN])
-    n_threads = _blocks(layer.row, pairs.rows.shape[0], layer.scratch.shape[0])
+    n_threads = blocks_of(layer.row, pairs.rows.shape[0], layer.scratch.shape[0])
     if n_threads == 1:
         for block in range(n_blocks):
             _update_block(layer, block, np.int64(0), pairs, dy, rule)

@@ -141,10 +141,13 @@ def layout(sizes: tuple[int, ...], n_rows: int, *, slopes: bool = False) -> Layo
     )
 
 
-def panels_of(table: np.ndarray, *, listed_inputs: bool, listed_hidden: bool, training: bool) -> set[tuple[int, int]]:
+def panels_of(
+    table: np.ndarray, *, listed_inputs: bool, listed_hidden: bool, training: bool, encoded: bool = False
+) -> set[tuple[int, int]]:
     """Return the microkernels (product, vectors) that a network calls, for `panels.compile_panels`.
 
-    `listed_inputs` means that the first layer skips zeros, `listed_hidden` that the others may.
+    `listed_inputs` means that the first layer skips zeros, `listed_hidden` that the others may, `encoded` that the
+    first layer reads encoded columns.
     """
     wanted: set[tuple[int, int]] = set()
     for index, row in enumerate(table):
@@ -153,10 +156,12 @@ def panels_of(table: np.ndarray, *, listed_inputs: bool, listed_hidden: bool, tr
         products = {
             panels.FORWARD: dense,
             panels.FORWARD_PACKED: not dense,
+            panels.FORWARD_ENCODED: first and encoded,
             panels.FORWARD_ACTIVE: not first and listed_hidden and row[N_OUT] >= MIN_LISTED,
         }
         if training:
             products |= {panels.WEIGHT_GRADIENT: dense, panels.WEIGHT_GRADIENT_LISTED: not dense}
+            products |= {panels.WEIGHT_GRADIENT_ENCODED: first and encoded}
             below_logits = index < len(table) - 1
             products |= {
                 panels.INPUT_GRADIENT: not first,

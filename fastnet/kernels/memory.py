@@ -115,7 +115,7 @@ def _storing(stored: ir.Type, align: int, given: Any = types.int64) -> Any:
 
     @emitted(types.none, types.int64, given)
     def store(builder: Any, base: Any, value: Any) -> None:
-        write(builder, builder.trunc(value, stored) if stored in (I8, I16) else value, base, stored, align)
+        write(builder, builder.trunc(value, stored) if stored in (I8, I16, I32) else value, base, stored, align)
 
     return store
 
@@ -124,7 +124,7 @@ load_f32, store_f32 = _loading(F32, 4, types.float32), _storing(F32, 4, types.fl
 load_i64, store_i64 = _loading(I64, 8), _storing(I64, 1)
 load_u8, store_u8 = _loading(I8, 1), _storing(I8, 1)
 load_u16, store_u16 = _loading(I16, 2), _storing(I16, 2)
-load_u32 = _loading(I32, 1)
+load_u32, store_u32 = _loading(I32, 1), _storing(I32, 4)
 """Read and write a number at a byte address. An int64 is written, and 32 unsigned bits are read, at any alignment."""
 
 

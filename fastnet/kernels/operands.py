@@ -42,7 +42,7 @@ class Lists(NamedTuple):
 class End(NamedTuple):
     """How a finished tile is stored."""
 
-    kind: int  # see `panels.LINEAR`
+    kind: int  # see `columns.LINEAR`
     active: int  # address of the activity bits: written by the forward product, read by the input gradient
     keep: int  # address of the dropout bits, read
     ld: int  # bytes per row of both
@@ -124,6 +124,27 @@ class Turned(NamedTuple):
     values: int  # address, two float32 per entry
     capacity: int
     counts: int  # address, int64 per pair
+
+
+class Codes(NamedTuple):
+    """The columns of a table, of which a sample has one row of weights each; see `encoded`."""
+
+    rows: int  # address, int64 sample numbers
+    places: int  # address, uint32 per sample and column: rows of the weights; numbers first, then categories
+    fractions: int  # address, float32 per sample and number
+    n_numbers: int
+    n_levels: int  # number of categories
+    n_inputs: int  # I, also the place of a category without an input
+    sums: int  # address of the sums of the rows before, laid out like the weights
+
+
+class Sorted(NamedTuple):
+    """The samples of a batch by the row of weights that a column gives them; see `encoded`."""
+
+    begins: int  # address, int64 per row of weights and one more
+    samples: int  # address, uint32 positions in the batch
+    values: int  # address, two float32 per sample: of all rows below its own, and of its own
+    sums: int  # 1 where the first of them count
 
 
 class Outputs(NamedTuple):

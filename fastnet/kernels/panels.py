@@ -17,6 +17,7 @@ import numpy as np
 
 from fastnet.kernels import _jit
 from fastnet.kernels._jit import one_at_a_time
+from fastnet.kernels.columns import LINEAR, RELU, forward_encoded, weight_gradient_encoded
 from fastnet.kernels.host import (
     LANE_BYTES,
     LINE_BYTES,
@@ -44,22 +45,20 @@ from fastnet.kernels.tile import (
 )
 from fastnet.kernels.update import IDLE
 
-LINEAR, RELU, RELU_KEPT = 0, 1, 2
-"""Epilogues of the forward product: nothing, ReLU, ReLU and dropout."""
-
 (
     FORWARD, FORWARD_PACKED, FORWARD_ACTIVE, INPUT_GRADIENT, INPUT_GRADIENT_ACTIVE, WEIGHT_GRADIENT,
-    WEIGHT_GRADIENT_LISTED,
-) = (_jit.typed(product) for product in range(7))  # fmt: skip
-"""Rows of `TABLE`: dense; over lists of inputs; over lists of active hidden outputs."""
-N_PRODUCTS = 7
+    WEIGHT_GRADIENT_LISTED, FORWARD_ENCODED, WEIGHT_GRADIENT_ENCODED,
+) = (_jit.typed(product) for product in range(9))  # fmt: skip
+"""Rows of `TABLE`: dense; over lists of inputs; over lists of active hidden outputs; over the columns of a table."""
+N_PRODUCTS = 9
 
 PAIR = 2
 """Features per tile of the listed weight gradient: neighbouring pixels are mostly zero together, and a second row per
 loaded vector turns the product from load-bound (1.3 FMA a cycle) to FMA-bound."""
 
 _LIMITS = (
-    TILE_VECTORS, LIST_VECTORS, LIST_VECTORS, TILE_VECTORS, LIST_VECTORS, TILE_VECTORS, PAIR_VECTORS
+    TILE_VECTORS, LIST_VECTORS, LIST_VECTORS, TILE_VECTORS, LIST_VECTORS, TILE_VECTORS, PAIR_VECTORS,
+    LIST_VECTORS, PAIR_VECTORS,
 )  # fmt: skip
 
 TABLE = np.zeros((N_PRODUCTS, PANEL_VECTORS + 1), np.int64)
@@ -298,6 +297,8 @@ _SOURCES = {
     INPUT_GRADIENT_ACTIVE: _input_gradient_active,
     WEIGHT_GRADIENT: _weight_gradient,
     WEIGHT_GRADIENT_LISTED: _weight_gradient_listed,
+    FORWARD_ENCODED: forward_encoded,
+    WEIGHT_GRADIENT_ENCODED: weight_gradient_encoded,
 }
 _COMPILED: dict[tuple[int, int], Any] = {}
 

@@ -20,12 +20,14 @@ from fastnet.kernels.affine import (
     bias_update,
     input_gradient,
     input_gradient_parallel,
+    no_lists,
     transpose,
     weight_update,
     weight_update_listed,
     weight_update_listed_parallel,
     weight_update_parallel,
 )
+from fastnet.kernels.columns import LINEAR, RELU, RELU_KEPT
 from fastnet.kernels.context import (
     LOSS,
     POWER2,
@@ -34,6 +36,7 @@ from fastnet.kernels.context import (
     SCALE,
     SCORE,
     START_LOSS,
+    SUMMED,
     THRESHOLD,
     TRAIN_SCALE,
     Data,
@@ -69,7 +72,6 @@ from fastnet.kernels.layout import (
 from fastnet.kernels.memory import address_of, invoke, invoke_f64, load_shared, rows_at
 from fastnet.kernels.objective import LOSS_ONLY, WITH_GRADIENT
 from fastnet.kernels.operands import Curve, End, Layer, Lists, Matrix, Pairs, Rows, Rule
-from fastnet.kernels.panels import LINEAR, RELU, RELU_KEPT
 from fastnet.kernels.rng import shuffle
 from fastnet.kernels.sparsity import INPUT_BLOCK, MAX_ACTIVE, list_active
 from fastnet.kernels.update import begin_step
@@ -103,7 +105,7 @@ def _forward(c: int, rows: int, n_rows: int, step: int) -> None:
     last = net.layers.shape[0] - 1
     base, bits = address_of(work.floats), address_of(work.bits)
     keep = net.offsets[KEEP]
-    x, lists = Rows(rows, address_of(data.x), 4 * data.x.shape[1]), _no_lists()
+    x, lists = Rows(rows, address_of(data.x), 4 * data.x.shape[1]), no_lists()
     if data.sparse == 1:
         x, lists = Rows(rows, address_of(data.input_values), np.int64(0)), _input_lists(data)
     for place in range(last + 1):
@@ -123,7 +125,10 @@ def _forward(c: int, rows: int, n_rows: int, step: int) -> None:
             kind = LINEAR
         y = Matrix(base + 4 * row[Y], 4 * row[LDW])
         end = End(kind, bits + row[ACTIVE], bits + keep, row[LD_ACTIVE], scale)
-        affine_forward(layer, n_rows, x, lists, y, end, curve)
+        if place == 0 and net.encoded[0] != 0:
+            invoke(net.encoded[0], c, rows, n_rows, step, end, curve)
+        else:
+            affine_forward(layer, n_rows, x, lists, y, end, curve)
         x = Rows(layer.identity, y.at, y.ld)
         if place < last:
             work.listed[place] = net.hidden_lists == 1 and _list_outputs(row, n_rows, work)
@@ -134,11 +139,6 @@ def _forward(c: int, rows: int, n_rows: int, step: int) -> None:
 def _layer(net: Net, data: Data, work: Work, place: int) -> Layer:
     """Return layer `place` of a network, with the memory of its context."""
     return Layer(net.table, net.layers[place], address_of(work.params), work.scratch, address_of(data.identity))
-
-
-@kernel
-def _no_lists() -> Lists:
-    return Lists(np.int64(0), np.int64(0), np.int64(0), np.int64(0), np.int64(0), np.int64(0))
 
 
 @kernel
@@ -192,7 +192,7 @@ def _backward(c: int, rows: int, n_rows: int) -> None:
             wt = Matrix(base + 4 * net.offsets[TRANSPOSED], x.ld)
             transpose(layer, wt)
             input_gradient(
-                layer, n_rows, dy, _output_lists(row, work, place, row[N_IN]) if place < last else _no_lists(), wt,
+                layer, n_rows, dy, _output_lists(row, work, place, row[N_IN]) if place < last else no_lists(), wt,
                 Matrix(next_at, x.ld),
                 End(
                     RELU, address_of(work.bits) + below[ACTIVE], np.int64(0), below[LD_ACTIVE],
@@ -200,7 +200,9 @@ def _backward(c: int, rows: int, n_rows: int) -> None:
                 ),
                 Curve(net.activation[MULTIPLY], base + 4 * (net.offsets[SLOPES] + below[Y]), np.int64(0)),
             )  # fmt: skip
-        if place > 0 or data.sparse == 0:
+        if place == 0 and net.encoded[1] != 0:
+            invoke(net.encoded[1], c, rows, n_rows, dy, weight_rule)
+        elif place > 0 or data.sparse == 0:
             weight_update(layer, n_rows, x, dy, weight_rule)
         else:
             pairs = Pairs(
@@ -279,7 +281,7 @@ def _evaluate(c: int, part: int, stop: int) -> int:
     if part >= AHEAD:
         _order_epoch(data, work, trial, part - AHEAD)
         rows, first = work.order, min(net.batch_size, n_samples)
-    work.state[LOSS] = work.state[SCORE] = 0.0
+    work.state[LOSS] = work.state[SCORE] = work.state[SUMMED] = 0.0
     for begin in range(first, n_samples, net.block):
         if load_shared(stop) != 0:
             return STOPPED

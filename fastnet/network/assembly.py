@@ -10,8 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from fastnet.config.training import TrainConfig
-from fastnet.kernels import activation, affine, host, layout, objective, pack, panels, step, update
+from fastnet.kernels import activation, affine, encoded, host, layout, objective, pack, panels, step, update
 from fastnet.kernels.context import N_PLACES, Data, Net, Work, fill
+from fastnet.network.coding import nothing_coded
 from fastnet.network.memory import Shapes, share, work_shapes
 from fastnet.network.samples import TrainingData
 
@@ -36,6 +37,7 @@ class Assembly:
     net: Net
     data: Data
     n_states: int
+    widest: int = 0
 
     def contexts(self, n_contexts: int, threads: int = 1) -> tuple[Integers, list[Work]]:
         """Make contexts, each with a workspace for that number of threads; keep the workspaces as long as these."""
@@ -51,6 +53,7 @@ class Assembly:
             batch_size=self.net.batch_size,
             capacity=self.net.batch_size if self.data.sparse == 1 else 0,
             threads=threads,
+            widest=self.widest,
         )
 
 
@@ -88,6 +91,7 @@ def shapes_of(config: TrainConfig, data: TrainingData, *, parallel: bool, thread
         batch_size=batch_size,
         capacity=batch_size if data.lists_pay(batch_size) else 0,
         threads=threads,
+        widest=data.coded.widest if data.coded else 0,
     )
 
 
@@ -97,10 +101,12 @@ def compile_products(
     """Compile the microkernels that `assemble` needs; return batch size, evaluation block and layout."""
     batch_size, block, plan = plan_of(config, data, parallel=parallel)
     wanted = layout.panels_of(
-        plan.table, listed_inputs=data.lists_pay(batch_size), training=True,
+        plan.table, listed_inputs=data.lists_pay(batch_size), encoded=data.coded is not None, training=True,
         listed_hidden=config.activation == "relu" and not parallel and skip_zeros,
     )  # fmt: skip
     panels.compile_panels(sorted(wanted))
+    if data.coded:
+        encoded.stages(parallel)
     activation.stages(config.activation)
     update.compile_rule(update.RULES[config.optimizer])
     return batch_size, block, plan
@@ -127,9 +133,12 @@ def assemble(config: TrainConfig, data: TrainingData, *, parallel: bool, skip_ze
         batch_size=batch_size,
         block=block,
         hidden_lists=int(config.activation == "relu" and not parallel and skip_zeros),
+        encoded=encoded.stages(parallel) if data.coded else np.zeros(2, np.int64),
         least_start=0.0 if data.objective == "cross-entropy" and data.weights is None else 1.0,
     )
-    return Assembly(plan, net, _bundle(data, plan.n_rows, batch_size), update.N_STATES[rule])
+    return Assembly(
+        plan, net, _bundle(data, plan.n_rows, batch_size), update.N_STATES[rule], data.coded.widest if data.coded else 0
+    )
 
 
 def worth_sharing(config: TrainConfig, data: TrainingData) -> bool:
@@ -145,6 +154,7 @@ def worth_compiling(config: TrainConfig, n_parameters: int, n_train: int) -> boo
 
 
 def _bundle(data: TrainingData, n_rows: int, batch_size: int) -> Data:
+    coded = data.coded or nothing_coded()
     return Data(
         x=data.x,
         targets=data.targets.view(np.uint8).reshape(len(data.targets), -1),
@@ -155,6 +165,10 @@ def _bundle(data: TrainingData, n_rows: int, batch_size: int) -> Data:
         pair_lists=data.pairs[0],
         pair_values=data.pairs[1],
         pair_starts=data.pairs[2],
+        dense=coded.n_dense,
+        columns=coded.columns,
+        places=coded.places,
+        fractions=coded.fractions,
         identity=np.arange(n_rows, dtype=np.int64),
         train_rows=data.train_rows,
         validation_rows=data.validation_rows,

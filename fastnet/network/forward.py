@@ -10,10 +10,11 @@ import numpy.typing as npt
 
 from fastnet.config.network import NetworkSpec
 from fastnet.data.pipeline.pipeline import Pipeline
-from fastnet.kernels import activation, host, layout, pack, panels, sparsity, step
+from fastnet.kernels import activation, encoded, host, layout, pack, panels, sparsity, step
 from fastnet.kernels.answers import KINDS
 from fastnet.kernels.context import N_PLACES, SCALE, Data, Net, Trial, fill
 from fastnet.network.assembly import BLOCK_ROWS
+from fastnet.network.coding import code_samples, is_coded, nothing_coded
 from fastnet.network.memory import share, work_shapes
 from fastnet.network.samples import COPY_ROWS, pad_samples, padded_rows
 
@@ -52,14 +53,16 @@ def forward(
     """
     block = host.round_up(min(BLOCK_ROWS, max(len(x), 1)), host.TILE_ROWS)
     plan = layout.layout(spec.sizes, block)
-    wanted = layout.panels_of(plan.table, listed_inputs=False, listed_hidden=False, training=False)
+    table = is_coded(pipeline)
+    wanted = layout.panels_of(plan.table, listed_inputs=False, listed_hidden=False, training=False, encoded=table)
     panels.compile_panels(sorted(wanted))
     stages = np.array([step.stage(step.FORWARD)], np.int64)
     no_targets, none = np.zeros((0, 8), np.uint8), np.zeros(0, np.float32)
     net = Net(
-        plan.table, plan.offsets, panels.TABLE, stages, activation.stages(spec.activation), 0, 0, 0, 0, 1, block, 0, 0.0
-    )
-    [work] = share([work_shapes(plan, n_states=0, n_rows=0, batch_size=0, capacity=0, threads=1)])
+        plan.table, plan.offsets, panels.TABLE, stages, activation.stages(spec.activation), 0, 0, 0, 0, 1, block, 0,
+        encoded.stages() if table else np.zeros(2, np.int64), 0.0,
+    )  # fmt: skip
+    [work] = share([work_shapes(plan, n_states=0, n_rows=0, batch_size=0, capacity=0, threads=1, widest=int(table))])
     lists = sparsity.non_zero_lists(np.zeros((0, spec.n_inputs), np.float32), 1)
     layout.pack_parameters(plan.table, list(weights), list(biases), work.params[0])
     work.dropout[:, SCALE] = *eval_scales, 1.0
@@ -68,10 +71,16 @@ def forward(
     context = np.zeros(N_PLACES, np.int64)
     last = plan.table[-1]
     for begin in range(0, len(x), COPY_ROWS):
-        samples = pad_samples(x[begin : begin + COPY_ROWS], pipeline)
+        some_x = x[begin : begin + COPY_ROWS]
+        coded = code_samples(some_x, pipeline)
+        samples = pad_samples(some_x, pipeline) if coded is None else coded.dense
         rows = padded_rows(np.arange(len(samples)))
         identity = np.arange(plan.n_rows, dtype=np.int64)
-        data = Data(samples, no_targets, 0, *lists, *lists, identity, rows, rows, none, none)
+        codes = coded or nothing_coded()
+        data = Data(
+            samples, no_targets, 0, *lists, *lists, codes.n_dense, codes.columns, codes.places, codes.fractions,
+            identity, rows, rows, none, none,
+        )  # fmt: skip
         fill(context, net, data, work, trial)
         some = answers[begin : begin + COPY_ROWS]
         pack.predict_rows(context, rows, block, last, work.floats, KINDS[objective], np.int64(n_levels), some)

@@ -19,7 +19,7 @@ Shapes = dict[str, tuple[tuple[int, ...], type]]
 
 
 def work_shapes(
-    plan: layout.Layout, *, n_states: int, n_rows: int, batch_size: int, capacity: int, threads: int
+    plan: layout.Layout, *, n_states: int, n_rows: int, batch_size: int, capacity: int, threads: int, widest: int = 0
 ) -> Shapes:
     """Return the arrays that one context writes to.
 
@@ -37,7 +37,10 @@ def work_shapes(
         Equal to `batch_size` where the first layer skips zeros, 0 where it does not.
     threads : int
         Threads that share this context's products.
+    widest : int
+        Rows of weights of the widest encoded column, 0 where none is encoded.
     """
+    sums = (int(plan.table[0, layout.N_IN]) + 1) * int(plan.table[0, layout.LDW]) if widest else 0
     pairs = (threads, sparsity.PAIRS_IN_BLOCK, capacity)
     scratch = host.round_up(copies.scratch_size(batch_size), host.ALIGNMENT // 4)
     return {
@@ -52,6 +55,10 @@ def work_shapes(
         "samples": (pairs, np.uint16),
         "sample_values": ((*pairs, panels.PAIR), np.float32),
         "counts": (pairs[:2], np.int64),
+        "sums": ((sums,), np.float32),
+        "buckets": ((threads, widest + 3), np.int64),
+        "bucket_samples": ((threads, batch_size if widest else 0), np.uint32),
+        "bucket_values": ((threads, batch_size if widest else 0, panels.PAIR), np.float32),
         "order": ((n_rows,), np.int64),
         "hyper": ((2, update.N_HYPER), np.float32),
         "dropout": ((len(plan.table), 3), np.float64),

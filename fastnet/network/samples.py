@@ -15,6 +15,7 @@ from fastnet.data.pipeline.pipeline import Pipeline, fit_pipeline
 from fastnet.data.pipeline.targets import TargetScaler
 from fastnet.kernels import host, layout, panels, sparsity
 from fastnet.kernels.objective import OBJECTIVES
+from fastnet.network.coding import Coded, code_samples
 from fastnet.network.goal import goal_of, n_outputs_of
 
 Floats = npt.NDArray[np.float32]
@@ -51,6 +52,8 @@ class TrainingData:
         Levels that are learnt of every target; empty unless the objective is ``pinball``.
     target_scaler : TargetScaler or None
         How numbers were brought to the scale of `targets`; None for classes and labels.
+    coded : Coded or None
+        The encoded columns of a table; `x` then holds the dense inputs alone.
     """
 
     x: Floats
@@ -68,6 +71,7 @@ class TrainingData:
     weights: Floats | None = None
     quantiles: tuple[float, ...] = ()
     target_scaler: TargetScaler | None = None
+    coded: Coded | None = None
 
     @property
     def n_train(self) -> int:
@@ -91,19 +95,21 @@ def prepare(
     *,
     pipeline: Pipeline | None = None,
     skip_zeros: bool = True,
+    encode: bool = True,
 ) -> TrainingData:
     """Make inputs of the training samples of a data set, padded, and list the non-zero values if there are few.
 
     The objective of `config` says what is learnt of the targets, by default the usual one of their task. The
     pipeline is learnt from the training rows unless one is given. Without `skip_zeros` the kernels are dense; the
-    results are the same bits.
+    results are the same bits. Without `encode` the columns of a table are written out; results differ by rounding.
     """
     goal = goal_of(dataset, split, config or TrainConfig())
     pipeline = pipeline or fit_pipeline(dataset, split.train)
-    x = pad_samples(dataset.x, pipeline)
+    coded = code_samples(dataset.x, pipeline) if encode else None
+    x = pad_samples(dataset.x, pipeline) if coded is None else coded.dense
     features = x[:, : pipeline.n_inputs]
     filled = np.count_nonzero(features[split.train[:COPY_ROWS]]) / max(features[split.train[:COPY_ROWS]].size, 1)
-    sparse = bool(skip_zeros and filled <= sparsity.MAX_INPUT_DENSITY)
+    sparse = bool(coded is None and skip_zeros and filled <= sparsity.MAX_INPUT_DENSITY)
     kept = features if sparse else features[:0]
     return TrainingData(
         x=x,
@@ -121,6 +127,7 @@ def prepare(
         weights=goal.weights,
         quantiles=goal.quantiles,
         target_scaler=goal.scaler,
+        coded=coded,
     )
 
 
