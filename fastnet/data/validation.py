@@ -120,7 +120,6 @@ def split_of(dataset: Dataset, fraction: float = 0.2, seed: int = 0) -> Split:
     Examples
     --------
     >>> from dataclasses import replace
-    from typing import Any
     >>> from fastnet.data import as_dataset
     >>> data = as_dataset([[0.0]] * 10, [0, 1] * 5)
     >>> split_of(replace(data, times=np.arange(10.0))).validation.tolist()
