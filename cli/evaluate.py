@@ -9,7 +9,7 @@ import click
 from fastnet.config.metric import SCORE
 
 from .notes import verbosity_options
-from .options import data_options, format_option, load_part, model_argument, part_option
+from .options import check_no_part, data_options, format_option, load_part, model_argument, part_option, table_of
 from .progress import scored
 from .results import as_json
 from .streams import output_is_the_result
@@ -27,23 +27,28 @@ def command(model: Path, data: str, data_dir: Path | None, part: str | None, out
 
     MODEL is a file written by fastnet train or fastnet search, one network or an ensemble. Without --part the test set
     of the data is used if there is one. The data need not have all classes of the model, nor in the same order.
+    A model of a table reads tables with the same columns, the target included; rows without a target are left out.
 
     \b
     Example:
       fastnet evaluate models/mnist5k-1.safetensors
       fastnet evaluate models/mnist-1.safetensors --data mnist --format json
+      fastnet evaluate models/customers-1.safetensors --data customers-2026.csv
     """
     from fastnet.model.ensemble import load_model
 
     output_is_the_result()
     trained = load_model(model)
-    samples = load_part(data, data_dir, part, labels=True)
-    trained.check_fits(samples)
-    assert samples.labels is not None
-    found = trained.evaluate(samples.x, samples.labels)
-    score = found.score
-    name, n = samples.part, len(samples.labels)
-    source = {"model": click.format_filename(model), "data": samples.name, "part": name, "samples": n}
+    if trained.schema is not None:
+        check_no_part(part)
+        table = table_of(trained, data)
+        found, shown, name = trained.evaluate(table), table.name, "all"
+    else:
+        samples = load_part(data, data_dir, part, labels=True)
+        trained.check_fits(samples)
+        found, shown, name = trained.evaluate(samples.x, samples.labels), samples.name, samples.part
+    score, n = found.score, found.n_samples
+    source = {"model": click.format_filename(model), "data": shown, "part": name, "samples": n}
     if output_format == "json":
         classes = [row._asdict() for row in found.classes]
         values = {score.name: score.value, "loss": score.loss, "metrics": found.metrics}

@@ -21,6 +21,8 @@ from .parameters import Command, PathType, TextType
 if TYPE_CHECKING:
     from fastnet.data.dataset import Dataset
     from fastnet.data.samples import Samples
+    from fastnet.data.tables.table import Table
+    from fastnet.model.predictor import Predictor
 
 DEFAULT_DATA = "mnist5k"
 
@@ -204,6 +206,26 @@ def part_option(command: Command) -> Command:
         type=click.Choice(("test", "train")),
         help="Which samples of the data to use.  [default: the test set if there is one, else all]",
     )(command)
+
+
+def check_no_part(part: str | None) -> None:
+    """Raise `click.UsageError` if a part of a table is asked for."""
+    if part is not None:
+        raise click.UsageError("--part chooses a part of a data set, and a table has only one: remove --part.")
+
+
+def table_of(model: Predictor, data: str) -> Table:
+    """Open the table that `--data` names for a model of a table."""
+    from fastnet.data.registry import NAMES
+    from fastnet.data.tables.columns import listed
+    from fastnet.data.tables.table import open_table
+
+    assert model.schema is not None
+    if data in NAMES:
+        raise click.UsageError(
+            f"this model reads a table with the columns {listed(model.schema.features_from)}: give one by --data FILE."
+        )
+    return open_table(data)
 
 
 def output_options(text: str) -> Callable[[Command], Command]:

@@ -1,27 +1,25 @@
-"""`fastnet predict`: the class, the numbers or the labels of every sample."""
+"""`fastnet predict`: the answers of a saved model to samples without labels."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from fastnet.files import replace_file
+from fastnet.files import replacing_file
 
 from .notes import verbosity_options
-from .options import data_options, format_option, load_part, model_argument, output_options, part_option
+from .options import check_no_part, data_options, load_part, model_argument, output_options, part_option, table_of
 from .outputs import check_writable
-from .results import as_csv
+from .predictions import FORMATS, Predictions, as_text, predictions, write_parquet
 from .streams import output_is_the_result
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
-
-    from fastnet.model.file import FloatArray
     from fastnet.model.predictor import Predictor
+
+PARQUET = ".parquet"
 
 
 @click.command(name="predict")
@@ -29,8 +27,22 @@ if TYPE_CHECKING:
 @data_options
 @part_option
 @click.option("--probabilities", is_flag=True, help="Add the probability of each class or label.")
+@click.option(
+    "--id",
+    "ids",
+    multiple=True,
+    metavar="COL",
+    show_default="columns in which every value is another, else a number",
+    help="Column of a table to copy, which tells the rows apart; may be repeated.",
+)
 @verbosity_options()
-@format_option("CSV with a header, or one JSON object per line.", "csv", "json")
+@click.option(
+    "--format",
+    "output_format",
+    type=click.Choice(FORMATS),
+    show_default=f"parquet if --output ends in {PARQUET}, else csv",
+    help="CSV with a header, one JSON object per line, or Parquet.",
+)
 @output_options("Write to this file instead of standard output.")
 def command(
     model: Path,
@@ -38,73 +50,64 @@ def command(
     data_dir: Path | None,
     part: str | None,
     probabilities: bool,
-    output_format: str,
+    ids: tuple[str, ...],
+    output_format: str | None,
     output: Path | None,
     overwrite: bool,
 ) -> None:
     """Print the most probable class of every sample, or its numbers, quantiles or labels.
 
-    MODEL is a file written by fastnet train or fastnet search, one network or an ensemble. Without --part the test set
-    of the data is used if there is one. The data need no labels.
+    MODEL is a file written by fastnet train or fastnet search, one network or an ensemble. A model of a table reads any
+    table with the same columns, a batch of rows at a time, so that it may be larger than the memory. For other models
+    the test set of the data is used if there is one, unless --part is given. The data need no labels.
 
     \b
     Example:
       fastnet predict models/mnist5k-1.safetensors > labels.csv
       fastnet predict models/mnist-1.safetensors --data mnist --probabilities --format json -o digits.jsonl
+      fastnet predict models/customers-1.safetensors --data new.csv --probabilities -o new.parquet
     """
     from fastnet.model.ensemble import load_model
 
+    chosen = output_format or ("parquet" if output is not None and output.suffix == PARQUET else "csv")
     if output is None:
+        if chosen == "parquet":
+            raise click.UsageError(f"Parquet is not printed: add -o predictions{PARQUET}.")
         output_is_the_result()
     else:
         check_writable(output, overwrite=overwrite)
     trained = load_model(model)
-    samples = load_part(data, data_dir, part, labels=False)
-    trained.check_fits(samples)
-    if trained.task == "classification":
-        table = trained.predict_proba(samples.x)
-        rows = list(prediction_rows(table, trained.class_names, probabilities=probabilities))
-    else:
-        rows = list(answer_rows(trained, samples.x, probabilities=probabilities))
-    lines = (json.dumps(row, ensure_ascii=False) for row in rows)
-    text = as_csv(map(flat, rows)) if output_format == "csv" else "\n".join(lines)
-    if output is None:
-        click.echo(text)
-    else:
-        output.parent.mkdir(parents=True, exist_ok=True)
-        replace_file(output, f"{text}\n".encode(errors="backslashreplace"))
-
-
-def prediction_rows(table: FloatArray, names: tuple[str, ...], *, probabilities: bool) -> Iterator[dict[str, Any]]:
-    """Yield a row for each sample: its number from 0, its class and, if wanted, the probability of every class."""
-    for number, row in enumerate(table):
-        entry: dict[str, Any] = {"sample": number, "label": names[int(row.argmax())]}
-        if probabilities:
-            entry["probabilities"] = {name: float(str(p)) for name, p in zip(names, row, strict=True)}
-        yield entry
-
-
-def answer_rows(model: Predictor, x: npt.NDArray[Any], *, probabilities: bool) -> Iterator[dict[str, Any]]:
-    """Yield a row for each sample: its number from 0, and a column for each target, quantile or label.
-
-    Of labels, `probabilities` adds those of each. Raises `click.UsageError` if numbers are to have some.
-    """
-    if probabilities and model.task == "regression":
+    if probabilities and trained.task == "regression":
         raise click.UsageError("this model predicts numbers, which have no probabilities: remove --probabilities.")
-    names: list[str] = list(model.class_names)
-    if model.quantiles:
-        names = [f"{name} q{level:g}" for name in names for level in model.quantiles]
-    number_name = "sample number" if "sample" in names else "sample"
-    answers = model.predict(x).reshape(-1, len(names))
-    of_labels = model.predict_proba(x) if probabilities else None
-    for number, row in enumerate(answers.tolist()):
-        entry: dict[str, Any] = {number_name: number, **dict(zip(names, row, strict=True))}
-        if of_labels is not None:
-            entry["probabilities"] = {name: float(str(p)) for name, p in zip(names, of_labels[number], strict=True)}
-        yield entry
+    if trained.schema is None:
+        if ids:
+            raise click.UsageError("--id names a column of a table, and this model reads no table: remove --id.")
+        samples = load_part(data, data_dir, part, labels=False)
+        trained.check_fits(samples)
+        batches = iter([predictions(trained, trained.answers(samples.x), 0, {}, probabilities=probabilities)])
+    else:
+        check_no_part(part)
+        batches = of_table(trained, data, ids, probabilities=probabilities)
+    if output is None:
+        for text in as_text(chosen, batches):
+            click.echo(text, nl=False)
+        return
+    output.parent.mkdir(parents=True, exist_ok=True)
+    with replacing_file(output) as stream:
+        if chosen == "parquet":
+            write_parquet(stream, batches)
+        else:
+            for text in as_text(chosen, batches):
+                stream.write(text.encode(errors="backslashreplace"))
 
 
-def flat(row: dict[str, Any]) -> dict[str, Any]:
-    """Return the row with a column for each probability."""
-    rest = {name: value for name, value in row.items() if name != "probabilities"}
-    return rest | {f"p({name})": p for name, p in row.get("probabilities", {}).items()}
+def of_table(model: Predictor, data: str, ids: Sequence[str], *, probabilities: bool) -> Iterator[Predictions]:
+    """Yield the predictions for each batch of rows of a table, with the columns `ids`, or those of identifiers."""
+    assert model.schema is not None
+    table = table_of(model, data)
+    columns = model.schema.columns
+    chosen = ids or [each.name for each in columns if each.kind == "identifier" and each.name in table.names]
+    done = 0
+    for answers, cells in model.answers_in_batches(table, chosen):
+        yield predictions(model, answers, done, cells, probabilities=probabilities)
+        done += len(answers)

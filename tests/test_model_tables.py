@@ -15,6 +15,8 @@ from pyarrow import parquet
 import fastnet
 from fastnet.errors import DataError, FastnetWarning
 
+KNOWN = pytest.mark.filterwarnings("ignore:table has:fastnet.FastnetWarning")
+
 N = 60
 TABLE: dict[str, list[Any]] = {
     "id": [f"c{k:04d}" for k in range(N)],
@@ -94,6 +96,7 @@ def test_the_file_of_a_model_holds_the_columns(ensemble: bool, tmp_path: Path) -
     assert json.dumps(header).count('"left_out"') == 1
 
 
+@KNOWN
 def test_evaluation_reads_targets_and_weights(classes: Any, numbers: Any) -> None:
     for data, model in (classes, numbers):
         by_table, by_hand = model.evaluate(TABLE), model.evaluate(data.x, _truth(data), data.weights)
@@ -108,6 +111,7 @@ def _truth(data: fastnet.Dataset) -> Any:
     return data.labels if data.task == "classification" else data.y
 
 
+@KNOWN
 def test_rows_without_a_target_are_not_compared(numbers: Any) -> None:
     data, model = numbers
     table = TABLE | {"price": [None, *TABLE["price"][1:]]}

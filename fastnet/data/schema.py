@@ -216,7 +216,7 @@ class Passage:
     """One pass over a table like the one of a schema.
 
     Iterating yields, for each batch of rows, their (n, F) float32 features and the cells of the columns that were asked
-    for, by name. `differences` grows on the way.
+    for, by name. `n_rows` and `differences` grow on the way.
 
     Raises
     ------
@@ -227,6 +227,7 @@ class Passage:
     def __init__(self, schema: Schema, table: Table, also: Sequence[str]) -> None:
         self.table = table
         self._schema, self._also = schema, tuple(also)
+        self.n_rows = 0
         self._counts = {name: np.zeros(3, np.int64) for name in schema.features_from}
 
     def __iter__(self) -> Iterator[tuple[NDArray[np.float32], dict[str, pa.Array]]]:
@@ -236,6 +237,7 @@ class Passage:
             for name, found in self._counts.items():
                 found += _counted(schema.column(name), batch.column(name), values[name])
                 self._check_type(name, batch.column(name), values[name])
+            self.n_rows += batch.num_rows
             yield schema._features(values, batch.num_rows), {name: batch.column(name) for name in self._also}
 
     @property

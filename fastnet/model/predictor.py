@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -24,6 +25,8 @@ from fastnet.files import as_path
 from fastnet.model.file import FloatArray, write_file
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from fastnet.data.dataset import Dataset
     from fastnet.data.pipeline.pipeline import Pipeline
     from fastnet.data.samples import Samples
@@ -80,11 +83,14 @@ class Evaluation(NamedTuple):
         See `fastnet.model.metrics.all_metrics`; what these samples do not define is left out.
     classes : list of ClassScores
         A row for each class; empty for numbers and labels.
+    n_samples : int
+        Number of samples that were compared.
     """
 
     score: Score
     metrics: dict[str, float]
     classes: list[ClassScores]
+    n_samples: int
 
 
 class Predictor(ABC):
@@ -160,7 +166,7 @@ class Predictor(ABC):
     def _answers(self, features: npt.NDArray[Any]) -> npt.NDArray[np.floating[Any]]:
         """Answer to checked features: (N, O) float32 probabilities, or (N, K * Q) float64 numbers in their units."""
 
-    def predict_proba(self, x: npt.ArrayLike) -> FloatArray:
+    def predict_proba(self, x: Any) -> FloatArray:
         """Compute the probability of each class, or of each label.
 
         Parameters
@@ -191,10 +197,10 @@ class Predictor(ABC):
         """
         if self.task == "regression":
             raise ModelError("this model predicts numbers, which have no probabilities; use predict")
-        answers: FloatArray = self._answers_to(x)
+        answers: FloatArray = self.answers(x)
         return answers
 
-    def predict_index(self, x: npt.ArrayLike) -> npt.NDArray[np.int64]:
+    def predict_index(self, x: Any) -> npt.NDArray[np.int64]:
         """Choose the most probable class of each sample, by its position.
 
         Parameters
@@ -217,7 +223,7 @@ class Predictor(ABC):
         positions: npt.NDArray[np.int64] = np.argmax(self.predict_proba(x), axis=1).astype(np.int64)
         return positions
 
-    def predict(self, x: npt.ArrayLike) -> npt.NDArray[Any]:
+    def predict(self, x: Any) -> npt.NDArray[Any]:
         """Predict each sample: its most probable class, its numbers, or its labels.
 
         Parameters
@@ -250,7 +256,7 @@ class Predictor(ABC):
         if self.task == "classification":
             labels: npt.NDArray[Any] = self.classes[self.predict_index(x)]
             return labels
-        return self._shaped(self._answers_to(x))
+        return self._shaped(self.answers(x))
 
     def _shaped(self, answers: npt.NDArray[np.floating[Any]]) -> npt.NDArray[Any]:
         """Return numbers and labels as `predict` does."""
@@ -259,7 +265,7 @@ class Predictor(ABC):
         shape = [len(self.class_names)] if len(self.class_names) > 1 else []
         return answers.reshape(len(answers), *shape, *([len(self.quantiles)] if self.quantiles else []))
 
-    def score(self, x: npt.ArrayLike, y: npt.ArrayLike | None = None) -> Score:
+    def score(self, x: Any, y: npt.ArrayLike | None = None) -> Score:
         """Measure how well the true classes, numbers or labels are predicted; `evaluate` gives every metric.
 
         Parameters
@@ -287,9 +293,7 @@ class Predictor(ABC):
         answers, truth, _ = self._compared(x, y)
         return self._scored(answers, truth)
 
-    def evaluate(
-        self, x: npt.ArrayLike, y: npt.ArrayLike | None = None, weights: npt.ArrayLike | None = None
-    ) -> Evaluation:
+    def evaluate(self, x: Any, y: npt.ArrayLike | None = None, weights: npt.ArrayLike | None = None) -> Evaluation:
         """Measure how well the truth is predicted, by every metric of the task.
 
         Parameters
@@ -315,14 +319,14 @@ class Predictor(ABC):
         counts = own if weights is None else _weights(weights, len(truth))
         found = all_metrics(self.task, truth, answers, counts, self.quantiles)
         classes = class_table(truth, answers, self.class_names, counts) if self.task == "classification" else []
-        return Evaluation(self._scored(answers, truth), found, classes)
+        return Evaluation(self._scored(answers, truth), found, classes, len(truth))
 
     def _compared(
-        self, x: npt.ArrayLike, y: npt.ArrayLike | None
+        self, x: Any, y: npt.ArrayLike | None
     ) -> tuple[npt.NDArray[np.floating[Any]], npt.NDArray[Any], npt.NDArray[np.float64] | None]:
         """Return answers, checked targets and weights of samples; the last two are a table's own if `y` is None."""
         if y is not None:
-            answers = self._answers_to(x)
+            answers = self.answers(x)
             return answers, self._targets(y, len(answers)), None
         if self.schema is None or not _is_table(x):
             raise DataError("y is missing: only a table for a model that was trained on one has targets of its own")
@@ -333,20 +337,67 @@ class Predictor(ABC):
         parts = list(truth.answered(x, self._answers, passages))
         _warn_of_differences(passages[0])
         answered, targets, weights = zip(*parts, strict=True)
+        n_rows = passages[0].n_rows
+        if n_rows == self.schema.columns[0].rows:
+            warn(
+                f"{passages[0].table.name} has {n_rows:,} rows, like the table that the model was trained on; if it is "
+                "the same one, it knows most of them, and its figures are better than on new rows"
+            )
         if not sum(map(len, targets)):
             raise DataError(f"{passages[0].table.name}: no row has a target to compare with")
         known = [each for each in weights if each is not None]
         counts = np.concatenate(known).astype(np.float64) if known else None
         return np.concatenate(answered), np.concatenate(targets), counts
 
-    def _answers_to(self, x: npt.ArrayLike) -> npt.NDArray[np.floating[Any]]:
-        """Check features, or read those of a table, and answer to them."""
+    def answers_in_batches(
+        self, table: Any, also: Sequence[str] = ()
+    ) -> Iterator[tuple[npt.NDArray[np.floating[Any]], dict[str, pa.Array]]]:
+        """Answer to a table a batch of rows at a time, so that neither it nor the answers need fit into memory.
+
+        Parameters
+        ----------
+        table : path or table
+            As `predict_proba` takes it.
+        also : sequence of str
+            Columns of the table whose cells are returned, too.
+
+        Yields
+        ------
+        answers : ndarray
+            Of each row the probabilities of classes or labels, (n, O) float32; or the numbers, (n, K) or (n, K * Q)
+            float64, in the units of the targets.
+        cells : dict of str to Arrow array
+
+        Raises
+        ------
+        DataError
+            If the table cannot be read, lacks a column or has one of another type.
+        ModelError
+            If the model was not trained on a table.
+        """
+        if self.schema is None:
+            raise ModelError("this model was not trained on a table, so that it cannot read one")
+        passage = self.schema.read(table, also)
+        for features, cells in passage:
+            yield self._answers(features), cells
+        _warn_of_differences(passage)
+
+    def answers(self, x: Any) -> npt.NDArray[np.floating[Any]]:
+        """Answer to samples, as `answers_in_batches` does, all at once.
+
+        Parameters
+        ----------
+        x : array_like or table
+            As `predict_proba` takes it.
+
+        Raises
+        ------
+        DataError, ModelError
+            As `predict_proba` does.
+        """
         if self.schema is None or not _is_table(x):
             return self._answers(self._features(x))
-        passage = self.schema.read(x)
-        answers = np.concatenate([self._answers(features) for features, _ in passage])
-        _warn_of_differences(passage)
-        return answers
+        return np.concatenate([answers for answers, _ in self.answers_in_batches(x)])
 
     def _targets(self, y: npt.ArrayLike, n: int) -> npt.NDArray[Any]:
         """Check n targets: positions of classes, or (n, K) float64 numbers."""
@@ -370,7 +421,7 @@ class Predictor(ABC):
             return Score(value=found["pinball"], loss=found["pinball"], name="pinball")
         return Score(value=found["rmse"], loss=float(np.square(targets - answers).mean()), name="rmse")
 
-    def _features(self, x: npt.ArrayLike) -> npt.NDArray[Any]:
+    def _features(self, x: Any) -> npt.NDArray[Any]:
         """Check features and reshape them to (N, I); warn if they appear to have other units than in training."""
         array = as_array(x, "x")
         if _is_one_sample(array.shape, self.n_inputs):

@@ -108,14 +108,14 @@ def open_table(source: Any) -> Table:
 
 
 def is_table(source: Any) -> bool:
-    """Whether an object is a table in memory.
+    """Whether an object is a table, in memory or opened.
 
     Examples
     --------
     >>> is_table({"a": [1, 2]}), is_table("a.csv")
     (True, False)
     """
-    return isinstance(source, dict) or hasattr(source, "__arrow_c_stream__")
+    return isinstance(source, (dict, Table)) or hasattr(source, "__arrow_c_stream__")
 
 
 def _files_of(path: Path) -> list[Path]:
