@@ -20,7 +20,7 @@ from fastnet.errors import ConfigError
 
 from .naming import flag
 from .options import default_of
-from .parameters import Command, PathType
+from .parameters import Command, ListType, PathType
 from .streams import input_bytes
 
 _META = "fastnet.config_file"
@@ -132,6 +132,8 @@ def _checked(ctx: click.Context, option: click.Option, name: str, value: Any, so
     """Return the value; raise `ConfigError` if the option rejects it."""
     from fastnet.config.settings import toml_value
 
+    if option.multiple:
+        return _checked_list(ctx, option, name, value, source)
     kinds, words = _kinds(option)
     if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
         raise ConfigError(f"{source}: {name} = {toml_value(value)}: must be {words}")
@@ -140,6 +142,16 @@ def _checked(ctx: click.Context, option: click.Option, name: str, value: Any, so
     except click.BadParameter as error:
         raise ConfigError(f"{source}: {name} = {toml_value(value)}: {error.message.rstrip('.')}") from None
     return value
+
+
+def _checked_list(ctx: click.Context, option: click.Option, name: str, value: Any, source: str) -> list[str]:
+    """Return the values of an option that can be repeated, which are a list, or one string as on the command line."""
+    from fastnet.config.settings import toml_value
+
+    items = value if isinstance(value, list) else [value]
+    if not all(isinstance(item, str) for item in items):
+        raise ConfigError(f"{source}: {name} = {toml_value(value)}: must be a string or a list of strings")
+    return [option.type.written([item]) if isinstance(option.type, ListType) else item for item in items]
 
 
 def _kinds(option: click.Option) -> tuple[tuple[type, ...], str]:
@@ -220,6 +232,8 @@ def printed(ctx: click.Context, values: Mapping[str, Any], space: Mapping[str, s
     settings = {}
     for name, option in file_options(ctx.command).items():
         value = values.get(option.name or "", ctx.params.get(option.name or ""))
+        if isinstance(value, (tuple, list)):  # of an option that can be repeated
+            value = value[0] if len(value) == 1 and not isinstance(option.type, ListType) else list(value) or None
         if name not in (space or {}):
             settings[name] = str(value) if isinstance(value, Path) else value
     return to_toml(settings if space is None else {**settings, "space": space})

@@ -5,7 +5,18 @@ from __future__ import annotations
 import re
 
 _OTHER_NAMES = {"folds": "--cv"}
-_FIELDS = re.compile(r"\bdata_dir\b(?! =)|\bfolds(?==)")
+_WORDS = [
+    (re.compile(pattern), option)
+    for pattern, option in (
+        (r"\bdata_dir\b(?! =)", "--data-dir"),
+        (r"\bfolds(?==)", "--cv"),
+        (r"^(target|features|drop|weights|group|time|types)(?=: | is given for )", r"--\1"),
+        (r"^(task|test|numbers)='?([^']+?)'?(?=: )", r"--\1=\2"),
+        (r"\bas target\b", "as --target"),
+        (r"\bin types\b", "by --types"),
+        (r"\bthe task '(\w+)'", r"--task \1"),
+    )
+]
 
 
 def flag(name: str) -> str:
@@ -22,5 +33,9 @@ def with_options(message: str) -> str:
 
     >>> with_options("folds=1: must be at least 2"), with_options("give the folder as data_dir")
     ('--cv=1: must be at least 2', 'give the folder as --data-dir')
+    >>> with_options("task='regression': churn holds no numbers"), with_options("choose the task 'regression'")
+    ('--task=regression: churn holds no numbers', 'choose --task regression')
     """
-    return _FIELDS.sub(lambda match: flag(match[0]), message)
+    for pattern, option in _WORDS:
+        message = pattern.sub(option, message)
+    return message

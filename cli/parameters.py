@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -44,3 +46,28 @@ class TextType(click.types.StringParamType):
             return self._read(str(value))
         except ConfigError as error:
             self.fail(f"{error}.", param, ctx)
+
+
+class ListType(click.types.StringParamType):
+    """A list of names, separated by commas; a name that contains a comma stands in double quotes."""
+
+    name = "text"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if isinstance(value, list):
+            return value
+        return [item for line in csv.reader([str(value)], skipinitialspace=True) for item in line if item]
+
+    def split_envvar_value(self, rv: str) -> Sequence[str]:
+        return [rv]
+
+    @staticmethod
+    def written(items: Sequence[str]) -> str:
+        """Write names as this type reads them.
+
+        >>> ListType.written(["age", "income, net"])
+        'age,"income, net"'
+        """
+        text = io.StringIO()
+        csv.writer(text, lineterminator="").writerow(items)
+        return text.getvalue()

@@ -17,18 +17,15 @@ from fastnet.errors import failure_as_warning
 from . import results
 from .budget import budget_options, explain_early_end, study_command
 from .config_file import config_options, printed, search_space
+from .data_options import dataset_options, load_validated, reading_of, source_of, validation_data_option
 from .grouping import GroupedCommand
 from .interrupt import Deadline, StopOnInterrupt
 from .live import live_view
-from .naming import flag
 from .notes import VERBOSE, details, note, verbosity, verbosity_options
 from .options import (
-    data_options,
     default_of,
     format_option,
     jobs_option,
-    load_dataset,
-    load_part,
     samples_option,
     shown_samples,
     training_options,
@@ -42,7 +39,6 @@ from .streams import output_is_the_result
 
 if TYPE_CHECKING:
     from fastnet.data.dataset import Dataset, Split
-    from fastnet.data.samples import Samples
     from fastnet.tuning.run.result import Progress, SearchResult
     from fastnet.tuning.run.resume import Known, Source
     from fastnet.tuning.trial import TrialResult
@@ -76,15 +72,11 @@ REPORT_SECONDS, REPORT_SECONDS_OF_TRIAL = 1.5, 1e-4
 )
 @config_options
 @strategy_options
-@data_options
+@dataset_options
 @preset_option
 @samples_option("500 of an image set, all of a file")
 @validation_option
-@click.option(
-    "--validation",
-    metavar="NAME|FILE",
-    help="Validate on all training samples of this data set instead of a part of --data.",
-)
+@validation_data_option
 @training_options(searched=default_of(SearchConfig, "space"))
 @jobs_option
 @click.option(
@@ -227,25 +219,26 @@ def load_data(ctx: click.Context, given: Mapping[str, Any], known: Known | None)
     from fastnet.data.registry import NAMES
     from fastnet.tuning.run.resume import Source
 
-    name, data_dir, samples, validation = (given[key] for key in ("data", "data_dir", "samples", "validation"))
-    if name is None:
+    if given["data"] is None:
         assert known is not None
         known.found()
+    name, samples = source_of(given["data"]), given["samples"]
     if samples is None and name in NAMES:
         samples = BOOK_SAMPLES
-    dataset, split = load_dataset(name, data_dir, samples), None
-    source = Source.of(name, samples=samples or None, data_dir=data_dir, validation=validation)
-    if validation is not None:
-        dataset, split = joined(ctx, dataset, load_part(validation, data_dir, "train", labels=True))
-    return Data(dataset, split, source, name)
+    dataset, split = load_validated(given, samples)
+    reading = reading_of(given) or None
+    source = Source.of(
+        name, samples=samples or None, data_dir=given["data_dir"], validation=given["validation"], reading=reading
+    )
+    return Data(dataset, split, source, ", ".join(given["data"]))
 
 
 def preset(ctx: click.Context, settings: Mapping[str, Any], *, timed: bool) -> tuple[Data | None, Preset]:
     """Return the defaults of a new study, and the data if they had to be loaded to know them."""
-    from fastnet.data.registry import NAMES
+    from fastnet.data.registry import is_source_of_table
 
-    name, source = settings["preset"], str(settings["data"])
-    if name == "book" or (name == "auto" and (source in NAMES or source.endswith(".npz"))):
+    name = settings["preset"]
+    if name == "book" or (name == "auto" and not is_source_of_table(source_of(settings["data"]))):
         return None, Preset()
     data = load_data(ctx, settings, None)
     table = data.dataset.fields is not None
@@ -259,22 +252,12 @@ def with_known(ctx: click.Context, settings: Mapping[str, Any], known: Known) ->
     before |= {"data": None, "samples": None, "data_dir": None, "validation": None}
     if source is not None:
         folder = None if source.data_dir is None else Path(source.data_dir)
-        before |= {"data": source.data, "samples": source.samples or 0, "data_dir": folder}
-        before["validation"] = source.validation
+        before |= {"data": source.files, "samples": source.samples or 0, "data_dir": folder}
+        before |= {"validation": source.validation, **(source.reading or {})}
     return {
         name: before.get(name, value) if ctx.get_parameter_source(name) is ParameterSource.DEFAULT else value
         for name, value in settings.items()
     }
-
-
-def joined(ctx: click.Context, dataset: Dataset, validation: Samples) -> tuple[Dataset, Split]:
-    """Join the training samples and those of --validation."""
-    from fastnet.data.validation import with_validation
-
-    for name in ("validation_fraction", "folds"):
-        if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE:
-            raise click.UsageError(f"--validation already names the validation samples: remove {flag(name)}.")
-    return with_validation(dataset, validation)
 
 
 def run(

@@ -11,17 +11,16 @@ import click
 from fastnet.config.checks import count_networks
 from fastnet.config.metric import SCORE
 from fastnet.config.searching import as_settings
-from fastnet.config.training import train_config_from
+from fastnet.config.training import TrainConfig, train_config_from
 from fastnet.errors import FastnetError, failure_as_warning
 
 from .config_file import config_options, printed, with_parts
+from .data_options import dataset_options, load_validated, validation_data_option
 from .grouping import GroupedCommand
 from .interrupt import StopOnInterrupt, exit_code
 from .notes import described, details, note, verbosity_options
 from .options import (
-    data_options,
     jobs_option,
-    load_dataset,
     output_options,
     samples_option,
     shown_samples,
@@ -33,7 +32,6 @@ from .progress import TrainDisplay, scored
 from .streams import output_is_the_result
 
 if TYPE_CHECKING:
-    from fastnet.config.training import TrainConfig
     from fastnet.data.dataset import Dataset, Split
     from fastnet.model.predictor import Predictor
     from fastnet.training.several import EnsembleResult
@@ -48,9 +46,10 @@ SUFFIX = ".safetensors"
     name="train",
     first=("data", "hidden", "epochs", "optimizer", "learning_rate", "networks", "output"),
 )
-@data_options
+@dataset_options
 @samples_option("all")
 @validation_option
+@validation_data_option
 @training_options()
 @click.option(
     "--ensemble",
@@ -69,8 +68,6 @@ SUFFIX = ".safetensors"
 def command(
     ctx: click.Context,
     /,
-    data: str,
-    data_dir: Path | None,
     samples: int | None,
     validation_fraction: float,
     networks: int,
@@ -100,16 +97,20 @@ def command(
       fastnet train --config trial.json --epochs 100
       fastnet train --data flowers.npz --hidden 64,32 --early-stopping 10 -o flowers.safetensors
     """
-    config = with_parts(ctx, train_config_from(settings))
+    given = {name: settings[name] for name in TrainConfig.__dataclass_fields__ if name in settings}
+    config = with_parts(ctx, train_config_from(given))
     if print_config:
         output_is_the_result()
         click.echo(printed(ctx, {**as_settings(config), **shown_samples(ctx.params)}), nl=False)
         return
+    from fastnet.data.validation import split_of
+
     networks = count_networks(networks)
     prepare(output, overwrite=overwrite)
-    dataset = load_dataset(data, data_dir, samples)
+    dataset, parts = load_validated(settings, samples)
+    parts = parts or split_of(dataset, validation_fraction, config.seed)
     with StopOnInterrupt() as stop, TrainDisplay(config.epochs, stop, networks=networks) as display:
-        outcome = run(dataset, config, networks, validation_fraction, on_epoch=display, jobs=jobs, should_stop=stop)
+        outcome = run(dataset, config, networks, parts, on_epoch=display, jobs=jobs, should_stop=stop)
     save(outcome, output, dataset.name)
     if stop():
         ctx.exit(exit_code())
@@ -124,11 +125,8 @@ class Outcome(NamedTuple):
     warning: str
 
 
-def run(dataset: Dataset, config: TrainConfig, networks: int, validation_fraction: float, **how: Any) -> Outcome:
-    """Split off the validation samples, describe the training, and train."""
-    from fastnet.data.validation import split_of
-
-    parts = split_of(dataset, validation_fraction, config.seed)
+def run(dataset: Dataset, config: TrainConfig, networks: int, parts: Split, **how: Any) -> Outcome:
+    """Describe the training, and train."""
     note(description(dataset, parts, config) + (f" | {networks} networks" if networks > 1 else ""))
     details(settings_lines(config))
     # Imported here: bad data should be rejected before compiled code is loaded.

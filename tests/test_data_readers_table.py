@@ -114,7 +114,7 @@ def test_types_and_what_is_left_out() -> None:
         ("price", {"test": 1.5}, ConfigError, r"test=1.5: must be a share in \(0, 1\), a file, or 'none'"),
         ("price", {"test": "absent.csv"}, DataError, "absent.csv: no such file"),
         ("price", {"numbers": "log"}, ConfigError, "numbers='log': choose one of auto, piecewise"),
-        ("price", {"task": "ranking"}, DataError, "unknown task 'ranking'"),
+        ("price", {"task": "ranking"}, ConfigError, "task='ranking': choose one of auto, classification"),
         ("price", {"types": ["size=whole"]}, ConfigError, "unknown kind 'whole'"),
         (
             "price",

@@ -295,5 +295,5 @@ def test_load_refuses_what_is_not_of_tables(tmp_path: Path) -> None:
         load("digits", target="a")
     with pytest.raises(ConfigError, match="unknown setting 'goal' of a table; choose among target, features"):
         load({"a": [1, 2]}, goal="a")
-    with pytest.raises(DataError, match="no target is given: name the column to be predicted, such as 'y'"):
+    with pytest.raises(DataError, match="no target is given: name the column to be predicted as target, such as 'y'"):
         load({"y": [1, 2], "a": [1, 2]})

@@ -39,8 +39,13 @@ def test_several_targets() -> None:
 @pytest.mark.parametrize(
     ("targets", "roles", "says"),
     [
-        (None, {}, "no target is given: name the column to be predicted, such as 'y'; the columns are a, b, c, day, y"),
+        (None, {}, "no target is given: name the column to be predicted as target, such as 'y'; the columns are a, b"),
+            None,
+            {},
+            "no target is given: name the column to be predicted as target, such as 'y'; the columns are a, b, c, day, y",
+        ),
         ("z", {}, "target: no column 'z'; the columns are a"),
+        ("Dy", {}, r"target: no column 'Dy'; did you mean 'day'\? The columns are a"),
         ("y", {"drop": ["q"]}, "drop: no column 'q'"),
         ("y", {"features": ["y"]}, "column 'y' is named as target and as features; name it once"),
         (["y", "y"], {}, "column 'y' is named twice as target"),

@@ -93,11 +93,13 @@ def toml_value(value: Any) -> str:
 
     Examples
     --------
-    >>> toml_value("a\tb"), toml_value(True), toml_value(1e-8)
-    ('"a\\tb"', 'true', '1e-08')
+    >>> toml_value("a\tb"), toml_value(True), toml_value(1e-8), toml_value([1, 2])
+    ('"a\\tb"', 'true', '1e-08', '[1, 2]')
     """
     if isinstance(value, str):
         return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+    if isinstance(value, list):
+        return f"[{', '.join(map(toml_value, value))}]"
     return str(value).lower() if isinstance(value, bool) else repr(value)
 
 

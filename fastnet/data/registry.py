@@ -5,21 +5,22 @@ from __future__ import annotations
 import hashlib
 import os
 import struct
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from fastnet.config.reading import reading_of
 from fastnet.data.coerce import as_array
 from fastnet.data.dataset import Dataset, Split, as_dataset, split
 from fastnet.data.download import Progress, fetch
 from fastnet.data.readers.failure import unreadable
 from fastnet.data.readers.idx import IDX_NAMES, find_idx_files, read_idx_folder
 from fastnet.data.readers.npz import read_npz, read_samples
-from fastnet.data.readers.table import Reading, read_like, read_table
+from fastnet.data.readers.table import read_like, read_table
 from fastnet.data.samples import Samples, samples_of
 from fastnet.data.tables.table import STANDARD_INPUT, is_table, suffix_of
 from fastnet.data.validation import joined_with, with_validation
@@ -134,7 +135,7 @@ def load(
     progress : callable, optional
         Called during a download as ``progress(file_name, bytes_done, bytes_total)``; the total is 0 if unknown.
     **reading
-        Of a table: what to predict (`target`), from what, and how to read it; see `Reading`.
+        Of a table: what to predict (`target`), from what, and how to read it; see `fastnet.config.reading.Reading`.
 
     Returns
     -------
@@ -152,8 +153,8 @@ def load(
     >>> load("mnist5k")
     Dataset('mnist5k': 4000 samples, 784 features, 10 classes, 1000 test samples)
     """
-    if _is_table(name_or_path):
-        return read_table(name_or_path, _reading_of(reading))
+    if is_source_of_table(name_or_path):
+        return read_table(name_or_path, reading_of(reading))
     if reading:
         raise ConfigError(
             f"{next(iter(reading))} is given for {os.fsdecode(name_or_path)}, which is no table: it has its own targets"
@@ -174,8 +175,14 @@ def load(
     return _reader_of(path).dataset(path)
 
 
-def _is_table(source: Any) -> bool:
-    """Whether data are a table: in memory, standard input, several files, or a file or folder that holds one."""
+def is_source_of_table(source: Any) -> bool:
+    """Whether data are a table: in memory, standard input, several files, or a file or folder that holds one.
+
+    Examples
+    --------
+    >>> is_source_of_table("prices.csv"), is_source_of_table("mnist5k")
+    (True, False)
+    """
     if is_table(source) or (isinstance(source, Sequence) and not isinstance(source, (str, bytes))):
         return True
     text = os.fsdecode(source) if isinstance(source, (str, bytes, os.PathLike)) else ""
@@ -186,14 +193,6 @@ def _is_table(source: Any) -> bool:
         return False
     inside = path.iterdir() if path.is_dir() else ()
     return text == STANDARD_INPUT or bool(suffix_of(path)) or any(suffix_of(each) for each in inside)
-
-
-def _reading_of(reading: Mapping[str, Any]) -> Reading:
-    known = [field.name for field in fields(Reading)]
-    unknown = next((name for name in reading if name not in known), None)
-    if unknown is not None:
-        raise ConfigError(f"unknown setting {unknown!r} of a table; choose among {', '.join(known)}")
-    return Reading(**reading)
 
 
 def _file_of(text: str) -> Path | None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fastnet.config.reading import Reading
 from fastnet.data.dataset import Dataset
 from fastnet.data.labels import as_labels, positions_of
 from fastnet.data.schema import Passage, Schema, fields_of
@@ -25,40 +25,6 @@ from fastnet.errors import ConfigError, DataError
 TEST_SHARE = 0.2
 """Share of the rows that test where nothing else is chosen."""
 TEST_SEED = 0
-NUMBERS = ("auto", "piecewise", "robust", "standard", "quantile")
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """How a table is to be read as a data set.
-
-    Attributes
-    ----------
-    target : str, sequence of str or None
-        Columns to be predicted.
-    features, drop : sequence of str
-        The only columns to predict them from, or columns not to use.
-    weights, group, time : str or None
-        Columns with the weight of a row, the group it belongs to, and when it happened.
-    test : float, path, "none" or None
-        Share of the rows that are the test set, a file of them, or no test set; by default a fifth of the rows.
-    types : mapping of column to kind, or sequence of ``column=kind``
-        See `choices_of`.
-    task : {"auto", "classification", "regression", "multilabel"}
-    numbers : {"auto", "piecewise", "robust", "standard", "quantile"}
-        See `Dataset.numbers`.
-    """
-
-    target: str | Sequence[str] | None = None
-    features: Sequence[str] = ()
-    drop: Sequence[str] = ()
-    weights: str | None = None
-    group: str | None = None
-    time: str | None = None
-    test: float | str | Path | None = None
-    types: Mapping[str, str] | Sequence[str] = ()
-    task: str = "auto"
-    numbers: str = "auto"
 
 
 def read_table(source: Any, reading: Reading) -> Dataset:
@@ -80,7 +46,7 @@ def read_table(source: Any, reading: Reading) -> Dataset:
     DataError
         If the table cannot be read, or its columns are not what `reading` names.
     ConfigError
-        If a choice is unknown.
+        If a kind of column is unknown.
 
     Examples
     --------
@@ -88,8 +54,6 @@ def read_table(source: Any, reading: Reading) -> Dataset:
     >>> read_table(table, Reading("kind"))
     Dataset('table': 8 samples, 1 features, 2 classes, 2 test samples)
     """
-    if reading.numbers not in NUMBERS:
-        raise ConfigError(f"numbers={reading.numbers!r}: choose one of {', '.join(NUMBERS)}")
     table = open_table(source)
     roles = roles_of(
         table.names, reading.target, reading.features, reading.drop, reading.weights, reading.group, reading.time
@@ -125,19 +89,25 @@ def _schema_of(table: Table, columns: tuple[Column, ...], roles: Roles, task: st
     left_out = roles.left_out(columns)
     used = [column for column in columns if column.name not in left_out and column.name not in roles.targets]
     fields = tuple(field for column in used for field in fields_of(column))
-    notes = tuple(_notes(table, used, left_out, found, roles.targets))
+    notes = tuple(_notes(table, columns, used, left_out, found))
     roles_left = {"weights": roles.weights, "group": roles.group, "time": roles.time}
     return Schema(columns, fields, roles.targets, found.kind, **roles_left, left_out=(*left_out.items(),), notes=notes)
 
 
 def _notes(
-    table: Table, used: Sequence[Column], left_out: Mapping[str, str], task: Task, targets: tuple[str, ...]
+    table: Table, columns: Sequence[Column], used: Sequence[Column], left_out: Mapping[str, str], task: Task
 ) -> Iterator[str]:
     yield from (f"{note[0].upper()}{note[1:]}." for note in table.notes)
     if not task.sure:
-        other = "classes" if task.kind == "regression" else "numbers"
-        yield f"Uncertain task: {task.why}, taken for {task.kind}; if they are {other}, choose the task."
-    yield from (f"Column {name!r} is left out: {reason}." for name, reason in left_out.items())
+        other, way = ("classes", "classification") if task.kind == "regression" else ("numbers", "regression")
+        remedy = (
+            "make sure that they are classes"
+            if "texts" in task.why
+            else f"if they are {other}, choose the task {way!r}"
+        )
+        yield f"Uncertain task: {task.why}, taken for {task.kind}; {remedy}."
+    found = {column.name: f"{column.kind}: {column.why}" for column in columns}
+    yield from (f"Column {name!r} is left out: {reason}." for name, reason in left_out.items() if found[name] == reason)
     yield from (f"Column {column.name!r} is read as {column.kind}: {column.why}." for column in used if column.why)
 
 
@@ -230,8 +200,6 @@ def _with_share(
     data: Dataset, table: Table, known: NDArray[np.int64], places: NDArray[np.int64], share: float
 ) -> Dataset:
     """Add the features, and make a share of the rows the test set; both parts keep the order of the table."""
-    if isinstance(share, bool) or not 0.0 < share < 1.0:
-        raise ConfigError(f"test={share!r}: must be a share in (0, 1), a file, or 'none'")
     parts = split_of(data, share, TEST_SEED)
     train, test = np.sort(parts.train), np.sort(parts.validation)
     places[known[train]], places[known[test]] = np.arange(len(train)), np.arange(len(train), len(known))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -132,7 +133,7 @@ def choices_of(types: Mapping[str, str] | Sequence[str], names: Sequence[str]) -
     chosen: dict[str, str] = {}
     for name, kind in pairs:
         if name not in names:
-            raise ConfigError(f"types: no column {name!r}; the columns are {listed(names)}")
+            raise ConfigError(no_column("types", name, names))
         if name in chosen:
             raise ConfigError(f"types: column {name!r} is named twice")
         if kind not in CHOICES and not str(kind).startswith(ORDERED):
@@ -142,6 +143,20 @@ def choices_of(types: Mapping[str, str] | Sequence[str], names: Sequence[str]) -
             )
         chosen[name] = kind
     return chosen
+
+
+def no_column(role: str, name: str, names: Sequence[str]) -> str:
+    """Return the message for a column that is unknown, with the nearest one that there is.
+
+    Examples
+    --------
+    >>> no_column("target", "chrun", ["age", "churn"])
+    "target: no column 'chrun'; did you mean 'churn'? The columns are age, churn"
+    """
+    lower = {each.lower(): each for each in reversed(names)}
+    near = difflib.get_close_matches(name.lower(), lower, n=1)
+    meant = f"; did you mean {lower[near[0]]!r}? The" if near else "; the"
+    return f"{role}: no column {name!r}{meant} columns are {listed(names)}"
 
 
 def _pair(text: str, names: Sequence[str]) -> tuple[str, str]:

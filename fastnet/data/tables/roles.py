@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from fastnet.data.tables.columns import Column, listed
+from fastnet.data.tables.columns import Column, listed, no_column
 from fastnet.errors import DataError
 
 LIKELY = ("target", "label", "class", "y", "outcome", "response")
@@ -53,7 +53,7 @@ class Roles:
                 if column.left_out:
                     raise DataError(
                         f"feature {column.name!r} is of kind {column.kind} ({column.why}) and cannot be used; choose "
-                        "another kind for it, or leave it out"
+                        "another kind for it in types, or leave it out"
                     )
             elif self.features:
                 reasons[column.name] = own.get(column.name, "not among the features chosen")
@@ -93,7 +93,7 @@ def roles_of(
     if not chosen:
         likely = [name for name in names if name.lower() in LIKELY] or [names[-1]]
         raise DataError(
-            f"no target is given: name the column to be predicted, such as {likely[0]!r}; the columns are "
+            f"no target is given: name the column to be predicted as target, such as {likely[0]!r}; the columns are "
             f"{listed(names)}"
         )
     named = [("target", chosen), ("features", tuple(features)), ("drop", tuple(drop))]
@@ -103,7 +103,7 @@ def roles_of(
     for role, each in named:
         for name in each:
             if name not in names:
-                raise DataError(f"{role}: no column {name!r}; the columns are {listed(names)}")
+                raise DataError(no_column(role, name, names))
             allowed = role in ("group", "time") and seen.get(name) == "features"
             if name in seen and not allowed:
                 twice = f"twice as {role}" if seen[name] == role else f"as {seen[name]} and as {role}"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from fastnet.config.searching import SearchConfig
 from fastnet.config.training import train_config_from
 from fastnet.data.registry import NAMES
+from fastnet.data.tables.table import STANDARD_INPUT
 from fastnet.errors import StudyError
 from fastnet.files import shown_path
 from fastnet.tuning.store.folder import STUDY_FILE
@@ -28,52 +29,87 @@ class Source:
 
     Parameters
     ----------
-    data : str
-        The name of a data set, or the absolute path of a file.
+    data : str or list of str
+        The name of a data set, the absolute path of a file or of several, or ``-`` for standard input.
     samples : int or None
         Number of first training samples that are used; None for all.
     data_dir : str or None
         The folder of an image set, if one was given.
     validation : str or None
         The validation samples, as for `data`; None for a part of the data.
+    reading : mapping or None
+        How a table is read: fields of `Reading` and their values, as JSON holds them.
     """
 
-    data: str
+    data: str | list[str]
     samples: int | None = None
     data_dir: str | None = None
     validation: str | None = None
+    reading: Mapping[str, Any] | None = None
 
     @classmethod
     def of(
-        cls, data: object, *, samples: int | None = None, data_dir: object = None, validation: object = None
+        cls,
+        data: object,
+        *,
+        samples: int | None = None,
+        data_dir: object = None,
+        validation: object = None,
+        reading: Mapping[str, Any] | None = None,
     ) -> Source | None:
-        """Return the source of given data; None if they did not come from a name or file.
+        """Return the source of given data; None if they did not come from a name or from files.
 
         Examples
         --------
         >>> Source.of("mnist5k", samples=500).samples, Source.of(([[0.0]], [0]))
         (500, None)
         """
-        if not isinstance(data, (str, Path)) or not isinstance(validation, (str, Path, type(None))):
+        files = [each for each in (data if isinstance(data, list) else [data]) if isinstance(each, (str, Path))]
+        if len(files) < (len(data) if isinstance(data, list) else 1):
             return None
-        names = {"data": data, "validation": validation}
-        found = {name: _absolute(value) for name, value in names.items() if value is not None}
+        if not isinstance(validation, (str, Path, type(None))):
+            return None
+        paths = [_absolute(each) for each in files]
+        other = None if validation is None else _absolute(validation)
         folder = None if data_dir is None else str(Path(str(data_dir)).expanduser().absolute())
-        if any(shown_path(text) != text for text in (*found.values(), folder or "")):
+        read = None if reading is None else _stored(reading)
+        if any(shown_path(text) != text for text in (*paths, other or "", folder or "", *_texts_of(read))):
             return None  # a name whose bytes are not UTF-8 cannot be stored
-        return cls(samples=samples, data_dir=folder, **found)
+        found = paths if isinstance(data, list) else paths[0]
+        return cls(data=found, samples=samples, data_dir=folder, validation=other, reading=read)
+
+    @property
+    def files(self) -> tuple[str, ...] | None:
+        """The name or paths of the data; None if they came from standard input."""
+        if self.data == STANDARD_INPUT:
+            return None
+        return (self.data,) if isinstance(self.data, str) else tuple(self.data)
 
     def load(self) -> Dataset:
         """Load the data, without the samples of `validation`."""
         from fastnet.data.dataset import take_first
         from fastnet.data.registry import load
 
-        dataset = load(self.data, data_dir=self.data_dir)
+        dataset = load(self.data, data_dir=self.data_dir, **(self.reading or {}))
         return take_first(dataset, self.samples) if self.samples else dataset
 
 
 def _absolute(value: str | Path) -> str:
-    return str(value) if str(value) in NAMES else str(Path(value).expanduser().absolute())
+    return str(value) if str(value) in (*NAMES, STANDARD_INPUT) else str(Path(value).expanduser().absolute())
+
+
+def _stored(reading: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a reading as JSON holds it, with the absolute path of a test set."""
+    stored = {name: list(value) if isinstance(value, tuple) else value for name, value in reading.items()}
+    test = stored.get("test")
+    if isinstance(test, (str, Path)) and test != "none":
+        stored["test"] = _absolute(test)
+    return stored
+
+
+def _texts_of(reading: Mapping[str, Any] | None) -> list[str]:
+    values = (reading or {}).values()
+    return [str(each) for value in values for each in (value if isinstance(value, list) else [value])]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +123,10 @@ class Known:
 
     def found(self) -> Source:
         """Return the source of the data; `StudyError` if the study does not know it."""
-        if self.source is None:
-            raise StudyError(f"{self.folder}: the study does not know where its data ({self.data}) are; give data")
+        if self.source is None or self.source.files is None:
+            where = "does not know where its data" if self.source is None else "read its data from standard input"
+            are = f" ({self.data}) are" if self.source is None else f" ({self.data})"
+            raise StudyError(f"{self.folder}: the study {where}{are}; give data")
         return self.source
 
 
@@ -133,4 +171,7 @@ def plan_of(config: SearchConfig, source: Source | None) -> dict[str, Any]:
 
 
 def _as_dict(source: Source) -> Mapping[str, Any]:
-    return {field.name: getattr(source, field.name) for field in fields(Source)}
+    stored = {field.name: getattr(source, field.name) for field in fields(Source)}
+    if source.reading is None:
+        del stored["reading"]
+    return stored

@@ -14,6 +14,7 @@ from typing import Any, TypeAlias
 
 from fastnet.config.checks import MAX_EPOCHS
 from fastnet.config.metric import METRICS, SCORE, score_name
+from fastnet.config.reading import reading_of
 from fastnet.config.settings import is_tame
 from fastnet.config.training import MAX_SEED
 from fastnet.errors import ConfigError
@@ -92,6 +93,28 @@ def is_range_of(item: object) -> bool:
     return isinstance(item, dict) and is_space({item.get("name"): item.get("range")})
 
 
+def is_reading(value: object) -> bool:
+    """Whether a value has fields of `Reading`, with lists of columns as lists of text."""
+    if not isinstance(value, dict):
+        return False
+    lists = [value.get(name, []) for name in ("target", "features", "drop", "types")]
+    try:
+        reading = reading_of(value)
+    except ConfigError:
+        return False
+    names = (reading.weights, reading.group, reading.time)
+    return (
+        all(map(is_texts, lists))
+        and all(name is None or is_text(name) for name in names)
+        and (reading.test is None or is_text(reading.test) or is_number(reading.test))
+    )
+
+
+def is_texts(value: object) -> bool:
+    """Whether a value is a list of text."""
+    return isinstance(value, list) and all(map(is_text, value))
+
+
 def has_both_or_none(low: str, high: str) -> Callable[[object], bool]:
     """Return a predicate that an item has both numbers or neither."""
     return lambda item: isinstance(item, dict) and (item.get(low) is None) == (item.get(high) is None)
@@ -154,7 +177,13 @@ ENSEMBLE: Shape = {
     **dict.fromkeys(("trials?", "top?", "shortened?"), is_whole),
     **_TESTED,
 }
-_SOURCE = {"data": is_text, "samples?": Maybe(is_whole), "data_dir?": Maybe(is_text), "validation?": Maybe(is_text)}
+_SOURCE = {
+    "data": lambda value: is_text(value) or (is_texts(value) and value != []),
+    "samples?": Maybe(is_whole),
+    "data_dir?": Maybe(is_text),
+    "validation?": Maybe(is_text),
+    "reading?": Maybe(is_reading),
+}
 PLAN: Shape = {
     **dict.fromkeys(("trials?", "final?", "repeats?", "ensemble_top?"), is_whole),
     "ensemble?": is_text,
