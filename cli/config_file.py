@@ -151,7 +151,8 @@ def _checked_list(ctx: click.Context, option: click.Option, name: str, value: An
     items = value if isinstance(value, list) else [value]
     if not all(isinstance(item, str) for item in items):
         raise ConfigError(f"{source}: {name} = {toml_value(value)}: must be a string or a list of strings")
-    return [option.type.written([item]) if isinstance(option.type, ListType) else item for item in items]
+    lists = isinstance(option.type, ListType) and isinstance(value, list)
+    return [ListType.written([item]) for item in items] if lists else items
 
 
 def _kinds(option: click.Option) -> tuple[tuple[type, ...], str]:

@@ -12,6 +12,7 @@ import click
 from click.core import ParameterSource
 
 from fastnet.config.reading import NUMBERS, TASKS, Reading
+from fastnet.errors import DataError
 
 from .completion import complete_data
 from .naming import flag, with_options
@@ -158,6 +159,9 @@ def load_validated(given: Mapping[str, Any], samples: int | None = None) -> tupl
     dataset = load_dataset(given, samples)
     if other is None:
         return dataset, None
+    if is_source_of_table(other) != (dataset.schema is not None):
+        form = "no table" if dataset.schema is not None else "a table"
+        raise DataError(f"--validation {other}: is {form}, unlike --data; both must have the same form")
     if dataset.schema is not None:
         return with_validation_given(dataset, other)
     return with_validation(dataset, load_part(other, given["data_dir"], "train", labels=True))

@@ -40,10 +40,6 @@ def test_several_targets() -> None:
     ("targets", "roles", "says"),
     [
         (None, {}, "no target is given: name the column to be predicted as target, such as 'y'; the columns are a, b"),
-            None,
-            {},
-            "no target is given: name the column to be predicted as target, such as 'y'; the columns are a, b, c, day, y",
-        ),
         ("z", {}, "target: no column 'z'; the columns are a"),
         ("Dy", {}, r"target: no column 'Dy'; did you mean 'day'\? The columns are a"),
         ("y", {"drop": ["q"]}, "drop: no column 'q'"),

@@ -154,6 +154,7 @@ def load(
     Dataset('mnist5k': 4000 samples, 784 features, 10 classes, 1000 test samples)
     """
     if is_source_of_table(name_or_path):
+        _check_all_are_tables(name_or_path)
         return read_table(name_or_path, reading_of(reading))
     if reading:
         raise ConfigError(
@@ -193,6 +194,14 @@ def is_source_of_table(source: Any) -> bool:
         return False
     inside = path.iterdir() if path.is_dir() else ()
     return text == STANDARD_INPUT or bool(suffix_of(path)) or any(suffix_of(each) for each in inside)
+
+
+def _check_all_are_tables(source: Any) -> None:
+    several = isinstance(source, Sequence) and not isinstance(source, (str, bytes))
+    for each in source if several else ():
+        text = os.fsdecode(each)
+        if Path(text).suffix in READERS or not (is_source_of_table(each) or Path(text).is_file()):
+            raise DataError(f"{text}: is no table; several data must be files with the same columns")
 
 
 def _file_of(text: str) -> Path | None:
