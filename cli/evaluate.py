@@ -23,7 +23,7 @@ from .tables import LEFT, RIGHT, print_table
 @verbosity_options()
 @format_option("Print text with tables, or one line of JSON.", "table", "json")
 def command(model: Path, data: str, data_dir: Path | None, part: str | None, output_format: str) -> None:
-    """Measure a saved model by every metric of its task, and class by class.
+    """Measure a saved model by every metric, and class by class.
 
     MODEL is a file written by fastnet train or fastnet search, one network or an ensemble. Without --part the test set
     of the data is used if there is one. The data need not have all classes of the model, nor in the same order.

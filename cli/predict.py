@@ -55,7 +55,7 @@ def command(
     output: Path | None,
     overwrite: bool,
 ) -> None:
-    """Print the most probable class of every sample, or its numbers, quantiles or labels.
+    """Predict the class, numbers, quantiles or labels of samples.
 
     MODEL is a file written by fastnet train or fastnet search, one network or an ensemble. A model of a table reads any
     table with the same columns, a batch of rows at a time, so that it may be larger than the memory. For other models

@@ -8,9 +8,8 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
-import numpy as np
-
 if TYPE_CHECKING:
+    import numpy as np
     import numpy.typing as npt
     import pyarrow as pa
 
@@ -50,6 +49,8 @@ def predictions(
 
     The predicted class is in the column ``label``, or in that of the table's target.
     """
+    import numpy as np
+
     names: list[str] = list(model.class_names)
     found: dict[str, Any] = {}
     if model.task == "classification":
@@ -99,6 +100,8 @@ def _rows(batch: Predictions) -> Iterator[dict[str, Any]]:
 
 def _plain(values: Any) -> Sequence[Any]:
     """Return Python's own values; float32 as the shortest decimal number that reads back as the same float32."""
+    import numpy as np
+
     if isinstance(values, np.ndarray):
         if values.dtype == np.float32:
             return [float(str(value)) for value in values]
