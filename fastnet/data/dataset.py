@@ -15,8 +15,9 @@ from fastnet.config.training import MAX_SEED
 from fastnet.data.coerce import as_features
 from fastnet.data.extent import Extent, extent_of
 from fastnet.data.fields import Field
-from fastnet.data.labels import as_labels, lengths_differ
+from fastnet.data.labels import lengths_differ
 from fastnet.data.schema import Schema
+from fastnet.data.task import as_groups, as_row, as_weights, targets_of
 from fastnet.errors import ConfigError, DataError
 from fastnet.scalars import plain
 
@@ -180,6 +181,11 @@ def as_dataset(
     y_test: ArrayLike | None = None,
     class_names: Sequence[str] | None = None,
     name: str = "data",
+    task: str = "auto",
+    weights: ArrayLike | None = None,
+    weights_test: ArrayLike | None = None,
+    groups: ArrayLike | None = None,
+    times: ArrayLike | None = None,
 ) -> Dataset:
     """Check arrays and make a `Dataset` of them; the one place where arrays are checked or converted.
 
@@ -189,15 +195,24 @@ def as_dataset(
         Features; further axes are flattened. uint8 is kept and means images in 0..255; every other numeric type
         becomes float32, or float64 where float32 would lose what distinguishes the samples, as with Unix times. An
         array that already has the right form is not copied; do not modify it afterwards.
-    y : array_like, shape (N,) or (N, 1)
+    y : array_like, shape (N,) or (N, K)
         Labels: whole numbers of any type, truth values or text, also as Python objects or a pandas column. Their
-        distinct values, sorted, become the classes.
+        distinct values, sorted, become the classes. Or numbers to be predicted, or K labels of 0 and 1.
     x_test, y_test : array_like, optional
         A test set in the same form.
     class_names : sequence of str, optional
-        Names of the classes in order; numeric labels are then positions in it.
+        Names of the classes in order; numeric labels are then positions in it. Of numbers and labels, the names of the
+        targets.
     name : str
         Name of the data set.
+    task : {"auto", "classification", "regression", "multilabel"}
+        What `y` holds; see `fastnet.data.task.targets_of` for the default.
+    weights, weights_test : array_like, shape (N,), optional
+        How much each sample counts in losses and scores, from 0.
+    groups : array_like, shape (N,), optional
+        Samples of one group are not divided between training and validation.
+    times : array_like, shape (N,), optional
+        Numbers in the order of which the samples were taken: later ones validate.
 
     Returns
     -------
@@ -220,21 +235,28 @@ def as_dataset(
     features = as_features(x, "x")
     in_floats = None if features.dtype == np.uint8 else features.dtype
     test_features = None if x_test is None else as_features(x_test, "x_test", in_floats)
-    labels, test_labels, classes, names = as_labels(y, y_test, class_names)
-    if len(features) != len(labels):
-        raise lengths_differ(len(features), len(labels), "x", "y")
-    if test_features is not None and test_labels is not None:
-        if len(test_features) != len(test_labels):
-            raise lengths_differ(len(test_features), len(test_labels), "x_test", "y_test")
+    targets = targets_of(y, y_test, class_names, task)
+    n, n_test = len(targets.y), 0
+    if len(features) != n:
+        raise lengths_differ(len(features), n, "x", "y")
+    if test_features is not None and targets.y_test is not None:
+        n_test = len(targets.y_test)
+        if len(test_features) != n_test:
+            raise lengths_differ(len(test_features), n_test, "x_test", "y_test")
         _check_same_form(features, test_features)
     return Dataset(
         x=_frozen(features),
-        y=_frozen(labels),
-        classes=_frozen(classes),
-        class_names=names,
+        y=_frozen(targets.y),
+        classes=_frozen(targets.classes),
+        class_names=targets.names,
         name=name,
         x_test=None if test_features is None else _frozen(test_features),
-        y_test=None if test_labels is None else _frozen(test_labels),
+        y_test=None if targets.y_test is None else _frozen(targets.y_test),
+        task=targets.task,
+        weights=_frozen_or_none(as_weights(weights, n, "weights")),
+        weights_test=_frozen_or_none(as_weights(weights_test, n_test, "weights_test")),
+        groups=_frozen_or_none(as_groups(groups, n)),
+        times=None if times is None else _frozen(as_row(times, n, "times")),
     )
 
 
@@ -353,6 +375,10 @@ def _check_same_form(x: NDArray[Any], x_test: NDArray[Any]) -> None:
             f"x is {x.dtype} but x_test is {x_test.dtype}: convert one to the type of the other, "
             "because uint8 means images in 0..255"
         )
+
+
+def _frozen_or_none(array: NDArray[Any] | None) -> NDArray[Any] | None:
+    return None if array is None else _frozen(array)
 
 
 def _frozen(array: NDArray[Any]) -> NDArray[Any]:

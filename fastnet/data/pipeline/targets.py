@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fastnet.data.coerce import as_array
+from fastnet.data.task import as_numbers
 from fastnet.errors import DataError
 
 Float64 = npt.NDArray[np.float64]
@@ -120,17 +120,7 @@ def as_targets(y: npt.ArrayLike, n_targets: int, n: int, *, labels: bool = False
     >>> as_targets([1, 2.5], 1, 2).tolist()
     [[1.0], [2.5]]
     """
-    try:
-        numbers = as_array(y, "y").astype(np.float64)
-    except (ValueError, TypeError):
-        raise DataError("y holds values that are no numbers: this model predicts numbers") from None
-    if numbers.ndim == 1:
-        numbers = numbers[:, None]
+    numbers = as_numbers(y, "y", labels=labels)
     if numbers.shape != (n, n_targets):
         raise DataError(f"y has shape {np.shape(y)}: {n} samples of {n_targets} targets need shape {(n, n_targets)}")
-    if not np.isfinite(numbers).all():
-        row, target = divmod(int((~np.isfinite(numbers)).argmax()), n_targets)
-        raise DataError(f"target {target} of sample {row} is {numbers[row, target]}: targets must be finite numbers")
-    if labels and not np.isin(numbers, (0.0, 1.0)).all():
-        raise DataError("y holds other values than 0 and 1: this model predicts labels of 0 and 1")
     return numbers
