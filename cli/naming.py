@@ -13,6 +13,8 @@ _WORDS = [
         (r"^(target|features|drop|weights|group|time|types)(?=: | is given for )", r"--\1"),
         (r"^(task|test|numbers)='?([^']+?)'?(?=: )", r"--\1=\2"),
         (r"\bas target\b", "as --target"),
+        (r"\bas the (group|time)\b", r"as --\1"),
+        (r"\b[Dd]rop (it|them)\b", r"--drop \1"),
         (r"\bin types\b", "by --types"),
         (r"\bthe task '(\w+)'", r"--task \1"),
     )

@@ -14,6 +14,7 @@ from sklearn import datasets as sklearn_datasets
 
 import fastnet
 from fastnet.data.doubts import doubts
+from fastnet.data.validation import split_of
 from fastnet.errors import FastnetWarning
 
 CONFIG = fastnet.TrainConfig(hidden=(), epochs=1)
@@ -131,3 +132,45 @@ def test_a_warning_can_be_an_error() -> None:
         warnings.simplefilter("error", FastnetWarning)
         with pytest.raises(FastnetWarning, match="no training sample"):
             fastnet.train(few, CONFIG)
+
+
+def of_table(columns: dict[str, Any], target: str, **reading: Any) -> list[str]:
+    data = fastnet.load(columns, target=target, **reading)
+    return list(doubts(data, split_of(data)))
+
+
+MIXED = {"a": [(k * 37) % 101 + 0.5 for k in range(200)], "b": [(k * 53) % 97 * 1.5 for k in range(200)]}
+
+
+def test_numbers_and_labels_are_not_taken_for_classes() -> None:
+    assert of_table(MIXED | {"y": [(k * k) % 89 * 0.25 for k in range(200)]}, "y") == []
+    labels = {"u": [k * 7 % 3 % 2 for k in range(200)], "v": [k * 5 % 7 % 2 for k in range(200)]}
+    data = fastnet.load(MIXED | labels, target=["u", "v"])
+    assert data.task == "multilabel" and list(doubts(data, split_of(data))) == []
+
+
+def test_rare_classes_of_a_table() -> None:
+    [sentence] = of_table(MIXED | {"y": [("s", "t")[k % 2] if k > 2 else "seldom" for k in range(200)]}, "y")
+    assert sentence.startswith("table has fewer than 5 rows of 1 of its 3 classes (seldom): too few to learn them")
+
+
+def test_columns_with_hardly_more_than_one_value() -> None:
+    columns = MIXED | {"same": [1.0] * 199 + [2.0], "y": ["s", "t"] * 100}
+    [sentence] = of_table(columns, "y")
+    assert (
+        sentence == "at least 99.5 % of the rows have the same value of same; drop it unless the few other rows matter"
+    )
+
+
+def test_dates_that_order_the_rows() -> None:
+    days = [f"2024-{1 + k // 28:02}-{1 + k % 28:02}" for k in range(200)]
+    columns = MIXED | {"day": days, "y": ["s", "t"] * 100}
+    [sentence] = of_table(columns, "y")
+    assert sentence.startswith("the rows are in the order of day; if a model is to predict later rows, name it as the")
+    assert of_table(columns, "y", time="day") == []
+    assert of_table(columns | {"day": days[100:] + days[:100]}, "y") == []
+
+
+def test_numbers_read_as_classes_are_doubted_with_the_way_out() -> None:
+    [sentence] = of_table(MIXED | {"y": [k * k for k in range(200)]}, "y", task="classification", test="none")
+    assert "as if they were a quantity to be estimated; choose the task 'regression', group the values" in sentence

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastnet.data.dataset import Dataset, Split
 from fastnet.data.extent import other_units
+from fastnet.data.fields import Field
 from fastnet.data.labels import names_of
+from fastnet.data.leaks import FEWEST_ROWS, MOST_ROWS, copies, leaks
+from fastnet.data.tables.columns import listed
 from fastnet.errors import warn
 
 MANY, PER_CLASS = 20, 3.0
@@ -20,6 +23,12 @@ NUMBERS, PER_NUMBER, ALONE = 50, 20.0, 0.1
 
 FEW_NUMBERS, PER_FEW, ALONE_OF_FEW = 10, 2.0, 0.2
 """The same for a few such numbers."""
+
+
+NUMBERS_INSTEAD = "choose the task 'regression', "
+
+FEW_ROWS, ONE_VALUE = 5, 0.995
+"""Rows of a class of a table, and share of the rows that have the same value of a feature, that are reported."""
 
 
 def warn_of_doubts(dataset: Dataset, parts: Split) -> None:
@@ -41,7 +50,11 @@ def doubts(dataset: Dataset, parts: Split) -> Iterator[str]:
     """
     if dataset.task == "classification":
         yield from _doubts_of_classes(dataset, parts)
-    if dataset.x_test is not None and dataset.fields is None:
+    if dataset.fields is not None:
+        yield from leaks(dataset)
+        yield from copies(dataset)
+        yield from _doubts_of_features(dataset, dataset.fields)
+    elif dataset.x_test is not None:
         strange = other_units(dataset.x_test, dataset.extent(), images=dataset.x.dtype == np.uint8)
         if strange:
             yield f"{dataset.name}: x_test {strange}"
@@ -61,14 +74,48 @@ def _doubts_of_classes(dataset: Dataset, parts: Split) -> Iterator[str]:
     if _looks_like_a_quantity(dataset, counts[~absent]):
         yield (
             f"{dataset.name} has {np.count_nonzero(counts)} different labels for {dataset.n_samples} samples, as if "
-            "they were a quantity to be estimated, and fastnet does classification only; group the values into few "
-            "classes, or choose other labels"
+            f"they were a quantity to be estimated; {'' if dataset.schema is None else NUMBERS_INSTEAD}group the "
+            "values into few classes, or choose other labels"
         )
     elif unlearnt.any():
         yield (
             f"{dataset.name} has samples of {_which(dataset, unlearnt)} in the validation part only, so the network "
             "cannot learn them; split the samples in another way, or take more of them"
         )
+    elif dataset.fields is not None:
+        yield from _rare_classes(dataset)
+
+
+def _rare_classes(dataset: Dataset) -> Iterator[str]:
+    every = dataset.y if dataset.y_test is None else np.concatenate([dataset.y, dataset.y_test])
+    counts = np.bincount(every, minlength=dataset.n_classes)
+    rare = (counts > 0) & (counts < FEW_ROWS)
+    if rare.any():
+        yield (
+            f"{dataset.name} has fewer than {FEW_ROWS} rows of {_which(dataset, rare)}: too few to learn them, or to "
+            "measure how well; merge them with others, or remove their rows"
+        )
+
+
+def _doubts_of_features(dataset: Dataset, fields: Sequence[Field]) -> Iterator[str]:
+    rows, schema = dataset.x[:MOST_ROWS], dataset.schema
+    most = [int(np.unique(column, return_counts=True)[1].max()) for column in rows.T]
+    same = [field.name for field, n in zip(fields, most, strict=True) if n >= ONE_VALUE * len(rows)]
+    if same and len(rows) >= FEWEST_ROWS:
+        yield (
+            f"at least {100 * ONE_VALUE:g} % of the rows have the same value of {listed(same)}; drop "
+            f"{'it' if len(same) == 1 else 'them'} unless the few other rows matter"
+        )
+    if schema is None or schema.time is not None:
+        return
+    for place, field in enumerate(fields):
+        if field.name == field.column and schema.column(field.column).kind == "date":
+            steps = np.diff(dataset.x[:, place])
+            if len(steps) >= FEW_ROWS and ((steps >= 0).all() or (steps <= 0).all()):
+                yield (
+                    f"the rows are in the order of {field.name}; if a model is to predict later rows, name it as the "
+                    "time, so that the latest rows validate and test"
+                )
 
 
 def _which(dataset: Dataset, classes: NDArray[np.bool_]) -> str:

@@ -64,7 +64,11 @@ class Roles:
             elif column.left_out:
                 reasons[column.name] = f"{column.kind}: {column.why}"
         if len(reasons) + len(self.targets) == len(columns):
-            raise DataError(f"no column is left to predict {listed(self.targets)} from")
+            why = listed([f"{name} ({reason})" for name, reason in reasons.items()], most=4)
+            raise DataError(
+                f"no column is left to predict {listed(self.targets)} from{f'; left out are {why}' if why else ''}; "
+                "choose other features, or another kind for one in types"
+            )
         return reasons
 
 
