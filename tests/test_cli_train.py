@@ -15,7 +15,7 @@ from fastnet_cli.main import cli
 from fastnet.config.training import TrainConfig
 from fastnet.data import Dataset, fit_scaler
 from fastnet.model.classifier import Model
-from fastnet.model.predictor import Score
+from fastnet.model.scores import Score
 from fastnet.report.figures import learning_curve_figure
 
 

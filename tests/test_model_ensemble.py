@@ -14,8 +14,8 @@ from safetensors.numpy import save_file
 import fastnet
 from fastnet.errors import ModelError
 from fastnet.model.classifier import Model
-from fastnet.model.ensemble import Ensemble, greedy_selection, load_model, mean_probabilities
-from fastnet.model.predictor import score_of
+from fastnet.model.ensemble import Ensemble, greedy_selection, load_model, mean_answers
+from fastnet.model.scores import score_of
 
 X = (np.random.Philox(key=4).random_raw(50 * 12) % 256).astype(np.uint8).reshape(50, 12)
 SHAPES = ((5, 4), (7,), ())
@@ -120,7 +120,7 @@ def random_tables(n: int, n_samples: int, seed: int) -> tuple[list[np.ndarray], 
 
 
 def quality(tables, counts, y, metric):
-    score = score_of(mean_probabilities(tables, counts), y)
+    score = score_of(mean_answers(tables, counts), y)
     return (-score.value, score.loss) if metric == "accuracy" else (score.loss,)
 
 
@@ -159,7 +159,7 @@ def test_greedy_selection_finds_the_pair_that_no_ranking_shows() -> None:
     second = np.where(np.arange(40)[:, None] >= 20, right, wrong)
     middling = np.where(np.arange(40)[:, None] < 24, right, wrong)
     counts = greedy_selection([middling, first, second], y)
-    assert score_of(mean_probabilities([middling, first, second], counts), y).value == 1.0 and counts[2] >= 1
+    assert score_of(mean_answers([middling, first, second], counts), y).value == 1.0 and counts[2] >= 1
 
 
 def test_ties_go_to_fewer_networks_and_to_the_earlier_one() -> None:

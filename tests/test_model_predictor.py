@@ -13,7 +13,8 @@ from tables import table_of
 import fastnet
 from fastnet.data import Dataset, split
 from fastnet.errors import DataError, ModelError
-from fastnet.model.predictor import Predictor, score_of
+from fastnet.model.predictor import Predictor
+from fastnet.model.scores import score_of
 
 
 def test_check_fits_names_both_sides(tiny_dataset: Dataset) -> None:

@@ -19,7 +19,7 @@ from fastnet_cli.main import cli
 import fastnet
 from fastnet import experiments
 from fastnet.errors import FastnetError, FastnetWarning
-from fastnet.model.predictor import Score
+from fastnet.model.scores import Score
 from fastnet.report import best20_figure, ensemble_curve_figure, learning_curve_figure
 from fastnet.report.chart import Chart, Panel, Series, UnitsChart
 from fastnet.report.drawing import save_figure

@@ -11,7 +11,7 @@ from matplotlib.text import Text
 
 from fastnet import files
 from fastnet.errors import FastnetError
-from fastnet.model.predictor import Score
+from fastnet.model.scores import Score
 from fastnet.report import best20_figure, ensemble_curve_figure, figures, learning_curve_figure
 from fastnet.tuning.trial import TrialResult
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from fastnet.config.checks import MAX_NETWORKS, check_choice, check_count, check_range
-from fastnet.config.metric import DEFAULT_METRIC, METRICS
+from fastnet.config.metric import CHOICES, metric_of_objective
+from fastnet.config.objective import AUTO, objective_for
 from fastnet.config.text import MAX_CANDIDATES, format_dropout, format_hidden, parse_candidates
 from fastnet.config.training import TrainConfig
 from fastnet.errors import ConfigError
@@ -49,8 +50,10 @@ class SearchConfig:
         Epochs before trials are compared for the first time.
     pack_size : int
         Consecutive trials that are compared with one another when pruning.
-    metric : {"accuracy", "loss"}
-        How trials are compared, on the validation data.
+    metric : {"auto", "accuracy", "loss", "rmse", "mae", "pinball"}
+        How trials are compared, on the validation data. Classes have ``accuracy`` and ``loss``, labels ``loss`` and
+        ``accuracy``, numbers the score of their objective and ``loss``; ``auto`` is the first of the two, except with
+        ``poisson``, where it is the loss. See `for_task`.
     stages : int
         Rounds of the search; after each, the ranges shrink to where the best trials lie.
     expand : bool
@@ -88,7 +91,7 @@ class SearchConfig:
     eta: int = 3
     first_epochs: int = 5
     pack_size: int = 81
-    metric: str = DEFAULT_METRIC
+    metric: str = AUTO
     stages: int = 1
     expand: bool = False
     final: int = 5
@@ -110,7 +113,7 @@ class SearchConfig:
         check_count("eta", self.eta, low=2, high=100)
         check_count("first_epochs", self.first_epochs)
         check_count("pack_size", self.pack_size, low=2, high=100_000)
-        check_choice("metric", self.metric, tuple(METRICS))
+        check_choice("metric", self.metric, CHOICES)
         check_count("stages", self.stages, high=100)
         if self.stages > self.trials:
             raise ConfigError(f"stages={self.stages}: {self.trials} trials cannot be shared among them; choose fewer")
@@ -122,6 +125,32 @@ class SearchConfig:
         check_count("repeats", self.repeats, high=1000)
         check_count("ensemble_top", self.ensemble_top, low=0, high=MAX_NETWORKS)
         check_choice("ensemble", self.ensemble, ENSEMBLES)
+
+    def for_task(self, task: str) -> SearchConfig:
+        """Replace ``auto`` as metric and as objective by what it means for data of a task.
+
+        The objective of classes stays ``auto``, as in studies made before there were others.
+
+        Parameters
+        ----------
+        task : {"classification", "regression", "multilabel"}
+            See `fastnet.data.Dataset`.
+
+        Raises
+        ------
+        ConfigError
+            If the metric or the objective does not suit the task.
+
+        Examples
+        --------
+        >>> SearchConfig().for_task("classification").metric, SearchConfig().for_task("regression").metric
+        ('accuracy', 'rmse')
+        """
+        objective = objective_for(task, self.train.objective)
+        metric = metric_of_objective(objective, self.metric)
+        if task == "classification":
+            return replace(self, metric=metric)
+        return replace(self, metric=metric, train=replace(self.train, objective=objective))
 
 
 def as_settings(config: Any) -> dict[str, Any]:

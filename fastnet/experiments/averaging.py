@@ -17,8 +17,8 @@ from fastnet.experiments.panels import spread_series
 from fastnet.experiments.rules import gained, subtitle
 from fastnet.experiments.summary import Floats, Spread, clearly_above, difference, interval_text, spread
 from fastnet.model.classifier import Model
-from fastnet.model.ensemble import mean_probabilities
-from fastnet.model.predictor import score_of
+from fastnet.model.ensemble import mean_answers
+from fastnet.model.scores import score_of
 from fastnet.report.chart import Chart, Panel, Rule, Series
 from fastnet.report.text import counted
 
@@ -103,7 +103,7 @@ def _measure(lab: Lab, config: TrainConfig) -> _Measured:
     teams = [outputs[begin : begin + MEMBERS] for begin in range(0, len(outputs), MEMBERS)]
     members = np.array([[accuracy(output, lab) for output in team] for team in teams])
     averaged = [spread(members.mean(axis=1))]
-    averaged += [spread([accuracy(mean_probabilities(team[:n]), lab) for team in teams]) for n in range(2, MEMBERS + 1)]
+    averaged += [spread([accuracy(mean_answers(team[:n]), lab) for team in teams]) for n in range(2, MEMBERS + 1)]
     thin = [
         thinned_accuracies(model, dropping.RATIO, lab, seed)
         for seed, model in enumerate(_all_models(single["dropout"]))
@@ -205,7 +205,7 @@ def thinned_accuracies(model: Model, ratio: float, lab: Lab, seed: int) -> dict[
     generator = np.random.Generator(np.random.Philox(key=seed))
     outputs = [thinned(model, ratio, generator).predict_proba(lab.test.x) for _ in range(max(THINNED))]
     alone = float(np.mean([accuracy(output, lab) for output in outputs]))
-    return {1: alone} | {n: accuracy(mean_probabilities(outputs[:n]), lab) for n in THINNED[1:]}
+    return {1: alone} | {n: accuracy(mean_answers(outputs[:n]), lab) for n in THINNED[1:]}
 
 
 def thinned(model: Model, ratio: float, generator: np.random.Generator) -> Model:

@@ -30,6 +30,7 @@ from fastnet.errors import ModelError
 from fastnet.files import as_path
 from fastnet.model.file import FloatArray, model_errors, read_file
 from fastnet.model.predictor import Predictor
+from fastnet.model.scores import Numbers, Score, score_of, score_of_labels
 
 if TYPE_CHECKING:
     from fastnet.network.samples import TrainingData
@@ -149,6 +150,20 @@ class Model(Predictor):
         network = self.spec, self.weights, self.biases, self.eval_scales
         answers = forward(*network, self.pipeline, features, self.objective, len(self.quantiles))
         return answers if self.target_scaler is None else self.target_scaler.invert(answers)
+
+    def _scored(
+        self,
+        answers: npt.NDArray[np.floating[Any]],
+        targets: npt.NDArray[Any],
+        weights: npt.NDArray[Any] | None = None,
+    ) -> Score:
+        if self.target_scaler is not None:
+            delta = float(self.settings.get("huber_delta", 1.0))
+            return Numbers(self.objective, self.target_scaler, self.quantiles, delta).score(
+                answers.astype(np.float64), targets, weights
+            )
+        measure = score_of if self.task == "classification" else score_of_labels
+        return measure(answers, targets, weights)
 
     def to_parts(self) -> tuple[dict[str, Any], dict[str, FloatArray]]:
         """Return the contents of its file: the description, ready for JSON, and the tensors by name."""

@@ -1,4 +1,4 @@
-"""Several networks as one model: the mean of their probabilities, its file, and the selection of networks.
+"""Several networks as one model: the mean of their answers, its file, and the selection of networks.
 
 Networks make different mistakes, and the mistakes of a single one average out (*Deep Learning from Scratch*, section
 6.4.3; Goodfellow, Bengio and Courville, *Deep Learning*, section 7.11).
@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from fastnet.config.metric import DEFAULT_METRIC, SCORE, sign
+from fastnet.config.metric import DEFAULT_METRIC, sign
 from fastnet.data.extent import Extent
 from fastnet.data.pipeline.pipeline import Pipeline
 from fastnet.data.schema import Schema
@@ -23,7 +23,8 @@ from fastnet.errors import ModelError
 from fastnet.files import as_path
 from fastnet.model.classifier import Model
 from fastnet.model.file import FloatArray, model_errors, read_file
-from fastnet.model.predictor import Predictor, Score, score_of
+from fastnet.model.predictor import Predictor
+from fastnet.model.scores import Score, score_of
 
 ROUNDS = 50
 """Additions of greedy selection to the networks it begins with."""
@@ -34,7 +35,7 @@ _SHARED = ("class_names", "classes", "table")
 
 @dataclass(frozen=True, eq=False, slots=True, kw_only=True)
 class Ensemble(Predictor):
-    """Several networks that predict the mean of their probabilities.
+    """Several networks that predict the mean of their probabilities, or of their numbers.
 
     Parameters
     ----------
@@ -130,10 +131,15 @@ class Ensemble(Predictor):
         return self.members[0].extent
 
     def _answers(self, features: npt.NDArray[Any]) -> npt.NDArray[np.floating[Any]]:
-        answers = [member._answers(features) for member in self.members]
-        if self.task == "regression":
-            return np.average(answers, axis=0, weights=np.array(self.weights, np.float64))
-        return mean_probabilities(answers, self.weights)
+        return mean_answers([member._answers(features) for member in self.members], self.weights)
+
+    def _scored(
+        self,
+        answers: npt.NDArray[np.floating[Any]],
+        targets: npt.NDArray[Any],
+        weights: npt.NDArray[Any] | None = None,
+    ) -> Score:
+        return self.members[0]._scored(answers, targets, weights)  # by their scale of the targets, where they differ
 
     def to_parts(self) -> tuple[dict[str, Any], dict[str, FloatArray]]:
         """Return the contents of its file: the description, ready for JSON, and the tensors by name.
@@ -231,35 +237,46 @@ def load_model(path: str | os.PathLike[str]) -> Model | Ensemble:
         return kind(header, tensors)
 
 
-def mean_probabilities(probabilities: Sequence[FloatArray], weights: Sequence[int] | None = None) -> FloatArray:
-    """Average the (N, O) float32 probabilities of networks; each counts as often as its weight says, by default once.
+def mean_answers(
+    answers: Sequence[npt.NDArray[np.floating[Any]]], weights: Sequence[int] | None = None
+) -> npt.NDArray[np.floating[Any]]:
+    """Average the (N, O) answers of networks, in float64; each counts as often as its weight says, by default once.
+
+    The mean has their type: float32 of probabilities, float64 of numbers. That of ascending quantiles is ascending.
 
     Examples
     --------
     >>> a, b = np.array([[1, 0]], np.float32), np.array([[0, 1]], np.float32)
-    >>> mean_probabilities([a, b], [3, 1]).tolist()
+    >>> mean_answers([a, b], [3, 1]).tolist()
     [[0.75, 0.25]]
     """
-    counts = [1] * len(probabilities) if weights is None else weights
-    total = np.zeros(probabilities[0].shape)
-    for count, of_one in zip(counts, probabilities, strict=True):
+    counts = [1] * len(answers) if weights is None else weights
+    total = np.zeros(answers[0].shape)
+    for count, of_one in zip(counts, answers, strict=True):
         total += count * of_one.astype(np.float64)
-    return (total / sum(counts)).astype(np.float32)
+    return (total / sum(counts)).astype(answers[0].dtype)
 
 
 def greedy_selection(
-    probabilities: Sequence[FloatArray], y: npt.NDArray[np.int64], metric: str = DEFAULT_METRIC, *, rounds: int = ROUNDS
+    answers: Sequence[npt.NDArray[np.floating[Any]]],
+    y: npt.NDArray[Any],
+    metric: str = DEFAULT_METRIC,
+    *,
+    measure: Callable[[npt.NDArray[np.floating[Any]], npt.NDArray[Any]], Score] = score_of,
+    rounds: int = ROUNDS,
 ) -> tuple[int, ...]:
     """Choose how often each network counts in an ensemble, at least 0 times, so that it does well on some samples.
 
     Parameters
     ----------
-    probabilities : sequence of ndarray
-        (N, O) float32 of each network on the same samples, at least one.
+    answers : sequence of ndarray
+        (N, O) probabilities or numbers of each network on the same samples, at least one.
     y : ndarray
-        (N,) int64, the true classes of samples that no network was trained on.
+        (N,) int64 classes, or (N, K) labels or numbers: the truth of samples that no network was trained on.
     metric : str
         The metric to improve; the loss breaks ties of the score, and the order of the networks ties of both.
+    measure : callable
+        Scores averaged answers; by default those of classes.
     rounds : int
         Number of networks that are added, at least 0.
 
@@ -277,33 +294,30 @@ def greedy_selection(
     >>> greedy_selection([first, second, 1 - first], np.array([0, 1, 1]), rounds=2)
     (1, 2, 0)
     """
-    ranked = sorted(range(len(probabilities)), key=lambda k: (_quality(probabilities[k], 1, y, metric), k))
+
+    def quality_of(total: npt.NDArray[np.floating[Any]], n: int) -> tuple[float, float]:
+        """Rate the mean of n answers by the metric, then by the loss; lower is better."""
+        score = measure(total / n, y)
+        loss = round(score.loss, 12)  # so that another library's logarithm does not break ties
+        return -sign(metric) * score.of(metric), loss
+
+    ranked = sorted(range(len(answers)), key=lambda k: (quality_of(answers[k], 1), k))
     best_quality, n_best = (math.inf, math.inf), 0
-    total = running = np.zeros(probabilities[0].shape)
+    total = running = np.zeros(answers[0].shape)
     for n, k in enumerate(ranked, start=1):
-        running = running + probabilities[k]
-        quality = _quality(running, n, y, metric)
+        running = running + answers[k]
+        quality = quality_of(running, n)
         if quality < best_quality:
             best_quality, n_best, total = quality, n, running
     chosen = ranked[:n_best]
     for _ in range(rounds):
         n = len(chosen) + 1
-        quality, place = min((_quality(total + probabilities[k], n, y, metric), at) for at, k in enumerate(ranked))
+        quality, place = min((quality_of(total + answers[k], n), at) for at, k in enumerate(ranked))
         chosen.append(ranked[place])
-        total = total + probabilities[ranked[place]]
+        total = total + answers[ranked[place]]
         if quality < best_quality:
             best_quality, n_best = quality, n
-    return tuple(chosen[:n_best].count(k) for k in range(len(probabilities)))
-
-
-def _quality(
-    total: npt.NDArray[np.floating[Any]], n: int, y: npt.NDArray[np.int64], metric: str
-) -> tuple[float, float]:
-    """Rate the mean of `n` tables by the metric, then by the loss; lower is better."""
-    score: Score = score_of(total / n, y)
-    loss = round(score.loss, 12)  # so that another library's logarithm does not break ties
-    measured = score.value if metric == SCORE.name else score.loss
-    return (-sign(metric) * measured, loss)
+    return tuple(chosen[:n_best].count(k) for k in range(len(answers)))
 
 
 def _prefix(number: int) -> str:

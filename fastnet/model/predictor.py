@@ -6,13 +6,11 @@ import math
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from fastnet.config.metric import SCORE
 from fastnet.config.objective import TASK_OF
 from fastnet.data.coerce import as_array, as_features
 from fastnet.data.extent import Extent, other_units
@@ -23,6 +21,7 @@ from fastnet.data.tables.table import is_table
 from fastnet.errors import DataError, ModelError, warn
 from fastnet.files import as_path
 from fastnet.model.file import FloatArray, write_file
+from fastnet.model.scores import Score
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -32,44 +31,6 @@ if TYPE_CHECKING:
     from fastnet.data.samples import Samples
     from fastnet.data.schema import Passage, Schema
     from fastnet.model.metrics import ClassScores
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Score:
-    """How well a model predicts some samples.
-
-    Parameters
-    ----------
-    value : float
-        Accuracy, the share of the samples whose most probable class is the true one, in [0, 1]; of labels the share
-        that is right. For numbers the root of the mean squared error; for quantiles the pinball loss.
-    loss : float
-        Mean cross-entropy in nats; a probability below 1e-38 counts as 1e-38. For numbers the mean squared error, for
-        quantiles the pinball loss.
-    name : str
-        What `value` is: ``accuracy``, ``rmse`` or ``pinball``.
-    """
-
-    value: float
-    loss: float
-    name: str = SCORE.name
-
-    def stored(self, part: str) -> dict[str, float | None]:
-        """Return both as models and studies store them: ``{"test_accuracy": ..., "test_loss": ...}``."""
-        return {f"{part}_{self.name}": self.value, f"{part}_loss": self.loss}
-
-
-def score_of(probabilities: npt.NDArray[np.floating[Any]], y: npt.NDArray[np.int64]) -> Score:
-    """Measure (N, O) probabilities, N at least 1, against the true classes; the first of equals is predicted.
-
-    Examples
-    --------
-    >>> score_of(np.array([[0.75, 0.25], [0.5, 0.5]]), np.array([0, 1])).value
-    0.5
-    """
-    hits = float(np.mean(np.argmax(probabilities, axis=1) == y))
-    of_truth = np.maximum(probabilities[np.arange(len(y)), y].astype(np.float64), np.finfo(np.float32).tiny)
-    return Score(value=hits, loss=float(-np.log(of_truth).mean()))
 
 
 class Evaluation(NamedTuple):
@@ -301,8 +262,8 @@ class Predictor(ABC):
         x, y : array_like
             As `score` takes them.
         weights : array_like, optional
-            (N,) weights of the samples in `Evaluation.metrics` and `Evaluation.classes`; all count alike by default.
-            A table whose targets are read has those of its column of weights, if the training table had one.
+            (N,) weights of the samples; all count alike by default. A table whose targets are read has those of its column
+            of weights, if the training table had one.
 
         Returns
         -------
@@ -319,7 +280,7 @@ class Predictor(ABC):
         counts = own if weights is None else _weights(weights, len(truth))
         found = all_metrics(self.task, truth, answers, counts, self.quantiles)
         classes = class_table(truth, answers, self.class_names, counts) if self.task == "classification" else []
-        return Evaluation(self._scored(answers, truth), found, classes, len(truth))
+        return Evaluation(self._scored(answers, truth, counts), found, classes, len(truth))
 
     def _compared(
         self, x: Any, y: npt.ArrayLike | None
@@ -405,21 +366,20 @@ class Predictor(ABC):
             return positions_of(y, self.classes, self.class_names, n=n)
         return as_targets(y, len(self.class_names), n, labels=self.task == "multilabel")
 
-    def _measure(self, features: npt.NDArray[Any], targets: npt.NDArray[Any]) -> Score:
+    def _measure(
+        self, features: npt.NDArray[Any], targets: npt.NDArray[Any], weights: npt.NDArray[Any] | None = None
+    ) -> Score:
         """Measure on checked features and targets."""
-        return self._scored(self._answers(features), targets)
+        return self._scored(self._answers(features), targets, weights)
 
-    def _scored(self, answers: npt.NDArray[np.floating[Any]], targets: npt.NDArray[Any]) -> Score:
-        if self.task == "classification":
-            return score_of(answers, targets)
-        from fastnet.model.metrics import all_metrics
-
-        found = all_metrics(self.task, targets, answers, None, self.quantiles)
-        if self.task == "multilabel":
-            return Score(value=found["accuracy"], loss=found["log_loss"])
-        if self.quantiles:
-            return Score(value=found["pinball"], loss=found["pinball"], name="pinball")
-        return Score(value=found["rmse"], loss=float(np.square(targets - answers).mean()), name="rmse")
+    @abstractmethod
+    def _scored(
+        self,
+        answers: npt.NDArray[np.floating[Any]],
+        targets: npt.NDArray[Any],
+        weights: npt.NDArray[Any] | None = None,
+    ) -> Score:
+        """Measure what `_answers` returned."""
 
     def _features(self, x: Any) -> npt.NDArray[Any]:
         """Check features and reshape them to (N, I); warn if they appear to have other units than in training."""

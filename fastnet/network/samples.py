@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from fastnet.config.metric import Metric, score_of_objective
 from fastnet.config.network import NetworkSpec
 from fastnet.config.training import TrainConfig
 from fastnet.data.dataset import Dataset, Split
 from fastnet.data.pipeline.pipeline import Pipeline, fit_pipeline
-from fastnet.data.pipeline.targets import TargetScaler
+from fastnet.data.pipeline.targets import TargetScaler, unit_of
 from fastnet.kernels import host, layout, panels, sparsity
-from fastnet.kernels.objective import OBJECTIVES
 from fastnet.network.coding import Coded, code_samples
 from fastnet.network.goal import goal_of, n_outputs_of
 
@@ -79,9 +79,25 @@ class TrainingData:
         return len(self.train_rows) - host.TILE_ROWS
 
     @property
-    def score_sign(self) -> float:
-        """1 if a higher score of the objective is better, -1 if a lower one is."""
-        return 1.0 if OBJECTIVES[self.objective].higher_is_better else -1.0
+    def score(self) -> Metric:
+        """The score of the objective."""
+        return score_of_objective(self.objective)
+
+    def in_units(self, curves: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Convert the scores of (..., 4, epochs) curves as kernels measure them, float, to what is shown and stored.
+
+        Squared errors become their roots, and errors of a single target are in its own units; those of several targets
+        are means over their standardised values. Losses stay those of the standardised targets. Curves of classes and
+        labels are returned as they are.
+        """
+        if not self.score.in_units:
+            return curves
+        measured = curves[..., 1::2, :].astype(np.float32).astype(np.float64)
+        if self.score.name == "rmse":
+            measured = np.sqrt(measured)
+        converted = curves.copy()
+        converted[..., 1::2, :] = measured * unit_of(self.target_scaler)
+        return converted
 
     def lists_pay(self, batch_size: int) -> bool:
         """Whether the first layer walks the lists of non-zero values in batches of this size."""

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from fastnet.model.predictor import Score
+    from fastnet.model.scores import Score
     from fastnet.training.loop import LearningCurves
 
 Curves: TypeAlias = "LearningCurves | TrialResult"

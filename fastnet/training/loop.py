@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from fastnet.config.metric import score_name, stored_scores
+from fastnet.config.metric import (
+    DEFAULT_METRIC,
+    METRICS,
+    metric_of_objective,
+    score_name,
+    score_of_objective,
+    stored_scores,
+)
 from fastnet.config.training import TrainConfig
 from fastnet.errors import FastnetError
 from fastnet.kernels.step import DIVERGED, PENDING, STOPPED
@@ -26,7 +33,7 @@ POLL_SECONDS = 0.05
 """Time between two looks at the background work."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class EpochResult:
     """The four curves at one epoch.
 
@@ -35,9 +42,11 @@ class EpochResult:
     epoch : int
         From 1.
     train_loss : float
-        Mean cross-entropy of the epoch's batches while training, dropout included.
+        Mean loss of the epoch's batches while training, dropout included.
     train_score, validation_loss, validation_score : float
         Measured after the epoch.
+    score : str
+        Name of the score, see `fastnet.config.metric.SCORES`.
     """
 
     epoch: int
@@ -45,20 +54,26 @@ class EpochResult:
     train_score: float
     validation_loss: float
     validation_score: float
+    score: str = DEFAULT_METRIC
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LearningCurves:
-    """The four curves of a training, each (epochs,) float32."""
+    """The four curves of a training, each (epochs,) float32.
+
+    `score` is the name of the score: ``accuracy`` of classes and labels, in [0, 1]; ``rmse``, ``mae`` or ``pinball`` of
+    numbers, in the units of a single target, or as a mean over the standardised values of several. Losses of numbers
+    are those of the standardised targets.
+    """
 
     train_loss: npt.NDArray[np.float32]
     train_score: npt.NDArray[np.float32]
     validation_loss: npt.NDArray[np.float32]
     validation_score: npt.NDArray[np.float32]
+    score: str = DEFAULT_METRIC
 
 
-_CURVES = tuple(LearningCurves.__dataclass_fields__)  # in the order of the rows of `Run.curves`
-_SCORE = _CURVES.index("validation_score")
+_CURVES = tuple(LearningCurves.__dataclass_fields__)[:4]  # in the order of the rows of `Run.curves`
 
 
 def curve_row(name: str) -> int:
@@ -84,14 +99,15 @@ class Run(Watched, Protocol):
 
     Attributes
     ----------
-    curves : (T, 4, epochs) float
-        Training loss and score, validation loss and score; NaN for epochs that are not finished.
-    score_sign : float
-        1 if a higher score is better, -1 if a lower one is.
+    objective : str
+        What the networks learn.
     """
 
-    curves: npt.NDArray[Any]
-    score_sign: float
+    objective: str
+
+    @property
+    def curves(self) -> npt.NDArray[Any]:
+        """(T, 4, epochs) float: training loss and score, validation loss and score; NaN for unfinished epochs."""
 
     @property
     def status(self) -> Integers:
@@ -162,11 +178,13 @@ class Fit:
         The networks, none of them trained yet.
     config : TrainConfig
         Its epochs and early stopping apply.
+    metric : str, optional
+        The metric on the validation samples that decides about the best epoch; by default that of the objective.
 
     Attributes
     ----------
     best_epoch : (T,) int64
-        Epoch of the best validation score of each network, the first of equals, from 1; 0 before its first epoch.
+        Best epoch of each network, the first of equals, from 1; 0 before its first epoch.
     best : dict of int to (n_parameters,) float32
         The parameters after that epoch, by the network's position.
     epochs_done : (T,) int64
@@ -179,9 +197,11 @@ class Fit:
         Time of `train`.
     """
 
-    def __init__(self, run: Run, config: TrainConfig) -> None:
+    def __init__(self, run: Run, config: TrainConfig, metric: str | None = None) -> None:
         self.config = config
         self._run = run
+        self._metric = METRICS[metric or metric_of_objective(run.objective)]
+        self._score = score_of_objective(run.objective).name
         networks = len(run.curves)
         self.best_epoch = np.zeros(networks, np.int64)
         self.best: dict[int, npt.NDArray[np.float32]] = {}
@@ -240,29 +260,29 @@ class Fit:
             self._take(which, epoch)
             if on_epoch:
                 means = run.curves[which, :, epoch - 1].mean(axis=0, dtype=np.float64)
-                on_epoch(EpochResult(epoch=epoch, **dict(zip(_CURVES, means.tolist(), strict=True))))
+                on_epoch(EpochResult(epoch, *means.tolist(), score=self._score))
             if self.config.early_stopping is not None:
                 which = which[epoch - self.best_epoch[which] < self.config.early_stopping]
             if not len(which):
                 break
 
     def _take(self, which: Integers, epoch: int) -> None:
-        """Record that these networks finished an epoch, and copy those that reached their best score.
+        """Record that these networks finished an epoch, and copy those that reached their best one.
 
         Repeating the call changes nothing; `_taking` is set while it is under way.
         """
         self._taking = which, epoch
         self.epochs_done[which] = epoch
+        measured = self._metric.sign * self._run.curves[:, curve_row(self._metric.curve)]
         for t in which.tolist():
-            score = self._run.score_sign * self._run.curves[t, _SCORE]
-            if t not in self.best or score[epoch - 1] > score[self.best_epoch[t] - 1]:
+            if t not in self.best or measured[t, epoch - 1] > measured[t, self.best_epoch[t] - 1]:
                 self.best[t] = self._run.parameters(t).copy()
                 self.best_epoch[t] = epoch
         self._taking = None
 
     def curves(self, t: int) -> LearningCurves:
         """Return the curves of a network."""
-        return LearningCurves(*self._run.curves[t, :, : self.epochs_done[t]].astype(np.float32))
+        return LearningCurves(*self._run.curves[t, :, : self.epochs_done[t]].astype(np.float32), score=self._score)
 
     def model(self, t: int) -> Model:
         """Return a network of `kept` as a model, with the weights of its best epoch."""
@@ -272,11 +292,13 @@ class Fit:
         return model
 
 
-def metrics_at(curves: npt.NDArray[Any], epochs_done: int, epoch: int | None) -> dict[str, Any]:
+def metrics_at(
+    curves: npt.NDArray[Any], epochs_done: int, epoch: int | None, score: str = DEFAULT_METRIC
+) -> dict[str, Any]:
     """Return a network's scores after an epoch, by default its last, ready for JSON; `curves` is (4, epochs)."""
     _, train_score, validation_loss, validation_score = map(shortest, curves[:, (epoch or epochs_done) - 1])
     return {
         "epochs_done": epochs_done,
-        score_name("train"): train_score,
-        **stored_scores("validation", validation_score, validation_loss),
+        score_name("train", score): train_score,
+        **stored_scores("validation", validation_score, validation_loss, score),
     }

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from fastnet.config.metric import DEFAULT_METRIC, METRICS
+from fastnet.config.metric import DEFAULT_METRIC, METRICS, score_of_objective
 from fastnet.config.training import TrainConfig
 from fastnet.kernels import layout, pack, step, update, warm
 from fastnet.kernels.context import FIRST_OF_TRIAL, N_PLACES, N_STATE, Job, job_row
@@ -101,9 +101,8 @@ class PackRun(Background):
 
     Attributes
     ----------
-    curves : (T, 4, epochs) float32
-        Training loss and score, validation loss and score; NaN from the first unfinished epoch on. The training loss is
-        the mean over the epoch's batches, dropout included; the others are measured after the epoch.
+    objective : str
+        What the networks learn.
     epochs_done : (T,) int64
         Finished epochs of each network.
     seconds : (T,) float64
@@ -152,8 +151,8 @@ class PackRun(Background):
         epochs = members[0].config.epochs if members else 0
         # The kernels keep networks with epochs left to train; to keep all, there is one more that is never trained.
         self._curves = np.full((n_trials, 4, epochs + keep), np.nan, np.float32)
-        self.curves = self._curves[:, :, :epochs]
-        self.score_sign = members[0].data.score_sign if members else 1.0
+        self._epochs = epochs
+        self.objective = members[0].data.objective if members else "cross-entropy"
         self.epochs_done = np.zeros(n_trials, np.int64)
         self._status = np.full(n_trials, PENDING, np.int64)
         self.seconds = np.zeros(n_trials)
@@ -184,10 +183,28 @@ class PackRun(Background):
         self._states = np.zeros((n_trials, N_STATE))
 
     @property
+    def curves(self) -> npt.NDArray[np.float32]:
+        """(T, 4, epochs) float32: training loss and score, validation loss and score, as `TrainingData.in_units`.
+
+        They are NaN from the first unfinished epoch on. The training loss is the mean over the epoch's batches, dropout
+        included; the others are measured after the epoch.
+        """
+        measured = self._curves[:, :, : self._epochs]
+        if not score_of_objective(self.objective).in_units:
+            return measured
+        places: dict[int, list[int]] = {}  # of the networks that learn from the same data
+        for t, member in enumerate(self._members):
+            places.setdefault(id(member.data), []).append(t)
+        converted = measured.copy()
+        for of_data in places.values():
+            converted[of_data] = self._members[of_data[0]].data.in_units(measured[of_data])
+        return converted
+
+    @property
     def status(self) -> Integers:
         """(T,) int64: 0 pending, 1 done, 2 diverged, 3 stopped, 4 waiting for more epochs."""
         status = self._status.copy()  # read before the epochs, which the kernels write first
-        status[(status == PAUSED) & (self.epochs_done == self.curves.shape[2])] = DONE
+        status[(status == PAUSED) & (self.epochs_done == self._epochs)] = DONE
         return status
 
     def start(self, which: Integers | None = None, end: int | None = None) -> None:
@@ -202,7 +219,7 @@ class PackRun(Background):
             and the next call continues them.
         """
         which = np.arange(len(self._status)) if which is None else which
-        last = self.curves.shape[2]
+        last = self._epochs
         end = last if end is None else end
         first = int(self.epochs_done[which[0]]) if len(which) else 0
         self._make_room(which, again=end < last or self._keeps)
@@ -269,12 +286,13 @@ class PackRun(Background):
 
         if parameters is None and t in self._best:
             epoch = int(self._best_epochs[t])
-        metrics = metrics_at(self.curves[t], int(self.epochs_done[t]), epoch)
+        data = self._members[t].data
+        curves = data.in_units(self._curves[t])
+        metrics = metrics_at(curves, int(self.epochs_done[t]), epoch, data.score.name)
         if t in self._best:
             metrics["best_epoch"] = int(self._best_epochs[t])
         flat = self.parameters(t) if parameters is None else parameters
-        member = self._members[t]
-        return trained_model(member.config, member.data, self._layout(t).table, flat, metrics)
+        return trained_model(self._members[t].config, data, self._layout(t).table, flat, metrics)
 
     def _layout(self, t: int) -> layout.Layout:
         plan: layout.Layout = self._assemblies[self._kinds[t]].layout

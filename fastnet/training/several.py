@@ -26,7 +26,7 @@ from fastnet.training.single import rows_of
 if TYPE_CHECKING:
     from fastnet.model.classifier import Model
     from fastnet.model.ensemble import Ensemble
-    from fastnet.model.predictor import Score
+    from fastnet.model.scores import Score
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -147,11 +147,13 @@ def _result(fit: Fit, dataset: Dataset, parts: Split, compile_seconds: float) ->
     from fastnet.model.ensemble import Ensemble
 
     models = tuple(fit.model(t) for t in fit.kept)
-    validation, member_validation = _scores(models, dataset.x[parts.validation], dataset.y[parts.validation])
+    rows = parts.validation
+    weights = None if dataset.weights is None else dataset.weights[rows]
+    validation, member_validation = _scores(models, dataset.x[rows], dataset.y[rows], weights)
     metrics: dict[str, Any] = validation.stored("validation")
     test = member_test = None
     if dataset.x_test is not None and dataset.y_test is not None:
-        test, member_test = _scores(models, dataset.x_test, dataset.y_test)
+        test, member_test = _scores(models, dataset.x_test, dataset.y_test, dataset.weights_test)
         metrics |= test.stored("test")
     settings = as_settings(fit.config) | {"networks": len(fit.epochs_done), "data": dataset.name}
     return EnsembleResult(
@@ -180,16 +182,15 @@ def threads_that_fit(members: Sequence[Member], threads: int) -> int:
     return fitting
 
 
-def _scores(members: Sequence[Model], x: npt.NDArray[Any], y: npt.NDArray[Any]) -> tuple[Score, Score]:
+def _scores(
+    members: Sequence[Model], x: npt.NDArray[Any], y: npt.NDArray[Any], weights: npt.NDArray[Any] | None
+) -> tuple[Score, Score]:
     """Measure the ensemble of some networks, and the average of the networks alone."""
-    from fastnet.model.ensemble import Ensemble, mean_probabilities
-    from fastnet.model.predictor import Score, score_of
+    from fastnet.model.ensemble import mean_answers
+    from fastnet.model.scores import Score
 
-    if members[0].task != "classification":
-        each = [member._measure(x, y) for member in members]
-        value, loss = fmean(score.value for score in each), fmean(score.loss for score in each)
-        return Ensemble(members=tuple(members))._measure(x, y), Score(value=value, loss=loss, name=each[0].name)
-    probabilities = [member._answers(x) for member in members]
-    alone = [score_of(of_one, y) for of_one in probabilities]
-    mean = Score(value=fmean(score.value for score in alone), loss=fmean(score.loss for score in alone))
-    return score_of(mean_probabilities(probabilities), y), mean
+    answers = [member._answers(x) for member in members]
+    alone = [member._scored(of_one, y, weights) for member, of_one in zip(members, answers, strict=True)]
+    value, loss = fmean(score.value for score in alone), fmean(score.loss for score in alone)
+    mean = Score(value=value, loss=loss, name=alone[0].name)
+    return members[0]._scored(mean_answers(answers), y, weights), mean

@@ -31,7 +31,7 @@ from fastnet.training.loop import EpochResult, Fit, LearningCurves, metrics_at
 
 if TYPE_CHECKING:
     from fastnet.model.classifier import Model
-    from fastnet.model.predictor import Score
+    from fastnet.model.scores import Score
 
 Integers = npt.NDArray[np.int64]
 
@@ -47,7 +47,7 @@ class TrainResult:
     curves : LearningCurves
         One entry per finished epoch.
     best_epoch, epochs_done : int
-        Epoch of the best validation score (the first of equals), from 1; number of finished epochs.
+        Best epoch (the first of equals), from 1; number of finished epochs.
     test : Score or None
         Score of the model on the test set; None if the data have no test set.
     seconds, compile_seconds : float
@@ -80,6 +80,9 @@ def train(
     interrupt: str = "raise",
 ) -> TrainResult:
     """Train one network and keep the weights of its best epoch.
+
+    The best epoch is that of the highest accuracy on the validation samples; for numbers, that of the lowest error by
+    the objective's score, and for labels and with ``poisson``, that of the lowest loss.
 
     Parameters
     ----------
@@ -154,20 +157,21 @@ def train_network(
     on_epoch: Callable[[EpochResult], None] | None = None,
     should_stop: Callable[[], bool] | None = None,
     interrupt: str = "raise",
+    metric: str | None = None,
 ) -> TrainResult:
-    """Train one network as `train` does, without its warnings about the data."""
+    """Train one network as `train` does, without its warnings about the data, its best epoch chosen by `metric`."""
     check_interrupt(interrupt)
     threads = min(count_threads(jobs), n_threads_limit())
     data = prepare(dataset, parts, config)
     clock = time.perf_counter()
     training = Training(config, data, threads)
     compile_seconds = time.perf_counter() - clock
-    fit = Fit(training, config)
+    fit = Fit(training, config, metric)
     fit.train(on_epoch, should_stop, returns=interrupt == "return")
     model = fit.model(0)
     test = None
     if dataset.x_test is not None and dataset.y_test is not None:
-        test = model._measure(dataset.x_test, dataset.y_test)
+        test = model._measure(dataset.x_test, dataset.y_test, dataset.weights_test)
         model.metrics.update(test.stored("test"))
     return TrainResult(
         model=model,
@@ -222,13 +226,18 @@ class Training(Background):
         settings = trial_of(config, stream)
         fill(self.context, settings.trial)
         self.work.hyper[...], self.work.dropout[...] = settings.hyper, settings.dropout
-        self.curves = np.full((1, 4, config.epochs), np.nan)
-        self.score_sign = data.score_sign
+        self._curves = np.full((1, 4, config.epochs), np.nan)
+        self.objective = data.objective
         self.status = np.array([step.PENDING])
         self.epochs_done = 0
         self.control = np.zeros(1, np.int64)
         initialise(self.context)
         self.call(step.EVALUATE, step.TRAINING, np.ones(1, np.int64))  # compiles the caller and returns at once
+
+    @property
+    def curves(self) -> npt.NDArray[np.float64]:
+        """(1, 4, epochs) float64, as `PackRun.curves`."""
+        return self.data.in_units(self._curves)
 
     def call(self, stage: int, argument: int, control: Integers) -> int:
         """Call a stage of the network in this thread; return its status."""
@@ -270,7 +279,7 @@ class Training(Background):
             return step.DIVERGED
         if self.control[0]:
             return step.STOPPED
-        self.curves[0, :, epoch] = train_loss, train_score, state[LOSS], state[SCORE]
+        self._curves[0, :, epoch] = train_loss, train_score, state[LOSS], state[SCORE]
         return step.DONE
 
     def parameters(self, t: int = 0) -> npt.NDArray[np.float32]:
@@ -282,6 +291,6 @@ class Training(Background):
         """Return the network as a model, as `PackRun.model` does."""
         from fastnet.model.classifier import trained_model
 
-        metrics = metrics_at(self.curves[0], self.epochs_done, epoch)
+        metrics = metrics_at(self.curves[0], self.epochs_done, epoch, self.data.score.name)
         flat = self.parameters() if parameters is None else parameters
         return trained_model(self.config, self.data, self.assembly.layout.table, flat, metrics)

@@ -76,6 +76,19 @@ class TargetScaler:
         return cls(mean=mean, scale=scale, low=low, high=high, log=bool(header["log"]))
 
 
+def unit_of(scaler: TargetScaler | None) -> float:
+    """Return the size of 1 on the standardised scale in the units of the target: 1 for several, or for logarithms.
+
+    Examples
+    --------
+    >>> unit_of(fit_targets(np.array([[10.0], [30.0]]), np.arange(2))), unit_of(None)
+    (10.0, 1.0)
+    """
+    if scaler is None or scaler.log or len(scaler.scale) > 1:
+        return 1.0
+    return float(scaler.scale[0])
+
+
 def fit_targets(
     y: npt.NDArray[Any],
     rows: npt.NDArray[np.int64],

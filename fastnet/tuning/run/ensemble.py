@@ -63,8 +63,8 @@ def put_together(
     With folds, the networks of a trial enter the ensemble together; a validation sample is predicted by the networks
     that were not trained on it.
     """
-    from fastnet.model.ensemble import Ensemble, greedy_selection, mean_probabilities
-    from fastnet.model.predictor import score_of
+    from fastnet.model.ensemble import Ensemble, greedy_selection, mean_answers
+    from fastnet.model.scores import score_of
 
     tables = [
         np.concatenate(
@@ -76,7 +76,7 @@ def put_together(
     others = len(trials) - 1
     weights = {"best": (1, *[0] * others), "average": (1, *[1] * others)}
     weights["greedy"] = greedy_selection(tables, y, config.metric)
-    scores = {name: score_of(mean_probabilities(tables, counts), y) for name, counts in weights.items()}
+    scores = {name: score_of(mean_answers(tables, counts), y) for name, counts in weights.items()}
     chosen, score = weights[config.ensemble], scores[config.ensemble]
     ensemble = Ensemble(
         members=tuple(model for models, count in zip(networks, chosen, strict=True) if count for model in models),
