@@ -13,7 +13,7 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from fastnet.config.metric import score_name
+from fastnet.config.metric import METRICS, SCORES, score_name
 from fastnet.config.searching import SearchConfig
 from fastnet.config.training import TrainConfig
 from fastnet.errors import ConfigError
@@ -32,7 +32,7 @@ _ONLY_FLAGS = (
 
 _MEASURED = (
     *("id", "stage", "status", "value", "best_value", "best_epoch", "epochs", "seconds"),
-    score_name("best_validation"),
+    *(score_name("best_validation", metric) for metric in METRICS),
 )
 """Fields of a trial's line in addition to its hyperparameters and curves."""
 
@@ -103,11 +103,12 @@ def _takes_space(command: click.Command) -> bool:
 
 def _without_results(content: dict[str, Any]) -> dict[str, Any]:
     """Remove the results from a trial's line, which has a number and a status."""
-    from fastnet.tuning.store.export import CURVE_COLUMNS
+    from fastnet.tuning.store.export import curve_columns
 
     if not {"id", "status"} <= content.keys():
         return content
-    return {name: value for name, value in content.items() if name not in (*_MEASURED, *CURVE_COLUMNS)}
+    measured = {*_MEASURED, *(column for score in SCORES for column in curve_columns(score))}
+    return {name: value for name, value in content.items() if name not in measured}
 
 
 def _is_part(name: str) -> bool:

@@ -6,8 +6,6 @@ from pathlib import Path
 
 import click
 
-from fastnet.config.metric import SCORE
-
 from .notes import verbosity_options
 from .options import check_no_part, data_options, format_option, load_part, model_argument, part_option, table_of
 from .progress import scored
@@ -54,8 +52,7 @@ def command(model: Path, data: str, data_dir: Path | None, part: str | None, out
         values = {score.name: score.value, "loss": score.loss, "metrics": found.metrics}
         click.echo(as_json({**source, **values, "classes": classes}))
         return
-    value = scored(name, score.value) if score.name == SCORE.name else f"{name} {score.name}:{score.value:.4g}"
-    click.echo(f"{value}, {name} loss:{score.loss:.4f}, samples:{n}\n")
+    click.echo(f"{scored(name, score.value, score.name)}, {name} loss:{score.loss:.4f}, samples:{n}\n")
     print_table(("metric", "value"), (LEFT, RIGHT), [(metric, f"{of:.4f}") for metric, of in found.metrics.items()])
     if found.classes:
         click.echo()

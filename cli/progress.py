@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Self
 
-from fastnet.config.metric import DEFAULT_METRIC, METRICS, SCORE
+from fastnet.config.metric import DEFAULT_METRIC, METRICS
 
 from .interrupt import StopOnInterrupt
 from .screen import Part, drawing, levels_for, sparkline
@@ -162,8 +162,8 @@ class TrainDisplay(Display):
         first, since = self._first = self._first or (epoch.epoch, now)
         rate = (now - since) / (epoch.epoch - first) if epoch.epoch > first else (now - self._started) / epoch.epoch
         details = [
-            Part(f"{self._mean}{scored('train', epoch.train_score)}, loss:{epoch.train_loss:.4f}", 1),
-            Part(f"{self._mean}{scored('val', epoch.validation_score)}, loss:{epoch.validation_loss:.4f}"),
+            Part(f"{self._mean}{scored('train', epoch.train_score, epoch.score)}, loss:{epoch.train_loss:.4f}", 1),
+            Part(f"{self._mean}{scored('val', epoch.validation_score, epoch.score)}, loss:{epoch.validation_loss:.4f}"),
         ]
         pace = [Part(f"ETA {duration((self._epochs - epoch.epoch) * rate)}")]
         self.show(epoch.epoch, self._epochs, details, pace, urgent=epoch.epoch == self._epochs)
@@ -204,13 +204,13 @@ class DownloadDisplay(Display):
         self.show(round(done / 1e6), round(size / 1e6), [Part(file)], urgent=bool(total) and done >= total)
 
 
-def scored(part: str, value: float) -> str:
+def scored(part: str, value: float, score: str = DEFAULT_METRIC) -> str:
     """Write a score of a part of the data.
 
-    >>> scored("val", 0.8), scored("test", 0.98125)
-    ('val acc:0.80', 'test acc:0.9812')
+    >>> scored("val", 0.8), scored("test", 0.98125), scored("test", 2.5, "rmse")
+    ('val acc:0.80', 'test acc:0.9812', 'test rmse:2.5')
     """
-    return f"{part} {SCORE.short}:{SCORE.text(value)}"
+    return f"{part} {METRICS[score].short}:{METRICS[score].text(value)}"
 
 
 def duration(seconds: float | None) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from fastnet.config.metric import score_name
+from fastnet.config.metric import score_name, score_stored
 
 from .budget import study_command
 from .progress import scored
@@ -23,11 +23,11 @@ SCHEMA_VERSION = 1
 """Increased when a field of the JSON output is renamed, removed or changes its meaning."""
 
 
-def trial_rows(result: SearchResult) -> list[dict[str, Any]]:
+def trial_rows(result: SearchResult, metric: str) -> list[dict[str, Any]]:
     """Return a row for each trial, best first and diverged ones last."""
     from fastnet.report.listing import to_rows
 
-    return to_rows(result.trials.iterate(curves=True, order="best"))
+    return to_rows(result.trials.iterate(curves=True, order="best"), metric)
 
 
 def as_csv(rows: Iterable[Mapping[str, Any]]) -> str:
@@ -63,7 +63,7 @@ def search_document(result: SearchResult, folder: Path, settings: Mapping[str, A
         "stages": list(result.stages),
         "final": result.final,
         "ensemble": result.ensemble_report,
-        "trials": trial_rows(result),
+        "trials": trial_rows(result, settings["metric"]),
     }
 
 
@@ -104,20 +104,26 @@ def kept_lines(kept: Mapping[str, Any] | None, folder: Path) -> Iterator[str]:
         return
     from fastnet.report.words import KEPT
 
-    text = f"{KEPT}, {scored('val', kept[score_name('validation')])}"
-    if kept[score_name("test")] is not None:
-        text += f", {scored('test', kept[score_name('test')])}"
-    yield text
+    parts = [KEPT, _stored(kept, "validation", "val")]
+    if kept["test_loss"] is not None:
+        parts.append(_stored(kept, "test"))
+    yield ", ".join(parts)
     yield from test_use_lines(kept)
     yield f"model: {click.format_filename(folder / kept['model'])}"
 
 
 def ensemble_lines(document: Mapping[str, Any], folder: Path) -> Iterator[str]:
     """Yield the figures of the ensemble on the test set, and its file."""
-    if document[score_name("test")] is not None:
-        yield f"{scored('test', document[score_name('test')])}, test loss:{document['test_loss']:.4f}"
+    if document["test_loss"] is not None:
+        yield f"{_stored(document, 'test')}, test loss:{document['test_loss']:.4f}"
     yield from test_use_lines(document)
     yield f"ensemble: {click.format_filename(folder / document['model'])}"
+
+
+def _stored(document: Mapping[str, Any], part: str, word: str = "test") -> str:
+    """Write the score of a part that a document holds."""
+    score = score_stored(document, part).name
+    return scored(word, document[score_name(part, score)], score)
 
 
 def shortened_lines(document: Mapping[str, Any], folder: Path) -> Iterator[str]:

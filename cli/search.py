@@ -163,6 +163,7 @@ def command(
         print_settings(ctx, config, given)
         return
     data = data or load_data(ctx, given, known)
+    config = config.for_task(data.dataset.task)
     warn_of_idle_pruning(config)
     limits: dict[str, Any] = {"jobs": jobs, "memory": memory}
     if dry_run or verbosity() >= VERBOSE:
@@ -356,7 +357,7 @@ def show(
         settings = {"data": data.name, "samples": data.dataset.n_samples, **used_settings(config)}
         click.echo(results.as_json(results.search_document(result, folder, settings)))
     elif output_format == "csv":
-        click.echo(results.as_csv(results.trial_rows(result)))
+        click.echo(results.as_csv(results.trial_rows(result, config.metric)))
     else:
         lines = (
             *results.search_lines(result, folder, best, config.metric),

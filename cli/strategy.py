@@ -8,7 +8,7 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from fastnet.config.metric import METRICS
+from fastnet.config.metric import CHOICES
 from fastnet.config.presets import PRESETS, Preset
 from fastnet.config.searching import ENSEMBLES, PRUNINGS, SAMPLERS, SearchConfig
 from fastnet.config.text import parse_candidates
@@ -30,7 +30,11 @@ _STRATEGY: dict[str, tuple[Any, str]] = {
     "eta": (int, "Halving continues the best 1/ETA of a pack, for ETA times as many epochs."),
     "first_epochs": (int, "Epochs before the first comparison, with --pruning."),
     "pack_size": (int, "Consecutive trials that are compared with one another, with --pruning."),
-    "metric": (click.Choice(list(METRICS)), "Rank trials by this metric on the validation samples."),
+    "metric": (
+        click.Choice(CHOICES),
+        "Rank trials by this metric on the validation samples; auto is accuracy for classes, loss for labels, and the "
+        "error of the objective, such as rmse, for numbers.",
+    ),
     "stages": (int, "Rounds that share the trials; after each, the ranges narrow to those of the best trials."),
     "repeats": (int, "New seeds for each candidate of --final."),
     "ensemble_top": (int, "At the end, combine the networks of the N best trials into one model; 0 makes none."),

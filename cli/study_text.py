@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from fastnet.config.metric import DEFAULT_METRIC
+from fastnet.config.metric import DEFAULT_METRIC, METRICS
 from fastnet.config.settings import format_memory
 
 from .results import ensemble_lines, kept_lines
@@ -33,7 +33,7 @@ def study_row(folder: Path) -> list[str]:
             click.format_filename(folder),
             str(study.about.get("data", "-")),
             f"{study.count():,}",
-            "-" if best is None else f"{best:.4f}",
+            "-" if best is None else METRICS[study.metric].fixed(best, 4),
             study.metric,
             moment(runs[-1]["started"] if runs else study.created),
             format_memory(size_of(folder)),
@@ -142,7 +142,7 @@ def subject(name: str, texts: list[str]) -> list[str]:
 def sizes(data: Mapping[str, Any]) -> list[str]:
     """Describe the sizes of the data that the study knows."""
     words = {"n_train": "training", "n_validation": "validation samples", "n_features": "features"}
-    words["n_classes"] = "classes"
+    words |= {"n_classes": "classes", "n_targets": "targets"}
     known = [f"{data[name]:,} {word}" for name, word in words.items() if data.get(name) is not None]
     return [", ".join(known)] if known else []
 

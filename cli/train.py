@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 
 from fastnet.config.checks import count_networks
-from fastnet.config.metric import SCORE
+from fastnet.config.metric import METRICS
 from fastnet.config.searching import as_settings
 from fastnet.config.training import TrainConfig, train_config_from
 from fastnet.errors import FastnetError, failure_as_warning
@@ -79,7 +79,8 @@ def command(
 ) -> None:
     """Train one network and keep the weights of its best epoch.
 
-    The best epoch is the one with the highest accuracy on the validation samples. The test set is used once, at the
+    The best epoch is the one with the highest accuracy on the validation samples; of numbers, the one with the lowest
+    error, and of labels and counts (poisson), the one with the lowest loss. The test set is used once, at the
     end, with the weights of that epoch. Results do not depend on the number of threads.
 
     With --ensemble several networks are trained and saved as one model. Each keeps its own best epoch.
@@ -176,11 +177,12 @@ def single(result: TrainResult, config: TrainConfig) -> Outcome:
     best = result.best_epoch - 1
     curves = result.curves
     lines = [
-        f"best epoch:{result.best_epoch} of {result.epochs_done}, {scored('train', curves.train_score[best])}, "
-        f"{scored('val', curves.validation_score[best])}, seed:{config.seed}"
+        f"best epoch:{result.best_epoch} of {result.epochs_done}, "
+        f"{scored('train', curves.train_score[best], curves.score)}, "
+        f"{scored('val', curves.validation_score[best], curves.score)}, seed:{config.seed}"
     ]
     if result.test is not None:
-        lines.append(f"{scored('test', result.test.value)}, test loss:{result.test.loss:.4f}")
+        lines.append(f"{scored('test', result.test.value, result.test.name)}, test loss:{result.test.loss:.4f}")
     lines.append(time_line(result))
 
     def draw(path: Path) -> None:
@@ -196,18 +198,18 @@ def several(result: EnsembleResult, config: TrainConfig) -> Outcome:
     """Describe the result of an ensemble, with the average of its networks."""
     from fastnet.report.text import counted
 
-    members = result.ensemble.members
+    members, score = result.ensemble.members, METRICS[result.validation.name]
     epochs = sorted({member.metrics["best_epoch"] for member in members})
     span = f"{epochs[0]} to {epochs[-1]}" if len(epochs) > 1 else str(epochs[0])
     lines = [
         f"best epochs:{span} of {result.epochs_done}, seed:{config.seed}",
-        f"{scored('val', result.validation.value)}, its {counted(len(members), 'network')} alone "
-        f"{SCORE.text(result.member_validation.value)} on average",
+        f"{scored('val', result.validation.value, score.name)}, its {counted(len(members), 'network')} alone "
+        f"{score.text(result.member_validation.value)} on average",
     ]
     if result.test is not None and result.member_test is not None:
         lines.append(
-            f"{scored('test', result.test.value)}, test loss:{result.test.loss:.4f}, alone "
-            f"{SCORE.text(result.member_test.value)}, {result.member_test.loss:.4f}"
+            f"{scored('test', result.test.value, score.name)}, test loss:{result.test.loss:.4f}, alone "
+            f"{score.text(result.member_test.value)}, {result.member_test.loss:.4f}"
         )
     lines.append(time_line(result))
 

@@ -1,7 +1,7 @@
 """Metrics: how trials and candidates are compared, measured on the validation samples.
 
-Next to its loss, each objective has a score, measured after every epoch: accuracy for classes and labels, an error in the
-units of the targets for numbers. A network is compared by either of the two.
+Next to its loss, each objective has a score, measured after every epoch: accuracy for classes and labels, an error in
+the units of the targets for numbers. Networks are compared by either of the two.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class Metric(NamedTuple):  # a dataclass takes 1.4 ms of every start, this 0.6
         ('0.80', '0.9812', '0.5123')
         """
         if self.most != 1.0:
-            return four_digits(value) if self.in_units else f"{value:.4g}"
+            return four_digits(value)
         text = f"{value:.4f}"
         return text[:-2] + text[-2:].rstrip("0")
 
@@ -123,6 +123,17 @@ def score_of_objective(objective: str) -> Metric:
     return next(METRICS[name] for name in names if name in SCORES)
 
 
+def score_of_settings(settings: Mapping[str, Any] | None) -> Metric:
+    """Return the score of networks with these settings of `fastnet.TrainConfig`.
+
+    Examples
+    --------
+    >>> score_of_settings({"objective": "huber", "epochs": 9}).name, score_of_settings(None).name
+    ('rmse', 'accuracy')
+    """
+    return score_of_objective((settings or {}).get("objective", AUTO))
+
+
 def metric_of_objective(objective: str, metric: str = AUTO) -> str:
     """Return the metric for networks of an objective; raise `ConfigError` if the chosen one does not suit it.
 
@@ -143,8 +154,8 @@ def metric_of_objective(objective: str, metric: str = AUTO) -> str:
 
 
 def score_name(part: str, score: str = DEFAULT_METRIC) -> str:
-    """Return the stored and exported name of a part's score: ``validation_accuracy`` for ``validation``."""
-    return f"{part}_{score}"
+    """Return the stored and exported name of a part's score: ``validation_accuracy``; without a part, its own."""
+    return f"{part}_{score}" if part else score
 
 
 def stored_scores(
@@ -161,14 +172,14 @@ def stored_scores(
 
 
 def score_stored(document: Mapping[str, Any], part: str = "") -> Metric:
-    """Return the score of a part that `stored_scores` named in a document; without a part, one under its bare name.
+    """Return the score that a document holds of a part, under its `score_name`.
 
     Examples
     --------
     >>> score_stored({"test_rmse": 2.5, "test_loss": 0.1}, "test").name, score_stored({"accuracy": 0.9}).name
     ('rmse', 'accuracy')
     """
-    return next(METRICS[name] for name in SCORES if (score_name(part, name) if part else name) in document)
+    return next(METRICS[name] for name in SCORES if score_name(part, name) in document)
 
 
 def sign(metric: str) -> float:

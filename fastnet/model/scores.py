@@ -112,9 +112,7 @@ class Numbers:
         losses, scores = self._errors(predictions, y)
         value = _mean(scores.mean(axis=1), weights)
         value = np.sqrt(value) if name == "rmse" else value
-        return Score(
-            value=float(value * unit_of(self.scaler)), loss=_mean(losses.sum(axis=1), weights), name=name
-        )
+        return Score(value=float(value * unit_of(self.scaler)), loss=_mean(losses.sum(axis=1), weights), name=name)
 
     def _errors(self, predictions: Floats, y: Floats) -> tuple[Floats, Floats]:
         """Return loss and score of each prediction, as the kernels compute them."""

@@ -120,8 +120,8 @@ class TrialsChart:
             {
                 "trial": trial.id,
                 "params": dict(trial.params),
-                score_name("validation"): trial.validation_score,
-                score_name("training"): trial.train_score,
+                score_name("validation", trial.score): trial.validation_score,
+                score_name("training", trial.score): trial.train_score,
             }
             for trial in self.trials
         ]

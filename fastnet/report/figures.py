@@ -7,6 +7,7 @@ Matplotlib takes 0.7 s to import, so it is imported for the first picture, or ea
 from __future__ import annotations
 
 import contextlib
+import math
 import threading
 from collections.abc import Sequence
 from io import BytesIO
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from fastnet.config.metric import SCORE
+from fastnet.config.metric import METRICS, four_digits
 from fastnet.errors import FastnetError
 from fastnet.files import write_result
 from fastnet.report import canvas
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 Curves: TypeAlias = "LearningCurves | TrialResult"
 
 GRID_COLUMNS, GRID_ROWS = 5, 4
+N_TICKS = 6
 
 VALIDATION: dict[str, Any] = {"color": canvas.BLUE, "linestyle": "-", "linewidth": 1.6, "zorder": 3}
 TRAINING: dict[str, Any] = {"color": canvas.VERMILION, "linestyle": canvas.DASHED, "linewidth": 1.3, "zorder": 2}
@@ -62,25 +64,28 @@ def best20_figure(trials: Sequence[TrialResult], path: Path) -> None:
     Notes
     -----
     The picture of section 6.5.3 of *Deep Learning from Scratch*: validation accuracy solid, training accuracy dashed,
-    all axes from 0 to 1, epochs from left to right.
+    all axes from 0 to 1, epochs from left to right. Errors of numbers are drawn from 0 to the largest that the better
+    half of the epochs of any trial has.
     """
     with canvas.drawing(path):
         _save(best20_canvas(trials), path)
 
 
-def best20_canvas(trials: Sequence[TrialResult], title: str = f"{SCORE.name.capitalize()} after each epoch") -> Figure:
-    """Return the drawing that `best20_figure` saves."""
+def best20_canvas(trials: Sequence[TrialResult], title: str | None = None) -> Figure:
+    """Return the drawing that `best20_figure` saves, by default with the name of the score as its title."""
     if not trials:
         raise FastnetError("no trial to draw: all diverged or none has finished; try lower learning rates")
     shown = list(trials)[: GRID_COLUMNS * GRID_ROWS]
+    score = METRICS[shown[0].score]
+    top = score.most if np.isfinite(score.most) else _top_of(shown)
     n_columns = min(GRID_COLUMNS, max(3, len(shown)))
     n_rows = -(-len(shown) // n_columns)
     width, height = 0.55 + 1.9 * n_columns, 0.95 + 1.75 * n_rows
     figure = canvas.blank(width, height)
     for place, trial in enumerate(shown):
         axes = figure.add_subplot(n_rows, n_columns, place + 1)
-        _draw_best(axes, place + 1, trial, labelled=place % n_columns == 0)
-    _head(figure, title, 0.2)
+        _draw_best(axes, place + 1, trial, top, labelled=place % n_columns == 0)
+    _head(figure, title or f"{score.title} after each epoch", 0.2)
     sides = {"left": 0.55 / width, "right": 1 - 0.12 / width, "top": 1 - 0.72 / height, "bottom": 0.22 / height}
     figure.subplots_adjust(**sides, wspace=0.1, hspace=0.34)
     return figure
@@ -117,12 +122,13 @@ def _learning_curve(result: Curves) -> Figure:
     score, loss = _draw_training(figure, result)
     _set_heights(score, loss, [result])
     title = "No epoch ended with finite numbers"
+    of = METRICS[result.score]
     finite = np.isfinite(result.validation_score)
     if finite.any():
-        best = int(np.argmax(np.where(finite, result.validation_score, -1.0)))
+        best = int(np.argmax(np.where(finite, of.sign * result.validation_score, -np.inf)))
         _mark(score, best + 1, result.validation_score[best])
         _mark(loss, best + 1, result.validation_loss[best])
-        title = f"Best epoch {best + 1}: validation {SCORE.name} {float(result.validation_score[best]):.4g}"
+        title = f"Best epoch {best + 1}: validation {of.name} {four_digits(float(result.validation_score[best]))}"
     _head(figure, title, 0.25)
     return figure
 
@@ -138,7 +144,7 @@ def _ensemble_curve(members: Sequence[Curves], together: Score) -> Figure:
     for axes, value in ((score, together.value), (loss, together.loss)):
         canvas.set_epochs(axes, longest, ticks=10)
         if np.isfinite(value):
-            axes.axhline(value, label=f"validation, together: {value:.4g}", **TOGETHER)
+            axes.axhline(value, label=f"validation, together: {four_digits(value)}", **TOGETHER)
     _set_heights(score, loss, members)
     _head(figure, f"{len(members)} networks, thin, and their mean", 0.25)
     return figure
@@ -147,8 +153,10 @@ def _ensemble_curve(members: Sequence[Curves], together: Score) -> Figure:
 def _draw_training(figure: Figure, result: Curves) -> tuple[Axes, Axes]:
     """Draw score and loss side by side."""
     score, loss = figure.subplots(1, 2)
-    _draw_curves(score, SCORE.name.capitalize(), result.validation_score, result.train_score)
-    _draw_curves(loss, "Loss (mean cross-entropy)", result.validation_loss, result.train_loss)
+    of = METRICS[result.score]
+    _draw_curves(score, of.title, result.validation_score, result.train_score)
+    of_loss = "Loss, of standardised targets" if of.in_units else "Loss (mean cross-entropy)"
+    _draw_curves(loss, of_loss, result.validation_loss, result.train_loss)
     figure.subplots_adjust(left=0.05, right=0.985, top=0.82, bottom=0.13, wspace=0.13)
     return score, loss
 
@@ -158,15 +166,19 @@ def _mean_curves(members: Sequence[Curves]) -> LearningCurves:
     from fastnet.training.loop import LearningCurves
 
     n = min(len(member.validation_loss) for member in members)
-    curves = (np.array([getattr(member, name)[:n] for member in members], np.float64) for name in CURVES)
-    return LearningCurves(*(each.mean(axis=0).astype(np.float32) for each in curves))
+    curves = {name: np.array([getattr(member, name)[:n] for member in members], np.float64) for name in CURVES}
+    means = {name: each.mean(axis=0).astype(np.float32) for name, each in curves.items()}
+    return LearningCurves(**means, score=members[0].score)
 
 
 def _set_heights(score: Axes, loss: Axes, results: Sequence[Curves]) -> None:
     """Choose y-axes with room for all curves."""
     scores = _finite(*(curve for each in results for curve in (each.validation_score, each.train_score)))
-    lowest = np.min(scores, initial=1.0)
-    score.set_ylim(0.0 if lowest < 0.55 else np.floor(lowest * 20 - 0.5) / 20, 1.0)
+    if METRICS[results[0].score].in_units:
+        score.set_ylim(0.0, 1.08 * float(np.max(scores, initial=0.0)) or 1.0)
+    else:
+        lowest = np.min(scores, initial=1.0)
+        score.set_ylim(0.0 if lowest < 0.55 else np.floor(lowest * 20 - 0.5) / 20, 1.0)
     losses = _finite(*(curve for each in results for curve in (each.validation_loss, each.train_loss)))
     loss.set_ylim(0.0, 1.08 * float(np.max(losses, initial=0.0)) or 1.0)
 
@@ -180,12 +192,23 @@ def _head(figure: Figure, title: str, inches: float) -> None:
     figure.legend(handles=named, loc="center right", bbox_to_anchor=(1.0, y), ncols=len(named), **look)
 
 
-def _draw_best(axes: Axes, place: int, trial: TrialResult, *, labelled: bool) -> None:
+def _top_of(trials: Sequence[TrialResult]) -> float:
+    """Return the end of the axis of errors: the largest of the better halves, so that first epochs do not hide all."""
+    halves = [np.sort(_finite(trial.validation_score, trial.train_score)) for trial in trials]
+    largest = max((float(half[(len(half) - 1) // 2]) for half in halves if len(half)), default=0.0)
+    if not largest > 0.0:
+        return 1.0
+    step = 2.0 * largest / (N_TICKS - 1)
+    power = 10.0 ** math.floor(math.log10(step))
+    return (N_TICKS - 1) * power * next(round for round in (1.0, 2.0, 2.5, 5.0, 10.0) if round * power >= step)
+
+
+def _draw_best(axes: Axes, place: int, trial: TrialResult, top: float, *, labelled: bool) -> None:
     """Draw one cell. Only a labelled y-axis is created: the axes of 20 cells took most of a second."""
     from matplotlib.collections import LineCollection
     from matplotlib.ticker import NullLocator
 
-    ticks = [0.0, 0.2, 0.4, 0.6, 0.8, 1.0]
+    ticks = np.linspace(0.0, top, N_TICKS).tolist()
     axes.xaxis.set_major_locator(NullLocator())
     axes.xaxis.set_visible(False)
     axes.yaxis.set_visible(labelled)
@@ -199,15 +222,15 @@ def _draw_best(axes: Axes, place: int, trial: TrialResult, *, labelled: bool) ->
         autolim=False,
     )
     canvas.style_frame(axes)
-    _plot(axes, trial.validation_score, trial.train_score)
+    _plot(axes, trial.validation_score, trial.train_score, clipped=METRICS[trial.score].in_units)
     axes.set_title(f"Best-{place}", fontsize=10, pad=3, y=1.0, color=canvas.INK)  # without y it looks for free space
-    axes.set_ylim(0.0, 1.0)
+    axes.set_ylim(0.0, top)
     words = {"learning_rate": "lr", "weight_decay": "wd"}
     values = [f"{short} {trial.params[name]:.2g}" for name, short in words.items() if name in trial.params]
-    value = f"val {trial.value:.4g}" if np.isfinite(trial.value) else trial.status
+    value = f"val {four_digits(trial.value)}" if np.isfinite(trial.value) else trial.status
     note = "\n".join([value, *values])
     half = len(trial.validation_score) // 2
-    low = np.min(_finite(trial.validation_score[half:]), initial=1.0) < 0.34
+    low = np.min(_finite(trial.validation_score[half:]), initial=top) < 0.34 * top
     y, side = (0.97, "top") if low else (0.05, "bottom")  # the corner without curves
     axes.text(0.96, y, note, transform=axes.transAxes, fontsize=7, ha="right", va=side, color=canvas.INK, zorder=4)
 
@@ -220,14 +243,21 @@ def _draw_curves(axes: Axes, title: str, validation: NDArray[np.float32], train:
     canvas.set_epochs(axes, len(validation), ticks=10)
 
 
-def _plot(axes: Axes, validation: NDArray[np.float32], train: NDArray[np.float32], *, faint: bool = False) -> None:
+def _plot(
+    axes: Axes,
+    validation: NDArray[np.float32],
+    train: NDArray[np.float32],
+    *,
+    faint: bool = False,
+    clipped: bool = False,
+) -> None:
     epochs = np.arange(1, len(validation) + 1)
     for curve, label, look in ((validation, "validation", VALIDATION), (train, "training", TRAINING)):
         drawn = np.where(np.isfinite(curve), curve, np.float32(np.nan))
         # Not clipped at the frame, or a score of 1 would be drawn at half its width.
         look = {**look, **FAINT} if faint else {**look, "label": label}
         marks: dict[str, Any] = {"marker": ".", "markevery": alone} if (alone := canvas.lonely(epochs, drawn)) else {}
-        axes.plot(epochs, drawn, clip_on=False, **marks, **look)
+        axes.plot(epochs, drawn, clip_on=clipped, **marks, **look)
 
 
 def _mark(axes: Axes, epoch: int, value: np.float32) -> None:

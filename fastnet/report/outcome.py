@@ -10,7 +10,7 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from fastnet.config.metric import SCORE
+from fastnet.config.metric import METRICS, four_digits, score_stored
 from fastnet.report.text import aligned, counted
 from fastnet.report.words import ensemble_kept
 from fastnet.tuning.space.distributions import text_of
@@ -66,15 +66,16 @@ def format_final(choice: Mapping[str, Any]) -> list[str]:
     Trial 7 wins.
     """
     scores = choice["candidates"]
-    metric, confidence = choice["metric"], f"{100 * choice['confidence']:g} % interval"
+    metric, confidence = METRICS[choice["metric"]], f"{100 * choice['confidence']:g} % interval"
     rows = [["trial", "in search", "mean", "sd", confidence]]
     for score in scores:
-        span = "-" if score["low"] is None else f"{score['low']:.3f} to {score['high']:.3f}"
-        sd = "-" if score["sd"] is None else f"{score['sd']:.4f}"
-        mean = "-" if score["mean"] is None else f"{score['mean']:.3f}"
+        low, high, mean, sd = (score[name] for name in ("low", "high", "mean", "sd"))
+        span = "-" if low is None else f"{metric.fixed(low, 3)} to {metric.fixed(high, 3)}"
+        mean = "-" if mean is None else metric.fixed(mean, 3)
         mean += f" ({score['diverged']} diverged)" if score["diverged"] else ""
-        rows.append([str(score["trial"]), f"{score['search_value']:.4g}", mean, sd, span])
-    lines = [f"Final choice: validation {metric} of {counted(len(scores), 'candidate')} over {_seeds(scores)}"]
+        found = four_digits(score["search_value"])
+        rows.append([str(score["trial"]), found, mean, "-" if sd is None else metric.fixed(sd, 4), span])
+    lines = [f"Final choice: validation {metric.name} of {counted(len(scores), 'candidate')} over {_seeds(scores)}"]
     head, *table = aligned(rows, "rrrrr")
     lines.append(head)
     for line, score in zip(table, scores, strict=True):
@@ -102,10 +103,11 @@ def format_ensemble(document: Mapping[str, Any]) -> list[str]:
     All three were chosen on the validation samples and are optimistic, the greedy
       selection most. Kept: the average.
     """
-    rows = [["", "networks", SCORE.name, "loss"]]
+    of = score_stored(next(iter(document["validation"].values())))
+    rows = [["", "networks", of.name, "loss"]]
     for name, score in document["validation"].items():
         words = "the best alone" if name == "best" else name
-        rows.append([words, f"{score['networks']:,}", f"{score[SCORE.name]:.4f}", f"{score['loss']:.4f}"])
+        rows.append([words, f"{score['networks']:,}", of.fixed(score[of.name], 4), f"{score['loss']:.4f}"])
     n = len(document["members"])
     heading = f"Ensemble of the {f'{n} best trials' if n > 1 else 'best trial'}, on the validation samples"
     return [heading, *aligned(rows, "lrrr"), *wrapped(f"{ensemble_kept(document['method'])}.")]

@@ -33,7 +33,7 @@ POLL_SECONDS = 0.05
 """Time between two looks at the background work."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EpochResult:
     """The four curves at one epoch.
 
@@ -260,7 +260,8 @@ class Fit:
             self._take(which, epoch)
             if on_epoch:
                 means = run.curves[which, :, epoch - 1].mean(axis=0, dtype=np.float64)
-                on_epoch(EpochResult(epoch, *means.tolist(), score=self._score))
+                measured = dict(zip(_CURVES, means.tolist(), strict=True))
+                on_epoch(EpochResult(epoch=epoch, score=self._score, **measured))
             if self.config.early_stopping is not None:
                 which = which[epoch - self.best_epoch[which] < self.config.early_stopping]
             if not len(which):
@@ -282,7 +283,8 @@ class Fit:
 
     def curves(self, t: int) -> LearningCurves:
         """Return the curves of a network."""
-        return LearningCurves(*self._run.curves[t, :, : self.epochs_done[t]].astype(np.float32), score=self._score)
+        rows = zip(_CURVES, self._run.curves[t, :, : self.epochs_done[t]].astype(np.float32), strict=True)
+        return LearningCurves(**dict(rows), score=self._score)
 
     def model(self, t: int) -> Model:
         """Return a network of `kept` as a model, with the weights of its best epoch."""

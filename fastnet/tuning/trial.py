@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastnet.config.metric import DEFAULT_METRIC, METRICS, sign
+from fastnet.config.metric import DEFAULT_METRIC, METRICS, score_of_settings, sign
 from fastnet.config.training import TrainConfig, train_config_from
 from fastnet.errors import StudyError
 from fastnet.scalars import shortest
@@ -39,7 +39,8 @@ class TrialResult:
         The searched hyperparameters, names sorted.
     value : float
         The metric on the validation samples after the last epoch that ran, or after the best one in a search with
-        early stopping: accuracy, or loss in nats; NaN for a diverged trial.
+        early stopping; NaN for a diverged trial. Accuracy is a share, the loss of classes is in nats, and errors of
+        numbers are in the units of a single target, see `fastnet.SearchConfig`.
     best_value : float
         Best value of the metric in any epoch; NaN if there is none.
     best_epoch : int
@@ -137,23 +138,28 @@ class TrialResult:
             raise StudyError(f"trial {self.id}: the settings of its study are damaged ({error})") from None
 
     @property
+    def score(self) -> str:
+        """What the scores are: ``accuracy`` of classes and labels, in [0, 1]; ``rmse``, ``mae`` or ``pinball``."""
+        return score_of_settings(self.settings).name
+
+    @property
     def train_loss(self) -> NDArray[np.float32]:
-        """(epochs,) float32: mean cross-entropy on the training data after each epoch, in nats."""
+        """(epochs,) float32: mean loss on the training data after each epoch; cross-entropy is in nats."""
         return self._curve(0)
 
     @property
     def train_score(self) -> NDArray[np.float32]:
-        """(epochs,) float32: score on the training data after each epoch: accuracy, in [0, 1]."""
+        """(epochs,) float32: `score` on the training data after each epoch."""
         return self._curve(1)
 
     @property
     def validation_loss(self) -> NDArray[np.float32]:
-        """(epochs,) float32: mean cross-entropy on the validation data after each epoch, in nats."""
+        """(epochs,) float32: mean loss on the validation data after each epoch; cross-entropy is in nats."""
         return self._curve(2)
 
     @property
     def validation_score(self) -> NDArray[np.float32]:
-        """(epochs,) float32: score on the validation data after each epoch: accuracy, in [0, 1]."""
+        """(epochs,) float32: `score` on the validation data after each epoch."""
         return self._curve(3)
 
     def _curve(self, row: int) -> NDArray[np.float32]:

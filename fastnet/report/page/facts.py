@@ -7,15 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from fastnet.config.metric import SCORE, score_name
+from fastnet.config.metric import METRICS, four_digits, score_name, score_stored
 from fastnet.report import words
 from fastnet.report.page.columns import DIVERGED, DONE, STOPPED, Columns
 from fastnet.report.text import counted
 from fastnet.tuning.space.distributions import text_of
 from fastnet.tuning.store.reading import StudyReader
 from fastnet.tuning.trial import STATUSES, TrialResult
-
-TEST_SCORE = score_name("test")
 
 LISTED = ("hidden", "activation", "optimizer", "batch_size", "learning_rate", "weight_decay", "dropout", "seed")
 """Settings of the training that are listed if they are fixed."""
@@ -44,16 +42,18 @@ def cards(
     seeds = counted(len(winner["values"]) - winner["diverged"], "fresh seed")
     spread = ""
     if winner["low"] is not None:
-        spread = f"{100 * final['confidence']:g} % interval {winner['low']:.3f} to {winner['high']:.3f}"
+        low, high = (METRICS[metric].fixed(winner[end], 3) for end in ("low", "high"))
+        spread = f"{100 * final['confidence']:g} % interval {low} to {high}"
     found.append(
         {"title": "final choice", "figure": value_text(winner["mean"]),
          "more": f"mean validation {metric} of trial {winner['trial']} over {seeds}", "note": spread}
     )  # fmt: skip
     kept = final.get("kept") or {}
-    if kept.get(TEST_SCORE) is not None:
+    if kept.get("test_loss") is not None:
+        score = score_stored(kept, "test").name
         found.append(
-            {"title": "test", "figure": value_text(kept[TEST_SCORE]),
-             "more": f"{SCORE.name} of the network kept, loss {kept['test_loss']:.4g}",
+            {"title": "test", "figure": value_text(kept[score_name("test", score)]),
+             "more": f"{score} of the network kept, loss {kept['test_loss']:.4g}",
              "note": words.uses_of_test_set(max(test_uses, 1))}
         )  # fmt: skip
     return found
@@ -83,8 +83,9 @@ def budget(columns: Columns, runs: Sequence[Mapping[str, Any]], settings: Mappin
 def setting(study: StudyReader, settings: Mapping[str, Any]) -> list[Fact]:
     """Return data, fixed settings and strategy of the search."""
     about = study.about
-    sizes = [f"{about[name]:,} {word}" for name, word in (("n_train", "to train"), ("n_validation", "to validate"),
-             ("n_features", "features"), ("n_classes", "classes")) if about.get(name) is not None]  # fmt: skip
+    named = {"n_train": "to train", "n_validation": "to validate", "n_features": "features", "n_classes": "classes"}
+    named["n_targets"] = "targets"
+    sizes = [f"{about[name]:,} {word}" for name, word in named.items() if about.get(name) is not None]
     facts = [("data", ", ".join([str(about.get("data", "unknown")), *sizes]))]
     if settings.get("folds"):
         facts.append(("validation", f"{settings['folds']} stratified folds; values and curves are means over them"))
@@ -164,8 +165,9 @@ def kept_words(final: Mapping[str, Any]) -> str:
     if "seed" in kept.get("settings", {}):
         text += f" ({kept['settings']['seed']})"
     text += f", with the weights of epoch {kept['best_epoch']}" if kept.get("best_epoch") else ""
-    text += f": validation {SCORE.name} {value_text(kept[score_name('validation')])}"
-    if kept.get(TEST_SCORE) is not None:
+    score = score_stored(kept, "validation").name
+    text += f": validation {score} {value_text(kept[score_name('validation', score)])}"
+    if kept.get("test_loss") is not None:
         return f"{text}, {_tested(kept)}"
     return f"{text}. The data have no test set."
 
@@ -173,11 +175,13 @@ def kept_words(final: Mapping[str, Any]) -> str:
 def ensemble_words(document: Mapping[str, Any]) -> str:
     """Describe the ensemble that was kept, with its test figures."""
     text = f"{words.ensemble_kept(document['method'])}, {document['model']}"
-    return f"{text}." if document.get(TEST_SCORE) is None else f"{text}: {_tested(document)}"
+    return f"{text}." if document.get("test_loss") is None else f"{text}: {_tested(document)}"
 
 
 def _tested(document: Mapping[str, Any]) -> str:
-    return f"test {SCORE.name} {value_text(document[TEST_SCORE])}, test loss {document['test_loss']:.4g}."
+    score = score_stored(document, "test").name
+    value = value_text(document[score_name("test", score)])
+    return f"test {score} {value}, test loss {document['test_loss']:.4g}."
 
 
 def value_text(value: float | None) -> str:
@@ -186,7 +190,7 @@ def value_text(value: float | None) -> str:
     >>> value_text(0.83), value_text(0.98125), value_text(None)
     ('0.83', '0.9812', '–')
     """
-    return "–" if value is None or value != value else f"{value:.4g}"
+    return "–" if value is None or value != value else four_digits(value)
 
 
 def seconds_text(seconds: float) -> str:

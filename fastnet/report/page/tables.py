@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from fastnet.config.metric import SCORE
+from fastnet.config.metric import METRICS, Metric, score_stored
 from fastnet.report.page.facts import value_text
 from fastnet.tuning.space.distributions import text_of
 from fastnet.tuning.trial import TrialResult
@@ -37,11 +37,12 @@ def candidate_table(final: Mapping[str, Any]) -> dict[str, Any]:
     names = sorted({name for score in final["candidates"] for name in score["params"]})
     interval = f"{100 * final['confidence']:g} % interval"
     heads = ["trial", "in search", "mean", "sd", interval, "each seed", *map(_head, names), "seeds"]
-    rows = []
+    metric, rows = METRICS[final["metric"]], []
     for score in final["candidates"]:
         each = ", ".join("diverged" if value is None else value_text(value) for value in score["values"])
         seeds = ", ".join(map(str, final.get("seeds", {}).get(str(score["trial"]), ())))
-        row = [cell(score["trial"]), cell(score["search_value"]), _mean(score), _deviation(score), _interval(score)]
+        row = [cell(score["trial"]), cell(score["search_value"]), _mean(score)]
+        row += [_deviation(score, metric), _interval(score, metric)]
         row += [(each, each), *(cell(score["params"].get(name)) for name in names), (seeds, seeds)]
         rows.append(row)
     return {"heads": heads, "rows": rows, "texts": ["each seed", "seeds"]}
@@ -49,7 +50,7 @@ def candidate_table(final: Mapping[str, Any]) -> dict[str, Any]:
 
 def ensemble_table(document: Mapping[str, Any]) -> dict[str, Any]:
     """Return the table of the ensembles of the best trials, see `fastnet.tuning.run.ensemble.put_together`."""
-    measured = ("networks", SCORE.name, "loss")
+    measured = ("networks", score_stored(next(iter(document["validation"].values()))).name, "loss")
     rows = [
         [("the best alone" if name == "best" else name, name), *(cell(score[key]) for key in measured)]
         for name, score in document["validation"].items()
@@ -64,12 +65,13 @@ def _mean(score: Mapping[str, Any]) -> Cell:
     return value_text(score["mean"]) + gone, repr(score["mean"])
 
 
-def _deviation(score: Mapping[str, Any]) -> Cell:
-    return MISSING if score["sd"] is None else (f"{score['sd']:.4f}", repr(score["sd"]))
+def _deviation(score: Mapping[str, Any], metric: Metric) -> Cell:
+    return MISSING if score["sd"] is None else (metric.fixed(score["sd"], 4), repr(score["sd"]))
 
 
-def _interval(score: Mapping[str, Any]) -> Cell:
-    return MISSING if score["low"] is None else (f"{score['low']:.3f} to {score['high']:.3f}", repr(score["low"]))
+def _interval(score: Mapping[str, Any], metric: Metric) -> Cell:
+    low, high = score["low"], score["high"]
+    return MISSING if low is None else (f"{metric.fixed(low, 3)} to {metric.fixed(high, 3)}", repr(low))
 
 
 def cell(value: Any) -> Cell:

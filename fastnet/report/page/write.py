@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from fastnet._version import __version__
-from fastnet.config.metric import SCORE
+from fastnet.config.metric import METRICS
 from fastnet.errors import failure_as_sentence
 from fastnet.files import as_path, shown_path, write_result
 from fastnet.report import words
@@ -28,7 +28,7 @@ from fastnet.report.page.model import data_of_model, section_of
 from fastnet.report.page.ranges import range_cards, spans
 from fastnet.tuning.store.folder import REPORT_FILE, is_being_written
 from fastnet.tuning.store.study import Study
-from fastnet.tuning.trial import TrialResult
+from fastnet.tuning.trial import TrialResult, known
 
 _PLACE_OF_PLOTLY = b"<plotly>"
 
@@ -112,7 +112,7 @@ def context_of(
         "name": study.about.get("data", "a study"),
         "created": study.created.replace("T", " ").replace("+00:00", " UTC"),
         "metric": columns.metric,
-        "score": SCORE.name,
+        "score": study.score,
         "n_trials": len(columns),
         "n_drawn": len(charts.drawn(columns, columns.order())),
         "n_diverged": int((columns.status == DIVERGED).sum()),
@@ -148,6 +148,8 @@ def data_of(study: Study, columns: Columns, shown: tuple[TrialResult, ...]) -> d
     return {
         "model": None if inspection is None else data_of_model(inspection),
         "metric": columns.metric,
+        "lower": METRICS[columns.metric].sign < 0,
+        "most": known(METRICS[study.score].most),
         "trials": len(columns),
         "points": charts.points(some, shown),
         "axes": charts.axes(whole),

@@ -11,8 +11,9 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from fastnet.config.metric import DEFAULT_METRIC, SCORE, sign
+from fastnet.config.metric import DEFAULT_METRIC, METRICS, Metric, sign
 from fastnet.tuning.rules.narrowing import LEVEL, Narrowing, StageReport, narrow
 from fastnet.tuning.space.distributions import Choice, Distribution, text_of
 from fastnet.tuning.space.space import Space
@@ -28,14 +29,16 @@ WORST_SETBACK = 0.1
 """never falls by more than this below an earlier validation score,"""
 
 LEAST_FALL = 1 / 4
-"""and lowers its training loss by at least this share after the first epoch, unless half of the samples are right."""
+"""and lowers its training loss by at least this share after the first epoch, unless half of the samples are right. An
+error is the smaller the better: the first two are turned around and relative, and the last does not apply, because the
+first epoch can already learn most."""
 
 LEAST_EPOCHS = 3
 """Curves of fewer epochs are not judged."""
 
 LATE, LATE_TRIALS, LEAST_GAIN = 0.8, 5, 0.01
 """The share of the epochs after which the metric is compared with its end, the number of best trials it is compared in,
-and the least median gain with which more epochs are recommended."""
+and the least median gain with which more epochs are recommended; of an error, relative."""
 
 ENOUGH_BEST = 10
 """With at least this number of best trials in a stage, no visible effect means little effect."""
@@ -117,7 +120,9 @@ def recommend(
     -----
     A trial trains smoothly if it ran to its end, learnt (its training loss fell by a quarter after the first epoch, or
     it predicts half of the training samples in the end), reached at least 7/8 of the validation score of Best-1, and
-    never fell by more than 0.1 below an earlier score.
+    never fell by more than 0.1 below an earlier score. Where the score is an error of numbers, a trial trains smoothly
+    if it ran to its end, reached at most 8/7 of the error of Best-1, and never rose by more than a tenth above an
+    earlier error.
 
     Examples
     --------
@@ -195,13 +200,20 @@ def next_round(report: StageReport, best: Sequence[TrialResult], metric: str, ep
     if any(item.narrowed for item in report.ranges):
         return NextRound("narrower", ranges, epochs)
     gains = [
-        float(measured[-1] - measured[int(LATE * len(measured)) - 1])
+        _late_gain(measured, metric)
         for trial in best[:LATE_TRIALS]
         if trial.status == "done" and len(measured := sign(metric) * curve_of(trial.curves, metric)) >= LEAST_EPOCHS
     ]
     if gains and np.median(gains) >= LEAST_GAIN:
         return NextRound("longer", ranges, 2 * epochs)
     return None
+
+
+def _late_gain(measured: NDArray[np.float32], metric: str) -> float:
+    """Return what (epochs,) values, the higher the better, gain in the last fifth of the epochs; of errors, a share."""
+    before = float(measured[int(LATE * len(measured)) - 1])
+    gain = float(measured[-1]) - before
+    return gain / abs(before) if METRICS[metric].in_units and before else gain
 
 
 def why_not_smooth(trial: TrialResult, first: TrialResult) -> str | None:
@@ -220,12 +232,24 @@ def why_not_smooth(trial: TrialResult, first: TrialResult) -> str | None:
     loss = trial.train_loss
     if len(score) < LEAST_EPOCHS:
         return f"curves of fewer than {LEAST_EPOCHS} epochs cannot be read"
+    metric = METRICS[trial.score]
+    if metric.in_units:
+        return _why_error_not_smooth(score, reached, metric)
     if loss[-1] > (1.0 - LEAST_FALL) * loss[0] and trial.train_score[-1] < 0.5:
         return f"its training loss hardly falls, from {loss[0]:.3g} to {loss[-1]:.3g}"
     if score[-1] < LEAST_RISE * reached[-1]:
         return f"it reaches {score[-1]:.3g} where Best-1 reaches {reached[-1]:.3g}"
     setback = float(np.max(np.maximum.accumulate(score) - score))
-    return f"its validation {SCORE.name} falls by {setback:.2f} on the way" if setback > WORST_SETBACK else None
+    return f"its validation {metric.name} falls by {setback:.2f} on the way" if setback > WORST_SETBACK else None
+
+
+def _why_error_not_smooth(error: NDArray[np.float32], reached: NDArray[np.float32], metric: Metric) -> str | None:
+    """Return why (epochs,) validation errors do not fall smoothly; `reached` are those of Best-1."""
+    if LEAST_RISE * error[-1] > reached[-1]:
+        return f"it reaches {metric.text(error[-1])} where Best-1 reaches {metric.text(reached[-1])}"
+    lowest = np.minimum.accumulate(error)
+    setback = float(np.max((error - lowest) / np.where(lowest > 0, lowest, np.inf)))
+    return f"its validation {metric.name} rises by {setback:.0%} on the way" if setback > WORST_SETBACK else None
 
 
 def _smoothness(shown: Sequence[TrialResult]) -> tuple[int, str]:

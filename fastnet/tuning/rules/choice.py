@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from fastnet.config.metric import DEFAULT_METRIC, METRICS, sign
+from fastnet.config.metric import DEFAULT_METRIC, METRICS, four_digits, sign
 from fastnet.tuning.space.names import Value
 from fastnet.tuning.trial import TrialResult, known, rank
 
@@ -21,7 +21,7 @@ CONFIDENCE = 0.95
 """Share of all choices in which the interval of a candidate contains its mean over all seeds."""
 
 LEAST_OPTIMISM = 5e-4
-"""Smaller differences between search and repeats, in either metric, are reported as none."""
+"""Smaller differences between search and repeats are reported as none; of errors in units, relative to the mean."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -184,7 +184,8 @@ def _score(trial: TrialResult, values: tuple[float, ...], metric: str, parameter
 
 def _order(score: Candidate, metric: str) -> tuple[int, float, float, int]:
     # Rounded, so that the order of a sum does not break ties.
-    mean = round(sign(metric) * score.mean, 12) if math.isfinite(score.mean) else -math.inf
+    mean = float(f"{score.mean:.12g}") if METRICS[metric].in_units else round(score.mean, 12)
+    mean = sign(metric) * mean if math.isfinite(score.mean) else -math.inf
     size = math.inf if score.parameters is None else score.parameters
     return (score.diverged, -mean, size, score.trial.id)
 
@@ -195,19 +196,19 @@ def _words(scores: Sequence[Candidate], metric: str, optimism: float) -> str:
         return "every repeat of every candidate diverged; search with lower learning rates"
     seeds = len(winner.values) - winner.diverged
     wins = "wins" if len(scores) > 1 else "is the only candidate,"
-    words = f"trial {winner.trial.id} {wins} with a mean validation {metric} of {winner.mean:.4g}"
+    words = f"trial {winner.trial.id} {wins} with a mean validation {metric} of {four_digits(winner.mean)}"
     words += f" over {seeds} fresh seed{'s' if seeds > 1 else ''}"
     if winner.diverged:
         words += f", {winner.diverged} more diverged"
     if math.isfinite(winner.low):
-        words += f" ({100 * CONFIDENCE:g} % interval {winner.low:.4g} to {winner.high:.4g})"
+        words += f" ({100 * CONFIDENCE:g} % interval {four_digits(winner.low)} to {four_digits(winner.high)})"
     rivals = sum(_overlap(winner, score) for score in scores[1:])
     if rivals:
         words += f"; the interval{'s' if rivals > 1 else ''} of {rivals} other{'s' if rivals > 1 else ''} "
         words += f"overlap{'' if rivals > 1 else 's'} with its own"
     many = len(scores) > 1
     looked = f"; in the search {'the candidates' if many else 'it'} looked"
-    if abs(optimism) < LEAST_OPTIMISM:
+    if abs(optimism) < LEAST_OPTIMISM * (abs(winner.mean) if METRICS[metric].in_units else 1.0):
         return f"{words}{looked} the same{' on average' if many else ''}"
     side = "better" if optimism > 0 else "worse"
     return f"{words}{looked} {abs(optimism):.2g} {side}{' on average' if many else ''}"

@@ -121,6 +121,7 @@ def run_study(
     check_interrupt(interrupt)
     space = checked_space(config)
     threads = count_threads(jobs)
+    config = config.for_task(dataset.task)
     seed = config.train.seed
     check_split(config, split)
     parts = split or split_of(dataset, config.validation_fraction, seed)
@@ -196,7 +197,7 @@ def _about(dataset: Dataset, splits: list[Split]) -> dict[str, Any]:
         "data": dataset.name,
         "n_samples": dataset.n_samples,
         "n_features": dataset.n_features,
-        "n_classes": dataset.n_classes,
+        "n_classes" if dataset.task == "classification" else "n_targets": dataset.n_outputs,
         "n_train": len(splits[0].train),
         "n_validation": len(splits[0].validation),
     }

@@ -77,7 +77,8 @@ class Ending:
         kept = None
         if session.engine.keeps:
             winner = winner_config(document, config)
-            trained = train_winner(self._dataset, self._parts, winner, session.tasks.threads, session.stopping)
+            threads = session.tasks.threads
+            trained = train_winner(self._dataset, self._parts, winner, config.metric, threads, session.stopping)
             if session.interrupted:
                 return
             if trained is None or trained.interrupted:

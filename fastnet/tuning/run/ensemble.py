@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fastnet.config.metric import SCORE
 from fastnet.config.searching import SearchConfig
 from fastnet.tuning.run.final import test_and_save
 from fastnet.tuning.store.folder import ENSEMBLE_FILE
@@ -64,7 +64,6 @@ def put_together(
     that were not trained on it.
     """
     from fastnet.model.ensemble import Ensemble, greedy_selection, mean_answers
-    from fastnet.model.scores import score_of
 
     tables = [
         np.concatenate(
@@ -72,11 +71,14 @@ def put_together(
         )
         for models in networks
     ]
-    y = np.concatenate([dataset.y[parts.validation] for parts in splits])
+    rows = np.concatenate([parts.validation for parts in splits])
+    y = dataset.y[rows]
+    counted = None if dataset.weights is None else dataset.weights[rows]
+    measure = partial(networks[0][0]._scored, weights=counted)
     others = len(trials) - 1
     weights = {"best": (1, *[0] * others), "average": (1, *[1] * others)}
-    weights["greedy"] = greedy_selection(tables, y, config.metric)
-    scores = {name: score_of(mean_answers(tables, counts), y) for name, counts in weights.items()}
+    weights["greedy"] = greedy_selection(tables, y, config.metric, measure=measure)
+    scores = {name: measure(mean_answers(tables, counts), y) for name, counts in weights.items()}
     chosen, score = weights[config.ensemble], scores[config.ensemble]
     ensemble = Ensemble(
         members=tuple(model for models, count in zip(networks, chosen, strict=True) if count for model in models),
@@ -98,7 +100,7 @@ def put_together(
         "validation": {
             name: {
                 "networks": sum(map(bool, counts)) * len(networks[0]),
-                SCORE.name: scores[name].value,
+                scores[name].name: scores[name].value,
                 "loss": scores[name].loss,
             }
             for name, counts in weights.items()

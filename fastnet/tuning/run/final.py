@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from fastnet.config.metric import score_name, stored_scores
+from fastnet.config.metric import score_name, score_of_objective, stored_scores
 from fastnet.config.searching import SearchConfig, as_settings
 from fastnet.config.training import TrainConfig
 from fastnet.tuning.rules.choice import candidates, choose
@@ -74,11 +74,12 @@ def winner_config(document: dict[str, Any], config: SearchConfig) -> TrainConfig
 
 
 def train_winner(
-    dataset: Dataset, parts: Split, config: TrainConfig, threads: int, should_stop: Callable[[], bool]
+    dataset: Dataset, parts: Split, config: TrainConfig, metric: str, threads: int, should_stop: Callable[[], bool]
 ) -> TrainResult | None:
     """Train the network to keep, with settings from `winner_config`, on up to `threads` threads.
 
-    Returns None if `should_stop` ended it before its first epoch did; the result is marked as interrupted if later.
+    Its best epoch is chosen by the study's metric. Returns None if `should_stop` ended it before its first epoch did;
+    the result is marked as interrupted if later.
     """
     from fastnet.network.assembly import worth_compiling
     from fastnet.network.samples import network_of
@@ -87,7 +88,7 @@ def train_winner(
     spec = network_of(config, dataset, parts)
     jobs = threads if worth_compiling(config, spec.n_parameters, len(parts.train)) else 1
     try:
-        return train_network(dataset.without_test(), config, parts, jobs=jobs, should_stop=should_stop)
+        return train_network(dataset.without_test(), config, parts, jobs=jobs, should_stop=should_stop, metric=metric)
     except KeyboardInterrupt:
         if should_stop():
             return None
@@ -96,10 +97,11 @@ def train_winner(
 
 def keep(study: Study, dataset: Dataset, config: TrainConfig, trained: TrainResult) -> dict[str, Any]:
     """Evaluate and save the network of `train_winner`; return what the study stores about it, ready for JSON."""
+    curves = trained.curves
     kept: dict[str, Any] = {
         "settings": as_settings(config),
         "best_epoch": trained.best_epoch,
-        score_name("validation"): float(trained.curves.validation_score[trained.best_epoch - 1]),
+        score_name("validation", curves.score): float(curves.validation_score[trained.best_epoch - 1]),
     }
     note = {"of": "the network that was kept", "seed": config.seed}
     return kept | test_and_save(study, dataset, trained.model, MODEL_FILE, note)
@@ -111,10 +113,11 @@ def test_and_save(study: Study, dataset: Dataset, model: Predictor, name: str, n
     The study records the use of the test set before it happens; score and loss become metrics of the model. Returns
     them, None without a test set, with ``test_uses`` and ``model``, ready for JSON.
     """
-    tested: dict[str, Any] = {**stored_scores("test", None, None), "test_uses": 0, "model": name}
+    tested: dict[str, Any] = stored_scores("test", None, None, score_of_objective(model.objective).name)
+    tested |= {"test_uses": 0, "model": name}
     if dataset.x_test is not None and dataset.y_test is not None:
         study.note_test_use(note)
-        score = model._measure(dataset.x_test, dataset.y_test).stored("test")
+        score = model._measure(dataset.x_test, dataset.y_test, dataset.weights_test).stored("test")
         model.metrics.update(score)
         tested |= {**score, "test_uses": len(study.test_uses())}
     model.save(Path(study.path).parent / name)

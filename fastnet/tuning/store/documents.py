@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from fastnet.config.checks import MAX_EPOCHS
-from fastnet.config.metric import METRICS, SCORE, score_name
+from fastnet.config.metric import METRICS, SCORES, score_name, score_stored
+from fastnet.config.objective import OBJECTIVES
 from fastnet.config.reading import reading_of
 from fastnet.config.settings import is_tame
 from fastnet.config.training import MAX_SEED
@@ -120,8 +121,30 @@ def has_both_or_none(low: str, high: str) -> Callable[[object], bool]:
     return lambda item: isinstance(item, dict) and (item.get(low) is None) == (item.get(high) is None)
 
 
-_TESTED: Shape = {score_name("test"): Maybe(is_number), "test_loss": Maybe(is_number), "test_uses?": is_whole}
-_TESTED |= {"model": is_file_name, "": has_both_or_none(score_name("test"), "test_loss")}
+def is_objective(value: object) -> bool:
+    """Whether a value names an objective."""
+    return value in OBJECTIVES
+
+
+def has_score(item: object, part: str = "") -> bool:
+    """Whether an item has exactly one score of a part."""
+    return isinstance(item, dict) and sum(score_name(part, score) in item for score in SCORES) == 1
+
+
+def is_tested(item: object) -> bool:
+    """Whether an item has the name of one test score, and both score and loss or neither."""
+    if not has_score(item, "test"):
+        return False
+    assert isinstance(item, dict)
+    return has_both_or_none(score_name("test", score_stored(item, "test").name), "test_loss")(item)
+
+
+def _scores_of(part: str, shape: Shape) -> dict[str, Shape]:
+    return {f"{score_name(part, score)}?": shape for score in SCORES}
+
+
+_TESTED: Shape = {**_scores_of("test", Maybe(is_number)), "test_loss": Maybe(is_number), "test_uses?": is_whole}
+_TESTED |= {"model": is_file_name, "": is_tested}
 _EDGE: Shape = {"best": is_whole, "alarm": is_flag}
 _NARROWING: Shape = {"name": is_text, "old": is_text, "new": is_text, "words": is_text}
 _NARROWING |= {"low": Maybe(_EDGE), "high": Maybe(_EDGE)}
@@ -136,19 +159,22 @@ _CANDIDATE = {
     "diverged": is_whole,
     "": has_both_or_none("low", "high"),
 }
-_SCORE = {"networks": is_whole, SCORE.name: is_number, "loss": is_number}
+_SCORE: Shape = {"networks": is_whole, **_scores_of("", is_number), "loss": is_number, "": has_score}
+_KEPT: Shape = _TESTED | {"best_epoch?": Maybe(is_whole), "settings?": {...: is_plain}}
+_KEPT |= _scores_of("validation", is_number)
+_KEPT |= {"": lambda kept: has_score(kept, "validation") and is_tested(kept)}
 _MEMBER = {"trial": is_whole, "weight": is_whole}
 
 SETTINGS: Shape = {
     "space?": is_space,
-    "train?": {"epochs?": is_whole, ...: is_plain},
+    "train?": {"epochs?": is_whole, "objective?": is_objective, ...: is_plain},
     "metric?": is_metric,
     "trials?": is_whole,
     "folds?": Maybe(is_whole),
     ...: is_plain,
 }
-ABOUT: Shape = {"data?": is_text, **{f"n_{of}?": is_whole for of in ("samples", "features", "classes")}, ...: is_plain}
-ABOUT |= {"n_train?": is_whole, "n_validation?": is_whole}
+ABOUT: Shape = {"data?": is_text, **{f"n_{of}?": is_whole for of in ("samples", "features", "classes", "targets")}}
+ABOUT |= {"n_train?": is_whole, "n_validation?": is_whole, ...: is_plain}
 ENVIRONMENT: Shape = {"threads?": is_whole, "cores?": is_whole, ...: is_plain}
 SPACE: Shape = is_space
 REPORT: Shape = {
@@ -163,13 +189,12 @@ FINAL: Shape = {
     "confidence": is_number,
     "candidates": [_CANDIDATE],
     "words": is_text,
-    "kept": Maybe({score_name("validation"): is_number, "best_epoch?": Maybe(is_whole), "settings?": {...: is_plain},
-                   **_TESTED}),
+    "kept": Maybe(_KEPT),
     **dict.fromkeys(("trials?", "wanted?", "repeats?"), is_whole),
     "seeds?": {...: [is_whole]},
     "shortened?": {"candidates": is_whole, "repeats": is_whole, "epochs?": is_whole},
     "": lambda final: all(score["values"] for score in final["candidates"]) and bool(final["candidates"]),
-}  # fmt: skip
+}
 ENSEMBLE: Shape = {
     "members": [_MEMBER],
     "validation": {...: _SCORE},

@@ -15,7 +15,7 @@ import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from fastnet.config.metric import score_name
+from fastnet.config.metric import DEFAULT_METRIC, score_name
 from fastnet.errors import ConfigError
 from fastnet.tuning.trial import TrialResult
 
@@ -25,10 +25,19 @@ if TYPE_CHECKING:
     from fastnet.tuning.store.reading import StudyReader
 
 FORMATS = ("csv", "jsonl", "parquet")
-CURVE_COLUMNS = ("train_loss", score_name("train"), "validation_loss", score_name("validation"))
-"""Exported names of the rows of `TrialResult.curves`."""
 BATCH_TRIALS = 4096
 """Trials per row group of Parquet, and most that are in memory at a time."""
+
+
+def curve_columns(score: str = DEFAULT_METRIC) -> tuple[str, ...]:
+    """Return the exported names of the rows of `TrialResult.curves`.
+
+    Examples
+    --------
+    >>> curve_columns("rmse")
+    ('train_loss', 'train_rmse', 'validation_loss', 'validation_rmse')
+    """
+    return "train_loss", score_name("train", score), "validation_loss", score_name("validation", score)
 
 
 def columns_of(study: StudyReader, *, times: bool = True, curves: bool = False) -> dict[str, str]:
@@ -42,7 +51,7 @@ def columns_of(study: StudyReader, *, times: bool = True, curves: bool = False) 
     columns |= {"value": "real", "best_value": "real", "best_epoch": "integer", "epochs": "integer"}
     if times:
         columns["seconds"] = "real"
-    return columns | dict.fromkeys(CURVE_COLUMNS if curves else (), "reals")
+    return columns | dict.fromkeys(curve_columns(study.score) if curves else (), "reals")
 
 
 def write_trials(
@@ -127,7 +136,7 @@ def _row(trial: TrialResult, columns: dict[str, str]) -> list[Any]:
 
 def _reals(trial: TrialResult, name: str) -> list[float | None] | None:
     """Return the epochs of a curve that ran, each as the double with the shortest digits of the float32."""
-    curve = trial.curves[CURVE_COLUMNS.index(name), : trial.epochs]
+    curve = trial.curves[curve_columns(trial.score).index(name), : trial.epochs]
     if not trial.curves.size:
         return None
     return [value if math.isfinite(value) else None for value in map(float, curve.astype(str).tolist())]

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastnet.config.metric import DEFAULT_METRIC, sign
+from fastnet.config.metric import DEFAULT_METRIC, score_of_settings, sign
 from fastnet.errors import ConfigError, StudyError
 from fastnet.tuning.store import documents
 from fastnet.tuning.store.documents import MOST_TRIALS, Rules, read_document, read_number, read_text, read_whole
@@ -77,8 +77,13 @@ class StudyReader:
 
     @property
     def metric(self) -> str:
-        """How trials are compared: ``accuracy`` or ``loss``."""
+        """How trials are compared, a name in `fastnet.config.metric.METRICS`."""
         return str(self.settings.get("metric", DEFAULT_METRIC))
+
+    @property
+    def score(self) -> str:
+        """The score of its trials: ``accuracy`` of classes and labels; ``rmse``, ``mae`` or ``pinball``."""
+        return score_of_settings(self.settings.get("train")).name
 
     def stored_ids(self) -> NDArray[np.int64]:
         """Return the numbers of the stored trials, (T,) int64, ascending."""

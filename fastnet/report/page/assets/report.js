@@ -3,7 +3,7 @@
 
 (() => {
   const data = JSON.parse(document.getElementById("data").textContent);
-  const { points, axes, metric } = data;
+  const { points, axes, metric, lower } = data;
   const { axis, layout, lined, makers } = Plots;
   const word = `validation ${metric}`;
   const DONE = 0, STOPPED = 1, DIVERGED = 2;
@@ -29,8 +29,8 @@
   const all = points.id.map((_, k) => k);
   const finite = all.map((k) => points.value[k]).filter((value) => value !== null);
   const lowest = Math.min(...finite), highest = Math.max(...finite);
-  // Losses that differ by more than a factor of 20 are read on a log scale.
-  const logValue = metric === "loss" && lowest > 0 && highest / lowest > 20;
+  // Losses and errors that differ by more than a factor of 20 are read on a log scale.
+  const logValue = lower && lowest > 0 && highest / lowest > 20;
   const scaled = (value) => (logValue ? Math.log10(value) : value);
 
   function valueAxis(below) {
@@ -97,7 +97,7 @@
   makers.parallel = (div) => {
     if (!webgl()) return "This browser does not offer WebGL, which parallel coordinates need.";
     // From the worst to the best, so that the best are on top.
-    const better = metric === "loss" ? -1 : 1;
+    const better = lower ? -1 : 1;
     const which = all.filter((k) => points.status[k] === DONE && points.value[k] !== null)
       .sort((a, b) => better * (points.value[a] - points.value[b]));
     if (which.length < 2) return "Fewer than two trials ran to their end.";
@@ -258,8 +258,8 @@
     }
 
     function draw() {
-      const losses = trials.flatMap((t) => [...t.validation_loss, ...t.train_loss].filter((v) => v !== null));
-      const top = measure === "score" ? 1 : 1.05 * Math.max(...losses, 0) || 1;
+      const drawn = trials.flatMap((t) => [...t[`validation_${measure}`], ...t[`train_${measure}`]].filter((v) => v !== null));
+      const top = (measure === "score" && data.most) || 1.05 * Math.max(...drawn, 0) || 1;
       const ends = first === last ? [first - 1, last + 1] : [first, last];
       for (const { trial, div } of cells)
         Plotly.react(div, Plots.colored(lines(trial)), Plots.colored(layout({ margin, font: { size: 10, color: "--quiet" },
