@@ -198,7 +198,7 @@ def _top_of(trials: Sequence[TrialResult]) -> float:
     largest = max((float(half[(len(half) - 1) // 2]) for half in halves if len(half)), default=0.0)
     if not largest > 0.0:
         return 1.0
-    step = 2.0 * largest / (N_TICKS - 1)
+    step = 1.25 * largest / (N_TICKS - 1)
     power = 10.0 ** math.floor(math.log10(step))
     return (N_TICKS - 1) * power * next(round for round in (1.0, 2.0, 2.5, 5.0, 10.0) if round * power >= step)
 
