@@ -13,7 +13,7 @@ from fastnet.report import to_rows
 from fastnet.tuning import Progress, SearchResult
 
 EPOCHS = 4
-CONFIG = SearchConfig(trials=23, final=0, train=TrainConfig(epochs=EPOCHS, seed=5))
+CONFIG = SearchConfig(trials=23, final=0, metric="accuracy", train=TrainConfig(epochs=EPOCHS, seed=5))
 HALVING = replace(CONFIG, pruning="halving", eta=2, first_epochs=1, pack_size=8)
 FINAL = replace(CONFIG, final=3, repeats=4)
 

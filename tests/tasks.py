@@ -19,6 +19,7 @@ CONFIG = SearchConfig(
     pruning="halving",
     first_epochs=1,
     folds=2,
+    metric="accuracy",
 )
 
 

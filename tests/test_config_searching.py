@@ -34,7 +34,7 @@ def test_numbers_of_numpy_are_settings_like_any_other() -> None:
         ({"folds": 1}, "folds=1: must be a whole number from 2 to 100"),
         ({"sampler": "best"}, "sampler='best': must be one of random, sobol, grid"),
         ({"eta": 1}, "eta=1: must be a whole number from 2 to 100"),
-        ({"metric": "speed"}, "metric='speed': must be one of accuracy, loss"),
+        ({"metric": "speed"}, "metric='speed': must be one of auto, accuracy, loss"),
         ({"stages": 9, "trials": 8}, "stages=9: 8 trials cannot be shared among them"),
         ({"expand": 1}, "expand=1: must be true or false"),
         ({"final": "some"}, "'some' is neither a number of candidates"),

@@ -88,10 +88,10 @@ def test_zeros_are_skipped_where_at_least_half_of_the_training_values_are_zero(f
     assert not prepare(data.dataset, Split(np.arange(15), np.arange(15, 20)), skip_zeros=False).sparse
 
 
-def test_samples_know_their_scaler_and_whether_a_higher_score_is_better():
+def test_samples_know_their_scaler_and_their_score():
     dataset = blobs(NETWORKS["one hidden layer"], 40)
     data = prepared(dataset)
     assert data.dataset is dataset and data.n_train == 32 and data.n_outputs == dataset.n_classes
-    assert data.score_sign == 1.0 and replace(data, objective="squared-error").score_sign == -1.0
+    assert data.score.name == "accuracy" and replace(data, objective="squared-error").score.name == "rmse"
     other = Scaler(np.zeros(12, np.float32), np.ones(12, np.float32))
     assert prepare(dataset, fastnet.split(dataset.y), pipeline=other).pipeline is other

@@ -18,9 +18,9 @@ from fastnet.training.loop import EpochResult, Fit, metrics_at, watch
 class Scripted(Background):
     """Networks whose validation scores are given in advance, NaN where one diverges; its weights are the epoch."""
 
-    def __init__(self, scores: list[list[float]], holds: int | None = None, score_sign: float = 1.0) -> None:
+    def __init__(self, scores: list[list[float]], holds: int | None = None, objective: str = "cross-entropy") -> None:
         super().__init__()
-        self.score_sign = score_sign
+        self.objective = objective
         self.scores = np.array(scores)
         n, epochs = self.scores.shape
         self.curves = np.full((n, 4, epochs), np.nan)
@@ -75,10 +75,24 @@ def test_the_first_of_the_best_epochs_is_kept_with_the_weights_it_had():
     assert fit.curves(1).train_loss.dtype == np.float32
 
 
-def test_where_less_is_better_the_lowest_score_is_kept():
-    fit = Fit(Scripted(scores := [[0.5, 0.2, 0.2, 0.9]], score_sign=-1.0), config(scores))
+@pytest.mark.parametrize(
+    ("objective", "metric", "best"),
+    [
+        ("squared-error", None, 2), ("cross-entropy", None, 4), ("cross-entropy", "loss", 5), ("huber", "loss", 5),
+        ("poisson", None, 5), ("binary-cross-entropy", None, 5), ("binary-cross-entropy", "accuracy", 4),
+    ],
+)  # fmt: skip
+def test_the_metric_decides_about_the_best_epoch(objective, metric, best):
+    fit = Fit(Scripted(scores := [[0.5, 0.2, 0.2, 0.9, 0.4]], objective=objective), config(scores), metric)
     fit.train()
-    assert fit.best_epoch.tolist() == [2] and fit.best[0][0] == 2
+    assert fit.best_epoch.tolist() == [best] and fit.best[0][0] == best
+
+
+def test_curves_and_reports_name_the_score():
+    told: list[EpochResult] = []
+    fit = Fit(Scripted(scores := [[0.5]], objective="absolute-error"), config(scores))
+    fit.train(told.append)
+    assert told[0].score == fit.curves(0).score == "mae"
 
 
 def test_each_network_stops_by_itself_after_the_given_epochs_without_a_better_one():

@@ -70,7 +70,7 @@ def test_curves_are_the_references(course, monkeypatch):
     assert pack.status.tolist() == [DONE, DONE]
     assert (pack.seconds > 0).all() and pack.compiled_seconds > 0
     for stream, actual in zip([5, 2**32 - 1], pack.curves, strict=True):
-        expected = curves_of(follow(dataset, parts, config, stream, course))
+        expected = data.in_units(curves_of(follow(dataset, parts, config, stream, course)))
         np.testing.assert_allclose(actual[[0, 2]], expected[[0, 2]], rtol=TOLERANCE)
         if course.objective != "cross-entropy":
             np.testing.assert_allclose(actual[[1, 3]], expected[[1, 3]], rtol=TOLERANCE)

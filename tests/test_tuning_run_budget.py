@@ -16,7 +16,7 @@ from fastnet.config.searching import SearchConfig
 from fastnet.tuning import Study, TrialResult
 from fastnet.tuning.run.budget import COMPILE_SECONDS, MARGIN, START_SECONDS, Budget, EndPlan
 
-CONFIG = SearchConfig(final=3, repeats=2, ensemble_top=4)
+CONFIG = SearchConfig(final=3, repeats=2, ensemble_top=4, metric="accuracy")
 
 
 def trial(number: int, value: float, seconds: float, status: str = "done") -> TrialResult:

@@ -106,9 +106,9 @@ def test_a_deadline_during_the_training_of_the_winner_keeps_its_best_epoch(tiny_
     began = []
     train_winner = final.train_winner
 
-    def long(dataset, parts, config, threads, should_stop):
+    def long(dataset, parts, config, *how):
         began.append(time.perf_counter())
-        return train_winner(dataset, parts, replace(config, epochs=10**6), threads, should_stop)
+        return train_winner(dataset, parts, replace(config, epochs=10**6), *how)
 
     with monkeypatch.context() as patch:
         patch.setattr(final, "train_winner", long)

@@ -12,7 +12,7 @@ from fastnet.tuning import Study, TrialResult
 from fastnet.tuning.run import final
 from fastnet.tuning.run.seeds import repeat_seed
 
-CHOICE = SearchConfig(trials=4, final=2, repeats=3, train=replace(CONFIG.train, hidden=(8,), seed=7))
+CHOICE = replace(CONFIG, trials=4, final=2, repeats=3, train=replace(CONFIG.train, hidden=(8,), seed=7))
 
 
 def trial(number: int, value: float, rate: float | None = None, **more) -> TrialResult:
@@ -62,7 +62,7 @@ def test_the_winner_is_trained_on_one_more_seed_kept_and_evaluated_once(study, t
     )
     assert config.learning_rate == 0.02 and config.seed not in {7, *(repeat.seed for repeat in repeats)}
     parts = fastnet.split(tiny_dataset.y, seed=7)
-    trained = final.train_winner(tiny_dataset, parts, config, 1, lambda: False)
+    trained = final.train_winner(tiny_dataset, parts, config, "accuracy", 1, lambda: False)
     assert trained is not None and trained.test is None, "the test set is not touched by training"
     kept = final.keep(study, tiny_dataset, config, trained)
     model = fastnet.load_model(tmp_path / kept["model"])
@@ -77,4 +77,4 @@ def test_the_winner_is_trained_on_one_more_seed_kept_and_evaluated_once(study, t
 def test_a_training_that_is_stopped_before_its_first_epoch_gives_nothing(tiny_dataset):
     parts = fastnet.split(tiny_dataset.y)
     config = replace(CHOICE.train, epochs=10**6)
-    assert final.train_winner(tiny_dataset, parts, config, 1, lambda: True) is None
+    assert final.train_winner(tiny_dataset, parts, config, "accuracy", 1, lambda: True) is None

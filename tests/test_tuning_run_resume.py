@@ -58,7 +58,7 @@ def test_a_study_holds_the_whole_configuration(file: Path, settings: dict[str, A
     known = known_of(Path("s"))
     assert known is not None and known.source == Source(data=str(file.absolute()))
     more = {name: value for name, value in settings.items() if name != "trials"}
-    given = search._config(space, settings["trials"], SMALL | more, None, Preset())
+    given = search._config(space, settings["trials"], SMALL | more, None, Preset()).for_task("classification")
     ineffective = {"eta", "pack_size", "first_epochs", "levels", "expand"} if "pruning" not in settings else set()
     for field in fields(SearchConfig):
         if field.name not in ineffective | {"train"}:

@@ -15,7 +15,7 @@ import pytest
 from fastnet.errors import ConfigError
 from fastnet.tuning import Study, TrialResult
 from fastnet.tuning.store import export
-from fastnet.tuning.store.export import CURVE_COLUMNS, FORMATS, columns_of, to_arrow, write_trials
+from fastnet.tuning.store.export import FORMATS, columns_of, curve_columns, to_arrow, write_trials
 
 SETTINGS = {"space": {"learning_rate": "log:1e-6:1e-2", "hidden": "choice:8,16x2", "batch_size": "int:10:100"}}
 TIMES = {"wall_seconds": 2.0, "compile_seconds": 0.5, "compiled_seconds": 1.0}
@@ -78,7 +78,7 @@ def test_lines_are_json_with_curves_of_the_epochs_that_ran(tmp_path: Path) -> No
     rows = [json.loads(line) for line in exported(tmp_path, format="jsonl", curves=True).splitlines()]
     assert [len(row["validation_loss"]) for row in rows] == [4, 4, 2, 4, 2]
     for row, trial in zip(rows, map(make_trial, range(5)), strict=True):
-        for place, name in enumerate(CURVE_COLUMNS):
+        for place, name in enumerate(curve_columns()):
             assert np.array_equal(np.float32(row[name]), trial.curves[place, : trial.epochs])
     assert rows[4]["value"] is None and rows[4]["best_value"] is not None
 
@@ -109,7 +109,7 @@ def test_curves_that_were_not_stored_are_null(tmp_path: Path) -> None:
     with Study.open(tmp_path, SETTINGS, curves=False) as study:
         study.append([make_trial(0)], run=study.begin_run({}), **TIMES)
     row = json.loads(exported(tmp_path, format="jsonl", curves=True))
-    assert [row[name] for name in CURVE_COLUMNS] == [None] * 4
+    assert [row[name] for name in curve_columns()] == [None] * 4
 
 
 def test_impossible_exports_are_refused(tmp_path: Path) -> None:

@@ -251,8 +251,8 @@ class Predictor(ABC):
         ModelError
             If `x` has another number of features.
         """
-        answers, truth, _ = self._compared(x, y)
-        return self._scored(answers, truth)
+        answers, truth, weights = self._compared(x, y)
+        return self._scored(answers, truth, weights)
 
     def evaluate(self, x: Any, y: npt.ArrayLike | None = None, weights: npt.ArrayLike | None = None) -> Evaluation:
         """Measure how well the truth is predicted, by every metric of the task.
