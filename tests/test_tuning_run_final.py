@@ -7,7 +7,6 @@ import pytest
 from searches import CONFIG
 
 import fastnet
-from fastnet.config.searching import SearchConfig
 from fastnet.tuning import Study, TrialResult
 from fastnet.tuning.run import final
 from fastnet.tuning.run.seeds import repeat_seed

@@ -237,7 +237,7 @@ class Predictor(ABC):
             (N,) or (N, 1) labels: the true classes out of `classes`. Labels of another type match if they print alike,
             such as 1, 1.0, "1" and True, or if they name the class. Not every class must occur. For numbers and labels
             (N, K) of them, or (N,) for one target. Not needed if `x` is a table that has the targets; its rows without
-            a target are left out.
+            a target are left out, and the others count by its column of weights, if the training table had one.
 
         Returns
         -------
@@ -262,8 +262,8 @@ class Predictor(ABC):
         x, y : array_like
             As `score` takes them.
         weights : array_like, optional
-            (N,) weights of the samples; all count alike by default. A table whose targets are read has those of its column
-            of weights, if the training table had one.
+            (N,) weights of the samples; all count alike by default. A table whose targets are read has those of its
+            column of weights, if the training table had one.
 
         Returns
         -------
