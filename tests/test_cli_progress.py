@@ -15,7 +15,12 @@ from fastnet_cli.screen import sparkline
 
 def epoch(number: int) -> Any:
     return SimpleNamespace(
-        epoch=number, train_loss=0.5, train_score=0.9, validation_loss=0.61234, validation_score=0.8125
+        epoch=number,
+        train_loss=0.5,
+        train_score=0.9,
+        validation_loss=0.61234,
+        validation_score=0.8125,
+        score="accuracy",
     )
 
 

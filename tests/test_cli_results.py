@@ -70,7 +70,7 @@ def test_parts_without_time_are_printed_with_their_command() -> None:
 
 
 def test_several_uses_of_the_test_set_are_a_warning() -> None:
-    kept = {"validation_accuracy": 0.9, "test_accuracy": 0.8, "model": "model.safetensors", "test_uses": 1}
+    kept = {"validation_accuracy": 0.9, "test_accuracy": 0.8, "test_loss": 0.5, "model": "m", "test_uses": 1}
     assert not any("times" in line for line in kept_lines(kept, Path("s")))
     assert any("Evaluated on the test set 2 times" in line for line in kept_lines(kept | {"test_uses": 2}, Path("s")))
     assert list(kept_lines(None, Path("s"))) == []

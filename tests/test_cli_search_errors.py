@@ -57,7 +57,7 @@ FLAGS = [
     ("--first-epochs 0", FAILURE, "first_epochs=0: must be a whole number from 1"),
     ("--pack-size 1", FAILURE, "pack_size=1: must be a whole number from 2"),
     ("--pruning hyperband", USAGE, "'hyperband' is not one of 'none', 'halving', 'median'"),
-    ("--metric f1", USAGE, "'f1' is not one of 'accuracy', 'loss'"),
+    ("--metric f1", USAGE, "'f1' is not one of 'auto', 'accuracy', 'loss'"),
     ("--cv 1", FAILURE, "--cv=1: must be a whole number from 2 to 100"),
     ("--final x", USAGE, "'x' is neither a number of candidates from 1 to 1000 nor 'none'"),
     ("--final 0", USAGE, "'0' is neither a number of candidates from 1 to 1000 nor 'none'"),

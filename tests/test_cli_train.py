@@ -33,7 +33,9 @@ def pretend(dataset: Dataset, config: TrainConfig, *, epochs_done: int, diverged
         class_names=dataset.class_names,
     )
     losses = np.linspace(2, 1, epochs_done, dtype=np.float32)
-    curves = SimpleNamespace(train_loss=losses, train_score=accuracy, validation_loss=losses, validation_score=accuracy)
+    curves = SimpleNamespace(
+        train_loss=losses, train_score=accuracy, validation_loss=losses, validation_score=accuracy, score="accuracy"
+    )
     has_test = dataset.x_test is not None
     return SimpleNamespace(
         model=model,
@@ -57,7 +59,12 @@ def asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, Any]:
         for number in range(1, config.epochs + 1):
             how["on_epoch"](
                 SimpleNamespace(
-                    epoch=number, train_loss=1.0, train_score=0.5, validation_loss=1.0, validation_score=0.5
+                    epoch=number,
+                    train_loss=1.0,
+                    train_score=0.5,
+                    validation_loss=1.0,
+                    validation_score=0.5,
+                    score="accuracy",
                 )
             )
             if number == seen["interrupt_after"]:
