@@ -45,7 +45,7 @@ def test_candidates_show_each_seed_and_dashes_for_what_diverged() -> None:
         {"trial": 5, "search_value": 0.8, "mean": None, "sd": None, "low": None, "high": None, "values": [None, None],
          "diverged": 2, "params": {}},
     ]  # fmt: skip
-    table = candidate_table({"candidates": scores, "confidence": 0.95, "seeds": {"4": [11, 12]}})
+    table = candidate_table({"metric": "accuracy", "candidates": scores, "confidence": 0.95, "seeds": {"4": [11, 12]}})
     rows = [dict(zip(table["heads"], row, strict=True)) for row in table["rows"]]
     assert rows[0]["95 % interval"] == ("0.800 to 0.900", "0.8") and rows[0]["seeds"] == ("11, 12", "11, 12")
     assert rows[0]["each seed"][0] == "0.84, 0.86" and rows[1]["each seed"][0] == "diverged, diverged"
