@@ -82,7 +82,7 @@ def print_and_measure(plan: Plan, output_format: str) -> None:
         raise click.UsageError("--dry-run prints text only: remove --format.")
     warn_of_doubts(plan.dataset, plan.splits[0])
     engine = LocalThreads(plan.dataset, plan.splits, plan.config)
-    tasks = Tasks(plan.config, data_name(plan.dataset, plan.splits), plan.threads, plan.memory)
+    tasks = Tasks(plan.config, data_name(plan.dataset, plan.splits, plan.config.train), plan.threads, plan.memory)
     engine.load()
     wave = first_wave(engine, tasks)  # before anything is printed: it fails if the memory is too small
     for text in itertools.chain(describe(plan), measured(plan, engine, tasks, wave)):
@@ -92,9 +92,8 @@ def print_and_measure(plan: Plan, output_format: str) -> None:
 def describe(plan: Plan) -> Iterator[str]:
     """Describe data, split, network, training, ranges, trials, schedule and study."""
     config, data = plan.config, plan.dataset
-    yield line(
-        "data", f"{data.name}, {data.n_samples:,} samples of {data.n_features} features, {data.n_classes} classes"
-    )
+    outputs = f"{data.n_classes} classes" if data.task == "classification" else counted(data.n_outputs, "target")
+    yield line("data", f"{data.name}, {data.n_samples:,} samples of {data.n_features} features, {outputs}")
     yield line("split", split_text(config, plan.splits))
     yield line("network", network_text(plan))
     yield line("training", training_text(config))
@@ -127,10 +126,9 @@ def network_text(plan: Plan) -> str:
     """Describe the sizes of the layers, except searched ones."""
     from fastnet.network.samples import network_of
 
-    train, data = plan.config.train, plan.dataset
+    network = network_of(plan.config.train, plan.dataset, plan.splits[0])
     if {"hidden", "width", "depth"} & set(plan.config.space):
-        return f"{data.n_features}-(searched)-{data.n_classes}"
-    network = network_of(train, data, plan.splits[0])
+        return f"{network.n_inputs}-(searched)-{network.n_outputs}"
     return f"{'-'.join(map(str, network.sizes))}, {network.n_parameters:,} parameters"
 
 
