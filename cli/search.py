@@ -242,8 +242,9 @@ def preset(ctx: click.Context, settings: Mapping[str, Any], *, timed: bool) -> t
     if name == "book" or (name == "auto" and not is_source_of_table(source_of(settings["data"]))):
         return None, Preset()
     data = load_data(ctx, settings, None)
-    table = data.dataset.fields is not None
-    return data, preset_of(name, rows=data.dataset.n_samples, table=table, timed=timed)
+    dataset = data.dataset
+    table = dataset.fields is not None
+    return data, preset_of(name, rows=dataset.n_samples, table=table, timed=timed, task=dataset.task)
 
 
 def with_known(ctx: click.Context, settings: Mapping[str, Any], known: Known) -> dict[str, Any]:

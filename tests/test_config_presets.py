@@ -42,6 +42,14 @@ def test_auto_decides_by_the_data(name, table, is_book):
     assert found.settings.get("trials") == (None if is_book else TIMED_TRIALS)
 
 
+@pytest.mark.parametrize(
+    ("task", "metric"), [("classification", "loss"), ("regression", "rmse"), ("multilabel", "loss")]
+)
+def test_tables_are_compared_by_the_loss_or_the_error_of_numbers(task, metric):
+    found = preset_of("table", rows=100, table=True, timed=False, task=task)
+    assert SearchConfig(metric=found.settings["metric"]).for_task(task).metric == metric
+
+
 def test_batches_grow_with_rows():
     sizes = [batch_size_of(rows) for rows in (1, 1024, 1025, 8192, 8193, 30_000, 30_001)]
     assert sizes == [64, 64, 128, 128, 256, 256, 512]

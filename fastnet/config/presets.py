@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from fastnet.config.checks import check_choice
+from fastnet.config.objective import AUTO
 
 PRESETS = ("auto", "book", "table")
 """Names of presets; auto is ``table`` for a table and ``book`` for anything else."""
@@ -33,7 +34,7 @@ class Preset:
     space: dict[str, str] | None = None
 
 
-def preset_of(name: str, *, rows: int, table: bool, timed: bool) -> Preset:
+def preset_of(name: str, *, rows: int, table: bool, timed: bool, task: str = "classification") -> Preset:
     """Return the defaults of a search.
 
     Parameters
@@ -46,6 +47,8 @@ def preset_of(name: str, *, rows: int, table: bool, timed: bool) -> Preset:
         Whether the data are a table.
     timed : bool
         Whether the search has a time limit, which then ends the trials of a table instead of their number.
+    task : {"classification", "regression", "multilabel"}
+        The task of the data, which determines the metric: the loss of classes, and the usual one of anything else.
 
     Raises
     ------
@@ -64,7 +67,7 @@ def preset_of(name: str, *, rows: int, table: bool, timed: bool) -> Preset:
         return Preset()
     searching = {
         "trials": TIMED_TRIALS if timed else 54,
-        "metric": "loss",
+        "metric": "loss" if task == "classification" else AUTO,
         "pruning": "halving",
         "pack_size": 27,
         "first_epochs": 4,

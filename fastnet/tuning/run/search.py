@@ -122,7 +122,8 @@ def search(
     if known is None and data is not None and preset != "book":
         dataset = as_given(data, "data")
         table = dataset.fields is not None
-        defaults = preset_of(preset, rows=dataset.n_samples, table=table, timed=limit is not None)
+        timed = limit is not None
+        defaults = preset_of(preset, rows=dataset.n_samples, table=table, timed=timed, task=dataset.task)
     config = _config(space, trials, settings, known, defaults)
     source = Source.of(data, validation=validation)
     if data is None:
