@@ -60,6 +60,7 @@ def test_a_search_stores_what_it_measured_about_the_model_it_offers(digits, tmp_
         assert study.inspection()["model"] == "ensemble.safetensors"
 
 
+@pytest.mark.filterwarnings("ignore:height alone determines a:fastnet.FastnetWarning")
 @pytest.mark.parametrize(
     ("task", "objective", "targets"),
     [("regression", "auto", ["a", "b"]), ("regression", "pinball", ["a", "b"]), ("multilabel", "auto", [])],

@@ -9,6 +9,7 @@ import fastnet
 from fastnet.data.validation import stratified_folds
 from fastnet.errors import ConfigError
 from fastnet.tuning.run.pack import run_pack
+from fastnet.tuning.rules.pruning import Full
 from fastnet.tuning.run.prepared import PreparedData, prepared_data
 from fastnet.tuning.run.task import data_name
 
@@ -51,4 +52,4 @@ def test_architectures_are_compiled_once_and_memory_limits_the_threads(tiny_data
     with pytest.raises(ConfigError, match=r"^memory=1\.00 KiB: 8 networks that wait for each other need .* pack_size"):
         data.threads_for(replace(task, memory=1024), members)
     with pytest.raises(ConfigError, match=r"8 networks that are kept need .* ensemble_top"):
-        data.threads_for(replace(task, memory=1024, keep=True), members)
+        data.threads_for(replace(task, memory=1024, keep=True, schedule=Full(4)), members)

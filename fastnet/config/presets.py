@@ -71,7 +71,7 @@ def preset_of(name: str, *, rows: int, table: bool, timed: bool, task: str = "cl
         "pruning": "halving",
         "pack_size": 27,
         "first_epochs": 4,
-        "final": 3,
+        "final": 0,
         "ensemble_top": 8,
     }
     training = {

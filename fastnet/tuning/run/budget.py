@@ -84,19 +84,24 @@ class Budget:
         self._config, self._threads, self._reserve = config, threads, reserve
         self._began, self._seconds = began, seconds
         self._better = sign(config.metric)
-        self._best: list[tuple[float, float]] = []  # value, the better the higher, and seconds
+        # Value, the better the higher; seconds to train it again; the same for the ensemble, which may hold it already.
+        self._best: list[tuple[float, float, float]] = []
         self._whole_seconds = self._least_seconds = 0.0
         self._trials = 0
         self.count(best)
         self._trials = held
 
-    def count(self, ended: Iterable[TrialResult]) -> None:
-        """Include trials that ended in the estimates."""
+    def count(self, ended: Iterable[TrialResult], *, held: bool = False) -> None:
+        """Include trials that ended in the estimates; `held` if the ensemble will not train them again."""
         if self._seconds is None:
             return
         more = tuple(ended)
         self._trials += len(more)
-        found = [(self._better * trial.value, trial.seconds) for trial in more if trial.status == "done"]
+        found = [
+            (self._better * trial.value, trial.seconds, 0.0 if held else trial.seconds)
+            for trial in more
+            if trial.status == "done"
+        ]
         if found:
             whole = self.whole
             wanted = max(self._config.final, self._config.ensemble_top, 1)
@@ -149,8 +154,9 @@ class Budget:
         """Estimate the duration of an end."""
         if not self._best:
             return 0.0
-        costs = [seconds for _, seconds in self._best]
-        training = self._makespan(costs[: plan.candidates] * plan.repeats) + self._makespan(costs[: plan.top])
+        costs = [seconds for _, seconds, _ in self._best]
+        training = self._makespan(costs[: plan.candidates] * plan.repeats)
+        training += self._makespan([seconds for *_, seconds in self._best[: plan.top]])
         if plan.candidates:
             kept = max(costs) / (self._config.folds or 1)
             training += kept if kept < LONG_SECONDS else kept / self._threads + COMPILE_SECONDS

@@ -91,7 +91,10 @@ class Ending:
         self._study.set_final({**document, **same, "kept": kept})
 
     def put_together(self) -> None:
-        """Train the best trials again as they were, combine their networks, and evaluate them on the test set."""
+        """Combine the networks of the best trials, and evaluate them on the test set.
+
+        Those that the session does not hold are trained again as they were, to the same bits.
+        """
         config, session = self._config, self._session
         before = self._study.ensemble()
         same = {"trials": self._study.count(), "top": config.ensemble_top, "method": config.ensemble}
@@ -105,15 +108,18 @@ class Ending:
             return
         session.tally.phase = "ensembling"
         session.load()
-        models = session.run_again(session.tasks.again(found, keep=True), found).models
-        ended = [place for place in sorted(models) if models[place]]
-        if session.interrupted or not ended:
+        held = dict(session.networks)
+        missing = [trial for trial in found if trial.id not in held]
+        if missing:
+            again = session.run_again(session.tasks.again(missing, keep=True), missing).models
+            held |= {missing[place].id: models for place, models in again.items() if models}
+        members = [trial for trial in found if trial.id in held]
+        if session.interrupted or not members:
             return
-        members = [found[place] for place in ended]
-        networks = [models[place] for place in ended]
+        networks = [held[trial.id] for trial in members]
         ensemble, document = put_together(self._study, self._dataset, self._splits, networks, members, config)
-        complete = top == config.ensemble_top and len(ended) == len(found)
-        short = {} if complete else {"shortened": len(ended)}
+        complete = top == config.ensemble_top and len(members) == len(found)
+        short = {} if complete else {"shortened": len(members)}
         self._study.set_ensemble({**document, **same, **short})
         self._inspect(ensemble, self._splits[0], document["model"])
 

@@ -88,7 +88,8 @@ class LocalThreads:
         while n > 1:
             first = packs[0]
             members = [member for task in packs[:n] for member in self.data.members(task)]
-            needed = footprint(members, 1 if first.memory else first.threads, waiting=True)
+            best = first.keep and first.stop_by is not None
+            needed = footprint(members, 1 if first.memory else first.threads, waiting=True, best=best)
             limits = (WAITING_BYTES if first.memory is None else first.memory, self.data.room)
             if all(limit is None or needed <= limit for limit in limits):
                 break

@@ -92,10 +92,10 @@ class PreparedData:
         if threads:
             return threads
         what, fewer = "one network at a time needs", ""
-        if task.waits:
-            what, fewer = f"{len(members)} networks that wait for each other need", ", or a smaller pack_size"
         if task.keep:
             what, fewer = f"{len(members)} networks that are kept need", ", or a smaller ensemble_top"
+        if task.waits:
+            what, fewer = f"{len(members)} networks that wait for each other need", ", or a smaller pack_size"
         smaller = f"choose smaller layers or batches{fewer}"
         if memory == task.memory:
             raise ConfigError(

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from fastnet.config.metric import sign
 from fastnet.config.searching import SearchConfig
 from fastnet.tuning.rules.pruning import schedule_of, survivors
 from fastnet.tuning.run.budget import Budget
@@ -54,6 +55,8 @@ class Session:
         Whether the search was told to stop.
     cut : KeyboardInterrupt or None
         The Ctrl-C that stopped it.
+    networks : dict of int to tuple of Model
+        The networks of the best trials of this session that an ensemble may need, by the numbers of the trials.
     """
 
     def __init__(
@@ -75,6 +78,8 @@ class Session:
         self.cut: KeyboardInterrupt | None = None
         self.storage = Storage(study, tally, lambda: self.interrupted or should_stop())
         self.stored = set(study.stored_ids().tolist())
+        self.networks: dict[int, tuple[Model, ...]] = {}
+        self._worth: dict[int, float] = {}
         self._should_stop = should_stop
         self._stages = Stages(study, config, space)
         self._spare = 0.0
@@ -144,7 +149,17 @@ class Session:
         intake = Intake(self, task, params, store=True)
         self._run(task, intake)
         self.storage.store(intake.waiting)
+        self._hold(intake)
         self.tally.report()
+
+    def _hold(self, intake: Intake) -> None:
+        """Hold the networks of the best trials, so that the ensemble need not train them again."""
+        for place, models in intake.models.items():
+            if models:
+                trial = intake.results[place]
+                self.networks[trial.id], self._worth[trial.id] = models, sign(self.config.metric) * trial.value
+        best = sorted(self.networks, key=lambda trial: (-self._worth[trial], trial))[: self.config.ensemble_top]
+        self.networks = {trial: self.networks[trial] for trial in best}
 
     def run_again(self, task: Task, trials: Sequence[TrialResult], *, spare: float = 0.0) -> Intake:
         """Run a task of trials that are trained again, until it ends, has to stop, or only `spare` seconds are left."""
@@ -175,6 +190,15 @@ class Session:
             ensemble_report=study.ensemble(),
         )
 
+    @property
+    def holds(self) -> bool:
+        """Whether trials leave their networks for the ensemble.
+
+        Only where trials wait at rungs: their weights are in memory as it is, and few reach the end.
+        """
+        waits = len(schedule_of(self.config).rungs) > 1
+        return bool(self.config.ensemble_top) and self.engine.keeps and waits
+
     def _missing(self, ids: range) -> Iterator[Sequence[int]]:
         """Yield the packs of a stage that have trials to run."""
         if len(schedule_of(self.config).rungs) > 1:  # trials that are compared run together, even if some are stored
@@ -194,7 +218,7 @@ class Session:
     def _drawn(self, pack: Sequence[int], known: Sequence[TrialResult]) -> DrawnPack:
         ids = np.array(pack, dtype=np.int64)
         params = self.sampler.draw(self.space, ids, known)
-        return DrawnPack(self.tasks.of(ids, params), params)
+        return DrawnPack(self.tasks.of(ids, params, keep=self.holds), params)
 
     def _waves(self, packs: Iterator[DrawnPack]) -> Iterator[list[DrawnPack]]:
         """Group packs that train as one task."""
@@ -243,7 +267,7 @@ class Intake:
             self.waiting += new.values()  # first: trials that Ctrl-C lets into both are offered twice and stored once
             # A pack whose trials are compared runs again as a whole, also where some of them are stored.
             tally.count([trial for trial in new.values() if trial.id not in session.stored])
-            session.budget.count(new.values())
+            session.budget.count(new.values(), held=self._task.keep)
         self.results.update(new)
         self.models.update(zip(outcome.positions, outcome.models, strict=False))
         tally.compiled_seconds, tally.rung = self._spent + outcome.compiled_seconds, outcome.rung
