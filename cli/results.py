@@ -133,6 +133,10 @@ def shortened_lines(document: Mapping[str, Any], folder: Path) -> Iterator[str]:
     made = document.get("shortened")
     if made is None:
         return
+    if made == 0:
+        yield "No trial ended in time, so these networks were still training; for more time, run:"
+        yield f"  {study_command(folder)}"
+        return
     if isinstance(made, int):
         done = f"{made} of the {document['top']} best trials"
     else:

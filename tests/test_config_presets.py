@@ -60,6 +60,7 @@ def test_an_unknown_preset_is_refused(digits, tmp_path):
         fastnet.search({}, digits, preset="images", study=tmp_path)
 
 
+@pytest.mark.filterwarnings("ignore:at least 99.5 % of the rows:fastnet.FastnetWarning")
 def test_a_table_takes_its_preset_and_what_is_given_wins(digits, tmp_path):
     few = fastnet.take_first(digits, 120)
     names = [f"x{i}" for i in range(few.n_features)]

@@ -3,6 +3,7 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 
+import pytest
 from runs import FakeEngine
 from searches import CONFIG, FINAL, FakeRun, Ranked, StopAfter
 
@@ -141,3 +142,28 @@ def test_a_deadline_during_the_ensemble_combines_the_networks_that_ended(tiny_da
     assert first.interrupted and report["shortened"] == len(report["members"]) in (1, 2)
     assert len(first.ensemble.members) == report["shortened"]
     assert len(fastnet.search(None, tiny_dataset, study=tmp_path / "s", finish=True).ensemble_report["members"]) == 3
+
+
+@pytest.mark.parametrize("folds", [None, 2])
+def test_where_no_trial_ends_in_time_the_best_in_training_are_combined(folds, tiny_dataset, tmp_path, monkeypatch):
+    seen: list[int] = []
+
+    class Watched(session.Intake):
+        def __call__(self, outcome):
+            seen.append(outcome.rung)
+            return super().__call__(outcome)
+
+    options = {"trials": 9, "pruning": "halving", "pack_size": 9, "first_epochs": 4, "epochs": 4000, "batch_size": 10}
+    options |= {"hidden": "16", "early_stopping": 4000, "final": 0, "ensemble_top": 3, "folds": folds, "metric": "loss"}
+    with monkeypatch.context() as patch:
+        patch.setattr(session, "Intake", Watched)
+        TimeIsUp(patch, lambda: len(seen) > 3 and seen[-1] > 1)
+        first = fastnet.search(None, tiny_dataset, study=tmp_path / "s", timeout=60, jobs=2, **options)
+    report = first.ensemble_report
+    assert first.interrupted and not [trial for trial in first.trials if trial.status == "done"]
+    assert report["shortened"] == 0 and 1 <= len(report["members"]) <= 3
+    assert len(first.ensemble.members) == len(report["members"]) * (folds or 1)
+    found = first.ensemble.score(tiny_dataset.x_test, tiny_dataset.y_test)
+    assert (found.value, found.loss) == (report["test_accuracy"], report["test_loss"])
+    values = [row["search_value"] for row in report["members"]]
+    assert values == sorted(values)

@@ -8,8 +8,8 @@ from tasks import CONFIG, packs_of
 import fastnet
 from fastnet.data.validation import stratified_folds
 from fastnet.errors import ConfigError
-from fastnet.tuning.run.pack import run_pack
 from fastnet.tuning.rules.pruning import Full
+from fastnet.tuning.run.pack import run_pack
 from fastnet.tuning.run.prepared import PreparedData, prepared_data
 from fastnet.tuning.run.task import data_name
 

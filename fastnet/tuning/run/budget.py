@@ -125,8 +125,8 @@ class Budget:
         if self._seconds is None:
             return False
         left = self.left
-        if left <= 0.0 or not self._best:
-            return left <= 0.0
+        if left <= 0.0 or not self._best:  # networks that are still training can make an ensemble
+            return left <= (START_SECONDS + STOP_SECONDS if self._config.ensemble_top else 0.0)
         end = max(self._least_seconds, min(EARLY * self._whole_seconds, MOST_OF_TIME * self._seconds))
         return left <= end + STOP_SECONDS + READ_SECONDS_OF_TRIAL * self._trials
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +12,9 @@ from fastnet.tuning.run.session import Session
 
 if TYPE_CHECKING:
     from fastnet.data.dataset import Dataset, Split
+    from fastnet.model.classifier import Model
     from fastnet.model.predictor import Predictor
+    from fastnet.tuning.trial import TrialResult
 
 
 class Ending:
@@ -101,10 +103,13 @@ class Ending:
         top = session.budget.top_in_time()
         if not top or (before is not None and same.items() <= before.items() and before.get("shortened", top) >= top):
             return
-        from fastnet.tuning.run.ensemble import best_finished, put_together
+        from fastnet.tuning.run.ensemble import best_finished
 
         found = best_finished(self._study, top)
-        if not found or not session.engine.keeps:
+        if not session.engine.keeps:
+            return
+        if not found:
+            self._combine(session.unfinished, {**same, "shortened": 0})
             return
         session.tally.phase = "ensembling"
         session.load()
@@ -116,11 +121,19 @@ class Ending:
         members = [trial for trial in found if trial.id in held]
         if session.interrupted or not members:
             return
-        networks = [held[trial.id] for trial in members]
-        ensemble, document = put_together(self._study, self._dataset, self._splits, networks, members, config)
         complete = top == config.ensemble_top and len(members) == len(found)
         short = {} if complete else {"shortened": len(members)}
-        self._study.set_ensemble({**document, **same, **short})
+        self._combine([(trial, held[trial.id]) for trial in members], {**same, **short})
+
+    def _combine(self, members: Sequence[tuple[TrialResult, Sequence[Model]]], more: Mapping[str, Any]) -> None:
+        """Make the ensemble of some trials and their networks; where none ended, those that were still training."""
+        if not members:
+            return
+        from fastnet.tuning.run.ensemble import put_together
+
+        trials, networks = zip(*members, strict=True)
+        ensemble, document = put_together(self._study, self._dataset, self._splits, networks, trials, self._config)
+        self._study.set_ensemble({**document, **more})
         self._inspect(ensemble, self._splits[0], document["model"])
 
     def _inspect(self, model: Predictor, parts: Split, name: str) -> None:

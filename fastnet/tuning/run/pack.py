@@ -6,6 +6,7 @@ import itertools
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -16,7 +17,7 @@ from fastnet.kernels.step import DIVERGED, DONE
 from fastnet.training import loop
 from fastnet.training.loop import Watched
 from fastnet.tuning.run.prepared import prepared_data
-from fastnet.tuning.run.task import Outcome, Positions, Task, Watch
+from fastnet.tuning.run.task import Outcome, Positions, Task, Unfinished, Watch
 from fastnet.tuning.trial import CURVES, curve_of
 
 if TYPE_CHECKING:
@@ -98,6 +99,8 @@ def follow(
         watch(pack.outcome())
         raise
     outcome = pack.outcome(complete=not pack.stopped, models=models)
+    if pack.stopped and models is not None:
+        outcome = replace(outcome, unfinished=pack.unfinished(models))
     watch(outcome)
     return outcome
 
@@ -216,6 +219,19 @@ class _Pack:
             compile_seconds=self._compile_seconds,
             compiled_seconds=self._compiled_seconds,
             models=networks,
+        )
+
+    def unfinished(self, models: Callable[[int], Model]) -> tuple[Unfinished, ...]:
+        """Return the trials that were training and whose networks all have a best epoch whose weights are kept."""
+        if self.task.stop_by is None:
+            return ()
+        first = self.run.curves[:, -1, 0].reshape(-1, self._folds)
+        known = set(np.flatnonzero(np.isfinite(first).all(axis=1)).tolist())
+        some = [t for t in self._alive if t not in self._ended and t in known]
+        folds = range(self._folds)
+        return tuple(
+            Unfinished(t, curves, tuple(models(t * self._folds + fold) for fold in folds))
+            for t, curves in zip(some, self._curves(some), strict=True)
         )
 
     def _close(self, closed: dict[int, str]) -> None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fastnet.config.metric import sign
 from fastnet.config.searching import SearchConfig
@@ -57,6 +58,8 @@ class Session:
         The Ctrl-C that stopped it.
     networks : dict of int to tuple of Model
         The networks of the best trials of this session that an ensemble may need, by the numbers of the trials.
+    unfinished : dict of int to tuple of TrialResult and Model
+        The best of the trials that were still training when the time was up; they are not stored.
     """
 
     def __init__(
@@ -79,6 +82,7 @@ class Session:
         self.storage = Storage(study, tally, lambda: self.interrupted or should_stop())
         self.stored = set(study.stored_ids().tolist())
         self.networks: dict[int, tuple[Model, ...]] = {}
+        self.unfinished: list[tuple[TrialResult, tuple[Model, ...]]] = []
         self._worth: dict[int, float] = {}
         self._should_stop = should_stop
         self._stages = Stages(study, config, space)
@@ -160,6 +164,9 @@ class Session:
                 self.networks[trial.id], self._worth[trial.id] = models, sign(self.config.metric) * trial.value
         best = sorted(self.networks, key=lambda trial: (-self._worth[trial], trial))[: self.config.ensemble_top]
         self.networks = {trial: self.networks[trial] for trial in best}
+        better = sign(self.config.metric)
+        known = sorted(intake.unfinished, key=lambda one: (-better * one[0].value, one[0].id))
+        self.unfinished = known[: self.config.ensemble_top]
 
     def run_again(self, task: Task, trials: Sequence[TrialResult], *, spare: float = 0.0) -> Intake:
         """Run a task of trials that are trained again, until it ends, has to stop, or only `spare` seconds are left."""
@@ -250,12 +257,15 @@ class Intake:
         Their networks, if the task keeps them.
     waiting : list of TrialResult
         Those that are still to be stored.
+    unfinished : list of tuple of TrialResult and networks
+        Trials that were still training when the task was stopped, if it keeps networks.
     """
 
     def __init__(self, session: Session, task: Task, params: Sequence[Params], *, store: bool) -> None:
         self.results: dict[int, TrialResult] = {}
         self.models: dict[int, tuple[Model, ...]] = {}
         self.waiting: list[TrialResult] = []
+        self.unfinished: list[tuple[TrialResult, tuple[Model, ...]]] = []
         self._session, self._task, self._params, self._store = session, task, params, store
         self._spent = session.tally.compiled_seconds
 
@@ -270,6 +280,9 @@ class Intake:
             session.budget.count(new.values(), held=self._task.keep)
         self.results.update(new)
         self.models.update(zip(outcome.positions, outcome.models, strict=False))
+        self.unfinished += [
+            (self._trial(one.position, "stopped", one.curves), one.models) for one in outcome.unfinished
+        ]
         tally.compiled_seconds, tally.rung = self._spent + outcome.compiled_seconds, outcome.rung
         if not self._task.waits:
             session.storage.store(self.waiting, wait=STORE_SECONDS)
@@ -277,13 +290,16 @@ class Intake:
         return session.stopping()
 
     def _result(self, outcome: Outcome, place: int) -> TrialResult:
-        t = outcome.positions[place]
+        seconds = float(outcome.seconds[place])
+        return self._trial(outcome.positions[place], outcome.status[place], outcome.curves[place], seconds)
+
+    def _trial(self, t: int, status: str, curves: NDArray[np.float32], seconds: float = 0.0) -> TrialResult:
         return TrialResult.from_curves(
             int(self._task.ids[t]),
-            outcome.status[place],
+            status,
             self._params[t],
-            outcome.curves[place],
-            seconds=float(outcome.seconds[place]),
+            curves,
+            seconds=seconds,
             stage=self._session.tally.stage,
             metric=self._session.config.metric,
             at_best=self._task.stop_by is not None,

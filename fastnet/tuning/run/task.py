@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -72,6 +72,24 @@ class Task:
         return len(self.schedule.rungs) > 1
 
 
+class Unfinished(NamedTuple):
+    """A trial that was stopped in the middle.
+
+    Attributes
+    ----------
+    position : int
+        In the task.
+    curves : (4, epochs) float32
+        Its curves, the mean over folds.
+    models : tuple of Model
+        Its networks with the weights of their best epochs so far.
+    """
+
+    position: int
+    curves: NDArray[np.float32]
+    models: tuple[Model, ...]
+
+
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Outcome:
     """Trials of a task that ended.
@@ -95,6 +113,8 @@ class Outcome:
     models : tuple of tuple of Model
         In the last outcome of a task with `Task.keep`, their networks, one for each fold; an empty tuple for a trial
         that is not ``done``.
+    unfinished : tuple of Unfinished
+        In the last outcome of such a task that was stopped, the trials that were still training.
     """
 
     positions: tuple[int, ...]
@@ -106,6 +126,7 @@ class Outcome:
     compile_seconds: float = 0.0
     compiled_seconds: float = 0.0
     models: tuple[tuple[Model, ...], ...] = ()
+    unfinished: tuple[Unfinished, ...] = ()
 
 
 Watch: TypeAlias = Callable[[Outcome], bool]
