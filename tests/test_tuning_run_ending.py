@@ -157,7 +157,7 @@ def test_where_no_trial_ends_in_time_the_best_in_training_are_combined(folds, ti
     options |= {"hidden": "16", "early_stopping": 4000, "final": 0, "ensemble_top": 3, "folds": folds, "metric": "loss"}
     with monkeypatch.context() as patch:
         patch.setattr(session, "Intake", Watched)
-        TimeIsUp(patch, lambda: len(seen) > 3 and seen[-1] > 1)
+        patch.setattr(Budget, "ends_trials", lambda budget: len(seen) > 3 and seen[-1] > 1)
         first = fastnet.search(None, tiny_dataset, study=tmp_path / "s", timeout=60, jobs=2, **options)
     report = first.ensemble_report
     assert first.interrupted and not [trial for trial in first.trials if trial.status == "done"]

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from fastnet.config.metric import sign
 from fastnet.config.searching import SearchConfig
+from fastnet.tuning.run.task import holds_networks
 from fastnet.tuning.trial import TrialResult
 
 MOST_OF_TIME = 0.5
@@ -126,7 +127,7 @@ class Budget:
             return False
         left = self.left
         if left <= 0.0 or not self._best:  # networks that are still training can make an ensemble
-            return left <= (START_SECONDS + STOP_SECONDS if self._config.ensemble_top else 0.0)
+            return left <= (START_SECONDS + STOP_SECONDS if holds_networks(self._config) else 0.0)
         end = max(self._least_seconds, min(EARLY * self._whole_seconds, MOST_OF_TIME * self._seconds))
         return left <= end + STOP_SECONDS + READ_SECONDS_OF_TRIAL * self._trials
 

@@ -24,7 +24,7 @@ from fastnet.tuning.run.sampler import Sampler
 from fastnet.tuning.run.stages import Stages, stage_ids
 from fastnet.tuning.run.storage import Storage
 from fastnet.tuning.run.tally import Tally
-from fastnet.tuning.run.task import Outcome, Params, Task, Tasks, joined
+from fastnet.tuning.run.task import Outcome, Params, Task, Tasks, holds_networks, joined
 from fastnet.tuning.space.space import Space
 from fastnet.tuning.store.study import Study
 from fastnet.tuning.trial import TrialResult
@@ -197,15 +197,6 @@ class Session:
             ensemble_report=study.ensemble(),
         )
 
-    @property
-    def holds(self) -> bool:
-        """Whether trials leave their networks for the ensemble.
-
-        Only where trials wait at rungs: their weights are in memory as it is, and few reach the end.
-        """
-        waits = len(schedule_of(self.config).rungs) > 1
-        return bool(self.config.ensemble_top) and self.engine.keeps and waits
-
     def _missing(self, ids: range) -> Iterator[Sequence[int]]:
         """Yield the packs of a stage that have trials to run."""
         if len(schedule_of(self.config).rungs) > 1:  # trials that are compared run together, even if some are stored
@@ -225,7 +216,7 @@ class Session:
     def _drawn(self, pack: Sequence[int], known: Sequence[TrialResult]) -> DrawnPack:
         ids = np.array(pack, dtype=np.int64)
         params = self.sampler.draw(self.space, ids, known)
-        return DrawnPack(self.tasks.of(ids, params, keep=self.holds), params)
+        return DrawnPack(self.tasks.of(ids, params, keep=self.engine.keeps and holds_networks(self.config)), params)
 
     def _waves(self, packs: Iterator[DrawnPack]) -> Iterator[list[DrawnPack]]:
         """Group packs that train as one task."""

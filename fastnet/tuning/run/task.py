@@ -163,6 +163,19 @@ class Tasks:
         return self.of(ids, (), configs=tuple(configs), schedule=Full(self.config.train.epochs), keep=keep)
 
 
+def holds_networks(config: SearchConfig) -> bool:
+    """Whether trials leave their networks for an ensemble.
+
+    Only where trials wait at rungs: their weights are in memory as it is, and few reach the end.
+
+    Examples
+    --------
+    >>> holds_networks(SearchConfig(ensemble_top=3)), holds_networks(SearchConfig(ensemble_top=3, pruning="halving"))
+    (False, True)
+    """
+    return bool(config.ensemble_top) and len(schedule_of(config).rungs) > 1
+
+
 def joined(tasks: Sequence[Task]) -> Task:
     """Return one task that trains the packs of several together; each is still compared on its own."""
     return replace(
