@@ -39,8 +39,6 @@ class DataType(click.types.StringParamType):
 
 def dataset_options(command: Command) -> Command:
     """Add `--data`, which can be repeated, `--data-dir` and the options of a table."""
-    for option in reversed(_table_options()):
-        command = option(command)
     return click.option(
         "--data",
         type=DataType(),
@@ -52,7 +50,14 @@ def dataset_options(command: Command) -> Command:
         help="mnist5k or digits (both included), mnist, fashion-mnist, an .npz file with arrays x and y, or a table: a "
         "file in CSV, Parquet or Arrow format, a folder of them, or - for standard input. Repeat it for several files "
         "with the same columns.",
-    )(data_dir_option(command))
+    )(data_dir_option(table_options(command)))
+
+
+def table_options(command: Command) -> Command:
+    """Add the options of a table."""
+    for option in reversed(_table_options()):
+        command = option(command)
+    return command
 
 
 def validation_data_option(command: Command) -> Command:
@@ -134,18 +139,24 @@ def source_of(data: Sequence[str]) -> str | list[str]:
     return data[0] if len(data) == 1 else list(data)
 
 
-def load_dataset(given: Mapping[str, Any], samples: int | None = None) -> Dataset:
-    """Load the data of `dataset_options`, with the progress of a download on standard error; describe a table."""
+def load_described(given: Mapping[str, Any], samples: int | None = None) -> Dataset:
+    """Load data as `load_dataset` does, and print on standard error how a table is read."""
     from fastnet.data.dataset import take_first
+
+    dataset = load_dataset(given)
+    for line in description(dataset):
+        note(line)
+    return take_first(dataset, samples) if samples else dataset
+
+
+def load_dataset(given: Mapping[str, Any]) -> Dataset:
+    """Load the data of `dataset_options`, with the progress of a download on standard error."""
     from fastnet.data.registry import load
 
     from .progress import DownloadDisplay
 
     with DownloadDisplay() as progress:
-        dataset = load(source_of(given["data"]), data_dir=given["data_dir"], progress=progress, **reading_of(given))
-    for line in description(dataset):
-        note(line)
-    return take_first(dataset, samples) if samples else dataset
+        return load(source_of(given["data"]), data_dir=given["data_dir"], progress=progress, **reading_of(given))
 
 
 def load_validated(given: Mapping[str, Any], samples: int | None = None) -> tuple[Dataset, Split | None]:
@@ -156,7 +167,7 @@ def load_validated(given: Mapping[str, Any], samples: int | None = None) -> tupl
     other = given["validation"]
     if other is not None:
         _check_validation_is_named_once()
-    dataset = load_dataset(given, samples)
+    dataset = load_described(given, samples)
     if other is None:
         return dataset, None
     if is_source_of_table(other) != (dataset.schema is not None):
@@ -176,21 +187,29 @@ def _check_validation_is_named_once() -> None:
 
 def description(dataset: Dataset) -> list[str]:
     """Describe what was inferred of a table, in a line and a note for whatever is in doubt or left out."""
-    from fastnet.data.tables.columns import listed
-
-    schema = dataset.schema
-    if schema is None:
+    if dataset.schema is None:
         return []
-    rows = dataset.n_samples + (0 if dataset.x_test is None else len(dataset.x_test))
-    classes = f", {dataset.n_classes} classes" if schema.task == "classification" else ""
-    kinds = Counter(schema.column(name).kind for name in schema.features_from)
-    used = ", ".join(f"{n} {kind if n == 1 else MANY[kind]}" for kind, n in kinds.most_common())
-    line = (
-        f"{dataset.name}: {rows:,} rows, {len(schema.columns)} columns | {schema.task} of {listed(schema.targets)}"
-        f"{classes} (--task) | from {used} (--types, --drop)"
-    )
-    notes = [f"Note: {with_options(text)}" for text in schema.notes]
+    notes = [f"Note: {with_options(text)}" for text in dataset.schema.notes]
     if len(notes) > MOST_NOTES:
         more = len(notes) - MOST_NOTES
         notes[MOST_NOTES:] = [f"Note: {more} more notes like these; fastnet data lists all columns."]
-    return [line, *notes]
+    return [f"{summary(dataset)} (--task, --types and --drop change that)", *notes]
+
+
+def summary(dataset: Dataset) -> str:
+    """Describe a data set in one line."""
+    from fastnet.data.tables.columns import listed
+
+    schema = dataset.schema
+    tested = 0 if dataset.x_test is None else len(dataset.x_test)
+    answer = f"{dataset.n_classes} classes" if dataset.task == "classification" else f"{dataset.n_outputs} targets"
+    if schema is None:
+        samples = f"{dataset.n_samples} samples, {tested} test samples"
+        return f"{dataset.name}: {samples}, {dataset.n_features} features, {answer}"
+    kinds = Counter(schema.column(name).kind for name in schema.features_from)
+    used = ", ".join(f"{n} {kind if n == 1 else MANY[kind]}" for kind, n in kinds.most_common())
+    classes = f", {answer}" if schema.task == "classification" else ""
+    return (
+        f"{dataset.name}: {dataset.n_samples + tested:,} rows, {len(schema.columns)} columns | {schema.task} of "
+        f"{listed(schema.targets)}{classes} | from {used}"
+    )

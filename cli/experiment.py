@@ -12,8 +12,9 @@ import click
 from fastnet.config.experiment import EXPERIMENTS, ExperimentConfig
 from fastnet.config.text import parse_count
 
+from .data_options import dataset_options, load_described
 from .notes import details, note, verbosity_options
-from .options import data_options, default_of, format_option, jobs_option, load_dataset
+from .options import default_of, format_option, jobs_option
 from .outputs import check_writable, claim_folder, folder_for
 from .parameters import PathType, TextType
 from .progress import ExperimentDisplay
@@ -26,7 +27,7 @@ ALL = "all"
 
 @click.command(name="experiment")
 @click.argument("name", metavar="NAME", type=click.Choice((*EXPERIMENTS, ALL)))
-@data_options
+@dataset_options
 @click.option(
     "--samples",
     type=int,
@@ -63,8 +64,6 @@ ALL = "all"
 @format_option("Print sentences and tables, or everything as JSON.", "table", "json")
 def command(
     name: str,
-    data: str,
-    data_dir: Path | None,
     samples: int | None,
     test_samples: int | None,
     seeds: int,
@@ -73,6 +72,7 @@ def command(
     output: Path | None,
     overwrite: bool,
     output_format: str,
+    **given: Any,
 ) -> None:
     """Run an experiment of the chapter, or all of them.
 
@@ -105,7 +105,7 @@ def command(
     names = EXPERIMENTS if name == ALL else (name,)
     if output is not None:
         check_files(names, output, overwrite=overwrite)
-    dataset = load_dataset(data, data_dir, None)
+    dataset = load_described(given)
     with folder_for(output, lambda: claim_folder(Path("experiments"), name)) as folder:
         outcomes = run(names, dataset, config, folder, jobs=jobs, output_format=output_format)
         if output_format == "json":

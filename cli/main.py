@@ -20,7 +20,7 @@ from .notes import described, warnings_as_notes
 from .tables import printable
 
 COMMANDS = (
-    *("train", "evaluate", "predict", "search", "studies", "report", "experiment"),
+    *("data", "train", "evaluate", "predict", "search", "studies", "report", "experiment"),
     *("warmup", "doctor", "completion"),
 )
 

@@ -19,7 +19,6 @@ from .naming import flag
 from .parameters import Command, PathType, TextType
 
 if TYPE_CHECKING:
-    from fastnet.data.dataset import Dataset
     from fastnet.data.samples import Samples
     from fastnet.data.tables.table import Table
     from fastnet.model.predictor import Predictor
@@ -172,20 +171,8 @@ def jobs_option(command: Command) -> Command:
     )(command)
 
 
-def load_dataset(data: str, data_dir: Path | None, samples: int | None) -> Dataset:
-    """Load the data of `data_options` and `samples_option`, with the progress of a download on standard error."""
-    from fastnet.data.dataset import take_first
-    from fastnet.data.registry import load
-
-    from .progress import DownloadDisplay
-
-    with DownloadDisplay() as progress:
-        dataset = load(data, data_dir=data_dir, progress=progress)
-    return take_first(dataset, samples) if samples else dataset
-
-
 def load_part(data: str, data_dir: Path | None, part: str | None, *, labels: bool) -> Samples:
-    """Load the samples of `data_options` and `part_option`, as `load_dataset` does, with labels if needed."""
+    """Load the samples of `data_options` and `part_option`, with labels if needed; progress is on standard error."""
     from fastnet.data.registry import load_samples
 
     from .progress import DownloadDisplay

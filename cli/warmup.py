@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -10,21 +9,25 @@ import click
 from fastnet.config.settings import format_memory
 from fastnet.config.training import train_config_from
 
+from .data_options import dataset_options, load_described
 from .notes import note, verbosity_options
-from .options import data_options, format_option, jobs_option, load_dataset, training_options
+from .options import format_option, jobs_option, training_options
 from .results import as_json
 
 if TYPE_CHECKING:
     from fastnet.machine.warmup import Warmth
 
 
+WARMED = ("hidden", "activation", "optimizer", "batch_size")
+
+
 @click.command(name="warmup")
-@data_options
-@training_options(only=("hidden", "activation", "optimizer", "batch_size"))
+@dataset_options
+@training_options(only=WARMED)
 @jobs_option
 @verbosity_options()
 @format_option("Print lines of text, or one line of JSON.", "table", "json")
-def command(data: str, data_dir: Path | None, jobs: int | None, output_format: str, **settings: Any) -> None:
+def command(jobs: int | None, output_format: str, **settings: Any) -> None:
     """Compile in advance what search, train and predict need.
 
     Machine code is made for the processor and kept in the cache; missing code is compiled when it is first needed. This
@@ -40,8 +43,8 @@ def command(data: str, data_dir: Path | None, jobs: int | None, output_format: s
     from fastnet.machine.warmup import compile_ahead
     from fastnet.network.samples import network_of
 
-    config = train_config_from(settings)
-    dataset = load_dataset(data, data_dir, None)
+    config = train_config_from({name: value for name, value in settings.items() if name in WARMED})
+    dataset = load_described(settings)
     network = network_of(config, dataset, split_of(dataset, seed=config.seed))
     note(f"{dataset.name}: {'-'.join(map(str, network.sizes))}, {config.activation}, {config.optimizer}")
     warmth = compile_ahead(dataset, config, jobs=jobs)

@@ -33,7 +33,7 @@ def script(*arguments: str, code: int = 0) -> str:
         ("fastnet search --data m", ["mnist5k", "mnist"]),
         ("fastnet train --data fash", ["fashion-mnist"]),
         ("fastnet train --data pic", ["FILES"]),
-        ("fastnet search --time", ["--timeout"]),
+        ("fastnet search --time", ["--time", "--timeout"]),
         ("fastnet search --pruning h", ["halving"]),
         ("fastnet evaluate mod", ["FILES"]),
         ("fastnet completion z", ["zsh"]),

@@ -55,7 +55,10 @@ def test_the_options_are_the_fields_of_a_reading() -> None:
 
 def test_a_table_is_described_before_the_training() -> None:
     shown = train("--data", "t.csv", "--target", "sold").stderr
-    assert "t: 60 rows, 7 columns | classification of sold, 2 classes (--task) | from 3 numbers, 1 category" in shown
+    assert (
+        "t: 60 rows, 7 columns | classification of sold, 2 classes | from 3 numbers, 1 category (--task, --types and"
+        in shown
+    )
     assert "Note: Column 'constant' is left out: constant: every value is 1." in shown
     assert "t: 38 training, 10 validation, 12 test samples" in shown
 
@@ -98,10 +101,10 @@ def test_which_rows_train_validate_and_test(options: list[str], samples: str) ->
 @pytest.mark.parametrize(
     ("options", "task"),
     [
-        (["--target", "price"], "regression of price ("),
-        (["--target", "size", "--task", "regression"], "regression of size ("),
+        (["--target", "price"], "regression of price |"),
+        (["--target", "size", "--task", "regression"], "regression of size |"),
         (["--target", "size"], "classification of size, 7 classes"),
-        (["--target", "size,price"], "regression of size, price ("),
+        (["--target", "size,price"], "regression of size, price |"),
     ],
 )
 def test_tasks(options: list[str], task: str) -> None:

@@ -33,7 +33,7 @@ def test_what_was_added_to_the_cache_is_counted(
         def model(self) -> Trained:
             return self
 
-        def predict_proba(self, x: np.ndarray) -> None:
+        def answers(self, x: np.ndarray) -> None:
             compile_some("entry/c.nbc")
 
     compile_some("micro-stage/old.nbc")

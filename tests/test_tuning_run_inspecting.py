@@ -71,7 +71,8 @@ def test_numbers_and_labels_are_measured_by_target(task, objective, targets, flo
     y = (y > 0).astype(np.float64) if task == "multilabel" else y
     data = replace(data, y=y, task=task, classes=np.empty(0), class_names=("a", "b"), fields=fields)
     parts = fastnet.split(np.zeros(300))
-    model = fastnet.train(data, replace(CONFIG, objective=objective), split=parts).model
+    with pytest.warns(fastnet.FastnetWarning, match="height alone determines a"):
+        model = fastnet.train(data, replace(CONFIG, objective=objective), split=parts).model
     found = inspected(model, data, parts, "model.safetensors")
     assert found["classes"] is None and [target["name"] for target in found["targets"]] == targets
     assert found["importance"][0]["column"] == "height"

@@ -58,7 +58,7 @@ def _of_target(
 ) -> Iterator[str]:
     left = [_unexplained(column, y, numbers=numbers) for column in x.T]
     alone = {k for k, field in enumerate(fields) if left[k] < GIVEN_AWAY[field.kind]}
-    nothing = 1e-3 if numbers else 0.02  # each change from one class to the next leaves a little
+    nothing = 1e-3 if numbers else 0.01
     sums = _sums(y, x, fields, {k for k in alone if left[k] < nothing}) if numbers else []
     for a, sign, b in sums:
         yield (
@@ -81,7 +81,8 @@ def _unexplained(feature: NDArray[np.float32], y: NDArray[Any], *, numbers: bool
     if not numbers:
         _, counts = np.unique(y, return_counts=True)
         mixed = 1.0 - float(((counts / len(y)) ** 2).sum())
-        return float((in_order[1:] != in_order[:-1]).mean()) / mixed if mixed else 1.0
+        changes = int((in_order[1:] != in_order[:-1]).sum()) - (len(counts) - 1)  # from each class to the next
+        return max(changes, 0) / (len(y) - 1) / mixed if mixed else 1.0
     variance = float(in_order.var())
     return float((np.diff(in_order) ** 2).mean()) / (2.0 * variance) if variance else 1.0
 

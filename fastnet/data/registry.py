@@ -154,7 +154,7 @@ def load(
     Dataset('mnist5k': 4000 samples, 784 features, 10 classes, 1000 test samples)
     """
     if is_source_of_table(name_or_path):
-        _check_all_are_tables(name_or_path)
+        check_files(name_or_path)
         return read_table(name_or_path, reading_of(reading))
     if reading:
         raise ConfigError(
@@ -196,7 +196,8 @@ def is_source_of_table(source: Any) -> bool:
     return text == STANDARD_INPUT or bool(suffix_of(path)) or any(suffix_of(each) for each in inside)
 
 
-def _check_all_are_tables(source: Any) -> None:
+def check_files(source: Any) -> None:
+    """Raise `DataError` if several data are not all files of tables."""
     several = isinstance(source, Sequence) and not isinstance(source, (str, bytes))
     for each in source if several else ():
         text = os.fsdecode(each)

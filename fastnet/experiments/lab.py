@@ -139,6 +139,8 @@ class Lab:
 
     def _arranged(self, dataset: Dataset) -> Dataset:
         """Add a test set if there is none, and shuffle if the first samples lack a class."""
+        if dataset.task != "classification":
+            raise DataError(f"{dataset.name} has no classes ({dataset.task}): experiments compare accuracies")
         if dataset.n_samples < LEAST_SAMPLES:
             raise DataError(
                 f"{dataset.name} has {dataset.n_samples} training samples: experiments need at least {LEAST_SAMPLES}"

@@ -89,7 +89,7 @@ def compile_ahead(dataset: Dataset, config: TrainConfig, *, jobs: int | None = N
     clock = time.perf_counter()
     Random(config.seed).draw(Space.parse(SearchConfig().space), np.zeros(1, np.int64))
     packs.warm_up(config, data)
-    Training(config, data, threads).model().predict_proba(dataset.x[:1])
+    Training(config, data, threads).model().answers(dataset.x[:1])
     seconds = time.perf_counter() - clock
     after = cache.look()
     return Warmth(compiled=_count(after.functions - before.functions), seconds=seconds, cache=after)

@@ -72,6 +72,17 @@ class Roles:
         return reasons
 
 
+def likely_target(names: Sequence[str]) -> str:
+    """Return the column that is most likely to be predicted: the first with a usual name, or else the last.
+
+    Examples
+    --------
+    >>> likely_target(["age", "Outcome", "zip"]), likely_target(["age", "zip"])
+    ('Outcome', 'zip')
+    """
+    return next((name for name in names if name.lower() in LIKELY), names[-1])
+
+
 def roles_of(
     names: Sequence[str],
     targets: str | Sequence[str] | None,
@@ -95,10 +106,9 @@ def roles_of(
     """
     chosen = (targets,) if isinstance(targets, str) else tuple(targets or ())
     if not chosen:
-        likely = [name for name in names if name.lower() in LIKELY] or [names[-1]]
         raise DataError(
-            f"no target is given: name the column to be predicted as target, such as {likely[0]!r}; the columns are "
-            f"{listed(names)}"
+            f"no target is given: name the column to be predicted as target, such as {likely_target(names)!r}; the "
+            f"columns are {listed(names)}"
         )
     named = [("target", chosen), ("features", tuple(features)), ("drop", tuple(drop))]
     named += [(role, () if name is None else (name,)) for role, name in

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from fastnet.data.dataset import Dataset, Split
 from fastnet.scalars import five_digits
 
 if TYPE_CHECKING:
+    from fastnet.data.pipeline.uses import Use
     from fastnet.model.predictor import Predictor
 
 WORST = 20
@@ -52,9 +54,22 @@ def inspected(model: Predictor, dataset: Dataset, parts: Split, name: str) -> di
         "importance": importance,
         "importance_samples": n_measured,
         "dependence": dependence,
-        "columns": [],
+        "columns": [use._asdict() for use in _uses(dataset, parts)],
         "worst": {"heads": ["sample", *heads, "loss", *shown], "rows": rows},
     }
+
+
+def _uses(dataset: Dataset, parts: Split) -> Sequence[Use]:
+    """Return what becomes of each column of a table; nothing of other data."""
+    from fastnet.data.pipeline.pipeline import fit_pipeline
+    from fastnet.data.pipeline.table import TablePipeline
+    from fastnet.data.pipeline.uses import uses_of
+
+    if dataset.schema is None:
+        return ()
+    pipeline = fit_pipeline(dataset, parts.train)
+    assert isinstance(pipeline, TablePipeline)
+    return uses_of(dataset.schema, pipeline)
 
 
 def _reliance(model: Predictor, dataset: Dataset, parts: Split) -> tuple[list[Any], int, list[Any]]:
