@@ -16,6 +16,8 @@ from fastnet.errors import DataError, ModelError
 from fastnet.model.predictor import Predictor
 from fastnet.model.scores import score_of
 
+pytestmark = pytest.mark.filterwarnings("ignore:.* alone nearly determines")  # simple targets
+
 
 def test_check_fits_names_both_sides(tiny_dataset: Dataset) -> None:
     make_model().check_fits(tiny_dataset)
