@@ -139,6 +139,17 @@ def source_of(data: Sequence[str]) -> str | list[str]:
     return data[0] if len(data) == 1 else list(data)
 
 
+def data_words(name: str, value: Any) -> list[str]:
+    """Write the value of an option of data as words of a command line.
+
+    >>> data_words("drop", ["age", "income, net"]), data_words("test", 0.3)
+    (['--drop', 'age,"income, net"'], ['--test', '0.3'])
+    """
+    if name == "data":
+        return [word for each in ([value] if isinstance(value, str) else value) for word in ("--data", each)]
+    return [flag(name), ListType.written(value) if isinstance(value, list) else str(value)]
+
+
 def load_described(given: Mapping[str, Any], samples: int | None = None) -> Dataset:
     """Load data as `load_dataset` does, and print on standard error how a table is read."""
     from fastnet.data.dataset import take_first

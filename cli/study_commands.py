@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from fastnet.config.searching import SearchConfig, as_settings
 from fastnet.config.training import TrainConfig
 
+from .data_options import READING, data_words
 from .naming import flag
 
 if TYPE_CHECKING:
@@ -25,8 +26,8 @@ def trial_settings(study: StudyReader, trial: TrialResult) -> dict[str, Any]:
     from fastnet.data.registry import NAMES
 
     settings, about = study.settings, study.about
-    given: dict[str, Any] = {}
-    if about.get("data") in NAMES:  # the path of a file is unknown
+    given = _source(study)
+    if not given and about.get("data") in NAMES:
         given = {"data": about["data"], "samples": about.get("n_samples")}
     if "validation_fraction" in settings:
         given["validation_fraction"] = settings["validation_fraction"]
@@ -40,10 +41,11 @@ def search_command(study: StudyReader, trials: int) -> tuple[str, tuple[str, ...
     The command has every setting that is not the default. A note explains each word in capitals, which stands for
     something that the study does not know.
     """
-    settings, about = study.settings, study.about
-    command = ["fastnet", "search", "--trials", str(trials)]
-    source, notes = _data(settings, about)
-    command += source
+    settings = study.settings
+    source, notes = _data(study)
+    command = ["fastnet", "search", "--trials", str(trials), *source]
+    if "target" in _source(study):
+        command += ["--preset", "book"]  # whose defaults are those that the options below differ from
     command += [
         part for name, value in _changed(settings, as_settings(SearchConfig())) for part in _option(name, value)
     ]
@@ -76,7 +78,7 @@ def commands(study: StudyReader, folder: str) -> list[dict[str, Any]]:
             {"title": "The same, using a file", "text": file, "notes": own},
         ]
     if final is not None and final.get("kept"):
-        source, notes = _data(study.settings, study.about)
+        source, notes = _data(study)
         text = shlex.join(["fastnet", "predict", str(Path(folder) / MODEL_FILE), *source[:2]])
         shown.append({"title": "Predictions of the network that was kept", "text": text, "notes": notes[:1]})
     return shown
@@ -85,12 +87,27 @@ def commands(study: StudyReader, folder: str) -> list[dict[str, Any]]:
 def _own_file(study: StudyReader) -> tuple[str, ...]:
     from fastnet.data.registry import NAMES
 
-    return () if study.about.get("data") in NAMES else ("Add --data with the file of the data.",)
+    known = _source(study) or study.about.get("data") in NAMES
+    return () if known else ("Add --data with the file of the data.",)
 
 
-def _data(settings: Mapping[str, Any], about: Mapping[str, Any]) -> tuple[list[str], tuple[str, ...]]:
+def _source(study: StudyReader) -> dict[str, Any]:
+    """Return where the data of a study come from and how they are read, by options; empty if it is not known."""
+    source = study.plan().get("source") or {}
+    given = {name: source.get(name) for name in ("data", "samples", "data_dir", "validation")}
+    given |= {name: (source.get("reading") or {}).get(name) for name in READING}
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def _data(study: StudyReader) -> tuple[list[str], tuple[str, ...]]:
+    """Return the options of the data, and a note for each word that the study does not know."""
     from fastnet.data.registry import NAMES
 
+    if source := _source(study):
+        if source["data"] in NAMES:
+            source.setdefault("samples", "all")
+        return [word for name, value in source.items() for word in data_words(name, value)], ()
+    settings, about = study.settings, study.about
     name = str(about.get("data", "DATA"))
     validated_apart = "rows" in settings
     notes = []

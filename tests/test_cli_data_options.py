@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 from click.testing import CliRunner, Result
 from fastnet_cli.data_options import READING
 from fastnet_cli.main import cli
+from fastnet_cli.study_commands import commands, search_command, train_command
 
 import fastnet
 from fastnet.data.registry import load
@@ -191,3 +193,48 @@ def test_the_data_of_the_command_line_and_of_python_are_the_same(table: Path) ->
     data = load(table, target="sold", drop=["price"], types=["size=category"], test=0.3)
     with Study.read(Path("s")) as study:
         assert study.settings["data"] == data.fingerprint()
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        GIVEN,
+        ["--data", "parts/1.csv", "--data", "parts/2.csv", "--target", "size,price", "--numbers", "robust"],
+        [
+            "--data",
+            "t.csv",
+            "--target",
+            "sold",
+            "--validation",
+            "parts/1.csv",
+            "--test",
+            "parts/2.csv",
+            "--samples",
+            "9",
+        ],
+    ],
+)
+def test_the_commands_of_a_study_read_its_table_in_the_same_way(options: list[str], empty_folder: Path) -> None:
+    run("search", *options, *SEARCH, "--study", "s")
+    with Study.read(Path("s")) as study:
+        command, notes = search_command(study, 2)
+        trained = shlex.split(train_command(study, study.best(1)[0]))[1]
+        shown = [each["text"] for each in commands(study, "s")]
+        settings = study.settings
+    assert notes == () and shown[0] == command
+    run(*shlex.split(command)[1:], "--study", "again")
+    with Study.read(Path("again")) as study:
+        assert study.settings == settings
+    printed = tomllib.loads(run("train", "--config", "-", "--print-config", stdin=trained).stdout)
+    assert printed["target"] == options[options.index("--target") + 1].split(",")
+    assert printed.get("validation") == (str(empty_folder / "parts" / "1.csv") if "--validation" in options else None)
+    run("train", "--config", "-", "--quiet", stdin=trained)
+    best = run("studies", "best", "s", "--format", "toml").stdout
+    assert str(empty_folder) in best and "give its file" not in best
+
+
+def test_the_commands_of_a_study_of_standard_input(table: Path) -> None:
+    run("search", "--data", "-", *GIVEN[2:], *SEARCH, "--study", "s", stdin=table.read_text())
+    with Study.read(Path("s")) as study:
+        command, _ = search_command(study, 2)
+    assert "--data - --target sold" in command
