@@ -141,9 +141,12 @@ def subject(name: str, texts: list[str]) -> list[str]:
 
 def sizes(data: Mapping[str, Any]) -> list[str]:
     """Describe the sizes of the data that the study knows."""
+    from fastnet.report.text import counted
+
     words = {"n_train": "training", "n_validation": "validation samples", "n_features": "features"}
-    words |= {"n_classes": "classes", "n_targets": "targets"}
+    words["n_classes"] = "classes"
     known = [f"{data[name]:,} {word}" for name, word in words.items() if data.get(name) is not None]
+    known += [counted(data["n_targets"], "target")] if data.get("n_targets") is not None else []
     return [", ".join(known)] if known else []
 
 

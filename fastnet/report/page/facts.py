@@ -84,8 +84,8 @@ def setting(study: StudyReader, settings: Mapping[str, Any]) -> list[Fact]:
     """Return data, fixed settings and strategy of the search."""
     about = study.about
     named = {"n_train": "to train", "n_validation": "to validate", "n_features": "features", "n_classes": "classes"}
-    named["n_targets"] = "targets"
     sizes = [f"{about[name]:,} {word}" for name, word in named.items() if about.get(name) is not None]
+    sizes += [counted(about["n_targets"], "target")] if about.get("n_targets") is not None else []
     facts = [("data", ", ".join([str(about.get("data", "unknown")), *sizes]))]
     if settings.get("folds"):
         facts.append(("validation", f"{settings['folds']} stratified folds; values and curves are means over them"))
