@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
+from fastnet_cli.main import cli
 
 import fastnet
 from fastnet.config.metric import METRICS, metric_of_objective, score_of_objective
@@ -229,3 +232,38 @@ def test_ranges_narrow_to_where_the_errors_are_low(tmp_path: Path) -> None:
     low = float(item.new.split(":")[1])
     best = result.best(4)
     assert low > 1e-4 and all(trial.params["learning_rate"] >= low for trial in best[:2])
+
+
+def test_the_command_line_shows_errors_in_the_units_of_the_target(tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.chdir(tmp_path)
+    data = data_of("squared-error", 150)
+    table = {"a": data.x[:, 0], "b": data.x[:, 1], "price": data.y[:, 0]}
+    rows = zip(*(column.tolist() for column in table.values()), strict=True)
+    text = "\n".join([",".join(table), *(",".join(map(str, row)) for row in rows)])
+    Path("t.csv").write_text(text + "\n")
+    named = ("--data", "t.csv", "--target", "price", "--quiet")
+
+    def run(*options: str) -> str:
+        done = CliRunner().invoke(cli, options)
+        assert done.exit_code == 0, done.output
+        return done.stdout
+
+    small = ("--hidden", "8", "--epochs", "2", "--batch-size", "20")
+    assert re.search(r"train rmse:[\d.]+, val rmse:[\d.]+.*\ntest rmse:[\d.]+", run("train", *named, *small))
+    assert re.search(
+        r"val rmse:[\d.]+, its 2 networks alone [\d.]+ on average", run("train", *named, *small, "--ensemble", "2")
+    )
+    search = ("search", *named, *small, "--preset", "book", "--trials", "3", "--study", "s", "--final", "1")
+    shown = run(*search, "--repeats", "2", "--ensemble-top", "2")
+    assert re.search(r"Best-1 \(val rmse:[\d.]+\)", shown) and re.search(r"Kept: .*val rmse:[\d.]+, test rmse:[\d.]+", shown)
+    document = json.loads(run(*search, "--repeats", "2", "--ensemble-top", "2", "--format", "json"))
+    values = [trial["validation_rmse"] for trial in document["trials"]]
+    assert values == sorted(values) and document["settings"]["metric"] == "rmse"
+    assert "best_validation_rmse,best_epoch,train_rmse,validation_loss" in run(*search, "--format", "csv")
+    assert "rmse" in run("studies", "ls", ".").splitlines()[1]
+    assert f"best validation rmse {values[0]:g}" in run("studies", "show", "s")
+    trial = run("studies", "export", "s", "--format", "jsonl", "--curves").splitlines()[0]
+    Path("trial.json").write_text(trial)
+    run("train", *named, "--config", "trial.json", "--hidden", "8", "--epochs", "1")
+    refused = CliRunner().invoke(cli, [*search[:-2], "--study", "other", "--metric", "accuracy"])
+    assert refused.exit_code and "are compared by rmse or loss" in refused.output
