@@ -255,7 +255,9 @@ def test_the_command_line_shows_errors_in_the_units_of_the_target(tmp_path: Path
     )
     search = ("search", *named, *small, "--preset", "book", "--trials", "3", "--study", "s", "--final", "1")
     shown = run(*search, "--repeats", "2", "--ensemble-top", "2")
-    assert re.search(r"Best-1 \(val rmse:[\d.]+\)", shown) and re.search(r"Kept: .*val rmse:[\d.]+, test rmse:[\d.]+", shown)
+    assert re.search(r"Best-1 \(val rmse:[\d.]+\)", shown) and re.search(
+        r"Kept: .*val rmse:[\d.]+, test rmse:[\d.]+", shown
+    )
     document = json.loads(run(*search, "--repeats", "2", "--ensemble-top", "2", "--format", "json"))
     values = [trial["validation_rmse"] for trial in document["trials"]]
     assert values == sorted(values) and document["settings"]["metric"] == "rmse"
@@ -267,3 +269,14 @@ def test_the_command_line_shows_errors_in_the_units_of_the_target(tmp_path: Path
     run("train", *named, "--config", "trial.json", "--hidden", "8", "--epochs", "1")
     refused = CliRunner().invoke(cli, [*search[:-2], "--study", "other", "--metric", "accuracy"])
     assert refused.exit_code and "are compared by rmse or loss" in refused.output
+
+
+def test_the_weights_of_classes_count_in_the_ensemble_as_in_the_trials(tmp_path: Path) -> None:
+    data = fastnet.take_first(fastnet.load("digits"), 150)
+    kept = np.flatnonzero((data.y > 2) | (np.arange(150) % 4 == 0))  # some classes are rare
+    data = fastnet.data.as_dataset(data.x[kept], data.y[kept])
+    options = {"trials": 3, "epochs": 6, "hidden": "16", "batch_size": 20, "final": 0, "ensemble_top": 1, "seed": 1}
+    result = fastnet.search(None, data, study=tmp_path / "s", class_weight="balanced", **options)
+    alone, best = result.ensemble_report["validation"]["best"], result.best(1)[0]
+    assert alone["accuracy"] == pytest.approx(best.value, rel=1e-5)
+    assert alone["loss"] == pytest.approx(best.validation_loss[-1], rel=1e-4)

@@ -263,18 +263,16 @@ class Objective(NamedTuple):
 
     formula: Any
     weighted: Any  # the same for samples with weights
-    score: str  # name of the mean of its scores over the samples
-    higher_is_better: bool
 
 
 OBJECTIVES = {
-    "cross-entropy": Objective(cross_entropy, weighted_cross_entropy, "accuracy", True),
-    "binary-cross-entropy": Objective(binary_cross_entropy, binary_cross_entropy, "accuracy", True),
-    "squared-error": Objective(squared_error, squared_error, "mean squared error", False),
-    "absolute-error": Objective(absolute_error, absolute_error, "mean absolute error", False),
-    "huber": Objective(huber, huber, "mean squared error", False),
-    "pinball": Objective(pinball, pinball, "mean pinball loss", False),
-    "poisson": Objective(poisson, poisson, "mean squared error", False),
+    "cross-entropy": Objective(cross_entropy, weighted_cross_entropy),
+    "binary-cross-entropy": Objective(binary_cross_entropy, binary_cross_entropy),
+    "squared-error": Objective(squared_error, squared_error),
+    "absolute-error": Objective(absolute_error, absolute_error),
+    "huber": Objective(huber, huber),
+    "pinball": Objective(pinball, pinball),
+    "poisson": Objective(poisson, poisson),
 }
 """Keyed by the names in `fastnet.reference.objective.OBJECTIVES`."""
 

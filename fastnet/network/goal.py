@@ -47,7 +47,7 @@ def goal_of(dataset: Dataset, split: Split, config: TrainConfig) -> Goal:
     """Return what networks with these settings learn of a data set; scales are learnt from its training rows."""
     objective = objective_for(dataset.task, config.objective)
     check_classes_only(objective, config.class_weight, config.label_smoothing)
-    weights = _weights(dataset, split, config)
+    weights = weights_of(dataset, split, config)
     if dataset.task == "classification":
         return Goal(objective, np.array(dataset.y, np.int64), weights, (), None, dataset.n_outputs)
     if dataset.task == "multilabel":
@@ -82,8 +82,8 @@ def _check_counts(dataset: Dataset) -> None:
         )
 
 
-def _weights(dataset: Dataset, split: Split, config: TrainConfig) -> Floats | None:
-    """Return the weight of every sample, 1 on average over each part; None where all count alike."""
+def weights_of(dataset: Dataset, split: Split, config: TrainConfig) -> Floats | None:
+    """Return the weight of every sample, with that of its class, 1 on average over each part; None if all are 1."""
     if dataset.weights is None and config.class_weight is None:
         return None
     weights = np.ones(len(dataset.y)) if dataset.weights is None else dataset.weights.astype(np.float64)

@@ -17,6 +17,7 @@ from fastnet.config.training import TrainConfig, as_train_config
 from fastnet.data.dataset import Dataset, Split
 from fastnet.data.registry import as_given
 from fastnet.limits import free_memory
+from fastnet.network.goal import weights_of
 from fastnet.network.memory import does_not_fit
 from fastnet.network.samples import prepare
 from fastnet.training.loop import EpochResult, Fit, LearningCurves
@@ -148,7 +149,8 @@ def _result(fit: Fit, dataset: Dataset, parts: Split, compile_seconds: float) ->
 
     models = tuple(fit.model(t) for t in fit.kept)
     rows = parts.validation
-    weights = None if dataset.weights is None else dataset.weights[rows]
+    weights = weights_of(dataset, parts, fit.config)
+    weights = None if weights is None else weights[rows]
     validation, member_validation = _scores(models, dataset.x[rows], dataset.y[rows], weights)
     metrics: dict[str, Any] = validation.stored("validation")
     test = member_test = None

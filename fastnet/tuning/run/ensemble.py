@@ -64,6 +64,7 @@ def put_together(
     that were not trained on it.
     """
     from fastnet.model.ensemble import Ensemble, greedy_selection, mean_answers
+    from fastnet.network.goal import weights_of
 
     tables = [
         np.concatenate(
@@ -71,10 +72,10 @@ def put_together(
         )
         for models in networks
     ]
-    rows = np.concatenate([parts.validation for parts in splits])
-    y = dataset.y[rows]
-    counted = None if dataset.weights is None else dataset.weights[rows]
-    measure = partial(networks[0][0]._scored, weights=counted)
+    y = np.concatenate([dataset.y[parts.validation] for parts in splits])
+    each = [(weights_of(dataset, parts, config.train), parts.validation) for parts in splits]
+    counted = [of_samples[rows] for of_samples, rows in each if of_samples is not None]
+    measure = partial(networks[0][0]._scored, weights=np.concatenate(counted) if counted else None)
     others = len(trials) - 1
     weights = {"best": (1, *[0] * others), "average": (1, *[1] * others)}
     weights["greedy"] = greedy_selection(tables, y, config.metric, measure=measure)
