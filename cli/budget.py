@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from fastnet.config.presets import TIMED_TRIALS
 from fastnet.config.text import format_duration, parse_duration, parse_memory
 from fastnet.errors import FastnetError
 
@@ -48,10 +49,15 @@ def explain_early_end(result: SearchResult, folder: Path, trials: int, timeout: 
 
     Raises `FastnetError` if the time was too short for a single trial.
     """
+    from fastnet.report.text import counted
+
     why = "Stopped" if timeout is None else f"Out of time after {format_duration(timeout)}"
-    click.echo(f"{why} with {len(result.trials)} of {trials} trials; continue with:", err=True)
+    done = (
+        counted(len(result.trials), "trial") if trials == TIMED_TRIALS else f"{len(result.trials)} of {trials} trials"
+    )
+    click.echo(f"{why} with {done}; continue with:", err=True)
     click.echo(f"  {study_command(folder)}", err=True)
-    if timeout is not None and not result.trials:
+    if timeout is not None and not result.trials and result.ensemble_report is None:
         raise FastnetError(f"no trial ended within {format_duration(timeout)}: allow more with --timeout")
     return exit_code() if timeout is None else 0
 

@@ -111,6 +111,11 @@ class Budget:
             self._whole_seconds, self._least_seconds = self.seconds_of(whole), self.seconds_of(least)
 
     @property
+    def knows(self) -> bool:
+        """Whether there is no time limit, or a trial has ended, from which the time of others is estimated."""
+        return self._seconds is None or bool(self._best)
+
+    @property
     def left(self) -> float:
         """Seconds left, less those that the caller needs after the search."""
         if self._seconds is None:

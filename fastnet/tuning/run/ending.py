@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from fastnet.config.metric import sign
 from fastnet.tuning.run.budget import EndPlan
 from fastnet.tuning.run.session import Session
 
 if TYPE_CHECKING:
     from fastnet.data.dataset import Dataset, Split
-    from fastnet.model.classifier import Model
     from fastnet.model.predictor import Predictor
-    from fastnet.tuning.trial import TrialResult
 
 
 class Ending:
@@ -95,7 +94,8 @@ class Ending:
     def put_together(self) -> None:
         """Combine the networks of the best trials, and evaluate them on the test set.
 
-        Those that the session does not hold are trained again as they were, to the same bits.
+        Those that the session does not hold are trained again as they were, to the same bits. Trials that were still
+        training when the time was up take part with the weights of their best epochs so far.
         """
         config, session = self._config, self._session
         before = self._study.ensemble()
@@ -103,17 +103,17 @@ class Ending:
         top = session.budget.top_in_time()
         if not top or (before is not None and same.items() <= before.items() and before.get("shortened", top) >= top):
             return
-        from fastnet.tuning.run.ensemble import best_finished
+        from fastnet.tuning.run.ensemble import best_finished, put_together
 
-        found = best_finished(self._study, top)
         if not session.engine.keeps:
             return
-        if not found:
-            self._combine(session.unfinished, {**same, "shortened": 0})
-            return
+        held = session.networks | {trial.id: models for trial, models in session.unfinished}
+        training = [trial for trial, _ in session.unfinished]
+        better = sign(config.metric)
+        pool = sorted([*best_finished(self._study, top), *training], key=lambda one: (-better * one.value, one.id))
+        found = pool[:top]
         session.tally.phase = "ensembling"
         session.load()
-        held = dict(session.networks)
         missing = [trial for trial in found if trial.id not in held]
         if missing:
             again = session.run_again(session.tasks.again(missing, keep=True), missing).models
@@ -121,19 +121,12 @@ class Ending:
         members = [trial for trial in found if trial.id in held]
         if session.interrupted or not members:
             return
-        complete = top == config.ensemble_top and len(members) == len(found)
-        short = {} if complete else {"shortened": len(members)}
-        self._combine([(trial, held[trial.id]) for trial in members], {**same, **short})
-
-    def _combine(self, members: Sequence[tuple[TrialResult, Sequence[Model]]], more: Mapping[str, Any]) -> None:
-        """Make the ensemble of some trials and their networks; where none ended, those that were still training."""
-        if not members:
-            return
-        from fastnet.tuning.run.ensemble import put_together
-
-        trials, networks = zip(*members, strict=True)
-        ensemble, document = put_together(self._study, self._dataset, self._splits, networks, trials, self._config)
-        self._study.set_ensemble({**document, **more})
+        ended = [trial for trial in members if trial.status == "done"]
+        complete = top == config.ensemble_top and len(ended) == len(found)
+        short = {} if complete else {"shortened": len(ended)}
+        networks = [held[trial.id] for trial in members]
+        ensemble, document = put_together(self._study, self._dataset, self._splits, networks, members, config)
+        self._study.set_ensemble({**document, **same, **short})
         self._inspect(ensemble, self._splits[0], document["model"])
 
     def _inspect(self, model: Predictor, parts: Split, name: str) -> None:

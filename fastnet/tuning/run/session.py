@@ -223,6 +223,8 @@ class Session:
         ahead = list(itertools.islice(packs, 1))
         while ahead:
             n = packs_that_pay(self.config, len(ahead[0].params), self.tasks.threads)
+            if not self.budget.knows:  # a first pack ends sooner alone, and there may be no time for more
+                n = 1
             ahead += itertools.islice(packs, max(0, n - len(ahead)))
             n = self.engine.fitting([pack.task for pack in ahead]) if len(ahead) > 1 else 1
             yield ahead[:n]
