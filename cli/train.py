@@ -188,7 +188,7 @@ def single(result: TrainResult, config: TrainConfig) -> Outcome:
     def draw(path: Path) -> None:
         from fastnet.report.figures import learning_curve_figure
 
-        learning_curve_figure(curves, path)
+        learning_curve_figure(curves, path, result.best_epoch)
 
     warning = "The training diverged and ended early: try a lower --learning-rate." if result.diverged else ""
     return Outcome(lines, result.model, draw, warning)

@@ -74,7 +74,7 @@ def asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, Any]:
         return pretend(dataset, config, epochs_done=number, diverged=seen["diverged"])
 
     monkeypatch.setattr("fastnet.training.single.train", train)
-    monkeypatch.setattr("fastnet.report.figures.learning_curve_figure", lambda curves, path: path.write_bytes(b"png"))
+    monkeypatch.setattr("fastnet.report.figures.learning_curve_figure", lambda _, path, best: path.write_bytes(b"png"))
     monkeypatch.chdir(tmp_path)
     return seen
 

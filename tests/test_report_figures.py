@@ -3,6 +3,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -111,6 +112,39 @@ def test_learning_curve_figure_marks_the_first_best_epoch(drawn):
         dot = axes.get_lines()[-1]
         assert (list(dot.get_xdata()), list(dot.get_ydata())) == ([2], [value])
     assert drawn[0].texts[0].get_text() == "Best epoch 2: validation accuracy 0.7"
+
+
+def test_learning_curve_figure_marks_the_epoch_that_is_kept(drawn):
+    learning_curve_figure(make_trial(0), Path("unused.png"), best_epoch=3)
+    assert [list(axes.get_lines()[-1].get_xdata()) for axes in drawn[0].axes] == [[3], [3]]
+
+
+def errors_of(errors: list[float], number: int = 0) -> TrialResult:
+    curves = np.stack([np.linspace(0.5, 0.1, len(errors)), errors, np.linspace(0.6, 0.2, len(errors)), errors])
+    trial = TrialResult.from_curves(number, "done", {}, curves.astype(np.float32), seconds=0.1, metric="rmse")
+    return replace(trial, settings={"objective": "squared-error"})
+
+
+def test_errors_are_drawn_from_zero_and_the_lowest_is_marked(drawn):
+    trial = errors_of([90_000.0, 3000.0, 1200.0, 1500.0])
+    best20_figure([trial, errors_of([2000.0, 1900.0, 1800.0, 1700.0], 1)], Path("unused.png"))
+    first = drawn[0].axes[0]
+    low, high = first.get_ylim()
+    assert low == 0.0 and 1500 < high < 5000, "the first epoch does not decide"
+    assert all(line.get_clip_on() for line in first.get_lines())
+    assert drawn[0].axes[1].get_ylim() == (low, high) and len(first.get_yticks()) == 6
+    assert "val 1500" in first.texts[0].get_text() and drawn[0].texts[0].get_text() == "RMSE after each epoch"
+    learning_curve_figure(trial, Path("unused.png"))
+    score, loss = drawn[1].axes
+    assert score.get_title(loc="left") == "RMSE" and loss.get_title(loc="left") == "Loss, of standardised targets"
+    assert list(score.get_lines()[-1].get_ydata()) == [1200.0] and score.get_ylim()[1] > 90_000
+    assert drawn[1].texts[0].get_text() == "Best epoch 3: validation rmse 1200"
+
+
+@pytest.mark.parametrize("errors", [[0.0, 0.0], [np.nan, np.nan], [1e-12, 2e-12], [3e15, 1e15]])
+def test_errors_of_any_size_are_drawn(errors, tmp_path):
+    best20_figure([errors_of(errors)], tmp_path / "best20.png")
+    assert png_size(tmp_path / "best20.png")[0] > 500
 
 
 @pytest.mark.parametrize("epochs", [1, 2, 200])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -47,6 +48,32 @@ def by_rate(learning_rate, weight_decay):
 
 
 GOOD = [0.1, 0.3, 0.5, 0.7, 0.8]
+
+
+def with_errors(number, errors):
+    curves = np.stack([np.linspace(0.5, 0.1, len(errors)), errors] * 2).astype(np.float32)
+    made = TrialResult.from_curves(number, "done", {"weight_decay": 1e-6}, curves, seconds=0.1, metric="rmse")
+    return replace(made, settings={"objective": "huber"})
+
+
+@pytest.mark.parametrize("scale", [1e-3, 1.0, 1e6])
+def test_errors_fall_smoothly_or_have_a_reason_in_any_unit(scale):
+    best = with_errors(0, scale * np.array([5.0, 3.0, 2.0, 1.6]))
+    assert why_not_smooth(best, best) is None
+    assert why_not_smooth(with_errors(1, scale * np.array([5.0, 2.0, 2.15, 1.8])), best) is None
+    far = why_not_smooth(with_errors(1, scale * np.array([5.0, 3.0, 2.5, 2.0])), best)
+    assert far is not None and "where Best-1 reaches" in far
+    up = why_not_smooth(with_errors(1, scale * np.array([5.0, 2.0, 2.5, 1.7])), best)
+    assert up == "its validation rmse rises by 25 % on the way"
+
+
+@pytest.mark.parametrize("scale", [1e-3, 1e6])
+def test_another_round_is_longer_where_errors_still_fall(scale):
+    space = Space.parse({"weight_decay": "log:1e-8:1e-4"})
+    falling = [with_errors(i, scale * np.linspace(2.0, 1.0, 12)) for i in range(20)]
+    flat = [with_errors(i, scale * np.full(12, 2.0)) for i in range(20)]
+    ways = [next_round(narrow(space, some, metric="rmse"), some[:5], "rmse", 12) for some in (falling, flat)]
+    assert ways[0] is not None and ways[0].way == "longer" and ways[1] is None
 
 
 def test_training_that_rises_steadily_is_smooth():

@@ -80,6 +80,18 @@ def test_a_loss_is_better_the_lower_it_is():
     assert "looked 0.3 better on" in choice.words
 
 
+def test_errors_are_compared_in_their_own_units_whatever_their_size():
+    for scale in (1e-15, 1.0, 1e9):
+        found = [trial(0, 2.0 * scale), trial(1, 2.1 * scale)]
+        again = repeats([2.5 * scale, 2.6 * scale], [2.2 * scale, 2.3 * scale])
+        choice = choose(found, again, "rmse")
+        assert choice.winner.trial.id == 1 and choice.winner.low >= 0
+        assert choice.optimism == pytest.approx(scale * np.mean([0.55, 0.15]))
+        assert "better on average" in choice.words
+    same = choose([trial(0, 20_000.0)], repeats([20_000.5, 20_001.0]), "mae")
+    assert same.words.endswith("in the search it looked the same") and "mean validation mae of 20001" in same.words
+
+
 def test_equal_means_go_to_the_smaller_network_then_to_the_earlier_trial():
     found = [trial(4, 0.9), trial(2, 0.9), trial(7, 0.9)]
     same = repeats([0.7, 0.8, 0.9], [0.9, 0.8, 0.7], [0.8, 0.9, 0.7])

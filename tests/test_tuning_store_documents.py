@@ -10,12 +10,15 @@ from typing import Any
 import pytest
 
 from fastnet.tuning.store.documents import (
+    FINAL,
+    SETTINGS,
     Maybe,
     Rules,
     Shape,
     has_both_or_none,
     is_number,
     is_plain,
+    is_tested,
     is_text,
     is_whole,
     read_document,
@@ -24,6 +27,9 @@ from fastnet.tuning.store.documents import (
     read_whole,
 )
 from fastnet.tuning.store.folder import DamagedError
+
+CANDIDATE = {"trial": 0, "params": {}, "search_value": 3.0, "values": [3.0], "diverged": 0}
+CANDIDATE |= dict.fromkeys(("mean", "sd", "low", "high"))
 
 SHAPE: Shape = {
     "name": is_text,
@@ -76,6 +82,47 @@ def test_documents_of_another_shape_are_damage(text: object, place: str) -> None
     with pytest.raises(DamagedError) as caught:
         read_document(text, SHAPE, "it")
     assert str(caught.value) == place
+
+
+TESTED = {"test_rmse": 2.5, "test_loss": 0.1, "model": "m"}
+
+
+def changed(document: dict[str, Any], **values: Any) -> dict[str, Any]:
+    """Return a document with other values, without those that are ``...``."""
+    return {name: value for name, value in {**document, **values}.items() if value is not ...}
+
+
+@pytest.mark.parametrize(
+    ("document", "tested"),
+    [
+        (TESTED, True),
+        (changed(TESTED, test_rmse=None, test_loss=None), True),
+        (changed(TESTED, test_rmse=..., test_accuracy=0.5), True),
+        (changed(TESTED, test_rmse=None), False),
+        (changed(TESTED, test_loss=...), False),
+        (changed(TESTED, test_rmse=...), False),
+        (changed(TESTED, test_mae=2.0), False),
+    ],
+)
+def test_a_tested_model_has_one_score_and_its_loss_or_neither(document: dict[str, Any], tested: bool) -> None:
+    assert is_tested(document) == tested and not is_tested([document])
+    kept = {"validation_rmse": 3.0, **document}
+    final = {"metric": "rmse", "confidence": 0.95, "candidates": [CANDIDATE], "words": "", "kept": kept}
+    if tested:
+        assert read_document(json.dumps(final), FINAL, "it") == final
+    else:
+        with pytest.raises(DamagedError, match="it, kept"):
+            read_document(json.dumps(final), FINAL, "it")
+    with pytest.raises(DamagedError, match="it, kept"):
+        read_document(json.dumps(changed(final, kept=document)), FINAL, "it")
+
+
+def test_settings_name_a_known_metric_and_objective() -> None:
+    good = {"metric": "mae", "train": {"objective": "absolute-error"}}
+    assert read_document(json.dumps(good), SETTINGS, "it") == good
+    for bad, place in (({"metric": "auto"}, "metric"), ({"train": {"objective": "speed"}}, "train, objective")):
+        with pytest.raises(DamagedError, match=f"it, {place}"):
+            read_document(json.dumps(good | bad), SETTINGS, "it")
 
 
 def test_single_values_are_read_or_damage() -> None:

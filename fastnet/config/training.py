@@ -95,7 +95,7 @@ class TrainConfig:
     epochs : int
         Passes over the training data.
     early_stopping : int or None
-        Stop after this many epochs without a better validation score; None never stops early.
+        Stop after this many epochs without a better validation result; None never stops early.
     seed : int
         Seed of everything random, 0 to 2**64 - 1.
 

@@ -91,8 +91,10 @@ def best20_canvas(trials: Sequence[TrialResult], title: str | None = None) -> Fi
     return figure
 
 
-def learning_curve_figure(result: Curves, path: Path) -> None:
-    """Draw score and loss of one training side by side, mark the first best epoch, and save the picture as PNG.
+def learning_curve_figure(result: Curves, path: Path, best_epoch: int | None = None) -> None:
+    """Draw score and loss of one training side by side, mark the best epoch, and save the picture as PNG.
+
+    The best epoch, counted from 1, is by default the first with the best score.
 
     Raises
     ------
@@ -100,7 +102,7 @@ def learning_curve_figure(result: Curves, path: Path) -> None:
         If the picture cannot be drawn, or the file cannot be written.
     """
     with canvas.drawing(path):
-        _save(_learning_curve(result), path)
+        _save(_learning_curve(result, best_epoch), path)
 
 
 def ensemble_curve_figure(members: Sequence[Curves], together: Score, path: Path) -> None:
@@ -117,7 +119,7 @@ def ensemble_curve_figure(members: Sequence[Curves], together: Score, path: Path
         _save(_ensemble_curve(members, together), path)
 
 
-def _learning_curve(result: Curves) -> Figure:
+def _learning_curve(result: Curves, best_epoch: int | None) -> Figure:
     figure = canvas.blank(10.0, 4.2)
     score, loss = _draw_training(figure, result)
     _set_heights(score, loss, [result])
@@ -125,7 +127,8 @@ def _learning_curve(result: Curves) -> Figure:
     of = METRICS[result.score]
     finite = np.isfinite(result.validation_score)
     if finite.any():
-        best = int(np.argmax(np.where(finite, of.sign * result.validation_score, -np.inf)))
+        first = int(np.argmax(np.where(finite, of.sign * result.validation_score, -np.inf)))
+        best = first if best_epoch is None else best_epoch - 1
         _mark(score, best + 1, result.validation_score[best])
         _mark(loss, best + 1, result.validation_loss[best])
         title = f"Best epoch {best + 1}: validation {of.name} {four_digits(float(result.validation_score[best]))}"

@@ -249,7 +249,9 @@ def _why_error_not_smooth(error: NDArray[np.float32], reached: NDArray[np.float3
         return f"it reaches {metric.text(error[-1])} where Best-1 reaches {metric.text(reached[-1])}"
     lowest = np.minimum.accumulate(error)
     setback = float(np.max((error - lowest) / np.where(lowest > 0, lowest, np.inf)))
-    return f"its validation {metric.name} rises by {setback:.0%} on the way" if setback > WORST_SETBACK else None
+    return (
+        f"its validation {metric.name} rises by {100 * setback:.0f} % on the way" if setback > WORST_SETBACK else None
+    )
 
 
 def _smoothness(shown: Sequence[TrialResult]) -> tuple[int, str]:
