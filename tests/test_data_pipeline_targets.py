@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from fastnet.data.pipeline.targets import TargetScaler, fit_targets
+from fastnet.data.pipeline.targets import TargetScaler, fit_targets, unit_of
 
 Y = np.random.default_rng(0).normal(size=(50, 2)) * [1.0, 1e6] + [0.0, 3e6]
 ROWS = np.arange(40)
@@ -64,3 +64,12 @@ def test_a_scaler_comes_back_from_its_parts():
     again = TargetScaler.from_parts(json.loads(json.dumps(header)), arrays)
     outputs = np.linspace(-1, 1, 8).reshape(4, 2)
     assert again.invert(outputs).tobytes() == scaler.invert(outputs).tobytes() and again.log
+
+
+def test_a_single_target_has_a_unit():
+    one = np.array([[10.0], [30.0]])
+    assert unit_of(fit_targets(one, np.arange(2))) == 10.0
+    assert unit_of(fit_targets(one, np.arange(2), log=True)) == unit_of(fit_targets(np.abs(Y), ROWS)) == 1.0
+    assert unit_of(fit_targets(one, np.arange(2), standardise=False)) == unit_of(None) == 1.0
+    for scale in (1e-35, 1e35):
+        assert unit_of(fit_targets(scale * one, np.arange(2))) == 1.0

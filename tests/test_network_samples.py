@@ -88,6 +88,24 @@ def test_zeros_are_skipped_where_at_least_half_of_the_training_values_are_zero(f
     assert not prepare(data.dataset, Split(np.arange(15), np.arange(15, 20)), skip_zeros=False).sparse
 
 
+@pytest.mark.parametrize(("objective", "score"), [("huber", "rmse"), ("absolute-error", "mae"), ("poisson", "rmse")])
+def test_scores_of_curves_are_brought_to_the_units_of_the_target(objective, score):
+    rng = np.random.default_rng(0)
+    y = np.abs(rng.normal(size=(40, 1))) * 500.0
+    dataset = replace(blobs(NETWORKS["one hidden layer"], 40), y=y, task="regression", class_names=("y",))
+    config = fastnet.TrainConfig(objective=objective)
+    data = prepare(dataset, Split(np.arange(30), np.arange(30, 40)), config)
+    curves = rng.uniform(0.1, 4.0, (3, 4, 5)).astype(np.float32)
+    curves[:, :, 4] = np.nan
+    shown = data.in_units(curves)
+    assert data.score.name == score and shown.dtype == np.float32 and shown is not curves
+    assert shown[:, ::2].tobytes() == curves[:, ::2].tobytes(), "losses stay"
+    unit = 1.0 if objective == "poisson" else y[:30].std()
+    errors = curves[:, 1::2] if score == "mae" else np.sqrt(curves[:, 1::2].astype(np.float64))
+    np.testing.assert_allclose(shown[:, 1::2], unit * errors, rtol=1e-6)
+    assert data.in_units(curves.astype(np.float64)).astype(np.float32).tobytes() == shown.tobytes()
+
+
 def test_samples_know_their_scaler_and_their_score():
     dataset = blobs(NETWORKS["one hidden layer"], 40)
     data = prepared(dataset)

@@ -55,6 +55,24 @@ def test_architectures_and_data_may_differ_within_a_pack(images, jobs):
         assert alone.curves[0].tobytes() == curves.tobytes()
 
 
+def test_networks_of_numbers_have_the_units_of_their_own_data():
+    rng = np.random.default_rng(0)
+    config = TrainConfig(hidden=(6,), epochs=3, batch_size=20, objective="squared-error")
+    images = blobs(NETWORKS["one hidden layer"], 60)
+    rows = fastnet.split(images.y)
+    made = {"task": "regression", "class_names": ("y",), "classes": np.empty(0)}
+    y = rng.normal(size=(60, 1))
+    small, large = (prepare(replace(images, y=scale * y, **made), rows, config) for scale in (1.0, 1000.0))
+    together = PackRun([Member(data, config, 5) for data in (small, large, small)], 2)
+    together.start()
+    together.join()
+    first, second, third = together.curves
+    assert first.tobytes() == third.tobytes() == run_pack(small, config, [5]).curves[0].tobytes()
+    assert second.tobytes() == run_pack(large, config, [5]).curves[0].tobytes()
+    np.testing.assert_allclose(second[1::2], 1000 * first[1::2], rtol=1e-3)
+    np.testing.assert_allclose(second[::2], first[::2], rtol=1e-3)
+
+
 def test_the_costliest_networks_begin_first(images):
     members = [Member(images, TrainConfig(hidden=(width,), epochs=1), 0) for width in (8, 64, 16, 64, 32)]
     run = PackRun(members, jobs=1)

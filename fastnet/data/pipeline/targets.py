@@ -77,7 +77,9 @@ class TargetScaler:
 
 
 def unit_of(scaler: TargetScaler | None) -> float:
-    """Return the size of 1 on the standardised scale in the units of the target: 1 for several, or for logarithms.
+    """Return the size of 1 on the standardised scale in the units of the target.
+
+    It is 1 for several targets, for logarithms, and for units in which float32 could not hold an error.
 
     Examples
     --------
@@ -86,7 +88,8 @@ def unit_of(scaler: TargetScaler | None) -> float:
     """
     if scaler is None or scaler.log or len(scaler.scale) > 1:
         return 1.0
-    return float(scaler.scale[0])
+    unit = float(scaler.scale[0])
+    return unit if 1e-30 < unit < 1e30 else 1.0
 
 
 def fit_targets(
