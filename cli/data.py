@@ -186,7 +186,8 @@ def column_row(column: Mapping[str, Any], rows: int) -> list[str]:
     shown = f"{ended(low)} to {ended(high)}" if low is not None else ""
     if values:
         shown = ", ".join(values[:LEVELS_SHOWN]) + (f", ... ({len(values):,})" if len(values) > LEVELS_SHOWN else "")
-    missing = f"{column['missing']:,} ({100 * column['missing'] / rows:.2g} %)" if column["missing"] else ""
+    share = column["missing"] / rows
+    missing = f"{column['missing']:,} ({100 * share:.{1 if share < 0.1 else 0}f} %)" if share else ""
     kind = column["type"] if column["sure"] else f"{column['type']}?"
     return [column["column"], kind, missing, f"{column['distinct']:,}", shown, column["use"]]
 

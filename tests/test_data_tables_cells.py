@@ -120,3 +120,8 @@ def test_levels_of(values: pa.Array, expected: list[str | None]) -> None:
 )
 def test_order_of(levels: set[str], expected: tuple[str, ...]) -> None:
     assert order_of(sorted(levels)) == expected
+
+
+def test_decimal_commas_leave_dates_and_points_alone() -> None:
+    texts = ["28.05.2022", "1.234,5", "1.5", "1,5", "12.345.678", "€ 1.234,50", "3,5 %", "-1.000"]
+    same(numbers_of(pa.array(texts), ","), [NAN, 1234.5, 1.5, 1.5, 12345678, 1234.5, 3.5, -1000])

@@ -30,6 +30,7 @@ DATE_FORMATS = (
 )
 
 _PLAIN = r"^[-+]?(\d+(\.\d*)?|\.\d+)([eE][-+]?\d+)?$"
+_GROUPS = r"^[^\d.]*\d{1,3}(\.\d{3})+(,\d*)?[^\d.]*$"
 _DECORATED = r"^[-+]?[$€£¥]?\s?[-+]?(\d{1,3}(,\d{3})+|\d+)(\.\d*)?\s?[%€$£]?$"
 
 
@@ -96,7 +97,8 @@ def numbers_of(values: pa.Array, decimal: str = ".") -> NDArray[np.float64]:
         return np.where(np.isfinite(found), found, np.nan)
     text = values
     if decimal == ",":
-        text = pc.replace_substring(pc.replace_substring(text, ".", ""), ",", ".")
+        groups = pc.match_substring_regex(text, _GROUPS)  # 1.234,5 but neither 1.5 nor the date 28.05.2022
+        text = pc.replace_substring(pc.if_else(groups, pc.replace_substring(text, ".", ""), text), ",", ".")
     sound = pc.match_substring_regex(text, _PLAIN)
     if pc.any(pc.invert(sound)).as_py():
         decorated = pc.and_(pc.match_substring_regex(text, _DECORATED), pc.invert(sound))

@@ -1,0 +1,141 @@
+"""Corrections of a classifier that are learnt from validation samples: a temperature, and a decision threshold."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastnet.errors import DataError
+from fastnet.model.inspection import Sweep
+
+Floats = NDArray[np.floating[Any]]
+
+THRESHOLD_METRICS = ("accuracy", "balanced-accuracy", "f1", "mcc")
+"""Metrics that a decision threshold can maximise."""
+
+LOWEST, HIGHEST = 0.05, 20.0
+"""Range of temperatures."""
+
+
+def with_temperature(probabilities: Floats, temperature: float) -> Floats:
+    """Return (N, O) probabilities as they would be with all logits divided by a temperature above 0.
+
+    Above 1 they become less certain, below 1 more; the order of the classes stays the same.
+
+    Examples
+    --------
+    >>> with_temperature(np.array([[0.8, 0.2]]), 2.0).round(3).tolist()
+    [[0.667, 0.333]]
+    """
+    logits = _logs(probabilities) / temperature
+    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+    scaled: Floats = (powers / powers.sum(axis=1, keepdims=True)).astype(probabilities.dtype)
+    return scaled
+
+
+def fit_temperature(probabilities: Floats, y: NDArray[np.int64], weights: Floats | None = None) -> float:
+    """Find the temperature with the smallest cross-entropy on some samples.
+
+    Parameters
+    ----------
+    probabilities : (N, O) ndarray
+        Of validation samples, N at least 1.
+    y : (N,) ndarray of int
+        Their classes.
+    weights : (N,) ndarray, optional
+        Weights of the samples.
+
+    Returns
+    -------
+    float
+        Between 0.05 and 20; the ends are reached only where every sample is right, or the probabilities say nothing.
+
+    Notes
+    -----
+    Guo et al., *On calibration of modern neural networks*, ICML 2017. The loss is convex in the inverse temperature, so
+    Brent's method on its logarithm finds the minimum.
+
+    Examples
+    --------
+    >>> fit_temperature(np.array([[0.9, 0.1]] * 10), np.array([0] * 7 + [1] * 3)) > 2  # right 7 times in 10, not 9
+    True
+    """
+    from scipy.optimize import minimize_scalar
+
+    logs = _logs(probabilities)
+    rows = np.arange(len(y))
+
+    def loss(log_temperature: float) -> float:
+        logits = logs * math.exp(-log_temperature)
+        top = logits.max(axis=1)
+        losses = top + np.log(np.exp(logits - top[:, None]).sum(axis=1)) - logits[rows, y]
+        return float(np.average(losses, weights=weights))
+
+    ends = math.log(LOWEST), math.log(HIGHEST)
+    found = minimize_scalar(loss, bounds=ends, method="bounded", options={"xatol": 1e-6})
+    return math.exp(float(found.x))
+
+
+def best_threshold(scores: Floats, of_class: NDArray[np.bool_], metric: str) -> float:
+    """Find the threshold on the probability of the second class that maximises a metric.
+
+    Parameters
+    ----------
+    scores : (N,) ndarray
+        Probabilities of the second class.
+    of_class : (N,) ndarray of bool
+        Whether each sample belongs to it; there must be samples of both classes.
+    metric : {"accuracy", "balanced-accuracy", "f1", "mcc"}
+
+    Returns
+    -------
+    float
+        In the middle between two neighbouring scores; samples at or above it belong to the class. Of equally good
+        thresholds the one closest to 0.5.
+
+    Raises
+    ------
+    DataError
+        If all samples belong to the same class.
+
+    Examples
+    --------
+    >>> best_threshold(np.array([0.1, 0.2, 0.3, 0.4]), np.array([False, False, True, True]), "f1")
+    0.25
+    """
+    sweep = Sweep.of(scores.astype(np.float64), of_class)
+    if sweep is None:
+        raise DataError("a threshold needs validation samples of both classes; all of these are of one class")
+    values = _values(sweep, metric)
+    below = np.append(sweep.thresholds[1:], 0.0)
+    middles = (sweep.thresholds + below) / 2
+    # At the last one every sample belongs to the class, at the first of these none does.
+    middles = np.append((1.0 + sweep.thresholds[0]) / 2, middles)
+    best = np.flatnonzero(values >= values.max() - 1e-12)
+    return float(middles[best[np.argmin(np.abs(middles[best] - 0.5))]])
+
+
+def _values(sweep: Sweep, metric: str) -> Floats:
+    """Return the metric with no sample taken for the class, and at each threshold of a sweep."""
+    hits, wrong = np.append(0, sweep.hits).astype(float), np.append(0, sweep.others).astype(float)
+    n_class, n_others = hits[-1], wrong[-1]
+    missed, rejected = n_class - hits, n_others - wrong
+    values: Floats
+    if metric == "accuracy":
+        values = (hits + rejected) / (n_class + n_others)
+    elif metric == "balanced-accuracy":
+        values = (hits / n_class + rejected / n_others) / 2
+    elif metric == "f1":
+        values = 2 * hits / (2 * hits + wrong + missed)
+    else:
+        spread = np.sqrt((hits + wrong) * n_class * n_others * (missed + rejected))
+        values = (hits * rejected - wrong * missed) / np.where(spread > 0, spread, 1.0)
+    return values
+
+
+def _logs(probabilities: Floats) -> NDArray[np.float64]:
+    logs: NDArray[np.float64] = np.log(np.maximum(probabilities.astype(np.float64), np.finfo(np.float32).tiny))
+    return logs
