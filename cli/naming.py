@@ -10,10 +10,10 @@ _WORDS = [
     for pattern, option in (
         (r"\bdata_dir\b(?! =)", "--data-dir"),
         (r"\bfolds(?==)", "--cv"),
-        (r"^(target|features|drop|weights|group|time|types)(?=: | is given for )", r"--\1"),
+        (r"^(target|features|drop|weights|group|time|types|test|task|numbers)(?=: | is given for )", r"--\1"),
         (r"^(task|test|numbers)='?([^']+?)'?(?=: )", r"--\1=\2"),
-        (r"\bas target\b", "as --target"),
-        (r"\bas the (group|time)\b", r"as --\1"),
+        (r"\bas (target|features|drop|weights)\b", r"as --\1"),
+        (r"\bas the (group|time)\b|\bas (group|time)(?=;)", r"as --\1\2"),
         (r"\b[Dd]rop (it|them)\b", r"--drop \1"),
         (r"\bin types\b", "by --types"),
         (r"\bthe task '(\w+)'", r"--task \1"),

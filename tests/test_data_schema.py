@@ -85,7 +85,7 @@ def test_a_damaged_description_is_refused(change: dict[str, Any]) -> None:
 
 def test_a_missing_column_is_refused() -> None:
     table = {name: values for name, values in TABLE.items() if name not in ("size", "fit")}
-    with pytest.raises(DataError, match="columns 'size', 'fit' missing; it has colour, new"):
+    with pytest.raises(DataError, match="columns 'size', 'fit' are missing; it has colour, new"):
         schema_of().features(table)
 
 

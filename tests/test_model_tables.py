@@ -141,7 +141,7 @@ def test_differences_are_warned_of(change: Any, says: str, classes: Any) -> None
             "column 'size' held numbers in training, and here it has other values, such as 'tall'",
         ),
         ({"day": ["soon"] * N}, "column 'day' held dates in training, and here it has other values, such as 'soon'"),
-        ({"size": None}, "column 'size' missing; it has id, colour"),
+        ({"size": None}, "column 'size' is missing; it has id, colour"),
     ],
 )
 def test_tables_that_are_too_different_are_refused(change: Any, says: str, classes: Any) -> None:

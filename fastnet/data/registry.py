@@ -156,11 +156,11 @@ def load(
     if is_source_of_table(name_or_path):
         check_files(name_or_path)
         return read_table(name_or_path, reading_of(reading))
-    if reading:
-        raise ConfigError(
-            f"{next(iter(reading))} is given for {os.fsdecode(name_or_path)}, which is no table: it has its own targets"
-        )
     text = os.fsdecode(name_or_path)
+    if reading and text and Path(text).is_dir():
+        return read_table(text, reading_of(reading))  # which says that no table is in this folder
+    if reading and text:
+        raise ConfigError(f"{next(iter(reading))} is given for {text}, which is no table: it has its own targets")
     if text == "mnist5k":
         return read_npz(Path(__file__).with_name(f"{text}.npz"))
     if text == "digits":

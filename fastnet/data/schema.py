@@ -123,7 +123,13 @@ class Schema:
     def _features(self, values: Mapping[str, NDArray[np.float64]], n: int) -> NDArray[np.float32]:
         made = np.empty((n, len(self.fields)), np.float32)
         for place, field in enumerate(self.fields):
-            made[:, place] = _values_of(field, self.column(field.column), values[field.column])
+            try:
+                with np.errstate(over="raise"):
+                    made[:, place] = _values_of(field, self.column(field.column), values[field.column])
+            except FloatingPointError:
+                raise DataError(
+                    f"column {field.column!r} has numbers beyond 3e38, the range of float32; correct them, or drop it"
+                ) from None
         return made
 
     def values(self, table: Any, name: str) -> NDArray[np.float64]:
@@ -310,10 +316,9 @@ def _values_of(field: Field, column: Column, values: NDArray[np.float64]) -> NDA
 def _check_has(table: Table, names: Sequence[str]) -> None:
     lost = [name for name in names if name not in table.names]
     if lost:
-        plural = "column" if len(lost) == 1 else "columns"
-        raise DataError(
-            f"{table.name}: {plural} {listed([repr(name) for name in lost])} missing; it has {listed(table.names)}"
-        )
+        names_lost = listed([repr(name) for name in lost])
+        what = f"column {names_lost} is" if len(lost) == 1 else f"columns {names_lost} are"
+        raise DataError(f"{table.name}: {what} missing; it has {listed(table.names)}")
 
 
 def _column_of(made: Mapping[str, Any]) -> Column:

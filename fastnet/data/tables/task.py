@@ -80,9 +80,10 @@ def _of_one(target: Column) -> Task:
         return Task("classification" if consecutive else "regression", False, words)
     if _is_numeric(target):
         return Task("regression", target.kind == "number", f"{name} has {distinct:,} different numbers")
-    if target.kind == "text" and distinct <= MOST_CLASSES:
+    every = target.kind == "identifier" or distinct == target.rows - target.missing
+    if target.kind == "text" and distinct <= MOST_CLASSES and not every:
         return Task("classification", False, f"{name} has {distinct:,} different texts")
-    what = "a different text in every row" if target.kind == "identifier" else f"{distinct:,} different texts"
+    what = "a different text in every row" if every else f"{distinct:,} different texts"
     raise DataError(f"{name} cannot be predicted: it has {what}")
 
 
