@@ -153,7 +153,7 @@ def test_tables_that_are_too_different_are_refused(change: Any, says: str, class
 def test_unknown_classes_and_missing_targets_are_refused(classes: Any) -> None:
     with pytest.raises(DataError, match="target 'kind' has values that the training rows do not have"):
         classes[1].score(TABLE | {"kind": ["c"] * N})
-    with pytest.raises(DataError, match="column 'kind' missing"):
+    with pytest.raises(DataError, match="column 'kind' is missing"):
         classes[1].score({name: values for name, values in TABLE.items() if name != "kind"})
     with pytest.raises(DataError, match="y is missing"):
         classes[1].score(classes[0].x)
