@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from fastnet.report import format_best, to_rows
@@ -67,3 +69,20 @@ def test_a_stopped_trial_shows_its_epochs() -> None:
     curves[:, :2] = 0.5
     trial = TrialResult.from_curves(3, "stopped", {}, curves, seconds=0.1)
     assert format_best([trial]) == ["Best-1 (val acc:0.5 after 2 of 5 epochs)"]
+
+
+def test_rows_and_lines_name_the_value_by_its_metric() -> None:
+    curves = np.array([[0.9, 0.4], [9000.0, 7000.0], [0.8, 0.5], [12_000.0, 8000.0]], np.float32)
+    of_numbers = {"objective": "squared-error"}
+    found = {}
+    for metric in ("rmse", "loss"):
+        trial = TrialResult.from_curves(0, "done", {}, curves, seconds=0.25, metric=metric)
+        found[metric] = replace(trial, settings=of_numbers)
+    names = ("id", "status", "best_epoch", "train_loss", "seconds", "train_rmse", "validation_rmse", "validation_loss")
+    for metric, trial in found.items():
+        [row] = to_rows([trial], metric)
+        assert row.keys() == {*names, f"best_validation_{metric}"}
+        assert row[f"validation_{metric}"] == row[f"best_validation_{metric}"] == trial.value
+        assert (row["validation_rmse"], row["validation_loss"], row["train_rmse"]) == (8000.0, 0.5, 7000.0)
+    assert format_best([found["rmse"]], "rmse") == ["Best-1 (val rmse:8000)"]
+    assert format_best([found["loss"]], "loss") == ["Best-1 (val loss:0.5)"]

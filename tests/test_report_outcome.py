@@ -71,3 +71,15 @@ def test_the_ensemble_of_one_trial_is_singular() -> None:
     assert lines[0] == "Ensemble of the best trial, on the validation samples"
     assert lines[2].split() == ["the", "best", "alone", "1", "0.8300", "0.9300"]
     assert " ".join(lines[3:]).endswith("Kept: the greedy selection.")
+
+
+def test_errors_in_units_have_four_digits_in_every_column() -> None:
+    score = candidate(7, [52_000.0, 54_000.0]) | {"search_value": 51_234.5, "mean": 53_000.0, "sd": 1414.2136}
+    score |= {"low": 40_293.8, "high": 65_706.2}
+    choice = {"metric": "rmse", "confidence": 0.95, "candidates": [score], "words": "trial 7 wins"}
+    head, _, row, *_ = format_final(choice)
+    assert head == "Final choice: validation rmse of 1 candidate over 2 fresh seeds"
+    assert row.split()[:7] == ["7", "51234", "53000", "1414", "40294", "to", "65706"]
+    validation = {name: {"networks": 1, "mae": 1234.56, "loss": 0.5} for name in ("best", "average", "greedy")}
+    lines = format_ensemble({"members": [{"weight": 1}], "validation": validation, "method": "greedy"})
+    assert lines[1].split() == ["networks", "mae", "loss"] and lines[2].split()[-3:] == ["1", "1235", "0.5000"]

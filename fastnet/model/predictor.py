@@ -242,7 +242,7 @@ class Predictor(ABC):
         Returns
         -------
         Score
-            Accuracy and mean cross-entropy; for numbers, errors in their own units.
+            Accuracy and mean cross-entropy; for numbers, the score and the loss of the objective that was learnt.
 
         Raises
         ------

@@ -211,7 +211,8 @@ def _words(scores: Sequence[Candidate], metric: str, optimism: float) -> str:
     if abs(optimism) < LEAST_OPTIMISM * (abs(winner.mean) if METRICS[metric].in_units else 1.0):
         return f"{words}{looked} the same{' on average' if many else ''}"
     side = "better" if optimism > 0 else "worse"
-    return f"{words}{looked} {abs(optimism):.2g} {side}{' on average' if many else ''}"
+    difference = four_digits(float(f"{abs(optimism):.2g}"))
+    return f"{words}{looked} {difference} {side}{' on average' if many else ''}"
 
 
 def _overlap(winner: Candidate, other: Candidate) -> bool:
