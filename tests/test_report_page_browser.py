@@ -18,6 +18,7 @@ import studies
 from fastnet_cli.study_commands import commands
 from studies import ABOUT, make_study, make_trial
 
+import fastnet
 from fastnet.report.page import LiveView, write_report
 from fastnet.report.page.write import asset
 from fastnet.tuning import Progress, Study, TrialResult
@@ -404,3 +405,19 @@ def test_the_section_on_the_model_is_drawn_and_fits(
         chart.locator("svg").first.wait_for()
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     assert page.locator("#model .none").count() == 0
+
+
+def test_errors_of_numbers_are_drawn_in_their_units(show: Any, tmp_path: Path) -> None:
+    a, noise = np.random.default_rng(0).normal(size=(2, 150))
+    data = fastnet.load({"a": a, "b": noise, "price": 5000 + 600 * a + 500 * noise}, target="price")
+    options = {"trials": 8, "epochs": 4, "hidden": "8", "preset": "book", "final": 1, "repeats": 2, "ensemble_top": 2}
+    result = fastnet.search({"learning_rate": "log:1e-3:1e-1"}, data, study=tmp_path / "s", **options)
+    page = show(write_report(tmp_path / "s", commands=commands))
+    scroll_through(page)
+    assert page.locator("button[data-measure=score]").inner_text() == "rmse"
+    [low, high] = page.evaluate("document.querySelector('#cells .curve').layout.yaxis.range")
+    largest = max(float(np.nanmax(trial.curves[1::2])) for trial in result.best(20))
+    assert low == 0 and high == pytest.approx(1.05 * largest, rel=1e-3)
+    page.locator("button[data-measure=loss]").click()
+    [_, high] = page.evaluate("document.querySelector('#cells .curve').layout.yaxis.range")
+    assert high < 100
