@@ -121,7 +121,11 @@ def test_rows_of_the_training_are_warned_of() -> None:
         (("predict", "classes.safetensors"), 2, "this model reads a table with the columns size, colour, price: give"),
         (("predict", "classes.safetensors", "--data", "no.csv"), 1, "no.csv: no such file or folder"),
         (("predict", "classes.safetensors", "--data", "new.csv", "--part", "test"), 2, "--part chooses a part"),
-        (("predict", "classes.safetensors", "--data", "new.csv", "--id", "custumer"), 1, "column 'custumer' missing"),
+        (
+            ("predict", "classes.safetensors", "--data", "new.csv", "--id", "custumer"),
+            1,
+            "column 'custumer' is missing",
+        ),
         (("predict", "numbers.safetensors", "--data", "new.csv", "--probabilities"), 2, "have no probabilities"),
         (("predict", "classes.safetensors", "--data", "new.csv", "--format", "parquet"), 2, "Parquet is not printed"),
         (("evaluate", "classes.safetensors", "--data", "mnist5k"), 2, "this model reads a table"),
