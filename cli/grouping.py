@@ -14,7 +14,7 @@ GROUPS = {
     "Training": (
         *("epochs", "batch_size", "optimizer", "learning_rate", "schedule", "warmup_epochs", "step_epochs"),
         *("step_factor", "weight_decay", "momentum", "rho", "beta1", "beta2", "epsilon", "label_smoothing"),
-        *("objective", "quantiles", "huber_delta", "class_weight"),
+        *("objective", "quantiles", "huber_delta", "class_weight", "calibration", "threshold"),
         *("early_stopping", "networks", "seed"),
     ),
     "Search": (

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from fastnet.config.network import ACTIVATIONS, INIT_OF, INITS
-from fastnet.config.objective import CLASS_WEIGHTS, OBJECTIVES
+from fastnet.config.objective import CALIBRATIONS, CLASS_WEIGHTS, OBJECTIVES, THRESHOLDS
 from fastnet.config.searching import SearchConfig
 from fastnet.config.text import format_dropout, format_hidden, parse_count
 from fastnet.config.training import DROPOUT_SCALINGS, LEARNING_RATES, OPTIMIZERS, SCHEDULES, TrainConfig
@@ -52,6 +52,14 @@ _SETTINGS: dict[str, tuple[Any, str]] = {
     ),
     "quantiles": (str, "Quantiles of the target that --objective pinball learns, each between 0 and 1."),
     "huber_delta": (float, "Error, in standard deviations, beyond which --objective huber grows linearly."),
+    "calibration": (
+        click.Choice(CALIBRATIONS),
+        "Divide the logits of the trained model by the temperature that suits the validation samples.",
+    ),
+    "threshold": (
+        click.Choice(THRESHOLDS),
+        "Predict the second of two classes from the probability that maximises this metric on the validation samples.",
+    ),
     "class_weight": (click.Choice(CLASS_WEIGHTS), "Weight samples so that all classes count alike."),
     "dropout": (str, "Probability of dropping a hidden unit in training, in [0, 1); 0,0.5 sets one for each layer."),
     "dropout_scaling": (

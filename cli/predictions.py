@@ -51,11 +51,13 @@ def predictions(
     """
     import numpy as np
 
+    from fastnet.model.scores import decided
+
     names: list[str] = list(model.class_names)
     found: dict[str, Any] = {}
     if model.task == "classification":
         kept = names
-        found[_label_name(model)] = [names[k] for k in answers.argmax(axis=1).tolist()]
+        found[_label_name(model)] = [names[k] for k in decided(answers, model.threshold).tolist()]
     else:
         kept = names if model.task == "multilabel" else []
         if model.quantiles:

@@ -105,7 +105,7 @@ def follow(
 ) -> reference.training.Trajectory:
     """Train by the reference, in float64; a `course` gives the targets, their weights and the objective."""
     x = fit_scaler(dataset.x, parts.train).apply(dataset.x).astype(np.float64)
-    config, left_out = config.resolved(), ("hidden", "early_stopping", "class_weight")
+    config, left_out = config.resolved(), ("hidden", "early_stopping", "class_weight", "calibration", "threshold")
     options = {name: getattr(config, name) for name in config.__dataclass_fields__ if name not in left_out}
     sizes = config.network(dataset.n_features, dataset.n_classes).sizes
     targets, weights = dataset.y, None

@@ -175,7 +175,12 @@ def test_a_trial_can_be_replayed(params: dict[str, Any], write: Any) -> None:
     expected = as_settings(configured(TrainConfig(), params))
     if "learning_rate" not in params and "optimizer" in params:
         del expected["learning_rate"]  # a training takes the optimizer's own
-    given = expected.items() - {("early_stopping", None), ("class_weight", None)}
+    given = expected.items() - {
+        ("early_stopping", None),
+        ("class_weight", None),
+        ("calibration", None),
+        ("threshold", None),
+    }
     assert given <= effective("train", "--config", "trial").items()
 
 

@@ -23,6 +23,12 @@ OBJECTIVES = (AUTO, *(name for names in OF_TASK.values() for name in names))
 
 CLASS_WEIGHTS = ("balanced",)
 
+CALIBRATIONS = ("temperature",)
+"""Ways to correct the probabilities of a trained model."""
+
+THRESHOLDS = ("accuracy", "balanced-accuracy", "f1", "mcc")
+"""Metrics that a decision threshold can maximise."""
+
 QUANTILES = (0.1, 0.5, 0.9)
 """Quantiles that are learnt by default: the median, and the borders that four of five values lie between."""
 
@@ -74,6 +80,21 @@ def check_classes_only(objective: str, class_weight: str | None, label_smoothing
         )
 
 
+def check_corrections(objective: str, calibration: str | None, threshold: str | None) -> None:
+    """Raise `ConfigError` unless what is learnt after the training is allowed with this objective."""
+    if calibration is not None:
+        check_choice("calibration", calibration, CALIBRATIONS)
+    if threshold is not None:
+        check_choice("threshold", threshold, THRESHOLDS)
+    if objective in (AUTO, *OF_TASK["classification"]):
+        return
+    for name, value in (("calibration", calibration), ("threshold", threshold)):
+        if value is not None:
+            raise ConfigError(
+                f"{name}={value!r}: objective={objective!r} has no probabilities of classes; leave it out"
+            )
+
+
 def check_quantiles(quantiles: object) -> None:
     """Raise `ConfigError` unless these are numbers between 0 and 1 in ascending order."""
     if not isinstance(quantiles, tuple) or not quantiles:
@@ -102,8 +123,8 @@ def objective_for(task: str, objective: str) -> str:
     return objective
 
 
-def unused_settings(objective: str, class_weight: str | None) -> set[str]:
-    """Return the settings of this module that have no effect.
+def unused_settings(objective: str, class_weight: str | None, **corrections: str | None) -> set[str]:
+    """Return the settings of this module that have no effect; `corrections` are those of `check_corrections`.
 
     Studies leave them out, so that those made before there were objectives can go on.
 
@@ -115,4 +136,5 @@ def unused_settings(objective: str, class_weight: str | None) -> set[str]:
     unused = {"objective"} if objective == AUTO else set()
     unused |= set() if objective == "pinball" else {"quantiles"}
     unused |= set() if objective == "huber" else {"huber_delta"}
+    unused |= {name for name, value in corrections.items() if value is None}
     return unused | (set() if class_weight else {"class_weight"})

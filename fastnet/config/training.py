@@ -8,7 +8,7 @@ from typing import Any
 
 from fastnet.config.checks import MAX_EPOCHS, check_choice, check_count, check_hyperparameter
 from fastnet.config.network import ACTIVATIONS, BOOK_HIDDEN, INIT_OF, INITS, NetworkSpec
-from fastnet.config.objective import AUTO, QUANTILES, check_objective, parse_quantiles
+from fastnet.config.objective import AUTO, QUANTILES, check_corrections, check_objective, parse_quantiles
 from fastnet.config.text import check_widths, format_dropout, parse_dropout, parse_hidden
 from fastnet.errors import ConfigError
 from fastnet.scalars import make_plain
@@ -84,6 +84,12 @@ class TrainConfig:
         Difference up to which ``objective="huber"`` is half the squared error, in standard deviations of the target.
     class_weight : {"balanced"}, optional
         ``balanced`` weights the samples so that all classes count alike in losses and scores.
+    calibration : {"temperature"}, optional
+        ``temperature`` divides the logits of the trained model by the number that minimises its cross-entropy on the
+        validation samples (Guo et al. 2017). Off by default.
+    threshold : {"accuracy", "balanced-accuracy", "f1", "mcc"}, optional
+        Metric on the validation samples that chooses from which probability of the second of two classes the model
+        predicts it. By default the more probable class is predicted.
     dropout : float or tuple of float
         Probability that a hidden unit is dropped in training, in [0, 1): one for all hidden layers or one for each,
         also as text: ``"0,0.5"``.
@@ -132,6 +138,8 @@ class TrainConfig:
     quantiles: tuple[float, ...] = QUANTILES
     huber_delta: float = 1.0
     class_weight: str | None = None
+    calibration: str | None = None
+    threshold: str | None = None
     dropout: float | tuple[float, ...] = 0.0
     dropout_scaling: str = "inverted"
     batch_size: int = 100
@@ -157,6 +165,7 @@ class TrainConfig:
             if name != "learning_rate" or self.learning_rate is not None:
                 check_hyperparameter(name, getattr(self, name))
         check_objective(self.objective, self.quantiles, self.huber_delta, self.class_weight, self.label_smoothing)
+        check_corrections(self.objective, self.calibration, self.threshold)
         if isinstance(self.dropout, tuple) and len(self.dropout) != len(self.hidden):
             raise ConfigError(
                 f"dropout={format_dropout(self.dropout)}: the network has {len(self.hidden)} hidden layers; "

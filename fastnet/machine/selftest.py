@@ -215,7 +215,7 @@ def _trajectory(bench: _Bench) -> str:
 
 def _follow(bench: _Bench, config: TrainConfig) -> reference.training.Trajectory:
     """Train with the reference, in float64."""
-    config, left_out = config.resolved(), ("hidden", "early_stopping", "class_weight")
+    config, left_out = config.resolved(), ("hidden", "early_stopping", "class_weight", "calibration", "threshold")
     options: dict[str, Any] = {n: getattr(config, n) for n in config.__dataclass_fields__ if n not in left_out}
     options["objective"] = bench.data.objective
     sizes = config.network(bench.data.n_inputs, bench.data.n_outputs).sizes

@@ -3,21 +3,56 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fastnet.errors import DataError
+from fastnet.config.checks import check_choice
+from fastnet.config.objective import THRESHOLDS
+from fastnet.errors import DataError, ModelError
 from fastnet.model.inspection import Sweep
+
+if TYPE_CHECKING:
+    from fastnet.config.training import TrainConfig
 
 Floats = NDArray[np.floating[Any]]
 
-THRESHOLD_METRICS = ("accuracy", "balanced-accuracy", "f1", "mcc")
-"""Metrics that a decision threshold can maximise."""
-
 LOWEST, HIGHEST = 0.05, 20.0
 """Range of temperatures."""
+
+
+def corrections(
+    answers: Floats,
+    y: NDArray[Any],
+    weights: Floats | None = None,
+    *,
+    temperature: bool,
+    threshold: str | None,
+) -> dict[str, float]:
+    """Learn a temperature and a threshold from a model's (N, O) probabilities of samples and their classes.
+
+    Returns the ``temperature`` that these are to be scaled with, and the ``threshold`` of scaled ones, if wanted.
+    """
+    found: dict[str, float] = {}
+    if temperature:
+        factor = fit_temperature(answers, y, weights)
+        found["temperature"] = factor
+        answers = with_temperature(answers, factor)
+    if threshold is not None:
+        check_choice("threshold", threshold, THRESHOLDS)
+        if answers.shape[1] != 2:
+            raise ModelError(f"this model has {answers.shape[1]} classes, and a threshold decides between two")
+        found["threshold"] = best_threshold(answers[:, 1], y == 1, threshold)
+    return found
+
+
+def asked_for(config: TrainConfig, answers: Floats, y: NDArray[Any], weights: Floats | None = None) -> dict[str, float]:
+    """Learn what the settings of a training ask for, as `corrections` does; nothing by default."""
+    if config.calibration is None and config.threshold is None:
+        return {}
+    wanted = config.calibration == "temperature"
+    return corrections(answers, y, weights, temperature=wanted, threshold=config.threshold)
 
 
 def with_temperature(probabilities: Floats, temperature: float) -> Floats:

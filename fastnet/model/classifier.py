@@ -29,7 +29,7 @@ from fastnet.data.schema import Schema
 from fastnet.errors import ModelError
 from fastnet.files import as_path
 from fastnet.model.file import FloatArray, model_errors, read_file
-from fastnet.model.predictor import Predictor
+from fastnet.model.predictor import Predictor, check_corrections, corrections_of
 from fastnet.model.scores import Numbers, Score, score_of, score_of_labels
 
 if TYPE_CHECKING:
@@ -72,6 +72,8 @@ class Model(Predictor):
         How its outputs become numbers; None for classes and labels.
     schema : Schema, optional
         The columns of the table that it was trained on; None for arrays.
+    temperature, threshold : float
+        See `Predictor`.
 
     Raises
     ------
@@ -99,6 +101,8 @@ class Model(Predictor):
     quantiles: tuple[float, ...] = ()
     target_scaler: TargetScaler | None = None
     schema: Schema | None = None
+    temperature: float = 1.0
+    threshold: float | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "weights", tuple(self.weights))
@@ -132,6 +136,7 @@ class Model(Predictor):
             if len(values) != needed:
                 raise ModelError(f"the model has {len(values)} {what}: its {needed} {of} need one each")
         _check_targets(self, n_names)
+        check_corrections(self)
         if self.schema is not None and len(self.schema.fields) != self.pipeline.n_fields:
             raise ModelError(
                 f"the table's columns make {len(self.schema.fields)} features: it reads {self.pipeline.n_fields}"
@@ -149,7 +154,7 @@ class Model(Predictor):
 
         network = self.spec, self.weights, self.biases, self.eval_scales
         answers = forward(*network, self.pipeline, features, self.objective, len(self.quantiles))
-        return answers if self.target_scaler is None else self.target_scaler.invert(answers)
+        return self._tempered(answers if self.target_scaler is None else self.target_scaler.invert(answers))
 
     def _scored(
         self,
@@ -162,8 +167,9 @@ class Model(Predictor):
             return Numbers(self.objective, self.target_scaler, self.quantiles, delta).score(
                 answers.astype(np.float64), targets, weights
             )
-        measure = score_of if self.task == "classification" else score_of_labels
-        return measure(answers, targets, weights)
+        if self.task == "classification":
+            return score_of(answers, targets, weights, self.threshold)
+        return score_of_labels(answers, targets, weights)
 
     def to_parts(self) -> tuple[dict[str, Any], dict[str, FloatArray]]:
         """Return the contents of its file: the description, ready for JSON, and the tensors by name."""
@@ -191,6 +197,7 @@ class Model(Predictor):
             tensors |= arrays
         if self.schema is not None:
             header["table"] = self.schema.to_dict()
+        header |= self._corrections()
         if self.extent is not None:
             header["reach"] = self.extent.reach
             tensors |= {"extent.low": self.extent.low, "extent.high": self.extent.high}
@@ -252,6 +259,7 @@ class Model(Predictor):
             quantiles=tuple(float(level) for level in header.get("quantiles", ())),
             target_scaler=TargetScaler.from_parts(header["targets"], tensors) if "targets" in header else None,
             schema=Schema.from_dict(header["table"]) if "table" in header else None,
+            **corrections_of(header),
         )
 
 

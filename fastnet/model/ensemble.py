@@ -23,7 +23,7 @@ from fastnet.errors import ModelError
 from fastnet.files import as_path
 from fastnet.model.classifier import Model
 from fastnet.model.file import FloatArray, model_errors, read_file
-from fastnet.model.predictor import Predictor
+from fastnet.model.predictor import Predictor, check_corrections, corrections_of
 from fastnet.model.scores import Score, score_of
 
 ROUNDS = 50
@@ -47,6 +47,8 @@ class Ensemble(Predictor):
         Settings of the ensemble, ready for JSON; each member has its own besides.
     metrics : dict
         Measurements, ready for JSON.
+    temperature, threshold : float
+        Those of the mean, see `Predictor`.
 
     Raises
     ------
@@ -71,6 +73,8 @@ class Ensemble(Predictor):
     weights: tuple[int, ...] = ()
     settings: dict[str, Any] = field(default_factory=dict)
     metrics: dict[str, Any] = field(default_factory=dict)
+    temperature: float = 1.0
+    threshold: float | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "members", tuple(self.members))
@@ -93,6 +97,7 @@ class Ensemble(Predictor):
         for weight in self.weights:
             if isinstance(weight, bool) or not isinstance(weight, int) or weight < 1:
                 raise ModelError(f"weight {weight!r} of a network: must be a whole number from 1")
+        check_corrections(self)
 
     @property
     def classes(self) -> npt.NDArray[Any]:  # type: ignore[override]
@@ -131,7 +136,7 @@ class Ensemble(Predictor):
         return self.members[0].extent
 
     def _answers(self, features: npt.NDArray[Any]) -> npt.NDArray[np.floating[Any]]:
-        return mean_answers([member._answers(features) for member in self.members], self.weights)
+        return self._tempered(mean_answers([member._answers(features) for member in self.members], self.weights))
 
     def _scored(
         self,
@@ -139,6 +144,8 @@ class Ensemble(Predictor):
         targets: npt.NDArray[Any],
         weights: npt.NDArray[Any] | None = None,
     ) -> Score:
+        if self.task == "classification":
+            return score_of(answers, targets, weights, self.threshold)
         return self.members[0]._scored(answers, targets, weights)  # by their scale of the targets, where they differ
 
     def to_parts(self) -> tuple[dict[str, Any], dict[str, FloatArray]]:
@@ -165,7 +172,7 @@ class Ensemble(Predictor):
         }
         if self.schema is not None:
             header["table"] = self.schema.to_dict()
-        return header, tensors
+        return header | self._corrections(), tensors
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Ensemble:
@@ -204,6 +211,7 @@ class Ensemble(Predictor):
             weights=tuple(header["weights"]),
             settings=dict(header["settings"]),
             metrics=dict(header["metrics"]),
+            **corrections_of(header),
         )
 
 

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from fastnet.model.scores import decided
 from fastnet.scalars import five_digits
 
 Floats = NDArray[np.floating[Any]]
@@ -40,8 +41,10 @@ DECILES = 10
 _WILSON = 1.96  # normal quantile of a 95 % interval
 
 
-def inspect_classes(probabilities: Floats, y: Integers, names: Sequence[str]) -> Document:
-    """Measure (N, O) probabilities against (N,) classes, N at least 1.
+def inspect_classes(
+    probabilities: Floats, y: Integers, names: Sequence[str], threshold: float | None = None
+) -> Document:
+    """Measure (N, O) probabilities against (N,) classes, N at least 1; the predicted ones are those of `decided`.
 
     Returns
     -------
@@ -59,7 +62,7 @@ def inspect_classes(probabilities: Floats, y: Integers, names: Sequence[str]) ->
     ([[1, 0], [1, 1]], [{'true': 1, 'predicted': 0, 'count': 1, 'share': 0.5}])
     """
     n_classes = len(names)
-    predicted = np.argmax(probabilities, axis=1)
+    predicted = decided(probabilities, threshold)
     counts = np.bincount(y * n_classes + predicted, minlength=n_classes**2).reshape(n_classes, n_classes)
     sweeps = [Sweep.of(probabilities[:, k], y == k) for k in range(n_classes)]
     drawn = _drawn(y, n_classes)

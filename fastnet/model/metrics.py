@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from fastnet.model.scores import decided
+
 Floats = npt.NDArray[np.float64]
 
 
@@ -27,6 +29,7 @@ def all_metrics(
     predictions: npt.NDArray[Any],
     weights: npt.NDArray[Any] | None = None,
     quantiles: Sequence[float] = (),
+    threshold: float | None = None,
 ) -> dict[str, float]:
     """Measure predictions by every metric of a task; a metric that these samples do not define is left out.
 
@@ -41,6 +44,8 @@ def all_metrics(
         Weight of each sample; samples of weight 0 do not count at all.
     quantiles : sequence of float
         Levels of the predictions, ascending.
+    threshold : float, optional
+        Of the second of two classes, see `fastnet.model.scores.decided`.
 
     Returns
     -------
@@ -57,7 +62,7 @@ def all_metrics(
         y_true, predictions, weights = y_true[counted], predictions[counted], weights[counted].astype(np.float64)
     predictions = predictions.astype(np.float64)
     if task == "classification":
-        return _of_classes(y_true, predictions, weights)
+        return _of_classes(y_true, predictions, weights, threshold)
     if task == "multilabel":
         return _of_labels(y_true, predictions, weights)
     if quantiles:
@@ -70,6 +75,7 @@ def class_table(
     probabilities: npt.NDArray[Any],
     names: Sequence[str],
     weights: npt.NDArray[Any] | None = None,
+    threshold: float | None = None,
 ) -> list[ClassScores]:
     """Return precision, recall and F1 of each class, 0 where there is nothing to divide by.
 
@@ -82,17 +88,19 @@ def class_table(
 
     labels = np.arange(len(names))
     found = precision_recall_fscore_support(
-        y_true, probabilities.argmax(axis=1), labels=labels, sample_weight=weights, zero_division=0.0
+        y_true, decided(probabilities, threshold), labels=labels, sample_weight=weights, zero_division=0.0
     )
     counts = np.bincount(y_true, minlength=len(names)).tolist()
     scores = (of.tolist() for of in found[:3])
     return [ClassScores(*row) for row in zip(names, counts, *scores, strict=True)]
 
 
-def _of_classes(y: npt.NDArray[Any], probabilities: Floats, weights: Floats | None) -> dict[str, float]:
+def _of_classes(
+    y: npt.NDArray[Any], probabilities: Floats, weights: Floats | None, threshold: float | None
+) -> dict[str, float]:
     from sklearn import metrics
 
-    labels, answers = np.arange(probabilities.shape[1]), probabilities.argmax(axis=1)
+    labels, answers = np.arange(probabilities.shape[1]), decided(probabilities, threshold)
     there = np.unique(y)
     recalls = metrics.recall_score(y, answers, labels=there, average=None, sample_weight=weights, zero_division=0.0)
     # scikit-learn wants rows that add up to 1 in float64.

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -21,7 +22,7 @@ from fastnet.data.tables.table import is_table
 from fastnet.errors import DataError, ModelError, warn
 from fastnet.files import as_path
 from fastnet.model.file import FloatArray, write_file
-from fastnet.model.scores import Score
+from fastnet.model.scores import Score, decided
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -78,6 +79,10 @@ class Predictor(ABC):
         Levels of the answers to each target; empty unless the objective is ``pinball``.
     schema : Schema or None
         The columns of the table that it was trained on, so that it reads other tables like it; None for arrays.
+    temperature : float
+        What its logits are divided by, 1 unless it was calibrated.
+    threshold : float or None
+        Probability of the second of two classes from which it is predicted; None for the more probable class.
     """
 
     __slots__ = ()
@@ -91,6 +96,8 @@ class Predictor(ABC):
     objective: str
     quantiles: tuple[float, ...]
     schema: Schema | None
+    temperature: float
+    threshold: float | None
 
     @property
     def task(self) -> str:
@@ -122,6 +129,18 @@ class Predictor(ABC):
             If the folder is missing, read-only or full.
         """
         write_file(as_path(path, "path"), *self.to_parts())
+
+    def _tempered(self, answers: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.floating[Any]]:
+        if self.temperature == 1.0:
+            return answers
+        from fastnet.model.calibration import with_temperature
+
+        return with_temperature(answers, self.temperature)
+
+    def _corrections(self) -> dict[str, float]:
+        """Return what its file says of temperature and threshold."""
+        found = {} if self.temperature == 1.0 else {"temperature": self.temperature}
+        return found if self.threshold is None else {**found, "threshold": self.threshold}
 
     @abstractmethod
     def _answers(self, features: npt.NDArray[Any]) -> npt.NDArray[np.floating[Any]]:
@@ -172,7 +191,8 @@ class Predictor(ABC):
         Returns
         -------
         ndarray
-            (N,) int64, positions in `classes` and `class_names`; on a tie the first.
+            (N,) int64, positions in `classes` and `class_names`; on a tie the first, with a `threshold` the class
+            that it decides for.
 
         Raises
         ------
@@ -181,8 +201,7 @@ class Predictor(ABC):
         """
         if self.task != "classification":
             raise ModelError(f"this model has no classes to choose from ({self.task}); use predict")
-        positions: npt.NDArray[np.int64] = np.argmax(self.predict_proba(x), axis=1).astype(np.int64)
-        return positions
+        return decided(self.predict_proba(x), self.threshold)
 
     def predict(self, x: Any) -> npt.NDArray[Any]:
         """Predict each sample: its most probable class, its numbers, or its labels.
@@ -278,9 +297,53 @@ class Predictor(ABC):
 
         answers, truth, own = self._compared(x, y)
         counts = own if weights is None else _weights(weights, len(truth))
-        found = all_metrics(self.task, truth, answers, counts, self.quantiles)
-        classes = class_table(truth, answers, self.class_names, counts) if self.task == "classification" else []
+        found = all_metrics(self.task, truth, answers, counts, self.quantiles, self.threshold)
+        classes = []
+        if self.task == "classification":
+            classes = class_table(truth, answers, self.class_names, counts, self.threshold)
         return Evaluation(self._scored(answers, truth, counts), found, classes, len(truth))
+
+    def calibrated(
+        self, x: Any, y: npt.ArrayLike | None = None, *, temperature: bool = True, threshold: str | None = None
+    ) -> Self:
+        """Return this model with what is learnt from samples that it was not trained on.
+
+        Parameters
+        ----------
+        x, y : array_like or table
+            As `score` takes them; never those of the training or of the test.
+        temperature : bool
+            Whether to learn the `temperature`, which keeps the order of the classes and makes probabilities honest.
+        threshold : {"accuracy", "balanced-accuracy", "f1", "mcc"}, optional
+            Metric that the `threshold` of the second of two classes is to maximise.
+
+        Raises
+        ------
+        ModelError
+            If it has no probabilities of classes, or a threshold is wanted and it has not two classes.
+        DataError, ConfigError
+            As `score` does, or if all samples are of one class; if the metric is unknown.
+
+        Examples
+        --------
+        >>> import fastnet
+        >>> data = ([[0.0], [0.1], [0.9], [1.0]] * 5, ["low", "low", "high", "high"] * 5)
+        >>> model = fastnet.train(data, fastnet.TrainConfig(hidden=(), learning_rate=1.0)).model
+        >>> better = model.calibrated([[0.2], [0.8], [0.5]], ["low", "high", "high"], threshold="f1")
+        >>> better.temperature < 1, better.threshold < 1
+        (True, True)
+        """
+        from fastnet.model.calibration import corrections
+
+        if self.task != "classification":
+            raise ModelError(f"this model has no probabilities of classes ({self.task}), which could be calibrated")
+        answers, truth, weights = self._compared(x, y)
+        return self._corrected(corrections(answers, truth, weights, temperature=temperature, threshold=threshold))
+
+    def _corrected(self, found: Mapping[str, float]) -> Self:
+        """Return this model with its temperature multiplied, or with another threshold."""
+        changed = {"temperature": self.temperature * found["temperature"]} if "temperature" in found else {}
+        return replace(self, **{**found, **changed})  # type: ignore[type-var]
 
     def _compared(
         self, x: Any, y: npt.ArrayLike | None
@@ -408,6 +471,19 @@ class Predictor(ABC):
                 f"{data.name} has {data.n_features} features: this model reads {self.n_inputs}; "
                 "give the kind of data that it was trained on"
             )
+
+
+def corrections_of(header: Mapping[str, Any]) -> dict[str, float]:
+    """Return temperature and threshold from the description of a model's file."""
+    return {name: float(header[name]) for name in ("temperature", "threshold") if name in header}
+
+
+def check_corrections(model: Predictor) -> None:
+    """Raise `ModelError` unless a model can have its temperature and threshold."""
+    if not 0.0 < model.temperature < math.inf:
+        raise ModelError(f"temperature={model.temperature!r}: must be a finite number above 0")
+    if model.threshold is not None and (not 0.0 <= model.threshold <= 1.0 or len(model.classes) != 2):
+        raise ModelError(f"threshold={model.threshold!r}: must be between 0 and 1, and of two classes")
 
 
 def _is_table(x: Any) -> bool:

@@ -48,17 +48,36 @@ class Score:
         return self.loss if metric == "loss" else self.value
 
 
+def decided(probabilities: npt.NDArray[np.floating[Any]], threshold: float | None = None) -> npt.NDArray[np.int64]:
+    """Return the predicted class of each sample: the most probable, the first of equals.
+
+    With a threshold it is the second class from that probability on.
+
+    Examples
+    --------
+    >>> decided(np.array([[0.7, 0.3], [0.5, 0.5]])).tolist(), decided(np.array([[0.7, 0.3]]), 0.3).tolist()
+    ([0, 0], [1])
+    """
+    if threshold is not None:
+        return (probabilities[:, 1].astype(np.float64) >= threshold).astype(np.int64)
+    found: npt.NDArray[np.int64] = np.argmax(probabilities, axis=1)
+    return found
+
+
 def score_of(
-    probabilities: npt.NDArray[np.floating[Any]], y: npt.NDArray[np.int64], weights: npt.NDArray[Any] | None = None
+    probabilities: npt.NDArray[np.floating[Any]],
+    y: npt.NDArray[np.int64],
+    weights: npt.NDArray[Any] | None = None,
+    threshold: float | None = None,
 ) -> Score:
-    """Measure (N, O) probabilities, N at least 1, against the true classes; the first of equals is predicted.
+    """Measure (N, O) probabilities, N at least 1, against the true classes; see `decided`.
 
     Examples
     --------
     >>> score_of(np.array([[0.75, 0.25], [0.5, 0.5]]), np.array([0, 1])).value
     0.5
     """
-    right = np.argmax(probabilities, axis=1) == y
+    right = decided(probabilities, threshold) == y
     of_truth = np.maximum(probabilities[np.arange(len(y)), y].astype(np.float64), np.finfo(np.float32).tiny)
     return Score(value=_mean(right, weights), loss=_mean(-np.log(of_truth), weights))
 

@@ -7,11 +7,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from fastnet.config.objective import check_classes_only, objective_for
+from fastnet.config.objective import check_classes_only, check_corrections, objective_for
 from fastnet.config.training import TrainConfig
 from fastnet.data.dataset import Dataset, Split
 from fastnet.data.pipeline.targets import TargetScaler, fit_targets
-from fastnet.errors import DataError
+from fastnet.errors import ConfigError, DataError
 
 Floats = npt.NDArray[np.float32]
 
@@ -47,6 +47,12 @@ def goal_of(dataset: Dataset, split: Split, config: TrainConfig) -> Goal:
     """Return what networks with these settings learn of a data set; scales are learnt from its training rows."""
     objective = objective_for(dataset.task, config.objective)
     check_classes_only(objective, config.class_weight, config.label_smoothing)
+    check_corrections(objective, config.calibration, config.threshold)
+    if config.threshold is not None and dataset.n_classes != 2:
+        raise ConfigError(
+            f"threshold={config.threshold!r}: {dataset.name} has {dataset.n_classes} classes, and a threshold decides "
+            "between two; leave it out"
+        )
     weights = weights_of(dataset, split, config)
     if dataset.task == "classification":
         return Goal(objective, np.array(dataset.y, np.int64), weights, (), None, dataset.n_outputs)

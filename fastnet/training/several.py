@@ -22,10 +22,9 @@ from fastnet.network.memory import does_not_fit
 from fastnet.network.samples import prepare
 from fastnet.training.loop import EpochResult, Fit, LearningCurves
 from fastnet.training.pack import Member, PackRun, alike, threads_within, warm_up
-from fastnet.training.single import rows_of
+from fastnet.training.single import corrected, rows_of
 
 if TYPE_CHECKING:
-    from fastnet.model.classifier import Model
     from fastnet.model.ensemble import Ensemble
     from fastnet.model.scores import Score
 
@@ -148,18 +147,20 @@ def _result(fit: Fit, dataset: Dataset, parts: Split, compile_seconds: float) ->
     from fastnet.model.ensemble import Ensemble
 
     models = tuple(fit.model(t) for t in fit.kept)
+    settings = as_settings(fit.config) | {"networks": len(fit.epochs_done), "data": dataset.name}
+    ensemble = corrected(Ensemble(members=models, settings=settings), dataset, parts, fit.config)
     rows = parts.validation
     weights = weights_of(dataset, parts, fit.config)
     weights = None if weights is None else weights[rows]
-    validation, member_validation = _scores(models, dataset.x[rows], dataset.y[rows], weights)
+    validation, member_validation = _scores(ensemble, dataset.x[rows], dataset.y[rows], weights)
     metrics: dict[str, Any] = validation.stored("validation")
     test = member_test = None
     if dataset.x_test is not None and dataset.y_test is not None:
-        test, member_test = _scores(models, dataset.x_test, dataset.y_test, dataset.weights_test)
+        test, member_test = _scores(ensemble, dataset.x_test, dataset.y_test, dataset.weights_test)
         metrics |= test.stored("test")
-    settings = as_settings(fit.config) | {"networks": len(fit.epochs_done), "data": dataset.name}
+    ensemble.metrics.update(metrics)
     return EnsembleResult(
-        ensemble=Ensemble(members=models, settings=settings, metrics=metrics),
+        ensemble=ensemble,
         curves=tuple(fit.curves(t) for t in fit.kept),
         validation=validation,
         member_validation=member_validation,
@@ -185,14 +186,14 @@ def threads_that_fit(members: Sequence[Member], threads: int) -> int:
 
 
 def _scores(
-    members: Sequence[Model], x: npt.NDArray[Any], y: npt.NDArray[Any], weights: npt.NDArray[Any] | None
+    ensemble: Ensemble, x: npt.NDArray[Any], y: npt.NDArray[Any], weights: npt.NDArray[Any] | None
 ) -> tuple[Score, Score]:
-    """Measure the ensemble of some networks, and the average of the networks alone."""
+    """Measure an ensemble, and the average of its networks alone."""
     from fastnet.model.ensemble import mean_answers
     from fastnet.model.scores import Score
 
-    answers = [member._answers(x) for member in members]
-    alone = [member._scored(of_one, y, weights) for member, of_one in zip(members, answers, strict=True)]
+    answers = [member._answers(x) for member in ensemble.members]
+    alone = [member._scored(of_one, y, weights) for member, of_one in zip(ensemble.members, answers, strict=True)]
     value, loss = fmean(score.value for score in alone), fmean(score.loss for score in alone)
     mean = Score(value=value, loss=loss, name=alone[0].name)
-    return members[0]._scored(mean_answers(answers), y, weights), mean
+    return ensemble._scored(ensemble._tempered(mean_answers(answers)), y, weights), mean

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +23,7 @@ from fastnet.kernels.context import LOSS, SCORE, fill
 from fastnet.kernels.threads import layer_problem
 from fastnet.limits import free_memory
 from fastnet.network.assembly import Assembly, assemble, initialise, n_threads_limit, shapes_of, worth_sharing
+from fastnet.network.goal import weights_of
 from fastnet.network.hyperparameters import trial_of
 from fastnet.network.memory import does_not_fit, n_bytes
 from fastnet.network.samples import TrainingData, prepare
@@ -31,9 +32,11 @@ from fastnet.training.loop import EpochResult, Fit, LearningCurves, metrics_at
 
 if TYPE_CHECKING:
     from fastnet.model.classifier import Model
+    from fastnet.model.predictor import Predictor
     from fastnet.model.scores import Score
 
 Integers = npt.NDArray[np.int64]
+AnyModel = TypeVar("AnyModel", bound="Predictor")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -169,6 +172,8 @@ def train_network(
     fit = Fit(training, config, metric)
     fit.train(on_epoch, should_stop, returns=interrupt == "return")
     model = fit.model(0)
+    if config.calibration is not None or config.threshold is not None:
+        model = corrected(model, dataset, parts, config)
     test = None
     if dataset.x_test is not None and dataset.y_test is not None:
         test = model._measure(dataset.x_test, dataset.y_test, dataset.weights_test)
@@ -184,6 +189,21 @@ def train_network(
         diverged=fit.diverged > 0,
         interrupted=fit.interrupted,
     )
+
+
+def corrected(model: AnyModel, dataset: Dataset, parts: Split, config: TrainConfig) -> AnyModel:
+    """Return a model with the temperature and the threshold that its settings ask for, learnt from validation samples.
+
+    `parts.validation` are samples that it was not trained on.
+    """
+    from fastnet.model.calibration import asked_for
+
+    rows = parts.validation
+    weights = weights_of(dataset, parts, config)
+    found = asked_for(
+        config, model._answers(dataset.x[rows]), dataset.y[rows], None if weights is None else weights[rows]
+    )
+    return model._corrected(found)
 
 
 def threads_for(config: TrainConfig, data: TrainingData, threads: int) -> int:

@@ -177,7 +177,9 @@ def study_settings(config: SearchConfig, space: Space, fingerprint: str, split: 
     if config.stages == 1:
         left_out |= {"expand"}
     settings = {name: value for name, value in settings.items() if name not in left_out}
-    unused = unused_settings(config.train.objective, config.train.class_weight) | set(space.names)
+    train = config.train
+    after = {"calibration": train.calibration, "threshold": train.threshold}
+    unused = unused_settings(train.objective, train.class_weight, **after) | set(space.names)
     fixed = {name: value for name, value in settings["train"].items() if name not in unused}
     extra = {"data": fingerprint, "results_version": RESULTS_VERSION}
     if split is not None:

@@ -63,6 +63,7 @@ def put_together(
     With folds, the networks of a trial enter the ensemble together; a validation sample is predicted by the networks
     that were not trained on it.
     """
+    from fastnet.model.calibration import asked_for
     from fastnet.model.ensemble import Ensemble, greedy_selection, mean_answers
     from fastnet.network.goal import weights_of
 
@@ -92,6 +93,8 @@ def put_together(
         },
         metrics=score.stored("validation"),
     )
+    counts = np.concatenate(counted) if counted else None
+    ensemble = ensemble._corrected(asked_for(config.train, mean_answers(tables, chosen), y, counts))
     document = {
         "metric": config.metric,
         "members": [

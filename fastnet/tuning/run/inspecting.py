@@ -117,7 +117,7 @@ def _findings(model: Predictor, answers: npt.NDArray[Any], y: npt.NDArray[Any]) 
     from fastnet.model.inspection import inspect_classes, inspect_numbers
 
     if model.task == "classification":
-        return {"classes": inspect_classes(answers, y, model.class_names), "targets": []}
+        return {"classes": inspect_classes(answers, y, model.class_names, model.threshold), "targets": []}
     if model.task == "multilabel":
         return {"classes": None, "targets": []}
     middle = _of_middle(model, answers)
