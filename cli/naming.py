@@ -16,6 +16,7 @@ _WORDS = [
         (r"\bas the (group|time)\b|\bas (group|time)(?=;)", r"as --\1\2"),
         (r"\b[Dd]rop (it|them)\b", r"--drop \1"),
         (r"\bin types\b", "by --types"),
+        (r"; give data$", "; give --data"),
         (r"\bthe task '(\w+)'", r"--task \1"),
     )
 ]

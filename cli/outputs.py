@@ -88,7 +88,7 @@ def file_stem(name: str) -> str:
     >>> file_stem("mnist"), file_stem(".hidden"), file_stem("a/b:c\\n"), file_stem("")
     ('mnist', 'hidden', 'a_b_c_', 'data')
     """
-    kept = "".join("_" if char in '/\\:*?"<>|' or not char.isprintable() else char for char in name.lstrip("."))
+    kept = "".join("_" if char in '/\\:*?"<>| ' or not char.isprintable() else char for char in name.lstrip("."))
     return os.fsencode(kept)[:LONGEST_STEM].decode(errors="ignore") or "data"
 
 

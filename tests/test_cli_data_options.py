@@ -173,7 +173,7 @@ def test_a_study_continues_with_a_table_that_moved(table: Path) -> None:
 def test_a_study_of_standard_input_asks_for_its_data(table: Path) -> None:
     run("search", "--data", "-", *GIVEN[2:], *SEARCH, "--study", "s", stdin=table.read_text())
     refused = run("search", "--study", "s", "--trials", "3", code=1).stderr
-    assert "s: the study read its data from standard input (standard input); give data" in refused
+    assert "s: the study read its data from standard input; give --data" in refused
     run("search", "--study", "s", "--trials", "3", "--data", "t.csv")
 
 

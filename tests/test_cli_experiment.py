@@ -82,12 +82,15 @@ def test_all_ends_with_the_claims_and_a_page(monkeypatch: pytest.MonkeyPatch) ->
         (["overfit", "--samples", "5000"], 1, "take a whole number from 1 to 4000"),
         (["overfit", "--test-samples", "few"], 2, "neither a number of samples from 1 to 2147483647 nor 'all'"),
         (["overfit", "--data", "nothing.npz"], 1, "nothing.npz"),
+        (["overfit", "--data", "digits", "--target", "x"], 1, "--target is given for digits, which is no table"),
+        (["overfit", "--data", "n.csv", "--target", "y"], 1, "n has no classes (regression): experiments compare"),
         (["overfit", "-o", "file"], 2, "is a file"),
         (["overfit", "--jobs", "0"], 2, "--jobs"),
     ],
 )
 def test_mistakes_are_one_sentence_and_leave_nothing(arguments: list[str], code: int, words: str) -> None:
     Path("file").write_text("mine")
+    Path("n.csv").write_text("a,y\n" + "".join(f"{k % 7},{k % 23 * 0.5}\n" for k in range(90)))
     result = run(*arguments, code=code)
     assert words in result.stderr and "Traceback" not in result.output
     assert not list(Path("experiments").glob("*")) and Path("file").read_text() == "mine"
@@ -103,3 +106,10 @@ def test_a_real_process_on_a_file_without_a_test_set() -> None:
     assert done.returncode == 0, done.stderr
     assert "has no test set: a fifth of its samples, 12" in done.stderr
     assert "figure:" in done.stdout and "Traceback" not in done.stderr
+
+
+def test_a_table_of_classes() -> None:
+    rows = "".join(f"{k % 7 + 0.5},{'pq'[k % 2]},{'st'[k * 3 % 5 % 2]}\n" for k in range(200))
+    Path("t.csv").write_text("a,b,y\n" + rows)
+    result = run("overfit", "--data", "t.csv", "--target", "y", "--drop", "b", *TINY[:4], "--samples", "40")
+    assert "t: 200 rows, 3 columns | classification of y, 2 classes | from 1 number" in result.stderr

@@ -56,3 +56,12 @@ def test_warmup_without_a_cache_is_one_sentence(tmp_path: Path, monkeypatch: pyt
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("FASTNET_CACHE", str(tmp_path / "file"))
     assert "cannot be written (" in run("warmup", code=1).stderr
+
+
+@pytest.mark.parametrize("target", ["y", "a"])
+def test_warmup_for_a_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, target: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    rows = "".join(f"{k % 37 * 0.5},{'pqr'[k % 3]},{'st'[k * 3 % 5 % 2]}\n" for k in range(200))
+    Path("t.csv").write_text("a,b,y\n" + rows)
+    result = run("warmup", "--data", "t.csv", "--target", target, "--hidden", "4", "--format", "json")
+    assert json.loads(result.stdout)["cache"]["functions"] > 20

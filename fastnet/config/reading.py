@@ -7,7 +7,6 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from fastnet.config.settings import suggestion
 from fastnet.errors import ConfigError
 
 TASKS = ("auto", "classification", "regression", "multilabel")
@@ -72,6 +71,8 @@ def reading_of(settings: Mapping[str, Any]) -> Reading:
     >>> reading_of({"target": "price", "drop": ["id"]}).drop
     ['id']
     """
+    from fastnet.config.settings import suggestion
+
     known = [field.name for field in fields(Reading)]
     unknown = next((name for name in settings if name not in known), None)
     if unknown is not None:

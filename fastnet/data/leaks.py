@@ -56,7 +56,8 @@ def leaks(dataset: Dataset) -> Iterator[str]:
 def _of_target(
     name: str, y: NDArray[Any], x: NDArray[np.float32], fields: Sequence[Field], *, numbers: bool
 ) -> Iterator[str]:
-    left = [_unexplained(column, y, numbers=numbers) for column in x.T]
+    levels = _ranks(y) if numbers else y
+    left = [_unexplained(column, levels, numbers=numbers) for column in x.T]
     alone = {k for k, field in enumerate(fields) if left[k] < GIVEN_AWAY[field.kind]}
     nothing = 1e-3 if numbers else 0.01
     sums = _sums(y, x, fields, {k for k in alone if left[k] < nothing}) if numbers else []
@@ -75,9 +76,9 @@ def _unexplained(feature: NDArray[np.float32], y: NDArray[Any], *, numbers: bool
     """Return the share of a target's variation between rows that are next to each other in a feature's order.
 
     It is about 1 for a feature that does not matter, and 0 for one that determines the target. The rows are shuffled,
-    so that equal values are in no order. Numbers count by their ranks.
+    so that equal values are in no order. Numbers are given by their ranks.
     """
-    in_order = (_ranks(y) if numbers else y)[np.argsort(feature, kind="stable")]
+    in_order = y[np.argsort(feature, kind="stable")]
     if not numbers:
         _, counts = np.unique(y, return_counts=True)
         mixed = 1.0 - float(((counts / len(y)) ** 2).sum())

@@ -124,9 +124,10 @@ class Known:
     def found(self) -> Source:
         """Return the source of the data; `StudyError` if the study does not know it."""
         if self.source is None or self.source.files is None:
-            where = "does not know where its data" if self.source is None else "read its data from standard input"
-            are = f" ({self.data}) are" if self.source is None else f" ({self.data})"
-            raise StudyError(f"{self.folder}: the study {where}{are}; give data")
+            why = f"does not know where its data ({self.data}) are"
+            if self.source is not None:
+                why = "read its data from standard input"
+            raise StudyError(f"{self.folder}: the study {why}; give data")
         return self.source
 
 
