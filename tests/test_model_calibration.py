@@ -93,7 +93,7 @@ def test_a_training_learns_what_is_asked_for_from_its_validation_samples(tmp_pat
     x, labels = data.x[parts.validation], data.labels[parts.validation]
     assert model.temperature > 1.1 and model.threshold not in (None, 0.5)
     assert model.score(x, labels).loss < plain.score(x, labels).loss
-    assert model.evaluate(x, labels).metrics["f1"] >= plain.evaluate(x, labels).metrics["f1"]
+    assert model.evaluate(x, labels).classes[1].f1 >= plain.evaluate(x, labels).classes[1].f1
     shares = model.predict_proba(x)[:, 1]
     np.testing.assert_array_equal(model.predict(x) == "yes", shares >= model.threshold)
     np.testing.assert_allclose(shares, with_temperature(plain.predict_proba(x), model.temperature)[:, 1], atol=1e-6)
