@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fastnet.config.searching import SearchConfig
 from fastnet.tuning.run.final import test_and_save
@@ -65,18 +66,10 @@ def put_together(
     """
     from fastnet.model.calibration import asked_for
     from fastnet.model.ensemble import Ensemble, greedy_selection, mean_answers
-    from fastnet.network.goal import weights_of
 
-    tables = [
-        np.concatenate(
-            [model._answers(dataset.x[parts.validation]) for model, parts in zip(models, splits, strict=True)]
-        )
-        for models in networks
-    ]
+    tables = [_answers(models, dataset, splits) for models in networks]
     y = np.concatenate([dataset.y[parts.validation] for parts in splits])
-    each = [(weights_of(dataset, parts, config.train), parts.validation) for parts in splits]
-    counted = [of_samples[rows] for of_samples, rows in each if of_samples is not None]
-    measure = partial(networks[0][0]._scored, weights=np.concatenate(counted) if counted else None)
+    measure = partial(networks[0][0]._scored, weights=_weights(dataset, splits, config))
     others = len(trials) - 1
     weights = {"best": (1, *[0] * others), "average": (1, *[1] * others)}
     weights["greedy"] = greedy_selection(tables, y, config.metric, measure=measure)
@@ -112,3 +105,18 @@ def put_together(
     }
     note = {"of": "the ensemble of the best trials", "ensemble": config.ensemble}
     return ensemble, document | test_and_save(study, dataset, ensemble, ENSEMBLE_FILE, note)
+
+
+def _answers(models: Sequence[Model], dataset: Dataset, splits: Sequence[Split]) -> NDArray[Any]:
+    """Return the answers of a trial's networks to the validation samples that each has not seen."""
+    pairs = zip(models, splits, strict=True)
+    return np.concatenate([model._answers(dataset.x[parts.validation]) for model, parts in pairs])
+
+
+def _weights(dataset: Dataset, splits: Sequence[Split], config: SearchConfig) -> NDArray[np.float32] | None:
+    """Return how much each validation sample counts, as in the trials; None if all count alike."""
+    from fastnet.network.goal import weights_of
+
+    each = [(weights_of(dataset, parts, config.train), parts.validation) for parts in splits]
+    counted = [weights[rows] for weights, rows in each if weights is not None]
+    return np.concatenate(counted) if counted else None
