@@ -1,81 +1,41 @@
-"""The rules for values in a study's file: everything that is read from it is checked here, once.
-
-Any byte of the file may be damaged or changed by another program. A reader gets values of the types and within the
-bounds below, or a `DamagedError`, which `store.folder.study_errors` turns into a `StudyError`.
-"""
+"""The shapes of a study's documents, and the rules for its trials."""
 
 from __future__ import annotations
 
-import json
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
 from fastnet.config.checks import MAX_EPOCHS
 from fastnet.config.metric import METRICS, SCORES, score_name, score_stored
 from fastnet.config.objective import OBJECTIVES
 from fastnet.config.reading import reading_of
-from fastnet.config.settings import is_tame
-from fastnet.config.training import MAX_SEED
 from fastnet.errors import ConfigError
 from fastnet.tuning.space.distributions import LARGEST_INT, Choice, Distribution
 from fastnet.tuning.space.names import kind_of
 from fastnet.tuning.space.space import Space
-from fastnet.tuning.store.folder import DamagedError
+from fastnet.tuning.store.shapes import (
+    MOST_TRIALS,
+    Maybe,
+    Shape,
+    has_both_or_none,
+    is_file_name,
+    is_flag,
+    is_number,
+    is_plain,
+    is_text,
+    is_texts,
+    is_whole,
+)
 from fastnet.tuning.trial import STATUSES
 
-MOST_TRIALS = 2**31 - 1
 LARGEST_REAL = 1e300
 """Larger than any value of a hyperparameter, and small enough for arithmetic."""
-
-Shape: TypeAlias = Any
-"""A predicate; a list of one shape for all items; a dict of shapes by name; or `Maybe` one of these.
-
-In a dict, names that end in "?" are optional, ``...`` is the shape of all other names, and ``""`` is a predicate of the
-whole."""
-
-
-@dataclass(frozen=True, slots=True)
-class Maybe:
-    """A shape whose value may be None."""
-
-    shape: Shape
-
-
-def is_text(value: object) -> bool:
-    """Whether a value is text."""
-    return isinstance(value, str)
-
-
-def is_flag(value: object) -> bool:
-    """Whether a value is true or false."""
-    return isinstance(value, bool)
-
-
-def is_whole(value: object) -> bool:
-    """Whether a value is a whole number from 0 to the largest seed."""
-    return type(value) is int and 0 <= value <= MAX_SEED
-
-
-def is_number(value: object) -> bool:
-    """Whether a value is a finite number."""
-    return type(value) in (int, float) and math.isfinite(value)  # type: ignore[arg-type]
-
-
-def is_plain(value: object) -> bool:
-    """Whether a value is None, a flag, a number or text."""
-    return value is None or isinstance(value, (bool, str)) or is_number(value)
 
 
 def is_metric(value: object) -> bool:
     """Whether a value names a metric."""
     return value in METRICS if isinstance(value, str) else False
-
-
-def is_file_name(value: object) -> bool:
-    """Whether a value names a file in the folder of the study."""
-    return isinstance(value, str) and value not in ("", ".", "..") and not set(value) & set("/\\\0")
 
 
 def is_space(value: object) -> bool:
@@ -109,16 +69,6 @@ def is_reading(value: object) -> bool:
         and all(name is None or is_text(name) for name in names)
         and (reading.test is None or is_text(reading.test) or is_number(reading.test))
     )
-
-
-def is_texts(value: object) -> bool:
-    """Whether a value is a list of text."""
-    return isinstance(value, list) and all(map(is_text, value))
-
-
-def has_both_or_none(low: str, high: str) -> Callable[[object], bool]:
-    """Return a predicate that an item has both numbers or neither."""
-    return lambda item: isinstance(item, dict) and (item.get(low) is None) == (item.get(high) is None)
 
 
 def is_objective(value: object) -> bool:
@@ -262,56 +212,6 @@ def _name_what_exists(found: Mapping[str, Any]) -> bool:
     return square and len(found["classes"]) == n and all(place < n for place in places)
 
 
-def read_document(text: object, shape: Shape, name: str) -> Any:
-    """Read JSON of the study; raise `DamagedError` with the given name unless it has the shape.
-
-    Examples
-    --------
-    >>> read_document('{"data":"mnist5k","n_samples":500}', ABOUT, "about")
-    {'data': 'mnist5k', 'n_samples': 500}
-    >>> read_document('{"data":"mnist5k","n_samples":-1}', ABOUT, "about")
-    Traceback (most recent call last):
-    ...
-    fastnet.tuning.store.folder.DamagedError: about, n_samples
-    """
-    value = parse(text)
-    if value is ... or not is_tame(value):
-        raise DamagedError(name)
-    _check(value, shape, name)
-    return value
-
-
-def parse(text: object) -> Any:
-    """Read JSON without NaN and infinity; return ``...``, which JSON cannot express, if it is not readable."""
-    if not isinstance(text, str):
-        return ...
-    try:
-        return _DECODE(text)
-    except (ValueError, RecursionError):  # Python limits the nesting of objects
-        return ...
-
-
-def read_text(value: object, name: str) -> str:
-    """Return a text of the file; raise `DamagedError` if it is something else."""
-    if not isinstance(value, str):
-        raise DamagedError(name)
-    return value
-
-
-def read_whole(value: object, name: str, low: int = 0, high: int = MOST_TRIALS) -> int:
-    """Return a whole number of the file; raise `DamagedError` if it is something else."""
-    if type(value) is not int or not low <= value <= high:
-        raise DamagedError(name)
-    return value
-
-
-def read_number(value: object, name: str) -> float:
-    """Return a finite number of the file; raise `DamagedError` if it is something else."""
-    if not is_number(value):
-        raise DamagedError(name)
-    return float(value)  # type: ignore[arg-type]
-
-
 class Rules:
     """The rules for the trials of a study, which follow from its checked settings.
 
@@ -371,45 +271,3 @@ def _values_of(name: str, distribution: Distribution) -> _Values:
     if isinstance(distribution, Choice):
         return kinds, distribution.values, 0.0, 0.0
     return (kinds, None, -LARGEST_INT, LARGEST_INT) if kind is int else (kinds, None, -LARGEST_REAL, LARGEST_REAL)
-
-
-def _check(value: Any, shape: Shape, place: str) -> None:
-    """Raise `DamagedError` with the place unless a value has a shape."""
-    if isinstance(shape, Maybe):
-        if value is not None:
-            _check(value, shape.shape, place)
-    elif isinstance(shape, list):
-        if not isinstance(value, list):
-            raise DamagedError(place)
-        for number, item in enumerate(value):
-            _check(item, shape[0], f"{place}[{number}]")
-    elif isinstance(shape, dict):
-        _check_names(value, shape, place)
-    elif not shape(value):
-        raise DamagedError(place)
-
-
-def _check_names(value: Any, shape: dict[Any, Shape], place: str) -> None:
-    if not isinstance(value, dict):
-        raise DamagedError(place)
-    for name, of_name in shape.items():
-        if name is ... or name == "":
-            continue
-        bare = name.removesuffix("?")
-        if bare in value:
-            _check(value[bare], of_name, f"{place}, {bare}")
-        elif bare == name:
-            raise DamagedError(f"{place}, {name}")
-    if ... in shape:
-        known = {name.removesuffix("?") for name in shape if isinstance(name, str)} - {""}
-        for name in value.keys() - known:
-            _check(value[name], shape[...], f"{place}, {name}")
-    if "" in shape and not shape[""](value):
-        raise DamagedError(place)
-
-
-def _refuse(constant: str) -> Any:
-    raise ValueError(constant)
-
-
-_DECODE = json.JSONDecoder(parse_constant=_refuse).decode  # built once; json.loads would build one for each trial

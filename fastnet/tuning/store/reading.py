@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 from fastnet.config.metric import DEFAULT_METRIC, score_of_settings, sign
 from fastnet.errors import ConfigError, StudyError
 from fastnet.tuning.store import documents
-from fastnet.tuning.store.documents import MOST_TRIALS, Rules, read_document, read_number, read_text, read_whole
+from fastnet.tuning.store.documents import Rules
 from fastnet.tuning.store.folder import DamagedError, study_errors
 from fastnet.tuning.store.records import TRIAL_COLUMNS, sha256_of, trial_from
+from fastnet.tuning.store.shapes import MOST_TRIALS, read_document, read_number, read_text, read_whole
 from fastnet.tuning.trial import TrialResult
 
 FIELDS = ("id", "stage", "status", "value", "best_value", "best_epoch", "epochs", "seconds")

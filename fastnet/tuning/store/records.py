@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastnet.config.checks import MAX_EPOCHS
-from fastnet.tuning.store.documents import Rules, parse
+from fastnet.tuning.store.documents import Rules
 from fastnet.tuning.store.folder import APPLICATION_ID, DamagedError
+from fastnet.tuning.store.shapes import parse
 from fastnet.tuning.trial import CURVES, TrialResult
 
 FORMAT_VERSION = 2
