@@ -69,7 +69,8 @@ def put_together(
 
     tables = [_answers(models, dataset, splits) for models in networks]
     y = np.concatenate([dataset.y[parts.validation] for parts in splits])
-    measure = partial(networks[0][0]._scored, weights=_weights(dataset, splits, config))
+    counted = _weights(dataset, splits, config)
+    measure = partial(networks[0][0]._scored, weights=counted)
     others = len(trials) - 1
     weights = {"best": (1, *[0] * others), "average": (1, *[1] * others)}
     weights["greedy"] = greedy_selection(tables, y, config.metric, measure=measure)
@@ -86,8 +87,7 @@ def put_together(
         },
         metrics=score.stored("validation"),
     )
-    counts = np.concatenate(counted) if counted else None
-    ensemble = ensemble._corrected(asked_for(config.train, mean_answers(tables, chosen), y, counts))
+    ensemble = ensemble._corrected(asked_for(config.train, mean_answers(tables, chosen), y, counted))
     document = {
         "metric": config.metric,
         "members": [
