@@ -14,7 +14,7 @@ _WORDS = [
         (r"^(task|test|numbers)='?([^']+?)'?(?=: )", r"--\1=\2"),
         (r"\bas (target|features|drop|weights)\b", r"as --\1"),
         (r"\bas the (group|time)\b|\bas (group|time)(?=;)", r"as --\1\2"),
-        (r"\b[Dd]rop (it|them)\b", r"--drop \1"),
+        (r"\bdrop (it|them)\b", r"drop \1 (--drop)"),
         (r"\bin types\b", "by --types"),
         (r"; give data$", "; give --data"),
         (r"\bthe task '(\w+)'", r"--task \1"),

@@ -53,7 +53,7 @@ REPORT_SECONDS, REPORT_SECONDS_OF_TRIAL = 1.5, 1e-4
 @click.command(
     cls=GroupedCommand,
     name="search",
-    first=("trials", "space", "data", "hidden", "epochs", "stages", "study", "timeout"),
+    first=("trials", "space", "data", "target", "hidden", "epochs", "stages", "study", "timeout"),
 )
 @click.option(
     "--trials",

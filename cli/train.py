@@ -44,7 +44,7 @@ SUFFIX = ".safetensors"
 @click.command(
     cls=GroupedCommand,
     name="train",
-    first=("data", "hidden", "epochs", "optimizer", "learning_rate", "networks", "output"),
+    first=("data", "target", "hidden", "epochs", "optimizer", "learning_rate", "networks", "output"),
 )
 @dataset_options
 @samples_option("all")

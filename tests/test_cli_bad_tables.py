@@ -90,7 +90,7 @@ FILES = [
     ("persons.csv", "y cannot be predicted: it has a different text in every row"),
     ("many.csv", "y cannot be predicted: it has 1,200 different texts"),
     ("tworows.csv", "cannot be split: at least 2 are needed, one to train and one to validate"),
-    ("huge.csv", "column 'a' has numbers beyond 3e38, the range of float32; correct them, or --drop it"),
+    ("huge.csv", "column 'a' has numbers beyond 3e38, the range of float32; correct them, or drop it (--drop)"),
 ]
 
 OPTIONS = [

@@ -116,7 +116,7 @@ def test_several_files_a_folder_and_standard_input(table: Path) -> None:
 def test_doubts_are_among_the_notes() -> None:
     leaky = [f"{line},{'a' if ',yes,' in line else 'b'}" for line in LINES]
     Path("l.csv").write_text("\n".join([f"{HEAD},leak", *leaky]) + "\n")
-    assert "Note: leak alone determines sold; --drop it unless it is known before sold is" in run(
+    assert "Note: leak alone determines sold; drop it (--drop) unless it is known before sold is" in run(
         "l.csv", "--target", "sold"
     ).stdout.splitlines()  # fmt: skip
     assert not [note for note in document("l.csv", "--target", "sold", "--drop", "leak")["notes"] if "alone" in note]
