@@ -139,15 +139,25 @@ def source_of(data: Sequence[str]) -> str | list[str]:
     return data[0] if len(data) == 1 else list(data)
 
 
-def data_words(name: str, value: Any) -> list[str]:
-    """Write the value of an option of data as words of a command line.
+def source_options(source: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return the source of data that a study stores by the names of options; empty if it is not known."""
+    given = {name: (source or {}).get(name) for name in ("data", "samples", "data_dir", "validation")}
+    given |= {name: ((source or {}).get("reading") or {}).get(name) for name in READING}
+    return {name: value for name, value in given.items() if value is not None}
 
-    >>> data_words("drop", ["age", "income, net"]), data_words("test", 0.3)
-    (['--drop', 'age,"income, net"'], ['--test', '0.3'])
+
+def data_words(options: Mapping[str, Any]) -> list[str]:
+    """Write options of data as words of a command line.
+
+    >>> data_words({"data": ["a.csv", "b.csv"], "drop": ["age", "income, net"], "test": 0.3})
+    ['--data', 'a.csv', '--data', 'b.csv', '--drop', 'age,"income, net"', '--test', '0.3']
     """
-    if name == "data":
-        return [word for each in ([value] if isinstance(value, str) else value) for word in ("--data", each)]
-    return [flag(name), ListType.written(value) if isinstance(value, list) else str(value)]
+    words = []
+    for name, value in options.items():
+        several = value if name == "data" and isinstance(value, list) else [value]
+        for each in several:
+            words += [flag(name), ListType.written(each) if isinstance(each, list) else str(each)]
+    return words
 
 
 def load_described(given: Mapping[str, Any], samples: int | None = None) -> Dataset:

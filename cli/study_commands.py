@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from fastnet.config.searching import SearchConfig, as_settings
 from fastnet.config.training import TrainConfig
 
-from .data_options import READING, data_words
+from .data_options import data_words, source_options
 from .naming import flag
 
 if TYPE_CHECKING:
@@ -93,10 +93,7 @@ def _own_file(study: StudyReader) -> tuple[str, ...]:
 
 def _source(study: StudyReader) -> dict[str, Any]:
     """Return where the data of a study come from and how they are read, by options; empty if it is not known."""
-    source = study.plan().get("source") or {}
-    given = {name: source.get(name) for name in ("data", "samples", "data_dir", "validation")}
-    given |= {name: (source.get("reading") or {}).get(name) for name in READING}
-    return {name: value for name, value in given.items() if value is not None}
+    return source_options(study.plan().get("source"))
 
 
 def _data(study: StudyReader) -> tuple[list[str], tuple[str, ...]]:
@@ -106,7 +103,7 @@ def _data(study: StudyReader) -> tuple[list[str], tuple[str, ...]]:
     if source := _source(study):
         if source["data"] in NAMES:
             source.setdefault("samples", "all")
-        return [word for name, value in source.items() for word in data_words(name, value)], ()
+        return data_words(source), ()
     settings, about = study.settings, study.about
     name = str(about.get("data", "DATA"))
     validated_apart = "rows" in settings

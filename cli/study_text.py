@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ import click
 from fastnet.config.metric import DEFAULT_METRIC, METRICS
 from fastnet.config.settings import format_memory
 
+from .data_options import data_words, source_options
 from .results import ensemble_lines, kept_lines
 from .tables import LEFT, RIGHT, printable
 
@@ -58,6 +60,7 @@ def study_document(study: Study, folder: Path) -> dict[str, Any]:
         "settings_sha256": study.settings_sha256,
         "settings": study.settings,
         "data": study.about,
+        "source": study.plan().get("source"),
         "trials": {status: study.count(status) for status in ("done", "stopped", "diverged")},
         "best_value": study.best_value(),
         "bytes": size_of(folder),
@@ -86,6 +89,7 @@ def study_lines(document: Mapping[str, Any]) -> list[str]:
         *subject("", ["being written by a search"] if document["being_written"] else []),
         *subject("trials", [counts or "none yet", *([] if best is None else [f"best validation {metric} {best:g}"])]),
         *subject("data", [f"{data.get('data', 'unknown')}, fingerprint {fingerprint}", *sizes(data)]),
+        *subject("", [shlex.join(words)] if (words := data_words(source_options(document["source"]))) else []),
         *subject("space", [f"{name} {text}" for name, text in space.items()] or ["nothing is searched"]),
         *subject("search", wrapped(settings)),
         *subject("training", wrapped(train)),

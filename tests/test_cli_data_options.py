@@ -159,6 +159,8 @@ def test_a_study_remembers_how_its_table_was_read(table: Path) -> None:
     assert "classification of sold" in again.stderr
     after = run("search", "--after", "s", "--study", "next", "--format", "json")
     assert json.loads(after.stdout)["settings"]["data"] == str(table)
+    shown = run("studies", "show", "s").stdout.splitlines()
+    assert f"          --data {table} --target sold --drop price --test 0.3 --types size=category" in shown
     continued = fastnet.search(study="s", trials=4, final=0)
     assert len(continued.trials) == 4
 
@@ -238,3 +240,18 @@ def test_the_commands_of_a_study_of_standard_input(table: Path) -> None:
     with Study.read(Path("s")) as study:
         command, _ = search_command(study, 2)
     assert "--data - --target sold" in command
+
+
+def test_many_notes_are_cut_short() -> None:
+    names = [f"c{k}" for k in range(12)]
+    lines = [",".join(["1"] * 12) + f",{k % 7 + 0.5},{'st'[k * 3 % 5 % 2]}" for k in range(60)]
+    Path("c.csv").write_text("\n".join([",".join([*names, "a", "y"]), *lines]) + "\n")
+    notes = [
+        line for line in train("--data", "c.csv", "--target", "y").stderr.splitlines() if line.startswith("Note: ")
+    ]
+    assert notes[0] == "Note: Column 'c0' is left out: constant: every value is 1."
+    assert notes[8] == "Note: 4 more notes like these; fastnet data lists all columns."
+    assert not [note for note in notes if "'c8'" in note]
+    left_out = run("data", "c.csv", "--target", "y").stdout
+    assert left_out.count("left out: every value is 1") == 12
+    assert "is left out" not in train("--data", "c.csv", "--target", "y", "--drop", ",".join(names)).stderr
