@@ -43,6 +43,7 @@ from properties import load_profile
 load_profile()
 
 CORE = (
+    *("test_model_scores", "test_searches_of_numbers"),
     *("test_model_ensemble", "test_training_several", "test_training_single", "test_tuning_run_search"),
     *("test_training_pack", "test_training_pack_bits"),
     *("test_machine_selftest", "test_tuning_run_ensemble", "test_tuning_rules_chance"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from fastnet_cli.main import cli
 
 import fastnet
 from fastnet.config.metric import METRICS, metric_of_objective, score_of_objective
+from fastnet.data.validation import split_of
 from fastnet.errors import ConfigError, StudyError
 from fastnet.report.figures import best20_figure, ensemble_curve_figure, learning_curve_figure
 from fastnet.report.listing import format_best, to_rows
@@ -280,3 +282,24 @@ def test_the_weights_of_classes_count_in_the_ensemble_as_in_the_trials(tmp_path:
     alone, best = result.ensemble_report["validation"]["best"], result.best(1)[0]
     assert alone["accuracy"] == pytest.approx(best.value, rel=1e-5)
     assert alone["loss"] == pytest.approx(best.validation_loss[-1], rel=1e-4)
+
+
+def test_weights_count_in_trials_ensembles_and_on_the_test_set(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    a, b, noise = rng.normal(size=(3, 150))
+    table = {"a": a, "b": b, "weight": rng.uniform(0.1, 5.0, 150), "price": 5000 + 800 * a - 600 * b + 300 * noise}
+    data = fastnet.load(table, target="price", weights="weight")
+    options = {**SMALL, "final": 1, "repeats": 1, "ensemble_top": 1}
+    result = fastnet.search(SPACE, data, study=tmp_path / "s", **options)
+    [member], rows = result.ensemble.members, split_of(data, seed=SMALL["seed"]).validation
+    alone = member._measure(data.x[rows], data.y[rows], data.weights[rows]).value
+    assert result.ensemble_report["validation"]["best"]["rmse"] == pytest.approx(alone, rel=1e-6)
+    scaler = member.target_scaler
+    wide = replace(member, target_scaler=replace(scaler, low=scaler.low - 1e9, high=scaler.high + 1e9))
+    curve = wide._measure(data.x[rows], data.y[rows], data.weights[rows]).value  # the curves are not clamped
+    assert curve == pytest.approx(result.best(1)[0].value, rel=1e-4)
+    for document in (result.final["kept"], result.ensemble_report):
+        model = fastnet.load_model(tmp_path / "s" / document["model"])
+        measured = model.evaluate(data.x_test, data.y_test, data.weights_test)
+        assert document["test_rmse"] == measured.score.value == pytest.approx(measured.metrics["rmse"])
+        assert document["test_rmse"] != model.score(data.x_test, data.y_test).value
