@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +33,7 @@ from fastnet.model.predictor import Predictor, check_corrections, corrections_of
 from fastnet.model.scores import Numbers, Score, score_of, score_of_labels
 
 if TYPE_CHECKING:
+    from fastnet.network.forward import Inputs
     from fastnet.network.samples import TrainingData
 
 
@@ -149,11 +150,11 @@ class Model(Predictor):
         tensors |= {f"layers.{i}.bias": b for i, b in enumerate(self.biases)}
         return tensors
 
-    def _answers(self, features: npt.NDArray[Any]) -> npt.NDArray[np.floating[Any]]:
+    def _answers(self, features: npt.NDArray[Any], prepared: Sequence[Inputs] = ()) -> npt.NDArray[np.floating[Any]]:
         from fastnet.network.forward import forward
 
         network = self.spec, self.weights, self.biases, self.eval_scales
-        answers = forward(*network, self.pipeline, features, self.objective, len(self.quantiles))
+        answers = forward(*network, self.pipeline, features, self.objective, len(self.quantiles), prepared)
         return self._tempered(answers if self.target_scaler is None else self.target_scaler.invert(answers))
 
     def _scored(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -136,7 +136,22 @@ class Ensemble(Predictor):
         return self.members[0].extent
 
     def _answers(self, features: npt.NDArray[Any]) -> npt.NDArray[np.floating[Any]]:
-        return self._tempered(mean_answers([member._answers(features) for member in self.members], self.weights))
+        return self._tempered(mean_answers(self.answers_of_members(features), self.weights))
+
+    def answers_of_members(self, features: npt.NDArray[Any]) -> list[npt.NDArray[np.floating[Any]]]:
+        """Return what each member answers to checked features; members with the same pipeline share their inputs."""
+        first = self.members[0].pipeline
+        if any(member.pipeline is not first for member in self.members):
+            return [member._answers(features) for member in self.members]
+        from fastnet.network.forward import inputs_of
+        from fastnet.network.samples import COPY_ROWS
+
+        parts = []
+        for begin in range(0, max(len(features), 1), COPY_ROWS):  # part by part, as large inputs take more memory
+            some = features[begin : begin + COPY_ROWS]
+            prepared = inputs_of(some, first)
+            parts.append([member._answers(some, prepared) for member in self.members])
+        return [np.concatenate(of_one) for of_one in zip(*parts, strict=True)]
 
     def _scored(
         self,
@@ -207,12 +222,28 @@ class Ensemble(Predictor):
             shared = {name: header[name] for name in _SHARED if name in header}
             members.append(Model.from_parts({**described, **shared}, own))
         return cls(
-            members=tuple(members),
+            members=_sharing(members),
             weights=tuple(header["weights"]),
             settings=dict(header["settings"]),
             metrics=dict(header["metrics"]),
             **corrections_of(header),
         )
+
+
+def _sharing(members: Sequence[Model]) -> tuple[Model, ...]:
+    """Let members whose pipelines are equal have the same one, so that samples go through it once."""
+    kept: list[tuple[tuple[dict[str, Any], dict[str, npt.NDArray[Any]]], Pipeline]] = []
+    shared = []
+    for member in members:
+        header, arrays = member.pipeline.to_parts()
+        for (other, others), pipeline in kept:
+            if header == other and all(np.array_equal(array, others[name]) for name, array in arrays.items()):
+                shared.append(replace(member, pipeline=pipeline))
+                break
+        else:
+            kept.append(((header, arrays), member.pipeline))
+            shared.append(member)
+    return tuple(shared)
 
 
 def load_model(path: str | os.PathLike[str]) -> Model | Ensemble:

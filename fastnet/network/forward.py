@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -14,11 +14,28 @@ from fastnet.kernels import activation, encoded, host, layout, pack, panels, spa
 from fastnet.kernels.answers import KINDS
 from fastnet.kernels.context import N_PLACES, SCALE, Data, Net, Trial, fill
 from fastnet.network.assembly import BLOCK_ROWS
-from fastnet.network.coding import code_samples, is_coded, nothing_coded
+from fastnet.network.coding import Coded, code_samples, is_coded, nothing_coded
 from fastnet.network.memory import share, work_shapes
 from fastnet.network.samples import COPY_ROWS, pad_samples, padded_rows
 
 Floats = npt.NDArray[np.float32]
+
+
+class Inputs(NamedTuple):
+    """Up to `COPY_ROWS` samples as the first layer reads them."""
+
+    samples: Floats
+    codes: Coded
+
+
+def inputs_of(x: npt.NDArray[Any], pipeline: Pipeline) -> list[Inputs]:
+    """Prepare samples for `forward`."""
+    return [_inputs(x[begin : begin + COPY_ROWS], pipeline) for begin in range(0, len(x), COPY_ROWS)]
+
+
+def _inputs(x: npt.NDArray[Any], pipeline: Pipeline) -> Inputs:
+    coded = code_samples(x, pipeline)
+    return Inputs(pad_samples(x, pipeline), nothing_coded()) if coded is None else Inputs(coded.dense, coded)
 
 
 def forward(
@@ -30,6 +47,7 @@ def forward(
     x: npt.NDArray[Any],
     objective: str = "cross-entropy",
     n_levels: int = 0,
+    prepared: Sequence[Inputs] = (),
 ) -> Floats:
     """Compute a model's answers, (N, O) float32: class probabilities, or what its objective makes of its outputs.
 
@@ -50,6 +68,8 @@ def forward(
         What the network learnt, see `fastnet.kernels.answers.KINDS`.
     n_levels : int
         Quantiles of each target, if it learnt those.
+    prepared : sequence of Inputs
+        What `inputs_of` returned for `x`, so that networks that read the same samples share it.
     """
     block = host.round_up(min(BLOCK_ROWS, max(len(x), 1)), host.TILE_ROWS)
     plan = layout.layout(spec.sizes, block)
@@ -70,13 +90,11 @@ def forward(
     answers = np.empty((len(x), spec.n_outputs), np.float32)
     context = np.zeros(N_PLACES, np.int64)
     last = plan.table[-1]
-    for begin in range(0, len(x), COPY_ROWS):
+    for number, begin in enumerate(range(0, len(x), COPY_ROWS)):
         some_x = x[begin : begin + COPY_ROWS]
-        coded = code_samples(some_x, pipeline)
-        samples = pad_samples(some_x, pipeline) if coded is None else coded.dense
+        samples, codes = prepared[number] if prepared else _inputs(some_x, pipeline)
         rows = padded_rows(np.arange(len(samples)))
         identity = np.arange(plan.n_rows, dtype=np.int64)
-        codes = coded or nothing_coded()
         data = Data(
             samples, no_targets, 0, *lists, *lists, codes.n_dense, codes.columns, codes.places, codes.fractions,
             identity, rows, rows, none, none,

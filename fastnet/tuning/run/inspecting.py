@@ -74,7 +74,7 @@ def _uses(dataset: Dataset, parts: Split) -> Sequence[Use]:
 
 def _reliance(model: Predictor, dataset: Dataset, parts: Split) -> tuple[list[Any], int, list[Any]]:
     """Return the importance of the table's columns, the number of samples it was measured on, and the dependence."""
-    from fastnet.model.reliance import MOST_COLUMNS, MOST_ROWS, Probe, importance_of_columns, partial_dependence
+    from fastnet.model.reliance import MOST_COLUMNS, Probe, importance_of_columns, n_rows_measured, partial_dependence
 
     if dataset.fields is None:
         return [], 0, []
@@ -88,7 +88,7 @@ def _reliance(model: Predictor, dataset: Dataset, parts: Split) -> tuple[list[An
     importance = importance_of_columns(probe)
     outputs = _drawn(model, y)
     first = [row["column"] for row in importance[:MOST_COLUMNS]]
-    return importance, min(len(y), MOST_ROWS), partial_dependence(probe, first, outputs)
+    return importance, n_rows_measured(probe), partial_dependence(probe, first, outputs)
 
 
 def _drawn(model: Predictor, y: npt.NDArray[Any]) -> dict[str, int]:
