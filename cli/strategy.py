@@ -52,7 +52,7 @@ def preset_option(command: Command) -> Command:
         type=click.Choice(PRESETS),
         default=PRESETS[0],
         show_default=True,
-        help="Defaults of a new study: those of the book, or those for tables; auto decides by the data.",
+        help="Defaults: those of the book, or those for tables; auto decides by the data.",
     )(command)
 
 

@@ -10,12 +10,13 @@ import click
 
 from fastnet.config.checks import count_networks
 from fastnet.config.metric import METRICS
+from fastnet.config.presets import preset_of
 from fastnet.config.searching import as_settings
 from fastnet.config.training import TrainConfig, train_config_from
 from fastnet.errors import FastnetError, failure_as_warning
 
 from .config_file import config_options, printed, with_parts
-from .data_options import dataset_options, load_validated, validation_data_option
+from .data_options import dataset_options, load_validated, source_of, validation_data_option
 from .grouping import GroupedCommand
 from .interrupt import StopOnInterrupt, exit_code
 from .notes import described, details, note, verbosity_options
@@ -29,6 +30,7 @@ from .options import (
 )
 from .outputs import check_folder, check_writable, claim_file, rescue
 from .progress import TrainDisplay, scored
+from .strategy import preset_option, with_preset
 from .streams import output_is_the_result
 
 if TYPE_CHECKING:
@@ -60,6 +62,7 @@ SUFFIX = ".safetensors"
     metavar="N",
     help="Train N networks that differ only in their random numbers, and average their probabilities.",
 )
+@preset_option
 @jobs_option
 @config_options
 @verbosity_options("Print all settings before the training.")
@@ -98,6 +101,7 @@ def command(
       fastnet train --config trial.json --epochs 100
       fastnet train --data flowers.npz --hidden 64,32 --early-stopping 10 -o flowers.safetensors
     """
+    data, settings = with_usual(ctx, settings, samples)
     given = {name: settings[name] for name in TrainConfig.__dataclass_fields__ if name in settings}
     config = with_parts(ctx, train_config_from(given))
     if print_config:
@@ -108,13 +112,27 @@ def command(
 
     networks = count_networks(networks)
     prepare(output, overwrite=overwrite)
-    dataset, parts = load_validated(settings, samples)
+    dataset, parts = data or load_validated(settings, samples)
     parts = parts or split_of(dataset, validation_fraction, config.seed)
     with StopOnInterrupt() as stop, TrainDisplay(config.epochs, stop, networks=networks) as display:
         outcome = run(dataset, config, networks, parts, on_epoch=display, jobs=jobs, should_stop=stop)
     save(outcome, output, dataset.name)
     if stop():
         ctx.exit(exit_code())
+
+
+def with_usual(
+    ctx: click.Context, settings: dict[str, Any], samples: int | None
+) -> tuple[tuple[Dataset, Split | None] | None, dict[str, Any]]:
+    """Return the data, if the defaults depend on them, and the settings with these defaults."""
+    from fastnet.data.registry import is_source_of_table
+
+    name = settings["preset"]
+    if name == "book" or (name == "auto" and not is_source_of_table(source_of(settings["data"]))):
+        return None, settings
+    dataset, parts = load_validated(settings, samples)
+    usual = preset_of(name, rows=dataset.n_samples, table=dataset.fields is not None, timed=False, task=dataset.task)
+    return (dataset, parts), with_preset(ctx, settings, usual)
 
 
 class Outcome(NamedTuple):

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from fastnet_cli.main import cli
 
 import fastnet
-from fastnet.config.presets import PRESETS, TIMED_TRIALS, batch_size_of, preset_of
+from fastnet.config.presets import PRESETS, TIMED_TRIALS, batch_size_of, preset_of, usual_config
 from fastnet.config.searching import SearchConfig
 from fastnet.config.settings import to_toml
 from fastnet.config.training import TrainConfig
@@ -98,3 +98,12 @@ def test_the_command_line_shows_a_preset_and_overrides_it_option_by_option(tmp_p
     assert mine["space"]["dropout"] == "uniform:0:0.1" and "hidden" not in mine["space"]
     (tmp_path / "again.toml").write_text(to_toml(table))
     assert print_config("--config", str(tmp_path / "again.toml")) == table
+
+
+def test_a_training_of_a_table_takes_the_preset_too(digits, tmp_path):
+    table = {"size": [k / 4 for k in range(40)], "kind": ["a", "b", "b", "a"] * 10}
+    data = fastnet.load(table, target="kind")
+    settings = fastnet.train(data).model.settings
+    assert (settings["optimizer"], settings["hidden"], settings["batch_size"]) == ("adamw", "128x2", 64)
+    assert fastnet.train(data, fastnet.TrainConfig(epochs=1)).model.settings["optimizer"] == "sgd"
+    assert usual_config(rows=40, table=False) == fastnet.TrainConfig()

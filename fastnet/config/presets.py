@@ -7,6 +7,7 @@ from typing import Any
 
 from fastnet.config.checks import check_choice
 from fastnet.config.objective import AUTO
+from fastnet.config.training import TrainConfig, train_config_from
 
 PRESETS = ("auto", "book", "table")
 """Names of presets; auto is ``table`` for a table and ``book`` for anything else."""
@@ -32,6 +33,11 @@ class Preset:
 
     settings: dict[str, Any] = field(default_factory=dict)
     space: dict[str, str] | None = None
+
+    @property
+    def training(self) -> dict[str, Any]:
+        """Those of the settings that are fields of `TrainConfig`."""
+        return {name: value for name, value in self.settings.items() if name in TrainConfig.__dataclass_fields__}
 
 
 def preset_of(name: str, *, rows: int, table: bool, timed: bool, task: str = "classification") -> Preset:
@@ -92,6 +98,17 @@ def preset_of(name: str, *, rows: int, table: bool, timed: bool, task: str = "cl
         "dropout": "uniform:0.0:0.5",
     }
     return Preset(searching | training, space)
+
+
+def usual_config(*, rows: int, table: bool, task: str = "classification") -> TrainConfig:
+    """Return the settings of a training that is given none; the arguments are those of `preset_of`.
+
+    Examples
+    --------
+    >>> usual_config(rows=500, table=True).optimizer, usual_config(rows=500, table=False).optimizer
+    ('adamw', 'sgd')
+    """
+    return train_config_from(preset_of("auto", rows=rows, table=table, timed=False, task=task).training)
 
 
 def batch_size_of(rows: int) -> int:

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from fastnet.config.checks import check_interrupt, count_networks, count_threads
 from fastnet.config.searching import as_settings
-from fastnet.config.training import TrainConfig, as_train_config
+from fastnet.config.training import TrainConfig
 from fastnet.data.dataset import Dataset, Split
 from fastnet.data.registry import as_given
 from fastnet.limits import free_memory
@@ -22,7 +22,7 @@ from fastnet.network.memory import does_not_fit
 from fastnet.network.samples import prepare
 from fastnet.training.loop import EpochResult, Fit, LearningCurves
 from fastnet.training.pack import Member, PackRun, alike, threads_within, warm_up
-from fastnet.training.single import corrected, rows_of
+from fastnet.training.single import config_for, corrected, rows_of
 
 if TYPE_CHECKING:
     from fastnet.model.ensemble import Ensemble
@@ -128,7 +128,8 @@ def train_ensemble(
     >>> len(result.ensemble.members), result.test.loss < result.member_test.loss
     (4, True)
     """
-    dataset, config, networks = as_given(dataset, "dataset"), as_train_config(config), count_networks(networks)
+    dataset, networks = as_given(dataset, "dataset"), count_networks(networks)
+    config = config_for(dataset, config)
     check_interrupt(interrupt)
     threads = count_threads(jobs)
     parts = rows_of(dataset, config, split)

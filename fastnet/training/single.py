@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fastnet.config.checks import check_interrupt, count_threads
+from fastnet.config.presets import usual_config
 from fastnet.config.training import TrainConfig, as_train_config
 from fastnet.data.dataset import Dataset, Split
 from fastnet.data.doubts import warn_of_doubts
@@ -93,7 +94,7 @@ def train(
         The data: a data set, its name or file as `fastnet.load` takes it, or (N, F) features and (N,) labels. Scaling
         is learnt on the training rows only; the test set is used once, after the training.
     config : TrainConfig, optional
-        Architecture and hyperparameters.
+        Architecture and hyperparameters; by default those of `TrainConfig`, or for a table those of its preset.
     split : Split, optional
         Training and validation rows; by default 20 % for validation, with the same share of
         every class (or of numbers, groups and times as `fastnet.data.validation.split_of` divides them).
@@ -137,11 +138,20 @@ def train(
     >>> result.epochs_done, result.test.value > 0.5
     (3, True)
     """
-    given, chosen = as_given(dataset, "dataset"), as_train_config(config)
+    given = as_given(dataset, "dataset")
+    chosen = config_for(given, config)
     parts = rows_of(given, chosen, split)
     return train_network(
         given, chosen, parts, jobs=jobs, on_epoch=on_epoch, should_stop=should_stop, interrupt=interrupt
     )
+
+
+def config_for(dataset: Dataset, config: TrainConfig | None) -> TrainConfig:
+    """Return the settings of a training, by default the usual ones for the kind of data."""
+    if config is not None:
+        return as_train_config(config)
+    table = dataset.fields is not None
+    return usual_config(rows=dataset.n_samples, table=table, task=dataset.task).resolved()
 
 
 def rows_of(dataset: Dataset, config: TrainConfig, split: Split | None) -> Split:
