@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -174,3 +175,16 @@ def _values(sweep: Sweep, metric: str) -> Floats:
 def _logs(probabilities: Floats) -> NDArray[np.float64]:
     logs: NDArray[np.float64] = np.log(np.maximum(probabilities.astype(np.float64), np.finfo(np.float32).tiny))
     return logs
+
+
+def corrections_of(header: Mapping[str, Any]) -> dict[str, float]:
+    """Return temperature and threshold from the description of a model's file."""
+    return {name: float(header[name]) for name in ("temperature", "threshold") if name in header}
+
+
+def check_corrections(temperature: float, threshold: float | None, n_classes: int) -> None:
+    """Raise `ModelError` unless a model can have this temperature and threshold."""
+    if not 0.0 < temperature < math.inf:
+        raise ModelError(f"temperature={temperature!r}: must be a finite number above 0")
+    if threshold is not None and (not 0.0 <= threshold <= 1.0 or n_classes != 2):
+        raise ModelError(f"threshold={threshold!r}: must be between 0 and 1, and of two classes")

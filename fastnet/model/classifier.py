@@ -28,8 +28,9 @@ from fastnet.data.pipeline.targets import TargetScaler
 from fastnet.data.schema import Schema
 from fastnet.errors import ModelError
 from fastnet.files import as_path
+from fastnet.model.calibration import check_corrections, corrections_of
 from fastnet.model.file import FloatArray, model_errors, read_file
-from fastnet.model.predictor import Predictor, check_corrections, corrections_of
+from fastnet.model.predictor import Predictor
 from fastnet.model.scores import Numbers, Score, score_of, score_of_labels
 
 if TYPE_CHECKING:
@@ -137,7 +138,7 @@ class Model(Predictor):
             if len(values) != needed:
                 raise ModelError(f"the model has {len(values)} {what}: its {needed} {of} need one each")
         _check_targets(self, n_names)
-        check_corrections(self)
+        check_corrections(self.temperature, self.threshold, len(self.classes))
         if self.schema is not None and len(self.schema.fields) != self.pipeline.n_fields:
             raise ModelError(
                 f"the table's columns make {len(self.schema.fields)} features: it reads {self.pipeline.n_fields}"

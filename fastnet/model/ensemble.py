@@ -21,9 +21,10 @@ from fastnet.data.pipeline.pipeline import Pipeline
 from fastnet.data.schema import Schema
 from fastnet.errors import ModelError
 from fastnet.files import as_path
+from fastnet.model.calibration import check_corrections, corrections_of
 from fastnet.model.classifier import Model
 from fastnet.model.file import FloatArray, model_errors, read_file
-from fastnet.model.predictor import Predictor, check_corrections, corrections_of
+from fastnet.model.predictor import Predictor
 from fastnet.model.scores import Score, score_of
 
 ROUNDS = 50
@@ -97,7 +98,7 @@ class Ensemble(Predictor):
         for weight in self.weights:
             if isinstance(weight, bool) or not isinstance(weight, int) or weight < 1:
                 raise ModelError(f"weight {weight!r} of a network: must be a whole number from 1")
-        check_corrections(self)
+        check_corrections(self.temperature, self.threshold, len(self.classes))
 
     @property
     def classes(self) -> npt.NDArray[Any]:  # type: ignore[override]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,15 +12,14 @@ import numpy as np
 import numpy.typing as npt
 
 from fastnet.config.objective import TASK_OF
-from fastnet.data.coerce import as_array, as_features
-from fastnet.data.extent import Extent, other_units
+from fastnet.data.extent import Extent
 from fastnet.data.labels import positions_of
 from fastnet.data.pipeline.table import TablePipeline
 from fastnet.data.pipeline.targets import as_targets
-from fastnet.data.tables.table import is_table
-from fastnet.errors import DataError, ModelError, warn
+from fastnet.errors import DataError, ModelError
 from fastnet.files import as_path
 from fastnet.model.file import FloatArray, write_file
+from fastnet.model.given import features_given, is_table_given, truth_of_table, warn_of_differences, weights_given
 from fastnet.model.scores import Score, decided
 
 if TYPE_CHECKING:
@@ -30,7 +28,7 @@ if TYPE_CHECKING:
     from fastnet.data.dataset import Dataset
     from fastnet.data.pipeline.pipeline import Pipeline
     from fastnet.data.samples import Samples
-    from fastnet.data.schema import Passage, Schema
+    from fastnet.data.schema import Schema
     from fastnet.model.metrics import ClassScores
 
 
@@ -296,7 +294,7 @@ class Predictor(ABC):
         from fastnet.model.metrics import all_metrics, class_table
 
         answers, truth, own = self._compared(x, y)
-        counts = own if weights is None else _weights(weights, len(truth))
+        counts = own if weights is None else weights_given(weights, len(truth))
         found = all_metrics(self.task, truth, answers, counts, self.quantiles, self.threshold)
         classes = []
         if self.task == "classification":
@@ -352,26 +350,12 @@ class Predictor(ABC):
         if y is not None:
             answers = self.answers(x)
             return answers, self._targets(y, len(answers)), None
-        if self.schema is None or not _is_table(x):
+        if self.schema is None or not is_table_given(x):
             raise DataError("y is missing: only a table for a model that was trained on one has targets of its own")
         from fastnet.data.readers.table import Truth
 
-        passages: list[Passage] = []
         truth = Truth(self.schema, self.classes, self.class_names)
-        parts = list(truth.answered(x, self._answers, passages))
-        _warn_of_differences(passages[0])
-        answered, targets, weights = zip(*parts, strict=True)
-        n_rows = passages[0].n_rows
-        if n_rows == self.schema.columns[0].rows:
-            warn(
-                f"{passages[0].table.name} has {n_rows:,} rows, like the table that the model was trained on; if it is "
-                "the same one, it knows most of them, and its figures are better than on new rows"
-            )
-        if not sum(map(len, targets)):
-            raise DataError(f"{passages[0].table.name}: no row has a target to compare with")
-        known = [each for each in weights if each is not None]
-        counts = np.concatenate(known).astype(np.float64) if known else None
-        return np.concatenate(answered), np.concatenate(targets), counts
+        return truth_of_table(x, truth, self._answers)
 
     def answers_in_batches(
         self, table: Any, also: Sequence[str] = ()
@@ -404,7 +388,7 @@ class Predictor(ABC):
         passage = self.schema.read(table, also)
         for features, cells in passage:
             yield self._answers(features), cells
-        _warn_of_differences(passage)
+        warn_of_differences(passage)
 
     def answers(self, x: Any) -> npt.NDArray[np.floating[Any]]:
         """Answer to samples, as `answers_in_batches` does, all at once.
@@ -419,7 +403,7 @@ class Predictor(ABC):
         DataError, ModelError
             As `predict_proba` does.
         """
-        if self.schema is None or not _is_table(x):
+        if self.schema is None or not is_table_given(x):
             return self._answers(self._features(x))
         return np.concatenate([answers for answers, _ in self.answers_in_batches(x)])
 
@@ -445,19 +429,8 @@ class Predictor(ABC):
         """Measure what `_answers` returned."""
 
     def _features(self, x: Any) -> npt.NDArray[Any]:
-        """Check features and reshape them to (N, I); warn if they appear to have other units than in training."""
-        array = as_array(x, "x")
-        if _is_one_sample(array.shape, self.n_inputs):
-            array = array.reshape(1, -1)
-        if array.ndim < 2:
-            raise ModelError(f"x has shape {array.shape}: this model reads samples of {self.n_inputs} features, (N, F)")
-        features = as_features(array, "x", self.pipeline.dtype, missing=self.reads_table)
-        if features.shape[1] != self.n_inputs:
-            raise ModelError(f"x has {features.shape[1]} features: this model reads {self.n_inputs}")
-        strange = other_units(features, self.extent, images=self.pipeline.of_images)
-        if strange:
-            warn(f"x {strange}")
-        return features
+        """Check features, see `features_given`."""
+        return features_given(x, self.n_inputs, self.pipeline, self.extent)
 
     @property
     def reads_table(self) -> bool:
@@ -471,42 +444,3 @@ class Predictor(ABC):
                 f"{data.name} has {data.n_features} features: this model reads {self.n_inputs}; "
                 "give the kind of data that it was trained on"
             )
-
-
-def corrections_of(header: Mapping[str, Any]) -> dict[str, float]:
-    """Return temperature and threshold from the description of a model's file."""
-    return {name: float(header[name]) for name in ("temperature", "threshold") if name in header}
-
-
-def check_corrections(model: Predictor) -> None:
-    """Raise `ModelError` unless a model can have its temperature and threshold."""
-    if not 0.0 < model.temperature < math.inf:
-        raise ModelError(f"temperature={model.temperature!r}: must be a finite number above 0")
-    if model.threshold is not None and (not 0.0 <= model.threshold <= 1.0 or len(model.classes) != 2):
-        raise ModelError(f"threshold={model.threshold!r}: must be between 0 and 1, and of two classes")
-
-
-def _is_table(x: Any) -> bool:
-    return isinstance(x, (str, os.PathLike)) or is_table(x)
-
-
-def _warn_of_differences(passage: Passage) -> None:
-    for sentence in passage.differences:
-        warn(f"{passage.table.name}: {sentence[0].lower()}{sentence[1:]}")
-
-
-def _weights(weights: npt.ArrayLike | None, n: int) -> npt.NDArray[np.float64] | None:
-    if weights is None:
-        return None
-    checked = np.asarray(weights, np.float64)
-    if checked.shape != (n,) or not (np.isfinite(checked).all() and (checked >= 0).all() and checked.any()):
-        raise DataError(f"weights of shape {checked.shape}: must be {n} finite numbers from 0, not all of them 0")
-    return checked
-
-
-def _is_one_sample(shape: tuple[int, ...], n_inputs: int) -> bool:
-    """Whether an array is a single sample: a row, or a square image with or without channels."""
-    if len(shape) == 1:
-        return shape[0] == n_inputs
-    image = len(shape) in (2, 3) and shape[0] == shape[1] and math.prod(shape) == n_inputs
-    return image and math.prod(shape[1:]) != n_inputs

@@ -1,0 +1,89 @@
+"""What a model is given: features, targets and tables, checked before it answers."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from fastnet.data.coerce import as_array, as_features
+from fastnet.data.extent import Extent, other_units
+from fastnet.data.pipeline.table import TablePipeline
+from fastnet.data.tables.table import is_table
+from fastnet.errors import DataError, ModelError, warn
+
+if TYPE_CHECKING:
+    from fastnet.data.pipeline.pipeline import Pipeline
+    from fastnet.data.readers.table import Truth
+    from fastnet.data.schema import Passage
+
+
+def features_given(x: Any, n_inputs: int, pipeline: Pipeline, extent: Extent | None) -> npt.NDArray[Any]:
+    """Check features and reshape them to (N, I); warn if they appear to have other units than in training.
+
+    `pipeline` and `extent` are those of a model that reads samples of `n_inputs` features.
+    """
+    array = as_array(x, "x")
+    if _is_one_sample(array.shape, n_inputs):
+        array = array.reshape(1, -1)
+    if array.ndim < 2:
+        raise ModelError(f"x has shape {array.shape}: this model reads samples of {n_inputs} features, (N, F)")
+    features = as_features(array, "x", pipeline.dtype, missing=isinstance(pipeline, TablePipeline))
+    if features.shape[1] != n_inputs:
+        raise ModelError(f"x has {features.shape[1]} features: this model reads {n_inputs}")
+    strange = other_units(features, extent, images=pipeline.of_images)
+    if strange:
+        warn(f"x {strange}")
+    return features
+
+
+def is_table_given(x: Any) -> bool:
+    """Whether it is a table or a place to read one from, rather than an array."""
+    return isinstance(x, (str, os.PathLike)) or is_table(x)
+
+
+def warn_of_differences(passage: Passage) -> None:
+    """Issue a `FastnetWarning` for each way in which a table differs from that of the training."""
+    for sentence in passage.differences:
+        warn(f"{passage.table.name}: {sentence[0].lower()}{sentence[1:]}")
+
+
+def truth_of_table(
+    x: Any, truth: Truth, answer: Callable[[npt.NDArray[Any]], npt.NDArray[np.floating[Any]]]
+) -> tuple[npt.NDArray[np.floating[Any]], npt.NDArray[Any], npt.NDArray[np.float64] | None]:
+    """Return a model's answers to a table, and its targets and weights, of the rows that have a target."""
+    passages: list[Passage] = []
+    parts = list(truth.answered(x, answer, passages))
+    warn_of_differences(passages[0])
+    answered, targets, weights = zip(*parts, strict=True)
+    name, n_rows = passages[0].table.name, passages[0].n_rows
+    if n_rows == truth.schema.columns[0].rows:
+        warn(
+            f"{name} has {n_rows:,} rows, like the table that the model was trained on; if it is the same one, it "
+            "knows most of them, and its figures are better than on new rows"
+        )
+    if not sum(map(len, targets)):
+        raise DataError(f"{name}: no row has a target to compare with")
+    known = [each for each in weights if each is not None]
+    counts = np.concatenate(known).astype(np.float64) if known else None
+    return np.concatenate(answered), np.concatenate(targets), counts
+
+
+def weights_given(weights: npt.ArrayLike, n: int) -> npt.NDArray[np.float64]:
+    """Check the weights of n samples; they must be finite numbers from 0, not all of them 0."""
+    checked = np.asarray(weights, np.float64)
+    if checked.shape != (n,) or not (np.isfinite(checked).all() and (checked >= 0).all() and checked.any()):
+        raise DataError(f"weights of shape {checked.shape}: must be {n} finite numbers from 0, not all of them 0")
+    return checked
+
+
+def _is_one_sample(shape: tuple[int, ...], n_inputs: int) -> bool:
+    """Whether an array is a single sample: a row, or a square image with or without channels."""
+    if len(shape) == 1:
+        return shape[0] == n_inputs
+    image = len(shape) in (2, 3) and shape[0] == shape[1] and math.prod(shape) == n_inputs
+    return image and math.prod(shape[1:]) != n_inputs

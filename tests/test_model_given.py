@@ -1,0 +1,47 @@
+"""What a model is given, checked before it answers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from fastnet.data import fit_scaler
+from fastnet.errors import DataError, ModelError
+from fastnet.model.given import features_given, is_table_given, weights_given
+
+PIPELINE = fit_scaler(np.arange(12, dtype=np.float32).reshape(3, 4), np.arange(3))
+
+
+@pytest.mark.parametrize("x", [[1, 2, 3, 4], [[1, 2, 3, 4]], [[[1, 2], [3, 4]]], [[1, 2], [3, 4]]])
+def test_features_become_rows(x: Any) -> None:
+    found = features_given(x, 4, PIPELINE, None)
+    assert found.tolist() == [[1, 2, 3, 4]] and found.dtype == np.float32
+
+
+@pytest.mark.parametrize(
+    ("x", "error", "says"),
+    [
+        ([1, 2, 3], ModelError, r"x has shape \(3,\): this model reads samples of 4 features"),
+        ([[1, 2, 3]], ModelError, "x has 3 features: this model reads 4"),
+        ([[1, 2, 3, np.nan]], DataError, r"x\[0, 3\] is nan"),
+    ],
+)
+def test_features_that_do_not_fit_are_refused(x: Any, error: type[Exception], says: str) -> None:
+    with pytest.raises(error, match=says):
+        features_given(x, 4, PIPELINE, None)
+
+
+def test_tables_are_told_from_arrays() -> None:
+    tables = ["a.csv", Path("a.csv"), {"a": [1]}, pa.table({"a": [1]})]
+    assert [is_table_given(x) for x in [*tables, [[1.0]], np.zeros((1, 1))]] == [True] * 4 + [False] * 2
+
+
+@pytest.mark.parametrize("weights", [[1.0], [1.0, -1.0], [0.0, 0.0], [np.nan, 1.0]])
+def test_weights_are_checked(weights: Any) -> None:
+    assert weights_given([1, 0.5], 2).tolist() == [1.0, 0.5]
+    with pytest.raises(DataError, match="must be 2 finite numbers from 0"):
+        weights_given(weights, 2)
