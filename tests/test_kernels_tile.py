@@ -81,6 +81,22 @@ def test_four_entries_of_a_list_are_four_products(packed):
     np.testing.assert_array_equal(y[0], x[listed] @ w[listed])
 
 
+def test_each_row_adds_vectors_of_its_own():
+    @numba.njit
+    def run(x, w, y, stride):
+        bases = w + 3 * stride, w, w + 2 * stride
+        tile.store(tile.add_rows(tile.zeros(ROWS, VECTORS), factors_at(x, 4), bases), y, 4 * COLUMNS)
+        mixed = tile.mix_rows(tile.zeros(ROWS, VECTORS), factors_at(x, 4), bases, stride)
+        tile.store(mixed, y + 4 * ROWS * COLUMNS, 4 * COLUMNS)
+
+    x, w, places = whole(5, ROWS), whole(6, 5, COLUMNS), np.array([3, 0, 2])
+    with checked() as buffers:
+        y = buffers.output((2, ROWS, COLUMNS))
+        run(address(buffers.input(x)), address(buffers.input(w)), address(y), w.strides[0])
+    np.testing.assert_array_equal(y[0], x[:, None] * w[places])
+    np.testing.assert_array_equal(y[1], (1 - x[:, None]) * w[places] + x[:, None] * w[places + 1])
+
+
 def stored(buffers: Buffers, z: np.ndarray, how, *operands) -> np.ndarray:
     """Load a tile from z and store it with one of the epilogues."""
 

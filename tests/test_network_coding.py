@@ -19,9 +19,7 @@ def written_out(coded, n_inputs: int) -> np.ndarray:
     out = np.zeros((len(coded.dense), n_inputs + 1), np.float32)
     out[:, : coded.n_dense] = coded.dense[:, : coded.n_dense]
     n_numbers = coded.fractions.shape[1]
-    for kind, first, width, place in coded.columns.tolist():
-        if kind == 0:
-            continue
+    for place, (first, width) in enumerate(coded.columns.tolist()):
         for r, at in enumerate(coded.places[:, place].tolist()):
             if place < n_numbers:
                 assert first <= at < first + width
@@ -37,7 +35,7 @@ def test_codes_stand_for_the_written_out_inputs(n_dense, n_bins, n_levels):
     encoded = draw_encoded(40, n_dense, n_bins, n_levels)
     coded = code(encoded)
     assert np.array_equal(written_out(coded, encoded.n_inputs), encoded.written_out())
-    assert coded.widest == max([*n_bins, *n_levels, n_dense % 6 and 1])
+    assert coded.columns.sum(axis=1).tolist()[-1] == encoded.n_inputs
 
 
 def test_dense_inputs_are_padded_with_zeros():
@@ -65,4 +63,4 @@ def test_tables_without_an_encoded_column_and_images_have_no_codes():
 
 def test_nothing_coded_has_no_columns():
     nothing = nothing_coded()
-    assert nothing.widest == 0 and nothing.places.size == nothing.fractions.size == len(nothing.columns) == 0
+    assert nothing.places.size == nothing.fractions.size == len(nothing.columns) == 0

@@ -28,6 +28,7 @@ Float64_3D = Annotated[np.ndarray, types.float64[:, :, ::1]]
 Int64_1D = Annotated[np.ndarray, types.int64[::1]]
 Int64_2D = Annotated[np.ndarray, types.int64[:, ::1]]
 Uint16_3D = Annotated[np.ndarray, types.uint16[:, :, ::1]]
+Uint32_1D = Annotated[np.ndarray, types.uint32[::1]]
 Uint32_2D = Annotated[np.ndarray, types.uint32[:, ::1]]
 Uint8_1D = Annotated[np.ndarray, types.uint8[::1]]
 Uint8_2D = Annotated[np.ndarray, types.uint8[:, ::1]]
@@ -66,7 +67,7 @@ class Data(NamedTuple):
     pair_values: Float32_2D  # (n, PAIR)
     pair_starts: Int64_1D  # (N * blocks + 1,)
     dense: int  # inputs that `x` holds where columns are encoded, see `encoded`
-    columns: Int64_2D  # (n, 4), the columns of the weight gradient
+    columns: Int64_2D  # (numbers + categories, 2), their rows of the weights
     places: Uint32_2D  # (N, numbers + categories), rows of the weights
     fractions: Float32_2D  # (N, numbers)
     identity: Int64_1D  # 0, 1, 2, ...: the row numbers of a hidden layer
@@ -90,10 +91,10 @@ class Work(NamedTuple):
     samples: Uint16_3D  # (threads, PAIRS_IN_BLOCK, capacity), samples of the batch per feature pair
     sample_values: Float32_4D  # (threads, PAIRS_IN_BLOCK, capacity, PAIR)
     counts: Int64_2D  # (threads, PAIRS_IN_BLOCK)
-    sums: Float32_1D  # of the encoded numbers' weights, see `encoded`
-    buckets: Int64_2D  # (threads, widest column + 3)
-    bucket_samples: Uint32_2D  # (threads, B)
-    bucket_values: Float32_3D  # (threads, B, 2)
+    sums: Float32_1D  # of the numbers' rows of weights, as long as those, see `encoded`
+    sorted_begins: Uint32_1D  # (rows of encoded columns + 3 for each column), see `encoded`
+    sorted_samples: Uint32_2D  # (numbers + categories, B)
+    sorted_fractions: Float32_2D  # (numbers, B)
     order: Int64_1D  # (n_train + TILE_ROWS,), this epoch's order
     hyper: Float32_2D  # (2, N_HYPER), see `update`
     dropout: Float64_2D  # (L, 3), see `THRESHOLD`
@@ -102,8 +103,8 @@ class Work(NamedTuple):
 
 POWER1, POWER2, START_LOSS, LOSS, SCORE, READY_EPOCH, READY_LOSS, SUMMED = range(8)
 """Entries of `Work.state`: Adam's beta1^t and beta2^t, the first batch's loss, the loss and score that a stage found,
-and the epoch whose first batch has gone forward already (-1 for none), with its summed loss;
-and 1 where `Work.sums` belong to the weights."""
+and the epoch whose first batch has gone forward already (-1 for none), with its summed loss; and 1
+where `Work.sums` belong to the weights."""
 N_STATE = 8
 
 THRESHOLD, TRAIN_SCALE, SCALE = range(3)

@@ -130,21 +130,23 @@ class Codes(NamedTuple):
     """The columns of a table, of which a sample has one row of weights each; see `encoded`."""
 
     rows: int  # address, int64 sample numbers
+    dense: int  # address of the dense inputs
+    ld: int  # bytes per sample of them
+    n_dense: int
     places: int  # address, uint32 per sample and column: rows of the weights; numbers first, then categories
     fractions: int  # address, float32 per sample and number
+    sums: int  # address of the sums of the rows before, for numbers; a row more than w for each
     n_numbers: int
     n_levels: int  # number of categories
     n_inputs: int  # I, also the place of a category without an input
-    sums: int  # address of the sums of the rows before, laid out like the weights
 
 
 class Sorted(NamedTuple):
     """The samples of a batch by the row of weights that a column gives them; see `encoded`."""
 
-    begins: int  # address, int64 per row of weights and one more
+    begins: int  # address, uint32 per row of weights and one more
     samples: int  # address, uint32 positions in the batch
-    values: int  # address, two float32 per sample: of all rows below its own, and of its own
-    sums: int  # 1 where the first of them count
+    fractions: int  # address, float32 per sample, 0 for a category
 
 
 class Outputs(NamedTuple):

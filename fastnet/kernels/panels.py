@@ -17,7 +17,13 @@ import numpy as np
 
 from fastnet.kernels import _jit
 from fastnet.kernels._jit import one_at_a_time
-from fastnet.kernels.columns import LINEAR, RELU, forward_encoded, weight_gradient_encoded
+from fastnet.kernels.columns import (
+    GRADIENT_VECTORS,
+    LINEAR,
+    RELU,
+    forward_encoded,
+    weight_gradient_encoded,
+)
 from fastnet.kernels.host import (
     LANE_BYTES,
     LINE_BYTES,
@@ -58,7 +64,7 @@ loaded vector turns the product from load-bound (1.3 FMA a cycle) to FMA-bound."
 
 _LIMITS = (
     TILE_VECTORS, LIST_VECTORS, LIST_VECTORS, TILE_VECTORS, LIST_VECTORS, TILE_VECTORS, PAIR_VECTORS,
-    LIST_VECTORS, PAIR_VECTORS,
+    TILE_VECTORS, GRADIENT_VECTORS,
 )  # fmt: skip
 
 TABLE = np.zeros((N_PRODUCTS, PANEL_VECTORS + 1), np.int64)
@@ -251,12 +257,18 @@ def _weight_gradient(vectors: int) -> tuple[Any, Callable[..., None]]:
                 _ask(out + 2 * rule.offset, w.ld, tile_rows, row_bytes)
             for k in range(n_rows):
                 tile = rank1_strided(tile, column + load_i64(x.numbers + 8 * k) * x.ld, 4, dy.at + k * dy.ld)
-            if rule.update == 0:
+            n = min(n_columns - i, tile_rows)
+            if rule.update == 0 and n == tile_rows:
                 store_sgd(tile, out, w.ld, load_f32(rule.hyper), load_f32(rule.hyper + 4))
+            elif rule.update == 0:
+                store(tile, scratch, row_bytes)
+                for t in range(n):
+                    row = load_row(zeros(1, vectors), scratch + t * row_bytes)
+                    store_sgd(row, out + t * w.ld, w.ld, load_f32(rule.hyper), load_f32(rule.hyper + 4))
             else:
                 store(tile, scratch, row_bytes)
                 invoke(
-                    rule.update, TILE_ROWS, row_bytes // 4, scratch, row_bytes, out, w.ld, rule.offset, rule.hyper
+                    rule.update, n, row_bytes // 4, scratch, row_bytes, out, w.ld, rule.offset, rule.hyper
                 )  # fmt: skip
             column += x.tile
 

@@ -126,7 +126,7 @@ def _forward(c: int, rows: int, n_rows: int, step: int) -> None:
         y = Matrix(base + 4 * row[Y], 4 * row[LDW])
         end = End(kind, bits + row[ACTIVE], bits + keep, row[LD_ACTIVE], scale)
         if place == 0 and net.encoded[0] != 0:
-            invoke(net.encoded[0], c, rows, n_rows, step, end, curve)
+            invoke(net.encoded[0], c, rows, n_rows, end, curve)
         else:
             affine_forward(layer, n_rows, x, lists, y, end, curve)
         x = Rows(layer.identity, y.at, y.ld)
@@ -233,6 +233,7 @@ def _train_epoch(c: int, epoch: int, stop: int) -> int:
     work = open_work(c)
     trial = open_trial(c)
     n_train = data.train_rows.shape[0] - TILE_ROWS
+    work.state[SUMMED] = 0.0
     ready = work.state[READY_EPOCH] == epoch
     if not ready:
         _order_epoch(data, work, trial, epoch)

@@ -123,6 +123,43 @@ def rank1_strided(typing: Any, tile: Any, first: Any, stride: Any, base: Any) ->
     return tile(tile, types.int64, types.int64, types.int64), generate
 
 
+@intrinsic
+def add_rows(typing: Any, tile: Any, scalars: Any, bases: Any) -> Any:
+    """Add to each row the product of its float and the vectors at its own address (uniform tuples)."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        acc, scalars, bases = args
+        for r in range(tile.rows):
+            factor, base = fill(builder, builder.extract_value(scalars, r)), builder.extract_value(bases, r)
+            for v in range(tile.vectors):
+                k = r * tile.vectors + v
+                total = multiply_add(builder, factor, read_vector(builder, base, v), builder.extract_value(acc, k))
+                acc = builder.insert_value(acc, total, k)
+        return acc
+
+    return tile(tile, types.UniTuple(types.float32, tile.rows), types.UniTuple(types.int64, tile.rows)), generate
+
+
+@intrinsic
+def mix_rows(typing: Any, tile: Any, shares: Any, bases: Any, stride: Any) -> Any:
+    """Add to each row (1 - share) of the vectors at its own address, then the share of those `stride` bytes further."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        acc, shares, bases, stride = args
+        for r in range(tile.rows):
+            share, base = fill(builder, builder.extract_value(shares, r)), builder.extract_value(bases, r)
+            rest = builder.fsub(ir.Constant(VECTOR, [1.0] * LANES), share)
+            for v in range(tile.vectors):
+                k = r * tile.vectors + v
+                total = multiply_add(builder, rest, read_vector(builder, base, v), builder.extract_value(acc, k))
+                total = multiply_add(builder, share, read_vector(builder, builder.add(base, stride), v), total)
+                acc = builder.insert_value(acc, total, k)
+        return acc
+
+    rows = types.UniTuple(types.int64, tile.rows)
+    return tile(tile, types.UniTuple(types.float32, tile.rows), rows, types.int64), generate
+
+
 @intrinsic(prefer_literal=True)
 def rank1_four(typing: Any, tile: Any, entries: Any, values: Any, packed: Any, base: Any, stride: Any) -> Any:
     """Add to a tile of one row the products of four entries of a list, a byte each in `entries`, the first lowest.

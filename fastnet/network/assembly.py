@@ -37,7 +37,6 @@ class Assembly:
     net: Net
     data: Data
     n_states: int
-    widest: int = 0
 
     def contexts(self, n_contexts: int, threads: int = 1) -> tuple[Integers, list[Work]]:
         """Make contexts, each with a workspace for that number of threads; keep the workspaces as long as these."""
@@ -53,7 +52,8 @@ class Assembly:
             batch_size=self.net.batch_size,
             capacity=self.net.batch_size if self.data.sparse == 1 else 0,
             threads=threads,
-            widest=self.widest,
+            columns=self.data.columns,
+            n_numbers=self.data.fractions.shape[1],
         )
 
 
@@ -84,6 +84,7 @@ def plan_of(config: TrainConfig, data: TrainingData, *, parallel: bool) -> tuple
 def shapes_of(config: TrainConfig, data: TrainingData, *, parallel: bool, threads: int = 1) -> Shapes:
     """Return the arrays that the network of `config` writes to, without compiling anything; see `work_shapes`."""
     batch_size, _, plan = plan_of(config, data, parallel=parallel)
+    coded = data.coded or nothing_coded()
     return work_shapes(
         plan,
         n_states=update.N_STATES[update.RULES[config.optimizer]],
@@ -91,7 +92,8 @@ def shapes_of(config: TrainConfig, data: TrainingData, *, parallel: bool, thread
         batch_size=batch_size,
         capacity=batch_size if data.lists_pay(batch_size) else 0,
         threads=threads,
-        widest=data.coded.widest if data.coded else 0,
+        columns=coded.columns,
+        n_numbers=coded.fractions.shape[1],
     )
 
 
@@ -136,9 +138,7 @@ def assemble(config: TrainConfig, data: TrainingData, *, parallel: bool, skip_ze
         encoded=encoded.stages(parallel) if data.coded else np.zeros(2, np.int64),
         least_start=0.0 if data.objective == "cross-entropy" and data.weights is None else 1.0,
     )
-    return Assembly(
-        plan, net, _bundle(data, plan.n_rows, batch_size), update.N_STATES[rule], data.coded.widest if data.coded else 0
-    )
+    return Assembly(plan, net, _bundle(data, plan.n_rows, batch_size), update.N_STATES[rule])
 
 
 def worth_sharing(config: TrainConfig, data: TrainingData) -> bool:

@@ -11,7 +11,6 @@ from fastnet.data.pipeline.encoded import Encoded
 from fastnet.data.pipeline.pipeline import Pipeline
 from fastnet.data.pipeline.table import TablePipeline
 from fastnet.kernels import layout
-from fastnet.kernels.encoded import WIDTH, columns_of
 
 
 class Coded(NamedTuple):
@@ -23,8 +22,8 @@ class Coded(NamedTuple):
         The dense inputs, rows padded with zeros.
     n_dense : int
         D.
-    columns : (n, 4) int64
-        See `fastnet.kernels.encoded.columns_of`.
+    columns : (P + C, 2) int64
+        First row of the weights and number of rows of each column.
     places : (N, P + C) uint32
         The row of the weights that each column gives a sample; the number of inputs for a level without an input.
     fractions : (N, P) float32
@@ -35,11 +34,6 @@ class Coded(NamedTuple):
     columns: npt.NDArray[np.int64]
     places: npt.NDArray[np.uint32]
     fractions: npt.NDArray[np.float32]
-
-    @property
-    def widest(self) -> int:
-        """Rows of weights of the widest column."""
-        return int(self.columns[:, WIDTH].max(initial=0))
 
 
 def is_coded(pipeline: Pipeline) -> bool:
@@ -71,11 +65,11 @@ def code(encoded: Encoded) -> Coded:
     places[:, :n_numbers] = encoded.bins + firsts[:n_numbers]
     levels = encoded.levels + firsts[n_numbers:]
     places[:, n_numbers:] = np.where(encoded.levels < encoded.n_levels, levels, encoded.n_inputs)
-    columns = columns_of(n_dense, encoded.n_bins.tolist(), encoded.n_levels.tolist())
+    columns = np.stack([firsts, widths], axis=1)
     return Coded(dense, n_dense, columns, places, np.ascontiguousarray(encoded.fractions, np.float32))
 
 
 def nothing_coded() -> Coded:
     """Return what stands for the codes of samples that are given in full."""
     none = np.zeros((0, 0), np.float32)
-    return Coded(none, 0, columns_of(0, [], []), none.astype(np.uint32), none)
+    return Coded(none, 0, np.zeros((0, 2), np.int64), none.astype(np.uint32), none)

@@ -82,7 +82,15 @@ def forward(
         plan.table, plan.offsets, panels.TABLE, stages, activation.stages(spec.activation), 0, 0, 0, 0, 1, block, 0,
         encoded.stages() if table else np.zeros(2, np.int64), 0.0,
     )  # fmt: skip
-    [work] = share([work_shapes(plan, n_states=0, n_rows=0, batch_size=0, capacity=0, threads=1, widest=int(table))])
+    codes = code_samples(x[:0], pipeline) or nothing_coded()
+    [work] = share(
+        [
+            work_shapes(
+                plan, n_states=0, n_rows=0, batch_size=0, capacity=0, threads=1, columns=codes.columns,
+                n_numbers=codes.fractions.shape[1],
+            )
+        ]
+    )  # fmt: skip
     lists = sparsity.non_zero_lists(np.zeros((0, spec.n_inputs), np.float32), 1)
     layout.pack_parameters(plan.table, list(weights), list(biases), work.params[0])
     work.dropout[:, SCALE] = *eval_scales, 1.0

@@ -12,15 +12,20 @@ import numpy.typing as npt
 from fastnet.config.settings import format_memory
 from fastnet.errors import ConfigError
 from fastnet.kernels import copies, host, layout, panels, sparsity, update
+from fastnet.kernels.columns import SPARE, WIDTH
 from fastnet.kernels.context import N_STATE, Work
 
 Shapes = dict[str, tuple[tuple[int, ...], type]]
 """Shape and element type of every array of a `Work`."""
 
+NO_COLUMNS = np.zeros((0, 2), np.int64)
+"""Where no column is encoded."""
+
 
 def work_shapes(
-    plan: layout.Layout, *, n_states: int, n_rows: int, batch_size: int, capacity: int, threads: int, widest: int = 0
-) -> Shapes:
+    plan: layout.Layout, *, n_states: int, n_rows: int, batch_size: int, capacity: int, threads: int,
+    columns: npt.NDArray[np.int64] = NO_COLUMNS, n_numbers: int = 0,
+) -> Shapes:  # fmt: skip
     """Return the arrays that one context writes to.
 
     Parameters
@@ -37,10 +42,12 @@ def work_shapes(
         Equal to `batch_size` where the first layer skips zeros, 0 where it does not.
     threads : int
         Threads that share this context's products.
-    widest : int
-        Rows of weights of the widest encoded column, 0 where none is encoded.
+    columns : (n, 2) int64
+        Encoded columns, see `fastnet.kernels.columns`; the first `n_numbers` are numbers.
+    n_numbers : int
     """
-    sums = (int(plan.table[0, layout.N_IN]) + 1) * int(plan.table[0, layout.LDW]) if widest else 0
+    widths = columns[:, WIDTH]
+    sums = (int(widths[:n_numbers].sum()) + n_numbers) * int(plan.table[0, layout.LDW])
     pairs = (threads, sparsity.PAIRS_IN_BLOCK, capacity)
     scratch = host.round_up(copies.scratch_size(batch_size), host.ALIGNMENT // 4)
     return {
@@ -56,9 +63,9 @@ def work_shapes(
         "sample_values": ((*pairs, panels.PAIR), np.float32),
         "counts": (pairs[:2], np.int64),
         "sums": ((sums,), np.float32),
-        "buckets": ((threads, widest + 3), np.int64),
-        "bucket_samples": ((threads, batch_size if widest else 0), np.uint32),
-        "bucket_values": ((threads, batch_size if widest else 0, panels.PAIR), np.float32),
+        "sorted_begins": ((int(widths.sum()) + int(SPARE) * len(widths),), np.uint32),
+        "sorted_samples": ((len(widths), batch_size), np.uint32),
+        "sorted_fractions": ((n_numbers, batch_size), np.float32),
         "order": ((n_rows,), np.int64),
         "hyper": ((2, update.N_HYPER), np.float32),
         "dropout": ((len(plan.table), 3), np.float64),
