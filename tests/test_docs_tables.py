@@ -63,8 +63,8 @@ def test_the_python_runs(customers: None) -> None:
 def test_names_of_options_and_missing_values_are_right() -> None:
     from fastnet.data.tables.cells import MISSING
 
-    known = {name for command in ("train", "search", "data") for name in options_of(command)}
-    assert set(re.findall(r"--[a-z][a-z-]+", PAGE)) <= known | {"--probabilities"}
+    known = {name for command in ("train", "search", "data", "predict", "evaluate") for name in options_of(command)}
+    assert set(re.findall(r"--[a-z][a-z-]+", PAGE)) <= known
     listed = re.search(r"Blank cells and (.*?) are missing", PAGE, re.DOTALL)
     assert listed is not None
     assert {text.lower() for text in re.findall(r"`([^`]+)`", listed[1])} < MISSING
