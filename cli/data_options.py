@@ -182,7 +182,8 @@ def load_dataset(given: Mapping[str, Any]) -> Dataset:
 
 def load_validated(given: Mapping[str, Any], samples: int | None = None) -> tuple[Dataset, Split | None]:
     """Load the data, joined with the samples of `--validation` if that is given, and the split into both."""
-    from fastnet.data.registry import is_source_of_table, with_validation_given
+    from fastnet.data.given import with_validation_given
+    from fastnet.data.registry import is_source_of_table
     from fastnet.data.validation import with_validation
 
     other = given["validation"]

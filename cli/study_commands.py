@@ -27,6 +27,8 @@ def trial_settings(study: StudyReader, trial: TrialResult) -> dict[str, Any]:
 
     settings, about = study.settings, study.about
     given = _source(study)
+    if "target" in given:
+        given["preset"] = "book"  # whose defaults are those that a trial's settings differ from
     if not given and about.get("data") in NAMES:
         given = {"data": about["data"], "samples": about.get("n_samples")}
     if "validation_fraction" in settings:

@@ -134,7 +134,7 @@ def test_printed_settings_read_back(command: str) -> None:
 
 def test_a_file_of_settings_names_columns_as_they_are() -> None:
     Path("c.toml").write_text('data = ["a.csv", "b.csv"]\ntarget = "x,y"\ndrop = ["a, b", "c"]\n')
-    found = tomllib.loads(run("train", "--config", "c.toml", "--print-config").stdout)
+    found = tomllib.loads(run("train", "--config", "c.toml", "--preset", "book", "--print-config").stdout)
     assert (found["data"], found["target"], found["drop"]) == (["a.csv", "b.csv"], ["x", "y"], ["a, b", "c"])
     Path("c.toml").write_text("drop = [1]\n")
     refused = run("train", "--config", "c.toml", code=1).stderr
@@ -143,7 +143,7 @@ def test_a_file_of_settings_names_columns_as_they_are() -> None:
 
 def test_the_environment_names_several_files() -> None:
     env = {"FASTNET_TRAIN_DATA": "a.csv:b.csv", "FASTNET_TRAIN_TARGET": "x y,z"}
-    found = tomllib.loads(CliRunner().invoke(cli, ["train", "--print-config"], env=env).stdout)
+    found = tomllib.loads(CliRunner().invoke(cli, ["train", "--preset", "book", "--print-config"], env=env).stdout)
     assert found["data"] == ["a.csv", "b.csv"] and found["target"] == ["x y", "z"]
 
 
@@ -228,6 +228,7 @@ def test_the_commands_of_a_study_read_its_table_in_the_same_way(options: list[st
     with Study.read(Path("again")) as study:
         assert study.settings == settings
     printed = tomllib.loads(run("train", "--config", "-", "--print-config", stdin=trained).stdout)
+    assert printed["preset"] == "book" and printed["hidden"] == "4"
     assert printed["target"] == options[options.index("--target") + 1].split(",")
     assert printed.get("validation") == (str(empty_folder / "parts" / "1.csv") if "--validation" in options else None)
     run("train", "--config", "-", "--quiet", stdin=trained)

@@ -12,6 +12,7 @@ from mirrors import Mirror
 
 from fastnet.data import NAMES, Dataset, as_dataset, load, registry
 from fastnet.data.download import unpacked_sha256
+from fastnet.data.given import as_given
 from fastnet.data.readers.idx import IDX_NAMES
 from fastnet.data.samples import Samples, samples_of
 from fastnet.errors import ConfigError, DataError
@@ -206,7 +207,7 @@ def test_a_format_is_one_row_of_the_table(tmp_path: Path, monkeypatch: pytest.Mo
     path = tmp_path / "mine.txt"
     path.write_text("0.5 1 0\n2.5 3 1\n")
     assert load(path).x.tolist() == [[0.5, 1.0], [2.5, 3.0]]
-    assert registry.load_samples(path).name == registry.as_given(str(path), "data").name == "mine"
+    assert registry.load_samples(path).name == as_given(str(path), "data").name == "mine"
     with pytest.raises(DataError, match=r"unknown data set 'x': .*or the path of a \.npz or \.txt file, or of a table"):
         load("x")
 

@@ -9,9 +9,9 @@ import pytest
 
 from fastnet.data import Dataset, as_dataset
 from fastnet.data.readers.npz import read_samples
-from fastnet.data.registry import load_samples, samples_given
+from fastnet.data.registry import load_samples
 from fastnet.data.samples import Samples, samples_of
-from fastnet.errors import ConfigError, DataError
+from fastnet.errors import DataError
 
 X = np.arange(12.0).reshape(4, 3)
 
@@ -53,16 +53,6 @@ def test_a_file_may_hold_any_part_and_no_labels(tmp_path: Path) -> None:
     assert read_samples(path).labels.tolist() == ["yes", "no"]
     with pytest.raises(DataError, match="holds x_test, y_test, class_names; the array x, x_train or x_test is needed"):
         read_samples(path, "train")
-
-
-def test_validation_samples_may_be_arrays_a_file_or_a_data_set(tmp_path: Path, tiny_dataset: Dataset) -> None:
-    pair = samples_given((X, ["a", "b", "a", "a"]), "validation")
-    assert (pair.name, pair.part, pair.n_features) == ("validation", "all", 3) and pair.labels is not None
-    np.savez(tmp_path / "v.npz", x=X, y=[1, 1, 1, 1])
-    assert samples_given(tmp_path / "v.npz", "validation").name == "v"
-    assert samples_given(tiny_dataset, "validation").part == "train"
-    with pytest.raises(ConfigError, match="validation is a int: give a Dataset"):
-        samples_given(3, "validation")
 
 
 def test_labels_are_names_where_the_classes_have_some() -> None:

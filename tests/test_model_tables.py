@@ -13,6 +13,7 @@ import pytest
 from pyarrow import parquet
 
 import fastnet
+from fastnet.data.given import with_validation_given
 from fastnet.errors import DataError, FastnetWarning
 
 KNOWN = pytest.mark.filterwarnings("ignore:table has:fastnet.FastnetWarning")
@@ -161,7 +162,7 @@ def test_unknown_classes_and_missing_targets_are_refused(classes: Any) -> None:
 
 def test_a_validation_table_is_read_like_the_training_table() -> None:
     data = fastnet.load(TABLE, target="price", weights="weight", test="none")
-    joined, parts = fastnet.data.registry.with_validation_given(data, TABLE)
+    joined, parts = with_validation_given(data, TABLE)
     same(joined.x[parts.validation], data.x)
     same(joined.y[parts.validation], data.y)
     same(joined.weights, np.tile(data.weights, 2))

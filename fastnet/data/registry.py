@@ -14,16 +14,14 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastnet.config.reading import reading_of
-from fastnet.data.coerce import as_array
-from fastnet.data.dataset import Dataset, Split, as_dataset, split
+from fastnet.data.dataset import Dataset, as_dataset, split
 from fastnet.data.download import Progress, fetch
 from fastnet.data.readers.failure import unreadable
 from fastnet.data.readers.idx import IDX_NAMES, find_idx_files, read_idx_folder
 from fastnet.data.readers.npz import read_npz, read_samples
-from fastnet.data.readers.table import read_like, read_table
+from fastnet.data.readers.table import read_table
 from fastnet.data.samples import Samples, samples_of
 from fastnet.data.tables.table import STANDARD_INPUT, is_table, suffix_of
-from fastnet.data.validation import joined_with, with_validation
 from fastnet.errors import ConfigError, DataError
 from fastnet.files import as_path, user_cache
 
@@ -249,66 +247,6 @@ def load_samples(
     if path is not None:
         return _reader_of(path).samples(path, part, labels)
     return samples_of(load(name_or_path, data_dir=data_dir, progress=progress), part)
-
-
-def as_given(data: Any, name: str) -> Dataset:
-    """Take data as a caller may give them: a `Dataset`, a name or file for `load`, or (N, F) features and labels.
-
-    `name` is the name of a pair, and of the argument in errors.
-
-    Raises
-    ------
-    ConfigError
-        If it is something else.
-    DataError
-        If the data cannot be used.
-
-    Examples
-    --------
-    >>> as_given(([[0.0], [1.0]], ["a", "b"]), "data")
-    Dataset('data': 2 samples, 1 features, 2 classes, no test set)
-    """
-    if isinstance(data, Dataset):
-        return data
-    if isinstance(data, (str, Path)):
-        return load(str(data))
-    if isinstance(data, tuple) and len(data) == 2:
-        return as_dataset(*data, name=name)
-    raise ConfigError(
-        f"{name} is a {type(data).__name__}: give a Dataset, the name or file of one, or a pair of features and labels"
-    )
-
-
-def samples_given(data: Any, name: str) -> Samples:
-    """Take validation samples in any form that a caller may give, see `as_given`.
-
-    Examples
-    --------
-    >>> samples_given(([[0.0], [1.0]], ["a", "a"]), "validation").labels.tolist()
-    ['a', 'a']
-    """
-    if isinstance(data, tuple) and len(data) == 2:
-        return Samples(as_array(data[0], "x"), as_array(data[1], "y"), name, "all")
-    if isinstance(data, (str, Path)):
-        return load_samples(data, part="train")
-    return samples_of(as_given(data, name), "train")
-
-
-def with_validation_given(dataset: Dataset, validation: Any) -> tuple[Dataset, Split]:
-    """Join training samples with validation samples in any form, see `samples_given` and `with_validation`.
-
-    Of a data set from a table, the validation samples can be another table with the same columns.
-
-    Examples
-    --------
-    >>> data = load({"size": [1.0, 2.0, 3.0, 4.0], "kind": ["a", "b"] * 2}, target="kind", test="none")
-    >>> joined, parts = with_validation_given(data, {"size": [5.0], "kind": ["a"]})
-    >>> joined.y.tolist(), parts.validation.tolist()
-    ([0, 1, 0, 1, 0], [4])
-    """
-    if dataset.schema is None or isinstance(validation, (Dataset, tuple)):
-        return with_validation(dataset, samples_given(validation, "validation"))
-    return joined_with(dataset, *read_like(dataset, validation))
 
 
 def cache_folder() -> Path:

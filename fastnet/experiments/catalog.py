@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from fastnet.config.experiment import EXPERIMENTS, ExperimentConfig
 from fastnet.config.settings import suggestion
-from fastnet.data.registry import as_given
+from fastnet.data.given import as_given
 from fastnet.errors import ConfigError
 from fastnet.experiments.amount import data as data_experiment
 from fastnet.experiments.averaging import ensemble

@@ -15,7 +15,7 @@ from fastnet.config.checks import check_interrupt, count_networks, count_threads
 from fastnet.config.searching import as_settings
 from fastnet.config.training import TrainConfig
 from fastnet.data.dataset import Dataset, Split
-from fastnet.data.registry import as_given
+from fastnet.data.given import as_given
 from fastnet.limits import free_memory
 from fastnet.network.goal import weights_of
 from fastnet.network.memory import does_not_fit

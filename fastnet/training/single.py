@@ -16,7 +16,7 @@ from fastnet.config.presets import usual_config
 from fastnet.config.training import TrainConfig, as_train_config
 from fastnet.data.dataset import Dataset, Split
 from fastnet.data.doubts import warn_of_doubts
-from fastnet.data.registry import as_given
+from fastnet.data.given import as_given
 from fastnet.data.validation import split_of
 from fastnet.errors import warn
 from fastnet.kernels import pack, step

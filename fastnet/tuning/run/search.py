@@ -13,7 +13,7 @@ from fastnet.config.searching import SearchConfig, as_settings
 from fastnet.config.settings import suggestion
 from fastnet.config.text import seconds, whole_bytes
 from fastnet.config.training import TrainConfig, train_config_from
-from fastnet.data.registry import as_given, with_validation_given
+from fastnet.data.given import as_given, with_validation_given
 from fastnet.errors import ConfigError
 from fastnet.files import as_path
 from fastnet.tuning.run.assemble import run_study
@@ -125,14 +125,15 @@ def search(
         timed = limit is not None
         defaults = preset_of(preset, rows=dataset.n_samples, table=table, timed=timed, task=dataset.task)
     config = _config(space, trials, settings, known, defaults)
-    source = Source.of(data, validation=validation)
+    reading = known.source.reading if known is not None and known.source is not None else None
+    source = Source.of(data, validation=validation, reading=reading)
     if data is None:
         if known is None:
             raise ConfigError("data is missing: give a Dataset, the name or file of one, or features and labels")
         source = known.found()
         dataset, validation = source.load(), validation or source.validation
     else:
-        dataset = as_given(data, "data") if dataset is None else dataset
+        dataset = as_given(data, "data", reading) if dataset is None else dataset
     split = None
     if validation is not None:
         dataset, split = with_validation_given(dataset, validation)
