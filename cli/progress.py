@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Self
 
 from fastnet.config.metric import DEFAULT_METRIC, METRICS
+from fastnet.config.presets import TIMED_TRIALS
 
 from .interrupt import StopOnInterrupt
 from .screen import Part, drawing, levels_for, sparkline
@@ -50,7 +51,12 @@ class Display:
         now = self._clock()
         if urgent or now - self._last >= self._pause(now):
             self._last = now
-            self._drawing.show(self._title, done, total, details, pace)
+            count, share = self._count(done, total)
+            self._drawing.show(count, share, details, pace)
+
+    def _count(self, done: int, total: int) -> tuple[str, float]:
+        """Return what is done, as text and as a share of the whole."""
+        return f"{self._title} {done}/{total}", done / max(total, 1)
 
     def _pause(self, now: float) -> float:
         """Return the time between two lines: those of a whole night should be readable in the morning."""
@@ -96,6 +102,13 @@ class SearchDisplay(Display):
         urgent = (ended and not self._ended) or (self._compiling and self._drawing.live)
         self.show(state.done, state.total, self._details(state), self._pace(state), urgent=urgent)
         self._ended, self._compiling = ended, False
+
+    def _count(self, done: int, total: int) -> tuple[str, float]:
+        left = self._time_left() if total == TIMED_TRIALS else None
+        if left is None:
+            return super()._count(done, total)
+        passed = self._clock() - self._began  # the time ends the search, and no one asked for a number of trials
+        return f"{self._title} {done}", min(passed / max(passed + left, 1e-9), 1.0)
 
     def _details(self, state: Progress) -> list[Part]:
         best = "-" if state.best is None else self._metric.text(state.best)

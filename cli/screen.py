@@ -37,7 +37,7 @@ class Drawing:
 
     live = False
 
-    def show(self, title: str, done: int, total: int, details: Sequence[Part], pace: Sequence[Part]) -> None:
+    def show(self, count: str, share: float, details: Sequence[Part], pace: Sequence[Part]) -> None:
         pass
 
     def close(self) -> None:
@@ -45,7 +45,7 @@ class Drawing:
 
 
 class Bar(Drawing):
-    """Title, count, bar and pace in one line, details in a second one; drawn by rich in this thread, only on change."""
+    """Count, bar and pace in one line, details in a second one; drawn by rich in this thread, only on change."""
 
     live = True
 
@@ -55,14 +55,14 @@ class Bar(Drawing):
         self._console = console
         self._live = Live(console=console, auto_refresh=False, redirect_stdout=False, redirect_stderr=False)
 
-    def show(self, title: str, done: int, total: int, details: Sequence[Part], pace: Sequence[Part]) -> None:
+    def show(self, count: str, share: float, details: Sequence[Part], pace: Sequence[Part]) -> None:
         self._live.start()
-        self._live.update(self._lines(f"{title} {done}/{total}", done, total, details, pace), refresh=True)
+        self._live.update(self._lines(count, share, details, pace), refresh=True)
 
     def close(self) -> None:
         self._live.stop()
 
-    def _lines(self, count: str, done: int, total: int, details: Sequence[Part], pace: Sequence[Part]) -> Group:
+    def _lines(self, count: str, share: float, details: Sequence[Part], pace: Sequence[Part]) -> Group:
         from rich.console import Group
         from rich.progress_bar import ProgressBar
         from rich.table import Table
@@ -74,7 +74,7 @@ class Bar(Drawing):
         first = Table.grid(padding=(0, 1, 0, 0), pad_edge=False)
         cells: list[Text | ProgressBar] = [Text(count[:width])]
         if room >= NARROWEST_BAR:
-            cells.append(ProgressBar(total=max(total, 1), completed=done, width=room))
+            cells.append(ProgressBar(total=1.0, completed=share, width=room))
         if right:
             cells.append(_styled(right))
         first.add_row(*cells)
@@ -84,8 +84,8 @@ class Bar(Drawing):
 class Lines(Drawing):
     """Plain lines without control characters."""
 
-    def show(self, title: str, done: int, total: int, details: Sequence[Part], pace: Sequence[Part]) -> None:
-        click.echo(join([Part(f"{title} {done}/{total}"), *details, *pace]), err=True)
+    def show(self, count: str, share: float, details: Sequence[Part], pace: Sequence[Part]) -> None:
+        click.echo(join([Part(count), *details, *pace]), err=True)
 
 
 def drawing() -> Drawing:

@@ -12,6 +12,8 @@ from fastnet_cli.interrupt import StopOnInterrupt
 from fastnet_cli.progress import BestSoFar, DownloadDisplay, SearchDisplay, TrainDisplay, duration, scored
 from fastnet_cli.screen import sparkline
 
+from fastnet.config.presets import TIMED_TRIALS
+
 
 def epoch(number: int) -> Any:
     return SimpleNamespace(
@@ -128,3 +130,9 @@ def test_the_final_choice_is_announced_once(capsys: pytest.CaptureFixture[str]) 
             display(search_state(10, choosing=True))
     lines = capsys.readouterr().err.splitlines()
     assert lines[1:] == ["trials 10/10 | training the best again on fresh seeds, then the one to keep"]
+
+
+def test_a_search_that_ends_by_its_time_shows_no_number_of_trials_to_come(capsys: pytest.CaptureFixture[str]) -> None:
+    with SearchDisplay(StopOnInterrupt(), time_left=lambda: 45.0) as display:
+        display(search_state(7, total=TIMED_TRIALS, eta_seconds=None))
+    assert capsys.readouterr().err.startswith("trials 7 | best val acc:")

@@ -143,7 +143,7 @@ def test_a_bar_outlives_its_terminal() -> None:
     sink = Sink(Broken(5, left=100), "standard error")
     bar = Bar(Console(file=text_of(sink), force_terminal=True, width=80))
     for done in range(5):
-        bar.show("trials", done, 5, [Part("best 0.83")], [Part("ETA 0:01")])
+        bar.show(f"trials {done}/5", done / 5, [Part("best 0.83")], [Part("ETA 0:01")])
     bar.close()
     assert sink.failure is not None and sink.failure.errno == 5
 
