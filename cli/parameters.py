@@ -69,5 +69,6 @@ class ListType(click.types.StringParamType):
         'age,"income, net"'
         """
         text = io.StringIO()
-        csv.writer(text, lineterminator="").writerow(items)
+        spaced = any(item.startswith(" ") for item in items)  # which reading would remove
+        csv.writer(text, lineterminator="", quoting=csv.QUOTE_ALL if spaced else csv.QUOTE_MINIMAL).writerow(items)
         return text.getvalue()

@@ -10,6 +10,9 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 from fastnet_cli.main import cli
+from fastnet_cli.parameters import ListType
+from hypothesis import given
+from hypothesis import strategies as st
 
 from fastnet.files import NO_CURRENT_FOLDER
 from fastnet.tuning import Study
@@ -130,3 +133,19 @@ def test_without_a_current_folder_every_command_reports_it_or_works(tmp_path: Pa
     ):  # fmt: skip
         run(*arguments)
     assert "OK: the kernels agree" in run("doctor").stdout
+
+
+@given(st.lists(st.text(st.characters(codec="utf-8", exclude_categories=["Cc"]), min_size=1), min_size=1))
+def test_lists_read_back_as_they_were_written(items: list[str]) -> None:
+    assert ListType().convert(ListType.written(items), None, None) == items
+
+
+@pytest.mark.parametrize(
+    ("text", "items"),
+    [
+        ("a,b", ["a", "b"]), ("a, b", ["a", "b"]), ('"a,b",c', ["a,b", "c"]), ("a b", ["a b"]), ("", []), (",", []),
+        ('say ""hi""', ['say ""hi""']), ("a,", ["a"]),
+    ],
+)  # fmt: skip
+def test_lists(text: str, items: list[str]) -> None:
+    assert ListType().convert(text, None, None) == items

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from fastnet.tuning.store.documents import FINAL, SETTINGS, Rules, is_tested
+from fastnet.tuning.store.documents import FINAL, PLAN, SETTINGS, Rules, is_tested
 from fastnet.tuning.store.folder import DamagedError
 from fastnet.tuning.store.shapes import read_document
 
@@ -64,3 +64,30 @@ def test_the_rules_of_trials_follow_from_the_settings() -> None:
     assert not rules.fit((*row[:6], 4, 0.1), {"depth": 2, "optimizer": "adam"}), "four of three epochs"
     free = Rules({})
     assert free.fit((*row[:6], 999, 0.1), {"anything": 1.5}) and not free.fit(row, {"not a name": 1})
+
+
+@pytest.mark.parametrize(
+    ("source", "good"),
+    [
+        ({"data": "digits"}, True),
+        ({"data": ["a.csv", "b.csv"], "reading": {"target": ["y"], "test": 0.3}}, True),
+        ({"data": "a.csv", "reading": {"target": ["y"], "types": ["a=date"], "group": "g", "test": "b.csv"}}, True),
+        ({"data": "a.csv", "reading": None}, True),
+        ({"data": []}, False),
+        ({"data": [1]}, False),
+        ({"data": "a.csv", "reading": ["y"]}, False),
+        ({"data": "a.csv", "reading": {"target": "y"}}, False),
+        ({"data": "a.csv", "reading": {"target": ["y"], "test": 1.5}}, False),
+        ({"data": "a.csv", "reading": {"target": ["y"], "test": [1]}}, False),
+        ({"data": "a.csv", "reading": {"target": ["y"], "task": "ranking"}}, False),
+        ({"data": "a.csv", "reading": {"target": ["y"], "group": 3}}, False),
+        ({"data": "a.csv", "reading": {"goal": "y"}}, False),
+    ],
+)
+def test_the_source_of_a_table(source: dict[str, Any], good: bool) -> None:
+    text = json.dumps({"source": source})
+    if good:
+        assert read_document(text, PLAN, "the plan")["source"] == source
+    else:
+        with pytest.raises(DamagedError):
+            read_document(text, PLAN, "the plan")
