@@ -81,9 +81,10 @@ def _unexplained(feature: NDArray[np.float32], y: NDArray[Any], *, numbers: bool
     in_order = y[np.argsort(feature, kind="stable")]
     if not numbers:
         _, counts = np.unique(y, return_counts=True)
-        mixed = 1.0 - float(((counts / len(y)) ** 2).sum())
-        changes = int((in_order[1:] != in_order[:-1]).sum()) - (len(counts) - 1)  # from each class to the next
-        return max(changes, 0) / (len(y) - 1) / mixed if mixed else 1.0
+        usual = (len(y) - 1) * (1.0 - float(((counts / len(y)) ** 2).sum()))
+        least = len(counts) - 1  # from each class to the next
+        changes = int((in_order[1:] != in_order[:-1]).sum())
+        return max(changes - least, 0) / (usual - least) if usual > 2.0 * least else 1.0
     variance = float(in_order.var())
     return float((np.diff(in_order) ** 2).mean()) / (2.0 * variance) if variance else 1.0
 
