@@ -18,7 +18,8 @@ from fastnet import reference
 from fastnet.config.training import TrainConfig
 from fastnet.kernels import update
 from fastnet.kernels.context import N_PLACES, fill
-from fastnet.kernels.memory import invoke_f64
+from fastnet.kernels.host import LANES
+from fastnet.kernels.memory import invoke, invoke_f64
 from fastnet.network.hyperparameters import trial_of
 
 shapes = st.builds(LayerShape, *(st.sampled_from(SIZES),) * 3)
@@ -172,3 +173,23 @@ def test_a_weight_is_idle_once_its_decay_is_lost_in_rounding():
 def test_a_constant_rate_is_left_as_it_was_given():
     config = TrainConfig(optimizer="sgd", learning_rate=0.1, weight_decay=1e-3, schedule="constant", warmup_epochs=0)
     assert hyper_at(config, 5).tobytes() == trial_of(config, 0).hyper.tobytes()
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "adamw"])
+def test_first_moments_without_a_gradient_end_at_zero_and_move_no_weight(optimizer):
+    config = TrainConfig(optimizer=optimizer, learning_rate=0.01)
+    update.compile_rule(update.ADAM)
+    hyper = hyper_at(config, 900)
+    n = LANES
+    least = np.float32(2.0**-100)
+    moments = np.resize(np.float32([least, least / 2, -least / 2, 1e-38, np.nan]), n)
+    held = np.resize(np.float32([1.0, 1e-3, -2.0, 0.5, 1.0]), n)
+    arrays = np.stack([held, moments, np.ones(n, np.float32), np.zeros(n, np.float32)])
+    at, row = arrays.ctypes.data, 4 * n
+    call(invoke, int(update.ADDRESS[update.ADAM]), 1, n, at + 3 * row, row, at, row, row, hyper[0].ctypes.data)
+    expected = moments * hyper[0, update.BETA1]
+    expected[np.abs(expected) < least] = 0
+    np.testing.assert_array_equal(arrays[1], expected)
+    finite = ~np.isnan(moments)
+    assert np.isnan(arrays[0][~finite]).all(), "a moment that is no number stays one"
+    np.testing.assert_array_equal(arrays[0][finite], (hyper[0, update.SHRINK] * held)[finite])
