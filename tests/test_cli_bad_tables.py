@@ -89,7 +89,7 @@ FILES = [
     ("dates.csv", "y holds dates, which cannot be predicted; choose another target"),
     ("persons.csv", "y cannot be predicted: it has a different text in every row"),
     ("many.csv", "y cannot be predicted: it has 1,200 different texts"),
-    ("tworows.csv", "cannot be split: at least 2 are needed, one to train and one to validate"),
+    ("tworows.csv", "a split needs at least 2 samples, one to train and one to validate, and has 1"),
     ("huge.csv", "column 'a' has numbers beyond 3e38, the range of float32; correct them, or drop it (--drop)"),
 ]
 

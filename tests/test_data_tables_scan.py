@@ -39,7 +39,7 @@ def looked_at(values: list[Any], choice: str = "", name: str = "a", step: int = 
         (["low", "high", "medium"] * 9, "ordered"),
         (["2024-01-01", "2024-02-01", "2024-02-03"] * 9, "date"),
         ([date(2024, 1, 1), date(2024, 1, 2), date(2024, 1, 3)] * 9, "date"),
-        (["x"] * 9 + [None], "constant"),
+        (["x"] * 9 + [None], "category"),
         ([None] * 9, "constant"),
         ([7] * 9, "constant"),
         (LETTERS, "identifier"),
@@ -162,7 +162,7 @@ def test_real_tables(shared_data: Path) -> None:
 
     loans = kinds("loans_full")
     assert (loans["emp_title"], loans["issue_month"], loans["interest_rate"]) == ("text", "date", "number")
-    assert loans["num_accounts_120d_past_due"] == "constant"
+    assert loans["num_accounts_120d_past_due"] == "category"
     assert {name: kind for name, kind in kinds("diamonds").items() if kind != "number"} == {
         "cut": "ordered", "clarity": "ordered", "color": "category"
     }  # fmt: skip

@@ -343,7 +343,7 @@ def split(y: ArrayLike, *, fraction: float = 0.2, seed: int = 0) -> Split:
     _, classes, counts = np.unique(np.asarray(y).ravel(), return_inverse=True, return_counts=True)
     n = len(classes)
     if n < 2:
-        raise DataError(f"{n} samples cannot be split: at least 2 are needed, one to train and one to validate")
+        raise DataError(f"a split needs at least 2 samples, one to train and one to validate, and has {n}")
     quota = _validation_counts(counts, min(max(round(fraction * n), 1), n - 1))
 
     lots, keys = np.random.Philox(key=operator.index(seed)).random_raw(2 * n).reshape(2, n)
