@@ -345,7 +345,7 @@ def test_split_refuses_a_seed(seed: int) -> None:
 
 
 def test_split_refuses_a_single_sample() -> None:
-    with pytest.raises(DataError, match="a split needs at least 2 samples, .* and has 1"):
+    with pytest.raises(DataError, match=r"a split needs at least 2 samples, .* and has 1"):
         split([0])
 
 

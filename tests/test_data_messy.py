@@ -56,7 +56,7 @@ def test_the_leak_is_reported(data: fastnet.Dataset) -> None:
 
 def test_command_and_python_train_and_predict_the_same_bits(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(folder)
-    how = ["--hidden", "16", "--epochs", "3", "--optimizer", "adamw", "--learning-rate", "0.003"]
+    how = ["--preset", "book", "--hidden", "16", "--epochs", "3", "--optimizer", "adamw", "--learning-rate", "0.003"]
     what = ["--data", "customers.csv", "--target", TARGET, "--drop", "closed on"]
     result = CliRunner().invoke(cli, ["train", *what, *how, "-o", "m.safetensors", "--overwrite"])
     assert result.exit_code == 0, result.output
