@@ -153,7 +153,7 @@ def test_real_tables(shared_data: Path, name: str) -> None:
     assert [column["use"] for column in found["columns"]].count("target") == 1
     assert all(column["use"] for column in found["columns"])
     out = [column["column"] for column in found["columns"] if column["use"].startswith("left out")]
-    assert out == (["emp_title", "num_accounts_120d_past_due"] if name == "loans_full" else [])
+    assert out == (["emp_title"] if name == "loans_full" else [])
     leaks = [text for text in found["notes"] if "unless" in text and "known before" in text]
     assert len(leaks) == {"bikeshare": 1, "loans_full": 2}.get(name, 0)
     uncertain = [text for text in found["notes"] if text.startswith("Uncertain task")]
