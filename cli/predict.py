@@ -33,7 +33,7 @@ PARQUET = ".parquet"
     multiple=True,
     metavar="COL",
     show_default="columns in which every value is another, else a number",
-    help="Column of a table to copy, which tells the rows apart; may be repeated.",
+    help="Column of a table to copy, to identify the rows; may be repeated.",
 )
 @verbosity_options()
 @click.option(

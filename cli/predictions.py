@@ -24,7 +24,7 @@ class Predictions(NamedTuple):
     Attributes
     ----------
     columns : dict of str to sequence
-        What tells the samples apart, and what is predicted, by name.
+        What identifies the samples, and what is predicted, by name.
     probabilities : dict of str to sequence
         The probability of each class or label, if they are wanted.
     """
@@ -65,10 +65,10 @@ def predictions(
         shown = (answers > 0.5).astype(np.int64) if model.task == "multilabel" else answers
         found |= dict(zip(names, shown.T, strict=True))
     number = "sample number" if "sample" in found else "sample"
-    told: dict[str, Any] = dict(ids) or {number: np.arange(first, first + len(answers))}
-    found = {f"predicted {name}" if name in told else name: values for name, values in found.items()}
+    identity: dict[str, Any] = dict(ids) or {number: np.arange(first, first + len(answers))}
+    found = {f"predicted {name}" if name in identity else name: values for name, values in found.items()}
     chances = dict(zip(kept, answers.T, strict=True)) if probabilities else {}
-    return Predictions(told | found, chances)
+    return Predictions(identity | found, chances)
 
 
 def _label_name(model: Predictor) -> str:

@@ -132,18 +132,21 @@ class Schema:
                 ) from None
         return made
 
-    def values(self, table: Any, name: str) -> NDArray[np.float64]:
-        """Read one column of a table as numbers, see `Column.values`.
+    def values(self, table: Any, names: Sequence[str]) -> dict[str, NDArray[np.float64]]:
+        """Read columns of a table as numbers, all in one pass; see `Column.values`.
 
         Raises
         ------
         DataError
-            If the table cannot be read, or lacks the column.
+            If the table cannot be read, or lacks a column.
         """
         opened = open_table(table)
-        _check_has(opened, [name])
-        parts = [self.column(name).values(batch.column(0)) for batch in opened.batches([name])]
-        return np.concatenate(parts) if parts else np.empty(0)
+        _check_has(opened, names)
+        parts: dict[str, list[NDArray[np.float64]]] = {name: [np.empty(0)] for name in names}
+        for batch in opened.batches([*parts]):
+            for name, found in parts.items():
+                found.append(self.column(name).values(batch.column(name)))
+        return {name: np.concatenate(found) for name, found in parts.items()}
 
     def _opened(self, table: Any) -> Table:
         opened = open_table(table)

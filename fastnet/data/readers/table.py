@@ -122,11 +122,8 @@ class _Rows:
 
     @staticmethod
     def of(schema: Schema, table: Table) -> _Rows:
-        numbers = {
-            name: schema.values(table, name)
-            for name in (*schema.targets, schema.weights, schema.time)
-            if name is not None
-        }
+        names = (*schema.targets, schema.weights, schema.time)
+        numbers = schema.values(table, [name for name in names if name is not None])
         for name in (schema.weights, schema.time):
             if name is not None and np.isnan(numbers[name]).any():
                 row = int(np.flatnonzero(np.isnan(numbers[name]))[0]) + 1

@@ -138,7 +138,7 @@ class Scan:
             return self._chosen(made, choice)
         if len(self._levels) <= 1:
             only = next(iter(self._levels), None)
-            if only is not None and self._missing and not is_target:  # whether it is missing may tell something
+            if only is not None and self._missing and not is_target:  # whether it is missing may matter
                 why = f"every value that is not missing is {only}"
                 return replace(made, kind="category", levels=(only,), why=why)
             why = "every value is missing" if only is None else f"every value is {only}"

@@ -54,22 +54,20 @@ def inspected(model: Predictor, dataset: Dataset, parts: Split, name: str) -> di
         "importance": importance,
         "importance_samples": n_measured,
         "dependence": dependence,
-        "columns": [use._asdict() for use in _uses(dataset, parts)],
+        "columns": [use._asdict() for use in _uses(model, dataset)],
         "worst": {"heads": ["sample", *heads, "loss", *shown], "rows": rows},
     }
 
 
-def _uses(dataset: Dataset, parts: Split) -> Sequence[Use]:
+def _uses(model: Predictor, dataset: Dataset) -> Sequence[Use]:
     """Return what becomes of each column of a table; nothing of other data."""
-    from fastnet.data.pipeline.pipeline import fit_pipeline
     from fastnet.data.pipeline.table import TablePipeline
     from fastnet.data.pipeline.uses import uses_of
 
     if dataset.schema is None:
         return ()
-    pipeline = fit_pipeline(dataset, parts.train)
-    assert isinstance(pipeline, TablePipeline)
-    return uses_of(dataset.schema, pipeline)
+    assert isinstance(model.pipeline, TablePipeline)
+    return uses_of(dataset.schema, model.pipeline)
 
 
 def _reliance(model: Predictor, dataset: Dataset, parts: Split) -> tuple[list[Any], int, list[Any]]:
