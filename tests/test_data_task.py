@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import fastnet
-from fastnet.data.task import as_groups, as_numbers, as_row, as_weights, targets_of
+from fastnet.data.task import as_groups, as_numbers, as_row, as_weights, checked_weights, targets_of
 from fastnet.errors import ConfigError, DataError
 
 X = np.arange(8.0, dtype=np.float32).reshape(4, 2)
@@ -99,3 +99,10 @@ def test_rows_and_groups_are_checked() -> None:
     with pytest.raises(DataError, match="groups has 1 values: 2 samples"):
         as_groups(["a"], 2)
     assert as_numbers([[1, 2]], "y").flags.c_contiguous
+
+
+@pytest.mark.parametrize("weights", [[1.0], [1.0, -1.0], [0.0, 0.0], [np.nan, 1.0]])
+def test_weights_of_an_evaluation_are_checked(weights: Any) -> None:
+    assert checked_weights([1, 0.5], 2).tolist() == [1.0, 0.5]
+    with pytest.raises(DataError, match="must be 2 finite numbers from 0"):
+        checked_weights(weights, 2)

@@ -11,7 +11,7 @@ import pytest
 
 from fastnet.data import fit_scaler
 from fastnet.errors import DataError, ModelError
-from fastnet.model.given import features_given, is_table_given, weights_given
+from fastnet.model.given import features_given, is_table_given
 
 PIPELINE = fit_scaler(np.arange(12, dtype=np.float32).reshape(3, 4), np.arange(3))
 
@@ -38,10 +38,3 @@ def test_features_that_do_not_fit_are_refused(x: Any, error: type[Exception], sa
 def test_tables_are_told_from_arrays() -> None:
     tables = ["a.csv", Path("a.csv"), {"a": [1]}, pa.table({"a": [1]})]
     assert [is_table_given(x) for x in [*tables, [[1.0]], np.zeros((1, 1))]] == [True] * 4 + [False] * 2
-
-
-@pytest.mark.parametrize("weights", [[1.0], [1.0, -1.0], [0.0, 0.0], [np.nan, 1.0]])
-def test_weights_are_checked(weights: Any) -> None:
-    assert weights_given([1, 0.5], 2).tolist() == [1.0, 0.5]
-    with pytest.raises(DataError, match="must be 2 finite numbers from 0"):
-        weights_given(weights, 2)

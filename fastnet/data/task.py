@@ -101,19 +101,25 @@ def as_numbers(y: ArrayLike, name: str, *, labels: bool = False) -> NDArray[np.f
 
 
 def as_weights(weights: ArrayLike | None, n: int, name: str) -> NDArray[np.float32] | None:
-    """Check the weights of n samples and return them as float32; None for None.
+    """Return the weights of n samples as float32, see `checked_weights`; None for None."""
+    return None if weights is None else checked_weights(weights, n, name).astype(np.float32)
+
+
+def checked_weights(weights: ArrayLike, n: int, name: str = "weights") -> NDArray[np.float64]:
+    """Check the weights of n samples, float64.
 
     Raises
     ------
     DataError
         If they are not n finite numbers from 0, or all are 0.
     """
-    if weights is None:
-        return None
-    checked = as_row(weights, n, name)
-    if not ((checked >= 0).all() and checked.any()):
-        raise DataError(f"{name} must be numbers from 0, not all of them 0")
-    return checked.astype(np.float32)
+    try:
+        checked = as_array(weights, name).astype(np.float64)
+    except (ValueError, TypeError):
+        raise DataError(f"{name} holds values that are no numbers") from None
+    if checked.shape != (n,) or not (np.isfinite(checked).all() and (checked >= 0).all() and checked.any()):
+        raise DataError(f"{name} of shape {checked.shape}: must be {n} finite numbers from 0, not all of them 0")
+    return checked
 
 
 def as_row(values: ArrayLike, n: int, name: str) -> NDArray[np.float64]:

@@ -73,14 +73,6 @@ def truth_of_table(
     return np.concatenate(answered), np.concatenate(targets), counts
 
 
-def weights_given(weights: npt.ArrayLike, n: int) -> npt.NDArray[np.float64]:
-    """Check the weights of n samples; they must be finite numbers from 0, not all of them 0."""
-    checked = np.asarray(weights, np.float64)
-    if checked.shape != (n,) or not (np.isfinite(checked).all() and (checked >= 0).all() and checked.any()):
-        raise DataError(f"weights of shape {checked.shape}: must be {n} finite numbers from 0, not all of them 0")
-    return checked
-
-
 def _is_one_sample(shape: tuple[int, ...], n_inputs: int) -> bool:
     """Whether an array is a single sample: a row, or a square image with or without channels."""
     if len(shape) == 1:

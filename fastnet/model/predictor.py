@@ -16,10 +16,11 @@ from fastnet.data.extent import Extent
 from fastnet.data.labels import positions_of
 from fastnet.data.pipeline.table import TablePipeline
 from fastnet.data.pipeline.targets import as_targets
+from fastnet.data.task import checked_weights
 from fastnet.errors import DataError, ModelError
 from fastnet.files import as_path
 from fastnet.model.file import FloatArray, write_file
-from fastnet.model.given import features_given, is_table_given, truth_of_table, warn_of_differences, weights_given
+from fastnet.model.given import features_given, is_table_given, truth_of_table, warn_of_differences
 from fastnet.model.scores import Score, decided
 
 if TYPE_CHECKING:
@@ -294,7 +295,7 @@ class Predictor(ABC):
         from fastnet.model.metrics import all_metrics, class_table
 
         answers, truth, own = self._compared(x, y)
-        counts = own if weights is None else weights_given(weights, len(truth))
+        counts = own if weights is None else checked_weights(weights, len(truth))
         found = all_metrics(self.task, truth, answers, counts, self.quantiles, self.threshold)
         classes = []
         if self.task == "classification":
