@@ -28,7 +28,7 @@ from fastnet.data.pipeline.targets import TargetScaler
 from fastnet.data.schema import Schema
 from fastnet.errors import ModelError
 from fastnet.files import as_path
-from fastnet.model.calibration import check_corrections, corrections_of
+from fastnet.model.calibration import check_corrections, check_shifts, corrections_of
 from fastnet.model.file import FloatArray, model_errors, read_file
 from fastnet.model.predictor import Predictor
 from fastnet.model.scores import Numbers, Score, score_of, score_of_labels
@@ -74,7 +74,7 @@ class Model(Predictor):
         How its outputs become numbers; None for classes and labels.
     schema : Schema, optional
         The columns of the table that it was trained on; None for arrays.
-    temperature, threshold : float
+    temperature, threshold, shifts
         See `Predictor`.
 
     Raises
@@ -105,6 +105,7 @@ class Model(Predictor):
     schema: Schema | None = None
     temperature: float = 1.0
     threshold: float | None = None
+    shifts: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "weights", tuple(self.weights))
@@ -139,6 +140,7 @@ class Model(Predictor):
                 raise ModelError(f"the model has {len(values)} {what}: its {needed} {of} need one each")
         _check_targets(self, n_names)
         check_corrections(self.temperature, self.threshold, len(self.classes))
+        check_shifts(self.shifts, n_names * len(self.quantiles))
         if self.schema is not None and len(self.schema.fields) != self.pipeline.n_fields:
             raise ModelError(
                 f"the table's columns make {len(self.schema.fields)} features: it reads {self.pipeline.n_fields}"
@@ -156,7 +158,11 @@ class Model(Predictor):
 
         network = self.spec, self.weights, self.biases, self.eval_scales
         answers = forward(*network, self.pipeline, features, self.objective, len(self.quantiles), prepared)
-        return self._tempered(answers if self.target_scaler is None else self.target_scaler.invert(answers))
+        return self._adjusted(answers if self.target_scaler is None else self.target_scaler.invert(answers))
+
+    def _limits(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+        assert self.target_scaler is not None
+        return self.target_scaler.low, self.target_scaler.high
 
     def _scored(
         self,

@@ -112,7 +112,7 @@ def _of_middle(model: Predictor, answers: npt.NDArray[Any]) -> npt.NDArray[Any]:
 
 def _findings(model: Predictor, answers: npt.NDArray[Any], y: npt.NDArray[Any]) -> dict[str, Any]:
     """Return what is measured of the classes, or of each target."""
-    from fastnet.model.inspection import inspect_classes, inspect_numbers
+    from fastnet.model.inspection import inspect_classes, inspect_numbers, inspect_quantiles
 
     if model.task == "classification":
         return {"classes": inspect_classes(answers, y, model.class_names, model.threshold), "targets": []}
@@ -120,6 +120,10 @@ def _findings(model: Predictor, answers: npt.NDArray[Any], y: npt.NDArray[Any]) 
         return {"classes": None, "targets": []}
     middle = _of_middle(model, answers)
     found = [inspect_numbers(middle[:, k], y[:, k], name) for k, name in enumerate(model.class_names)]
+    each = len(model.quantiles)
+    for k, target in enumerate(found if each else ()):
+        own = slice(k * each, (k + 1) * each)
+        target["quantiles"] = inspect_quantiles(answers[:, own], y[:, k], model.quantiles, model.shifts[own])
     return {"classes": None, "targets": found}
 
 
