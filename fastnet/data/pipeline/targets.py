@@ -102,8 +102,8 @@ def fit_targets(
 ) -> TargetScaler:
     """Learn mean and scale of each target from some rows, with `weights` for all rows if samples have them.
 
-    Rows of the weight 0 do not count. A target that is constant there keeps a scale of 1. Without `standardise`, targets
-    stay as they are.
+    Rows of the weight 0 do not count. A target that is constant there keeps a scale of 1. Without `standardise`,
+    targets stay as they are.
 
     Examples
     --------
