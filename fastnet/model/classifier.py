@@ -31,7 +31,7 @@ from fastnet.files import as_path
 from fastnet.model.calibration import check_corrections, check_shifts, corrections_of
 from fastnet.model.file import FloatArray, model_errors, read_file
 from fastnet.model.predictor import Predictor
-from fastnet.model.scores import Numbers, Score, score_of, score_of_labels
+from fastnet.model.scores import Numbers, Score, losses_of, losses_of_labels, score_of, score_of_labels
 
 if TYPE_CHECKING:
     from fastnet.network.forward import Inputs
@@ -170,14 +170,21 @@ class Model(Predictor):
         targets: npt.NDArray[Any],
         weights: npt.NDArray[Any] | None = None,
     ) -> Score:
-        if self.target_scaler is not None:
-            delta = float(self.settings.get("huber_delta", 1.0))
-            return Numbers(self.objective, self.target_scaler, self.quantiles, delta).score(
-                answers.astype(np.float64), targets, weights
-            )
+        if self.task == "regression":
+            return self._numbers().score(answers.astype(np.float64), targets, weights)
         if self.task == "classification":
             return score_of(answers, targets, weights, self.threshold)
         return score_of_labels(answers, targets, weights)
+
+    def _losses(self, answers: npt.NDArray[np.floating[Any]], targets: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+        if self.task == "regression":
+            return self._numbers().losses(answers.astype(np.float64), targets)
+        return losses_of(answers, targets) if self.task == "classification" else losses_of_labels(answers, targets)
+
+    def _numbers(self) -> Numbers:
+        assert self.target_scaler is not None
+        delta = float(self.settings.get("huber_delta", 1.0))
+        return Numbers(self.objective, self.target_scaler, self.quantiles, delta)
 
     def to_parts(self) -> tuple[dict[str, Any], dict[str, FloatArray]]:
         """Return the contents of its file: the description, ready for JSON, and the tensors by name."""

@@ -170,6 +170,9 @@ class Ensemble(Predictor):
             return score_of(answers, targets, weights, self.threshold)
         return self.members[0]._scored(answers, targets, weights)  # by their scale of the targets, where they differ
 
+    def _losses(self, answers: npt.NDArray[np.floating[Any]], targets: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+        return self.members[0]._losses(answers, targets)
+
     def to_parts(self) -> tuple[dict[str, Any], dict[str, FloatArray]]:
         """Return the contents of its file: the description, ready for JSON, and the tensors by name.
 

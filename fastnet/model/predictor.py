@@ -447,6 +447,10 @@ class Predictor(ABC):
     ) -> Score:
         """Measure what `_answers` returned."""
 
+    @abstractmethod
+    def _losses(self, answers: npt.NDArray[np.floating[Any]], targets: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+        """Return the loss of each sample, (N,), whose mean `_scored` gives."""
+
     def _features(self, x: Any) -> npt.NDArray[Any]:
         """Check features, see `features_given`."""
         return features_given(x, self.n_inputs, self.pipeline, self.extent)
