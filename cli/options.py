@@ -54,8 +54,7 @@ _SETTINGS: dict[str, tuple[Any, str]] = {
     "huber_delta": (float, "Error, in standard deviations, beyond which --objective huber grows linearly."),
     "calibration": (
         click.Choice(CALIBRATIONS),
-        "Correct the trained model on the validation samples: its probabilities (temperature), or the share of samples "
-        "below its quantiles (quantiles, the default with --objective pinball).",
+        "Divide the logits of the trained model by the temperature that suits the validation samples.",
     ),
     "threshold": (
         click.Choice(THRESHOLDS),
@@ -137,8 +136,9 @@ def data_options(command: Command) -> Command:
         show_default=True,
         metavar="NAME|FILE",
         shell_complete=complete_data,
-        help="mnist5k or digits (both included), mnist, fashion-mnist, or an .npz file with arrays x and y. For a "
-        "model of a table, a table with the same columns.",
+        help="mnist5k or digits (both included), mnist, fashion-mnist, an .npz file with arrays x and y, or sparse "
+        "samples (.svm, .svmlight, .libsvm, or a SciPy array in an .npz file). For a model of a table, a table with "
+        "the same columns.",
     )(command)
 
 

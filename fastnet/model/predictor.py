@@ -14,13 +14,16 @@ import numpy.typing as npt
 from fastnet.config.objective import TASK_OF
 from fastnet.data.extent import Extent
 from fastnet.data.labels import positions_of
+from fastnet.data.pipeline.sparse import SparseScaler
 from fastnet.data.pipeline.table import TablePipeline
 from fastnet.data.pipeline.targets import as_targets
+from fastnet.data.samples import Samples, like_training
+from fastnet.data.sparse import is_sparse_given
 from fastnet.data.task import checked_weights
 from fastnet.errors import DataError, ModelError
 from fastnet.files import as_path
 from fastnet.model.file import FloatArray, write_file
-from fastnet.model.given import features_given, is_table_given, truth_of_table, warn_of_differences
+from fastnet.model.given import dense_parts, features_given, is_table_given, truth_of_table, warn_of_differences
 from fastnet.model.scores import Score, decided
 
 if TYPE_CHECKING:
@@ -28,7 +31,6 @@ if TYPE_CHECKING:
 
     from fastnet.data.dataset import Dataset
     from fastnet.data.pipeline.pipeline import Pipeline
-    from fastnet.data.samples import Samples
     from fastnet.data.schema import Schema
     from fastnet.model.metrics import ClassScores
 
@@ -82,8 +84,6 @@ class Predictor(ABC):
         What its logits are divided by, 1 unless it was calibrated.
     threshold : float or None
         Probability of the second of two classes from which it is predicted; None for the more probable class.
-    shifts : tuple of float
-        What was added to each quantile of each target, in its units, when it was calibrated; empty if it was not.
     """
 
     __slots__ = ()
@@ -99,7 +99,6 @@ class Predictor(ABC):
     schema: Schema | None
     temperature: float
     threshold: float | None
-    shifts: tuple[float, ...]
 
     @property
     def task(self) -> str:
@@ -132,23 +131,17 @@ class Predictor(ABC):
         """
         write_file(as_path(path, "path"), *self.to_parts())
 
-    def _adjusted(self, answers: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.floating[Any]]:
-        """Return answers with the temperature, or the shifts of quantiles."""
-        from fastnet.model.calibration import with_shifts, with_temperature
+    def _tempered(self, answers: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.floating[Any]]:
+        if self.temperature == 1.0:
+            return answers
+        from fastnet.model.calibration import with_temperature
 
-        if self.shifts:
-            return with_shifts(answers, self.shifts, *self._limits())
-        return answers if self.temperature == 1.0 else with_temperature(answers, self.temperature)
+        return with_temperature(answers, self.temperature)
 
-    @abstractmethod
-    def _limits(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-        """Return the least and the largest answer for each target that is a number."""
-
-    def _corrections(self) -> dict[str, Any]:
-        """Return what its file says of temperature, threshold and shifts."""
-        found: dict[str, Any] = {} if self.temperature == 1.0 else {"temperature": self.temperature}
-        found |= {} if self.threshold is None else {"threshold": self.threshold}
-        return found | ({"shifts": list(self.shifts)} if self.shifts else {})
+    def _corrections(self) -> dict[str, float]:
+        """Return what its file says of temperature and threshold."""
+        found = {} if self.temperature == 1.0 else {"temperature": self.temperature}
+        return found if self.threshold is None else {**found, "threshold": self.threshold}
 
     @abstractmethod
     def _answers(self, features: npt.NDArray[Any]) -> npt.NDArray[np.floating[Any]]:
@@ -161,7 +154,8 @@ class Predictor(ABC):
         ----------
         x : array_like or table
             (N, I) features in the units of the training data: any numeric type, finite; further axes are flattened. A
-            single sample can have the shape (I,), or be a square image of I pixels. For a model of a table, another
+            single sample can have the shape (I,), or be a square image of I pixels. Or a sparse array or matrix of
+            SciPy, whatever the model was trained on. For a model of a table, another
             one with its columns, in any order, as `fastnet.load` takes it: a file, a folder, ``"-"``, a pandas,
             polars or Arrow table, or a dict of columns; or `Dataset.x` of such a table.
 
@@ -321,16 +315,14 @@ class Predictor(ABC):
         x, y : array_like or table
             As `score` takes them; never those of the training or of the test.
         temperature : bool
-            Whether a classifier learns the `temperature`, which keeps the order of the classes and makes probabilities
-            honest. A model of quantiles learns its `shifts`, so that the right share of the samples lies below each.
+            Whether to learn the `temperature`, which keeps the order of the classes and makes probabilities honest.
         threshold : {"accuracy", "balanced-accuracy", "f1", "mcc"}, optional
             Metric that the `threshold` of the second of two classes is to maximise.
 
         Raises
         ------
         ModelError
-            If it has neither probabilities of classes nor quantiles, or a threshold is wanted and it has not two
-            classes.
+            If it has no probabilities of classes, or a threshold is wanted and it has not two classes.
         DataError, ConfigError
             As `score` does, or if all samples are of one class; if the metric is unknown.
 
@@ -343,23 +335,16 @@ class Predictor(ABC):
         >>> better.temperature < 1, better.threshold < 1
         (True, True)
         """
-        from fastnet.model.calibration import corrections, fit_shifts
+        from fastnet.model.calibration import corrections
 
-        if self.task != "classification" and (not self.quantiles or threshold is not None):
-            what = "probabilities of classes" if self.quantiles else "probabilities of classes or quantiles"
-            raise ModelError(f"this model has no {what} ({self.task}), which could be calibrated")
+        if self.task != "classification":
+            raise ModelError(f"this model has no probabilities of classes ({self.task}), which could be calibrated")
         answers, truth, weights = self._compared(x, y)
-        if self.quantiles:
-            return self._corrected({"shifts": fit_shifts(answers, truth, self.quantiles, weights)})
         return self._corrected(corrections(answers, truth, weights, temperature=temperature, threshold=threshold))
 
-    def _corrected(self, found: Mapping[str, Any]) -> Self:
-        """Return this model with its temperature multiplied, another threshold, or shifts added to its own."""
-        changed: dict[str, Any] = {}
-        if "temperature" in found:
-            changed["temperature"] = self.temperature * found["temperature"]
-        if "shifts" in found and self.shifts:
-            changed["shifts"] = tuple(one + more for one, more in zip(self.shifts, found["shifts"], strict=True))
+    def _corrected(self, found: Mapping[str, float]) -> Self:
+        """Return this model with its temperature multiplied, or with another threshold."""
+        changed = {"temperature": self.temperature * found["temperature"]} if "temperature" in found else {}
         return replace(self, **{**found, **changed})  # type: ignore[type-var]
 
     def _compared(
@@ -422,6 +407,8 @@ class Predictor(ABC):
         DataError, ModelError
             As `predict_proba` does.
         """
+        if is_sparse_given(x) and not isinstance(self.pipeline, SparseScaler):
+            return np.concatenate([self._answers(self._features(part)) for part in dense_parts(x, self.n_inputs)])
         if self.schema is None or not is_table_given(x):
             return self._answers(self._features(x))
         return np.concatenate([answers for answers, _ in self.answers_in_batches(x)])
@@ -447,11 +434,7 @@ class Predictor(ABC):
     ) -> Score:
         """Measure what `_answers` returned."""
 
-    @abstractmethod
-    def _losses(self, answers: npt.NDArray[np.floating[Any]], targets: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
-        """Return the loss of each sample, (N,), whose mean `_scored` gives."""
-
-    def _features(self, x: Any) -> npt.NDArray[Any]:
+    def _features(self, x: Any) -> Any:
         """Check features, see `features_given`."""
         return features_given(x, self.n_inputs, self.pipeline, self.extent)
 
@@ -459,6 +442,18 @@ class Predictor(ABC):
     def reads_table(self) -> bool:
         """Whether it reads the columns of a table, in which values may be missing, rather than plain numbers."""
         return isinstance(self.pipeline, TablePipeline)
+
+    def fitting(self, samples: Samples) -> Samples:
+        """Return samples with the columns of the training data, see `fastnet.data.samples.like_training`.
+
+        Raises
+        ------
+        ModelError
+            If they have another number of features.
+        """
+        found = like_training(samples, self.n_inputs, self.class_names)
+        self.check_fits(found)
+        return found
 
     def check_fits(self, data: Dataset | Samples) -> None:
         """Raise `ModelError` unless data have this model's number of features."""

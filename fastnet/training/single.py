@@ -150,7 +150,7 @@ def config_for(dataset: Dataset, config: TrainConfig | None) -> TrainConfig:
     """Return the settings of a training, by default the usual ones for the kind of data."""
     if config is not None:
         return as_train_config(config)
-    table = dataset.fields is not None
+    table = dataset.like_table
     return usual_config(rows=dataset.n_samples, table=table, task=dataset.task).resolved()
 
 
@@ -181,7 +181,9 @@ def train_network(
     compile_seconds = time.perf_counter() - clock
     fit = Fit(training, config, metric)
     fit.train(on_epoch, should_stop, returns=interrupt == "return")
-    model = corrected(fit.model(0), dataset, parts, config)
+    model = fit.model(0)
+    if config.calibration is not None or config.threshold is not None:
+        model = corrected(model, dataset, parts, config)
     test = None
     if dataset.x_test is not None and dataset.y_test is not None:
         test = model._measure(dataset.x_test, dataset.y_test, dataset.weights_test)
@@ -200,19 +202,18 @@ def train_network(
 
 
 def corrected(model: AnyModel, dataset: Dataset, parts: Split, config: TrainConfig) -> AnyModel:
-    """Return a model with the corrections that its settings ask for, learnt from validation samples.
+    """Return a model with the temperature and the threshold that its settings ask for, learnt from validation samples.
 
     `parts.validation` are samples that it was not trained on.
     """
-    from fastnet.model.calibration import asked_for, asks_for_any
+    from fastnet.model.calibration import asked_for
 
     rows = parts.validation
-    if not asks_for_any(config, model.quantiles, len(rows)):
-        return model
     weights = weights_of(dataset, parts, config)
-    counted = None if weights is None else weights[rows]
-    answers = model._answers(dataset.x[rows])
-    return model._corrected(asked_for(config, model.quantiles, answers, dataset.y[rows], counted))
+    found = asked_for(
+        config, model._answers(dataset.x[rows]), dataset.y[rows], None if weights is None else weights[rows]
+    )
+    return model._corrected(found)
 
 
 def threads_for(config: TrainConfig, data: TrainingData, threads: int) -> int:

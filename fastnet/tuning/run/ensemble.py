@@ -87,8 +87,7 @@ def put_together(
         },
         metrics=score.stored("validation"),
     )
-    answers = mean_answers(tables, chosen)
-    ensemble = ensemble._corrected(asked_for(config.train, ensemble.quantiles, answers, y, counted))
+    ensemble = ensemble._corrected(asked_for(config.train, mean_answers(tables, chosen), y, counted))
     document = {
         "metric": config.metric,
         "members": [

@@ -184,7 +184,6 @@ _TARGET = {
     "marks": {"true": [is_number], "predicted": [is_number]},
     "residuals": {"edges": [is_number], "counts": [is_whole]},
     "deciles": [_DECILE],
-    "quantiles?": [{"level": is_number, "share": is_number, "shift": Maybe(is_number)}],
 }
 _DEPENDENCE = {"column": is_text, "kind": is_text, "values": [is_plain], "share": Maybe([is_number])}
 _DEPENDENCE |= {"curves": {...: [Maybe(is_number)]}}
@@ -197,6 +196,7 @@ INSPECTION: Shape = {
     "targets": [_TARGET],
     "importance": [{"column": is_text, "rise": is_number, "low": is_number, "high": is_number}],
     "importance_samples": is_whole,
+    "importance_of?": is_whole,
     "dependence": [_DEPENDENCE],
     "columns": [_COLUMN],
     "worst": {"heads": [is_text], "rows": [[is_plain]]},
