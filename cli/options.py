@@ -54,7 +54,8 @@ _SETTINGS: dict[str, tuple[Any, str]] = {
     "huber_delta": (float, "Error, in standard deviations, beyond which --objective huber grows linearly."),
     "calibration": (
         click.Choice(CALIBRATIONS),
-        "Divide the logits of the trained model by the temperature that suits the validation samples.",
+        "Correct the trained model on the validation samples: its probabilities (temperature), or the share of samples "
+        "below its quantiles (quantiles, the default with --objective pinball).",
     ),
     "threshold": (
         click.Choice(THRESHOLDS),

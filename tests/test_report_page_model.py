@@ -88,3 +88,16 @@ def test_the_chart_of_importance_is_short() -> None:
     document = inspection("regression")
     document["importance"] = document["importance"] * MOST_LISTED
     assert len(data_of_model(document)["importance"]) == MOST_LISTED
+
+
+def test_quantiles_have_a_table(tmp_path: Path) -> None:
+    document = inspection("regression")
+    assert section_of(document)["targets"][0]["quantiles"] is None
+    document["targets"][0]["quantiles"] = [
+        {"level": 0.1, "share": 0.125, "shift": -1.5},
+        {"level": 0.9, "share": 0.875, "shift": None},
+    ]
+    [_, (level, share, shift)] = section_of(document)["targets"][0]["quantiles"]["rows"]
+    assert (level[0], share[0], shift) == ("0.9", "87.5 %", ("–", ""))
+    page = write_report(store(make_study(tmp_path / "s", 5), document)).read_text(encoding="utf-8")
+    assert 'id="quantile-table-1"' in page

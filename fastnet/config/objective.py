@@ -23,8 +23,8 @@ OBJECTIVES = (AUTO, *(name for names in OF_TASK.values() for name in names))
 
 CLASS_WEIGHTS = ("balanced",)
 
-CALIBRATIONS = ("temperature",)
-"""Ways to correct the probabilities of a trained model."""
+CALIBRATIONS = ("none", "temperature", "quantiles")
+"""Ways to correct the answers of a trained model: the probabilities of classes, or quantiles."""
 
 THRESHOLDS = ("accuracy", "balanced-accuracy", "f1", "mcc")
 """Metrics that a decision threshold can maximise."""
@@ -86,9 +86,12 @@ def check_corrections(objective: str, calibration: str | None, threshold: str | 
         check_choice("calibration", calibration, CALIBRATIONS)
     if threshold is not None:
         check_choice("threshold", threshold, THRESHOLDS)
+    if calibration == "quantiles" and objective not in (AUTO, "pinball"):
+        raise ConfigError(f"calibration='quantiles': objective={objective!r} has no quantiles; leave it out")
     if objective in (AUTO, *OF_TASK["classification"]):
         return
-    for name, value in (("calibration", calibration), ("threshold", threshold)):
+    wrong = calibration if calibration == "temperature" else None
+    for name, value in (("calibration", wrong), ("threshold", threshold)):
         if value is not None:
             raise ConfigError(
                 f"{name}={value!r}: objective={objective!r} has no probabilities of classes; leave it out"

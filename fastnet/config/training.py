@@ -84,9 +84,11 @@ class TrainConfig:
         Difference up to which ``objective="huber"`` is half the squared error, in standard deviations of the target.
     class_weight : {"balanced"}, optional
         ``balanced`` weights the samples so that all classes count alike in losses and scores.
-    calibration : {"temperature"}, optional
-        ``temperature`` divides the logits of the trained model by the number that minimises its cross-entropy on the
-        validation samples (Guo et al. 2017). Off by default.
+    calibration : {"none", "temperature", "quantiles"}, optional
+        Correction of the trained model that is learnt from the validation samples. ``temperature`` divides the logits
+        of classes by the number that minimises the cross-entropy there (Guo et al. 2017); it is off by default.
+        ``quantiles`` shifts each quantile, so that its share of those samples lies below it (Romano, Patterson and
+        Candès 2019); it is the default with ``objective="pinball"`` and at least 200 validation samples.
     threshold : {"accuracy", "balanced-accuracy", "f1", "mcc"}, optional
         Metric on the validation samples that chooses from which probability of the second of two classes the model
         predicts it. By default the more probable class is predicted.

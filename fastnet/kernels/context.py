@@ -30,6 +30,7 @@ Int64_2D = Annotated[np.ndarray, types.int64[:, ::1]]
 Uint16_3D = Annotated[np.ndarray, types.uint16[:, :, ::1]]
 Uint32_1D = Annotated[np.ndarray, types.uint32[::1]]
 Uint32_2D = Annotated[np.ndarray, types.uint32[:, ::1]]
+Uint32_3D = Annotated[np.ndarray, types.uint32[:, :, ::1]]
 Uint8_1D = Annotated[np.ndarray, types.uint8[::1]]
 Uint8_2D = Annotated[np.ndarray, types.uint8[:, ::1]]
 """C-contiguous arrays, each with its type in compiled code."""
@@ -50,7 +51,8 @@ class Net(NamedTuple):
     batch_size: int
     block: int  # samples per evaluation block, whole tiles
     hidden_lists: int  # 1 where hidden layers walk the lists of their active inputs
-    encoded: Int64_1D  # (2,), addresses of the first layer's stages where columns are encoded, zeros elsewhere
+    first: Int64_1D  # (3,), addresses of the stages of a first layer that has its own, see `FIRST_FORWARD`; else zeros
+    waiting: int  # address of `update.waiting` where the first layer needs it, 0 for none
     least_start: float  # the first batch's loss counts as this much at least, see `step.DIVERGENCE`
 
 
@@ -70,6 +72,9 @@ class Data(NamedTuple):
     columns: Int64_2D  # (numbers + categories, 2), their rows of the weights
     places: Uint32_2D  # (N, numbers + categories), rows of the weights
     fractions: Float32_2D  # (N, numbers)
+    entries: Float32_1D  # values of all samples where they are compressed sparse rows, see `csr`
+    entry_columns: Uint32_1D  # the feature of each
+    entry_starts: Int64_1D  # (N + 1,), where the values of each sample begin
     identity: Int64_1D  # 0, 1, 2, ...: the row numbers of a hidden layer
     train_rows: Int64_1D  # (n_train + TILE_ROWS,) sample numbers, padded by repeats
     validation_rows: Int64_1D  # (n_validation + TILE_ROWS,)
@@ -95,11 +100,20 @@ class Work(NamedTuple):
     sorted_begins: Uint32_1D  # (rows of encoded columns + 3 for each column), see `encoded`
     sorted_samples: Uint32_2D  # (numbers + categories, B)
     sorted_fractions: Float32_2D  # (numbers, B)
+    gathered: Uint32_3D  # (threads, 4, .), the values of a batch by feature, see `csr`
+    heads: Uint32_1D  # (F,), 0 between two steps
+    steps: Uint32_1D  # (F,), how many of the passed steps the weights of a feature have made
+    passed: Int64_1D  # (1,), steps since all weights of the first layer were up to date
+    history: Float32_2D  # (steps, N_HYPER), `hyper` of the passed steps
+    nothing: Float32_1D  # (ld,), zeros: the gradient of a feature that no sample of a batch has
     order: Int64_1D  # (n_train + TILE_ROWS,), this epoch's order
     hyper: Float32_2D  # (2, N_HYPER), see `update`
     dropout: Float64_2D  # (L, 3), see `THRESHOLD`
     state: Float64_1D  # (N_STATE,): see below
 
+
+FIRST_FORWARD, FIRST_UPDATE, FIRST_FINISH = range(3)
+"""Places in `Net.first`: the outputs of a batch, the update by it, what remains to be done at the end of an epoch."""
 
 POWER1, POWER2, START_LOSS, LOSS, SCORE, READY_EPOCH, READY_LOSS, SUMMED = range(8)
 """Entries of `Work.state`: Adam's beta1^t and beta2^t, the first batch's loss, the loss and score that a stage found,

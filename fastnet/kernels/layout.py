@@ -142,26 +142,30 @@ def layout(sizes: tuple[int, ...], n_rows: int, *, slopes: bool = False) -> Layo
 
 
 def panels_of(
-    table: np.ndarray, *, listed_inputs: bool, listed_hidden: bool, training: bool, encoded: bool = False
-) -> set[tuple[int, int]]:
+    table: np.ndarray, *, listed_inputs: bool, listed_hidden: bool, training: bool, encoded: bool = False,
+    sparse: bool = False,
+) -> set[tuple[int, int]]:  # fmt: skip
     """Return the microkernels (product, vectors) that a network calls, for `panels.compile_panels`.
 
     `listed_inputs` means that the first layer skips zeros, `listed_hidden` that the others may, `encoded` that the
-    first layer reads encoded columns.
+    first layer reads encoded columns, `sparse` that it reads compressed sparse rows and nothing else.
     """
     wanted: set[tuple[int, int]] = set()
     for index, row in enumerate(table):
         first = index == 0
-        dense = not (first and listed_inputs)
+        dense = not (first and (listed_inputs or sparse))
+        listed = first and listed_inputs
         products = {
             panels.FORWARD: dense,
-            panels.FORWARD_PACKED: not dense,
+            panels.FORWARD_PACKED: listed,
             panels.FORWARD_ENCODED: first and encoded,
+            panels.FORWARD_ENTRIES: first and sparse,
             panels.FORWARD_ACTIVE: not first and listed_hidden and row[N_OUT] >= MIN_LISTED,
         }
         if training:
-            products |= {panels.WEIGHT_GRADIENT: dense, panels.WEIGHT_GRADIENT_LISTED: not dense}
+            products |= {panels.WEIGHT_GRADIENT: dense, panels.WEIGHT_GRADIENT_LISTED: listed}
             products |= {panels.WEIGHT_GRADIENT_ENCODED: first and encoded}
+            products |= {panels.WEIGHT_GRADIENT_ENTRIES: first and sparse}
             below_logits = index < len(table) - 1
             products |= {
                 panels.INPUT_GRADIENT: not first,

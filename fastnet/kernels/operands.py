@@ -149,6 +149,24 @@ class Sorted(NamedTuple):
     fractions: int  # address, float32 per sample, 0 for a category
 
 
+class Entries(NamedTuple):
+    """Samples in compressed sparse rows; see `csr`."""
+
+    rows: int  # address, int64 sample numbers
+    starts: int  # address, int64 per sample and one more
+    columns: int  # address, uint32 per value: its feature
+    values: int  # address, float32
+
+
+class Gathered(NamedTuple):
+    """The values of a batch by feature; see `csr`."""
+
+    columns: int  # address, uint32: the features that some sample has
+    begins: int  # address, uint32 per such feature and one more
+    samples: int  # address, uint32 per value: its position in the batch
+    values: int  # address, float32
+
+
 class Outputs(NamedTuple):
     """The outputs of a network for B samples, and what they are compared with; addresses and strides in bytes."""
 

@@ -24,6 +24,7 @@ from fastnet.kernels.columns import (
     forward_encoded,
     weight_gradient_encoded,
 )
+from fastnet.kernels.entries import forward_entries, weight_gradient_entries
 from fastnet.kernels.host import (
     LANE_BYTES,
     LINE_BYTES,
@@ -53,10 +54,11 @@ from fastnet.kernels.update import IDLE
 
 (
     FORWARD, FORWARD_PACKED, FORWARD_ACTIVE, INPUT_GRADIENT, INPUT_GRADIENT_ACTIVE, WEIGHT_GRADIENT,
-    WEIGHT_GRADIENT_LISTED, FORWARD_ENCODED, WEIGHT_GRADIENT_ENCODED,
-) = (_jit.typed(product) for product in range(9))  # fmt: skip
-"""Rows of `TABLE`: dense; over lists of inputs; over lists of active hidden outputs; over the columns of a table."""
-N_PRODUCTS = 9
+    WEIGHT_GRADIENT_LISTED, FORWARD_ENCODED, WEIGHT_GRADIENT_ENCODED, FORWARD_ENTRIES, WEIGHT_GRADIENT_ENTRIES,
+) = (_jit.typed(product) for product in range(11))  # fmt: skip
+"""Rows of `TABLE`: dense; over lists of inputs; over lists of active hidden outputs; over the columns of a table;
+over compressed sparse rows."""
+N_PRODUCTS = 11
 
 PAIR = 2
 """Features per tile of the listed weight gradient: neighbouring pixels are mostly zero together, and a second row per
@@ -64,7 +66,7 @@ loaded vector turns the product from load-bound (1.3 FMA a cycle) to FMA-bound."
 
 _LIMITS = (
     TILE_VECTORS, LIST_VECTORS, LIST_VECTORS, TILE_VECTORS, LIST_VECTORS, TILE_VECTORS, PAIR_VECTORS,
-    TILE_VECTORS, GRADIENT_VECTORS,
+    TILE_VECTORS, GRADIENT_VECTORS, LIST_VECTORS, LIST_VECTORS,
 )  # fmt: skip
 
 TABLE = np.zeros((N_PRODUCTS, PANEL_VECTORS + 1), np.int64)
@@ -311,6 +313,8 @@ _SOURCES = {
     WEIGHT_GRADIENT_LISTED: _weight_gradient_listed,
     FORWARD_ENCODED: forward_encoded,
     WEIGHT_GRADIENT_ENCODED: weight_gradient_encoded,
+    FORWARD_ENTRIES: forward_entries,
+    WEIGHT_GRADIENT_ENTRIES: weight_gradient_entries,
 }
 _COMPILED: dict[tuple[int, int], Any] = {}
 

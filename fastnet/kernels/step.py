@@ -29,6 +29,9 @@ from fastnet.kernels.affine import (
 )
 from fastnet.kernels.columns import LINEAR, RELU, RELU_KEPT
 from fastnet.kernels.context import (
+    FIRST_FINISH,
+    FIRST_FORWARD,
+    FIRST_UPDATE,
     LOSS,
     POWER2,
     READY_EPOCH,
@@ -125,8 +128,8 @@ def _forward(c: int, rows: int, n_rows: int, step: int) -> None:
             kind = LINEAR
         y = Matrix(base + 4 * row[Y], 4 * row[LDW])
         end = End(kind, bits + row[ACTIVE], bits + keep, row[LD_ACTIVE], scale)
-        if place == 0 and net.encoded[0] != 0:
-            invoke(net.encoded[0], c, rows, n_rows, end, curve)
+        if place == 0 and net.first[FIRST_FORWARD] != 0:
+            invoke(net.first[FIRST_FORWARD], c, rows, n_rows, end, curve)
         else:
             affine_forward(layer, n_rows, x, lists, y, end, curve)
         x = Rows(layer.identity, y.at, y.ld)
@@ -200,8 +203,8 @@ def _backward(c: int, rows: int, n_rows: int) -> None:
                 ),
                 Curve(net.activation[MULTIPLY], base + 4 * (net.offsets[SLOPES] + below[Y]), np.int64(0)),
             )  # fmt: skip
-        if place == 0 and net.encoded[1] != 0:
-            invoke(net.encoded[1], c, rows, n_rows, dy, weight_rule)
+        if place == 0 and net.first[FIRST_UPDATE] != 0:
+            invoke(net.first[FIRST_UPDATE], c, rows, n_rows, dy, weight_rule)
         elif place > 0 or data.sparse == 0:
             weight_update(layer, n_rows, x, dy, weight_rule)
         else:
@@ -238,10 +241,11 @@ def _train_epoch(c: int, epoch: int, stop: int) -> int:
     if not ready:
         _order_epoch(data, work, trial, epoch)
     n_steps = (n_train + net.batch_size - 1) // net.batch_size
-    total = 0.0
+    total, status = 0.0, np.int64(DONE)
     for s in range(n_steps):
         if load_shared(stop) != 0:
-            return STOPPED
+            status = np.int64(STOPPED)
+            break
         n_rows = min(net.batch_size, n_train - s * net.batch_size)
         rows = work.order[s * net.batch_size :]
         step = epoch * n_steps + s
@@ -252,16 +256,20 @@ def _train_epoch(c: int, epoch: int, stop: int) -> int:
         if step == 0:
             work.state[START_LOSS] = max(loss / n_rows, net.least_start)
         if not loss / n_rows <= DIVERGENCE * work.state[START_LOSS]:
-            return DIVERGED
+            status = np.int64(DIVERGED)
+            break
         total += loss
         rate = trial.learning_rate
         if trial.scheduler != 0:
             rate = invoke_f64(trial.scheduler, c, step, n_steps)
         begin_step(net.rule, rate, trial.beta1, trial.beta2, work.state[: POWER2 + 1], work.hyper)
         invoke(net.stages[BACKWARD], c, address_of(rows), n_rows)
-    work.state[READY_EPOCH] = -1.0
-    work.state[LOSS] = total / n_train
-    return DONE
+    if net.first[FIRST_FINISH] != 0:
+        invoke(net.first[FIRST_FINISH], c)
+    if status == DONE:
+        work.state[READY_EPOCH] = -1.0
+        work.state[LOSS] = total / n_train
+    return status
 
 
 def _evaluate(c: int, part: int, stop: int) -> int:

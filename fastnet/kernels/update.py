@@ -10,7 +10,7 @@ indices below. Biases follow the same rules with a weight decay of zero.
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba import types
@@ -53,6 +53,7 @@ ADDRESS = np.zeros(len(N_STATES), np.int64)
 
 _COMPILED: dict[int, Any] = {}
 _SCHEDULER: list[Any] = []
+_WAITING: list[Any] = []
 
 
 def _momentum(n_rows: int, n_cols: int, g: int, ldg: int, w: int, ldw: int, offset: int, hyper: int) -> None:
@@ -110,25 +111,72 @@ def _rmsprop(n_rows: int, n_cols: int, g: int, ldg: int, w: int, ldw: int, offse
             store_vector(weight - rate * gradient / (square_root(mean) + epsilon), here)
 
 
+class _Adam(NamedTuple):
+    """What a step of Adam multiplies by, a vector each."""
+
+    decay: Any
+    shrink: Any
+    keep1: Any
+    new1: Any
+    keep2: Any
+    new2: Any
+    step: Any
+    root: Any
+    epsilon: Any
+
+
+@kernel
+def _adam_factors(hyper: int) -> _Adam:
+    return _Adam(
+        splat(load_f32(hyper + 4 * WEIGHT_DECAY)), splat(load_f32(hyper + 4 * SHRINK)),
+        splat(load_f32(hyper + 4 * BETA1)), splat(load_f32(hyper + 4 * NEW1)),
+        splat(load_f32(hyper + 4 * BETA2)), splat(load_f32(hyper + 4 * NEW2)),
+        splat(load_f32(hyper + 4 * STEP)), splat(load_f32(hyper + 4 * ROOT)), splat(load_f32(hyper + 4 * EPSILON)),
+    )  # fmt: skip
+
+
+@kernel
+def _adam_step(by: _Adam, gradient: Any, weight: Any, first: Any, second: Any) -> tuple[Any, Any, Any]:
+    """Return weight and moments after a step of Adam (Kingma and Ba 2015) or AdamW (Loshchilov and Hutter 2019)."""
+    gradient = gradient + by.decay * weight
+    first = by.keep1 * first + by.new1 * gradient
+    first = where_positive(splat(_LEAST) - magnitude(first), splat(np.float32(0.0)), first)
+    second = by.keep2 * second + by.new2 * (gradient * gradient)
+    return by.shrink * weight - by.step * first / (square_root(second) * by.root + by.epsilon), first, second
+
+
 def _adam(n_rows: int, n_cols: int, g: int, ldg: int, w: int, ldw: int, offset: int, hyper: int) -> None:
-    """Compute Adam (Kingma and Ba 2015); with `SHRINK` below one AdamW (Loshchilov and Hutter 2019)."""
-    decay, shrink = splat(load_f32(hyper + 4 * WEIGHT_DECAY)), splat(load_f32(hyper + 4 * SHRINK))
-    keep1, new1 = splat(load_f32(hyper + 4 * BETA1)), splat(load_f32(hyper + 4 * NEW1))
-    keep2, new2 = splat(load_f32(hyper + 4 * BETA2)), splat(load_f32(hyper + 4 * NEW2))
-    step, root = splat(load_f32(hyper + 4 * STEP)), splat(load_f32(hyper + 4 * ROOT))
-    epsilon = splat(load_f32(hyper + 4 * EPSILON))
-    least, nothing = splat(_LEAST), splat(np.float32(0.0))
+    """Compute a step of Adam; with `SHRINK` below one of AdamW."""
+    by = _adam_factors(hyper)
     for r in range(n_rows):
         for j in range(0, 4 * n_cols, LANE_BYTES):
             here = w + r * ldw + j
-            weight = load_vector(here)
-            gradient = load_vector(g + r * ldg + j) + decay * weight
-            first = keep1 * load_vector(here + offset) + new1 * gradient
-            first = where_positive(least - magnitude(first), nothing, first)
-            second = keep2 * load_vector(here + 2 * offset) + new2 * (gradient * gradient)
+            weight, first, second = _adam_step(
+                by, load_vector(g + r * ldg + j), load_vector(here), load_vector(here + offset),
+                load_vector(here + 2 * offset),
+            )  # fmt: skip
             store_vector(first, here + offset)
             store_vector(second, here + 2 * offset)
-            store_vector(shrink * weight - step * first / (square_root(second) * root + epsilon), here)
+            store_vector(weight, here)
+
+
+def _adam_waiting(n_steps: int, n_cols: int, w: int, offset: int, hyper: int) -> None:
+    """Compute several steps of Adam for a row of weights that had no gradient in them.
+
+    hyper   (n_steps, N_HYPER) float32, those of each step
+
+    One call takes 9.3 ns a step and vector of 16 lanes for 112 weights, a call for each step 13.3.
+    """
+    none = splat(np.float32(0.0))
+    for at in range(hyper, hyper + 4 * N_HYPER * n_steps, 4 * N_HYPER):
+        by = _adam_factors(at)
+        for here in range(w, w + 4 * n_cols, LANE_BYTES):
+            weight, first, second = _adam_step(
+                by, none, load_vector(here), load_vector(here + offset), load_vector(here + 2 * offset)
+            )  # fmt: skip
+            store_vector(first, here + offset)
+            store_vector(second, here + 2 * offset)
+            store_vector(weight, here)
 
 
 _SOURCES = {MOMENTUM: _momentum, ADAM: _adam, NESTEROV: _nesterov, ADAGRAD: _adagrad, RMSPROP: _rmsprop}
@@ -140,6 +188,19 @@ def compile_rule(rule: int) -> None:
     if rule != SGD and not ADDRESS[rule]:
         compiled = _COMPILED[rule] = _jit.micro(types.void(*[types.int64] * 8), _SOURCES[rule], "update")
         ADDRESS[rule] = compiled.address
+
+
+@one_at_a_time
+def waiting(rule: int) -> int:
+    """Compile what makes several steps at once for weights without a gradient, once, and return its address.
+
+    0 for the rules of which each step is called on its own.
+    """
+    if rule != ADAM:
+        return 0
+    if not _WAITING:
+        _WAITING.append(_jit.micro(types.void(*[types.int64] * 5), _adam_waiting, "waiting"))
+    return int(_WAITING[0].address)
 
 
 @kernel

@@ -1,9 +1,9 @@
-"""Corrections of a classifier that are learnt from validation samples: a temperature, and a decision threshold."""
+"""Corrections learnt from validation samples: a temperature and a threshold of classes, and shifts of quantiles."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,6 +21,12 @@ Floats = NDArray[np.floating[Any]]
 
 LOWEST, HIGHEST = 0.05, 20.0
 """Range of temperatures."""
+
+ENOUGH = 200
+"""Validation samples from which quantiles are calibrated by default.
+
+Measured on california and ames, two seeds each: the shifts of 20 samples raise the mean pinball loss of new ones by 3
+to 6 %, those of 100 by about 1 %, those of 200 by 0.2 to 0.6 %, and those of 3,300 lower it."""
 
 
 def corrections(
@@ -48,12 +54,82 @@ def corrections(
     return found
 
 
-def asked_for(config: TrainConfig, answers: Floats, y: NDArray[Any], weights: Floats | None = None) -> dict[str, float]:
-    """Learn what the settings of a training ask for, as `corrections` does; nothing by default."""
-    if config.calibration is None and config.threshold is None:
+def asks_for_any(config: TrainConfig, quantiles: Sequence[float], n: int) -> bool:
+    """Whether a training learns corrections from n samples; those of quantiles by default, if there are enough."""
+    if quantiles:
+        return config.calibration == "quantiles" or (config.calibration is None and n >= ENOUGH)
+    return config.calibration == "temperature" or config.threshold is not None
+
+
+def asked_for(
+    config: TrainConfig, quantiles: Sequence[float], answers: Floats, y: NDArray[Any], weights: Floats | None = None
+) -> dict[str, Any]:
+    """Learn the corrections of a model with these quantiles that the settings of its training ask for."""
+    if not asks_for_any(config, quantiles, len(y)):
         return {}
+    if quantiles:
+        return {"shifts": fit_shifts(answers, y, quantiles, weights)}
     wanted = config.calibration == "temperature"
     return corrections(answers, y, weights, temperature=wanted, threshold=config.threshold)
+
+
+def with_shifts(answers: Floats, shifts: Sequence[float], low: Floats, high: Floats) -> Floats:
+    """Return (N, K * Q) quantiles, shifted, in ascending order for each of K targets, and within its (K,) limits.
+
+    Examples
+    --------
+    >>> with_shifts(np.array([[1.0, 2.0, 9.0]]), [1.5, 0.0, 2.0], np.array([0.0]), np.array([10.0])).tolist()
+    [[2.0, 2.5, 10.0]]
+    """
+    each = (answers + np.asarray(shifts)).reshape(len(answers), len(low), -1)
+    within: Floats = np.clip(np.sort(each, axis=2), low[:, None], high[:, None]).reshape(answers.shape)
+    return within
+
+
+def fit_shifts(
+    answers: Floats, y: Floats, quantiles: Sequence[float], weights: Floats | None = None
+) -> tuple[float, ...]:
+    """Find what to add to each quantile, so that its share of new samples lies below it.
+
+    Parameters
+    ----------
+    answers : (N, K * Q) ndarray
+        Quantiles of validation samples, N at least 1, the first Q of the first target.
+    y : (N, K) ndarray
+        Their targets.
+    quantiles : sequence of Q floats
+        The levels.
+    weights : (N,) ndarray, optional
+        Weights of the samples, at least one of them above 0.
+
+    Returns
+    -------
+    tuple of float
+        K * Q shifts in the units of the targets.
+
+    Notes
+    -----
+    Each is the quantile of the residuals at its level, where the k-th smallest of N residuals is taken for the quantile
+    at k / (N + 1): a new residual is as likely to lie below the smallest as between two neighbours. If the samples are
+    new to the model and like those to come, the share below a quantile is right on average, for any N. Each side of an
+    interval has its own shift (Romano, Patterson and Candès, *Conformalized quantile regression*, NeurIPS 2019, theorem
+    2).
+
+    Examples
+    --------
+    >>> fit_shifts(np.zeros((3, 1)), np.array([[4.0], [2.0], [8.0]]), [0.5])
+    (4.0,)
+    """
+    counts = np.ones(len(y)) if weights is None else weights.astype(np.float64)
+    counting = counts > 0
+    counts = counts[counting]
+    residuals = (np.repeat(y, len(quantiles), axis=1) - answers)[counting].astype(np.float64)
+    shifts = []
+    for level, of_one in zip(np.tile(quantiles, y.shape[1]), residuals.T, strict=True):
+        order = np.argsort(of_one, kind="stable")
+        shares = np.cumsum(counts[order]) / (counts.sum() + counts.mean())
+        shifts.append(float(np.interp(level, shares, of_one[order])))
+    return tuple(shifts)
 
 
 def with_temperature(probabilities: Floats, temperature: float) -> Floats:
@@ -177,9 +253,18 @@ def _logs(probabilities: Floats) -> NDArray[np.float64]:
     return logs
 
 
-def corrections_of(header: Mapping[str, Any]) -> dict[str, float]:
-    """Return temperature and threshold from the description of a model's file."""
-    return {name: float(header[name]) for name in ("temperature", "threshold") if name in header}
+def corrections_of(header: Mapping[str, Any]) -> dict[str, Any]:
+    """Return temperature, threshold and shifts from the description of a model's file."""
+    found: dict[str, Any] = {name: float(header[name]) for name in ("temperature", "threshold") if name in header}
+    if "shifts" in header:
+        found["shifts"] = tuple(float(shift) for shift in header["shifts"])
+    return found
+
+
+def check_shifts(shifts: Sequence[float], n_quantiles: int) -> None:
+    """Raise `ModelError` unless a model can have these shifts: none, or one for each quantile of each target."""
+    if shifts and (len(shifts) != n_quantiles or not all(map(math.isfinite, shifts))):
+        raise ModelError(f"shifts={tuple(shifts)!r}: must be {n_quantiles} finite numbers, one for each quantile")
 
 
 def check_corrections(temperature: float, threshold: float | None, n_classes: int) -> None:

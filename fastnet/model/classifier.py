@@ -29,10 +29,10 @@ from fastnet.data.pipeline.targets import TargetScaler
 from fastnet.data.schema import Schema
 from fastnet.errors import ModelError
 from fastnet.files import as_path
-from fastnet.model.calibration import check_corrections, corrections_of
+from fastnet.model.calibration import check_corrections, check_shifts, corrections_of
 from fastnet.model.file import FloatArray, model_errors, read_file
 from fastnet.model.predictor import Predictor
-from fastnet.model.scores import Numbers, Score, score_of, score_of_labels
+from fastnet.model.scores import Numbers, Score, losses_of, losses_of_labels, score_of, score_of_labels
 
 if TYPE_CHECKING:
     from fastnet.network.forward import Inputs
@@ -75,7 +75,7 @@ class Model(Predictor):
         How its outputs become numbers; None for classes and labels.
     schema : Schema, optional
         The columns of the table that it was trained on; None for arrays.
-    temperature, threshold : float
+    temperature, threshold, shifts
         See `Predictor`.
 
     Raises
@@ -106,6 +106,7 @@ class Model(Predictor):
     schema: Schema | None = None
     temperature: float = 1.0
     threshold: float | None = None
+    shifts: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "weights", tuple(self.weights))
@@ -140,6 +141,7 @@ class Model(Predictor):
                 raise ModelError(f"the model has {len(values)} {what}: its {needed} {of} need one each")
         _check_targets(self, n_names)
         check_corrections(self.temperature, self.threshold, len(self.classes))
+        check_shifts(self.shifts, n_names * len(self.quantiles))
         if self.schema is not None and len(self.schema.fields) != self.pipeline.n_fields:
             raise ModelError(
                 f"the table's columns make {len(self.schema.fields)} features: it reads {self.pipeline.n_fields}"
@@ -157,7 +159,11 @@ class Model(Predictor):
 
         network = self.spec, self.weights, self.biases, self.eval_scales
         answers = forward(*network, self.pipeline, features, self.objective, len(self.quantiles), prepared)
-        return self._tempered(answers if self.target_scaler is None else self.target_scaler.invert(answers))
+        return self._adjusted(answers if self.target_scaler is None else self.target_scaler.invert(answers))
+
+    def _limits(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+        assert self.target_scaler is not None
+        return self.target_scaler.low, self.target_scaler.high
 
     def _scored(
         self,
@@ -165,14 +171,21 @@ class Model(Predictor):
         targets: npt.NDArray[Any],
         weights: npt.NDArray[Any] | None = None,
     ) -> Score:
-        if self.target_scaler is not None:
-            delta = float(self.settings.get("huber_delta", 1.0))
-            return Numbers(self.objective, self.target_scaler, self.quantiles, delta).score(
-                answers.astype(np.float64), targets, weights
-            )
+        if self.task == "regression":
+            return self._numbers().score(answers.astype(np.float64), targets, weights)
         if self.task == "classification":
             return score_of(answers, targets, weights, self.threshold)
         return score_of_labels(answers, targets, weights)
+
+    def _losses(self, answers: npt.NDArray[np.floating[Any]], targets: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+        if self.task == "regression":
+            return self._numbers().losses(answers.astype(np.float64), targets)
+        return losses_of(answers, targets) if self.task == "classification" else losses_of_labels(answers, targets)
+
+    def _numbers(self) -> Numbers:
+        assert self.target_scaler is not None
+        delta = float(self.settings.get("huber_delta", 1.0))
+        return Numbers(self.objective, self.target_scaler, self.quantiles, delta)
 
     def to_parts(self) -> tuple[dict[str, Any], dict[str, FloatArray]]:
         """Return the contents of its file: the description, ready for JSON, and the tensors by name."""

@@ -21,7 +21,7 @@ from fastnet.data.pipeline.pipeline import Pipeline
 from fastnet.data.schema import Schema
 from fastnet.errors import ModelError
 from fastnet.files import as_path
-from fastnet.model.calibration import check_corrections, corrections_of
+from fastnet.model.calibration import check_corrections, check_shifts, corrections_of
 from fastnet.model.classifier import Model
 from fastnet.model.file import FloatArray, model_errors, read_file
 from fastnet.model.predictor import Predictor
@@ -48,7 +48,7 @@ class Ensemble(Predictor):
         Settings of the ensemble, ready for JSON; each member has its own besides.
     metrics : dict
         Measurements, ready for JSON.
-    temperature, threshold : float
+    temperature, threshold, shifts
         Those of the mean, see `Predictor`.
 
     Raises
@@ -76,6 +76,7 @@ class Ensemble(Predictor):
     metrics: dict[str, Any] = field(default_factory=dict)
     temperature: float = 1.0
     threshold: float | None = None
+    shifts: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "members", tuple(self.members))
@@ -99,6 +100,7 @@ class Ensemble(Predictor):
             if isinstance(weight, bool) or not isinstance(weight, int) or weight < 1:
                 raise ModelError(f"weight {weight!r} of a network: must be a whole number from 1")
         check_corrections(self.temperature, self.threshold, len(self.classes))
+        check_shifts(self.shifts, len(self.class_names) * len(self.quantiles))
 
     @property
     def classes(self) -> npt.NDArray[Any]:  # type: ignore[override]
@@ -137,7 +139,11 @@ class Ensemble(Predictor):
         return self.members[0].extent
 
     def _answers(self, features: npt.NDArray[Any]) -> npt.NDArray[np.floating[Any]]:
-        return self._tempered(mean_answers(self.answers_of_members(features), self.weights))
+        return self._adjusted(mean_answers(self.answers_of_members(features), self.weights))
+
+    def _limits(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+        each = [member._limits() for member in self.members]  # those of folds differ
+        return np.min([low for low, _ in each], axis=0), np.max([high for _, high in each], axis=0)
 
     def answers_of_members(self, features: npt.NDArray[Any]) -> list[npt.NDArray[np.floating[Any]]]:
         """Return what each member answers to checked features; members with the same pipeline share their inputs."""
@@ -163,6 +169,9 @@ class Ensemble(Predictor):
         if self.task == "classification":
             return score_of(answers, targets, weights, self.threshold)
         return self.members[0]._scored(answers, targets, weights)  # by their scale of the targets, where they differ
+
+    def _losses(self, answers: npt.NDArray[np.floating[Any]], targets: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+        return self.members[0]._losses(answers, targets)
 
     def to_parts(self) -> tuple[dict[str, Any], dict[str, FloatArray]]:
         """Return the contents of its file: the description, ready for JSON, and the tensors by name.

@@ -217,6 +217,24 @@ def inspect_numbers(predictions: Floats, y: Floats, name: str) -> Document:
     }
 
 
+def inspect_quantiles(
+    predictions: Floats, y: Floats, levels: Sequence[float], shifts: Sequence[float], weights: Floats | None = None
+) -> list[Document]:
+    """Measure (N, Q) quantiles of one target against (N,) true values: the share of samples at or below each.
+
+    `shifts` are those of a calibrated model, or empty.
+
+    Examples
+    --------
+    >>> inspect_quantiles(np.array([[1.0, 3.0], [1.0, 3.0]]), np.array([0.5, 2.0]), [0.4, 0.8], [])
+    [{'level': 0.4, 'share': 0.5, 'shift': None}, {'level': 0.8, 'share': 1.0, 'shift': None}]
+    """
+    shares = np.average(y[:, None] <= predictions, axis=0, weights=weights)
+    moved = map(five_digits, shifts) if shifts else [None] * len(levels)
+    rows = zip(levels, shares.tolist(), moved, strict=True)
+    return [{"level": level, "share": five_digits(share), "shift": shift} for level, share, shift in rows]
+
+
 def _histogram(residuals: Floats) -> Document:
     """Count residuals between their 0.5 and 99.5 percentiles; those beyond are in the first and last bins."""
     low, high = np.quantile(residuals, [0.005, 0.995])

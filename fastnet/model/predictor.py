@@ -84,6 +84,8 @@ class Predictor(ABC):
         What its logits are divided by, 1 unless it was calibrated.
     threshold : float or None
         Probability of the second of two classes from which it is predicted; None for the more probable class.
+    shifts : tuple of float
+        What was added to each quantile of each target, in its units, when it was calibrated; empty if it was not.
     """
 
     __slots__ = ()
@@ -99,6 +101,7 @@ class Predictor(ABC):
     schema: Schema | None
     temperature: float
     threshold: float | None
+    shifts: tuple[float, ...]
 
     @property
     def task(self) -> str:
@@ -131,17 +134,23 @@ class Predictor(ABC):
         """
         write_file(as_path(path, "path"), *self.to_parts())
 
-    def _tempered(self, answers: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.floating[Any]]:
-        if self.temperature == 1.0:
-            return answers
-        from fastnet.model.calibration import with_temperature
+    def _adjusted(self, answers: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.floating[Any]]:
+        """Return answers with the temperature, or the shifts of quantiles."""
+        from fastnet.model.calibration import with_shifts, with_temperature
 
-        return with_temperature(answers, self.temperature)
+        if self.shifts:
+            return with_shifts(answers, self.shifts, *self._limits())
+        return answers if self.temperature == 1.0 else with_temperature(answers, self.temperature)
 
-    def _corrections(self) -> dict[str, float]:
-        """Return what its file says of temperature and threshold."""
-        found = {} if self.temperature == 1.0 else {"temperature": self.temperature}
-        return found if self.threshold is None else {**found, "threshold": self.threshold}
+    @abstractmethod
+    def _limits(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+        """Return the least and the largest answer for each target that is a number."""
+
+    def _corrections(self) -> dict[str, Any]:
+        """Return what its file says of temperature, threshold and shifts."""
+        found: dict[str, Any] = {} if self.temperature == 1.0 else {"temperature": self.temperature}
+        found |= {} if self.threshold is None else {"threshold": self.threshold}
+        return found | ({"shifts": list(self.shifts)} if self.shifts else {})
 
     @abstractmethod
     def _answers(self, features: npt.NDArray[Any]) -> npt.NDArray[np.floating[Any]]:
@@ -315,14 +324,16 @@ class Predictor(ABC):
         x, y : array_like or table
             As `score` takes them; never those of the training or of the test.
         temperature : bool
-            Whether to learn the `temperature`, which keeps the order of the classes and makes probabilities honest.
+            Whether a classifier learns the `temperature`, which keeps the order of the classes and makes probabilities
+            honest. A model of quantiles learns its `shifts`, so that the right share of the samples lies below each.
         threshold : {"accuracy", "balanced-accuracy", "f1", "mcc"}, optional
             Metric that the `threshold` of the second of two classes is to maximise.
 
         Raises
         ------
         ModelError
-            If it has no probabilities of classes, or a threshold is wanted and it has not two classes.
+            If it has neither probabilities of classes nor quantiles, or a threshold is wanted and it has not two
+            classes.
         DataError, ConfigError
             As `score` does, or if all samples are of one class; if the metric is unknown.
 
@@ -335,16 +346,23 @@ class Predictor(ABC):
         >>> better.temperature < 1, better.threshold < 1
         (True, True)
         """
-        from fastnet.model.calibration import corrections
+        from fastnet.model.calibration import corrections, fit_shifts
 
-        if self.task != "classification":
-            raise ModelError(f"this model has no probabilities of classes ({self.task}), which could be calibrated")
+        if self.task != "classification" and (not self.quantiles or threshold is not None):
+            what = "probabilities of classes" if self.quantiles else "probabilities of classes or quantiles"
+            raise ModelError(f"this model has no {what} ({self.task}), which could be calibrated")
         answers, truth, weights = self._compared(x, y)
+        if self.quantiles:
+            return self._corrected({"shifts": fit_shifts(answers, truth, self.quantiles, weights)})
         return self._corrected(corrections(answers, truth, weights, temperature=temperature, threshold=threshold))
 
-    def _corrected(self, found: Mapping[str, float]) -> Self:
-        """Return this model with its temperature multiplied, or with another threshold."""
-        changed = {"temperature": self.temperature * found["temperature"]} if "temperature" in found else {}
+    def _corrected(self, found: Mapping[str, Any]) -> Self:
+        """Return this model with its temperature multiplied, another threshold, or shifts added to its own."""
+        changed: dict[str, Any] = {}
+        if "temperature" in found:
+            changed["temperature"] = self.temperature * found["temperature"]
+        if "shifts" in found and self.shifts:
+            changed["shifts"] = tuple(one + more for one, more in zip(self.shifts, found["shifts"], strict=True))
         return replace(self, **{**found, **changed})  # type: ignore[type-var]
 
     def _compared(
@@ -433,6 +451,10 @@ class Predictor(ABC):
         weights: npt.NDArray[Any] | None = None,
     ) -> Score:
         """Measure what `_answers` returned."""
+
+    @abstractmethod
+    def _losses(self, answers: npt.NDArray[np.floating[Any]], targets: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+        """Return the loss of each sample, (N,), whose mean `_scored` gives."""
 
     def _features(self, x: Any) -> Any:
         """Check features, see `features_given`."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastnet.model.reliance import INTERVAL, MOST_ROWS, SHUFFLES
+from fastnet.model.reliance import INTERVAL, MOST_ROWS, SHUFFLES, mean_and_error, some_weights
 from fastnet.scalars import five_digits
 
 Floats = NDArray[np.floating[Any]]
@@ -34,11 +33,14 @@ class SparseProbe:
         Returns (N, O) probabilities or predicted numbers of samples.
     losses : callable
         Returns the loss of each sample, (N,), from its predictions and its row numbers in `x`.
+    weights : (N,) ndarray or None
+        How much each sample counts in means; None if all count alike.
     """
 
     x: Any
     predict: Callable[[Any], Floats]
     losses: Callable[[Floats, NDArray[np.int64]], Floats]
+    weights: Floats | None = None
 
 
 def name_of(column: int) -> str:
@@ -86,7 +88,7 @@ def importance_of_used(probe: SparseProbe, columns: Sequence[int], *, seed: int 
     rows = np.unique(np.linspace(0, probe.x.shape[0] - 1, n_measured(probe)).astype(np.int64))
     x, rng = probe.x[rows], np.random.default_rng(seed)
     by_column = x.tocsc()
-    before = np.asarray(probe.losses(probe.predict(x), rows), np.float64)
+    before, weights = probe.losses(probe.predict(x), rows).astype(np.float64), some_weights(probe.weights, rows)
     found = []
     for column in columns:
         values = by_column[:, [column]].toarray().ravel()
@@ -97,7 +99,7 @@ def importance_of_used(probe: SparseProbe, columns: Sequence[int], *, seed: int 
             if len(changed):
                 after = probe.losses(probe.predict(_with(x[changed], column, shuffled[changed])), rows[changed])
                 rise[changed] += (after - before[changed]) / SHUFFLES
-        mean, error = float(rise.mean()), float(rise.std(ddof=1)) / math.sqrt(len(rows)) if len(rows) > 1 else 0.0
+        mean, error = mean_and_error(rise, weights)
         ends = {"low": five_digits(mean - INTERVAL * error), "high": five_digits(mean + INTERVAL * error)}
         found.append({"column": name_of(column), "rise": five_digits(mean), **ends})
     return sorted(found, key=lambda row: -(row["rise"] or 0.0))

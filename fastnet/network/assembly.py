@@ -10,9 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from fastnet.config.training import TrainConfig
-from fastnet.kernels import activation, affine, encoded, host, layout, objective, pack, panels, step, update
-from fastnet.kernels.context import N_PLACES, Data, Net, Work, fill
+from fastnet.kernels import activation, affine, csr, encoded, host, layout, objective, pack, panels, step, update
+from fastnet.kernels.context import FIRST_UPDATE, N_PLACES, Data, Net, Work, fill
 from fastnet.network.coding import nothing_coded
+from fastnet.network.csr import no_entries
 from fastnet.network.memory import Shapes, share, work_shapes
 from fastnet.network.samples import TrainingData
 
@@ -37,6 +38,7 @@ class Assembly:
     net: Net
     data: Data
     n_states: int
+    most_values: int
 
     def contexts(self, n_contexts: int, threads: int = 1) -> tuple[Integers, list[Work]]:
         """Make contexts, each with a workspace for that number of threads; keep the workspaces as long as these."""
@@ -54,6 +56,8 @@ class Assembly:
             threads=threads,
             columns=self.data.columns,
             n_numbers=self.data.fractions.shape[1],
+            most_values=self.most_values,
+            n_sparse=int(self.layout.table[0, layout.N_IN]) if self.most_values else 0,
         )
 
 
@@ -94,6 +98,8 @@ def shapes_of(config: TrainConfig, data: TrainingData, *, parallel: bool, thread
         threads=threads,
         columns=coded.columns,
         n_numbers=coded.fractions.shape[1],
+        most_values=data.most_values(batch_size),
+        n_sparse=0 if data.csr is None else data.n_inputs,
     )
 
 
@@ -104,11 +110,11 @@ def compile_products(
     batch_size, block, plan = plan_of(config, data, parallel=parallel)
     wanted = layout.panels_of(
         plan.table, listed_inputs=data.lists_pay(batch_size), encoded=data.coded is not None, training=True,
+        sparse=data.csr is not None,
         listed_hidden=config.activation == "relu" and not parallel and skip_zeros,
     )  # fmt: skip
     panels.compile_panels(sorted(wanted))
-    if data.coded:
-        encoded.stages(parallel)
+    first_stages(coded=data.coded is not None, sparse=data.csr is not None, parallel=parallel)
     activation.stages(config.activation)
     update.compile_rule(update.RULES[config.optimizer])
     return batch_size, block, plan
@@ -135,10 +141,22 @@ def assemble(config: TrainConfig, data: TrainingData, *, parallel: bool, skip_ze
         batch_size=batch_size,
         block=block,
         hidden_lists=int(config.activation == "relu" and not parallel and skip_zeros),
-        encoded=encoded.stages(parallel) if data.coded else np.zeros(2, np.int64),
+        first=first_stages(coded=data.coded is not None, sparse=data.csr is not None, parallel=parallel),
+        waiting=update.waiting(rule) if data.csr is not None else 0,
         least_start=0.0 if data.objective == "cross-entropy" and data.weights is None else 1.0,
     )
-    return Assembly(plan, net, _bundle(data, plan.n_rows, batch_size), update.N_STATES[rule])
+    bundle = _bundle(data, plan.n_rows, batch_size)
+    return Assembly(plan, net, bundle, update.N_STATES[rule], data.most_values(batch_size))
+
+
+def first_stages(*, coded: bool, sparse: bool, parallel: bool = False) -> Integers:
+    """Compile the stages of a first layer that reads encoded columns or sparse rows; return their addresses."""
+    addresses = np.zeros(3, np.int64)
+    if coded:
+        addresses[: FIRST_UPDATE + 1] = encoded.stages(parallel)
+    elif sparse:
+        addresses[...] = csr.stages(parallel)
+    return addresses
 
 
 def worth_sharing(config: TrainConfig, data: TrainingData) -> bool:
@@ -154,7 +172,7 @@ def worth_compiling(config: TrainConfig, n_parameters: int, n_train: int) -> boo
 
 
 def _bundle(data: TrainingData, n_rows: int, batch_size: int) -> Data:
-    coded = data.coded or nothing_coded()
+    coded, sparse = data.coded or nothing_coded(), data.csr or no_entries()
     return Data(
         x=data.x,
         targets=data.targets.view(np.uint8).reshape(len(data.targets), -1),
@@ -169,6 +187,9 @@ def _bundle(data: TrainingData, n_rows: int, batch_size: int) -> Data:
         columns=coded.columns,
         places=coded.places,
         fractions=coded.fractions,
+        entries=sparse.entries,
+        entry_columns=sparse.columns,
+        entry_starts=sparse.starts,
         identity=np.arange(n_rows, dtype=np.int64),
         train_rows=data.train_rows,
         validation_rows=data.validation_rows,

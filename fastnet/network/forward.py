@@ -10,11 +10,13 @@ import numpy.typing as npt
 
 from fastnet.config.network import NetworkSpec
 from fastnet.data.pipeline.pipeline import Pipeline
-from fastnet.kernels import activation, encoded, host, layout, pack, panels, sparsity, step
+from fastnet.data.sparse import is_sparse
+from fastnet.kernels import activation, host, layout, pack, panels, sparsity, step
 from fastnet.kernels.answers import KINDS
 from fastnet.kernels.context import N_PLACES, SCALE, Data, Net, Trial, fill
-from fastnet.network.assembly import BLOCK_ROWS
+from fastnet.network.assembly import BLOCK_ROWS, first_stages
 from fastnet.network.coding import Coded, code_samples, is_coded, nothing_coded
+from fastnet.network.csr import Csr, csr_of, no_entries
 from fastnet.network.memory import share, work_shapes
 from fastnet.network.samples import COPY_ROWS, pad_samples, padded_rows
 
@@ -26,16 +28,21 @@ class Inputs(NamedTuple):
 
     samples: Floats
     codes: Coded
+    sparse: Csr
 
 
 def inputs_of(x: npt.NDArray[Any], pipeline: Pipeline) -> list[Inputs]:
     """Prepare samples for `forward`."""
-    return [_inputs(x[begin : begin + COPY_ROWS], pipeline) for begin in range(0, len(x), COPY_ROWS)]
+    return [_inputs(x[begin : begin + COPY_ROWS], pipeline) for begin in range(0, x.shape[0], COPY_ROWS)]
 
 
 def _inputs(x: npt.NDArray[Any], pipeline: Pipeline) -> Inputs:
+    if is_sparse(x):
+        return Inputs(np.zeros((0, 0), np.float32), nothing_coded(), csr_of(pipeline.apply(x)))
     coded = code_samples(x, pipeline)
-    return Inputs(pad_samples(x, pipeline), nothing_coded()) if coded is None else Inputs(coded.dense, coded)
+    if coded is None:
+        return Inputs(pad_samples(x, pipeline), nothing_coded(), no_entries())
+    return Inputs(coded.dense, coded, no_entries())
 
 
 def forward(
@@ -62,7 +69,7 @@ def forward(
     eval_scales : sequence of L - 1 floats
         Factors on the outputs of the hidden layers.
     pipeline : Pipeline
-    x : (N, F) array
+    x : (N, F) array or csr_array
         Checked features in the units of the training data.
     objective : str
         What the network learnt, see `fastnet.kernels.answers.KINDS`.
@@ -71,18 +78,20 @@ def forward(
     prepared : sequence of Inputs
         What `inputs_of` returned for `x`, so that networks that read the same samples share it.
     """
-    block = host.round_up(min(BLOCK_ROWS, max(len(x), 1)), host.TILE_ROWS)
+    block = host.round_up(min(BLOCK_ROWS, max(x.shape[0], 1)), host.TILE_ROWS)
     plan = layout.layout(spec.sizes, block)
-    table = is_coded(pipeline)
-    wanted = layout.panels_of(plan.table, listed_inputs=False, listed_hidden=False, training=False, encoded=table)
+    table, sparse = is_coded(pipeline), is_sparse(x)
+    wanted = layout.panels_of(
+        plan.table, listed_inputs=False, listed_hidden=False, training=False, encoded=table, sparse=sparse
+    )
     panels.compile_panels(sorted(wanted))
     stages = np.array([step.stage(step.FORWARD)], np.int64)
     no_targets, none = np.zeros((0, 8), np.uint8), np.zeros(0, np.float32)
     net = Net(
         plan.table, plan.offsets, panels.TABLE, stages, activation.stages(spec.activation), 0, 0, 0, 0, 1, block, 0,
-        encoded.stages() if table else np.zeros(2, np.int64), 0.0,
+        first_stages(coded=table, sparse=sparse), 0, 0.0,
     )  # fmt: skip
-    codes = code_samples(x[:0], pipeline) or nothing_coded()
+    codes = nothing_coded() if sparse else code_samples(x[:0], pipeline) or nothing_coded()
     [work] = share(
         [
             work_shapes(
@@ -95,17 +104,17 @@ def forward(
     layout.pack_parameters(plan.table, list(weights), list(biases), work.params[0])
     work.dropout[:, SCALE] = *eval_scales, 1.0
     trial = Trial(0, 0, 0.0, 0.0, 0.0)
-    answers = np.empty((len(x), spec.n_outputs), np.float32)
+    answers = np.empty((x.shape[0], spec.n_outputs), np.float32)
     context = np.zeros(N_PLACES, np.int64)
     last = plan.table[-1]
-    for number, begin in enumerate(range(0, len(x), COPY_ROWS)):
+    for number, begin in enumerate(range(0, x.shape[0], COPY_ROWS)):
         some_x = x[begin : begin + COPY_ROWS]
-        samples, codes = prepared[number] if prepared else _inputs(some_x, pipeline)
-        rows = padded_rows(np.arange(len(samples)))
+        samples, codes, entries = prepared[number] if prepared else _inputs(some_x, pipeline)
+        rows = padded_rows(np.arange(some_x.shape[0]))
         identity = np.arange(plan.n_rows, dtype=np.int64)
         data = Data(
             samples, no_targets, 0, *lists, *lists, codes.n_dense, codes.columns, codes.places, codes.fractions,
-            identity, rows, rows, none, none,
+            *entries[:3], identity, rows, rows, none, none,
         )  # fmt: skip
         fill(context, net, data, work, trial)
         some = answers[begin : begin + COPY_ROWS]

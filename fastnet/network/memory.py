@@ -14,6 +14,8 @@ from fastnet.errors import ConfigError
 from fastnet.kernels import copies, host, layout, panels, sparsity, update
 from fastnet.kernels.columns import SPARE, WIDTH
 from fastnet.kernels.context import N_STATE, Work
+from fastnet.kernels.csr import HISTORY
+from fastnet.kernels.operands import Gathered
 
 Shapes = dict[str, tuple[tuple[int, ...], type]]
 """Shape and element type of every array of a `Work`."""
@@ -24,7 +26,7 @@ NO_COLUMNS = np.zeros((0, 2), np.int64)
 
 def work_shapes(
     plan: layout.Layout, *, n_states: int, n_rows: int, batch_size: int, capacity: int, threads: int,
-    columns: npt.NDArray[np.int64] = NO_COLUMNS, n_numbers: int = 0,
+    columns: npt.NDArray[np.int64] = NO_COLUMNS, n_numbers: int = 0, most_values: int = 0, n_sparse: int = 0,
 ) -> Shapes:  # fmt: skip
     """Return the arrays that one context writes to.
 
@@ -45,6 +47,9 @@ def work_shapes(
     columns : (n, 2) int64
         Encoded columns, see `fastnet.kernels.columns`; the first `n_numbers` are numbers.
     n_numbers : int
+    most_values : int
+        Values of sparse data that a batch has at most; `n_sparse` is the number of their features.
+    n_sparse : int
     """
     widths = columns[:, WIDTH]
     sums = (int(widths[:n_numbers].sum()) + n_numbers) * int(plan.table[0, layout.LDW])
@@ -66,6 +71,12 @@ def work_shapes(
         "sorted_begins": ((int(widths.sum()) + int(SPARE) * len(widths),), np.uint32),
         "sorted_samples": ((len(widths), batch_size), np.uint32),
         "sorted_fractions": ((n_numbers, batch_size), np.float32),
+        "gathered": ((threads, len(Gathered._fields), most_values + 1), np.uint32),
+        "heads": ((n_sparse,), np.uint32),
+        "steps": ((n_sparse,), np.uint32),
+        "passed": ((1,), np.int64),
+        "history": ((HISTORY if n_sparse else 0, update.N_HYPER), np.float32),
+        "nothing": ((int(plan.table[0, layout.LDW]),), np.float32),
         "order": ((n_rows,), np.int64),
         "hyper": ((2, update.N_HYPER), np.float32),
         "dropout": ((len(plan.table), 3), np.float64),

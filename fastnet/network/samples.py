@@ -14,8 +14,10 @@ from fastnet.config.training import TrainConfig
 from fastnet.data.dataset import Dataset, Split
 from fastnet.data.pipeline.pipeline import Pipeline, fit_pipeline
 from fastnet.data.pipeline.targets import TargetScaler, unit_of
+from fastnet.data.sparse import is_sparse
 from fastnet.kernels import host, layout, panels, sparsity
 from fastnet.network.coding import Coded, code_samples
+from fastnet.network.csr import Csr, csr_of, most_values
 from fastnet.network.goal import goal_of, n_outputs_of
 
 Floats = npt.NDArray[np.float32]
@@ -31,7 +33,7 @@ class TrainingData:
     Attributes
     ----------
     x : (N, ld) float32
-        Inputs of the first layer, rows padded with zeros.
+        Inputs of the first layer, rows padded with zeros; (0, 0) where they are in `csr`.
     targets : (N,) int64 or (N, K) float32
         Classes or numbers, as the objective requires.
     train_rows, validation_rows : int64
@@ -54,6 +56,8 @@ class TrainingData:
         How numbers were brought to the scale of `targets`; None for classes and labels.
     coded : Coded or None
         The encoded columns of a table; `x` then holds the dense inputs alone.
+    csr : Csr or None
+        The inputs of sparse data.
     """
 
     x: Floats
@@ -72,6 +76,7 @@ class TrainingData:
     quantiles: tuple[float, ...] = ()
     target_scaler: TargetScaler | None = None
     coded: Coded | None = None
+    csr: Csr | None = None
 
     @property
     def n_train(self) -> int:
@@ -103,6 +108,10 @@ class TrainingData:
         """Whether the first layer walks the lists of non-zero values in batches of this size."""
         return self.sparse and batch_size <= sparsity.MAX_BATCH
 
+    def most_values(self, batch_size: int) -> int:
+        """Return how many values of sparse data a batch can have, 0 for other data."""
+        return 0 if self.csr is None else most_values(self.csr, self.train_rows[: self.n_train], batch_size)
+
 
 def prepare(
     dataset: Dataset,
@@ -121,11 +130,15 @@ def prepare(
     """
     goal = goal_of(dataset, split, config or TrainConfig())
     pipeline = pipeline or fit_pipeline(dataset, split.train)
+    csr = csr_of(pipeline.apply(dataset.x)) if is_sparse(dataset.x) else None
     coded = code_samples(dataset.x, pipeline) if encode else None
-    x = pad_samples(dataset.x, pipeline) if coded is None else coded.dense
+    x = np.zeros((0, 0), np.float32)
+    if csr is None:
+        x = pad_samples(dataset.x, pipeline) if coded is None else coded.dense
     features = x[:, : pipeline.n_inputs]
-    filled = np.count_nonzero(features[split.train[:COPY_ROWS]]) / max(features[split.train[:COPY_ROWS]].size, 1)
-    sparse = bool(coded is None and skip_zeros and filled <= sparsity.MAX_INPUT_DENSITY)
+    sparse = bool(
+        coded is None and csr is None and skip_zeros and _filled(features, split) <= sparsity.MAX_INPUT_DENSITY
+    )
     kept = features if sparse else features[:0]
     return TrainingData(
         x=x,
@@ -144,7 +157,14 @@ def prepare(
         quantiles=goal.quantiles,
         target_scaler=goal.scaler,
         coded=coded,
+        csr=csr,
     )
+
+
+def _filled(x: Floats, split: Split) -> float:
+    """Return the share of the inputs of some training samples that are not zero."""
+    some = x[split.train[:COPY_ROWS]]
+    return np.count_nonzero(some) / max(some.size, 1)
 
 
 def network_of(config: TrainConfig, dataset: Dataset, split: Split) -> NetworkSpec:

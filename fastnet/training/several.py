@@ -197,4 +197,4 @@ def _scores(
     alone = [member._scored(of_one, y, weights) for member, of_one in zip(ensemble.members, answers, strict=True)]
     value, loss = fmean(score.value for score in alone), fmean(score.loss for score in alone)
     mean = Score(value=value, loss=loss, name=alone[0].name)
-    return ensemble._scored(ensemble._tempered(mean_answers(answers)), y, weights), mean
+    return ensemble._scored(ensemble._adjusted(mean_answers(answers)), y, weights), mean

@@ -181,9 +181,7 @@ def train_network(
     compile_seconds = time.perf_counter() - clock
     fit = Fit(training, config, metric)
     fit.train(on_epoch, should_stop, returns=interrupt == "return")
-    model = fit.model(0)
-    if config.calibration is not None or config.threshold is not None:
-        model = corrected(model, dataset, parts, config)
+    model = corrected(fit.model(0), dataset, parts, config)
     test = None
     if dataset.x_test is not None and dataset.y_test is not None:
         test = model._measure(dataset.x_test, dataset.y_test, dataset.weights_test)
@@ -202,18 +200,19 @@ def train_network(
 
 
 def corrected(model: AnyModel, dataset: Dataset, parts: Split, config: TrainConfig) -> AnyModel:
-    """Return a model with the temperature and the threshold that its settings ask for, learnt from validation samples.
+    """Return a model with the corrections that its settings ask for, learnt from validation samples.
 
     `parts.validation` are samples that it was not trained on.
     """
-    from fastnet.model.calibration import asked_for
+    from fastnet.model.calibration import asked_for, asks_for_any
 
     rows = parts.validation
+    if not asks_for_any(config, model.quantiles, len(rows)):
+        return model
     weights = weights_of(dataset, parts, config)
-    found = asked_for(
-        config, model._answers(dataset.x[rows]), dataset.y[rows], None if weights is None else weights[rows]
-    )
-    return model._corrected(found)
+    counted = None if weights is None else weights[rows]
+    answers = model._answers(dataset.x[rows])
+    return model._corrected(asked_for(config, model.quantiles, answers, dataset.y[rows], counted))
 
 
 def threads_for(config: TrainConfig, data: TrainingData, threads: int) -> int:

@@ -26,7 +26,10 @@ def section_of(inspection: Document) -> dict[str, Any]:
         "classes": _per_class(classes) if classes else None,
         "curves": bool(classes and classes["curves"]),
         "positive": classes["names"][1] if classes and len(classes["names"]) == 2 else None,
-        "targets": [{"name": target["name"], "deciles": _deciles(target)} for target in inspection["targets"]],
+        "targets": [
+            {"name": target["name"], "deciles": _deciles(target), "quantiles": _quantiles(target)}
+            for target in inspection["targets"]
+        ],
         "importance": len(inspection["importance"]),
         "importance_samples": inspection["importance_samples"],
         "importance_of": inspection.get("importance_of"),
@@ -88,6 +91,14 @@ def _deciles(target: Document) -> dict[str, Any]:
         ends = f"{row['low']:.5g} to {row['high']:.5g}"
         rows.append([(ends, repr(row["low"])), *(cell(row[key]) for key in keys)])
     return {"heads": ["true value", "samples", "mean error", "MAE", "RMSE"], "rows": rows, "texts": []}
+
+
+def _quantiles(target: Document) -> dict[str, Any] | None:
+    """Return the table of a target's quantiles; None of a model that has none."""
+    if "quantiles" not in target:
+        return None
+    rows = [[cell(row["level"]), _percent(row["share"]), cell(row["shift"])] for row in target["quantiles"]]
+    return {"heads": ["quantile", "samples at or below it", "shift"], "rows": rows, "texts": []}
 
 
 def _columns(columns: Any) -> dict[str, Any]:

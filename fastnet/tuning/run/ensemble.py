@@ -87,7 +87,8 @@ def put_together(
         },
         metrics=score.stored("validation"),
     )
-    ensemble = ensemble._corrected(asked_for(config.train, mean_answers(tables, chosen), y, counted))
+    answers = mean_answers(tables, chosen)
+    ensemble = ensemble._corrected(asked_for(config.train, ensemble.quantiles, answers, y, counted))
     document = {
         "metric": config.metric,
         "members": [

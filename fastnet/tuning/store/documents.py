@@ -184,6 +184,7 @@ _TARGET = {
     "marks": {"true": [is_number], "predicted": [is_number]},
     "residuals": {"edges": [is_number], "counts": [is_whole]},
     "deciles": [_DECILE],
+    "quantiles?": [{"level": is_number, "share": is_number, "shift": Maybe(is_number)}],
 }
 _DEPENDENCE = {"column": is_text, "kind": is_text, "values": [is_plain], "share": Maybe([is_number])}
 _DEPENDENCE |= {"curves": {...: [Maybe(is_number)]}}
