@@ -15,7 +15,7 @@ GROUPS = {
         *("epochs", "batch_size", "optimizer", "learning_rate", "schedule", "warmup_epochs", "step_epochs"),
         *("step_factor", "weight_decay", "momentum", "rho", "beta1", "beta2", "epsilon", "label_smoothing"),
         *("objective", "quantiles", "huber_delta", "class_weight", "calibration", "threshold"),
-        *("early_stopping", "networks", "seed"),
+        *("early_stopping", "train_score", "networks", "seed"),
     ),
     "Search": (
         *("trials", "space", "preset", "sampler", "levels", "metric", "pruning", "eta", "first_epochs", "pack_size"),

@@ -12,7 +12,7 @@ from fastnet.config.network import ACTIVATIONS, INIT_OF, INITS
 from fastnet.config.objective import CALIBRATIONS, CLASS_WEIGHTS, OBJECTIVES, THRESHOLDS
 from fastnet.config.searching import SearchConfig
 from fastnet.config.text import format_dropout, format_hidden, parse_count
-from fastnet.config.training import DROPOUT_SCALINGS, LEARNING_RATES, OPTIMIZERS, SCHEDULES, TrainConfig
+from fastnet.config.training import DROPOUT_SCALINGS, LEARNING_RATES, OPTIMIZERS, SCHEDULES, TRAIN_SCORES, TrainConfig
 
 from .completion import complete_data
 from .naming import flag
@@ -70,6 +70,11 @@ _SETTINGS: dict[str, tuple[Any, str]] = {
     "batch_size": (int, "Samples per step."),
     "epochs": (int, "Passes over the training data."),
     "early_stopping": (int, "Stop after this many epochs without a better validation result, and keep the best epoch."),
+    "train_score": (
+        click.Choice(TRAIN_SCORES),
+        "Score the training samples after every epoch (exact), as the mean over its batches, which costs nothing "
+        "(running), or not at all (none).",
+    ),
     "seed": (int, "Seed of everything random."),
 }
 
@@ -137,9 +142,8 @@ def data_options(command: Command) -> Command:
         show_default=True,
         metavar="NAME|FILE",
         shell_complete=complete_data,
-        help="mnist5k or digits (both included), mnist, fashion-mnist, an .npz file with arrays x and y, or sparse "
-        "samples (.svm, .svmlight, .libsvm, or a SciPy array in an .npz file). For a model of a table, a table with "
-        "the same columns.",
+        help="mnist5k or digits (both included), mnist, fashion-mnist, or an .npz file with arrays x and y. For a "
+        "model of a table, a table with the same columns.",
     )(command)
 
 

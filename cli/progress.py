@@ -175,7 +175,7 @@ class TrainDisplay(Display):
         first, since = self._first = self._first or (epoch.epoch, now)
         rate = (now - since) / (epoch.epoch - first) if epoch.epoch > first else (now - self._started) / epoch.epoch
         details = [
-            Part(f"{self._mean}{scored('train', epoch.train_score, epoch.score)}, loss:{epoch.train_loss:.4f}", 1),
+            Part(self._mean + training_text(epoch), 1),
             Part(f"{self._mean}{scored('val', epoch.validation_score, epoch.score)}, loss:{epoch.validation_loss:.4f}"),
         ]
         pace = [Part(f"ETA {duration((self._epochs - epoch.epoch) * rate)}")]
@@ -217,6 +217,10 @@ class DownloadDisplay(Display):
         self.show(round(done / 1e6), round(size / 1e6), [Part(file)], urgent=bool(total) and done >= total)
 
 
+TRAINING = {"exact": "train", "running": "running train"}
+"""Name of the training samples' score, by how it was measured."""
+
+
 def scored(part: str, value: float, score: str = DEFAULT_METRIC) -> str:
     """Write a score of a part of the data.
 
@@ -224,6 +228,20 @@ def scored(part: str, value: float, score: str = DEFAULT_METRIC) -> str:
     ('val acc:0.80', 'test acc:0.9812', 'test rmse:2.5')
     """
     return f"{part} {METRICS[score].short}:{METRICS[score].text(value)}"
+
+
+def training_text(epoch: EpochResult) -> str:
+    """Write the score and the loss of the training samples in an epoch, and how they were scored.
+
+    >>> from fastnet.training.loop import EpochResult
+    >>> values = {"train_loss": 0.5, "train_score": 0.8, "validation_loss": 0.6, "validation_score": 0.7}
+    >>> [training_text(EpochResult(epoch=1, train_scored=how, **values)) for how in ("exact", "running", "none")]
+    ['train acc:0.80, loss:0.5000', 'running train acc:0.80, loss:0.5000', 'train loss:0.5000']
+    """
+    if epoch.train_scored == "none":
+        return f"train loss:{epoch.train_loss:.4f}"
+    text = scored(TRAINING[epoch.train_scored], epoch.train_score, epoch.score)
+    return f"{text}, loss:{epoch.train_loss:.4f}"
 
 
 def duration(seconds: float | None) -> str:

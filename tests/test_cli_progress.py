@@ -23,6 +23,7 @@ def epoch(number: int) -> Any:
         validation_loss=0.61234,
         validation_score=0.8125,
         score="accuracy",
+        train_scored="exact",
     )
 
 

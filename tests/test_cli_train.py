@@ -34,7 +34,12 @@ def pretend(dataset: Dataset, config: TrainConfig, *, epochs_done: int, diverged
     )
     losses = np.linspace(2, 1, epochs_done, dtype=np.float32)
     curves = SimpleNamespace(
-        train_loss=losses, train_score=accuracy, validation_loss=losses, validation_score=accuracy, score="accuracy"
+        train_loss=losses,
+        train_score=accuracy,
+        validation_loss=losses,
+        validation_score=accuracy,
+        score="accuracy",
+        train_scored="exact",
     )
     has_test = dataset.x_test is not None
     return SimpleNamespace(
@@ -65,6 +70,7 @@ def asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, Any]:
                     validation_loss=1.0,
                     validation_score=0.5,
                     score="accuracy",
+                    train_scored="exact",
                 )
             )
             if number == seen["interrupt_after"]:

@@ -90,6 +90,7 @@ def preset_of(name: str, *, rows: int, table: bool, timed: bool, task: str = "cl
         "batch_size": batch_size_of(rows),
         "epochs": 36,
         "early_stopping": 8,
+        "train_score": "running",
     }
     space = {
         "hidden": "choice:128,128x2,256x2,64x3",

@@ -143,6 +143,7 @@ class Trial(NamedTuple):
     epochs: int = 1  # of the whole training, however many of them are trained at a time
     label_smoothing: float = 0.0
     huber_delta: float = 1.0
+    train_score: int = 0  # see `step.EXACT`
 
 
 class Job(NamedTuple):

@@ -46,7 +46,9 @@ from fastnet.kernels.step import (
     DONE,
     EVALUATE,
     EVALUATION,
+    EXACT,
     FORWARD,
+    NONE,
     PAUSED,
     STOPPED,
     TRAIN_EPOCH,
@@ -107,22 +109,26 @@ def _train(c: int, job: Job, i: int, stop: int) -> int:
     """Train trial `i` of a job from its epoch `first` to `end`; return its status."""
     net = open_net(c)
     work = open_work(c)
-    plain = _without_dropout(work.dropout)
+    plain, kind = _without_dropout(work.dropout), open_trial(c).train_score
     curves = job.curves[i]
     for epoch in range(job.first, job.end):
         status = invoke_i64(net.stages[TRAIN_EPOCH], c, epoch, stop)
         if status != DONE:
             return status
-        loss = work.state[LOSS]
+        loss, score = work.state[LOSS], work.state[SCORE]
         invoke_i64(net.stages[EVALUATE], c, VALIDATION, stop)
         validation_loss, validation_score = work.state[LOSS], work.state[SCORE]
-        ahead = plain and epoch + 1 < job.end
-        invoke_i64(net.stages[EVALUATE], c, AHEAD + epoch + 1 if ahead else TRAINING, stop)
+        if kind == EXACT:
+            ahead = plain and epoch + 1 < job.end
+            invoke_i64(net.stages[EVALUATE], c, AHEAD + epoch + 1 if ahead else TRAINING, stop)
+            score = work.state[SCORE]
+        elif kind == NONE:
+            score = np.nan
         if load_shared(stop) != 0:
             return STOPPED
         if not math.isfinite(validation_loss):
             return DIVERGED
-        curves[0, epoch], curves[1, epoch] = np.float32(loss), np.float32(work.state[SCORE])
+        curves[0, epoch], curves[1, epoch] = np.float32(loss), np.float32(score)
         curves[2, epoch], curves[3, epoch] = np.float32(validation_loss), np.float32(validation_score)
         job.epochs_done[i] = epoch + 1
         if job.patience[i] > 0 and _waited_enough(c, job, i, epoch):

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from fastnet.config.training import TrainConfig
+from fastnet.config.training import TRAIN_SCORES, TrainConfig
 from fastnet.kernels import dropout, host, schedule, update
 from fastnet.kernels.context import SCALE, THRESHOLD, TRAIN_SCALE, Trial
 
@@ -66,6 +66,7 @@ def trial_of(config: TrainConfig, stream: int) -> TrialSettings:
         epochs=config.epochs,
         label_smoothing=float(config.label_smoothing),
         huber_delta=float(config.huber_delta),
+        train_score=TRAIN_SCORES.index(config.train_score),
     )
     return TrialSettings(trial, hyper, dropout_rows(config))
 

@@ -29,7 +29,8 @@ class Trajectory(NamedTuple):
     """The result of a training run: the parameters after the last epoch and four curves, one number per epoch.
 
     `train_loss` is the loss met during the epoch: before each step, with dropout, for smoothed labels, averaged over
-    all samples. The other three are measured after the epoch, with every unit kept and labels as they are.
+    all samples, and so is `train_score` if it is ``running``. The others are measured after the epoch, with every unit
+    kept and labels as they are.
     """
 
     weights: list[Floats]
@@ -110,6 +111,7 @@ class Settings(NamedTuple):
     dropout_scaling: str = "inverted"
     batch_size: int = 100
     epochs: int = 50
+    train_score: str = "exact"
     seed: int = 0
     stream: int = 0
 
@@ -176,6 +178,10 @@ def train(
             for step in range(epoch * n_steps, (epoch + 1) * n_steps):
                 rows = order[step % n_steps * s.batch_size :][: s.batch_size]
                 keeps = s.keeps(step, len(rows), sizes[1:-1])
+                if s.train_score == "running":
+                    outputs = forward(weights, biases, x[rows], scale_train, keeps, s.activation)[-1]
+                    score = OBJECTIVES[s.objective].score(outputs, targets[rows], s.details(sample_weights, rows))
+                    curves[1, epoch] += score * len(rows) / len(order)
                 weights, biases, states, loss = train_step(
                     weights, biases, states, x[rows], targets[rows], keeps, scale_train, step + 1,
                     s.rule(step, n_steps), s.label_smoothing, s.activation, s.objective,
@@ -187,5 +193,7 @@ def train(
                 for rows in (train_rows, validation_rows)
                 for part in [(weights, biases, x[rows], targets[rows])]
             )
-            curves[1, epoch], curves[2:, epoch] = training[1], validation
+            curves[2:, epoch] = validation
+            if s.train_score != "running":
+                curves[1, epoch] = training[1] if s.train_score == "exact" else np.nan
     return Trajectory(weights, biases, *curves)

@@ -122,6 +122,7 @@ class TrialsChart:
                 "params": dict(trial.params),
                 score_name("validation", trial.score): trial.validation_score,
                 score_name("training", trial.score): trial.train_score,
+                "train_scored": trial.train_scored,
             }
             for trial in self.trials
         ]

@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 
 Curves: TypeAlias = "LearningCurves | TrialResult"
 
+TRAINING_NAMES = {"exact": "training", "running": "training, mean over the epoch", "none": "training"}
+"""What curves of the training samples are called, by how they were scored."""
+
 GRID_COLUMNS, GRID_ROWS = 5, 4
 N_TICKS = 6
 
@@ -142,7 +145,7 @@ def _ensemble_curve(members: Sequence[Curves], together: Score) -> Figure:
     score, loss = _draw_training(figure, mean)
     longest = max(len(member.validation_loss) for member in members)
     for member in members:
-        _plot(score, member.validation_score, member.train_score, faint=True)
+        _plot(score, member.validation_score, member.train_score, member.train_scored, faint=True)
         _plot(loss, member.validation_loss, member.train_loss, faint=True)
     for axes, value in ((score, together.value), (loss, together.loss)):
         canvas.set_epochs(axes, longest, ticks=10)
@@ -157,7 +160,7 @@ def _draw_training(figure: Figure, result: Curves) -> tuple[Axes, Axes]:
     """Draw score and loss side by side."""
     score, loss = figure.subplots(1, 2)
     of = METRICS[result.score]
-    _draw_curves(score, of.title, result.validation_score, result.train_score)
+    _draw_curves(score, of.title, result.validation_score, result.train_score, result.train_scored)
     of_loss = "Loss, of standardised targets" if of.in_units else "Loss (mean cross-entropy)"
     _draw_curves(loss, of_loss, result.validation_loss, result.train_loss)
     figure.subplots_adjust(left=0.05, right=0.985, top=0.82, bottom=0.13, wspace=0.13)
@@ -171,7 +174,7 @@ def _mean_curves(members: Sequence[Curves]) -> LearningCurves:
     n = min(len(member.validation_loss) for member in members)
     curves = {name: np.array([getattr(member, name)[:n] for member in members], np.float64) for name in CURVES}
     means = {name: each.mean(axis=0).astype(np.float32) for name, each in curves.items()}
-    return LearningCurves(**means, score=members[0].score)
+    return LearningCurves(**means, score=members[0].score, train_scored=members[0].train_scored)
 
 
 def _set_heights(score: Axes, loss: Axes, results: Sequence[Curves]) -> None:
@@ -225,7 +228,7 @@ def _draw_best(axes: Axes, place: int, trial: TrialResult, top: float, *, labell
         autolim=False,
     )
     canvas.style_frame(axes)
-    _plot(axes, trial.validation_score, trial.train_score, clipped=METRICS[trial.score].in_units)
+    _plot(axes, trial.validation_score, trial.train_score, trial.train_scored, clipped=METRICS[trial.score].in_units)
     axes.set_title(f"Best-{place}", fontsize=10, pad=3, y=1.0, color=canvas.INK)  # without y it looks for free space
     axes.set_ylim(0.0, top)
     words = {"learning_rate": "lr", "weight_decay": "wd"}
@@ -238,9 +241,11 @@ def _draw_best(axes: Axes, place: int, trial: TrialResult, top: float, *, labell
     axes.text(0.96, y, note, transform=axes.transAxes, fontsize=7, ha="right", va=side, color=canvas.INK, zorder=4)
 
 
-def _draw_curves(axes: Axes, title: str, validation: NDArray[np.float32], train: NDArray[np.float32]) -> None:
+def _draw_curves(
+    axes: Axes, title: str, validation: NDArray[np.float32], train: NDArray[np.float32], scored: str = "exact"
+) -> None:
     canvas.style(axes)
-    _plot(axes, validation, train)
+    _plot(axes, validation, train, scored)
     axes.set_title(title, fontsize=11, loc="left", color=canvas.INK)
     axes.set_xlabel("epoch", fontsize=10, color=canvas.INK)
     canvas.set_epochs(axes, len(validation), ticks=10)
@@ -250,12 +255,13 @@ def _plot(
     axes: Axes,
     validation: NDArray[np.float32],
     train: NDArray[np.float32],
+    scored: str = "exact",
     *,
     faint: bool = False,
     clipped: bool = False,
 ) -> None:
     epochs = np.arange(1, len(validation) + 1)
-    for curve, label, look in ((validation, "validation", VALIDATION), (train, "training", TRAINING)):
+    for curve, label, look in ((validation, "validation", VALIDATION), (train, TRAINING_NAMES[scored], TRAINING)):
         drawn = np.where(np.isfinite(curve), curve, np.float32(np.nan))
         # Not clipped at the frame, or a score of 1 would be drawn at half its width.
         look = {**look, **FAINT} if faint else {**look, "label": label}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -43,10 +44,14 @@ class EpochResult:
         From 1.
     train_loss : float
         Mean loss of the epoch's batches while training, dropout included.
-    train_score, validation_loss, validation_score : float
+    train_score : float
+        See `train_scored`.
+    validation_loss, validation_score : float
         Measured after the epoch.
     score : str
         Name of the score, see `fastnet.config.metric.SCORES`.
+    train_scored : {"exact", "running", "none"}
+        Whether `train_score` is measured after the epoch, the mean over its batches, or NaN.
     """
 
     epoch: int
@@ -55,6 +60,7 @@ class EpochResult:
     validation_loss: float
     validation_score: float
     score: str = DEFAULT_METRIC
+    train_scored: str = "exact"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -63,7 +69,7 @@ class LearningCurves:
 
     `score` is the name of the score: ``accuracy`` of classes and labels, in [0, 1]; ``rmse``, ``mae`` or ``pinball`` of
     numbers, in the units of a single target, or as a mean over the standardised values of several. Losses of numbers
-    are those of the standardised targets.
+    are those of the standardised targets. `train_scored` tells how `train_score` was measured, see `EpochResult`.
     """
 
     train_loss: npt.NDArray[np.float32]
@@ -71,6 +77,7 @@ class LearningCurves:
     validation_loss: npt.NDArray[np.float32]
     validation_score: npt.NDArray[np.float32]
     score: str = DEFAULT_METRIC
+    train_scored: str = "exact"
 
 
 _CURVES = tuple(LearningCurves.__dataclass_fields__)[:4]  # in the order of the rows of `Run.curves`
@@ -261,7 +268,7 @@ class Fit:
             if on_epoch:
                 means = run.curves[which, :, epoch - 1].mean(axis=0, dtype=np.float64)
                 measured = dict(zip(_CURVES, means.tolist(), strict=True))
-                on_epoch(EpochResult(epoch=epoch, score=self._score, **measured))
+                on_epoch(EpochResult(epoch=epoch, score=self._score, train_scored=self.config.train_score, **measured))
             if self.config.early_stopping is not None:
                 which = which[epoch - self.best_epoch[which] < self.config.early_stopping]
             if not len(which):
@@ -284,7 +291,7 @@ class Fit:
     def curves(self, t: int) -> LearningCurves:
         """Return the curves of a network."""
         rows = zip(_CURVES, self._run.curves[t, :, : self.epochs_done[t]].astype(np.float32), strict=True)
-        return LearningCurves(**dict(rows), score=self._score)
+        return LearningCurves(**dict(rows), score=self._score, train_scored=self.config.train_score)
 
     def model(self, t: int) -> Model:
         """Return a network of `kept` as a model, with the weights of its best epoch."""
@@ -301,6 +308,6 @@ def metrics_at(
     _, train_score, validation_loss, validation_score = map(shortest, curves[:, (epoch or epochs_done) - 1])
     return {
         "epochs_done": epochs_done,
-        score_name("train", score): train_score,
+        score_name("train", score): train_score if math.isfinite(train_score) else None,
         **stored_scores("validation", validation_score, validation_loss, score),
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -150,7 +151,7 @@ def config_for(dataset: Dataset, config: TrainConfig | None) -> TrainConfig:
     """Return the settings of a training, by default the usual ones for the kind of data."""
     if config is not None:
         return as_train_config(config)
-    table = dataset.like_table
+    table = dataset.fields is not None
     return usual_config(rows=dataset.n_samples, table=table, task=dataset.task).resolved()
 
 
@@ -298,9 +299,12 @@ class Training(Background):
         status = self.call(step.TRAIN_EPOCH, epoch, self.control)
         if status != step.DONE:
             return status
-        train_loss = float(state[LOSS])
-        self.call(step.EVALUATE, step.TRAINING, self.control)
-        train_score = float(state[SCORE])
+        train_loss, train_score = float(state[LOSS]), float(state[SCORE])
+        if self.config.train_score == "exact":
+            self.call(step.EVALUATE, step.TRAINING, self.control)
+            train_score = float(state[SCORE])
+        elif self.config.train_score == "none":
+            train_score = math.nan
         status = self.call(step.EVALUATE, step.VALIDATION, self.control)
         if status != step.DONE:
             return status

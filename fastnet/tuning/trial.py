@@ -143,13 +143,18 @@ class TrialResult:
         return score_of_settings(self.settings).name
 
     @property
+    def train_scored(self) -> str:
+        """How `train_score` was measured: ``exact`` after each epoch, ``running`` over its batches, or ``none``."""
+        return str((self.settings or {}).get("train_score", "exact"))
+
+    @property
     def train_loss(self) -> NDArray[np.float32]:
         """(epochs,) float32: mean loss on the training data after each epoch; cross-entropy is in nats."""
         return self._curve(0)
 
     @property
     def train_score(self) -> NDArray[np.float32]:
-        """(epochs,) float32: `score` on the training data after each epoch."""
+        """(epochs,) float32: `score` on the training data, see `train_scored`."""
         return self._curve(1)
 
     @property

@@ -86,7 +86,8 @@ def curves(best: Sequence[TrialResult]) -> dict[str, Any] | None:
         for place, trial in enumerate(best, start=1)
         if trial.curves.size
     ]
-    return {"epochs": (which + 1).tolist(), "step": step, "trials": trials}
+    scored = kept[0].train_scored
+    return {"epochs": (which + 1).tolist(), "step": step, "train_scored": scored, "trials": trials}
 
 
 def best_so_far(columns: Columns) -> dict[str, list[Any]]:

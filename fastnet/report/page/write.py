@@ -118,6 +118,7 @@ def context_of(
         "n_diverged": int((columns.status == DIVERGED).sum()),
         "n_best": len(shown),
         "curve_step": (charts.curves(shown) or {}).get("step", 0),
+        "train_scored": shown[0].train_scored if shown else "exact",
         "cards": facts.cards(columns, best, final, len(study.test_uses())),
         "state": facts.state(columns, stages, final, is_being_written(folder)),
         "advice": advice,

@@ -150,13 +150,8 @@ def run_study(
 
 
 def inspection_seconds(dataset: Dataset) -> float:
-    """Estimate the time to measure what the report shows about the columns of the data; 0 for arrays."""
-    if not dataset.like_table:
-        return 0.0
-    from fastnet.model.sparse_reliance import MOST_USED
-
-    n_columns = min(dataset.n_features, MOST_USED) if dataset.sparse else dataset.n_features
-    return INSPECTION_SECONDS + COLUMN_SECONDS * n_columns
+    """Estimate the time to measure what the report shows about the model of a table; 0 for other data."""
+    return 0.0 if dataset.fields is None else INSPECTION_SECONDS + COLUMN_SECONDS * dataset.n_features
 
 
 def check_split(config: SearchConfig, split: Split | None) -> None:
@@ -195,6 +190,8 @@ def study_settings(config: SearchConfig, space: Space, fingerprint: str, split: 
     train = config.train
     after = {"calibration": train.calibration, "threshold": train.threshold}
     unused = unused_settings(train.objective, train.class_weight, **after) | set(space.names)
+    if train.train_score == "exact":  # what studies did before there was a choice
+        unused.add("train_score")
     fixed = {name: value for name, value in settings["train"].items() if name not in unused}
     extra = {"data": fingerprint, "results_version": RESULTS_VERSION}
     if split is not None:

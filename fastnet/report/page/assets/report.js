@@ -270,8 +270,9 @@
     function tell(k) {
       at = k;
       for (const { trial, div, cursor, words } of cells) {
+        const train = measure === "score" && data.curves.train_scored === "running" ? "train, mean over the epoch," : "train";
         const where = k === null ? trial[`validation_${measure}`].findLastIndex((v) => v !== null) : k;
-        words.textContent = `val ${brief(trial[`validation_${measure}`][where])} · train ${brief(trial[`train_${measure}`][where])}`;
+        words.textContent = `val ${brief(trial[`validation_${measure}`][where])} · ${train} ${brief(trial[`train_${measure}`][where])}`;
         cursor.hidden = k === null;
         if (k === null) continue;
         const share = first === last ? 0.5 : (epochs[k] - first) / (last - first);
