@@ -38,13 +38,15 @@ def command(data: tuple[str, ...], data_dir: Path | None, output_format: str, **
 
     Of a table, each column is listed with its type, missing and distinct values, and range or most frequent values.
     With --target the table is read as train and search read it: the last column of the list says what becomes of each
-    column, and notes name what is in doubt, such as a feature that gives the target away.
+    column, and notes name what is in doubt, such as a feature that gives the target away. Of sparse samples (a file of
+    svmlight, or a sparse array in an .npz file), the values that are not zero are counted.
 
     \b
     Example:
       fastnet data mnist5k
       fastnet data customers.csv
       fastnet data customers.csv --target churn --types zip=category
+      fastnet data text.npz
     """
     from fastnet.data.registry import is_source_of_table
 
@@ -89,14 +91,14 @@ def of_dataset(dataset: Dataset) -> dict[str, Any]:
 
     parts, schema = split_of(dataset), dataset.schema
     notes = [*doubts(dataset, parts)] if schema is None else [*schema.notes, *doubts(dataset, parts)]
-    tested = 0 if dataset.x_test is None else len(dataset.x_test)
     found: dict[str, Any] = {"data": dataset.name, "task": dataset.task, "samples": dataset.n_samples}
-    found |= {"test_samples": tested, "features": dataset.n_features, "summary": summary(dataset)}
+    found |= {"test_samples": dataset.n_test, "features": dataset.n_features, "summary": summary(dataset)}
     if schema is not None:
         found |= {"rows": schema.columns[0].rows, "columns": columns_of(dataset, parts.train)}
     else:
         extent = (float(dataset.x.min()), float(dataset.x.max()))
         found |= {"type": dataset.x.dtype.name, "low": extent[0], "high": extent[1]}
+        found |= values_of(dataset) if dataset.sparse else {}
     if dataset.task == "classification":
         found["classes"] = classes_of(dataset)
     elif schema is None:
@@ -105,6 +107,27 @@ def of_dataset(dataset: Dataset) -> dict[str, Any]:
             for name, y in zip(dataset.class_names, dataset.y.T, strict=True)
         ]
     return found | {"notes": notes}
+
+
+def values_of(dataset: Dataset) -> dict[str, Any]:
+    """Count the values of sparse features of training samples, and what has none."""
+    import numpy as np
+
+    from fastnet.data.leaks import n_copies
+    from fastnet.data.sparse import values_per_column, values_per_row
+
+    x: Any = dataset.x
+    filled, _ = values_per_column(x)
+    per_row = values_per_row(x)
+    return {
+        "values": int(x.nnz),
+        "share_of_values": float(x.nnz / (dataset.n_samples * dataset.n_features)),
+        "values_per_sample": float(per_row.mean()),
+        "empty_samples": int((per_row == 0).sum()),
+        "equal_samples": n_copies(dataset),
+        "empty_columns": dataset.n_features - len(filled),
+        "groups": None if dataset.groups is None else len(np.unique(dataset.groups)),
+    }
 
 
 def columns_of(dataset: Dataset, rows: Any) -> list[dict[str, Any]]:
@@ -163,6 +186,9 @@ def classes_of(dataset: Dataset) -> list[dict[str, Any]]:
 def show(found: Mapping[str, Any]) -> None:
     """Print a description as text."""
     click.echo(printable(found["summary"]))
+    if "values" in found:
+        for line in lines_of_values(found):
+            click.echo(line)
     if "columns" in found:
         click.echo()
         heads = ("column", "type", "missing", "distinct", "values", "becomes")
@@ -178,6 +204,20 @@ def show(found: Mapping[str, Any]) -> None:
         click.echo()
     for text in found["notes"]:
         click.echo(f"Note: {printable(with_options(text))}")
+
+
+def lines_of_values(found: Mapping[str, Any]) -> list[str]:
+    """Describe sparse features in text."""
+    from fastnet.report.text import counted
+
+    groups = [] if found["groups"] is None else [f"groups: {found['groups']:,}, none of which is divided"]
+    return [
+        f"values: {found['values']:,} not zero ({100 * found['share_of_values']:.2g} %), "
+        f"{found['values_per_sample']:.1f} a sample, from {found['low']:.5g} to {found['high']:.5g}",
+        f"without a value: {counted(found['empty_samples'], 'sample')}, {counted(found['empty_columns'], 'column')}; "
+        f"equal to an earlier sample: {found['equal_samples']:,}",
+        *groups,
+    ]
 
 
 def column_row(column: Mapping[str, Any], rows: int) -> list[str]:

@@ -47,9 +47,9 @@ def dataset_options(command: Command) -> Command:
         show_default=DEFAULT_DATA,
         metavar="NAME|FILE",
         shell_complete=complete_data,
-        help="mnist5k or digits (both included), mnist, fashion-mnist, an .npz file with arrays x and y, or a table: a "
-        "file in CSV, Parquet or Arrow format, a folder of them, or - for standard input. Repeat it for several files "
-        "with the same columns.",
+        help="mnist5k or digits (both included), mnist, fashion-mnist, an .npz file with arrays x and y, sparse "
+        "samples (.svm, .svmlight, .libsvm, or a SciPy array in an .npz file), or a table: a file in CSV, Parquet or "
+        "Arrow format, a folder of them, or - for standard input. Repeat it for several files with the same columns.",
     )(data_dir_option(table_options(command)))
 
 
@@ -92,22 +92,23 @@ def _table_options() -> list[Callable[[Command], Command]]:
             type=TextType(_test),
             metavar="FILE|SHARE|none",
             show_default="0.2",
-            help="Test set of a table: a file, a share of the rows in (0, 1), or none.",
+            help="Test set of a table or of sparse samples: a file, a share of the rows in (0, 1), or none.",
         ),
         click.option(
             "--task",
             type=click.Choice(TASKS),
             default=TASKS[0],
             show_default=True,
-            help="What to learn from a table: classes, numbers, or labels of two values each; auto decides by the "
-            "target.",
+            help="What to learn from a table or sparse samples: classes, numbers, or labels of two values each; auto "
+            "decides by the target.",
         ),
         click.option(
             "--numbers",
             type=click.Choice(NUMBERS),
             default=NUMBERS[0],
             show_default=True,
-            help="How the network reads the numbers of a table; auto is piecewise.",
+            help="How the network reads the numbers of a table; auto is piecewise. Sparse samples are read as they are "
+            "by auto; standard divides each column by its largest value.",
         ),
     ]
 
@@ -223,7 +224,7 @@ def summary(dataset: Dataset) -> str:
     from fastnet.data.tables.columns import listed
 
     schema = dataset.schema
-    tested = 0 if dataset.x_test is None else len(dataset.x_test)
+    tested = dataset.n_test
     answer = f"{dataset.n_classes} classes" if dataset.task == "classification" else f"{dataset.n_outputs} targets"
     if schema is None:
         samples = f"{dataset.n_samples} samples, {tested} test samples"

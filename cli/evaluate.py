@@ -42,8 +42,7 @@ def command(model: Path, data: str, data_dir: Path | None, part: str | None, out
         table = table_of(trained, data)
         found, shown, name = trained.evaluate(table), table.name, "all"
     else:
-        samples = load_part(data, data_dir, part, labels=True)
-        trained.check_fits(samples)
+        samples = trained.fitting(load_part(data, data_dir, part, labels=True))
         found, shown, name = trained.evaluate(samples.x, samples.labels), samples.name, samples.part
     score, n = found.score, found.n_samples
     source = {"model": click.format_filename(model), "data": shown, "part": name, "samples": n}

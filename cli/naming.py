@@ -18,6 +18,7 @@ _WORDS = [
         (r"\bin types\b", "by --types"),
         (r"; give data$", "; give --data"),
         (r"\bthe task '(\w+)'", r"--task \1"),
+        (r"\bnumbers='standard'", r"--numbers standard"),
     )
 ]
 

@@ -142,8 +142,9 @@ def data_options(command: Command) -> Command:
         show_default=True,
         metavar="NAME|FILE",
         shell_complete=complete_data,
-        help="mnist5k or digits (both included), mnist, fashion-mnist, or an .npz file with arrays x and y. For a "
-        "model of a table, a table with the same columns.",
+        help="mnist5k or digits (both included), mnist, fashion-mnist, an .npz file with arrays x and y, or sparse "
+        "samples (.svm, .svmlight, .libsvm, or a SciPy array in an .npz file). For a model of a table, a table with "
+        "the same columns.",
     )(command)
 
 

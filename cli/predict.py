@@ -82,8 +82,7 @@ def command(
     if trained.schema is None:
         if ids:
             raise click.UsageError("--id names a column of a table, and this model reads no table: remove --id.")
-        samples = load_part(data, data_dir, part, labels=False)
-        trained.check_fits(samples)
+        samples = trained.fitting(load_part(data, data_dir, part, labels=False))
         batches = iter([predictions(trained, trained.answers(samples.x), 0, {}, probabilities=probabilities)])
     else:
         check_no_part(part)

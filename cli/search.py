@@ -236,14 +236,14 @@ def load_data(ctx: click.Context, given: Mapping[str, Any], known: Known | None)
 
 def preset(ctx: click.Context, settings: Mapping[str, Any], *, timed: bool) -> tuple[Data | None, Preset]:
     """Return the defaults of a new study, and the data if they had to be loaded to know them."""
-    from fastnet.data.registry import is_source_of_table
+    from fastnet.data.registry import is_source_like_table
 
     name = settings["preset"]
-    if name == "book" or (name == "auto" and not is_source_of_table(source_of(settings["data"]))):
+    if name == "book" or (name == "auto" and not is_source_like_table(source_of(settings["data"]))):
         return None, Preset()
     data = load_data(ctx, settings, None)
     dataset = data.dataset
-    table = dataset.fields is not None
+    table = dataset.like_table
     return data, preset_of(name, rows=dataset.n_samples, table=table, timed=timed, task=dataset.task)
 
 

@@ -125,13 +125,13 @@ def with_usual(
     ctx: click.Context, settings: dict[str, Any], samples: int | None
 ) -> tuple[tuple[Dataset, Split | None] | None, dict[str, Any]]:
     """Return the data, if the defaults depend on them, and the settings with these defaults."""
-    from fastnet.data.registry import is_source_of_table
+    from fastnet.data.registry import is_source_like_table
 
     name = settings["preset"]
-    if name == "book" or (name == "auto" and not is_source_of_table(source_of(settings["data"]))):
+    if name == "book" or (name == "auto" and not is_source_like_table(source_of(settings["data"]))):
         return None, settings
     dataset, parts = load_validated(settings, samples)
-    usual = preset_of(name, rows=dataset.n_samples, table=dataset.fields is not None, timed=False, task=dataset.task)
+    usual = preset_of(name, rows=dataset.n_samples, table=dataset.like_table, timed=False, task=dataset.task)
     return (dataset, parts), with_preset(ctx, settings, usual)
 
 
@@ -177,9 +177,9 @@ def description(dataset: Dataset, parts: Split, config: TrainConfig) -> str:
     from fastnet.network.samples import network_of
 
     network = network_of(config, dataset, parts)
-    tests = 0 if dataset.x_test is None else len(dataset.x_test)
     return (
-        f"{dataset.name}: {len(parts.train)} training, {len(parts.validation)} validation, {tests} test samples | "
+        f"{dataset.name}: {len(parts.train)} training, {len(parts.validation)} validation, {dataset.n_test} test "
+        "samples | "
         f"{'-'.join(map(str, network.sizes))}, {network.n_parameters:,} parameters | "
         f"{config.activation}, {config.optimizer}, lr:{config.effective_learning_rate}, seed:{config.seed}"
     )

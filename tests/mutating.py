@@ -1,6 +1,6 @@
 """Read damaged files, very many of them: each gives a result or a FastnetError of one sentence, and nothing else.
 
-    python tests/mutating.py npz idx model study toml json --files 100000 --seed 0
+    python tests/mutating.py npz csr svmlight idx model study toml json --files 100000 --seed 0
 
 Files are made of sound ones by the ways of `mutations.py`. Reading one may end in a `FastnetError`, or give something
 that can then be used: a data set, a model that predicts, a study that answers every question. Any other exception, a
@@ -88,6 +88,46 @@ def read_npz(path: Path, chance: random.Random) -> object:
 
     dataset = read(path)
     return dataset.fingerprint(), dataset.n_features, dataset.n_classes, repr(dataset.class_names)[:50]
+
+
+def csr_seeds(folder: Path) -> list[bytes]:
+    """Write sparse arrays as users and SciPy do."""
+    from scipy import sparse
+
+    x = sparse.random_array((20, 9), density=0.3, format="csr", dtype=np.float32, random_state=1)
+    y = np.arange(20) % 3
+    parts = {"data": x.data, "indices": x.indices, "indptr": x.indptr, "shape": x.shape}
+    contents = []
+    for save in (np.savez, np.savez_compressed):
+        stream = io.BytesIO()
+        save(stream, **parts, format=b"csr", y=y)
+        contents.append(stream.getvalue())
+    for form in ("csc", "coo"):
+        stream = io.BytesIO()
+        sparse.save_npz(stream, x.asformat(form))
+        contents.append(stream.getvalue())
+    return contents
+
+
+def svmlight_seeds(folder: Path) -> list[bytes]:
+    """Write samples with classes, numbers, several labels and groups."""
+    classes = "".join(f"{k % 3} {k + 1}:0.5 {k + 3}:{k}\n" for k in range(20))
+    numbers = "".join(f"{k / 7:.3f} 1:{k} # sample {k}\n" for k in range(20))
+    labels = "".join(f"{k % 2},{k % 3 + 2} 0:1 {k + 2}:1e-3\n" for k in range(20))
+    groups = "".join(f"{k % 2} qid:{k // 4} {k % 5 + 1}:2\n" for k in range(20))
+    return [text.encode() for text in (classes, numbers, labels, groups)]
+
+
+def read_sparse(path: Path, chance: random.Random) -> object:
+    """Read a file of sparse samples and use them, as a data set and for a model."""
+    from fastnet.data.readers.sparse import read_sparse as read
+    from fastnet.data.readers.sparse import read_sparse_samples
+
+    if chance.random() < 0.3:
+        samples = read_sparse_samples(path, labels=False)
+        return samples.x.sum(), samples.n_features
+    dataset = read(path, test=chance.choice((None, "none")))
+    return dataset.fingerprint(), dataset.n_features, dataset.n_classes, repr(dataset)
 
 
 def idx_seeds(folder: Path) -> list[bytes]:
@@ -321,6 +361,8 @@ def run_command(arguments: Sequence[str]) -> str:
 
 READERS = {
     "npz": Reader(npz_seeds, mutations.npz_bytes, read_npz, "damaged.npz"),
+    "csr": Reader(csr_seeds, mutations.csr_bytes, read_sparse, "damaged.npz"),
+    "svmlight": Reader(svmlight_seeds, mutations.text_bytes, read_sparse, "damaged.svm"),
     "idx": Reader(idx_seeds, mutations.idx_bytes, read_idx, "train-images-idx3-ubyte"),
     "model": Reader(model_seeds, mutations.model_bytes, read_model, "damaged.safetensors"),
     "study": Reader(study_seeds, mutations.study_bytes, read_study, "study.sqlite"),

@@ -240,6 +240,38 @@ def npz_bytes(chance: random.Random, seeds: Sequence[bytes]) -> bytes:
     return bytes(changed)
 
 
+def csr_bytes(chance: random.Random, seeds: Sequence[bytes]) -> bytes:
+    """Damage the bytes of an archive with a sparse array, or change, leave out or exchange its arrays."""
+    content = chance.choice(seeds)
+    if chance.random() < 0.4:
+        return any_bytes(chance, content, seeds)
+    with np.load(io.BytesIO(content)) as archive:
+        arrays = {name: archive[name] for name in archive.files}
+    for _ in range(chance.randrange(1, 3)):
+        name = chance.choice(list(arrays))
+        array = np.atleast_1d(arrays[name].copy())
+        way = chance.randrange(5)
+        if way == 0:
+            del arrays[name]
+            break
+        if way == 1:
+            array = array[: chance.randrange(len(array) + 1)]
+        elif way == 2:
+            array = np.concatenate([array, array[:1]])
+        elif way == 3 and array.dtype.kind in "iuf":
+            value = chance.choice((-1, 0, 7, 2**31 - 1, 2**31, 2**40, 2**62))
+            array = array.astype(np.float64 if array.dtype.kind == "f" else np.int64)
+            array[chance.randrange(len(array))] = value
+        else:
+            array = array.astype(chance.choice(("U", "f8", "c16", "?")) if array.dtype.kind in "iuf" else "S2")
+        arrays[name] = array
+        if not len(array):
+            break
+    stream = io.BytesIO()
+    np.savez(stream, **arrays)
+    return stream.getvalue()
+
+
 # IDX ------------------------------------------------------------------------------------------------------------------
 
 

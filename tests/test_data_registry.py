@@ -177,8 +177,8 @@ def test_load_lists_the_known_names(name: str) -> None:
     with pytest.raises(DataError) as caught:
         load(name)
     assert str(caught.value) == (
-        f"unknown data set {name!r}: give one of mnist5k, digits, mnist, fashion-mnist, or the path of a .npz file, "
-        "or of a table in CSV, Parquet or Arrow format"
+        f"unknown data set {name!r}: give one of mnist5k, digits, mnist, fashion-mnist, or the path of a .npz, .svm, "
+        ".svmlight or .libsvm file, or of a table in CSV, Parquet or Arrow format"
     )
 
 
@@ -208,7 +208,7 @@ def test_a_format_is_one_row_of_the_table(tmp_path: Path, monkeypatch: pytest.Mo
     path.write_text("0.5 1 0\n2.5 3 1\n")
     assert load(path).x.tolist() == [[0.5, 1.0], [2.5, 3.0]]
     assert registry.load_samples(path).name == as_given(str(path), "data").name == "mine"
-    with pytest.raises(DataError, match=r"unknown data set 'x': .*or the path of a \.npz or \.txt file, or of a table"):
+    with pytest.raises(DataError, match=r"unknown data set 'x': .* \.libsvm or \.txt file, or of a table"):
         load("x")
 
 

@@ -16,13 +16,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from cases import ACTIVATIONS, NETWORKS, blobs
+from cases import ACTIVATIONS, COURSES, NETWORKS, blobs
 from layers import signatures
-from runs import DONE, prepared, run_pack
+from runs import DONE, course_config, course_samples, prepared, run_pack
 from tables import table_of
 
 from fastnet.config.training import TrainConfig
 from fastnet.kernels import _store, activation, host, layout, panels, update
+from fastnet.network.samples import TrainingData
 from fastnet.training.loop import Fit
 from fastnet.training.pack import warm_up
 from fastnet.training.single import Training
@@ -41,7 +42,7 @@ if platform.machine().lower() in ("x86_64", "amd64"):
 
 
 def digest() -> str:
-    """Train with encoded columns, with lists of zeros and without, by every rule, schedule and activation; hash it."""
+    """Train with encoded columns, lists of zeros and neither, by every rule, schedule, activation and objective."""
     found = hashlib.sha256()
     moving = {"schedule": "cosine", "warmup_epochs": 1.5, "label_smoothing": 0.1}
     for filled, optimizer, dropout, more in (
@@ -56,13 +57,21 @@ def digest() -> str:
             hidden=(33, 33), optimizer=optimizer, learning_rate=0.02, weight_decay=1e-3, dropout=dropout, batch_size=7,
             epochs=4, **more,
         )  # fmt: skip
-        training = Training(config, data, 1)
-        training.start()
-        training.join()
-        found.update(training.curves.astype(np.float32).tobytes())
-        for arrays in layout.unpack_parameters(training.assembly.layout.table, training.work.params[0]):
-            found.update(b"".join(array.tobytes() for array in arrays))
+        found.update(trained(data, config))
+    for course in COURSES:
+        if course.weighted:
+            found.update(trained(course_samples(course), course_config(course, epochs=4)))
     return found.hexdigest()
+
+
+def trained(data: TrainingData, config: TrainConfig) -> bytes:
+    """Train a network; return its curves and parameters."""
+    training = Training(config, data, 1)
+    training.start()
+    training.join()
+    parts = layout.unpack_parameters(training.assembly.layout.table, training.work.params[0])
+    curves = training.curves.astype(np.float32).tobytes()
+    return curves + b"".join(array.tobytes() for arrays in parts for array in arrays)
 
 
 def report() -> str:

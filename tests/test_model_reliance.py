@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from fastnet.data.fields import Field
-from fastnet.model.reliance import GRID, Probe, column_places, importance_of_columns, partial_dependence
+from fastnet.model.reliance import (
+    GRID,
+    Probe,
+    _mean_and_error,
+    column_places,
+    importance_of_columns,
+    partial_dependence,
+)
 
 FIELDS = (
     Field("size", "number", "size", offset=100.0),
@@ -80,3 +88,19 @@ def test_a_date_is_measured_by_the_field_of_its_name():
     [day] = partial_dependence(probe(), ["day"], {"price": 0})
     assert len(day["values"]) == GRID
     assert column_places(FIELDS)["day"] == [3, 4]
+
+
+def test_weights_count_in_means_and_intervals():
+    plain, rng = probe(), np.random.default_rng(1)
+    assert importance_of_columns(replace(plain, weights=np.full(600, 3.0))) == importance_of_columns(plain)
+    small = plain.x[:, 0] < 0
+    [colour] = partial_dependence(replace(plain, weights=small * 1.0), ["colour"], {"price": 0})
+    rows = plain.x[np.linspace(0, 599, 500).astype(np.int64)]
+    rest = (3 * rows[:, 0] + rows[:, 3] + rows[:, 4])[rows[:, 0] < 0].mean()
+    assert colour["curves"]["price"] == pytest.approx([rest, rest + 1, rest + 2], rel=1e-4)
+    values, weights = rng.normal(size=300), rng.integers(0, 3, 300).astype(float)
+    mean, error = _mean_and_error(values, weights)
+    assert mean == pytest.approx(np.repeat(values, weights.astype(int)).mean())
+    draws = [_mean_and_error(rng.normal(size=300), weights)[0] for _ in range(2000)]
+    assert error == pytest.approx(np.std(draws), rel=0.15)
+    assert _mean_and_error(values, np.ones(300))[1] == pytest.approx(values.std(ddof=1) / 300**0.5)

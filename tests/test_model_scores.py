@@ -57,6 +57,23 @@ def test_a_model_scores_what_the_curves_of_its_training_show(objective: str, n_t
         assert score.loss == pytest.approx(result.curves.validation_loss[best], rel=1e-4)
 
 
+@pytest.mark.parametrize("objective", [*OBJECTIVES, "binary-cross-entropy", "cross-entropy"])
+def test_the_losses_of_the_samples_have_the_loss_as_their_mean(objective: str) -> None:
+    data = numbers_of(objective, 2)
+    if objective == "binary-cross-entropy":
+        data = replace(data, y=(data.y > np.median(data.y)).astype(np.float64), task="multilabel")
+    if objective == "cross-entropy":
+        data = as_dataset(data.x, np.where(data.x[:, 0] > 0, "a", "b"))
+    model = trained(data, objective=objective).model
+    weights = np.random.default_rng(1).uniform(0.0, 2.0, data.n_samples)
+    answers = model.answers(data.x)
+    losses = model._losses(answers, data.y)
+    assert losses.shape == (data.n_samples,)
+    assert np.average(losses, weights=weights) == pytest.approx(model._scored(answers, data.y, weights).loss)
+    two = fastnet.Ensemble(members=(model, model))
+    np.testing.assert_array_equal(two._losses(answers, data.y), losses)
+
+
 @pytest.mark.parametrize("scale", [1e-6, 1.0, 1e6])
 def test_errors_of_a_single_target_are_in_its_units(scale: float) -> None:
     rng = np.random.default_rng(0)

@@ -11,7 +11,7 @@ import pytest
 
 from fastnet.errors import FastnetError
 
-FILES = {"npz": 150, "idx": 300, "model": 200, "study": 80, "toml": 100, "json": 150}
+FILES = {"npz": 150, "csr": 150, "svmlight": 150, "idx": 300, "model": 200, "study": 80, "toml": 100, "json": 150}
 
 pytestmark = pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="the time is measured by a POSIX timer")
 

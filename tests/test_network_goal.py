@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from cases import NETWORKS, blobs
 
-from fastnet import TrainConfig
+import fastnet
+from fastnet import TrainConfig, reference
 from fastnet.data import Dataset, Split
 from fastnet.errors import ConfigError, DataError
 from fastnet.network.goal import goal_of
@@ -97,15 +98,74 @@ def test_numbers_are_learnt(numbers, objective):
     assert curves[2, -1] < 0.5 * curves[2, 0]
 
 
-@pytest.mark.parametrize("objective", ["auto", "squared-error", "huber", "pinball", "poisson"])
-def test_weighted_training_equals_training_on_repeated_rows(classes, numbers, objective):
-    data = classes if objective == "auto" else replace(numbers, y=numbers.y / numbers.y.max(axis=0))
-    weights = np.where(np.arange(60) < 45, np.arange(60) % 3 + 1, 1)
-    config = TrainConfig(hidden=(8,), objective=objective, batch_size=10_000, epochs=20, learning_rate=0.05)
-    curves, params = train(replace(data, weights=weights.astype(np.float32)), config, PARTS)
+EVERY_TASK = ("cross-entropy", "binary-cross-entropy", "squared-error", "absolute-error", "huber", "pinball", "poisson")
+RULES: dict[str, dict[str, float]] = {
+    "sgd": {"learning_rate": 0.05, "weight_decay": 1e-3},
+    "adamw": {"learning_rate": 0.01, "weight_decay": 0.1, "epsilon": 1e-4},
+}
+
+
+def of_objective(classes: Dataset, numbers: Dataset, objective: str) -> Dataset:
+    if objective == "cross-entropy":
+        return classes
+    if objective == "binary-cross-entropy":
+        return replace(numbers, y=(numbers.y > np.median(numbers.y, axis=0)).astype(np.float64), task="multilabel")
+    return replace(numbers, y=numbers.y / numbers.y.max(axis=0))
+
+
+@pytest.mark.parametrize("optimizer", RULES)
+@pytest.mark.parametrize("objective", EVERY_TASK)
+def test_weighted_training_equals_training_on_repeated_rows(classes, numbers, objective, optimizer):
+    """With full batches; a weight of 0 is a row that is not there."""
+    data = of_objective(classes, numbers, objective)
+    weights = np.arange(60) * 7 % 11 % 4
+    assert set(weights[:45]) == set(weights[45:]) == {0, 1, 2, 3}
     again = np.repeat(np.arange(60), weights)
-    parts = Split(np.arange(len(again) - 15), np.arange(len(again) - 15, len(again)))
+    border = weights[:45].sum()
+    parts = Split(np.arange(border), np.arange(border, len(again)))
     repeated = replace(data, x=data.x[again], y=data.y[again])
-    expected, right = train(repeated, config, parts)
-    np.testing.assert_allclose(params, right, atol=1e-4 * np.abs(right).max())
-    np.testing.assert_allclose(curves[:, -1], expected[:, -1], rtol=1e-4)
+    weighted = replace(data, weights=weights.astype(np.float32))
+    config = TrainConfig(
+        hidden=(8, 5), objective=objective, optimizer=optimizer, batch_size=10_000, epochs=20, **RULES[optimizer]
+    )
+    found, wanted = (fastnet.train(*each, split=some) for *each, some in (
+        (weighted, config, PARTS), (repeated, config, parts)
+    ))  # fmt: skip
+    for name in ("weights", "biases"):
+        for one, other in zip(getattr(found.model, name), getattr(wanted.model, name), strict=True):
+            np.testing.assert_allclose(one, other, atol=1e-4 * np.abs(other).max())
+    for name in ("train_loss", "train_score", "validation_loss", "validation_score"):
+        np.testing.assert_allclose(getattr(found.curves, name), getattr(wanted.curves, name), rtol=1e-4)
+    rows = PARTS.validation
+    score = found.model._measure(data.x[rows], data.y[rows], weights[rows])
+    of_repeated = wanted.model._measure(repeated.x[parts.validation], repeated.y[parts.validation])
+    assert (score.value, score.loss) == pytest.approx((of_repeated.value, of_repeated.loss), rel=1e-4)
+
+
+@pytest.mark.parametrize("optimizer", RULES)
+@pytest.mark.parametrize("objective", EVERY_TASK)
+def test_the_reference_trains_weighted_rows_as_repeated_ones(classes, numbers, objective, optimizer):
+    data = of_objective(classes, numbers, objective)
+    targets = data.y if objective == "cross-entropy" else data.y.astype(np.float64)
+    x, weights = data.x / 255.0, np.arange(60) * 7 % 11 % 4
+    again = np.repeat(np.arange(60), weights)
+    border, levels = weights[:45].sum(), (0.2, 0.7) if objective == "pinball" else ()
+    sizes = [x.shape[1], 8, data.n_outputs * (len(levels) or 1)]
+    settings = {"objective": objective, "optimizer": optimizer, "batch_size": 10_000, "epochs": 10, "quantiles": levels}
+    scaled = np.concatenate([part / part.mean() for part in np.split(weights, [45])])
+    found = reference.training.train(
+        x, targets, PARTS.train, PARTS.validation, sizes, scaled, **settings, **RULES[optimizer]
+    )
+    rows = np.arange(border), np.arange(border, len(again))
+    wanted = reference.training.train(x[again], targets[again], *rows, sizes, **settings, **RULES[optimizer])
+    for one, other in zip(found.weights + found.biases, wanted.weights + wanted.biases, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-7, atol=1e-9)
+    np.testing.assert_allclose(found[2:], wanted[2:], rtol=1e-9)
+
+
+def test_rows_without_weight_do_not_widen_the_range_of_answers(numbers):
+    weights = np.ones(60, np.float32)
+    lowest = int(np.argmin(numbers.y[:45, 0]))
+    weights[lowest] = 0
+    scaler = goal_of(replace(numbers, weights=weights), PARTS, TrainConfig()).scaler
+    assert scaler is not None and scaler.low[0] == np.delete(numbers.y[:45, 0], lowest).min()

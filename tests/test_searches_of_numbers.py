@@ -141,6 +141,18 @@ def test_trials_on_numbers_are_the_same_on_any_threads_in_any_memory_and_in_part
             assert min(gone) >= max(t.validation_score[first] for t in pack if t.epochs > first + 1)
 
 
+@pytest.mark.parametrize("objective", [*NUMBERS, "binary-cross-entropy"])
+def test_weighted_trials_of_every_objective_are_the_same_on_any_threads_and_in_parts(objective, tmp_path: Path) -> None:
+    data = data_of(objective)
+    data = replace(data, weights=(np.arange(data.n_samples) % 4).astype(np.float32))
+    options = {**SMALL, "final": 0, "objective": objective}
+    whole = fastnet.search(SPACE, data, study=tmp_path / "whole", jobs=1, **options)
+    two = fastnet.search(SPACE, data, study=tmp_path / "two", jobs=2, **options)
+    assert contents(two) == contents(whole) and len(whole.trials) == 9
+    fastnet.search(SPACE, data, study=tmp_path / "parts", jobs=1, **options | {"trials": 4})
+    assert contents(fastnet.search(SPACE, data, study=tmp_path / "parts", jobs=2, **options)) == contents(whole)
+
+
 def test_early_stopping_keeps_the_epoch_of_the_lowest_error(tmp_path: Path) -> None:
     data = data_of("squared-error")
     options = {**SMALL, "epochs": 12, "early_stopping": 2, "final": 1, "repeats": 1, "ensemble_top": 2}

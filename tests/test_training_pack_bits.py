@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -51,6 +52,9 @@ SCHEDULES = [
     {"schedule": "cosine", "warmup_epochs": 2}, {"schedule": "step", "step_factor": 0.5, "step_epochs": 2},
     {"label_smoothing": 0.1}, {"schedule": "cosine", "label_smoothing": 0.3, "dropout": 0.2},
 ]  # fmt: skip
+
+
+WEIGHTED = [course for course in COURSES if course.weighted]
 
 
 def some(hyper: dict[str, np.ndarray], positions) -> dict[str, np.ndarray]:
@@ -149,6 +153,28 @@ def test_trials_of_every_activation_share_a_pack_and_are_the_bits_of_one_alone(i
     whole, backwards, *alone = (run.curves for run in runs)
     assert (runs[0].status == DONE).all() and len({curve.tobytes() for curve in whole}) == len(members)
     assert backwards[::-1].tobytes() == whole.tobytes() == np.concatenate(alone).tobytes()
+
+
+@pytest.mark.parametrize("course", WEIGHTED, ids=lambda course: course.name)
+def test_weighted_trials_of_every_objective_are_the_same_bits_in_any_pack(course):
+    data, config = course_samples(course), course_config(course, epochs=4)
+    rates = [config.learning_rate * factor for factor in (1.0, 0.1, 0.5, 0.3, 1.5)]
+    members = [Member(data, replace(config, learning_rate=rate), stream) for stream, rate in enumerate(rates)]
+    alone = [finished(PackRun([member], 1)).curves[0].tobytes() for member in members]
+    assert len(set(alone)) == len(members)
+    for jobs in (1, 2):
+        for some_members, expected in ((members, alone), (members[::-1], alone[::-1]), (members[1:3], alone[1:3])):
+            for ends in ([4], [1, 3, 4]):  # in one go, and with pauses as in successive halving
+                curves = finished(PackRun(some_members, jobs), ends).curves
+                assert [curve.tobytes() for curve in curves] == expected, (jobs, ends)
+
+
+def finished(run: PackRun, ends: Sequence[int] = (4,)) -> PackRun:
+    for end in ends:
+        run.start(end=end)
+        run.join()
+    assert (run.status == DONE).all()
+    return run
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "rmsprop", "adamw"])

@@ -60,6 +60,20 @@ def test_a_search_stores_what_it_measured_about_the_model_it_offers(digits, tmp_
         assert study.inspection()["model"] == "ensemble.safetensors"
 
 
+def test_samples_without_weight_are_not_listed_and_count_in_no_mean(flowers) -> None:
+    data, fields = flowers
+    parts = fastnet.split(data.y)
+    model = fastnet.train(data, CONFIG, split=parts).model
+    weights = (np.arange(300) % 2).astype(np.float32)
+    named = replace(data, fields=fields)
+    found = inspected(model, named, parts, "model.safetensors", weights)
+    listed = [row[0] for row in found["worst"]["rows"]]
+    losses = model._losses(model.answers(data.x), data.y)
+    counted = parts.validation[weights[parts.validation] > 0]
+    assert listed == counted[np.argsort(-losses[counted], kind="stable")][:20].tolist()
+    assert found["importance"] != inspected(model, named, parts, "model.safetensors")["importance"]
+
+
 @pytest.mark.filterwarnings("ignore:height alone determines a:fastnet.FastnetWarning")
 @pytest.mark.parametrize(
     ("task", "objective", "targets"),

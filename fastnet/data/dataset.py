@@ -17,6 +17,7 @@ from fastnet.data.extent import Extent, extent_of
 from fastnet.data.fields import Field
 from fastnet.data.labels import lengths_differ
 from fastnet.data.schema import Schema
+from fastnet.data.sparse import as_csr, frozen, is_sparse, is_sparse_given
 from fastnet.data.task import as_groups, as_row, as_weights, targets_of
 from fastnet.errors import ConfigError, DataError
 from fastnet.scalars import plain
@@ -30,9 +31,9 @@ class Dataset:
 
     Attributes
     ----------
-    x : ndarray, shape (N, F), uint8, float32 or float64, C-contiguous
+    x : ndarray, shape (N, F), uint8, float32 or float64, C-contiguous; or csr_array, float32
         Features of the training samples, finite; uint8 means images in 0..255. With `fields`, float32 as they describe
-        it, NaN where a value is missing.
+        it, NaN where a value is missing. Sparse features are in the form of `fastnet.data.sparse.as_csr`.
     y : ndarray
         Targets of the training samples: classes, (N,) int64 positions in `classes`; numbers, (N, K) float64, finite;
         or, for ``"multilabel"``, (N, K) float64 of 0 and 1.
@@ -55,7 +56,8 @@ class Dataset:
     times : ndarray, shape (N,), float64, or None
         Order of the samples in time: later ones validate.
     numbers : {"auto", "piecewise", "robust", "standard", "quantile"}
-        How the first layer reads numbers; ``auto`` is ``piecewise`` with `fields` and ``standard`` without.
+        How the first layer reads numbers; ``auto`` is ``piecewise`` with `fields`, ``standard`` without, and sparse
+        features as they are given.
     schema : Schema or None
         How the table's columns became `fields`; None for arrays.
     """
@@ -81,7 +83,22 @@ class Dataset:
     @property
     def n_samples(self) -> int:
         """Number of training samples."""
-        return len(self.x)
+        return int(self.x.shape[0])
+
+    @property
+    def n_test(self) -> int:
+        """Number of test samples; 0 without a test set."""
+        return 0 if self.x_test is None else int(self.x_test.shape[0])
+
+    @property
+    def sparse(self) -> bool:
+        """Whether the features are sparse."""
+        return is_sparse(self.x)
+
+    @property
+    def like_table(self) -> bool:
+        """Whether the usual settings of tables serve: for a table, and for sparse features."""
+        return self.fields is not None or self.sparse
 
     @property
     def n_features(self) -> int:
@@ -125,21 +142,26 @@ class Dataset:
             digest = hashlib.sha256()
             more = (self.weights, self.weights_test, self.groups, self.times)
             for array in (self.x, self.y, self.x_test, self.y_test, *(a for a in more if a is not None)):
-                if array is None:
-                    digest.update(b"none;")
-                else:
-                    digest.update(f"{array.dtype.name}{array.shape};".encode())
-                    digest.update(array.data.cast("B"))
+                for part in _parts(array):
+                    if part is None:
+                        digest.update(b"none;")
+                    else:
+                        digest.update(f"{part.dtype.name}{part.shape};".encode())
+                        digest.update(part.data.cast("B"))
             if self.fields is not None:
                 digest.update(repr((self.fields, self.numbers)).encode())
+            elif self.sparse:
+                digest.update(f"{self.x.shape}{self.numbers}".encode())
             object.__setattr__(self, "_fingerprint", digest.hexdigest())
         return self._fingerprint
 
-    def extent(self) -> Extent:
-        """Return the range of the training samples' features, computed once."""
-        if self._extent is None:
+    def extent(self) -> Extent | None:
+        """Return the range of the training samples' features, computed once; None for those of tables and sparse ones.
+
+        Where most values are 0, and where each column has its own kind, a range says little of the units.
+        """
+        if self._extent is None and not self.like_table:
             object.__setattr__(self, "_extent", extent_of(self.x))
-        assert self._extent is not None
         return self._extent
 
     def without_test(self) -> Dataset:
@@ -147,9 +169,12 @@ class Dataset:
         return replace(self, x_test=None, y_test=None, weights_test=None)
 
     def __repr__(self) -> str:
-        test = "no test set" if self.x_test is None else f"{len(self.x_test)} test samples"
+        test = "no test set" if self.x_test is None else f"{self.n_test} test samples"
         answer = f"{self.n_outputs} classes" if self.task == "classification" else f"{self.n_outputs} targets"
-        return f"Dataset({self.name!r}: {self.n_samples} samples, {self.n_features} features, {answer}, {test})"
+        features = f"{self.n_features} features"
+        if self.sparse:
+            features += f" ({share_of_values(self.x)} not zero)"
+        return f"Dataset({self.name!r}: {self.n_samples} samples, {features}, {answer}, {test})"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -191,8 +216,9 @@ def as_dataset(
 
     Parameters
     ----------
-    x : array_like of numbers, shape (N, F) or (N, ...)
-        Features; further axes are flattened. uint8 is kept and means images in 0..255; every other numeric type
+    x : array_like of numbers, shape (N, F) or (N, ...); or sparse array or matrix of SciPy, shape (N, F)
+        Features; further axes are flattened. Sparse ones of any format and type become CSR in float32, which the
+        network reads as it is. Of arrays, uint8 is kept and means images in 0..255; every other numeric type
         becomes float32, or float64 where float32 would lose what distinguishes the samples, as with Unix times. An
         array that already has the right form is not copied; do not modify it afterwards.
     y : array_like, shape (N,) or (N, K)
@@ -232,17 +258,15 @@ def as_dataset(
     if (x_test is None) != (y_test is None):
         given, missing = ("y_test", "x_test") if x_test is None else ("x_test", "y_test")
         raise DataError(f"{given} is given without {missing}: a test set needs both")
-    features = as_features(x, "x")
-    in_floats = None if features.dtype == np.uint8 else features.dtype
-    test_features = None if x_test is None else as_features(x_test, "x_test", in_floats)
+    features, test_features = _features(x, x_test)
     targets = targets_of(y, y_test, class_names, task)
     n, n_test = len(targets.y), 0
-    if len(features) != n:
-        raise lengths_differ(len(features), n, "x", "y")
+    if features.shape[0] != n:
+        raise lengths_differ(features.shape[0], n, "x", "y")
     if test_features is not None and targets.y_test is not None:
         n_test = len(targets.y_test)
-        if len(test_features) != n_test:
-            raise lengths_differ(len(test_features), n_test, "x_test", "y_test")
+        if test_features.shape[0] != n_test:
+            raise lengths_differ(test_features.shape[0], n_test, "x_test", "y_test")
         _check_same_form(features, test_features)
     return Dataset(
         x=_frozen(features),
@@ -272,7 +296,7 @@ def take_first(dataset: Dataset, n: int) -> Dataset:
     Returns
     -------
     Dataset
-        Same classes, name and test set; the arrays are views.
+        Same classes, name and test set; the arrays are views, except for sparse features.
 
     Raises
     ------
@@ -293,7 +317,7 @@ def take_first(dataset: Dataset, n: int) -> Dataset:
     if n == dataset.n_samples:
         return dataset
     kept = {name: array[:n] for name in ("weights", "groups", "times") if (array := getattr(dataset, name)) is not None}
-    return replace(dataset, x=dataset.x[:n], y=dataset.y[:n], **kept)
+    return replace(dataset, x=_frozen(dataset.x[:n]), y=dataset.y[:n], **kept)
 
 
 def split(y: ArrayLike, *, fraction: float = 0.2, seed: int = 0) -> Split:
@@ -367,6 +391,36 @@ def _validation_counts(counts: NDArray[np.int64], n_validation: int) -> NDArray[
     return quota
 
 
+def share_of_values(x: Any) -> str:
+    """Write the share of sparse features that are not zero, as a percentage.
+
+    Examples
+    --------
+    >>> from scipy import sparse
+    >>> share_of_values(sparse.csr_array([[1.0, 0.0, 0.0]]))
+    '33 %'
+    """
+    return f"{100 * x.nnz / (x.shape[0] * x.shape[1]):.2g} %"
+
+
+def _features(x: Any, x_test: Any) -> tuple[Any, Any]:
+    """Check the features of both parts, which are both arrays or both sparse."""
+    if not is_sparse_given(x):
+        if is_sparse_given(x_test):
+            raise DataError("x_test is sparse but x is an array: give both in the same form")
+        features = as_features(x, "x")
+        in_floats = None if features.dtype == np.uint8 else features.dtype
+        return features, None if x_test is None else as_features(x_test, "x_test", in_floats)
+    if x_test is not None and not is_sparse_given(x_test):
+        raise DataError("x is sparse but x_test is an array: give both in the same form")
+    return as_csr(x, "x"), None if x_test is None else as_csr(x_test, "x_test")
+
+
+def _parts(array: Any) -> tuple[Any, ...]:
+    """Return the arrays that features consist of."""
+    return (array.data, array.indices, array.indptr) if array is not None and is_sparse(array) else (array,)
+
+
 def _check_same_form(x: NDArray[Any], x_test: NDArray[Any]) -> None:
     if x.shape[1] != x_test.shape[1]:
         raise DataError(f"x has {x.shape[1]} features but x_test has {x_test.shape[1]}: both must have the same")
@@ -381,7 +435,9 @@ def _frozen_or_none(array: NDArray[Any] | None) -> NDArray[Any] | None:
     return None if array is None else _frozen(array)
 
 
-def _frozen(array: NDArray[Any]) -> NDArray[Any]:
+def _frozen(array: NDArray[Any]) -> Any:
+    if is_sparse(array):
+        return frozen(array)
     view = array.view()
     view.flags.writeable = False
     return view

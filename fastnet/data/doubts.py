@@ -11,7 +11,8 @@ from fastnet.data.dataset import Dataset, Split
 from fastnet.data.extent import other_units
 from fastnet.data.fields import Field
 from fastnet.data.labels import names_of
-from fastnet.data.leaks import FEWEST_ROWS, MOST_ROWS, copies, leaks
+from fastnet.data.leaks import FEWEST_ROWS, MOST_ROWS, copies, leaks, n_copies
+from fastnet.data.sparse import values_per_column, values_per_row
 from fastnet.data.tables.columns import listed
 from fastnet.errors import warn
 
@@ -29,6 +30,10 @@ NUMBERS_INSTEAD = "choose the task 'regression', "
 
 FEW_ROWS, ONE_VALUE = 5, 0.995
 """Rows of a class of a table, and share of the rows that have the same value of a feature, that are reported."""
+
+EMPTY, TWICE, LARGE = 0.01, 0.05, 50.0
+"""Shares of sparse training rows without a value, or equal to an earlier one, and size of a value, that are reported.
+TF-IDF and shares are at most 1, counts of words in a text seldom above 50."""
 
 
 def warn_of_doubts(dataset: Dataset, parts: Split) -> None:
@@ -54,6 +59,9 @@ def doubts(dataset: Dataset, parts: Split) -> Iterator[str]:
         yield from leaks(dataset)
         yield from copies(dataset)
         yield from _doubts_of_features(dataset, dataset.fields)
+    elif dataset.sparse:
+        yield from copies(dataset)
+        yield from _doubts_of_sparse(dataset)
     elif dataset.x_test is not None:
         strange = other_units(dataset.x_test, dataset.extent(), images=dataset.x.dtype == np.uint8)
         if strange:
@@ -82,7 +90,7 @@ def _doubts_of_classes(dataset: Dataset, parts: Split) -> Iterator[str]:
             f"{dataset.name} has samples of {_which(dataset, unlearnt)} in the validation part only, so the network "
             "cannot learn them; split the samples in another way, or take more of them"
         )
-    elif dataset.fields is not None:
+    elif dataset.like_table:
         yield from _rare_classes(dataset)
 
 
@@ -116,6 +124,35 @@ def _doubts_of_features(dataset: Dataset, fields: Sequence[Field]) -> Iterator[s
                     f"the rows are in the order of {field.name}; if a model is to predict later rows, name it as the "
                     "time, so that the latest rows validate and test"
                 )
+
+
+def _doubts_of_sparse(dataset: Dataset) -> Iterator[str]:
+    """Yield doubts about sparse features: rows and columns without values, equal rows, and values that are large."""
+    n = dataset.n_samples
+    empty = int((values_per_row(dataset.x) == 0).sum())
+    if empty >= max(EMPTY * n, 2):
+        yield (
+            f"{empty:,} of the {n:,} training rows have no value, so that their predictions are all the same; check "
+            "how they were made, or remove them"
+        )
+    twice = n_copies(dataset)
+    if twice >= max(TWICE * n, 2):
+        yield (
+            f"{twice:,} of the {n:,} training rows equal an earlier one, which makes validation too good if they are "
+            "copies and not equal by chance; remove copies"
+        )
+    filled, _ = values_per_column(dataset.x)
+    if dataset.n_features - len(filled) > dataset.n_features / 2:
+        yield (
+            f"{dataset.n_features - len(filled):,} of the {dataset.n_features:,} columns have no value in any training "
+            "row; nothing can be learnt of them"
+        )
+    largest = max(abs(float(dataset.x.min())), abs(float(dataset.x.max())))
+    if dataset.numbers == "auto" and largest > LARGE:
+        yield (
+            f"features reach {largest:.4g}, and sparse features are not scaled by default; numbers='standard' divides "
+            "each column by its largest value"
+        )
 
 
 def _which(dataset: Dataset, classes: NDArray[np.bool_]) -> str:

@@ -11,6 +11,7 @@ from fastnet.data.dataset import Dataset, Split, as_dataset
 from fastnet.data.readers.table import read_like
 from fastnet.data.registry import is_source_of_table, load, load_samples
 from fastnet.data.samples import Samples, samples_of
+from fastnet.data.sparse import is_sparse_given
 from fastnet.data.validation import joined_with, with_validation
 from fastnet.errors import ConfigError, DataError
 
@@ -56,7 +57,8 @@ def samples_given(data: Any, name: str) -> Samples:
     ['a', 'a']
     """
     if isinstance(data, tuple) and len(data) == 2:
-        return Samples(as_array(data[0], "x"), as_array(data[1], "y"), name, "all")
+        x = data[0] if is_sparse_given(data[0]) else as_array(data[0], "x")
+        return Samples(x, as_array(data[1], "y"), name, "all")
     if isinstance(data, (str, Path)):
         return load_samples(data, part="train")
     return samples_of(as_given(data, name), "train")

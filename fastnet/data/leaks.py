@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from fastnet.data.dataset import Dataset
 from fastnet.data.fields import Field
+from fastnet.data.sparse import is_sparse, row_hashes
 
 MOST_ROWS = 20_000
 """Rows that are looked at, drawn at random: 70 columns of them take 40 ms."""
@@ -135,22 +136,35 @@ def copies(dataset: Dataset) -> Iterator[str]:
     >>> print(sentence)
     12 of the 12 test rows equal a training row in every column, which ...
     """
-    if dataset.fields is None or dataset.x_test is None or dataset.y_test is None:
+    if not dataset.like_table or dataset.x_test is None or dataset.y_test is None:
         return
     seen = np.isin(_hashes(dataset.x_test, dataset.y_test), _hashes(dataset.x, dataset.y))
     n, n_test = int(seen.sum()), len(seen)
     if n >= max(COPIES * n_test, 2):
+        group = "" if dataset.sparse else ", or name the column that they share as the group"
         yield (
             f"{n:,} of the {n_test:,} test rows equal a training row in every column, which makes the test result too "
-            "good if they are copies and not equal by chance; remove copies, or name the column that they share as the "
-            "group"
+            f"good if they are copies and not equal by chance; remove copies{group}"
         )
 
 
-def _hashes(x: NDArray[np.float32], y: NDArray[Any]) -> NDArray[np.uint64]:
+def n_copies(dataset: Dataset) -> int:
+    """Return how many training samples with sparse features equal an earlier one, targets included.
+
+    Examples
+    --------
+    >>> from scipy import sparse
+    >>> from fastnet.data import as_dataset
+    >>> n_copies(as_dataset(sparse.csr_array([[0.0, 1.0], [2.0, 0.0], [0.0, 1.0]]), ["a", "b", "a"]))
+    1
+    """
+    return dataset.n_samples - len(np.unique(_hashes(dataset.x, dataset.y)))
+
+
+def _hashes(x: Any, y: NDArray[Any]) -> NDArray[np.uint64]:
     """Return a number for each row, the same for equal rows; missing values are equal, and 0 is -0."""
-    mixed = np.zeros(len(x), np.uint64)
-    for column in [*x.T, *y.reshape(len(y), -1).T]:
+    mixed = row_hashes(x) if is_sparse(x) else np.zeros(len(x), np.uint64)
+    for column in [*(() if is_sparse(x) else x.T), *y.reshape(len(y), -1).T]:
         values = column.astype(np.float64) + 0.0
         values[np.isnan(values)] = np.nan  # of which there are many patterns
         mixed = (mixed ^ values.view(np.uint64)) * np.uint64(0x9E3779B97F4A7C15)

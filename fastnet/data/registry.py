@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -19,6 +19,8 @@ from fastnet.data.download import Progress, fetch
 from fastnet.data.readers.failure import unreadable
 from fastnet.data.readers.idx import IDX_NAMES, find_idx_files, read_idx_folder
 from fastnet.data.readers.npz import read_npz, read_samples
+from fastnet.data.readers.sparse import OPTIONS, is_sparse_file, read_sparse, read_sparse_samples
+from fastnet.data.readers.svmlight import SUFFIXES, is_svmlight
 from fastnet.data.readers.table import read_table
 from fastnet.data.samples import Samples, samples_of
 from fastnet.data.tables.table import STANDARD_INPUT, is_table, suffix_of
@@ -93,14 +95,20 @@ IMAGE_SETS = {
 
 
 class Reader(NamedTuple):
-    """The functions that read the files of one format: a data set, and samples for an existing model."""
+    """The functions that read the files of one format: a data set, and samples for an existing model.
 
-    dataset: Callable[[Path], Dataset]
+    The first takes those fields of `Reading` that are among the `options`.
+    """
+
+    dataset: Callable[..., Dataset]
     samples: Callable[[Path, str | None, bool], Samples]
+    options: tuple[str, ...] = ()
 
 
-READERS = {".npz": Reader(read_npz, read_samples)}
-"""By the suffix of a file; one without a known suffix is taken for the first."""
+SPARSE = Reader(read_sparse, read_sparse_samples, OPTIONS)
+
+READERS = {".npz": Reader(read_npz, read_samples), **dict.fromkeys(SUFFIXES, SPARSE)}
+"""By the suffix of a file; one without a known suffix is taken for the first. An .npz file can hold a sparse array."""
 
 NAMES = ("mnist5k", "digits", *IMAGE_SETS)
 """Data sets that `load` knows by name: images in ten classes, 8 x 8 in ``digits`` and 28 x 28 in the others."""
@@ -123,7 +131,9 @@ def load(
     name_or_path : str or path
         ``"mnist5k"`` (5,000 real MNIST images inside the package), ``"digits"`` (1,797 images of 8 x 8 inside
         scikit-learn), ``"mnist"``, ``"fashion-mnist"``, or the path of an .npz file with the arrays x and y, or x_train
-        and y_train, and optionally x_test, y_test and class_names. Or a table: a file in CSV, Parquet or Arrow format,
+        and y_train, and optionally x_test, y_test and class_names. Or a file of sparse samples: .svm, .svmlight or
+        .libsvm, also compressed by gzip or bzip2, or a sparse array in an .npz file as ``scipy.sparse.save_npz``
+        writes it, with the targets as the array y. Or a table: a file in CSV, Parquet or Arrow format,
         a list or folder of such files, ``"-"`` for standard input, or a table in memory (pandas, polars, Arrow, or a
         dict of columns).
     data_dir : path, optional
@@ -134,6 +144,7 @@ def load(
         Called during a download as ``progress(file_name, bytes_done, bytes_total)``; the total is 0 if unknown.
     **reading
         Of a table: what to predict (`target`), from what, and how to read it; see `fastnet.config.reading.Reading`.
+        Of sparse samples: `test`, `task` and `numbers`.
 
     Returns
     -------
@@ -157,21 +168,32 @@ def load(
     text = os.fsdecode(name_or_path)
     if reading and text and Path(text).is_dir():
         return read_table(text, reading_of(reading))  # which says that no table is in this folder
-    if reading and text:
-        raise ConfigError(f"{next(iter(reading))} is given for {text}, which is no table: it has its own targets")
+    path = _file_of(text)
+    reader = None if path is None else _reader_of(path)
+    _check_options(reading, text, reader)
     if text == "mnist5k":
         return read_npz(Path(__file__).with_name(f"{text}.npz"))
     if text == "digits":
         return _load_digits()
     if text in IMAGE_SETS:
         return _load_images(text, data_dir, progress)
-    path = _file_of(text)
-    if path is None:
+    if path is None or reader is None:
+        *others, last = READERS
+        files = f"{', '.join(others)} or {last} file"
         raise DataError(
-            f"unknown data set {text!r}: give one of {', '.join(NAMES)}, or the path of a {' or '.join(READERS)} file, "
-            "or of a table in CSV, Parquet or Arrow format"
+            f"unknown data set {text!r}: give one of {', '.join(NAMES)}, or the path of a {files}, or of a table in "
+            "CSV, Parquet or Arrow format"
         )
-    return _reader_of(path).dataset(path)
+    return reader.dataset(path, **reading)
+
+
+def _check_options(reading: Mapping[str, Any], text: str, reader: Reader | None) -> None:
+    """Raise `ConfigError` if an option is given that these data cannot have."""
+    known = () if reader is None else reader.options
+    other = next((name for name in reading if name not in known), None)
+    if other is not None and text:
+        columns = ", and its columns have no names" if reader is SPARSE else ""
+        raise ConfigError(f"{other} is given for {text}, which is no table: it has its own targets{columns}")
 
 
 def is_source_of_table(source: Any) -> bool:
@@ -188,7 +210,7 @@ def is_source_of_table(source: Any) -> bool:
     if not text or text in NAMES:
         return False
     path = Path(text)
-    if path.suffix in READERS:
+    if _is_known(path):
         return False
     inside = path.iterdir() if path.is_dir() else ()
     return text == STANDARD_INPUT or bool(suffix_of(path)) or any(suffix_of(each) for each in inside)
@@ -199,7 +221,7 @@ def check_files(source: Any) -> None:
     several = isinstance(source, Sequence) and not isinstance(source, (str, bytes))
     for each in source if several else ():
         text = os.fsdecode(each)
-        if Path(text).suffix in READERS or not (is_source_of_table(each) or Path(text).is_file()):
+        if _is_known(Path(text)) or not (is_source_of_table(each) or Path(text).is_file()):
             raise DataError(f"{text}: is no table; several data must be files with the same columns")
 
 
@@ -212,11 +234,30 @@ def _file_of(text: str) -> Path | None:
         raise DataError(
             f"{text}: is a folder; give a file, or one of {', '.join(IMAGE_SETS)} with the folder as data_dir"
         )
-    return path if path.suffix in READERS or path.is_file() else None
+    return path if _is_known(path) or path.is_file() else None
+
+
+def _is_known(path: Path) -> bool:
+    """Whether a suffix shows that a file has a format of `READERS`."""
+    return path.suffix in READERS or is_svmlight(path)
 
 
 def _reader_of(path: Path) -> Reader:
-    return READERS.get(path.suffix) or next(iter(READERS.values()))
+    return SPARSE if is_sparse_file(path) else READERS.get(path.suffix, READERS[".npz"])
+
+
+def is_source_like_table(source: Any) -> bool:
+    """Whether the usual settings of tables serve for data: for a table, or a file of sparse samples.
+
+    Examples
+    --------
+    >>> is_source_like_table("prices.csv"), is_source_like_table("news.svm"), is_source_like_table("digits")
+    (True, True, False)
+    """
+    if is_source_of_table(source):
+        return True
+    text = os.fsdecode(source) if isinstance(source, (str, bytes, os.PathLike)) else ""
+    return bool(text) and text not in NAMES and is_sparse_file(Path(text))
 
 
 def load_samples(

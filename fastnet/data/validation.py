@@ -11,8 +11,13 @@ from numpy.typing import NDArray
 from fastnet.data.coerce import as_features
 from fastnet.data.dataset import Dataset, Split, split
 from fastnet.data.labels import positions_of
-from fastnet.data.samples import Samples, samples_of
+from fastnet.data.pipeline.targets import as_targets
+from fastnet.data.samples import Samples, like_training, samples_of
+from fastnet.data.sparse import as_csr, frozen, is_sparse, is_sparse_given, stacked
 from fastnet.errors import DataError
+
+TEST_SHARE, TEST_SEED = 0.2, 0
+"""Share of the samples of a file that test where nothing else is chosen, and the seed of their choice."""
 
 
 def stratified_folds(y: NDArray[np.int64], n_folds: int, *, seed: int = 0) -> list[Split]:
@@ -62,19 +67,81 @@ def with_validation(dataset: Dataset, validation: Dataset | Samples) -> tuple[Da
     ([0, 1, 1, 0], [0, 1], [2, 3])
     """
     samples = samples_of(validation, "train") if isinstance(validation, Dataset) else validation
-    images = samples.x.dtype == np.uint8
-    if samples.n_features != dataset.n_features or images != (dataset.x.dtype == np.uint8):
+    return joined_with(dataset, *_like(dataset, samples, "validation"))
+
+
+def with_test(dataset: Dataset, samples: Samples) -> Dataset:
+    """Add a test set, which is checked as `with_validation` checks its samples.
+
+    Examples
+    --------
+    >>> from fastnet.data import as_dataset
+    >>> data = as_dataset([[0.0], [1.0]], ["a", "b"])
+    >>> with_test(data, samples_of(as_dataset([[2.0], [3.0]], ["b", "a"]))).y_test.tolist()
+    [1, 0]
+    """
+    x, y = _like(dataset, samples, "test")
+    y.flags.writeable = False
+    return replace(dataset, x_test=x, y_test=y)
+
+
+def with_share_as_test(dataset: Dataset, share: float | None = None) -> Dataset:
+    """Make a share of the samples the test set, by default `TEST_SHARE`; both parts keep the order of the samples.
+
+    They are chosen as `split_of` does.
+
+    Examples
+    --------
+    >>> from fastnet.data import as_dataset
+    >>> with_share_as_test(as_dataset([[0.0]] * 10, ["a", "b"] * 5))
+    Dataset('data': 8 samples, 1 features, 2 classes, 2 test samples)
+    """
+    parts = split_of(dataset, TEST_SHARE if share is None else share, TEST_SEED)
+    train, test = np.sort(parts.train), np.sort(parts.validation)
+    arrays: dict[str, Any] = {"x_test": dataset.x[test], "y_test": dataset.y[test]}
+    if dataset.weights is not None:
+        arrays["weights_test"] = dataset.weights[test]
+    rows = {name: getattr(dataset, name) for name in ("x", "y", "weights", "groups", "times")}
+    arrays |= {name: array[train] for name, array in rows.items() if array is not None}
+    return replace(dataset, **{name: _frozen(array) for name, array in arrays.items()})
+
+
+def _frozen(array: Any) -> Any:
+    if is_sparse(array):
+        return frozen(array)
+    array.flags.writeable = False
+    return array
+
+
+def _like(dataset: Dataset, samples: Samples, part: str) -> tuple[Any, NDArray[Any]]:
+    """Return features and targets of other samples, for a part of a data set, in the form of its own."""
+    sparse = is_sparse_given(samples.x)
+    if sparse != dataset.sparse:
+        forms = "are sparse, and" if sparse else "are an array, and"
         raise DataError(
-            f"the validation data {samples.name} have {samples.n_features} features of type {samples.x.dtype}, the "
+            f"the {part} data {samples.name} {forms} the training data {dataset.name} are not: both must have the same "
+            "form"
+        )
+    samples = like_training(samples, dataset.n_features, dataset.class_names)
+    images = samples.x.dtype == np.uint8
+    if samples.n_features != dataset.n_features or (images and not sparse) != (dataset.x.dtype == np.uint8):
+        raise DataError(
+            f"the {part} data {samples.name} have {samples.n_features} features of type {samples.x.dtype}, the "
             f"training data {dataset.name} {dataset.n_features} of {dataset.x.dtype}: both must be the same"
         )
     assert samples.labels is not None
     try:
-        x = as_features(samples.x, "x", None if images else dataset.x.dtype)
-        y = positions_of(samples.labels, dataset.classes, dataset.class_names, n=len(x))
+        x = as_csr(samples.x, "x") if sparse else as_features(samples.x, "x", None if images else dataset.x.dtype)
+        return x, _targets_like(dataset, samples.labels, x.shape[0])
     except DataError as error:
-        raise DataError(f"the validation data {samples.name}: {error}") from None
-    return joined_with(dataset, x, y)
+        raise DataError(f"the {part} data {samples.name}: {error}") from None
+
+
+def _targets_like(dataset: Dataset, y: Any, n: int) -> NDArray[Any]:
+    """Check n targets as those of a data set: positions of its classes, or (n, K) float64."""
+    if dataset.task == "classification":
+        return positions_of(y, dataset.classes, dataset.class_names, n=n)
+    return as_targets(y, dataset.n_outputs, n, labels=dataset.task == "multilabel")
 
 
 def joined_with(
@@ -93,11 +160,9 @@ def joined_with(
     both: dict[str, list[Any]] = {"x": [dataset.x, x], "y": [dataset.y, y]}
     if dataset.weights is not None and weights is not None:
         both["weights"] = [dataset.weights, weights]
-    arrays: dict[str, Any] = {name: np.concatenate(pair) for name, pair in both.items()}
-    for array in arrays.values():
-        array.flags.writeable = False
-    joined = replace(dataset, groups=None, times=None, **arrays)
-    return joined, Split(train=np.arange(n), validation=np.arange(n, n + len(x)))
+    arrays: dict[str, Any] = {name: stacked(pair) for name, pair in both.items()}
+    joined = replace(dataset, groups=None, times=None, **{name: _frozen(array) for name, array in arrays.items()})
+    return joined, Split(train=np.arange(n), validation=np.arange(n, n + x.shape[0]))
 
 
 BINS = 10

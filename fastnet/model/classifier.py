@@ -24,6 +24,7 @@ from fastnet.data.extent import Extent
 from fastnet.data.labels import classes_from, label_values
 from fastnet.data.pipeline.pipeline import Pipeline, pipeline_from_parts
 from fastnet.data.pipeline.scaling import Scaler
+from fastnet.data.pipeline.sparse import SparseScaler
 from fastnet.data.pipeline.targets import TargetScaler
 from fastnet.data.schema import Schema
 from fastnet.errors import ModelError
@@ -31,7 +32,7 @@ from fastnet.files import as_path
 from fastnet.model.calibration import check_corrections, check_shifts, corrections_of
 from fastnet.model.file import FloatArray, model_errors, read_file
 from fastnet.model.predictor import Predictor
-from fastnet.model.scores import Numbers, Score, score_of, score_of_labels
+from fastnet.model.scores import Numbers, Score, losses_of, losses_of_labels, score_of, score_of_labels
 
 if TYPE_CHECKING:
     from fastnet.network.forward import Inputs
@@ -170,14 +171,21 @@ class Model(Predictor):
         targets: npt.NDArray[Any],
         weights: npt.NDArray[Any] | None = None,
     ) -> Score:
-        if self.target_scaler is not None:
-            delta = float(self.settings.get("huber_delta", 1.0))
-            return Numbers(self.objective, self.target_scaler, self.quantiles, delta).score(
-                answers.astype(np.float64), targets, weights
-            )
+        if self.task == "regression":
+            return self._numbers().score(answers.astype(np.float64), targets, weights)
         if self.task == "classification":
             return score_of(answers, targets, weights, self.threshold)
         return score_of_labels(answers, targets, weights)
+
+    def _losses(self, answers: npt.NDArray[np.floating[Any]], targets: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+        if self.task == "regression":
+            return self._numbers().losses(answers.astype(np.float64), targets)
+        return losses_of(answers, targets) if self.task == "classification" else losses_of_labels(answers, targets)
+
+    def _numbers(self) -> Numbers:
+        assert self.target_scaler is not None
+        delta = float(self.settings.get("huber_delta", 1.0))
+        return Numbers(self.objective, self.target_scaler, self.quantiles, delta)
 
     def to_parts(self) -> tuple[dict[str, Any], dict[str, FloatArray]]:
         """Return the contents of its file: the description, ready for JSON, and the tensors by name."""
@@ -296,7 +304,7 @@ def trained_model(
         pipeline=data.pipeline,
         class_names=dataset.class_names,
         classes=dataset.classes,
-        extent=dataset.extent() if dataset.fields is None else None,
+        extent=dataset.extent(),
         eval_scales=tuple(float(scale) for scale in dropout_rows(config)[:-1, SCALE]),
         settings=as_settings(config) | {"data": dataset.name, "data_dtype": str(dataset.x.dtype)},
         metrics=metrics,
@@ -311,8 +319,11 @@ def _check_pipeline(pipeline: Pipeline, n_inputs: int) -> None:
     if isinstance(pipeline, Scaler):
         for name, tensor in pipeline.to_parts()[1].items():
             _check_tensor(name, tensor, (n_inputs,), pipeline.dtype)
-    elif pipeline.n_inputs != n_inputs:
+        return
+    if pipeline.n_inputs != n_inputs:
         raise ModelError(f"the columns become {pipeline.n_inputs} inputs: its first layer reads {n_inputs}")
+    if isinstance(pipeline, SparseScaler) and pipeline.factors is not None:
+        _check_tensor("pipeline.factors", pipeline.factors, (n_inputs,), np.float32)
 
 
 def _check_targets(model: Model, n_targets: int) -> None:

@@ -154,7 +154,7 @@ class Ensemble(Predictor):
         from fastnet.network.samples import COPY_ROWS
 
         parts = []
-        for begin in range(0, max(len(features), 1), COPY_ROWS):  # part by part, as large inputs take more memory
+        for begin in range(0, max(features.shape[0], 1), COPY_ROWS):  # part by part, as large inputs take more memory
             some = features[begin : begin + COPY_ROWS]
             prepared = inputs_of(some, first)
             parts.append([member._answers(some, prepared) for member in self.members])
@@ -169,6 +169,9 @@ class Ensemble(Predictor):
         if self.task == "classification":
             return score_of(answers, targets, weights, self.threshold)
         return self.members[0]._scored(answers, targets, weights)  # by their scale of the targets, where they differ
+
+    def _losses(self, answers: npt.NDArray[np.floating[Any]], targets: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+        return self.members[0]._losses(answers, targets)
 
     def to_parts(self) -> tuple[dict[str, Any], dict[str, FloatArray]]:
         """Return the contents of its file: the description, ready for JSON, and the tensors by name.

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from fastnet.data.coerce import as_array, as_features
+from fastnet.data.coerce import as_array, as_features, blocks
 from fastnet.data.extent import Extent, other_units
+from fastnet.data.pipeline.sparse import SparseScaler
 from fastnet.data.pipeline.table import TablePipeline
+from fastnet.data.sparse import as_csr, is_sparse_given, sparse_of
 from fastnet.data.tables.table import is_table
 from fastnet.errors import DataError, ModelError, warn
 
@@ -22,23 +24,48 @@ if TYPE_CHECKING:
     from fastnet.data.schema import Passage
 
 
-def features_given(x: Any, n_inputs: int, pipeline: Pipeline, extent: Extent | None) -> npt.NDArray[Any]:
+def features_given(x: Any, n_inputs: int, pipeline: Pipeline, extent: Extent | None) -> Any:
     """Check features and reshape them to (N, I); warn if they appear to have other units than in training.
 
-    `pipeline` and `extent` are those of a model that reads samples of `n_inputs` features.
+    `pipeline` and `extent` are those of a model that reads samples of `n_inputs` features. What is returned is sparse
+    if the model learnt from sparse features; sparse ones for another model are to be given as an array.
     """
+    if is_sparse_given(x):
+        features = as_csr(x, "x")
+        if features.shape[1] != n_inputs:
+            raise ModelError(f"x has {features.shape[1]} features: this model reads {n_inputs}")
+        return features
     array = as_array(x, "x")
     if _is_one_sample(array.shape, n_inputs):
         array = array.reshape(1, -1)
     if array.ndim < 2:
         raise ModelError(f"x has shape {array.shape}: this model reads samples of {n_inputs} features, (N, F)")
-    features = as_features(array, "x", pipeline.dtype, missing=isinstance(pipeline, TablePipeline))
+    in_floats = array.astype(np.float32) if isinstance(pipeline, SparseScaler) and array.dtype == np.uint8 else array
+    features = as_features(in_floats, "x", pipeline.dtype, missing=isinstance(pipeline, TablePipeline))
     if features.shape[1] != n_inputs:
         raise ModelError(f"x has {features.shape[1]} features: this model reads {n_inputs}")
+    if isinstance(pipeline, SparseScaler):
+        return sparse_of(features)
     strange = other_units(features, extent, images=pipeline.of_images)
     if strange:
         warn(f"x {strange}")
     return features
+
+
+def dense_parts(x: Any, n_features: int) -> Iterator[npt.NDArray[Any]]:
+    """Write the rows of sparse features out, a block at a time.
+
+    Examples
+    --------
+    >>> from scipy import sparse
+    >>> [part.tolist() for part in dense_parts(sparse.coo_array([[0.0, 2.0]]), 2)]
+    [[[0.0, 2.0]]]
+    """
+    csr = as_csr(x, "x")
+    if csr.shape[1] != n_features:
+        raise ModelError(f"x has {csr.shape[1]} features: this model reads {n_features}")
+    for rows in blocks(*csr.shape):
+        yield csr[rows].toarray()
 
 
 def is_table_given(x: Any) -> bool:

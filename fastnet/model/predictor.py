@@ -14,13 +14,16 @@ import numpy.typing as npt
 from fastnet.config.objective import TASK_OF
 from fastnet.data.extent import Extent
 from fastnet.data.labels import positions_of
+from fastnet.data.pipeline.sparse import SparseScaler
 from fastnet.data.pipeline.table import TablePipeline
 from fastnet.data.pipeline.targets import as_targets
+from fastnet.data.samples import Samples, like_training
+from fastnet.data.sparse import is_sparse_given
 from fastnet.data.task import checked_weights
 from fastnet.errors import DataError, ModelError
 from fastnet.files import as_path
 from fastnet.model.file import FloatArray, write_file
-from fastnet.model.given import features_given, is_table_given, truth_of_table, warn_of_differences
+from fastnet.model.given import dense_parts, features_given, is_table_given, truth_of_table, warn_of_differences
 from fastnet.model.scores import Score, decided
 
 if TYPE_CHECKING:
@@ -28,7 +31,6 @@ if TYPE_CHECKING:
 
     from fastnet.data.dataset import Dataset
     from fastnet.data.pipeline.pipeline import Pipeline
-    from fastnet.data.samples import Samples
     from fastnet.data.schema import Schema
     from fastnet.model.metrics import ClassScores
 
@@ -161,7 +163,8 @@ class Predictor(ABC):
         ----------
         x : array_like or table
             (N, I) features in the units of the training data: any numeric type, finite; further axes are flattened. A
-            single sample can have the shape (I,), or be a square image of I pixels. For a model of a table, another
+            single sample can have the shape (I,), or be a square image of I pixels. Or a sparse array or matrix of
+            SciPy, whatever the model was trained on. For a model of a table, another
             one with its columns, in any order, as `fastnet.load` takes it: a file, a folder, ``"-"``, a pandas,
             polars or Arrow table, or a dict of columns; or `Dataset.x` of such a table.
 
@@ -422,6 +425,8 @@ class Predictor(ABC):
         DataError, ModelError
             As `predict_proba` does.
         """
+        if is_sparse_given(x) and not isinstance(self.pipeline, SparseScaler):
+            return np.concatenate([self._answers(self._features(part)) for part in dense_parts(x, self.n_inputs)])
         if self.schema is None or not is_table_given(x):
             return self._answers(self._features(x))
         return np.concatenate([answers for answers, _ in self.answers_in_batches(x)])
@@ -447,7 +452,11 @@ class Predictor(ABC):
     ) -> Score:
         """Measure what `_answers` returned."""
 
-    def _features(self, x: Any) -> npt.NDArray[Any]:
+    @abstractmethod
+    def _losses(self, answers: npt.NDArray[np.floating[Any]], targets: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+        """Return the loss of each sample, (N,), whose mean `_scored` gives."""
+
+    def _features(self, x: Any) -> Any:
         """Check features, see `features_given`."""
         return features_given(x, self.n_inputs, self.pipeline, self.extent)
 
@@ -455,6 +464,18 @@ class Predictor(ABC):
     def reads_table(self) -> bool:
         """Whether it reads the columns of a table, in which values may be missing, rather than plain numbers."""
         return isinstance(self.pipeline, TablePipeline)
+
+    def fitting(self, samples: Samples) -> Samples:
+        """Return samples with the columns of the training data, see `fastnet.data.samples.like_training`.
+
+        Raises
+        ------
+        ModelError
+            If they have another number of features.
+        """
+        found = like_training(samples, self.n_inputs, self.class_names)
+        self.check_fits(found)
+        return found
 
     def check_fits(self, data: Dataset | Samples) -> None:
         """Raise `ModelError` unless data have this model's number of features."""

@@ -56,12 +56,25 @@ class Probe:
         Returns (N, O) probabilities or predicted numbers of samples.
     losses : callable
         Returns the loss of each sample, (N,), from its predictions and its row numbers in `x`.
+    weights : (N,) ndarray or None
+        How much each sample counts in means; None if all count alike.
     """
 
     x: Floats
     fields: Sequence[Field]
     predict: Callable[[Floats], Floats]
     losses: Callable[[Floats, NDArray[np.int64]], Floats]
+    weights: Floats | None = None
+
+    def weights_of(self, rows: NDArray[np.int64]) -> Floats:
+        """Return the weights of some samples, 1 for each if all are 0."""
+        return some_weights(self.weights, rows)
+
+
+def some_weights(weights: Floats | None, rows: NDArray[np.int64]) -> Floats:
+    """Return the weights of some samples, 1 for each if all are 0 or there are none."""
+    found = np.ones(len(rows)) if weights is None else weights[rows].astype(np.float64)
+    return found if found.any() else np.ones(len(rows))
 
 
 def n_rows_measured(probe: Probe) -> int:
@@ -103,7 +116,7 @@ def importance_of_columns(probe: Probe, *, seed: int = 0) -> list[Document]:
     """
     rows = _some(len(probe.x), n_rows_measured(probe))
     x, rng = probe.x[rows], np.random.default_rng(seed)
-    before = probe.losses(probe.predict(x), rows)
+    before, weights = probe.losses(probe.predict(x), rows), probe.weights_of(rows)
     found = []
     for column, places in column_places(probe.fields).items():
         shuffled = np.tile(x, (SHUFFLES, 1))
@@ -111,10 +124,17 @@ def importance_of_columns(probe: Probe, *, seed: int = 0) -> list[Document]:
         shuffled[:, places] = x[order][:, places]
         after = probe.losses(probe.predict(shuffled), np.tile(rows, SHUFFLES)).reshape(SHUFFLES, -1)
         rise = (after - before).mean(axis=0)
-        mean, error = float(rise.mean()), float(rise.std(ddof=1)) / math.sqrt(len(rows)) if len(rows) > 1 else 0.0
+        mean, error = mean_and_error(rise, weights)
         ends = {"low": five_digits(mean - INTERVAL * error), "high": five_digits(mean + INTERVAL * error)}
         found.append({"column": column, "rise": five_digits(mean), **ends})
     return sorted(found, key=lambda row: -(row["rise"] or 0.0))
+
+
+def mean_and_error(values: Floats, weights: Floats) -> tuple[float, float]:
+    """Return a weighted mean and its standard error, 0 of a single value."""
+    mean, n = float(np.average(values, weights=weights)), len(values)
+    spread = float(np.sqrt(np.square(weights * (values - mean)).sum())) / float(weights.sum())
+    return mean, spread * math.sqrt(n / (n - 1)) if n > 1 else 0.0
 
 
 def partial_dependence(probe: Probe, columns: Sequence[str], outputs: Mapping[str, int]) -> list[Document]:
@@ -134,7 +154,8 @@ def partial_dependence(probe: Probe, columns: Sequence[str], outputs: Mapping[st
         ``column``, ``kind`` of its field, ``values`` (numbers in the column's own unit, or names of levels), ``share``
         of samples of each level (None for numbers), and ``curves``, a list of means for each output.
     """
-    x = probe.x[_some(len(probe.x), FEW_ROWS)]
+    rows = _some(len(probe.x), FEW_ROWS)
+    x, weights = probe.x[rows], probe.weights_of(rows)
     places = {field.column: place for place, field in reversed(list(enumerate(probe.fields)))}
     places |= {field.column: place for place, field in enumerate(probe.fields) if field.name == field.column}
     found = []
@@ -148,7 +169,7 @@ def partial_dependence(probe: Probe, columns: Sequence[str], outputs: Mapping[st
         changed = np.tile(x, (len(values), 1))
         changed[:, place] = np.repeat(values, len(x))
         predicted = probe.predict(changed).reshape(len(values), len(x), -1)
-        means = predicted.mean(axis=1, dtype=np.float64)
+        means = np.average(predicted.astype(np.float64), axis=1, weights=weights)
         curves = {name: [five_digits(mean[output]) for mean in means] for name, output in outputs.items()}
         found.append({"column": column, "kind": field.kind, "values": names, "share": share, "curves": curves})
     return found

@@ -78,8 +78,14 @@ def score_of(
     0.5
     """
     right = decided(probabilities, threshold) == y
-    of_truth = np.maximum(probabilities[np.arange(len(y)), y].astype(np.float64), np.finfo(np.float32).tiny)
-    return Score(value=_mean(right, weights), loss=_mean(-np.log(of_truth), weights))
+    return Score(value=_mean(right, weights), loss=_mean(losses_of(probabilities, y), weights))
+
+
+def losses_of(probabilities: npt.NDArray[np.floating[Any]], y: npt.NDArray[np.int64]) -> Floats:
+    """Return the cross-entropy of each sample."""
+    of_truth = np.maximum(probabilities[np.arange(len(y)), y].astype(np.float64), _LEAST)
+    losses: Floats = -np.log(of_truth)
+    return losses
 
 
 def score_of_labels(probabilities: npt.NDArray[Any], y: npt.NDArray[Any], weights: Floats | None = None) -> Score:
@@ -90,10 +96,15 @@ def score_of_labels(probabilities: npt.NDArray[Any], y: npt.NDArray[Any], weight
     >>> score_of_labels(np.array([[0.75, 0.25]]), np.array([[1.0, 1.0]])).value
     0.5
     """
+    right = ((probabilities > 0.5) == (y > 0.5)).mean(axis=1)
+    return Score(value=_mean(right, weights), loss=_mean(losses_of_labels(probabilities, y), weights))
+
+
+def losses_of_labels(probabilities: npt.NDArray[Any], y: npt.NDArray[Any]) -> Floats:
+    """Return the binary cross-entropy of each sample, summed over its labels."""
     given = probabilities.astype(np.float64)
-    of_truth = np.maximum(np.where(y > 0.5, given, 1.0 - given), _LEAST)
-    right = ((given > 0.5) == (y > 0.5)).mean(axis=1)
-    return Score(value=_mean(right, weights), loss=_mean(-np.log(of_truth).sum(axis=1), weights))
+    losses: Floats = -np.log(np.maximum(np.where(y > 0.5, given, 1.0 - given), _LEAST)).sum(axis=1)
+    return losses
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -132,6 +143,11 @@ class Numbers:
         value = _mean(scores.mean(axis=1), weights)
         value = np.sqrt(value) if name == "rmse" else value
         return Score(value=float(value * unit_of(self.scaler)), loss=_mean(losses.sum(axis=1), weights), name=name)
+
+    def losses(self, predictions: Floats, y: Floats) -> Floats:
+        """Return the loss of each sample, summed over its targets and their quantiles."""
+        summed: Floats = self._errors(predictions, y)[0].sum(axis=1)
+        return summed
 
     def _errors(self, predictions: Floats, y: Floats) -> tuple[Floats, Floats]:
         """Return loss and score of each prediction, as the kernels compute them."""

@@ -151,7 +151,7 @@ def config_for(dataset: Dataset, config: TrainConfig | None) -> TrainConfig:
     """Return the settings of a training, by default the usual ones for the kind of data."""
     if config is not None:
         return as_train_config(config)
-    table = dataset.fields is not None
+    table = dataset.like_table
     return usual_config(rows=dataset.n_samples, table=table, task=dataset.task).resolved()
 
 

@@ -10,12 +10,16 @@ from numpy.typing import NDArray
 
 from fastnet.data.dataset import Dataset
 from fastnet.data.pipeline.scaling import Scaler, fit_scaler
+from fastnet.data.pipeline.sparse import SparseScaler, fit_sparse
 from fastnet.data.pipeline.table import NUMBERS, fit_table, table_from_parts
 from fastnet.errors import ConfigError
 
 
 class Pipeline(Protocol):
-    """Turns features in the units of the training data into inputs: a `Scaler`, or a `TablePipeline` for tables."""
+    """Turns features in the units of the training data into inputs.
+
+    A `Scaler`, a `TablePipeline` for tables, or a `SparseScaler`, which takes and returns a csr_array.
+    """
 
     @property
     def n_fields(self) -> int:
@@ -49,8 +53,9 @@ def fit_pipeline(dataset: Dataset, rows: NDArray[np.int64]) -> Pipeline:
 
     Returns
     -------
-    Scaler or TablePipeline
-        A `Scaler` where the data set has no `fields`; its numbers can only be standardised.
+    Scaler, TablePipeline or SparseScaler
+        A `Scaler` for an array without `fields`; its numbers can only be standardised. Sparse features stay as they are
+        given, or are divided by the largest value of their column with ``numbers="standard"``.
 
     Raises
     ------
@@ -73,6 +78,8 @@ def fit_pipeline(dataset: Dataset, rows: NDArray[np.int64]) -> Pipeline:
                 f"numbers={dataset.numbers!r}: {dataset.name} is not a table with named columns; only auto and "
                 "standard are possible"
             )
+        if dataset.sparse:
+            return fit_sparse(dataset.x, rows, scale=dataset.numbers == "standard")
         return fit_scaler(dataset.x, rows)
     numbers = "piecewise" if dataset.numbers == "auto" else dataset.numbers
     return fit_table(dataset.x, rows, dataset.fields, numbers)
@@ -80,6 +87,8 @@ def fit_pipeline(dataset: Dataset, rows: NDArray[np.int64]) -> Pipeline:
 
 def pipeline_from_parts(header: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Pipeline:
     """Build the pipeline of which `to_parts` returned the description and the arrays; others may be among them."""
+    if "sparse" in header:
+        return SparseScaler(int(header["sparse"]), arrays.get("pipeline.factors"))
     if "fields" in header:
         return table_from_parts(header, arrays)
     return Scaler(offset=arrays["scaler.offset"], scale=arrays["scaler.scale"])

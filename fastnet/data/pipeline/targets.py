@@ -102,13 +102,16 @@ def fit_targets(
 ) -> TargetScaler:
     """Learn mean and scale of each target from some rows, with `weights` for all rows if samples have them.
 
-    A target that is constant there keeps a scale of 1. Without `standardise`, targets stay as they are.
+    Rows of the weight 0 do not count. A target that is constant there keeps a scale of 1. Without `standardise`,
+    targets stay as they are.
 
     Examples
     --------
     >>> fit_targets(np.array([[1.0], [3.0], [99.0]]), np.array([0, 1])).scale.tolist()
     [1.0]
     """
+    if weights is not None:
+        rows = rows[weights[rows] > 0]
     learnt = np.asarray(y, np.float64)[rows]
     low, high = learnt.min(axis=0), learnt.max(axis=0)
     n_targets = learnt.shape[1]

@@ -37,7 +37,7 @@ def read_npz(path: str | os.PathLike[str]) -> Dataset:
         If the file is missing or damaged, lacks those arrays, or they do not make a data set (see `as_dataset`).
     """
     path = as_path(path, "path")
-    arrays = _npz_arrays(path, _npz_keys)
+    arrays = npz_arrays(path, _npz_keys)
     suffix = "_train" if "x_train" in arrays else ""
     class_names = None if "class_names" not in arrays else np.ravel(arrays["class_names"]).tolist()
     try:
@@ -66,7 +66,7 @@ def read_samples(path: str | os.PathLike[str], part: str | None = None, labels: 
         If the file is missing or damaged, or lacks the arrays.
     """
     path = as_path(path, "path")
-    arrays = _npz_arrays(path, partial(_sample_keys, part=part, labels=labels))
+    arrays = npz_arrays(path, partial(_sample_keys, part=part, labels=labels))
     (x_name, x), *others = arrays.items()
     given, chosen = None, "test" if x_name == "x_test" else "train" if part else "all"
     try:
@@ -80,7 +80,14 @@ def read_samples(path: str | os.PathLike[str], part: str | None = None, labels: 
     return Samples(x, given, shown_path(path.stem), chosen)
 
 
-def _npz_arrays(path: Path, choose: Callable[[Path, Sequence[str]], list[str]]) -> dict[str, NDArray[Any]]:
+def npz_arrays(path: Path, choose: Callable[[Path, Sequence[str]], list[str]]) -> dict[str, NDArray[Any]]:
+    """Read the arrays of an archive that `choose` returns, from the path and the names of all that there are.
+
+    Raises
+    ------
+    DataError
+        If the file is missing or damaged, or holds pickled objects.
+    """
     try:
         with path.open("rb") as file:
             if file.read(4) != b"PK\x03\x04":

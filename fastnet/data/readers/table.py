@@ -19,12 +19,8 @@ from fastnet.data.tables.roles import Roles, roles_of
 from fastnet.data.tables.scan import scan
 from fastnet.data.tables.table import Table, open_table
 from fastnet.data.tables.task import Task, task_of
-from fastnet.data.validation import split_of
+from fastnet.data.validation import TEST_SEED, TEST_SHARE, split_of
 from fastnet.errors import ConfigError, DataError
-
-TEST_SHARE = 0.2
-"""Share of the rows that test where nothing else is chosen."""
-TEST_SEED = 0
 
 
 def read_table(source: Any, reading: Reading) -> Dataset:

@@ -32,6 +32,7 @@ def section_of(inspection: Document) -> dict[str, Any]:
         ],
         "importance": len(inspection["importance"]),
         "importance_samples": inspection["importance_samples"],
+        "importance_of": inspection.get("importance_of"),
         "dependence": [row["column"] for row in inspection["dependence"]],
         "columns": _columns(inspection["columns"]) if inspection["columns"] else None,
         "worst": _worst(inspection["worst"]) if inspection["worst"]["rows"] else None,

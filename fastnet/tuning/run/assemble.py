@@ -150,8 +150,13 @@ def run_study(
 
 
 def inspection_seconds(dataset: Dataset) -> float:
-    """Estimate the time to measure what the report shows about the model of a table; 0 for other data."""
-    return 0.0 if dataset.fields is None else INSPECTION_SECONDS + COLUMN_SECONDS * dataset.n_features
+    """Estimate the time to measure what the report shows about the columns of the data; 0 for arrays."""
+    if not dataset.like_table:
+        return 0.0
+    from fastnet.model.sparse_reliance import MOST_USED
+
+    n_columns = min(dataset.n_features, MOST_USED) if dataset.sparse else dataset.n_features
+    return INSPECTION_SECONDS + COLUMN_SECONDS * n_columns
 
 
 def check_split(config: SearchConfig, split: Split | None) -> None:

@@ -131,9 +131,11 @@ class Ending:
 
     def _inspect(self, model: Predictor, parts: Split, name: str) -> None:
         """Measure what the report shows about the model."""
+        from fastnet.network.goal import weights_of
         from fastnet.tuning.run.inspecting import inspected
 
-        self._study.set_inspection(inspected(model, self._dataset, parts, name))
+        weights = weights_of(self._dataset, parts, self._config.train)
+        self._study.set_inspection(inspected(model, self._dataset, parts, name, weights))
 
 
 def _adds(plan: EndPlan, before: Mapping[str, Any]) -> bool:

@@ -25,22 +25,30 @@ MOST_CURVES = 4
 """Classes whose probability is drawn over the values of a column, the most frequent first."""
 
 
-def inspected(model: Predictor, dataset: Dataset, parts: Split, name: str) -> dict[str, Any]:
+def inspected(
+    model: Predictor, dataset: Dataset, parts: Split, name: str, weights: npt.NDArray[Any] | None = None
+) -> dict[str, Any]:
     """Measure a model on the test samples, or on the validation samples if there is no test set.
 
-    What it relies on is always measured on the validation samples. `name` is that of the model's file. The document is
-    ready for JSON, see `fastnet.tuning.store.documents.INSPECTION`.
+    What it relies on is always measured on the validation samples. `name` is that of the model's file; `weights` are
+    those of all samples in the training. They and those of the test set count in means of losses and predictions, and
+    in shares of quantiles; other figures count each sample once. The document is ready for JSON, see
+    `fastnet.tuning.store.documents.INSPECTION`.
     """
     from fastnet.model.inspection import worst_rows
 
     tested = dataset.x_test is not None
     x = dataset.x_test if dataset.x_test is not None else dataset.x[parts.validation]
     y = dataset.y_test if dataset.y_test is not None else dataset.y[parts.validation]
+    of_validation = None if weights is None else weights[parts.validation]
+    counts = dataset.weights_test if tested else of_validation
     answers = model._answers(x)
-    importance, n_measured, dependence = _reliance(model, dataset, parts)
-    losses = _losses(model, answers, y)
-    worst = worst_rows(losses, WORST)
-    shown = [row["column"] for row in importance[:MOST_SHOWN]]
+    importance, n_measured, dependence = _reliance(model, dataset, parts, of_validation)
+    losses = model._losses(answers, y)
+    ranked = losses if counts is None else np.where(counts > 0, losses, -np.inf)
+    worst = worst_rows(ranked, WORST)
+    worst = worst[np.isfinite(ranked[worst])]
+    shown = ["largest values"] if dataset.sparse else [row["column"] for row in importance[:MOST_SHOWN]]
     heads, of_rows = _compared(model, answers[worst], y[worst])
     rows = [
         [row if tested else int(parts.validation[row]), *compared, five_digits(losses[row]), *texts]
@@ -50,9 +58,10 @@ def inspected(model: Predictor, dataset: Dataset, parts: Split, name: str) -> di
         "model": name,
         "part": "test" if tested else "validation",
         "samples": len(y),
-        **_findings(model, answers, y),
+        **_findings(model, answers, y, counts),
         "importance": importance,
         "importance_samples": n_measured,
+        **({"importance_of": dataset.n_features} if dataset.sparse else {}),
         "dependence": dependence,
         "columns": [use._asdict() for use in _uses(model, dataset)],
         "worst": {"heads": ["sample", *heads, "loss", *shown], "rows": rows},
@@ -70,10 +79,17 @@ def _uses(model: Predictor, dataset: Dataset) -> Sequence[Use]:
     return uses_of(dataset.schema, model.pipeline)
 
 
-def _reliance(model: Predictor, dataset: Dataset, parts: Split) -> tuple[list[Any], int, list[Any]]:
-    """Return the importance of the table's columns, the number of samples it was measured on, and the dependence."""
+def _reliance(
+    model: Predictor, dataset: Dataset, parts: Split, weights: npt.NDArray[Any] | None
+) -> tuple[list[Any], int, list[Any]]:
+    """Return the importance of the columns, the number of samples it was measured on, and the dependence.
+
+    Of sparse features only the columns that are used most are looked at, and no dependence.
+    """
     from fastnet.model.reliance import MOST_COLUMNS, Probe, importance_of_columns, n_rows_measured, partial_dependence
 
+    if dataset.sparse:
+        return *_reliance_on_used(model, dataset, parts, weights), []
     if dataset.fields is None:
         return [], 0, []
     y = dataset.y[parts.validation]
@@ -81,12 +97,32 @@ def _reliance(model: Predictor, dataset: Dataset, parts: Split) -> tuple[list[An
         x=dataset.x[parts.validation],
         fields=dataset.fields,
         predict=model._answers,
-        losses=lambda outputs, rows: _losses(model, outputs, y[rows]),
+        losses=lambda outputs, rows: model._losses(outputs, y[rows]),
+        weights=weights,
     )
     importance = importance_of_columns(probe)
     outputs = _drawn(model, y)
     first = [row["column"] for row in importance[:MOST_COLUMNS]]
     return importance, n_rows_measured(probe), partial_dependence(probe, first, outputs)
+
+
+def _reliance_on_used(
+    model: Predictor, dataset: Dataset, parts: Split, weights: npt.NDArray[Any] | None
+) -> tuple[list[Any], int]:
+    """Return the importance of the columns of sparse features that are used most, and the number of samples."""
+    from fastnet.model.ensemble import Ensemble
+    from fastnet.model.sparse_reliance import SparseProbe, importance_of_used, most_used, n_measured
+
+    networks: Sequence[Any] = model.members if isinstance(model, Ensemble) else [model]
+    y = dataset.y[parts.validation]
+    probe = SparseProbe(
+        x=dataset.x[parts.validation],
+        predict=model._answers,
+        losses=lambda outputs, rows: model._losses(outputs, y[rows]),
+        weights=weights,
+    )
+    used = most_used(model.pipeline.apply(probe.x), [network.weights[0] for network in networks])
+    return importance_of_used(probe, used), n_measured(probe)
 
 
 def _drawn(model: Predictor, y: npt.NDArray[Any]) -> dict[str, int]:
@@ -110,7 +146,9 @@ def _of_middle(model: Predictor, answers: npt.NDArray[Any]) -> npt.NDArray[Any]:
     return answers[:, _middle(model) :: max(len(model.quantiles), 1)]
 
 
-def _findings(model: Predictor, answers: npt.NDArray[Any], y: npt.NDArray[Any]) -> dict[str, Any]:
+def _findings(
+    model: Predictor, answers: npt.NDArray[Any], y: npt.NDArray[Any], weights: npt.NDArray[Any] | None
+) -> dict[str, Any]:
     """Return what is measured of the classes, or of each target."""
     from fastnet.model.inspection import inspect_classes, inspect_numbers, inspect_quantiles
 
@@ -123,7 +161,7 @@ def _findings(model: Predictor, answers: npt.NDArray[Any], y: npt.NDArray[Any]) 
     each = len(model.quantiles)
     for k, target in enumerate(found if each else ()):
         own = slice(k * each, (k + 1) * each)
-        target["quantiles"] = inspect_quantiles(answers[:, own], y[:, k], model.quantiles, model.shifts[own])
+        target["quantiles"] = inspect_quantiles(answers[:, own], y[:, k], model.quantiles, model.shifts[own], weights)
     return {"classes": None, "targets": found}
 
 
@@ -144,26 +182,15 @@ def _compared(
     return heads, [[five_digits(value) for value in row] for row in pairs.tolist()]
 
 
-def _losses(model: Predictor, answers: npt.NDArray[Any], y: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
-    """Return the loss of each sample: cross-entropy of classes or labels, squared error of numbers.
-
-    A probability below 1e-38 counts as 1e-38. Of several labels or targets it is the mean.
-    """
-    least = np.finfo(np.float32).tiny
-    if model.task == "regression":
-        squares: npt.NDArray[np.float64] = np.square(_of_middle(model, answers) - y).mean(axis=1)
-        return squares
-    if model.task == "classification":
-        of_truth = answers[np.arange(len(y)), y].astype(np.float64)
-    else:
-        given = answers.astype(np.float64)
-        of_truth = np.where(y > 0.5, given, 1.0 - given)
-    losses: npt.NDArray[np.float64] = -np.log(np.maximum(of_truth, least))
-    return losses if losses.ndim == 1 else losses.mean(axis=1)
-
-
 def _texts(dataset: Dataset, x: npt.NDArray[Any], columns: list[str]) -> list[list[Any]]:
-    """Return the values of some columns of the table as they are shown, a list for each sample."""
+    """Return the values of some columns of the table as they are shown, a list for each sample.
+
+    Of sparse features it is a single text, the largest values.
+    """
+    if dataset.sparse:
+        from fastnet.model.sparse_reliance import largest_values
+
+        return [[text] for text in largest_values(x)]
     if dataset.fields is None:
         return [[] for _ in x]
     places = {field.column: place for place, field in reversed(list(enumerate(dataset.fields)))}

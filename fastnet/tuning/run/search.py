@@ -121,7 +121,7 @@ def search(
     defaults, dataset = Preset(), None
     if known is None and data is not None and preset != "book":
         dataset = as_given(data, "data")
-        table = dataset.fields is not None
+        table = dataset.like_table
         timed = limit is not None
         defaults = preset_of(preset, rows=dataset.n_samples, table=table, timed=timed, task=dataset.task)
     config = _config(space, trials, settings, known, defaults)

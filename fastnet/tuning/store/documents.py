@@ -197,6 +197,7 @@ INSPECTION: Shape = {
     "targets": [_TARGET],
     "importance": [{"column": is_text, "rise": is_number, "low": is_number, "high": is_number}],
     "importance_samples": is_whole,
+    "importance_of?": is_whole,
     "dependence": [_DEPENDENCE],
     "columns": [_COLUMN],
     "worst": {"heads": [is_text], "rows": [[is_plain]]},
