@@ -12,9 +12,9 @@ from fastnet.data.fields import Field
 from fastnet.model.reliance import (
     GRID,
     Probe,
-    _mean_and_error,
     column_places,
     importance_of_columns,
+    mean_and_error,
     partial_dependence,
 )
 
@@ -99,8 +99,8 @@ def test_weights_count_in_means_and_intervals():
     rest = (3 * rows[:, 0] + rows[:, 3] + rows[:, 4])[rows[:, 0] < 0].mean()
     assert colour["curves"]["price"] == pytest.approx([rest, rest + 1, rest + 2], rel=1e-4)
     values, weights = rng.normal(size=300), rng.integers(0, 3, 300).astype(float)
-    mean, error = _mean_and_error(values, weights)
+    mean, error = mean_and_error(values, weights)
     assert mean == pytest.approx(np.repeat(values, weights.astype(int)).mean())
-    draws = [_mean_and_error(rng.normal(size=300), weights)[0] for _ in range(2000)]
+    draws = [mean_and_error(rng.normal(size=300), weights)[0] for _ in range(2000)]
     assert error == pytest.approx(np.std(draws), rel=0.15)
-    assert _mean_and_error(values, np.ones(300))[1] == pytest.approx(values.std(ddof=1) / 300**0.5)
+    assert mean_and_error(values, np.ones(300))[1] == pytest.approx(values.std(ddof=1) / 300**0.5)
