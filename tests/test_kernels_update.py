@@ -175,21 +175,71 @@ def test_a_constant_rate_is_left_as_it_was_given():
     assert hyper_at(config, 5).tobytes() == trial_of(config, 0).hyper.tobytes()
 
 
-@pytest.mark.parametrize("optimizer", ["adam", "adamw"])
-def test_first_moments_without_a_gradient_end_at_zero_and_move_no_weight(optimizer):
+def steps_of(config: TrainConfig, arrays: np.ndarray, step: int = 1) -> None:
+    """Take a step with the rows weights, states and, last, the gradient of a vector of float32."""
+    code = update.RULES[config.optimizer]
+    update.compile_rule(code)
+    n, at, hyper = arrays.shape[1], arrays.ctypes.data, hyper_at(config, step)
+    row = 4 * n
+    call(invoke, int(update.ADDRESS[code]), 1, n, at + (len(arrays) - 1) * row, row, at, row, row, hyper[0].ctypes.data)
+
+
+def vector(*values: float) -> np.ndarray:
+    return np.resize(np.float32(values), LANES)
+
+
+WITH_STATES = [name for name in OPTIMIZERS if update.N_STATES[update.RULES[name]]]
+SHORT = {"momentum": 0.5, "rho": 0.5, "beta1": 0.5, "beta2": 0.5, "learning_rate": 0.01}
+
+
+@pytest.mark.parametrize("optimizer", WITH_STATES)
+def test_states_without_a_gradient_end_at_zero_and_never_become_subnormal(optimizer):
+    """As those of a unit that has died; AdaGrad's sum only grows."""
+    config = TrainConfig(optimizer=optimizer, **SHORT)
+    n_states = update.N_STATES[update.RULES[optimizer]]
+    held = vector(1.0, 1e-3, -2.0, 0.5)
+    states = vector(1.0, 1e-3, 1e-20, 1e-30)
+    arrays = np.stack([held, *[states] * n_states, np.zeros(LANES, np.float32)])
+    double, kept, rule = held.astype(np.float64), (states.astype(np.float64),) * n_states, rule_of(config)
+    for step in range(1, 260):
+        steps_of(config, arrays, step)
+        double, kept = reference.rules.update(double, np.zeros(LANES), kept, step, rule)
+        size = np.abs(arrays[1:-1])
+        assert ((size == 0) | (size >= np.finfo(np.float32).tiny)).all(), step
+        for found, wanted in zip(arrays[1:-1], kept, strict=True):
+            np.testing.assert_allclose(found, wanted, rtol=1e-4)
+    assert np.isfinite(arrays).all()
+    np.testing.assert_allclose(arrays[0], double, rtol=1e-4)
+    assert optimizer == "adagrad" or not arrays[1:-1].any()
+
+
+@pytest.mark.parametrize("optimizer", ["momentum", "nesterov", "adam", "adamw"])
+def test_the_smallest_velocities_become_zero_and_no_others(optimizer):
     config = TrainConfig(optimizer=optimizer, learning_rate=0.01)
-    update.compile_rule(update.ADAM)
-    hyper = hyper_at(config, 900)
-    n = LANES
     least = np.float32(2.0**-100)
-    moments = np.resize(np.float32([least, least / 2, -least / 2, 1e-38, np.nan]), n)
-    held = np.resize(np.float32([1.0, 1e-3, -2.0, 0.5, 1.0]), n)
-    arrays = np.stack([held, moments, np.ones(n, np.float32), np.zeros(n, np.float32)])
-    at, row = arrays.ctypes.data, 4 * n
-    call(invoke, int(update.ADDRESS[update.ADAM]), 1, n, at + 3 * row, row, at, row, row, hyper[0].ctypes.data)
-    expected = moments * hyper[0, update.BETA1]
+    moments, held = vector(least, 1.2 * least, -least / 2, 1e-38, np.nan), vector(1.0, 1e-3, -2.0, 0.5, 1.0)
+    squares = [np.ones(LANES, np.float32)] * (update.N_STATES[update.RULES[optimizer]] - 1)
+    arrays = np.stack([held, moments, *squares, np.zeros(LANES, np.float32)])
+    steps_of(config, arrays, 900)
+    expected = moments * np.float32(config.momentum if "adam" not in optimizer else config.beta1)
     expected[np.abs(expected) < least] = 0
+    assert np.count_nonzero(expected) < LANES
     np.testing.assert_array_equal(arrays[1], expected)
     finite = ~np.isnan(moments)
     assert np.isnan(arrays[0][~finite]).all(), "a moment that is no number stays one"
-    np.testing.assert_array_equal(arrays[0][finite], (hyper[0, update.SHRINK] * held)[finite])
+    np.testing.assert_array_equal(arrays[0][finite], (hyper_at(config, 900)[0, update.SHRINK] * held)[finite])
+
+
+@pytest.mark.parametrize("optimizer", ["rmsprop", "adam", "adamw"])
+@pytest.mark.parametrize("epsilon", [1e-30, 1e-8, 1e-3])
+def test_no_mean_of_squares_that_counts_next_to_epsilon_becomes_zero(optimizer, epsilon):
+    config = TrainConfig(optimizer=optimizer, learning_rate=0.01, epsilon=epsilon, rho=0.9, beta2=0.9)
+    root = max(epsilon * 2.0**-30, 1e-18)
+    means = vector(4 * root**2, 0.5 * root**2, 1.0, np.nan)
+    n_first = update.N_STATES[update.RULES[optimizer]] - 1
+    first = [np.zeros(LANES, np.float32)] * n_first
+    arrays = np.stack([np.ones(LANES, np.float32), *first, means, np.zeros(LANES, np.float32)])
+    steps_of(config, arrays, 900)
+    small = root**2 if epsilon > 1e-20 else 0.0
+    expected = np.where(means < 2 * small, np.float32(0), np.float32(0.9) * means)
+    np.testing.assert_allclose(arrays[1 + n_first], expected, rtol=1e-6)

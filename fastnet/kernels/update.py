@@ -45,8 +45,12 @@ IDLE_LIMIT = 2.0**-26
 """A quarter of a unit in the last place, as a share of the weight."""
 
 _LEAST = np.float32(2.0**-100)
-"""Adam's first moments below become 0. Those of a unit without a gradient would end as subnormal numbers, which each
-operation takes some hundred cycles for: epochs of a network with a few idle units became three times as long."""
+"""Velocities and Adam's first moments below become 0. Those of a unit without a gradient would end as subnormal
+numbers, which each operation takes some hundred cycles for: epochs of a network with a few idle units became three
+times as long."""
+
+_SHARE = np.float32(2.0**-30)
+"""Means of squares become 0 where their root is less than this share of epsilon, which is added to it."""
 
 ADDRESS = np.zeros(len(N_STATES), np.int64)
 """Address of each rule's microkernel; 0 for SGD, which has none, and for rules not compiled yet."""
@@ -54,6 +58,18 @@ ADDRESS = np.zeros(len(N_STATES), np.int64)
 _COMPILED: dict[int, Any] = {}
 _SCHEDULER: list[Any] = []
 _WAITING: list[Any] = []
+
+
+@kernel
+def _settled(values: Any) -> Any:
+    """Return values, and 0 in place of the smallest."""
+    return where_positive(splat(_LEAST) - magnitude(values), splat(np.float32(0.0)), values)
+
+
+@kernel
+def _least_square(hyper: int) -> Any:
+    root = load_f32(hyper + 4 * EPSILON) * _SHARE
+    return splat(root * root)
 
 
 def _momentum(n_rows: int, n_cols: int, g: int, ldg: int, w: int, ldw: int, offset: int, hyper: int) -> None:
@@ -64,7 +80,7 @@ def _momentum(n_rows: int, n_cols: int, g: int, ldg: int, w: int, ldw: int, offs
             here = w + r * ldw + j
             weight = load_vector(here)
             gradient = load_vector(g + r * ldg + j) + decay * weight
-            velocity = mu * load_vector(here + offset) - rate * gradient
+            velocity = _settled(mu * load_vector(here + offset) - rate * gradient)
             store_vector(velocity, here + offset)
             store_vector(weight + velocity, here)
 
@@ -77,7 +93,7 @@ def _nesterov(n_rows: int, n_cols: int, g: int, ldg: int, w: int, ldw: int, offs
             here = w + r * ldw + j
             weight = load_vector(here)
             step = rate * (load_vector(g + r * ldg + j) + decay * weight)
-            velocity = mu * load_vector(here + offset) - step
+            velocity = _settled(mu * load_vector(here + offset) - step)
             store_vector(velocity, here + offset)
             store_vector(weight + (mu * velocity - step), here)
 
@@ -100,13 +116,14 @@ def _rmsprop(n_rows: int, n_cols: int, g: int, ldg: int, w: int, ldw: int, offse
     """Compute h = rho * h + (1 - rho) * g^2, then the step of AdaGrad."""
     rate, decay = splat(load_f32(hyper)), splat(load_f32(hyper + 4 * WEIGHT_DECAY))
     keep, new = splat(load_f32(hyper + 4 * BETA2)), splat(load_f32(hyper + 4 * NEW2))
-    epsilon = splat(load_f32(hyper + 4 * EPSILON))
+    epsilon, least = splat(load_f32(hyper + 4 * EPSILON)), _least_square(hyper)
     for r in range(n_rows):
         for j in range(0, 4 * n_cols, LANE_BYTES):
             here = w + r * ldw + j
             weight = load_vector(here)
             gradient = load_vector(g + r * ldg + j) + decay * weight
             mean = keep * load_vector(here + offset) + new * (gradient * gradient)
+            mean = where_positive(least - mean, splat(np.float32(0.0)), mean)
             store_vector(mean, here + offset)
             store_vector(weight - rate * gradient / (square_root(mean) + epsilon), here)
 
@@ -123,6 +140,7 @@ class _Adam(NamedTuple):
     step: Any
     root: Any
     epsilon: Any
+    least: Any
 
 
 @kernel
@@ -132,6 +150,7 @@ def _adam_factors(hyper: int) -> _Adam:
         splat(load_f32(hyper + 4 * BETA1)), splat(load_f32(hyper + 4 * NEW1)),
         splat(load_f32(hyper + 4 * BETA2)), splat(load_f32(hyper + 4 * NEW2)),
         splat(load_f32(hyper + 4 * STEP)), splat(load_f32(hyper + 4 * ROOT)), splat(load_f32(hyper + 4 * EPSILON)),
+        _least_square(hyper),
     )  # fmt: skip
 
 
@@ -139,9 +158,9 @@ def _adam_factors(hyper: int) -> _Adam:
 def _adam_step(by: _Adam, gradient: Any, weight: Any, first: Any, second: Any) -> tuple[Any, Any, Any]:
     """Return weight and moments after a step of Adam (Kingma and Ba 2015) or AdamW (Loshchilov and Hutter 2019)."""
     gradient = gradient + by.decay * weight
-    first = by.keep1 * first + by.new1 * gradient
-    first = where_positive(splat(_LEAST) - magnitude(first), splat(np.float32(0.0)), first)
+    first = _settled(by.keep1 * first + by.new1 * gradient)
     second = by.keep2 * second + by.new2 * (gradient * gradient)
+    second = where_positive(by.least - second, splat(np.float32(0.0)), second)
     return by.shrink * weight - by.step * first / (square_root(second) * by.root + by.epsilon), first, second
 
 

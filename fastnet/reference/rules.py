@@ -13,6 +13,22 @@ State = tuple[Floats, ...]
 """State of an update rule for one array: nothing, (v,) or (m, v)."""
 
 
+LEAST = 2.0**-100
+"""Velocities and Adam's first moments below it become 0, as float32 would hold them as slow subnormal numbers."""
+
+SHARE = 2.0**-30
+"""Means of squares become 0 where their root is less than this share of ε, to which the root is added."""
+
+
+def settled(values: Floats, least: float = LEAST) -> Floats:
+    """Return values, and 0 in place of those that are smaller.
+
+    >>> settled(np.array([1.0, -1e-31, 1e-30])).tolist()
+    [1.0, 0.0, 1e-30]
+    """
+    return np.where(np.abs(values) < least, np.zeros_like(values), values)
+
+
 class Rule(NamedTuple):
     """An update rule with its numbers (plain Python floats), named as in the settings of a training run."""
 
@@ -41,7 +57,7 @@ def momentum(w: Floats, g: Floats, state: State, t: int, rule: Rule) -> tuple[Fl
     >>> momentum(np.array([1.0]), np.array([2.0]), (np.array([1.0]),), 1, Rule(learning_rate=0.25, momentum=0.5))
     (array([1.]), (array([0.]),))
     """
-    v = rule.momentum * state[0] - rule.learning_rate * g
+    v = settled(rule.momentum * state[0] - rule.learning_rate * g)
     return w + v, (v,)
 
 
@@ -54,7 +70,7 @@ def nesterov(w: Floats, g: Floats, state: State, t: int, rule: Rule) -> tuple[Fl
     >>> nesterov(np.array([1.0]), np.array([2.0]), (np.array([2.0]),), 1, Rule(learning_rate=0.25, momentum=0.5))
     (array([0.75]), (array([0.5]),))
     """
-    v = rule.momentum * state[0] - rule.learning_rate * g
+    v = settled(rule.momentum * state[0] - rule.learning_rate * g)
     return w + rule.momentum * v - rule.learning_rate * g, (v,)
 
 
@@ -77,7 +93,7 @@ def rmsprop(w: Floats, g: Floats, state: State, t: int, rule: Rule) -> tuple[Flo
     >>> rmsprop(np.array([1.0]), np.array([3.0]), (np.array([23.0]),), 1, Rule("rmsprop", 0.5, rho=0.5, epsilon=2.0))
     (array([0.75]), (array([16.]),))
     """
-    h = rule.rho * state[0] + (1.0 - rule.rho) * g * g
+    h = settled(rule.rho * state[0] + (1.0 - rule.rho) * g * g, (SHARE * rule.epsilon) ** 2)
     return w - rule.learning_rate * g / (np.sqrt(h) + rule.epsilon), (h,)
 
 
@@ -91,8 +107,8 @@ def adam(w: Floats, g: Floats, state: State, t: int, rule: Rule) -> tuple[Floats
     >>> round(float(w[0]), 6)  # the first step has the length of the learning rate, whatever the gradient
     0.5
     """
-    m = rule.beta1 * state[0] + (1.0 - rule.beta1) * g
-    v = rule.beta2 * state[1] + (1.0 - rule.beta2) * g * g
+    m = settled(rule.beta1 * state[0] + (1.0 - rule.beta1) * g)
+    v = settled(rule.beta2 * state[1] + (1.0 - rule.beta2) * g * g, (SHARE * rule.epsilon) ** 2)
     rate = rule.learning_rate / (1.0 - rule.beta1**t)
     return w - rate * m / (np.sqrt(v) / (1.0 - rule.beta2**t) ** 0.5 + rule.epsilon), (m, v)
 
