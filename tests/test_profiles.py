@@ -146,10 +146,23 @@ PEERS = result(
 )
 
 
+TABLES = result(
+    "tables",
+    [
+        figure("churn", "ensemble", 0.45, "log-loss", "lower"), figure("churn", "model", 0.47, "log-loss", "lower"),
+        figure("churn", "trees", 0.5, "log-loss", "lower"), figure("churn", "ratio", 0.9, "", "lower"),
+        figure("churn", "trials", 1234.0, ""),
+        figure("price", "model", 30.0, "rmse", "lower"), figure("price", "trees", 25.0, "rmse", "lower"),
+        figure("price", "ratio", 1.2, "", "lower"), figure("price", "trials", 7.0, ""),
+        figure("all tables", "geometric mean of ratios", 1.0392, "", "lower"),
+    ],
+)  # fmt: skip
+
+
 @pytest.fixture
 def folder(tmp_path: Path, profile: Any) -> Path:
     readme = profile("readme")
-    for saved in (TRIAL, PEERS):
+    for saved in (TRIAL, PEERS, TABLES):
         profile("_bench").save(saved, tmp_path / f"{saved['profile']}.json")
     for name, (begin, end) in (("README.md", readme.HEADLINE), ("performance.md", readme.SECTION)):
         (tmp_path / name).write_text(f"# head\n\n{begin}\nold\n{end}\n\ntail\n", encoding="utf-8")
@@ -170,7 +183,11 @@ def test_readme_shows_the_results_and_nothing_else_changes(profile: Any, folder:
         readme_text.startswith("# head\n\n<!--") and readme_text.endswith("-->\n\ntail\n") and "old" not in readme_text
     )
     assert f"| {words} | 6 trials/s | slow 4×, slower 5× |" in readme_text and "slowest" not in readme_text
+    assert "On 2 real tables" in readme_text and "has 1.04 times the error" in readme_text
+    assert "lower error on 1 of the 2 tables" in readme_text
     text = (folder / "performance.md").read_text(encoding="utf-8")
+    assert "| churn | log-loss | 0.45 | 0.5 | 0.9 | 1,234 |\n| price | RMSE | 30 | 25 | 1.2 | 7 |" in text
+    assert "| geometric mean |  |  |  | 1.04 |  |" in text
     assert text.startswith("# head\n\n<!--") and text.endswith("-->\n\ntail\n") and "old" not in text
     assert "Measured on 4 cores of Abacus 9 (beads, 8 floats a vector)" in text
     assert "| 123 ms |" in text and "| 247 ms, 76 % of the core's multiply-add peak (101 GFLOP/s) |" in text
