@@ -1,6 +1,13 @@
-"""Measure where the time of the book's trial goes, on one core: 784-100x6-10, batch 100, 400 images, 50 epochs.
+"""Measure where the time of a trial goes, on one core: the book's, and those of small networks on tables.
 
     FASTNET_DATA_DIR=... python profiles/trial.py --json profiles/results/trial.json
+    python profiles/trial.py --shape small
+    python profiles/trial.py --shape 64x2,book
+
+The book's trial is 784-100x6-10, batch 100, 400 images, 50 epochs. The shapes of `_networks.SMALL`, 20 epochs each, are
+trained with Adam and with SGD, on classes and on numbers, with plain and with encoded columns, and with the training
+samples scored after every epoch (`exact`) or on the way (`running`). All kinds of one shape take turns, so that ratios
+between them hold in slow moments of the machine too.
 
 The stages of training are compiled once more with a clock round every kernel they call, and train whole trials. The sum
 over the phases is compared with the trial as it is without clocks, and what no phase explains is shown. Both must give
@@ -8,46 +15,39 @@ the same learning curves, to the last bit, and those of fastnet.reference, to ro
 so there is no phase of gathering them.
 
 Operations are those of the products with zeros counted and padding not. A trial without dropout takes the first batch
-of an epoch over from the evaluation before it (`step.AHEAD`); operations "done" leave out what it saves, and shares of
-the peak, which is measured in turn with the trials, are of those.
+of an epoch over from the evaluation of the training samples before it (`step.AHEAD`); operations "done" leave out what
+it saves, and shares of the peak, which is measured in turn with the trials, are of those.
 """
 
 from __future__ import annotations
 
+import argparse
 import os
 import sys
 import time
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
 from _bench import Report, Timing, machine_text, parser, pinned
+from _clocks import EVALUATION, FORWARD, Stages, Trial
+from _networks import SMALL, SMALL_EPOCHS, Shape, prepared_table
 
 SIZES = (784, 100, 100, 100, 100, 100, 100, 10)
 TRAINING, VALIDATION, BATCH, EPOCHS = 400, 100, 100, 50
 CHECKED_EPOCHS = 3
-
-FORWARD, EVALUATION = "forward", "evaluation"
-PRODUCTS = ("affine_forward", "weight_update", "weight_update_listed")
-PHASES = {
-    "affine_forward": FORWARD,
-    "_list_outputs": "lists of active outputs",
-    "formula": "loss",
-    "input_gradient": "input gradient",
-    "transpose": "transposes",
-    "weight_update": "update",
-    "weight_update_listed": "update",
-    "bias_update": "update, biases",
-    "_order_epoch": "random numbers, order of an epoch",
-    "keep_bits": "random numbers, dropout bits",
-}
-"""Kernels that a stage calls, and what they are counted as."""
+BOOK = "book"
+SHAPES = tuple(dict.fromkeys(shape.name for shape in SMALL))
 INITIAL = "random numbers, initial weights"
+OBJECTIVES = ("cross-entropy", "squared-error")
+SECONDS, QUICK_SECONDS = 15.0, 2.0
+"""Of measuring each small shape, but at least 5 rounds, or 3."""
 
 
 class Variant(NamedTuple):
-    """Data and settings of a trial."""
+    """Data and settings of the book's trial."""
 
     name: str
     images: bool
@@ -64,170 +64,138 @@ VARIANTS = (
 QUICK = VARIANTS[:2]
 
 
+class Case(NamedTuple):
+    """A kind of trial.
+
+    Attributes
+    ----------
+    name : str
+    config : TrainConfig
+    data : TrainingData
+    skip_zeros : bool
+        Whether hidden layers list their active inputs.
+    by_phase : bool
+        Whether it is measured with clocks round its kernels too.
+    """
+
+    name: str
+    config: Any
+    data: Any
+    skip_zeros: bool = True
+    by_phase: bool = True
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Width of every layer."""
+        return (self.data.n_inputs, *self.config.hidden, self.data.n_outputs)
+
+    @property
+    def ahead(self) -> bool:
+        """Whether first batches are taken over from evaluation."""
+        return self.config.train_score == "exact" and not self.config.dropout
+
+
+class Took(NamedTuple):
+    """Seconds of a kind of trial, one of each a round; `phases` has (R,) arrays by name."""
+
+    whole: np.ndarray
+    steps: np.ndarray
+    clocked: np.ndarray
+    peak: np.ndarray
+    phases: dict[str, np.ndarray]
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Run from the command line."""
-    options = parser(__doc__).parse_args(arguments)
+    asked = parser(__doc__)
+    words = f"{BOOK}, small (all but the book's), {', '.join(SHAPES)}; default: all"
+    asked.add_argument("--shape", type=shapes_of, default=(BOOK, *SHAPES), metavar="NAME,...", help=words)
+    options = asked.parse_args(arguments)
     os.environ["NUMBA_NUM_THREADS"] = "1"
     report = Report("trial", threads=1, quick=options.quick)
     print(machine_text(report.machine), file=sys.stderr)
     with pinned([0]):
         with report.warming_up():
-            stages = Stages()
-        for variant in QUICK if options.quick else VARIANTS:
-            profile(report, variant, stages, repeats=5 if options.quick else 25)
+            stages = Stages(OBJECTIVES)
+        for variant in (QUICK if options.quick else VARIANTS) if BOOK in options.shape else ():
+            book_trial(report, variant, stages, rounds=5 if options.quick else 25)
+        for shape in SMALL:
+            if shape.name in options.shape:
+                print(shape.title, file=sys.stderr)
+                small_trials(report, shape, stages, quick=options.quick)
     report.finish(options.json)
 
 
-# The stages with clocks -----------------------------------------------------------------------------------------------
+def shapes_of(text: str) -> tuple[str, ...]:
+    """Read the names of shapes.
+
+    >>> shapes_of("small,book")
+    ('64x2', '128x2', '16x2', '256x2', 'book')
+    """
+    names: list[str] = []
+    for name in text.split(","):
+        if name not in (BOOK, "small", *SHAPES):
+            raise argparse.ArgumentTypeError(f"{name or 'nothing'}: give some of {BOOK}, small, {', '.join(SHAPES)}")
+        names.extend(SHAPES if name == "small" else [name])
+    return tuple(dict.fromkeys(names))
 
 
-class Stages:
-    """The stages of training with a clock round every kernel; `nanoseconds` collects what each phase took."""
-
-    def __init__(self) -> None:
-        from fastnet.kernels import objective, step
-
-        self.phases: list[str] = []
-        self.nanoseconds = np.zeros(32, np.int64)
-        self._compiled = [
-            self._compile(step.FORWARD, FORWARD),
-            self._compile(step.BACKWARD, FORWARD),
-            self._compile(step.TRAIN_EPOCH, FORWARD),
-            # Evaluation calls a forward stage of its own, which lies behind the others.
-            self._compile(step.EVALUATE, EVALUATION, FORWARD=np.int64(step.N_STAGES)),
-            self._compile(step.FORWARD, EVALUATION),
-        ]
-        self.addresses = np.array([function.address for function in self._compiled], np.int64)
-        loss = self._clocked_source(objective.SIGNATURE, objective._apply, FORWARD)
-        self._compiled.append(loss)
-        self.objective = loss.address
-
-    def _compile(self, which: int, role: str, **constants: Any) -> Any:
-        from fastnet.kernels import step
-
-        return self._clocked_source(*step._SOURCES[which], role, **constants)
-
-    def _clocked_source(self, signature: Any, source: Any, role: str, **constants: Any) -> Any:
-        import numba
-
-        from fastnet.kernels import _jit
-
-        kernels = {name: source.__globals__[name] for name in source.__code__.co_names if name in PHASES}
-        clocked = {name: self._clocked(kernel, name, role) for name, kernel in kernels.items()}
-        return numba.cfunc(signature, nogil=True, error_model="numpy")(_jit.with_names(source, clocked | constants))
-
-    def _clocked(self, kernel: Any, name: str, role: str) -> Any:
-        """Wrap a kernel; the products of the first layer, whose weights come first, have a phase of their own."""
-        import numba
-
-        from fastnet.kernels.layout import W
-        from fastnet.kernels.memory import clock, load_i64, store_i64
-
-        @numba.njit(nogil=True, error_model="numpy")
-        def add(place: int, seconds: float) -> None:
-            store_i64(place, load_i64(place) + np.int64(1e9 * seconds))
-
-        phase = role if name == "affine_forward" else PHASES[name]
-        if role == EVALUATION and name != "affine_forward":
-            phase = f"{EVALUATION}, {phase}"
-        if name not in PRODUCTS:
-            place = self._place(phase)
-
-            @numba.njit(nogil=True, error_model="numpy")
-            def clocked(*args):  # type: ignore[no-untyped-def]
-                began = clock()
-                result = kernel(*args)
-                add(place, clock() - began)
-                return result
-
-            return clocked
-
-        first, others = self._place(f"{phase}, first layer"), self._place(f"{phase}, other layers")
-
-        @numba.njit(nogil=True, error_model="numpy")
-        def clocked_product(*args):  # type: ignore[no-untyped-def]
-            place = first if args[0].row[W] == 0 else others
-            began = clock()
-            kernel(*args)
-            add(place, clock() - began)
-
-        return clocked_product
-
-    def _place(self, phase: str) -> int:
-        """Address of the nanoseconds of a phase."""
-        if phase not in self.phases:
-            self.phases.append(phase)
-        return int(self.nanoseconds.ctypes.data) + 8 * self.phases.index(phase)
+# What is measured -----------------------------------------------------------------------------------------------------
 
 
-class Trial:
-    """One trial as a search runs it, again and again; with `stages` the clocked ones."""
-
-    def __init__(self, config: Any, data: Any, skip_zeros: bool, stages: Stages | None = None) -> None:
-        from fastnet.network.assembly import assemble
-        from fastnet.training.pack import PackRun, alike
-
-        [member] = members = alike(data, config, [0])
-        assembly = assemble(config, data, parallel=False)
-        net = assembly.net
-        net = net._replace(hidden_lists=net.hidden_lists if skip_zeros else 0)
-        if stages is not None:
-            net = net._replace(stages=stages.addresses, objective=stages.objective)
-        self.pack = PackRun(members, jobs=1, assemblies={member.kind: replace(assembly, net=net)})
-
-    def run(self) -> float:
-        """Train from first to last; return the seconds, taken inside compiled code."""
-        self.pack.epochs_done[:], self.pack.seconds[:] = 0, 0.0
-        self.pack.start()
-        self.pack.join()
-        return float(self.pack.seconds[0])
-
-    def initialise(self, n: int) -> None:
-        """Draw the initial weights `n` times."""
-        from fastnet.network.assembly import initialise
-
-        for _ in range(n):
-            initialise(self.pack._contexts[0, 0])
-
-
-# One variant ----------------------------------------------------------------------------------------------------------
-
-
-def profile(report: Report, variant: Variant, stages: Stages, repeats: int) -> None:
-    """Verify and time one kind of trial."""
-    from _peak import PEAK_FLOPS, peak_work
-
+def book_trial(report: Report, variant: Variant, stages: Stages, rounds: int) -> None:
+    """Verify and time one kind of the book's trial."""
     from fastnet.config.training import TrainConfig
 
     with report.warming_up():
-        data = samples(variant)
         config = TrainConfig(
             hidden=SIZES[1:-1], batch_size=BATCH, epochs=EPOCHS, learning_rate=0.01, weight_decay=1e-8,
             dropout=variant.dropout,
         )  # fmt: skip
-        plain, clocked = (Trial(config, data, variant.skip_zeros, with_clocks) for with_clocks in (None, stages))
-        for trial in (plain, clocked):
-            trial.run()
-        peak_work(1)
-        plain.initialise(1)
-    verify(report, variant, config, data, plain.pack.curves[0], clocked.pack.curves[0])
-
-    seconds = np.zeros((repeats, 4))
-    phases = np.zeros((repeats, len(stages.phases)))
-    for r in range(repeats):
-        stages.nanoseconds.fill(0)
-        seconds[r, 0], seconds[r, 1] = plain.run(), clocked.run()
-        phases[r] = stages.nanoseconds[: len(stages.phases)] / 1e9
-        seconds[r, 2] = elapsed(lambda: peak_work(1000)) / (1000 * PEAK_FLOPS)
-        seconds[r, 3] = elapsed(lambda: plain.initialise(3)) / 3
-    tell(report, variant, dict(zip(stages.phases, phases.T, strict=True)), seconds.T)
+        case = Case(variant.name, config, samples(variant), variant.skip_zeros)
+    [took] = measured(report, [case], stages, rounds, seconds=0.0)
+    done, asked = operations(case), sum(operations(case, ahead=False).values())
+    report.section(f"{variant.name}: one trial")
+    spent = Timing(tuple(took.whole))
+    dense = not (variant.images or variant.skip_zeros)
+    shared = {"of_peak": median(sum(done.values()) * took.peak / took.whole)} if dense else {}
+    report.add(
+        "whole trial", unit="ms", better="lower", **spent.scaled(1e3),
+        gflops_done=sum(done.values()) / spent.median / 1e9, gflops_asked=asked / spent.median / 1e9, **shared,
+        peak_gflops=1 / median(took.peak) / 1e9,
+    )  # fmt: skip
+    tell_phases(report, variant.name, took, done, dense=dense)
 
 
-def elapsed(call: Any) -> float:
-    """Seconds that a call takes."""
-    began = time.perf_counter()
-    call()
-    return time.perf_counter() - began
+def small_trials(report: Report, shape: Shape, stages: Stages, *, quick: bool) -> None:
+    """Verify and time all kinds of trials of a shape, in turns."""
+    with report.warming_up():
+        cases = list(small_cases(shape))
+    rounds, seconds = (3, QUICK_SECONDS) if quick else (5, SECONDS)
+    results = dict(zip((case.name for case in cases), measured(report, cases, stages, rounds, seconds), strict=True))
+    report.section(f"{shape.title}: one trial")
+    for case in cases:
+        tell_small(report, case, results)
+    for case in cases:
+        if case.by_phase:
+            done = {} if case.data.coded is not None else operations(case)
+            tell_phases(report, f"{shape.title}, {case.name}", results[case.name], done, dense=True)
+
+
+def small_cases(shape: Shape) -> Iterator[Case]:
+    """List the kinds of trials of a shape."""
+    from fastnet.config.training import TrainConfig
+
+    for encoded in (False, True):
+        data = prepared_table(shape, encoded=encoded)
+        for optimizer in ("adam", "sgd"):
+            config = TrainConfig(
+                hidden=shape.hidden, batch_size=shape.batch, epochs=SMALL_EPOCHS, optimizer=optimizer,
+                weight_decay=1e-6,
+            )  # fmt: skip
+            name = {"adam": "Adam", "sgd": "SGD"}[optimizer] + ", encoded" * encoded
+            yield Case(name, config, data)
+            yield Case(f"{name}, running scores", replace(config, train_score="running"), data, by_phase=False)
 
 
 def samples(variant: Variant) -> Any:
@@ -246,65 +214,129 @@ def samples(variant: Variant) -> Any:
     return prepare(dataset, parts)
 
 
-def verify(report: Report, variant: Variant, config: Any, data: Any, curves: np.ndarray, clocked: np.ndarray) -> None:
+# Measuring ------------------------------------------------------------------------------------------------------------
+
+
+def measured(report: Report, cases: Sequence[Case], stages: Stages, rounds: int, seconds: float) -> list[Took]:
+    """Verify all cases, then time them in turns, for so many rounds at least and about so many seconds."""
+    from _peak import PEAK_FLOPS, peak_work
+
+    with report.warming_up():
+        plain = [Trial(c.config, c.data, stages, skip_zeros=c.skip_zeros, clocked=False) for c in cases]
+        clocked = [Trial(c.config, c.data, stages, skip_zeros=c.skip_zeros, clocked=True) for c in cases]
+        for trial in (*plain, *clocked):
+            trial.run()
+        peak_work(1)
+        for case, trial, other in zip(cases, plain, clocked, strict=True):
+            verify(report, case, trial.curves, other.curves)
+            trial.initialise(1)
+    rows: list[list[tuple[float, ...]]] = [[] for _ in cases]
+    phases: list[list[np.ndarray]] = [[] for _ in cases]
+    began = time.perf_counter()
+    while len(rows[0]) < rounds or (seconds and time.perf_counter() - began < seconds and len(rows[0]) < 10 * rounds):
+        for k, case in enumerate(cases):
+            stages.nanoseconds.fill(0)
+            whole, steps = plain[k].run(), stages.steps()
+            stages.nanoseconds.fill(0)
+            spent = clocked[k].run() if case.by_phase else np.nan
+            phases[k].append(stages.took())
+            peak = elapsed(lambda: peak_work(1000)) / (1000 * PEAK_FLOPS)
+            rows[k].append((whole, steps, spent, peak, elapsed(lambda k=k: plain[k].initialise(3)) / 3))
+    return [took_of(stages, np.array(rows[k]).T, np.array(phases[k]).T) for k in range(len(cases))]
+
+
+def took_of(stages: Stages, columns: np.ndarray, phases: np.ndarray) -> Took:
+    """Name what the rounds of one case took."""
+    whole, steps, clocked, peak, initial = columns
+    named = dict(zip(stages.phases[: stages.n_phases], phases, strict=True))
+    return Took(whole, steps, clocked, peak, named | {INITIAL: initial})
+
+
+def elapsed(call: Any) -> float:
+    """Seconds that a call takes."""
+    began = time.perf_counter()
+    call()
+    return time.perf_counter() - began
+
+
+def verify(report: Report, case: Case, curves: np.ndarray, clocked: np.ndarray) -> None:
     """End the profile unless the curves are the reference's, and the same with clocks."""
     from fastnet import reference
     from fastnet.kernels.host import TILE_ROWS
 
     if not np.array_equal(curves, clocked):
-        sys.exit(f"{variant.name}: the trial with clocks has other learning curves")
-    names = ("learning_rate", "weight_decay", "dropout", "batch_size")
+        sys.exit(f"{case.name}: the trial with clocks has other learning curves")
+    config, data = case.config.resolved(), case.data
+    parts = data.train_rows[:-TILE_ROWS], data.validation_rows[:-TILE_ROWS]
+    names = ("learning_rate", "weight_decay", "dropout", "batch_size", "optimizer", "train_score")
     expected = reference.training.train(
-        data.x[:, : SIZES[0]], data.targets, data.train_rows[:-TILE_ROWS], data.validation_rows[:-TILE_ROWS], SIZES,
-        epochs=CHECKED_EPOCHS, **{name: getattr(config, name) for name in names},
+        data.pipeline.apply(data.dataset.x).astype(np.float64), data.targets, *parts, case.sizes,
+        epochs=CHECKED_EPOCHS, objective=data.objective, **{name: getattr(config, name) for name in names},
     )  # fmt: skip
     for row, (curve, found) in enumerate(zip(expected[2:], curves, strict=True)):
-        allowed = 1e-4 if row in (0, 2) else 1.5 / (TRAINING, VALIDATION)[row // 2]  # losses; one sample of an accuracy
+        # losses, squared errors; one sample of an accuracy
+        allowed = 1.5 / len(parts[row // 2]) if row % 2 and data.objective == "cross-entropy" else 1e-4
         error = float(np.abs(found[:CHECKED_EPOCHS] - curve).max())
         if not error <= allowed:
-            sys.exit(f"{variant.name}: curve {row} is {error:.3g} away from fastnet.reference")
+            sys.exit(f"{case.name}: curve {row} is {error:.3g} away from fastnet.reference")
+    shape = "-".join(map(str, case.sizes))
     report.verified(
-        f"{variant.name}: curves of {CHECKED_EPOCHS} epochs against fastnet.reference; the same with clocks"
+        f"{shape}, {case.name}: curves of {CHECKED_EPOCHS} epochs against fastnet.reference; the same with clocks"
     )
 
 
-def tell(report: Report, variant: Variant, phases: dict[str, np.ndarray], seconds: np.ndarray) -> None:
-    """Add the figures of one kind of trial."""
-    whole, clocked, peak, initial = seconds
-    phases = phases | {INITIAL: initial}
-    done = operations(ahead=variant.dropout == 0)
-    asked = sum(operations(ahead=False).values())
-    counted = sum(done.values())
-    report.section(f"{variant.name}: one trial")
-    spent = Timing(tuple(whole))
-    dense = not (variant.images or variant.skip_zeros)
-    shared = {"of_peak": median(counted * peak / whole)} if dense else {}
-    report.add(
-        "whole trial", unit="ms", better="lower", **spent.scaled(1e3), gflops_done=counted / spent.median / 1e9,
-        gflops_asked=asked / spent.median / 1e9, **shared, peak_gflops=1 / median(peak) / 1e9,
-    )  # fmt: skip
-    report.section(f"{variant.name}: by phase")
-    for name in sorted(phases, key=lambda name: -median(phases[name])):
-        took = phases[name]
-        if not took.any():
+# Telling --------------------------------------------------------------------------------------------------------------
+
+
+def tell_small(report: Report, case: Case, results: dict[str, Took]) -> None:
+    """Add the figures of one kind of trial of a shape, next to those of the other kinds.
+
+    `of_peak` counts the products of the network with plain columns, also where columns are encoded; `us_a_step` leaves
+    out evaluations.
+    """
+    took, plain = results[case.name], case.name.replace(", encoded", "")
+    n_steps = case.config.epochs * -(-case.data.n_train // case.config.batch_size)
+    extra: dict[str, Any] = {}
+    if case.data.coded is None:
+        done = sum(operations(case).values())
+        extra |= {"of_peak": median(done * took.peak / took.whole), "gflops": done / median(took.whole) / 1e9}
+    extra["us_a_step"] = 1e6 * median(took.steps) / n_steps
+    if case.name.startswith("Adam"):
+        extra["step_of_sgd"] = median(took.steps / results[case.name.replace("Adam", "SGD")].steps)
+    if plain != case.name:
+        extra["of_plain"] = median(took.whole / results[plain].whole)
+    exact = case.name.removesuffix(", running scores")
+    if exact != case.name:
+        extra["exact_of_running"] = median(results[exact].whole / took.whole)
+    report.add(case.name, unit="ms", better="lower", **Timing(tuple(took.whole)).scaled(1e3), **extra)
+
+
+def tell_phases(report: Report, name: str, took: Took, done: dict[str, float], *, dense: bool) -> None:
+    """Add what each phase took, those that took most first; of `dense` products the share of the peak too."""
+    report.section(f"{name}: by phase")
+    for phase in sorted(took.phases, key=lambda phase: -median(took.phases[phase])):
+        spent = took.phases[phase]
+        if not spent.any():
             continue
-        extra: dict[str, Any] = {"of_trial": median(took / clocked)}
-        if name in done:
-            extra["gflops"] = done[name] / median(took) / 1e9
-            extra |= {"of_peak": median(done[name] * peak / took)} if dense else {}
-        report.add(name, unit="ms", better="lower", **Timing(tuple(took)).scaled(1e3), **extra)
-    explained = sum(phases.values())
-    rest = np.asarray(clocked - explained)
-    report.add("not in any phase", unit="ms", better="", **scaled(rest), of_trial=median(rest / clocked))
-    cost = clocked - whole
-    report.add("cost of the clocks", unit="ms", better="", **scaled(cost), of_trial=median(cost / whole))
+        extra: dict[str, Any] = {"of_trial": median(spent / took.clocked)}
+        if phase in done:
+            extra["gflops"] = done[phase] / median(spent) / 1e9
+            extra |= {"of_peak": median(done[phase] * took.peak / spent)} if dense else {}
+        report.add(phase, unit="ms", better="lower", **Timing(tuple(spent)).scaled(1e3), **extra)
+    rest = np.asarray(took.clocked - sum(took.phases.values()))
+    report.add("not in any phase", unit="ms", better="", **scaled(rest), of_trial=median(rest / took.clocked))
+    cost = took.clocked - took.whole
+    report.add("cost of the clocks", unit="ms", better="", **scaled(cost), of_trial=median(cost / took.whole))
 
 
-def operations(*, ahead: bool) -> dict[str, float]:
-    """Count the operations of each product in a trial; with `ahead`, first batches are taken over from evaluation."""
-    first, *others = (2.0 * n_in * n_out for n_in, n_out in pairwise(SIZES))
-    trained, evaluated = EPOCHS * TRAINING, EPOCHS * (TRAINING + VALIDATION)
-    forward = trained - (EPOCHS - 1) * BATCH * ahead
+def operations(case: Case, *, ahead: bool = True) -> dict[str, float]:
+    """Count the operations of each product in a trial; without `ahead`, with those of batches that are taken over."""
+    data, config = case.data, case.config
+    first, *others = (2.0 * n_in * n_out for n_in, n_out in pairwise(case.sizes))
+    trained = config.epochs * data.n_train
+    scored = data.n_train if config.train_score == "exact" else 0
+    evaluated = config.epochs * (scored + n_validation(data))
+    forward = trained - (config.epochs - 1) * min(config.batch_size, data.n_train) * (ahead and case.ahead)
     return {
         f"{FORWARD}, first layer": forward * first,
         f"{FORWARD}, other layers": forward * sum(others),
@@ -314,6 +346,13 @@ def operations(*, ahead: bool) -> dict[str, float]:
         "update, first layer": trained * first,
         "update, other layers": trained * sum(others),
     }
+
+
+def n_validation(data: Any) -> int:
+    """Return the number of validation samples."""
+    from fastnet.kernels.host import TILE_ROWS
+
+    return len(data.validation_rows) - int(TILE_ROWS)
 
 
 def median(values: np.ndarray) -> float:

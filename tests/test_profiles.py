@@ -9,7 +9,7 @@ import sys
 from functools import partial
 from importlib import import_module
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -119,7 +119,7 @@ def test_machine_says_what_a_reader_needs_and_nothing_private(profile: Any) -> N
     assert str(Path.home()) not in json.dumps(about) and str(ROOT) not in json.dumps(about)
 
 
-@pytest.mark.parametrize("name", ["readme", "search_scaling", "start_up"])
+@pytest.mark.parametrize("name", ["readme", "search_scaling", "start_up", "trial", "_networks"])
 def test_examples_of_the_profiles_run(profile: Any, name: str) -> None:
     found = doctest.testmod(profile(name))
     assert found.attempted and not found.failed
@@ -261,10 +261,94 @@ def test_peak_counts_its_own_operations(profile: Any) -> None:
 
 def test_operations_of_a_trial_are_those_of_its_products(profile: Any) -> None:
     trial = profile("trial")
-    asked = sum(trial.operations(ahead=False).values())
+    case = book_case(trial)
+    asked = sum(trial.operations(case, ahead=False).values())
     assert asked == pytest.approx(18.862e9, rel=1e-3), "200 steps of 100 samples and 50 evaluations of 500"
     saved = 49 * 100 * 2 * sum(a * b for a, b in zip(trial.SIZES[:-1], trial.SIZES[1:], strict=True))
-    assert asked - sum(trial.operations(ahead=True).values()) == saved
+    assert asked - sum(trial.operations(case).values()) == saved
+    running = book_case(trial, train_score="running")
+    assert not running.ahead and not book_case(trial, dropout=0.5).ahead
+    found, exact = trial.operations(running), trial.operations(case)
+    assert found["evaluation, first layer"] == exact["evaluation, first layer"] / 5, "validation is a fifth of both"
+    assert found["input gradient"] == exact["input gradient"]
+
+
+def book_case(trial: ModuleType, **settings: Any) -> Any:
+    """The book's trial, on data of which only the numbers of samples matter."""
+    from fastnet.config.training import TrainConfig
+    from fastnet.kernels.host import TILE_ROWS
+
+    config = TrainConfig(hidden=trial.SIZES[1:-1], batch_size=trial.BATCH, epochs=trial.EPOCHS, **settings)
+    rows = np.zeros(trial.VALIDATION + TILE_ROWS)
+    data = SimpleNamespace(n_inputs=784, n_outputs=10, n_train=trial.TRAINING, validation_rows=rows)
+    return trial.Case("book", config, data)
+
+
+@pytest.fixture
+def stages(profile: Any) -> Any:
+    """Stages of which evaluation and objective alone have clocks: those of the others take long to compile."""
+    from fastnet.kernels import step
+
+    class Some(profile("_clocks").Stages):  # type: ignore[misc]
+        def _compile(self, which: int, role: str, phases: dict[str, str], **constants: Any) -> Any:
+            if which == step.EVALUATE:
+                return super()._compile(which, role, phases, **constants)
+            return SimpleNamespace(address=step.stage(which))
+
+    return Some(["squared-error"])
+
+
+def test_small_trials_are_verified_and_told_next_to_each_other(
+    profile: Any, report: Any, stages: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trial, networks = profile("trial"), profile("_networks")
+    monkeypatch.setattr(trial, "QUICK_SECONDS", 0.0)
+    shape = networks.Shape("tiny", 160, 5, (9, 7), 1, 32, regression=True)
+    trial.small_trials(report, shape, stages, quick=True)
+    found = report.as_dict()
+    kinds = [f"{name}{encoded}" for encoded in ("", ", encoded") for name in ("Adam", "SGD")]
+    assert len(found["verified"]) == 8 and all("reference" in check for check in found["verified"])
+    whole = {f["name"]: f for f in found["figures"] if f["section"] == f"{shape.title}: one trial"}
+    assert list(whole) == [f"{kind}{scores}" for kind in kinds for scores in ("", ", running scores")]
+    assert {"of_peak", "us_a_step", "step_of_sgd"} <= whole["Adam"].keys()
+    assert "exact_of_running" in whole["SGD, running scores"] and "of_plain" in whole["SGD, encoded"]
+    for kind in kinds:
+        phases = {f["name"]: f["value"] for f in found["figures"] if f["section"] == f"{shape.title}, {kind}: by phase"}
+        assert {"loss", "evaluation, random numbers, order of an epoch", trial.INITIAL, "not in any phase"} <= set(
+            phases
+        )
+        assert phases["loss"] > 0
+
+
+def test_a_trial_unlike_the_reference_ends_the_profile(profile: Any, report: Any, monkeypatch: Any) -> None:
+    trial, networks = profile("trial"), profile("_networks")
+    case = next(trial.small_cases(networks.Shape("tiny", 160, 5, (9,), 2, 32)))
+    curves = np.zeros((4, 20))
+    with pytest.raises(SystemExit, match=r"away from fastnet\.reference"):
+        trial.verify(report, case, curves, curves)
+    with pytest.raises(SystemExit, match="other learning curves"):
+        trial.verify(report, case, curves, curves + 1)
+
+
+def test_shapes_are_read_by_name(profile: Any) -> None:
+    trial, networks = profile("trial"), profile("_networks")
+    assert trial.shapes_of("small,book,64x2") == (*trial.SHAPES, "book")
+    assert {shape.name for shape in networks.SMALL} == set(trial.SHAPES)
+    with pytest.raises(SystemExit):
+        trial.main(["--shape", "65x2"])
+
+
+def test_a_shape_has_whole_batches_and_targets_of_its_task(profile: Any) -> None:
+    networks = profile("_networks")
+    for shape in networks.SMALL:
+        assert shape.n_train % shape.batch == 0
+        x, y = networks.numbers(shape)
+        assert x.shape == (shape.n_samples, shape.n_features)
+        assert y.shape == ((len(x), 1) if shape.regression else (len(x),))
+        if not shape.regression:
+            assert np.bincount(y).min() > 0.02 * len(y) and len(np.bincount(y)) == shape.n_outputs
+    data = networks.prepared_table(networks.SMALL[0], encoded=True)
+    assert data.coded is not None and data.n_inputs == 20 * 17, "16 bins and the number itself"
 
 
 def test_imports_are_summed_by_package(profile: Any) -> None:
