@@ -60,7 +60,10 @@ def test_the_test_set_is_a_share_or_a_file(folder: Path) -> None:
     assert (data.n_samples, data.n_test) == (60, 60)
     assert data.x_test is not None
     assert data.x_test.shape[1] == data.n_features
-    with pytest.warns(FastnetWarning, match="wide has 240 values in columns after 39, the last one of the training"):
+    with pytest.warns(
+        FastnetWarning,
+        match="wide has values in columns after 39, the last one of the training data; these values are left out: 240",
+    ):
         data = load(folder / "a.svm", test=folder / "wide.svm")
     assert data.x_test is not None
     assert np.array_equal(data.x_test.toarray(), X.toarray())

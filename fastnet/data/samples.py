@@ -102,8 +102,8 @@ def like_training(samples: Samples, n_features: int, names: Sequence[str]) -> Sa
         x, n_lost = with_columns(x, n_features)
         if n_lost:
             warn(
-                f"{samples.name} has {n_lost:,} values in columns after {n_features - 1}, the last one of the training "
-                "data; they are left out"
+                f"{samples.name} has values in columns after {n_features - 1}, the last one of the training data; "
+                f"these values are left out: {n_lost:,}"
             )
     if samples.names is not None and labels is not None and labels.ndim == 2:
         unknown = [name for name in samples.names if name not in names]
