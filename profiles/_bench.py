@@ -363,6 +363,11 @@ def number(value: Any) -> str:
     return f"{value:,.{min(digits, 6)}f}"
 
 
+def say(text: str) -> None:
+    """Write on the error stream how far a profile is."""
+    print(text, file=sys.stderr, flush=True)
+
+
 # Arguments ------------------------------------------------------------------------------------------------------------
 
 

@@ -69,6 +69,10 @@ SMALL = (*_CLASSES, *(shape._replace(n_outputs=1, regression=True) for shape in 
 """Small networks on tables, each with classes and with one target."""
 
 
+FOLDED = _CLASSES[0]._replace(n_samples=5000)
+"""The table that is searched with folds."""
+
+
 def numbers(shape: Shape, seed: int = 0) -> tuple[Any, Any]:
     """Draw normal features, (N, F) float32, and what a random network with noise makes of them.
 

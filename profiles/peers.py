@@ -1,16 +1,18 @@
 """Measure this project beside what else could be used, on the same data and cores, in one run.
 
-Four sections: `trial` trains the networks of a search, on one core and on all; `network` one network at a time;
-`search` runs whole random searches on all cores; `cold` runs a search of 100 trials on one core from the start of the
-process to its end, first with nothing cached. Every peer runs in processes of its own, in the settings in which it came
-out fastest (`_peers/` says which), two of them also as they are shipped, and has to learn as plain NumPy does before it
-is timed. All peers take turns in every round, so that a slow moment of the machine meets them alike.
+Six sections: `trial` trains the networks of the book's search, on one core and on all; `network` one network at a
+time; `search` runs whole random searches on all cores; `cold` runs a search of 100 trials on one core from the start of
+the process to its end, first with nothing cached; `small` trains the networks of `_networks.SMALL` on tables, on one
+core; `folds` runs random searches of a table with five folds on all cores. Every peer runs in processes of its own, in
+the settings in which it came out fastest (`_peers/` says which), two of them also as they are shipped, and has to learn
+as plain NumPy does before it is timed. All peers take turns in every round, so that a slow moment of the machine meets
+them alike.
 
     python profiles/peers.py --quick
     python profiles/peers.py --data-dir DATA --json peers.json --png peers.png
     python profiles/peers.py --only trial --peers torch,jax
 
-Everything takes about 40 minutes on two cores, `--quick` about six, without the peers that are slowest to start; with
+Everything takes about 50 minutes on two cores, `--quick` about ten, without the peers that are slowest to start; with
 `--only` and `--keep` the sections can be measured one by one into the same file.
 
 The peers come with `pip install '.[bench]'`. Without a folder of MNIST the images inside the package are used.
@@ -30,11 +32,12 @@ from typing import Any
 
 import _bench
 import numpy as np
-from _peers import task
+from _bench import say
+from _peers import small, task
 from _peers.catalog import CHECK_ALIAS, OURS, PEERS, SLOW, environment, missing, tuned
 from _peers.process import PROFILES, PeerError, Process, Team, changed
 
-SECTIONS = ("trial", "network", "search", "cold")
+SECTIONS = ("trial", "network", "search", "cold", "small", "folds")
 
 ONE_CORE = "Networks of a search, one core"
 ALL_CORES = "Networks of a search, all cores"
@@ -369,11 +372,6 @@ def whole(bench: Bench, name: str, n_trials: int, caches: Path, study: str) -> f
     return seconds
 
 
-def say(text: str) -> None:
-    """Tell how far it is."""
-    print(text, file=sys.stderr, flush=True)
-
-
 def names_of(allowed: Sequence[str]) -> Callable[[str], list[str]]:
     """Return a reader of comma-separated names, all of them allowed."""
 
@@ -408,7 +406,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--only", help=f"sections, of {', '.join(SECTIONS)}", **options["--only"])
     parser.add_argument("--peers", help=f"peers, of {', '.join(list(PEERS)[1:])}", **options["--peers"])
     parser.add_argument("--data-dir", help="folder of MNIST (default: FASTNET_DATA_DIR)", **options["--data-dir"])
-    parser.add_argument("--rounds", type=int, metavar="N", help="rounds of each section (7, 5 epochs, 3, 3)")
+    parser.add_argument("--rounds", type=int, metavar="N", help="rounds of each section (7, 5 epochs, 3, 3, 5, 3)")
     parser.add_argument("--peer-trials", type=int, metavar="N", help="trials of the other searches (60); 20 are fair")
     parser.add_argument("--png", type=Path, metavar="FILE", help="draw bars to FILE, and for dark pages to FILE-dark")
     parser.add_argument("--keep", action="store_true", help="keep what the file of --json says of sections left out")
@@ -426,7 +424,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
 def merged(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
     """Add to a result what an older one says of sections that the new one has not."""
     sections = {figure["section"] for figure in new["figures"]}
-    order = [ONE_CORE, ALL_CORES, *NETWORKS, SEARCH, COLD, WARM]
+    order = [ONE_CORE, ALL_CORES, *NETWORKS, SEARCH, COLD, WARM, *small.sections()]
     figures = [figure for figure in old["figures"] if figure["section"] not in sections] + new["figures"]
     return new | {
         "quick": old["quick"] or new["quick"],
@@ -439,7 +437,10 @@ def merged(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
 def main() -> None:
     """Run the sections asked for."""
     arguments = parse()
-    sections = {"trial": trial_section, "network": network_section, "search": search_section, "cold": cold_section}
+    sections = {
+        "trial": trial_section, "network": network_section, "search": search_section, "cold": cold_section,
+        "small": small.small_section, "folds": small.folds_section,
+    }  # fmt: skip
     with tempfile.TemporaryDirectory() as folder:
         bench = Bench(arguments, Path(folder))
         for name in SECTIONS:
@@ -449,7 +450,7 @@ def main() -> None:
     if arguments.keep and arguments.json.exists():
         result = merged(_bench.load(arguments.json), result)
     print(_bench.text_of(result))
-    print("\nratio: how many times as fast this project is; RandomizedSearchCV keeps no curves, all others do")
+    print("\nratio: how many times as fast this project is; RandomizedSearchCV and fit keep no curves, all others do")
     print(*result["notes"], sep="\n")
     if arguments.json:
         _bench.save(result, arguments.json)

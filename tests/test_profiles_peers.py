@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from fastnet.reference.rules import initial_state
 from fastnet.reference.training import Rule, train_step
 
 PROFILES = Path(__file__).resolve().parents[1] / "profiles"
@@ -32,13 +33,14 @@ def profiles() -> Iterator[SimpleNamespace]:
     sys.path.insert(0, str(PROFILES))
     try:
         import _bench
+        import _networks
         import compare
         import peers
-        from _peers import catalog, chart, process, task, with_numpy
+        from _peers import catalog, chart, process, small, task, with_fastnet, with_numpy
 
         yield SimpleNamespace(
             bench=_bench, compare=compare, peers=peers, catalog=catalog, chart=chart, process=process, task=task,
-            with_numpy=with_numpy,
+            with_numpy=with_numpy, with_fastnet=with_fastnet, small=small, networks=_networks,
         )  # fmt: skip
     finally:
         sys.path.remove(str(PROFILES))
@@ -261,25 +263,154 @@ def digits(profiles: SimpleNamespace) -> Any:
     return profiles.task.samples("mnist5k", None, 500)
 
 
-def test_lean_numpy_takes_the_steps_of_the_reference(profiles: SimpleNamespace, digits: Any) -> None:
-    task = profiles.task
-    peer = profiles.with_numpy.NumpyPeer(1)
-    peer.prepare_trials(digits)
-    rng = np.random.default_rng(0)
-    weights = task.he_weights(rng, task.SIZES)
-    biases = [np.zeros(size, np.float32) for size in task.SIZES[1:]]
+@pytest.mark.parametrize(("optimizer", "regression"), [("sgd", False), ("sgd", True), ("adam", False), ("adam", True)])
+def test_lean_numpy_takes_the_steps_of_the_reference(
+    profiles: SimpleNamespace, optimizer: str, regression: bool
+) -> None:
+    task, with_numpy = profiles.task, profiles.with_numpy
+    shape = profiles.networks.Shape("tiny", 150, 9, (13, 7), 1 if regression else 3, 40, regression)
+    data, plan = task.table(shape), task.Plan(shape.sizes, 40, 3, optimizer, regression, images=False)
+    peer = with_numpy.NumpyPeer(1)
+    peer.prepare_trials(data, plan)
+    weights = task.he_weights(np.random.default_rng(0), plan.sizes)
+    biases = [np.zeros(size, np.float32) for size in plan.sizes[1:]]
     w, b = [weight.astype(float) for weight in weights], [bias.astype(float) for bias in biases]
     rate, decay = 0.05, 0.3
-    rule, states = Rule("sgd", learning_rate=rate, weight_decay=decay), [((), ())] * len(w)
-    for begin in (0, 100, 200):
-        rows = np.arange(begin, begin + task.BATCH)
-        np.take(digits.x_train, rows, axis=0, out=peer.outputs[0])
-        peer._step(weights, biases, digits.y_train[rows], np.float32(rate / task.BATCH), np.float32(1 - rate * decay))
+    ours = with_numpy.Sgd(rate, decay) if optimizer == "sgd" else with_numpy.Adam(rate, decay, weights, biases)
+    rule = Rule(optimizer, learning_rate=rate, weight_decay=decay)
+    states = [
+        (initial_state(weight, optimizer), initial_state(bias, optimizer)) for weight, bias in zip(w, b, strict=True)
+    ]
+    for step, begin in enumerate((0, 40, 80)):
+        rows = np.arange(begin, begin + 40)
+        np.take(data.x_train, rows, axis=0, out=peer.outputs[0])
+        peer._step(weights, biases, data.y_train[rows], ours)
         w, b, states, _ = train_step(
-            w, b, states, digits.x_train[rows].astype(float), digits.y_train[rows], None, 1.0, 1, rule
-        )
+            w, b, states, data.x_train[rows].astype(float), data.y_train[rows], None, 1.0, step + 1, rule,
+            objective="squared-error" if regression else "cross-entropy",
+        )  # fmt: skip
     for actual, expected in zip(weights + biases, w + b, strict=True):
         np.testing.assert_allclose(actual, expected, atol=2e-5)
+
+
+@pytest.mark.parametrize("regression", [False, True])
+def test_this_project_learns_a_table_as_lean_numpy_does(profiles: SimpleNamespace, regression: bool) -> None:
+    small, shape = profiles.small, profiles.networks.Shape("tiny", 200, 5, (12, 12), 2, 32)
+    if regression:
+        shape = shape._replace(n_outputs=1, regression=True)
+    found = []
+    for peer in (profiles.with_numpy.NumpyPeer(1), profiles.with_fastnet.FastnetPeer(1)):
+        peer.prepare_trials(profiles.task.table(shape), small.plan_of(shape))
+        curves = peer.trials(np.full(8, 0.01), np.full(8, 1e-6), 3)
+        assert curves.shape == (8, 4, small.SMALL_EPOCHS) and np.isfinite(curves).all()
+        found.append(curves[:, [2, 1], -1].astype(float))
+    small.compare(shape, "fastnet", found[1], found[0])
+
+
+def test_small_network_that_learns_otherwise_is_left_out(profiles: SimpleNamespace) -> None:
+    small, shape = profiles.small, profiles.networks.SMALL[0]
+    expected = 0.4 + 0.01 * np.random.default_rng(0).standard_normal((8, 2))
+    small.compare(shape, "torch", expected + 0.01, expected)
+    for error in ([0.1, 0.0], [0.0, 0.1], [np.nan, 0.0]):
+        with pytest.raises(profiles.process.PeerError, match="learns otherwise"):
+            small.compare(shape, "torch", expected + error, expected)
+    small.compare(shape, "sklearn-fit", expected + 0.04, expected)  # its single output learns more slowly
+
+
+def test_sections_of_tables_have_their_places(profiles: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> None:
+    small = profiles.small
+    titles = small.sections()
+    assert len(titles) == len(set(titles)) == 9 and titles[-1] == small.FOLD_SEARCH
+    new = result()
+    new["figures"] = [figure(title, "fastnet", 7.0) for title in reversed(titles)]
+    both = profiles.peers.merged(result(), new)
+    assert list(dict.fromkeys(f["section"] for f in both["figures"]))[2:] == titles
+
+
+class Pretending:
+    """A team whose peers learn what they are told to; it needs no process."""
+
+    def __init__(self, loss: float) -> None:
+        self.loss, self.closed = loss, False
+
+    def call(self, method: str, *arguments: Any) -> list[Any]:
+        return [self.loss]
+
+    def share(self, method: str, arguments: Any) -> tuple[float, list[Any]]:
+        if method == "folds":
+            return float(arguments[0][0]), [self.loss]
+        rates = arguments[0][0]
+        spread = self.loss + 0.01 * np.arange(len(rates))
+        return 0.5 * len(rates), [[[0.0, loss, loss, 0.0] for loss in spread]]
+
+    def close(self) -> None:
+        self.closed = True
+
+
+@pytest.fixture
+def bench(profiles: SimpleNamespace, tmp_path: Path) -> Any:
+    """A run whose peers pretend, JAX to something else than the others."""
+    from contextlib import nullcontext
+
+    arguments = SimpleNamespace(quick=True, rounds=None)
+    report = profiles.bench.Report("peers", threads=1)
+    made = SimpleNamespace(arguments=arguments, report=report, folder=tmp_path, threads=1, notes=[], teams=[])
+    report.warming_up = nullcontext
+    made.note = made.notes.append
+
+    def start(name: str, processes: int, threads: int, home: str = "") -> Pretending:
+        made.teams.append(Pretending(0.9 if name == "jax" else 0.5))
+        return made.teams[-1]
+
+    def add(name: str, timing: Any, work: float, unit: str, ours: float, **extra: Any) -> None:
+        report.add(name, timing.rate(work)["value"], unit, ratio=ours / timing.rate(work)["value"])
+
+    made.start, made.add = start, add
+    return made
+
+
+def test_small_section_times_those_that_learn_alike(profiles: SimpleNamespace, bench: Any) -> None:
+    bench.chosen = lambda kind: ["fastnet", "jax", "sklearn-fit"]
+    profiles.small.small_section(bench)
+    figures = bench.report.as_dict()["figures"]
+    assert {f["name"] for f in figures} == {"fastnet", "sklearn-fit"} and len(figures) == 2 * 8
+    assert {f["value"] for f in figures} == {2.0}
+    assert len(bench.notes) == 8 and all(
+        "JAX jit + scan: left out: it learns otherwise" in note for note in bench.notes
+    )
+    assert all(team.closed for team in bench.teams) and len(bench.report.checks) == 8
+
+
+def test_folds_section_times_configurations(profiles: SimpleNamespace, bench: Any) -> None:
+    bench.chosen = lambda kind: ["fastnet", "jax", "randomized-folds"]
+    profiles.small.folds_section(bench)
+    figures = bench.report.as_dict()["figures"]
+    assert [(f["name"], f["value"], f["section"]) for f in figures] == [
+        ("fastnet", 1.0, profiles.small.FOLD_SEARCH), ("randomized-folds", 1.0, profiles.small.FOLD_SEARCH)
+    ]  # fmt: skip
+    assert "the best accuracy is 0.900, and this project's 0.500" in bench.notes[0]
+    assert all(team.closed for team in bench.teams)
+
+
+@pytest.mark.parametrize("regression", [False, True])
+def test_scikit_learn_fits_what_plain_numpy_learns(profiles: SimpleNamespace, regression: bool) -> None:
+    pytest.importorskip("sklearn", reason="scikit-learn is not installed")
+    from _peers import with_sklearn_tables
+
+    shape = profiles.networks.Shape("tiny", 200, 5, (12, 12), 3, 32)
+    if regression:
+        shape = shape._replace(n_outputs=1, regression=True)
+    data, plan = profiles.task.table(shape), profiles.small.plan_of(shape)
+    peer, numpy = with_sklearn_tables.HeFitPeer(1), profiles.with_numpy.NumpyPeer(1)
+    values = np.full(8, 0.01), np.full(8, 1e-6), 3
+    last = []
+    for each in (peer, numpy):
+        each.prepare_trials(data, plan)
+        last.append(each.trials(*values)[:, [2, 1], -1].astype(float))
+    profiles.small.compare(shape, "torch", *last)
+    timed = with_sklearn_tables.FitPeer(1)
+    timed.prepare_trials(data, plan)
+    assert np.isnan(timed.trials(values[0][:1], values[1][:1], 0)).all(), "nothing is scored"
 
 
 def test_a_process_trains_trials_and_tells_of_failure(profiles: SimpleNamespace, digits: Any, tmp_path: Path) -> None:

@@ -26,6 +26,8 @@ class Entry:
         What it imports.
     trials, network, search : bool
         The sections it takes part in; whole searches are run by those that train trials, but for `whole`.
+    small, folds : bool
+        Whether it trains small networks on tables, and whether it searches with folds.
     process_per_core : bool
         Whether many trials are trained by a process on each core, and not by one on all of them.
     whole : bool
@@ -42,6 +44,8 @@ class Entry:
     trials: bool = False
     network: bool = False
     search: bool = False
+    small: bool = False
+    folds: bool = False
     process_per_core: bool = True
     whole: bool = False
     caches: bool = False
@@ -54,14 +58,16 @@ SLOW = ("torch-compile", "jax-vmap", "optuna-threads")
 
 PEERS = {
     OURS: Entry(
-        "fastnet", "with_fastnet:FastnetPeer", trials=True, network=True, search=True, process_per_core=False,
-        whole=True, caches=True,
+        "fastnet", "with_fastnet:FastnetPeer", trials=True, network=True, search=True, small=True, folds=True,
+        process_per_core=False, whole=True, caches=True,
     ),
-    "numpy": Entry("NumPy, lean float32", "with_numpy:NumpyPeer", trials=True, whole=True),
+    "numpy": Entry("NumPy, lean float32", "with_numpy:NumpyPeer", trials=True, small=True, whole=True),
     "sklearn": Entry(
         "scikit-learn partial_fit", "with_sklearn:SklearnPeer", ("sklearn", "optuna"), trials=True, network=True
     ),
-    "torch": Entry("PyTorch eager", "with_torch:EagerPeer", ("torch",), trials=True, network=True, whole=True),
+    "torch": Entry(
+        "PyTorch eager", "with_torch:EagerPeer", ("torch",), trials=True, network=True, small=True, whole=True
+    ),
     "sklearn-shipped": Entry(
         "scikit-learn partial_fit, as shipped", "with_sklearn:SklearnPeer", ("sklearn", "optuna"), trials=True,
         as_shipped=True,
@@ -75,8 +81,15 @@ PEERS = {
     "torch-stacked": Entry(
         "PyTorch, stacked by hand", "with_torch:StackedPeer", ("torch",), trials=True, whole=True
     ),
-    "jax": Entry("JAX jit + scan", "with_jax:ScanPeer", ("jax",), trials=True, network=True, whole=True, caches=True),
+    "jax": Entry(
+        "JAX jit + scan", "with_jax:ScanPeer", ("jax",), trials=True, network=True, small=True, whole=True, caches=True
+    ),
     "jax-vmap": Entry("JAX vmap", "with_jax:VmapPeer", ("jax",), trials=True, whole=True, caches=True),
+    "jax-vmap-8": Entry("JAX vmap of 8", "with_jax:VmapManyPeer", ("jax",), small=True),
+    "sklearn-fit": Entry("scikit-learn fit, no scores", "with_sklearn_tables:FitPeer", ("sklearn",), small=True),
+    "randomized-folds": Entry(
+        "RandomizedSearchCV", "with_sklearn_tables:FoldsPeer", ("sklearn",), folds=True, process_per_core=False
+    ),
     "randomized": Entry(
         "RandomizedSearchCV", "with_sklearn:RandomizedPeer", ("sklearn", "optuna"), search=True,
         process_per_core=False,
@@ -88,7 +101,10 @@ PEERS = {
     ),
 }  # fmt: skip
 
-CHECK_ALIAS = dict.fromkeys(("sklearn", "sklearn-shipped"), "with_sklearn:HePeer")
+CHECK_ALIAS = {
+    **dict.fromkeys(("sklearn", "sklearn-shipped"), "with_sklearn:HePeer"),
+    "sklearn-fit": "with_sklearn_tables:HeFitPeer",
+}
 """What is verified in a peer's place, where as shipped it starts from other weights than the book."""
 
 
@@ -121,7 +137,7 @@ def environment(name: str, threads: int, folder: Path, features: list[str], proc
     Those that are measured as shipped too choose for themselves.
     On AMD processors without AVX-512 the latter changed nothing (0.36 s a stacked trial either way): it is left alone.
     """
-    count = str(threads if name not in ("randomized", "optuna-threads") else 1)
+    count = str(threads if name not in ("randomized", "randomized-folds", "optuna-threads") else 1)
     libraries = ("OMP", "OPENBLAS", "MKL", "NUMEXPR")
     values: dict[str, str | None] = dict.fromkeys((f"{library}_NUM_THREADS" for library in libraries), count)
     values |= {"VECLIB_MAXIMUM_THREADS": count, "NUMBA_NUM_THREADS": str(threads), "NPROC": str(threads)}

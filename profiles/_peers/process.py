@@ -152,13 +152,16 @@ class _Served:
         self.peer = peer
 
     def prepare(self, what: str, data: str, *options: Any) -> float:
-        """`prepare_trials`, `prepare_network` or `prepare_search`; return the seconds it took."""
-        from .task import Samples
+        """`prepare_trials`, `_network`, `_search` or `_folds`; return the seconds it took."""
+        from .task import BOOK, Plan, Samples
 
         samples = Samples.read(data)
         started = time.perf_counter()
         if what == "network":
             options = (tuple(options[0]), options[1])
+        if what in ("trials", "folds"):
+            plan = Plan.read(options[0]) if options else BOOK
+            options, self.epochs = (plan,), plan.epochs
         getattr(self.peer, f"prepare_{what}")(samples, *options)
         return time.perf_counter() - started
 
@@ -166,10 +169,8 @@ class _Served:
         """Return the last scores of each trial, after checking that there is a score for every epoch."""
         import numpy as np
 
-        from .task import EPOCHS
-
         curves = self.peer.trials(np.array(rates), np.array(decays), seed)
-        if curves.shape != (len(rates), 4, EPOCHS):
+        if curves.shape != (len(rates), 4, self.epochs):
             raise ValueError(f"the curves have the shape {curves.shape}")
         last: list[list[float]] = curves[:, :, -1].astype(float).tolist()
         return last
@@ -191,6 +192,9 @@ class _Served:
 
     def search(self, trials: int, seed: int) -> float:
         return float(self.peer.search(trials, seed))
+
+    def folds(self, n_configurations: int, seed: int) -> float:
+        return float(self.peer.folds(n_configurations, seed))
 
 
 if __name__ == "__main__":

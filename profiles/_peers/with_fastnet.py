@@ -19,7 +19,7 @@ from fastnet.training.pack import PackRun, alike, warm_up
 from fastnet.training.single import Training
 from fastnet.tuning import run_study
 
-from .task import BATCH, EPOCHS, SIZES, Floats, Peer, Samples
+from .task import BOOK, FOLD_DECAYS, FOLD_RATES, FOLDS, Floats, Peer, Plan, Samples, Targets
 
 RESOLUTION = 255
 
@@ -27,21 +27,23 @@ RESOLUTION = 255
 class FastnetPeer(Peer):
     """Packs of networks for a search; one network over all threads."""
 
-    def prepare_trials(self, data: Samples) -> None:
-        self.config = fastnet.TrainConfig(hidden=SIZES[1:-1], batch_size=BATCH, epochs=EPOCHS)
-        self.data = self._prepared(data)
+    def prepare_trials(self, data: Samples, plan: Plan = BOOK) -> None:
+        self.config = fastnet.TrainConfig(
+            hidden=plan.sizes[1:-1], batch_size=plan.batch, epochs=plan.epochs, optimizer=plan.optimizer
+        )
+        if plan.images:
+            dataset, split = images(data)
+            self.data = prepare(dataset, split, pipeline=_scaler(dataset))
+        else:
+            self.data = prepare(*numbers(data))
         warm_up(self.config, self.data)
-
-    def _prepared(self, data: Samples) -> Any:
-        dataset, split = images(data)
-        return prepare(dataset, split, pipeline=_scaler(dataset))
 
     def trials(self, rates: NDArray[np.float64], decays: NDArray[np.float64], seed: int) -> Floats:
         streams = 1_000_000 * seed + np.arange(len(rates))
         run = PackRun(alike(self.data, self.config, streams, learning_rate=rates, weight_decay=decays), self.threads)
         run.start()
         run.join()
-        return run.curves
+        return run._curves  # as measured: squared errors, where `curves` are their roots
 
     def prepare_network(self, data: Samples, hidden: tuple[int, ...], batch: int) -> None:
         self.dataset, split = images(data)
@@ -79,6 +81,26 @@ class FastnetPeer(Peer):
             result = run_study(self.dataset, config, folder=Path(folder) / "study", jobs=self.threads)
             return float(result.best(1)[0].value)
 
+    def prepare_folds(self, data: Samples, plan: Plan) -> None:
+        self.dataset, _ = numbers(data)
+        self.plan = plan
+        self.folds(1, 0)
+
+    def folds(self, n_configurations: int, seed: int) -> float:
+        plan = self.plan
+        train = fastnet.TrainConfig(
+            hidden=plan.sizes[1:-1], batch_size=plan.batch, epochs=plan.epochs, optimizer=plan.optimizer,
+            train_score="running", seed=seed,
+        )  # fmt: skip
+        space = {
+            "learning_rate": "log:{}:{}".format(*FOLD_RATES),
+            "weight_decay": "log:{}:{}".format(*FOLD_DECAYS),
+        }
+        config = fastnet.SearchConfig(trials=n_configurations, space=space, folds=FOLDS, train=train, final=0)
+        with tempfile.TemporaryDirectory() as folder:
+            result = run_study(self.dataset, config, folder=Path(folder) / "study", jobs=self.threads)
+            return float(result.best(1)[0].value)
+
 
 def images(data: Samples) -> tuple[Dataset, Split]:
     """Return the same samples as a data set of byte images, which is what they were read from."""
@@ -89,6 +111,15 @@ def images(data: Samples) -> tuple[Dataset, Split]:
         x_test=np.rint(data.x_test * RESOLUTION).astype(np.uint8),
         y_test=data.y_test,
     )
+    n = len(data.x_train)
+    return dataset, Split(train=np.arange(n), validation=np.arange(n, len(x)))
+
+
+def numbers(data: Samples) -> tuple[Dataset, Split]:
+    """Return samples with numbers as features."""
+    x = np.concatenate([data.x_train, data.x_validation])
+    y: Targets = np.concatenate([data.y_train, data.y_validation])
+    dataset = fastnet.as_dataset(x, y, task="regression" if y.ndim == 2 else "classification")
     n = len(data.x_train)
     return dataset, Split(train=np.arange(n), validation=np.arange(n, len(x)))
 

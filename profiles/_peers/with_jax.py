@@ -12,10 +12,11 @@ import numpy as np
 from jax import lax
 from numpy.typing import NDArray
 
-from .task import BATCH, EPOCHS, SIZES, Floats, Peer, Samples, epoch_orders
+from .task import BETA1, BETA2, BOOK, EPSILON, SIZES, Floats, Peer, Plan, Samples, epoch_orders
 
-MAPPED = 4
-"""Networks mapped over: on one AVX2 core 2, 4 and 8 were all within the noise of one at a time."""
+MAPPED, MANY_MAPPED = 4, 8
+"""Networks mapped over: on one AVX2 core 2, 4 and 8 of the book's were all within the noise of one at a time; of small
+ones 8."""
 
 Parameters = list[tuple[jax.Array, jax.Array]]
 
@@ -37,17 +38,53 @@ def logits_of(parameters: Parameters, x: jax.Array) -> jax.Array:
     return x @ weight + bias
 
 
+def losses_of(outputs: jax.Array, y: jax.Array) -> jax.Array:
+    """Cross-entropy of each sample, or half the squared error where the targets are (N, 1) numbers."""
+    if y.ndim == 2:
+        return 0.5 * jnp.square(outputs - y)[:, 0]
+    return -jnp.take_along_axis(jax.nn.log_softmax(outputs), y[:, None], axis=1)[:, 0]
+
+
 def loss_of(parameters: Parameters, x: jax.Array, y: jax.Array) -> jax.Array:
-    """Mean cross-entropy."""
-    return -jnp.take_along_axis(jax.nn.log_softmax(logits_of(parameters, x)), y[:, None], axis=1).mean()
+    """Mean loss."""
+    return losses_of(logits_of(parameters, x), y).mean()
 
 
 def scores_of(parameters: Parameters, x: jax.Array, y: jax.Array, n: int) -> jax.Array:
-    """Loss and accuracy of the first n samples and of the others, (4,)."""
-    logits = logits_of(parameters, x)
-    loss = -jnp.take_along_axis(jax.nn.log_softmax(logits), y[:, None], axis=1)[:, 0]
-    right = (logits.argmax(1) == y).astype(jnp.float32)
-    return jnp.stack([loss[:n].mean(), right[:n].mean(), loss[n:].mean(), right[n:].mean()])
+    """Loss and accuracy, or squared error, of the first n samples and of the others, (4,)."""
+    outputs = logits_of(parameters, x)
+    loss = losses_of(outputs, y)
+    score = 2 * loss if y.ndim == 2 else (outputs.argmax(1) == y).astype(jnp.float32)
+    return jnp.stack([loss[:n].mean(), score[:n].mean(), loss[n:].mean(), score[n:].mean()])
+
+
+def sgd(parameters: Parameters, gradients: Parameters, moments: None, rate: jax.Array, decay: jax.Array) -> Any:
+    """One step of gradient descent; return parameters and what the rule keeps, which is nothing."""
+    return [
+        (weight - rate * (dweight + decay * weight), bias - rate * dbias)
+        for (weight, bias), (dweight, dbias) in zip(parameters, gradients, strict=True)
+    ], None
+
+
+def adam(parameters: Parameters, gradients: Parameters, moments: Any, rate: jax.Array, decay: jax.Array) -> Any:
+    """One step of Adam, with the weight decay in the gradient; return parameters and moments."""
+    if not (isinstance(decay, float) and decay == 0):
+        pairs = zip(parameters, gradients, strict=True)
+        gradients = [(dweight + decay * weight, dbias) for (weight, _), (dweight, dbias) in pairs]
+    mean, square, count = moments
+    count = count + 1
+    mean = jax.tree.map(lambda m, g: BETA1 * m + (1 - BETA1) * g, mean, gradients)
+    square = jax.tree.map(lambda v, g: BETA2 * v + (1 - BETA2) * g * g, square, gradients)
+    scale = jnp.sqrt(1 - BETA2**count)
+    rate = rate * scale / (1 - BETA1**count)
+    parameters = jax.tree.map(lambda p, m, v: p - rate * m / (jnp.sqrt(v) + EPSILON * scale), parameters, mean, square)
+    return parameters, (mean, square, count)
+
+
+def moments_of(parameters: Parameters) -> Any:
+    """What Adam keeps, at the beginning."""
+    zeros = partial(jax.tree.map, jnp.zeros_like)
+    return zeros(parameters), zeros(parameters), jnp.zeros((), jnp.int32)
 
 
 class ScanPeer(Peer):
@@ -55,25 +92,28 @@ class ScanPeer(Peer):
 
     at_once = 1
 
-    def prepare_trials(self, data: Samples) -> None:
-        x, y = jnp.asarray(data.x_train), jnp.asarray(data.y_train, jnp.int32)
+    def prepare_trials(self, data: Samples, plan: Plan = BOOK) -> None:
+        self.plan = plan
+        kind = jnp.float32 if plan.regression else jnp.int32
+        x, y = jnp.asarray(data.x_train), jnp.asarray(data.y_train, kind)
         x_all = jnp.concatenate([x, jnp.asarray(data.x_validation)])
-        y_all = jnp.concatenate([y, jnp.asarray(data.y_validation, jnp.int32)])
+        y_all = jnp.concatenate([y, jnp.asarray(data.y_validation, kind)])
         self.n_train = len(x)
+        rule = adam if plan.optimizer == "adam" else sgd
 
         def trial(key: jax.Array, orders: jax.Array, rate: jax.Array, decay: jax.Array) -> jax.Array:
-            def step(parameters: Parameters, rows: jax.Array) -> tuple[Parameters, None]:
+            def step(state: Any, rows: jax.Array) -> tuple[Any, None]:
+                parameters, moments = state
                 gradients = jax.grad(loss_of)(parameters, x[rows], y[rows])
-                return [
-                    (weight - rate * (dweight + decay * weight), bias - rate * dbias)
-                    for (weight, bias), (dweight, dbias) in zip(parameters, gradients, strict=True)
-                ], None
+                return rule(parameters, gradients, moments, rate, decay), None
 
-            def epoch(parameters: Parameters, order: jax.Array) -> tuple[Parameters, jax.Array]:
-                parameters, _ = lax.scan(step, parameters, order.reshape(-1, BATCH))
-                return parameters, scores_of(parameters, x_all, y_all, len(x))
+            def epoch(state: Any, order: jax.Array) -> tuple[Any, jax.Array]:
+                state, _ = lax.scan(step, state, order.reshape(-1, plan.batch))
+                return state, scores_of(state[0], x_all, y_all, len(x))
 
-            return lax.scan(epoch, initial(key, SIZES), orders)[1].T
+            parameters = initial(key, plan.sizes)
+            moments = moments_of(parameters) if rule is adam else None
+            return lax.scan(epoch, (parameters, moments), orders)[1].T
 
         self.compiled = jax.jit(trial if self.at_once == 1 else jax.vmap(trial))
 
@@ -81,14 +121,15 @@ class ScanPeer(Peer):
         """Where the trials do not divide by `at_once`, the last ones are filled up with repeats."""
         rng = np.random.default_rng(seed)
         key = jax.random.key(seed)
+        epochs = self.plan.epochs
         curves = []
         for k in range(0, len(rates), self.at_once):
             which = np.minimum(np.arange(k, k + self.at_once), len(rates) - 1)
-            orders = np.stack([epoch_orders(rng, self.n_train, EPOCHS).astype(np.int32) for _ in which])
+            orders = np.stack([epoch_orders(rng, self.n_train, epochs).astype(np.int32) for _ in which])
             keys = jax.random.split(jax.random.fold_in(key, k), self.at_once)
             values = (keys, orders, rates[which].astype(np.float32), decays[which].astype(np.float32))
             made = self.compiled(*(value[0] for value in values) if self.at_once == 1 else values)
-            curves.append(np.asarray(made).reshape(self.at_once, 4, EPOCHS))
+            curves.append(np.asarray(made).reshape(self.at_once, 4, epochs))
         return np.concatenate(curves)[: len(rates)]
 
     def prepare_network(self, data: Samples, hidden: tuple[int, ...], batch: int) -> None:
@@ -102,8 +143,7 @@ class ScanPeer(Peer):
 
     def _initial_state(self, sizes: tuple[int, ...]) -> Any:
         parameters = initial(jax.random.key(0), sizes)
-        zeros = partial(jax.tree.map, jnp.zeros_like)
-        return parameters, zeros(parameters), zeros(parameters), jnp.zeros((), jnp.int32)
+        return parameters, moments_of(parameters)
 
     def _order(self) -> NDArray[np.int32]:
         n = len(self.x) // self.batch * self.batch
@@ -130,18 +170,18 @@ class VmapPeer(ScanPeer):
     at_once = MAPPED
 
 
+class VmapManyPeer(ScanPeer):
+    """`MANY_MAPPED` small networks at a time."""
+
+    at_once = MANY_MAPPED
+
+
 def adam_epoch(state: Any, x: jax.Array, y: jax.Array, order: jax.Array) -> Any:
-    """Train one epoch; `order` is (steps, batch)."""
+    """Train one epoch at Adam's usual rate; `order` is (steps, batch)."""
 
     def step(state: Any, rows: jax.Array) -> tuple[Any, None]:
-        parameters, mean, square, count = state
+        parameters, moments = state
         gradients = jax.grad(loss_of)(parameters, x[rows], y[rows])
-        count = count + 1
-        mean = jax.tree.map(lambda m, g: 0.9 * m + 0.1 * g, mean, gradients)
-        square = jax.tree.map(lambda v, g: 0.999 * v + 0.001 * g * g, square, gradients)
-        rate = 1e-3 * jnp.sqrt(1 - 0.999**count) / (1 - 0.9**count)
-        scale = jnp.sqrt(1 - 0.999**count)
-        parameters = jax.tree.map(lambda p, m, v: p - rate * m / (jnp.sqrt(v) + 1e-8 * scale), parameters, mean, square)
-        return (parameters, mean, square, count), None
+        return adam(parameters, gradients, moments, 1e-3, 0.0), None
 
     return lax.scan(step, state, order)[0]
