@@ -158,3 +158,20 @@ def test_real_tables(shared_data: Path, name: str) -> None:
     assert len(leaks) == {"bikeshare": 1, "loans_full": 2}.get(name, 0)
     uncertain = [text for text in found["notes"] if text.startswith("Uncertain task")]
     assert len(uncertain) == (name == "marketing")
+
+
+def test_sparse_samples(tmp_path: Path) -> None:
+    lines = [f"{k % 2} qid:{k // 4} {k + 1}:{1 + k / 8}\n" for k in range(38)]
+    (tmp_path / "a.svm").write_text("".join([*lines, "1 qid:98 2:1.125\n", "0 qid:99\n"]))
+    found = document(str(tmp_path / "a.svm"), "--test", "none")
+    assert (found["samples"], found["features"], found["groups"]) == (40, 39, 12)
+    assert (found["values"], found["low"], found["high"]) == (39, 0.0, 5.625)
+    assert (found["empty_samples"], found["equal_samples"], found["empty_columns"]) == (1, 1, 1)
+    assert found["share_of_values"] == 39 / (40 * 39)
+    shown = run(str(tmp_path / "a.svm"), "--test", "none").stdout
+    assert shown.startswith(
+        "a: 40 samples, 0 test samples, 39 features, 2 classes\n"
+        "values: 39 not zero (2.5 %), 1.0 a sample, from 0 to 5.625\n"
+        "without a value: 1 sample, 1 column; equal to an earlier sample: 1\n"
+        "groups: 12, none of which is divided\n"
+    )

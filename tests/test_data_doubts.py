@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from fastnet_cli.main import cli
+from scipy import sparse
 from sklearn import datasets as sklearn_datasets
 
 import fastnet
@@ -174,3 +176,50 @@ def test_dates_that_order_the_rows() -> None:
 def test_numbers_read_as_classes_are_doubted_with_the_way_out() -> None:
     [sentence] = of_table(MIXED | {"y": [k * k for k in range(200)]}, "y", task="classification", test="none")
     assert "as if they were a quantity to be estimated; choose the task 'regression', group the values" in sentence
+
+
+def sparse_data(x: np.ndarray, **parts: Any) -> fastnet.Dataset:
+    return fastnet.as_dataset(sparse.csr_array(x), np.arange(len(x)) % 2, **parts)
+
+
+def told(data: fastnet.Dataset) -> list[str]:
+    return list(doubts(data, fastnet.split(data.y)))
+
+
+def distinct(n: int = 100) -> np.ndarray:
+    x = np.zeros((n, 20))
+    x[np.arange(n), np.arange(n) % 20] = 1 + np.arange(n) / n
+    return x
+
+
+def test_ordinary_sparse_samples_are_not_in_doubt() -> None:
+    x = distinct()
+    assert told(sparse_data(x[:80], x_test=sparse.csr_array(x[80:]), y_test=np.arange(20) % 2)) == []
+
+
+def test_doubts_about_sparse_samples() -> None:
+    x = distinct()
+    empty, twice, large = x.copy(), x.copy(), x.copy()
+    empty[[4, 6]] = 0
+    twice[50:60] = twice[:10]
+    large[3, 3] = -255
+    wide = np.concatenate([x, np.zeros((100, 30))], axis=1)
+    same = sparse.csr_array(x[:20])
+    assert told(sparse_data(empty)) == [
+        "2 of the 100 training rows have no value, so that their predictions are all the same; check how they were "
+        "made, or remove them"
+    ]
+    assert [text.split(",")[0] for text in told(sparse_data(twice))] == [
+        "10 of the 100 training rows equal an earlier one"
+    ]
+    assert told(sparse_data(large)) == [
+        "features reach 255, and sparse features are not scaled by default; numbers='standard' divides each column by "
+        "its largest value"
+    ]
+    assert told(replace(sparse_data(large), numbers="standard")) == []
+    assert told(sparse_data(wide))[0].startswith("30 of the 50 columns have no value in any training row")
+    [copies] = told(sparse_data(x, x_test=same, y_test=np.arange(20) % 2))
+    assert copies.startswith("20 of the 20 test rows equal a training row in every column")
+    assert copies.endswith("; remove copies")
+    [rare] = told(fastnet.as_dataset(sparse.csr_array(x), ["c" if k < 2 else "ab"[k % 2] for k in range(100)]))
+    assert rare.startswith("data has fewer than 5 rows of 1 of its 3 classes (c)")

@@ -16,7 +16,7 @@ from hypothesis.extra import numpy as hnp
 from properties import examples
 
 from fastnet.data import Dataset
-from fastnet.data.readers.npz import read_npz
+from fastnet.data.readers.npz import read_npz, read_samples
 from fastnet.errors import DataError
 
 X = np.arange(12.0).reshape(4, 3)
@@ -236,3 +236,10 @@ def check_header(tmp_path: Path, header: str) -> bool:
     except DataError as error:
         return str(error).startswith(str(tmp_path))
     return False
+
+
+@pytest.mark.parametrize("y", [np.array([0.5, 1.0, 2.0, 3.0]), np.eye(4), np.eye(4, dtype=np.int8)])
+def test_targets_that_only_a_model_can_check_are_read_as_they_are(tmp_path: Path, y: np.ndarray) -> None:
+    samples = read_samples(save(tmp_path / "a.npz", x=X, y=y))
+    assert samples.labels is not None
+    assert np.array_equal(samples.labels, y)

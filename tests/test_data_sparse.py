@@ -136,7 +136,7 @@ def test_hashes_and_counts_do_not_depend_on_blocks(monkeypatch: pytest.MonkeyPat
     x = random()
     whole = row_hashes(x), values_per_column(x)
     monkeypatch.setattr("fastnet.data.coerce.BLOCK_VALUES", 7)
-    monkeypatch.setattr("fastnet.data.sparse.BLOCK_VALUES", 7)
+    monkeypatch.setattr("fastnet.data.sparse.PART_VALUES", 7)
     assert np.array_equal(row_hashes(x), whole[0])
     assert all(np.array_equal(a, b) for a, b in zip(values_per_column(x), whole[1], strict=True))
     assert (sparse_of(x.toarray()) != x).nnz == 0

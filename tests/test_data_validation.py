@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fastnet.data import Dataset, Split, as_dataset, split
-from fastnet.data.validation import folds_of, split_of, stratified_folds, with_validation
+from fastnet.data.samples import Samples
+from fastnet.data.validation import folds_of, split_of, stratified_folds, with_share_as_test, with_validation
 from fastnet.errors import DataError
 
 
@@ -123,3 +124,39 @@ def test_splits_that_cannot_be() -> None:
         split_of(numbers_with(9, groups=np.zeros(9, np.int64)))
     with pytest.raises(DataError, match="2 groups cannot be divided into 3 folds"):
         folds_of(numbers_with(9, groups=np.arange(9) % 2), 3)
+
+
+@pytest.mark.parametrize("y", [np.arange(6) / 4, np.stack([np.arange(6.0), np.ones(6) / 3], axis=1)])
+def test_numbers_validate(y: np.ndarray) -> None:
+    data = as_dataset(np.arange(12.0).reshape(6, 2), y)
+    joined, parts = with_validation(data, data)
+    assert np.array_equal(joined.y, np.concatenate([data.y, data.y]))
+    assert parts.validation.tolist() == [6, 7, 8, 9, 10, 11]
+    with pytest.raises(DataError, match="the validation data all: y has shape"):
+        with_validation(data, Samples(np.zeros((2, 2)), np.zeros((2, 3)), "all", "all"))
+
+
+def test_labels_validate() -> None:
+    data = as_dataset(np.arange(12.0).reshape(6, 2), [[0, 1], [1, 1], [0, 0]] * 2)
+    joined, _ = with_validation(data, data)
+    assert np.array_equal(joined.y, np.concatenate([data.y, data.y]))
+    with pytest.raises(DataError, match="other values than 0 and 1"):
+        with_validation(data, Samples(np.zeros((1, 2)), np.array([[0, 2]]), "all", "all"))
+
+
+@pytest.mark.parametrize("kind", ["weights", "groups", "times"])
+def test_a_share_of_the_samples_tests(kind: str) -> None:
+    data = as_dataset(np.arange(20.0)[:, None], np.arange(20) % 2, **{kind: np.arange(20) // 2 + 1})
+    found = with_share_as_test(data)
+    assert (found.n_samples, found.n_test) == (16, 4)
+    assert found.x_test is not None
+    assert sorted([*found.x.ravel().tolist(), *found.x_test.ravel().tolist()]) == list(range(20))
+    assert np.all(np.diff(found.x.ravel()) > 0)
+    assert np.all(np.diff(found.x_test.ravel()) > 0)
+    rows = found.x.ravel().astype(int)
+    assert np.array_equal(getattr(found, kind), getattr(data, kind)[rows])
+    if kind == "times":
+        assert found.x_test.ravel().tolist() == [16, 17, 18, 19]
+    if kind == "weights":
+        assert found.weights_test is not None
+        assert found.weights_test.tolist() == (found.x_test.ravel() // 2 + 1).tolist()

@@ -13,11 +13,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastnet.data.coerce import BLOCK_VALUES, blocks
+from fastnet.data.coerce import blocks
 from fastnet.errors import DataError
 
 MOST_COLUMNS = 2**32
 """Most columns of sparse features: a larger number of one does not fit into 32 bits."""
+
+PART_VALUES = 2**18
+"""Values looked at at a time, so that temporary arrays are small next to the features (2 MiB for 64 bits each)."""
 
 _LARGEST_FLOAT32 = float(np.finfo(np.float32).max)
 
@@ -191,7 +194,7 @@ def values_per_column(csr: Any) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         columns, counts = np.unique(csr.indices, return_counts=True)
         return columns.astype(np.int64), counts
     counts = np.zeros(n, np.int64)
-    for part in _parts(csr.nnz):
+    for part in _parts(csr.nnz, PART_VALUES):
         counts += np.bincount(csr.indices[part], minlength=n)
     columns = np.flatnonzero(counts)
     return columns, counts[columns]
@@ -221,7 +224,7 @@ def row_hashes(csr: Any) -> NDArray[np.uint64]:
     (False, True)
     """
     found = np.empty(csr.shape[0], np.uint64)
-    for rows in blocks(csr.shape[0], -(-csr.nnz // csr.shape[0]) + 1):
+    for rows in _parts(csr.shape[0], PART_VALUES * csr.shape[0] // max(csr.nnz, 1)):
         ends = csr.indptr[rows.start : rows.stop + 1]
         part = slice(ends[0], ends[-1])
         mixed = _scattered(csr.indices[part].astype(np.uint64) << np.uint64(32) ^ csr.data[part].view(np.uint32))
@@ -238,6 +241,6 @@ def _scattered(numbers: NDArray[np.uint64]) -> NDArray[np.uint64]:
     return z ^ (z >> np.uint64(31))
 
 
-def _parts(n: int) -> list[slice]:
-    """Cut n values into parts of at most `BLOCK_VALUES`, so that no temporary array grows with the data."""
-    return [slice(begin, begin + BLOCK_VALUES) for begin in range(0, n, BLOCK_VALUES)]
+def _parts(n: int, size: int) -> list[slice]:
+    """Cut n things into parts of at most a size, at least 1."""
+    return [slice(begin, begin + max(size, 1)) for begin in range(0, n, max(size, 1))]

@@ -71,13 +71,19 @@ def read_samples(path: str | os.PathLike[str], part: str | None = None, labels: 
     given, chosen = None, "test" if x_name == "x_test" else "train" if part else "all"
     try:
         if labels:
-            given = label_values(others[0][1], others[0][0])
+            given = others[0][1] if _are_numbers(others[0][1]) else label_values(others[0][1], others[0][0])
             if "class_names" in arrays and given.dtype.kind != "U":
                 names = np.ravel(arrays["class_names"]).tolist()
                 given = np.asarray(names)[positions_of(given, np.arange(len(names)), (), name=others[0][0])]
     except DataError as error:
         raise DataError(f"{path}: {error}") from None
     return Samples(x, given, shown_path(path.stem), chosen)
+
+
+def _are_numbers(y: NDArray[Any]) -> bool:
+    """Whether targets are numbers with fractions, or several for each sample, which only a model can check."""
+    several = y.ndim == 2 and y.shape[1] > 1
+    return y.dtype.kind in "biuf" and (several or (y.dtype.kind == "f" and bool((np.floor(y) != y).any())))
 
 
 def npz_arrays(path: Path, choose: Callable[[Path, Sequence[str]], list[str]]) -> dict[str, NDArray[Any]]:
