@@ -225,7 +225,7 @@ def _team_panel(found: _Measured) -> Panel:
     lowest = min(float(members.min()), found.plain.test.mean, found.dropout.test.mean)
     highest = max(found.averaged[-1].mean, found.dropout.test.mean)
     return Panel(
-        title="Networks trained apart",
+        title="Networks trained independently",
         x_label="networks averaged",
         y_label="test accuracy",
         series=[

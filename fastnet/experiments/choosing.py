@@ -133,7 +133,7 @@ def _outcome(lab: Lab, base: TrainConfig, drawn: list[dict[str, Value]], found: 
         figures=(
             Chart(
                 name="validation",
-                title=f"Chosen by the test set: {by_test[-1].mean:.3f} too much promised",
+                title=f"Chosen by the test set: {by_test[-1].mean:.3f} too optimistic",
                 subtitle=subtitle(lab, base, lab.images(), rate=False)
                 + f"; {CANDIDATES} settings, test and validation sets of {part}",
                 panels=[_histogram(found), _counts(by_test, by_validation)],
@@ -184,7 +184,7 @@ def _histogram(found: list[Choices]) -> Panel:
 def _counts(by_test: list[Spread], by_validation: list[Spread]) -> Panel:
     places = list(range(len(COUNTS)))
     return Panel(
-        title="The more settings are tried",
+        title="Error by the number of settings tried",
         x_label="settings to choose from",
         y_label="mean of reported − true accuracy",
         series=[

@@ -300,7 +300,7 @@ def _against_rate(random: Sequence[TrialResult], grid: Sequence[TrialResult]) ->
         for label, trials, role in (("random", random, 0), ("grid", grid, 1))
     ]
     return Panel(
-        title="Learning rates that they try",
+        title="Learning rates tried",
         x_label="learning rate",
         y_label="validation accuracy",
         series=series,
@@ -332,7 +332,7 @@ def _boxes(advice: dict[str, Any]) -> list[Box]:
     if not advice:
         return []
     ends = [tuple(float(end) for end in advice["space"][name].split(":")[1:]) for name in (RATE, DECAY)]
-    return [Box(x=ends[0], y=ends[1], label="ranges to go on with")]  # type: ignore[arg-type]
+    return [Box(x=ends[0], y=ends[1], label="recommended ranges")]  # type: ignore[arg-type]
 
 
 def _ranges(advice: dict[str, Any]) -> str:
