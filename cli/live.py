@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def live_view(wanted: bool, folder: Path, metric: str) -> Iterator[LiveView | None]:
+def live_view(
+    wanted: bool, folder: Path, metric: str, time_left: Callable[[], float | None] = lambda: None
+) -> Iterator[LiveView | None]:
     """Serve the page while the block runs and print its address; without a port the search runs without it."""
     if not wanted:
         yield None
@@ -24,7 +26,7 @@ def live_view(wanted: bool, folder: Path, metric: str) -> Iterator[LiveView | No
     from fastnet.report.page import LiveView
 
     try:
-        view = LiveView(folder, metric)
+        view = LiveView(folder, metric, time_left)
     except OSError as error:
         note(f"Note: no live view, because no port of 127.0.0.1 is available: {error.strerror or error}.")
         yield None

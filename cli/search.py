@@ -176,7 +176,7 @@ def command(
         details(plans.describe(plan))
     with (
         folder_for(study, lambda: new_study_folder(Path("studies"))) as folder,
-        live_view(live, folder, config.metric) as view,
+        live_view(live, folder, config.metric, deadline.left) as view,
     ):
         views = [] if view is None else [view]
         result, stopped = run(data, config, deadline, *views, folder=folder, fresh=fresh, finish=finish, **limits)

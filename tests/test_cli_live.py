@@ -70,7 +70,7 @@ def test_ctrl_c_ends_search_and_page(tmp_path: Path, monkeypatch: pytest.MonkeyP
 def test_without_a_port_the_search_continues(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     from fastnet_cli.live import live_view
 
-    def refused(folder: Path, metric: str) -> None:
+    def refused(*arguments: object) -> None:
         raise OSError(98, "Address already in use")
 
     monkeypatch.setattr("fastnet.report.page.LiveView", refused)

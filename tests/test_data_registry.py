@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import os
+import pickle
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +11,8 @@ import numpy as np
 import pytest
 from mirrors import Mirror
 
-from fastnet.data import NAMES, Dataset, as_dataset, load, registry
+from fastnet.data import NAMES, Dataset, as_dataset, load, registry, take_first
+from fastnet.data.dataset import DataSource
 from fastnet.data.download import unpacked_sha256
 from fastnet.data.given import as_given
 from fastnet.data.readers.idx import IDX_NAMES
@@ -298,3 +300,19 @@ def test_load_refuses_what_is_not_of_tables(tmp_path: Path) -> None:
         load({"a": [1, 2]}, goal="a")
     with pytest.raises(DataError, match="no target is given: name the column to be predicted as target, such as 'y'"):
         load({"y": [1, 2], "a": [1, 2]})
+
+
+def test_a_data_set_knows_where_it_was_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    np.savez("a.npz", x=np.arange(12.0).reshape(6, 2), y=[0, 1] * 3)
+    data = load(Path("a.npz"))
+    assert data.source == DataSource(str(tmp_path / "a.npz"))
+    first = take_first(data, 4)
+    assert first.source == DataSource(str(tmp_path / "a.npz"), samples=4)
+    assert load("mnist5k").source == DataSource("mnist5k")
+    for name in "bc":
+        Path(f"{name}.csv").write_text("size,kind\n" + "1,x\n2,y\n" * 6)
+    several = load(["b.csv", Path("c.csv")], target="kind")
+    assert several.source == DataSource([str(tmp_path / "b.csv"), str(tmp_path / "c.csv")], None, {"target": "kind"})
+    assert as_dataset(data.x, data.y).fingerprint() == data.fingerprint(), "where it came from does not count"
+    assert pickle.loads(pickle.dumps(several)).source == several.source

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from studies import make_study, make_trial
 
+from fastnet.config.presets import TIMED_TRIALS
 from fastnet.report.page import LiveView, live, write_report
 from fastnet.tuning import Progress, TrialResult
 
@@ -151,3 +152,15 @@ def test_a_closed_view_leaves_neither_thread_nor_port(tmp_path: Path) -> None:
 
 
 # As a process of its own ----------------------------------------------------------------------------------------------
+
+
+def test_a_search_that_ends_by_its_time_shows_the_time_and_no_number_of_trials_to_come(tmp_path: Path) -> None:
+    with LiveView(tmp_path / "s", time_left=lambda: 4.5) as view:
+        assert news(view)["share"] == 0.0
+        view(progress(7, total=TIMED_TRIALS, ended=tuple(map(trial, range(7)))))
+        found = news(view)
+        assert (found["done"], found["total"], found["eta"]) == (7, None, 4.5)
+        assert found["share"] == pytest.approx(found["elapsed"] / (found["elapsed"] + 4.5))
+        view(progress(7, total=20))
+        found = news(view)
+        assert (found["total"], found["share"], found["eta"]) == (20, 7 / 20, 4.0)

@@ -221,3 +221,46 @@ def test_there_is_no_round_after_nothing(file: Path) -> None:
     with pytest.raises(StudyError, match="recommends no ranges yet"):
         fastnet.search(after="s")
     assert run("--after", "s", "--finish", code=2).stderr.strip().endswith("with the folder of a study.")
+
+
+def test_a_data_set_that_was_loaded_tells_the_study_where_it_is(file: Path, tmp_path: Path, monkeypatch: Any) -> None:
+    data = fastnet.take_first(fastnet.load(file), 40)
+    monkeypatch.chdir(tmp_path)  # the stored path is absolute
+    other = tmp_path / "elsewhere"
+    other.mkdir()
+    first = fastnet.search(None, data, study="a", trials=2, **SMALL)
+    monkeypatch.chdir(other)
+    again = fastnet.search(study=tmp_path / "a", trials=3)
+    assert len(again.trials) == 3 and content(str(tmp_path / "a"))[:2] == [
+        (t.id, t.params, t.stage, t.curves.tobytes()) for t in first.trials[:2]
+    ]
+    known = known_of(tmp_path / "a")
+    assert known is not None and known.source is not None and known.source.samples == 40
+    fastnet.search(None, (data.x, data.y), study="b", trials=2, **SMALL)
+    known = known_of(Path("b"))
+    assert known is not None and known.source is None
+
+
+def test_a_table_that_was_loaded_is_read_alike_when_its_study_continues(tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.chdir(tmp_path)
+    rows = [f"{k * 7 % 13},{'abc'[k % 3]},{k * 3 % 5},{k % 4 + k * 0.5}" for k in range(60)]
+    Path("t.csv").write_text("\n".join(["size,colour,id,price", *rows]) + "\n")
+    how = {"target": "price", "drop": ("id",), "types": {"size": "category"}, "test": 0.3}
+    data = fastnet.load(Path("t.csv"), **how)
+    options = {"epochs": 2, "hidden": "8", "final": 0, "preset": "book"}
+    fastnet.search(None, data, study="s", trials=2, **options)
+    again = fastnet.search(study="s", trials=3)
+    assert len(again.trials) == 3
+    known = known_of(Path("s"))
+    assert known is not None and known.source == Source(
+        data=str(Path("t.csv").absolute()),
+        reading={"target": ["price"], "drop": ["id"], "types": ["size=category"], "test": 0.3},
+    )
+    shown = CliRunner().invoke(cli, ["studies", "show", "s"]).output
+    assert "--target price" in shown and "--drop id" in shown
+    Path("v.csv").write_text("size,colour,price\n" + "3,a,7.25\n5,b,8.75\n")
+    fastnet.search(None, data, study="v", trials=2, validation="v.csv", **options)
+    known = known_of(Path("v"))
+    assert known is not None and known.source is not None and known.source.validation == str(Path("v.csv").absolute())
+    rest = fastnet.load({"a": [1.0, 2.0, 3.0, 4.0] * 5, "b": ["x", "y"] * 10}, target="b")
+    assert rest.source is None

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import operator
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -21,6 +21,27 @@ from fastnet.data.sparse import as_csr, frozen, is_sparse, is_sparse_given
 from fastnet.data.task import as_groups, as_row, as_weights, targets_of
 from fastnet.errors import ConfigError, DataError
 from fastnet.scalars import plain
+
+
+class DataSource(NamedTuple):
+    """Where `fastnet.load` read a data set.
+
+    Attributes
+    ----------
+    data : str or list of str
+        The name of the data set, the absolute path of its file or of several, or ``-`` for standard input.
+    data_dir : str or None
+        The folder of an image set, if one was given.
+    reading : mapping of str to Any, or None
+        How a table is read: what `fastnet.load` was given besides.
+    samples : int or None
+        Number of first training samples that were kept; None for all.
+    """
+
+    data: str | list[str]
+    data_dir: str | None = None
+    reading: Mapping[str, Any] | None = None
+    samples: int | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -60,6 +81,8 @@ class Dataset:
         features as they are given.
     schema : Schema or None
         How the table's columns became `fields`; None for arrays.
+    source : DataSource or None
+        Where it was read, so that a study can be continued without it; None for what was in memory.
     """
 
     x: NDArray[Any]
@@ -77,6 +100,7 @@ class Dataset:
     times: NDArray[np.float64] | None = None
     numbers: str = "auto"
     schema: Schema | None = None
+    source: DataSource | None = None
     _fingerprint: str = field(default="", init=False)
     _extent: Extent | None = field(default=None, init=False)
 
@@ -317,7 +341,8 @@ def take_first(dataset: Dataset, n: int) -> Dataset:
     if n == dataset.n_samples:
         return dataset
     kept = {name: array[:n] for name in ("weights", "groups", "times") if (array := getattr(dataset, name)) is not None}
-    return replace(dataset, x=_frozen(dataset.x[:n]), y=dataset.y[:n], **kept)
+    source = dataset.source and dataset.source._replace(samples=int(n))
+    return replace(dataset, x=_frozen(dataset.x[:n]), y=dataset.y[:n], source=source, **kept)
 
 
 def split(y: ArrayLike, *, fraction: float = 0.2, seed: int = 0) -> Split:

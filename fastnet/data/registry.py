@@ -6,7 +6,7 @@ import hashlib
 import os
 import struct
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastnet.config.reading import reading_of
-from fastnet.data.dataset import Dataset, as_dataset, split
+from fastnet.data.dataset import Dataset, DataSource, as_dataset, split
 from fastnet.data.download import Progress, fetch
 from fastnet.data.readers.failure import unreadable
 from fastnet.data.readers.idx import IDX_NAMES, find_idx_files, read_idx_folder
@@ -162,6 +162,24 @@ def load(
     >>> load("mnist5k")
     Dataset('mnist5k': 4000 samples, 784 features, 10 classes, 1000 test samples)
     """
+    dataset = _loaded(name_or_path, data_dir, progress, reading)
+    if is_table(name_or_path):
+        return dataset
+    several = not isinstance(name_or_path, (str, bytes, os.PathLike))
+    data = [_place(each) for each in name_or_path] if several else _place(name_or_path)
+    folder = None if data_dir is None else _place(data_dir)
+    return replace(dataset, source=DataSource(data, folder, dict(reading) or None))
+
+
+def _place(data: str | bytes | os.PathLike[str]) -> str:
+    """Return the name of a data set, or the absolute path of a file."""
+    text = os.fsdecode(data)
+    return text if text in (*NAMES, STANDARD_INPUT) else str(Path(text).expanduser().absolute())
+
+
+def _loaded(
+    name_or_path: Any, data_dir: str | os.PathLike[str] | None, progress: Progress | None, reading: Mapping[str, Any]
+) -> Dataset:
     if is_source_of_table(name_or_path):
         check_files(name_or_path)
         return read_table(name_or_path, reading_of(reading))

@@ -10,7 +10,7 @@ import json
 import socketserver
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -19,6 +19,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from fastnet._version import __version__
 from fastnet.config.metric import DEFAULT_METRIC
+from fastnet.config.presets import TIMED_TRIALS
 from fastnet.files import shown_path
 from fastnet.report.page.write import plotly_script, render
 from fastnet.tuning.run.result import Progress
@@ -47,17 +48,20 @@ _HEADERS = {
 class LiveView:
     """Serves the page at `url`, on a free port of 127.0.0.1, until `close`; give it to a search as `on_progress`.
 
-    The page also shows the trials that the study in `folder` already has. Raises `OSError` if no port is free.
+    The page also shows the trials that the study in `folder` already has. `time_left` returns the seconds left to a
+    search that ends by its time. Raises `OSError` if no port is free.
     """
 
-    def __init__(self, folder: Path, metric: str = DEFAULT_METRIC) -> None:
-        self._folder, self._metric = folder, metric
+    def __init__(
+        self, folder: Path, metric: str = DEFAULT_METRIC, time_left: Callable[[], float | None] = lambda: None
+    ) -> None:
+        self._folder, self._metric, self._time_left = folder, metric, time_left
         self._lock = threading.Lock()
         self._points: list[tuple[int, int, float | None, list[Any]]] = []
         self._names: list[str] = []
         self._stride, self._generation = 1, 0
         self._steps: list[tuple[int, float]] = []
-        self._state: dict[str, Any] = {"done": 0, "total": 0}
+        self._state: dict[str, Any] = {"done": 0, "total": 0, "share": 0.0}
         self._phase, self._words = "running", ""
         self._report: Path | None = None
         self._asked = -float("inf")
@@ -85,17 +89,28 @@ class LiveView:
                 with Study.read(self._folder) as study:
                     self._add(study.iter_trials())
         state = {
-            "done": progress.done, "total": progress.total, "best": progress.best, "rate": progress.trials_per_second,
-            "eta": progress.eta_seconds, "elapsed": progress.elapsed_seconds, "stage": progress.stage,
-            "stages": progress.stages, "rung": progress.rung, "rungs": progress.rungs, "stopped": progress.stopped,
-            "diverged": progress.diverged, "compiling": progress.compiling, "choosing": progress.choosing,
-            "ensembling": progress.ensembling,
+            "done": progress.done, **self._extent(progress), "best": progress.best, "stage": progress.stage,
+            "rate": progress.trials_per_second, "elapsed": progress.elapsed_seconds, "stages": progress.stages,
+            "rung": progress.rung, "rungs": progress.rungs, "stopped": progress.stopped, "diverged": progress.diverged,
+            "compiling": progress.compiling, "choosing": progress.choosing, "ensembling": progress.ensembling,
         }  # fmt: skip
         with self._lock:
             self._add(progress.ended)
             self._state = state
             if progress.best is not None and (not self._steps or self._steps[-1][1] != progress.best):
                 self._steps.append((progress.done, progress.best))
+
+    def _extent(self, progress: Progress) -> dict[str, Any]:
+        """Return the number of trials in total, None where the time ends the search; what is done of it; the rest."""
+        left, eta = self._time_left(), progress.eta_seconds
+        if left is None:
+            return {"total": progress.total, "share": progress.done / max(progress.total, 1), "eta": eta}
+        left = max(left, 0.0)
+        if progress.total == TIMED_TRIALS:  # no one asked for a number of trials
+            passed = progress.elapsed_seconds
+            return {"total": None, "share": passed / max(passed + left, 1e-9), "eta": left}
+        share = progress.done / max(progress.total, 1)
+        return {"total": progress.total, "share": share, "eta": left if eta is None else min(eta, left)}
 
     def end(self, words: str, report: Path | None = None) -> None:
         """Let the page show these words, or the report; if somebody is looking, wait a moment until it does.

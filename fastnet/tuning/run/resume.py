@@ -13,6 +13,7 @@ from fastnet.data.registry import NAMES
 from fastnet.data.tables.table import STANDARD_INPUT
 from fastnet.errors import StudyError
 from fastnet.files import shown_path
+from fastnet.tuning.store.documents import is_reading
 from fastnet.tuning.store.folder import STUDY_FILE
 from fastnet.tuning.store.study import Study
 
@@ -73,10 +74,39 @@ class Source:
         other = None if validation is None else _absolute(validation)
         folder = None if data_dir is None else str(Path(str(data_dir)).expanduser().absolute())
         read = None if reading is None else _stored(reading)
+        if read is not None and not is_reading(read):
+            return None  # such as a test set in memory
         if any(shown_path(text) != text for text in (*paths, other or "", folder or "", *_texts_of(read))):
             return None  # a name whose bytes are not UTF-8 cannot be stored
         found = paths if isinstance(data, list) else paths[0]
         return cls(data=found, samples=samples, data_dir=folder, validation=other, reading=read)
+
+    @classmethod
+    def of_dataset(cls, dataset: Dataset, validation: object = None) -> Source | None:
+        """Return the source of a data set and of given validation samples; None if they did not come from files.
+
+        Examples
+        --------
+        >>> import fastnet
+        >>> Source.of_dataset(fastnet.take_first(fastnet.load("mnist5k"), 500)).samples
+        500
+        """
+        from fastnet.data.dataset import Dataset
+
+        found = dataset.source
+        if isinstance(validation, Dataset):
+            other = validation.source
+            plain = other is not None and not other.reading and other.samples is None
+            validation = other.data if other is not None and plain and isinstance(other.data, str) else validation
+        if found is None:
+            return None
+        return cls.of(
+            found.data,
+            samples=found.samples,
+            data_dir=found.data_dir,
+            validation=validation,
+            reading=found.reading,
+        )
 
     @property
     def files(self) -> tuple[str, ...] | None:
@@ -99,8 +129,15 @@ def _absolute(value: str | Path) -> str:
 
 
 def _stored(reading: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a reading as JSON holds it, with the absolute path of a test set."""
+    """Return a reading as JSON holds it: with lists of columns, and the absolute path of a test set."""
     stored = {name: list(value) if isinstance(value, tuple) else value for name, value in reading.items()}
+    for name in ("target", "features", "drop"):
+        if isinstance(stored.get(name), str):
+            stored[name] = [stored[name]]
+    types = stored.get("types")
+    if isinstance(types, Mapping):
+        stored["types"] = [f"{column}={kind}" for column, kind in types.items()]
+    stored = {name: value for name, value in stored.items() if value is not None}
     test = stored.get("test")
     if isinstance(test, (str, Path)) and test != "none":
         stored["test"] = _absolute(test)

@@ -126,14 +126,15 @@ def search(
         defaults = preset_of(preset, rows=dataset.n_samples, table=table, timed=timed, task=dataset.task)
     config = _config(space, trials, settings, known, defaults)
     reading = known.source.reading if known is not None and known.source is not None else None
-    source = Source.of(data, validation=validation, reading=reading)
+    source: Source | None
     if data is None:
         if known is None:
             raise ConfigError("data is missing: give a Dataset, the name or file of one, or features and labels")
-        source = known.found()
-        dataset, validation = source.load(), validation or source.validation
+        found = known.found()
+        source, dataset, validation = found, found.load(), validation or found.validation
     else:
         dataset = as_given(data, "data", reading) if dataset is None else dataset
+        source = Source.of_dataset(dataset, validation)
     split = None
     if validation is not None:
         dataset, split = with_validation_given(dataset, validation)

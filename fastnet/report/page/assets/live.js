@@ -24,18 +24,18 @@
   }
 
   function say(news) {
-    const share = news.total ? news.done / news.total : 0;
-    byId("progress").value = share;
-    byId("title").textContent = document.title = news.phase === "ended" ? "The search is over" : `Searching, ${Math.floor(100 * share)} %`;
+    byId("progress").value = news.share;
+    byId("title").textContent = document.title = news.phase === "ended" ? "The search is over" : `Searching, ${Math.floor(100 * news.share)} %`;
     byId("state").textContent = news.phase === "ended" ? news.words
       : news.compiling ? "Compiling the kernels, or loading them from the cache."
       : news.ensembling ? "Training the best again to combine them."
       : news.choosing ? "Training the best again on fresh seeds, then the one to keep."
-      : news.done < news.total ? "Trials are running." : "All trials are done.";
+      : news.total === null || news.done < news.total ? "Trials are running." : "All trials are done.";
     const counts = [[news.stopped, "stopped early"], [news.diverged, "diverged"]].filter(([n]) => n).map(([n, word]) => `${n.toLocaleString("en")} ${word}`);
     const steps = [["stage", news.stage, news.stages], ["rung", news.rung, news.rungs]].filter(([, , of]) => of > 1).map(([word, at, of]) => `${word} ${at} of ${of}`);
+    const done = news.done.toLocaleString("en");
     byId("cards").replaceChildren(
-      card("trials", `${news.done.toLocaleString("en")} of ${news.total.toLocaleString("en")}`, [...steps, ...counts].join(", ")),
+      card("trials", news.total === null ? done : `${done} of ${news.total.toLocaleString("en")}`, [...steps, ...counts].join(", ")),
       card(`best validation ${news.metric}`, brief(news.best), "the best of many was also lucky"),
       card("trials/s", brief(news.rate), `${time(news.elapsed)} so far`),
       card("time left", news.phase === "ended" ? "–" : time(news.eta), ""),
