@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from fastnet.model.scores import decided
+from fastnet.model.scores import Score, decided
 
 Floats = npt.NDArray[np.float64]
 
@@ -21,6 +21,27 @@ class ClassScores(NamedTuple):
     precision: float
     recall: float
     f1: float
+
+
+class Evaluation(NamedTuple):
+    """How well a model predicts some samples, by every metric of its task.
+
+    Attributes
+    ----------
+    score : Score
+        As `Predictor.score` gives it.
+    metrics : dict of str to float
+        See `all_metrics`; what these samples do not define is left out.
+    classes : list of ClassScores
+        A row for each class; empty for numbers and labels.
+    n_samples : int
+        Number of samples that were compared.
+    """
+
+    score: Score
+    metrics: dict[str, float]
+    classes: list[ClassScores]
+    n_samples: int
 
 
 def all_metrics(

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import os
-from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from abc import abstractmethod
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +21,7 @@ from fastnet.data.sparse import is_sparse_given
 from fastnet.data.task import checked_weights
 from fastnet.errors import DataError, ModelError
 from fastnet.files import as_path
+from fastnet.model.corrected import Corrected
 from fastnet.model.file import FloatArray, write_file
 from fastnet.model.given import dense_parts, features_given, is_table_given, truth_of_table, warn_of_differences
 from fastnet.model.scores import Score, decided
@@ -32,31 +32,10 @@ if TYPE_CHECKING:
     from fastnet.data.dataset import Dataset
     from fastnet.data.pipeline.pipeline import Pipeline
     from fastnet.data.schema import Schema
-    from fastnet.model.metrics import ClassScores
+    from fastnet.model.metrics import Evaluation
 
 
-class Evaluation(NamedTuple):
-    """How well a model predicts some samples, by every metric of its task.
-
-    Attributes
-    ----------
-    score : Score
-        As `Predictor.score` gives it.
-    metrics : dict of str to float
-        See `fastnet.model.metrics.all_metrics`; what these samples do not define is left out.
-    classes : list of ClassScores
-        A row for each class; empty for numbers and labels.
-    n_samples : int
-        Number of samples that were compared.
-    """
-
-    score: Score
-    metrics: dict[str, float]
-    classes: list[ClassScores]
-    n_samples: int
-
-
-class Predictor(ABC):
+class Predictor(Corrected):
     """A trained model: one network (`fastnet.Model`) or several (`fastnet.Ensemble`).
 
     Attributes
@@ -80,12 +59,8 @@ class Predictor(ABC):
         Levels of the answers to each target; empty unless the objective is ``pinball``.
     schema : Schema or None
         The columns of the table that it was trained on, so that it reads other tables like it; None for arrays.
-    temperature : float
-        What its logits are divided by, 1 unless it was calibrated.
-    threshold : float or None
-        Probability of the second of two classes from which it is predicted; None for the more probable class.
-    shifts : tuple of float
-        What was added to each quantile of each target, in its units, when it was calibrated; empty if it was not.
+    temperature, threshold, shifts
+        See `Corrected`.
     """
 
     __slots__ = ()
@@ -97,11 +72,7 @@ class Predictor(ABC):
     settings: dict[str, Any]
     metrics: dict[str, Any]
     objective: str
-    quantiles: tuple[float, ...]
     schema: Schema | None
-    temperature: float
-    threshold: float | None
-    shifts: tuple[float, ...]
 
     @property
     def task(self) -> str:
@@ -133,24 +104,6 @@ class Predictor(ABC):
             If the folder is missing, read-only or full.
         """
         write_file(as_path(path, "path"), *self.to_parts())
-
-    def _adjusted(self, answers: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.floating[Any]]:
-        """Return answers with the temperature, or the shifts of quantiles."""
-        from fastnet.model.calibration import with_shifts, with_temperature
-
-        if self.shifts:
-            return with_shifts(answers, self.shifts, *self._limits())
-        return answers if self.temperature == 1.0 else with_temperature(answers, self.temperature)
-
-    @abstractmethod
-    def _limits(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-        """Return the least and the largest answer for each target that is a number."""
-
-    def _corrections(self) -> dict[str, Any]:
-        """Return what its file says of temperature, threshold and shifts."""
-        found: dict[str, Any] = {} if self.temperature == 1.0 else {"temperature": self.temperature}
-        found |= {} if self.threshold is None else {"threshold": self.threshold}
-        return found | ({"shifts": list(self.shifts)} if self.shifts else {})
 
     @abstractmethod
     def _answers(self, features: npt.NDArray[Any]) -> npt.NDArray[np.floating[Any]]:
@@ -304,7 +257,7 @@ class Predictor(ABC):
         DataError, ModelError
             As `score` does, or if the weights are not one for each sample, from 0.
         """
-        from fastnet.model.metrics import all_metrics, class_table
+        from fastnet.model.metrics import Evaluation, all_metrics, class_table
 
         answers, truth, own = self._compared(x, y)
         counts = own if weights is None else checked_weights(weights, len(truth))
@@ -313,57 +266,6 @@ class Predictor(ABC):
         if self.task == "classification":
             classes = class_table(truth, answers, self.class_names, counts, self.threshold)
         return Evaluation(self._scored(answers, truth, counts), found, classes, len(truth))
-
-    def calibrated(
-        self, x: Any, y: npt.ArrayLike | None = None, *, temperature: bool = True, threshold: str | None = None
-    ) -> Self:
-        """Return this model with what is learnt from samples that it was not trained on.
-
-        Parameters
-        ----------
-        x, y : array_like or table
-            As `score` takes them; never those of the training or of the test.
-        temperature : bool
-            Whether a classifier learns the `temperature`, which keeps the order of the classes and makes probabilities
-            honest. A model of quantiles learns its `shifts`, so that the right share of the samples lies below each.
-        threshold : {"accuracy", "balanced-accuracy", "f1", "mcc"}, optional
-            Metric that the `threshold` of the second of two classes is to maximise.
-
-        Raises
-        ------
-        ModelError
-            If it has neither probabilities of classes nor quantiles, or a threshold is wanted and it has not two
-            classes.
-        DataError, ConfigError
-            As `score` does, or if all samples are of one class; if the metric is unknown.
-
-        Examples
-        --------
-        >>> import fastnet
-        >>> data = ([[0.0], [0.1], [0.9], [1.0]] * 5, ["low", "low", "high", "high"] * 5)
-        >>> model = fastnet.train(data, fastnet.TrainConfig(hidden=(), learning_rate=1.0)).model
-        >>> better = model.calibrated([[0.2], [0.8], [0.5]], ["low", "high", "high"], threshold="f1")
-        >>> better.temperature < 1, better.threshold < 1
-        (True, True)
-        """
-        from fastnet.model.calibration import corrections, fit_shifts
-
-        if self.task != "classification" and (not self.quantiles or threshold is not None):
-            what = "probabilities of classes" if self.quantiles else "probabilities of classes or quantiles"
-            raise ModelError(f"this model has no {what} ({self.task}), which could be calibrated")
-        answers, truth, weights = self._compared(x, y)
-        if self.quantiles:
-            return self._corrected({"shifts": fit_shifts(answers, truth, self.quantiles, weights)})
-        return self._corrected(corrections(answers, truth, weights, temperature=temperature, threshold=threshold))
-
-    def _corrected(self, found: Mapping[str, Any]) -> Self:
-        """Return this model with its temperature multiplied, another threshold, or shifts added to its own."""
-        changed: dict[str, Any] = {}
-        if "temperature" in found:
-            changed["temperature"] = self.temperature * found["temperature"]
-        if "shifts" in found and self.shifts:
-            changed["shifts"] = tuple(one + more for one, more in zip(self.shifts, found["shifts"], strict=True))
-        return replace(self, **{**found, **changed})  # type: ignore[type-var]
 
     def _compared(
         self, x: Any, y: npt.ArrayLike | None
