@@ -18,6 +18,7 @@ from fastnet.data.samples import like_training
 from fastnet.errors import ConfigError, DataError, FastnetWarning
 
 X = sparse.random_array((60, 40), density=0.1, format="csr", dtype=np.float32, random_state=2)
+X.indices, X.indptr = X.indices.astype(np.int32), X.indptr.astype(np.int32)  # older scikit-learn writes no others
 Y = np.arange(60) % 3
 
 

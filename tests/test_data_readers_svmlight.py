@@ -17,6 +17,7 @@ from fastnet.data.readers.svmlight import is_svmlight, read_svmlight, stem_of
 from fastnet.errors import DataError
 
 X = sparse.random_array((20, 9), density=0.3, format="csr", dtype=np.float32, random_state=2)
+X.indices, X.indptr = X.indices.astype(np.int32), X.indptr.astype(np.int32)  # older scikit-learn writes no others
 GOOD = "1 2:0.5 4:1\n0 1:2 # why\n\n# nothing\n1\n"
 
 

@@ -21,6 +21,7 @@ from fastnet.tuning.store.study import Study
 
 N, F = 240, 60
 X = sparse.random_array((N, F), density=0.1, format="csr", dtype=np.float32, random_state=5)
+X.indices, X.indptr = X.indices.astype(np.int32), X.indptr.astype(np.int32)  # older scikit-learn writes no others
 SCORES = X @ np.random.default_rng(5).normal(size=F)
 LABELS = np.where(SCORES > 0, "spam", "ham")
 HOW = {"trials": 9, "pack_size": 9, "first_epochs": 2, "epochs": 8, "ensemble_top": 3, "seed": 5}

@@ -17,7 +17,7 @@ from fastnet.data.extent import Extent, extent_of
 from fastnet.data.fields import Field
 from fastnet.data.labels import lengths_differ
 from fastnet.data.schema import Schema
-from fastnet.data.sparse import as_csr, frozen, is_sparse, is_sparse_given
+from fastnet.data.sparse import as_csr, frozen, is_sparse, is_sparse_given, update_digest
 from fastnet.data.task import as_groups, as_row, as_weights, targets_of
 from fastnet.errors import ConfigError, DataError
 from fastnet.scalars import plain
@@ -166,16 +166,17 @@ class Dataset:
             digest = hashlib.sha256()
             more = (self.weights, self.weights_test, self.groups, self.times)
             for array in (self.x, self.y, self.x_test, self.y_test, *(a for a in more if a is not None)):
-                for part in _parts(array):
-                    if part is None:
-                        digest.update(b"none;")
-                    else:
-                        digest.update(f"{part.dtype.name}{part.shape};".encode())
-                        digest.update(part.data.cast("B"))
+                if array is None:
+                    digest.update(b"none;")
+                elif is_sparse(array):
+                    update_digest(digest, array)
+                else:
+                    digest.update(f"{array.dtype.name}{array.shape};".encode())
+                    digest.update(array.data.cast("B"))
             if self.fields is not None:
                 digest.update(repr((self.fields, self.numbers)).encode())
             elif self.sparse:
-                digest.update(f"{self.x.shape}{self.numbers}".encode())
+                digest.update(self.numbers.encode())
             object.__setattr__(self, "_fingerprint", digest.hexdigest())
         return self._fingerprint
 
@@ -439,11 +440,6 @@ def _features(x: Any, x_test: Any) -> tuple[Any, Any]:
     if x_test is not None and not is_sparse_given(x_test):
         raise DataError("x is sparse but x_test is an array: give both in the same form")
     return as_csr(x, "x"), None if x_test is None else as_csr(x_test, "x_test")
-
-
-def _parts(array: Any) -> tuple[Any, ...]:
-    """Return the arrays that features consist of."""
-    return (array.data, array.indices, array.indptr) if array is not None and is_sparse(array) else (array,)
 
 
 def _check_same_form(x: NDArray[Any], x_test: NDArray[Any]) -> None:

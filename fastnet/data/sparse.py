@@ -233,6 +233,14 @@ def row_hashes(csr: Any) -> NDArray[np.uint64]:
     return found
 
 
+def update_digest(digest: Any, csr: Any) -> None:
+    """Hash sparse features, the same for indices of 32 and of 64 bits."""
+    digest.update(f"csr{csr.dtype.name}{csr.shape};".encode())
+    for array, dtype in ((csr.data, np.float32), (csr.indices, np.int64), (csr.indptr, np.int64)):
+        for part in _parts(len(array), PART_VALUES):
+            digest.update(np.ascontiguousarray(array[part], dtype).data.cast("B"))
+
+
 def _scattered(numbers: NDArray[np.uint64]) -> NDArray[np.uint64]:
     """Spread numbers over 64 bits: the finalizer of SplitMix64 (Steele, Lea and Flood 2014)."""
     z = numbers + np.uint64(0x9E3779B97F4A7C15)
