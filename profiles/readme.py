@@ -15,11 +15,14 @@ from pathlib import Path
 from typing import Any
 
 from _bench import RESULTS, ROOT, figure_of, load
+from _networks import FOLDED, SMALL, SMALL_EPOCHS
+from _peers.small import FOLD_SEARCH, SMALL_TITLE
 
 README = ROOT / "README.md"
 PERFORMANCE = ROOT / "docs" / "performance.md"
 HEADLINE = "<!-- headline: written by profiles/readme.py -->", "<!-- end of headline -->"
 SECTION = "<!-- performance: written by profiles/readme.py -->", "<!-- end of performance -->"
+SMALL_SECTION = "<!-- small networks: written by profiles/readme.py -->", "<!-- end of small networks -->"
 
 PROFILES = ("roofline", "trial", "search_scaling", "single_network", "start_up", "tables", "peers")
 
@@ -80,6 +83,8 @@ HEADLINES = {
     "Networks of a search, one core": "networks of the book's search (784-100×6-10, 50 epochs), one core",
     "Random search, all cores": "a random search of 200 such networks, all cores",
     "784-512-512-10, batch 128, Adam, all cores": "one network, 784-512-512-10, batch 128, Adam, all cores",
+    SMALL_TITLE + SMALL[0].title: f"networks for a table ({SMALL[0].title}, {SMALL_EPOCHS} epochs), one core",
+    FOLD_SEARCH: f"a random search with 5 folds ({FOLDED.title}, {SMALL_EPOCHS} epochs), all cores",
 }
 """Sections of `peers` that the README shows, and what it calls them."""
 
@@ -198,7 +203,7 @@ def tables_table(result: Result) -> str:
 
 def peers_tables(result: Result) -> Iterable[str]:
     """One table for the comparisons of one unit that follow each other; `ratio` is how many times as fast this is."""
-    sections = dict.fromkeys(figure["section"] for figure in result["figures"])
+    sections = dict.fromkeys(f["section"] for f in result["figures"] if not f["section"].startswith(SMALL_TITLE))
     for unit, titles in groupby(sections, lambda title: first_of(result, title)["unit"]):
         columns = list(titles)
         order = [figure for figure in result["figures"] if figure["section"] == columns[0]]
@@ -222,6 +227,80 @@ def rate(figure: Mapping[str, Any]) -> str:
     """
     ratio = figure.get("ratio", 1)
     return digits(figure["value"]) + (f" ({digits(ratio)}×)" if ratio != 1 else "")
+
+
+# Small networks -------------------------------------------------------------------------------------------------------
+
+
+def small_networks(results: Mapping[str, Result]) -> str:
+    """Put the tables of small networks together: their trials, where their time goes, and the same by others."""
+    parts = []
+    if "trial" in results:
+        rows = [row for shape in SMALL for row in small_trial_rows(results["trial"], shape.title)]
+        parts += [SMALL_TRIALS, table(SMALL_COLUMNS, rows)] if rows else []
+        rows = [row for shape in SMALL for row in small_phase_rows(results["trial"], shape.title)]
+        parts += [SMALL_PHASES, table(("of a trial with Adam", *GROUPS), rows)] if rows else []
+    if "peers" in results:
+        parts += small_peers(results["peers"])
+    machines = [results[name]["machine"] for name in ("trial", "peers") if name in results]
+    return "\n\n".join([machine_sentence(machines), *parts]) if parts else NOTHING
+
+
+SMALL_TRIALS = f"""One core, {SMALL_EPOCHS} epochs, a fifth of the samples for validation. The share of the peak counts
+multiplications with zeros and not padding; a step is one of Adam without scores; encoded columns hold numbers in 16
+bins."""
+
+SMALL_COLUMNS = (
+    "network", "a trial, exact scores", "of the peak", "a step", "a step to SGD's",
+    "exact to running scores", "encoded to plain columns",
+)  # fmt: skip
+
+SMALL_PHASES = "Where the time goes, with exact scores:"
+
+SMALL_PEERS = """Trials per second on one core with scores after every epoch, except for scikit-learn's `fit`, which
+has none; in brackets, how many times as fast fastnet is:"""
+
+GROUPS = {
+    "forward": "forward",
+    "input gradient": "input gradient",
+    "update": "update",
+    "scores": "evaluation",
+    "loss": "loss",
+    "lists, transposes": ("lists of active outputs", "transposes"),
+    "random numbers": "random numbers",
+    "in no phase": "not in any phase",
+}
+"""Columns of the table of phases, and how the phases that they sum begin."""
+
+
+def small_trial_rows(result: Result, title: str) -> Iterable[tuple[str, ...]]:
+    """One shape: its trial with Adam, next to SGD, running scores and encoded columns."""
+    found = {f["name"]: f for f in result["figures"] if f["section"] == f"{title}: one trial"}
+    if not found:
+        return
+    exact, running, encoded = found["Adam"], found["Adam, running scores"], found["Adam, encoded"]
+    ratios = running["step_of_sgd"], running["exact_of_running"], encoded["of_plain"]
+    step = f"{digits(running['us_a_step'])} µs"
+    yield title, duration(exact), percent(exact["of_peak"]), step, *(f"{digits(ratio)}×" for ratio in ratios)
+
+
+def small_phase_rows(result: Result, title: str) -> Iterable[tuple[str, ...]]:
+    """One shape: the shares of its phases with Adam and plain columns."""
+    found = [f for f in result["figures"] if f["section"] == f"{title}, Adam: by phase"]
+    if found:
+        yield title, *(percent(sum(f["of_trial"] for f in found if f["name"].startswith(b))) for b in GROUPS.values())
+
+
+def small_peers(result: Result) -> Iterable[str]:
+    """A table of all shapes, and a column for each peer."""
+    rows: dict[str, dict[str, str]] = {}
+    for figure in result["figures"]:
+        if figure["section"].startswith(SMALL_TITLE):
+            rows.setdefault(figure["section"].removeprefix(SMALL_TITLE), {})[figure["name"]] = rate(figure)
+    names = list(dict.fromkeys(name for cells in rows.values() for name in cells))
+    if not rows:
+        return []
+    return [SMALL_PEERS, table(("", *names), [(t, *(cells.get(n, "") for n in names)) for t, cells in rows.items()])]
 
 
 # Words ----------------------------------------------------------------------------------------------------------------
@@ -266,14 +345,16 @@ def duration(figure: Mapping[str, Any]) -> str:
 # The file -------------------------------------------------------------------------------------------------------------
 
 
-def rewritten(page: Path, markers: tuple[str, str], section: str) -> str:
-    """Return a page with the section between its markers replaced."""
-    begin, end = markers
-    before, found, rest = page.read_text(encoding="utf-8").partition(begin)
-    _, ended, after = rest.partition(end)
-    if not found or not ended:
-        sys.exit(f"{page.name}: the markers {begin} and {end} are missing; put them where the figures belong")
-    return f"{before}{begin}\n\n{section}\n\n{end}{after}"
+def rewritten(page: Path, *sections: tuple[tuple[str, str], str]) -> str:
+    """Return a page with the sections between their markers replaced."""
+    text = page.read_text(encoding="utf-8")
+    for (begin, end), section in sections:
+        before, found, rest = text.partition(begin)
+        _, ended, after = rest.partition(end)
+        if not found or not ended:
+            sys.exit(f"{page.name}: the markers {begin} and {end} are missing; put them where the figures belong")
+        text = f"{before}{begin}\n\n{section}\n\n{end}{after}"
+    return text
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -290,8 +371,8 @@ def main(arguments: list[str] | None = None) -> int:
     if quick:
         sys.exit(f"{', '.join(quick)}: measured with --quick; measure again without it")
     written = {
-        chosen.readme: rewritten(chosen.readme, HEADLINE, headline(results)),
-        chosen.page: rewritten(chosen.page, SECTION, build(results)),
+        chosen.readme: rewritten(chosen.readme, (HEADLINE, headline(results))),
+        chosen.page: rewritten(chosen.page, (SECTION, build(results)), (SMALL_SECTION, small_networks(results))),
     }
     old = [page for page, text in written.items() if text != page.read_text(encoding="utf-8")]
     for page in old:

@@ -164,8 +164,10 @@ def folder(tmp_path: Path, profile: Any) -> Path:
     readme = profile("readme")
     for saved in (TRIAL, PEERS, TABLES):
         profile("_bench").save(saved, tmp_path / f"{saved['profile']}.json")
-    for name, (begin, end) in (("README.md", readme.HEADLINE), ("performance.md", readme.SECTION)):
-        (tmp_path / name).write_text(f"# head\n\n{begin}\nold\n{end}\n\ntail\n", encoding="utf-8")
+    pages = {"README.md": [readme.HEADLINE], "performance.md": [readme.SECTION, readme.SMALL_SECTION]}
+    for name, markers in pages.items():
+        sections = "\n\n".join(f"{begin}\nold\n{end}" for begin, end in markers)
+        (tmp_path / name).write_text(f"# head\n\n{sections}\n\ntail\n", encoding="utf-8")
     return tmp_path
 
 
@@ -195,6 +197,38 @@ def test_readme_shows_the_results_and_nothing_else_changes(profile: Any, folder:
     assert rows == ["| fastnet | 6 |", "| slow | 1.5 (4×) |", "| slower | 1.2 (5×) |", "| slowest | 1 (6×) |"], (
         "fastest first"
     )
+
+
+def test_small_networks_get_tables_of_their_own(profile: Any, folder: Path) -> None:
+    readme, bench = profile("readme"), profile("_bench")
+    shape = readme.SMALL[0]
+    of_trial = f"{shape.title}: one trial"
+    phases = f"{shape.title}, Adam: by phase"
+    small = [
+        figure(of_trial, "Adam", 54.0, "ms", of_peak=0.481, us_a_step=29.0, step_of_sgd=1.4),
+        figure(of_trial, "Adam, running scores", 40.0, "ms", us_a_step=30.0, step_of_sgd=1.44, exact_of_running=1.35),
+        figure(of_trial, "Adam, encoded", 80.0, "ms", us_a_step=60.0, step_of_sgd=1.3, of_plain=1.48),
+        figure(phases, "update, first layer", 5.0, "ms", of_trial=0.125),
+        figure(phases, "update, other layers", 10.0, "ms", of_trial=0.25),
+        figure(phases, "evaluation, loss", 2.0, "ms", of_trial=0.05),
+        figure(phases, "transposes", 0.4, "ms", of_trial=0.01),
+    ]
+    title = readme.SMALL_TITLE + shape.title
+    others = [figure(title, name, value, "trials/s", "higher", ratio=20 / value)
+              for name, value in (("fastnet", 20.0), ("slow", 10.0))]  # fmt: skip
+    folds = [figure(readme.FOLD_SEARCH, name, value, "configurations/s", "higher", ratio=3 / value)
+             for name, value in (("fastnet", 3.0), ("RandomizedSearchCV", 0.2))]  # fmt: skip
+    bench.save(TRIAL | {"figures": TRIAL["figures"] + small}, folder / "trial.json")
+    bench.save(PEERS | {"figures": PEERS["figures"] + others + folds}, folder / "peers.json")
+    assert readme.main(arguments(folder)) == 0
+    text = (folder / "performance.md").read_text(encoding="utf-8")
+    above, _, below = text.partition(readme.SMALL_SECTION[0])
+    assert f"| {shape.title} | 54 ms | 48 % | 30 µs | 1.44× | 1.35× | 1.48× |" in below
+    assert f"| {shape.title} | 0.0 % | 0.0 % | 38 % | 5.0 % | 0.0 % | 1.0 % | 0.0 % | 0.0 % |" in below
+    assert "|  | fastnet | slow |" in below and f"| {shape.title} | 20 | 10 (2×) |" in below
+    assert shape.title not in above and "| RandomizedSearchCV | 0.2 (15×) |" in above
+    headline = (folder / "README.md").read_text(encoding="utf-8")
+    assert "| 20 trials/s | slow 2× |" in headline and "| 3 configurations/s | RandomizedSearchCV 15× |" in headline
 
 
 def test_readme_check_tells_old_from_new(profile: Any, folder: Path, capsys: Any) -> None:

@@ -189,6 +189,15 @@ def test_chart_orders_the_best_first(profiles: SimpleNamespace) -> None:
     assert [f["value"] for f in profiles.chart.ordered(figures[2:])] == [20.0, 40.0]
 
 
+def test_chart_leaves_out_small_networks(profiles: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[str] = []
+    monkeypatch.setattr(profiles.chart, "_bars", lambda axes, figures, look: drawn.append(figures[0]["section"]))
+    added = result()
+    added["figures"].append(figure(profiles.small.sections()[0], "fastnet", 7.0))
+    profiles.chart.picture(added, profiles.chart.LIGHT)
+    assert drawn == ["Networks of a search, one core", "Whole search, one core, nothing cached"]
+
+
 def test_chart_is_drawn_for_light_and_dark_pages_with_our_colour(profiles: SimpleNamespace, tmp_path: Path) -> None:
     from matplotlib.colors import to_rgb
     from matplotlib.image import imread

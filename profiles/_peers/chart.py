@@ -1,4 +1,7 @@
-"""Horizontal bars of a result of `peers.py`: a panel a section, this project in colour, the others in grey."""
+"""Horizontal bars of a result of `peers.py`: a panel a section, this project in colour, the others in grey.
+
+Small networks are left out: they are many sections, and one table.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from .catalog import OURS, PEERS
+from .small import SMALL_TITLE
 
 WIDTH, ROW, PANEL = 10.0, 0.27, 0.66
 """Inches: a page of GitHub shows ten at 83 dots an inch, so 9 points stay readable; a bar; what a panel adds."""
@@ -53,7 +57,8 @@ def picture(result: Mapping[str, Any], look: Look) -> bytes:
 
     sections: dict[str, list[Mapping[str, Any]]] = {}
     for figure in result["figures"]:
-        sections.setdefault(figure["section"], []).append(figure)
+        if not figure["section"].startswith(SMALL_TITLE):
+            sections.setdefault(figure["section"], []).append(figure)
     rows: list[list[tuple[str, list[Mapping[str, Any]]]]] = []
     for title, figures in sections.items():  # two of the same peers stand beside each other
         if rows and len(rows[-1]) == 1 and _kind(rows[-1][0][1]) == _kind(figures):
