@@ -170,7 +170,7 @@ def test_a_hint_of_one_hot_rows_works(of_numbers: fastnet.Model) -> None:
         (np.zeros((0, 1)), "y is empty"),
         (np.zeros((60, 2)), "one label per sample"),
         (2, "one label per sample"),
-        (None, r"y is missing: only a table for a model that was trained on one"),
+        (None, r"y is missing: only a file, or a table for a model that was trained on one, has"),
         (POSITIONS + 0.5, "labels must be whole numbers"),
         (np.where(POSITIONS == 2, "x", "1"), r"y\[40\] is 'x'"),
     ],

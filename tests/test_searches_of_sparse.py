@@ -164,6 +164,22 @@ def test_later_files_have_other_numbers_of_columns(folder: Path) -> None:
     run("train", "--data", "mail.svm", "--validation", "new.svm", "--samples", "50", "--hidden", "4", "--epochs", "2")
 
 
+def test_python_reads_files_for_a_model(folder: Path) -> None:
+    model = fastnet.train("mail.svm", SMALL).model
+    new = fastnet.data.registry.load_samples("new.svm")
+    assert new.labels is not None
+    wider = sparse.csr_array((new.x.data, new.x.indices, new.x.indptr), shape=(40, F + 1))
+    assert np.array_equal(model.predict_proba("new.svm"), model.predict_proba(wider))
+    assert model.score(Path("new.svm")) == model.score(wider, new.labels)
+    assert model.evaluate("new.svm").n_samples == 40
+    with pytest.raises(ModelError, match="text has 60 features: this model reads 61"):
+        model.predict("text.npz")
+    with pytest.raises(DataError, match=r"nowhere.svm: no such file"):
+        model.predict("nowhere.svm")
+    images = fastnet.train(fastnet.take_first(fastnet.load("digits"), 60), SMALL).model
+    assert images.evaluate("digits").n_samples == 359
+
+
 def test_folds_and_ensembles(tmp_path: Path) -> None:
     result = fastnet.search(
         {"dropout": "uniform:0:0.3"}, (X, LABELS), trials=2, study=tmp_path / "s", folds=3, epochs=2, hidden="8",

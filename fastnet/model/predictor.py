@@ -119,7 +119,8 @@ class Predictor(Corrected):
             single sample can have the shape (I,), or be a square image of I pixels. Or a sparse array or matrix of
             SciPy, whatever the model was trained on. For a model of a table, another
             one with its columns, in any order, as `fastnet.load` takes it: a file, a folder, ``"-"``, a pandas,
-            polars or Arrow table, or a dict of columns; or `Dataset.x` of such a table.
+            polars or Arrow table, or a dict of columns; or `Dataset.x` of such a table. For any other
+            model, also a file of samples or the name of a data set, of which the test set is taken if there is one.
 
         Returns
         -------
@@ -219,8 +220,9 @@ class Predictor(Corrected):
         y : array_like
             (N,) or (N, 1) labels: the true classes out of `classes`. Labels of another type match if they print alike,
             such as 1, 1.0, "1" and True, or if they name the class. Not every class must occur. For numbers and labels
-            (N, K) of them, or (N,) for one target. Not needed if `x` is a table that has the targets; its rows without
-            a target are left out, and the others count by its column of weights, if the training table had one.
+            (N, K) of them, or (N,) for one target. Not needed if `x` is a file or table that has the targets; rows of a
+            table without a target are left out, and the others count by its column of weights, if the training table
+            had one.
 
         Returns
         -------
@@ -270,12 +272,17 @@ class Predictor(Corrected):
     def _compared(
         self, x: Any, y: npt.ArrayLike | None
     ) -> tuple[npt.NDArray[np.floating[Any]], npt.NDArray[Any], npt.NDArray[np.float64] | None]:
-        """Return answers, checked targets and weights of samples; the last two are a table's own if `y` is None."""
+        """Return answers, checked targets and weights of samples; without `y` the last two are those of `x`."""
+        if y is None and self.schema is None and isinstance(x, (str, os.PathLike)):
+            samples = self._read(x, labels=True)
+            x, y = samples.x, samples.labels
         if y is not None:
             answers = self.answers(x)
             return answers, self._targets(y, len(answers)), None
         if self.schema is None or not is_table_given(x):
-            raise DataError("y is missing: only a table for a model that was trained on one has targets of its own")
+            raise DataError(
+                "y is missing: only a file, or a table for a model that was trained on one, has targets of its own"
+            )
         from fastnet.data.readers.table import Truth
 
         truth = Truth(self.schema, self.classes, self.class_names)
@@ -327,6 +334,8 @@ class Predictor(Corrected):
         DataError, ModelError
             As `predict_proba` does.
         """
+        if self.schema is None and isinstance(x, (str, os.PathLike)):
+            x = self._read(x, labels=False).x
         if is_sparse_given(x) and not isinstance(self.pipeline, SparseScaler):
             return np.concatenate([self._answers(self._features(part)) for part in dense_parts(x, self.n_inputs)])
         if self.schema is None or not is_table_given(x):
@@ -366,6 +375,12 @@ class Predictor(Corrected):
     def reads_table(self) -> bool:
         """Whether it reads the columns of a table, in which values may be missing, rather than plain numbers."""
         return isinstance(self.pipeline, TablePipeline)
+
+    def _read(self, source: str | os.PathLike[str], *, labels: bool) -> Samples:
+        """Read samples from a file, or by the name of a data set; its test set if it has one."""
+        from fastnet.data.registry import load_samples
+
+        return self.fitting(load_samples(source, labels=labels))
 
     def fitting(self, samples: Samples) -> Samples:
         """Return samples with the columns of the training data, see `fastnet.data.samples.like_training`.
