@@ -209,7 +209,9 @@ def _check_validation_is_named_once() -> None:
 
 
 def description(dataset: Dataset) -> list[str]:
-    """Describe what was inferred of a table, in a line and a note for whatever is in doubt or left out."""
+    """Describe what was inferred of a table or of sparse samples, in a line and a note for whatever is in doubt."""
+    if dataset.sparse:
+        return [f"{summary(dataset)} (--task and --test change that)"]
     if dataset.schema is None:
         return []
     notes = [f"Note: {with_options(text)}" for text in dataset.schema.notes]

@@ -132,6 +132,7 @@ def test_a_search_from_a_file_to_its_report(folder: Path) -> None:
         "--epochs", "3", "--ensemble-top", "2", "--class-weight", "balanced",
     )  # fmt: skip
     assert "test acc:" in shown.stdout
+    assert "mail: 200 samples, 40 test samples, 61 features, 2 classes (--task and --test change that)" in shown.stderr
     settings = run("search", "--data", "mail.svm", "--print-config").stdout
     assert 'optimizer = "adamw"' in settings and 'metric = "loss"' in settings
     inspection = Study.read(Path("s")).inspection()
