@@ -26,7 +26,7 @@ from layers import EPS32, Layer, Samples, active_bytes, lists_of, unpack_bits
 
 from fastnet import reference
 from fastnet.config.training import TrainConfig
-from fastnet.kernels import affine, columns, dropout, layout, objective, operands, rng, update
+from fastnet.kernels import affine, dropout, layout, objective, operands, rng, tile, update
 from fastnet.kernels.operands import Lists
 from fastnet.network.hyperparameters import trial_of
 
@@ -137,7 +137,7 @@ class Bench:
             self.layer.bits(self.buffers),
         )
         params = self.buffers.input(self.layer.parameters(self.w, self.b))
-        epilogue = columns.LINEAR if linear else columns.RELU
+        epilogue = tile.LINEAR if linear else tile.RELU
         work = recorded(self.layer.forward, self.samples, params, c, active, keep, epilogue, 1.0, lists)
         z = reference.network.affine_forward(*(a.astype(np.float64) for a in (self.x, self.w, self.b)))
         near(c[:batch, :n_out], z if linear else reference.activation.relu(z), n_in, f"{name} {self.shape}")

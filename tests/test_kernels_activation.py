@@ -21,7 +21,7 @@ from fastnet.kernels.host import LANES, round_up
 from fastnet.kernels.layout import leading
 from fastnet.kernels.memory import invoke
 from fastnet.kernels.operands import Curve, Matrix, Span
-from fastnet.kernels.panels import LINEAR
+from fastnet.kernels.tile import LINEAR
 
 shapes = st.builds(LayerShape, *(st.sampled_from(SIZES),) * 3)
 seeds = st.integers(0, 2**32 - 1)

@@ -13,7 +13,7 @@ from properties import examples
 
 from fastnet import reference
 from fastnet.kernels import affine, update
-from fastnet.kernels.columns import LINEAR, RELU, RELU_KEPT
+from fastnet.kernels.tile import LINEAR, RELU, RELU_KEPT
 
 shapes = st.builds(LayerShape, *(st.sampled_from(SIZES),) * 3)
 seeds = st.integers(0, 2**32 - 1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numba
 import numpy as np
 import pytest
-from buffers import Buffers, address, checked
+from buffers import CANARY, Buffers, address, checked
 from layers import pack_bits, unpack_bits
 
 from fastnet.kernels import tile
@@ -81,20 +81,58 @@ def test_four_entries_of_a_list_are_four_products(packed):
     np.testing.assert_array_equal(y[0], x[listed] @ w[listed])
 
 
+SAMPLES = np.array([4, 0, 2, 4])  # one more than the rows of a tile
+
+
+def test_each_row_takes_factors_from_a_row_of_its_own():
+    @numba.njit
+    def run(numbers, x, ldx, w, y, ldw, n):
+        acc = tile.zeros(ROWS, VECTORS)
+        rows = tile.chosen_rows(acc, numbers, x, ldx)
+        for k in range(n):
+            acc = tile.rank1_rows(acc, rows, 4 * k, w + k * ldw)
+        tile.store(acc, y, 4 * COLUMNS)
+
+    x, w = whole(5, 5, INPUTS), whole(6, INPUTS, COLUMNS)
+    with checked() as buffers:
+        y = buffers.output((ROWS, COLUMNS))
+        numbers, given, weights = (address(buffers.input(array)) for array in (SAMPLES, x, w))
+        run(numbers, given, x.strides[0], weights, address(y), w.strides[0], INPUTS)
+    np.testing.assert_array_equal(y, x[SAMPLES[:ROWS]] @ w)
+
+
 def test_each_row_adds_vectors_of_its_own():
     @numba.njit
-    def run(x, w, y, stride):
-        bases = w + 3 * stride, w, w + 2 * stride
-        tile.store(tile.add_rows(tile.zeros(ROWS, VECTORS), factors_at(x, 4), bases), y, 4 * COLUMNS)
-        mixed = tile.mix_rows(tile.zeros(ROWS, VECTORS), factors_at(x, 4), bases, stride)
-        tile.store(mixed, y + 4 * ROWS * COLUMNS, 4 * COLUMNS)
+    def run(numbers, places, shares, ld, w, y, stride, offset, count):
+        acc = tile.zeros(ROWS, VECTORS)
+        rows, own = tile.chosen_rows(acc, numbers, places, ld), tile.chosen_rows(acc, numbers, shares, ld)
+        tile.store(tile.add_levels(acc, rows, offset, w, stride, count), y, 4 * COLUMNS)
+        tile.store(tile.mix_rows(acc, rows, own, offset, w, stride), y + 4 * ROWS * COLUMNS, 4 * COLUMNS)
 
-    x, w, places = whole(5, ROWS), whole(6, 5, COLUMNS), np.array([3, 0, 2])
+    places, shares = np.zeros((5, 3), np.uint32), whole(5, 5, 3) / 2
+    places[:, 1] = [4, 9, 1, 9, 3]
+    w, at, share = whole(6, 6, COLUMNS), places[SAMPLES[:ROWS], 1], shares[SAMPLES[:ROWS], 1, None]
     with checked() as buffers:
         y = buffers.output((2, ROWS, COLUMNS))
-        run(address(buffers.input(x)), address(buffers.input(w)), address(y), w.strides[0])
-    np.testing.assert_array_equal(y[0], x[:, None] * w[places])
-    np.testing.assert_array_equal(y[1], (1 - x[:, None]) * w[places] + x[:, None] * w[places + 1])
+        numbers, rows, own, weights = (address(buffers.input(array)) for array in (SAMPLES, places, shares, w))
+        run(numbers, rows, own, places.strides[0], weights, address(y), w.strides[0], 4, 4)
+    np.testing.assert_array_equal(y[0], np.where(at[:, None] < 4, w[np.minimum(at, 3)], 0))
+    np.testing.assert_array_equal(y[1], (1 - share) * w[at] + share * w[at + 1])
+
+
+def test_a_row_is_repeated_and_taken_alone():
+    @numba.njit
+    def run(x, y, alone, stride):
+        acc = tile.load(tile.zeros(ROWS, VECTORS), x, stride)
+        tile.store(tile.repeat_row(acc), y, stride)
+        tile.store(tile.last_row(acc), alone, stride)
+
+    x = whole(11, ROWS, COLUMNS)
+    with checked() as buffers:
+        y, alone = buffers.output((ROWS, COLUMNS)), buffers.output((1, COLUMNS))
+        run(address(buffers.input(x)), address(y), address(alone), x.strides[0])
+    np.testing.assert_array_equal(y, np.broadcast_to(x[0], x.shape))
+    np.testing.assert_array_equal(alone[0], x[-1])
 
 
 def stored(buffers: Buffers, z: np.ndarray, how, *operands) -> np.ndarray:
@@ -114,14 +152,17 @@ def test_relu_leaves_scaled_outputs_and_a_bit_for_each_that_is_positive():
     z[0, 0], z[1, 1] = np.nan, -0.0
     scale, ld = np.float32(1.25), VECTORS * MASK_BYTES
     with checked() as buffers:
-        bits, dropped = (buffers.output((ROWS, ld), np.uint8) for _ in range(2))
-        kept = buffers.input(pack_bits(keep, ld, pad=False))
-        y = stored(buffers, z, tile.store_relu, scale, address(bits), ld)
-        y_kept = stored(buffers, z, tile.store_relu_kept, scale, address(dropped), ld, address(kept))
+        bits, dropped, none = (buffers.output((ROWS, ld), np.uint8) for _ in range(3))
+        kept = address(buffers.input(pack_bits(keep, ld, pad=False)))
+        y = stored(buffers, z, tile.finish, tile.RELU, scale, address(bits), ld, kept)
+        y_kept = stored(buffers, z, tile.finish, tile.RELU_KEPT, scale, address(dropped), ld, kept)
+        y_linear = stored(buffers, z, tile.finish, tile.LINEAR, scale, address(none), ld, kept)
     np.testing.assert_array_equal(y, np.where(z > 0, scale * z, 0))
     np.testing.assert_array_equal(unpack_bits(bits), z > 0)
     np.testing.assert_array_equal(y_kept, np.where((z > 0) & keep, scale * z, 0))
     np.testing.assert_array_equal(unpack_bits(dropped), (z > 0) & keep)
+    np.testing.assert_array_equal(y_linear, z)
+    assert (none == CANARY).all()
 
 
 def test_a_gradient_passes_where_the_unit_was_active():

@@ -14,7 +14,6 @@ import numpy as np
 from numba import prange
 
 from fastnet.kernels._jit import kernel, parallel_kernel
-from fastnet.kernels.columns import LINEAR, RELU
 from fastnet.kernels.copies import TILE_SCRATCH, columns_at_once, copies_operands, copy_columns, copy_panel, k_block
 from fastnet.kernels.host import LANE_BYTES, LANES, MASK_BYTES, TILE_ROWS, TILE_VECTORS
 from fastnet.kernels.layout import LDW, N_IN, N_OUT, PANELS, B, W
@@ -31,6 +30,7 @@ from fastnet.kernels.panels import (
     WEIGHT_GRADIENT_LISTED,
 )
 from fastnet.kernels.sparsity import PAIRS_IN_BLOCK, samples_of_pairs
+from fastnet.kernels.tile import LINEAR, RELU
 from fastnet.kernels.vector import load_vector, splat, store_vector, transpose_block
 
 PARALLEL_FLOPS = 10_000_000

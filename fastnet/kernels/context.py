@@ -27,6 +27,7 @@ Float64_2D = Annotated[np.ndarray, types.float64[:, ::1]]
 Float64_3D = Annotated[np.ndarray, types.float64[:, :, ::1]]
 Int64_1D = Annotated[np.ndarray, types.int64[::1]]
 Int64_2D = Annotated[np.ndarray, types.int64[:, ::1]]
+Uint16_2D = Annotated[np.ndarray, types.uint16[:, ::1]]
 Uint16_3D = Annotated[np.ndarray, types.uint16[:, :, ::1]]
 Uint32_1D = Annotated[np.ndarray, types.uint32[::1]]
 Uint32_2D = Annotated[np.ndarray, types.uint32[:, ::1]]
@@ -97,9 +98,10 @@ class Work(NamedTuple):
     sample_values: Float32_4D  # (threads, PAIRS_IN_BLOCK, capacity, PAIR)
     counts: Int64_2D  # (threads, PAIRS_IN_BLOCK)
     sums: Float32_1D  # of the numbers' rows of weights, as long as those, see `encoded`
-    sorted_begins: Uint32_1D  # (rows of encoded columns + 3 for each column), see `encoded`
-    sorted_samples: Uint32_2D  # (numbers + categories, B)
-    sorted_fractions: Float32_2D  # (numbers, B)
+    codes: Uint16_2D  # (numbers + categories, B), the row of its weights that each column gives a sample
+    shares: Float32_2D  # (numbers + categories, B), the number's fraction, 1 for a category
+    listed_begins: Uint32_1D  # (rows of encoded columns + 1 for each column), see `encoded`
+    listed_samples: Uint32_2D  # (numbers + categories, B)
     gathered: Uint32_3D  # (threads, 4, .), the values of a batch by feature, see `csr`
     heads: Uint32_1D  # (F,), 0 between two steps
     steps: Uint32_1D  # (F,), how many of the passed steps the weights of a feature have made

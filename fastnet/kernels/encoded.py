@@ -26,13 +26,25 @@ from fastnet.kernels.affine import (
     share_of,
     update_rows,
 )
-from fastnet.kernels.columns import FIRST, SPARE, WIDTH
+from fastnet.kernels.columns import AT_ONCE, FIRST, NO_CODE, ROOM, WIDTH
 from fastnet.kernels.context import SUMMED, Data, Net, Work, open_data, open_net, open_work
 from fastnet.kernels.copies import TILE_SCRATCH, copy_panel
 from fastnet.kernels.host import COPIED_BYTES, LANE_BYTES, MASK_BYTES
 from fastnet.kernels.layout import LDW, N_IN, N_OUT, PANELS, B, W, Y
-from fastnet.kernels.memory import address_of, invoke, load_f32, load_i64, load_u32, store_f32, store_u32
-from fastnet.kernels.operands import Codes, Curve, End, Layer, Matrix, Rows, Rule, Sorted, Span, signature
+from fastnet.kernels.memory import (
+    address_of,
+    count_bits,
+    equal_bits,
+    invoke,
+    load_f32,
+    load_i64,
+    load_u32,
+    lowest_bit,
+    store_f32,
+    store_u16,
+    store_u32,
+)
+from fastnet.kernels.operands import Codes, Curve, End, Layer, Listed, Matrix, Rows, Rule, Span, signature
 from fastnet.kernels.panels import FORWARD_ENCODED, WEIGHT_GRADIENT_ENCODED
 from fastnet.kernels.vector import load_vector, splat, store_vector
 
@@ -125,59 +137,66 @@ def _forward(c: int, rows: int, n_rows: int, end: End, curve: Curve) -> None:
 
 
 @kernel
-def _begins(data: Data, work: Work, column: int) -> int:
-    """Return the address of where the samples of each row of a column begin."""
-    return address_of(work.sorted_begins) + 4 * (data.columns[column, FIRST] - data.dense + SPARE * column)
+def _turn(data: Data, work: Work, columns: Span, rows: int, n_rows: int) -> None:
+    """Write the rows and shares that some columns give a batch, column by column."""
+    n_numbers = data.fractions.shape[1]
+    ldp, ldf = 4 * data.places.shape[1], 4 * n_numbers
+    for c in range(columns.first, columns.last):
+        codes = address_of(work.codes) + 2 * c * work.codes.shape[1]
+        shares = address_of(work.shares) + 4 * c * work.shares.shape[1]
+        places, fractions = address_of(data.places) + 4 * c, address_of(data.fractions) + 4 * c
+        first = data.columns[c, FIRST]
+        if c < n_numbers:
+            for r in range(n_rows):
+                sample = load_i64(rows + 8 * r)
+                store_u16(codes + 2 * r, load_u32(places + sample * ldp) - first)
+                store_f32(shares + 4 * r, load_f32(fractions + sample * ldf))
+        else:
+            for r in range(n_rows):
+                place = load_u32(places + load_i64(rows + 8 * r) * ldp)
+                store_u16(codes + 2 * r, min(place - first, NO_CODE))
+                store_f32(shares + 4 * r, np.float32(1.0))
 
 
 @kernel
-def _sort(data: Data, work: Work, columns: Span, rows: int, n_rows: int) -> None:
-    """Sort the samples of a batch by their row of each of some columns, those of a row in their order."""
-    n_codes, n_numbers = data.places.shape[1], data.fractions.shape[1]
-    places, fractions, begins = address_of(data.places), address_of(data.fractions), address_of(work.sorted_begins)
-    samples, values = address_of(work.sorted_samples), address_of(work.sorted_fractions)
-    capacity = 4 * work.sorted_samples.shape[1]
-    for at in range(_begins(data, work, columns.first), _begins(data, work, columns.last - 1), 4):
-        store_u32(at, np.int64(0))
-    for t in range(data.columns[columns.last - 1, WIDTH] + SPARE):
-        store_u32(_begins(data, work, columns.last - 1) + 4 * t, np.int64(0))
-    for r in range(n_rows):
-        place = places + 4 * load_i64(rows + 8 * r) * n_codes
-        for c in range(columns.first, columns.last):
-            k = load_u32(place + 4 * c)
-            if c >= n_numbers:
-                k = min(k, data.columns[c, FIRST] + data.columns[c, WIDTH])
-            at = begins + 4 * (k - data.dense + SPARE * c + 2)
-            store_u32(at, load_u32(at) + 1)
+def _begins(data: Data, work: Work, column: int) -> int:
+    """Return the address of where the samples of each row of a column begin."""
+    return address_of(work.listed_begins) + 4 * (data.columns[column, FIRST] - data.dense + column)
+
+
+@kernel
+def _list(data: Data, work: Work, columns: Span, n_rows: int) -> None:
+    """List the samples of a batch by their row of each of some columns, those of a row in their order."""
     for c in range(columns.first, columns.last):
-        at, total = _begins(data, work, c) + 8, np.int64(0)
-        for _ in range(data.columns[c, WIDTH]):
-            total += load_u32(at)
-            store_u32(at, total)
-            at += 4
-    for r in range(n_rows):
-        sample = load_i64(rows + 8 * r)
-        place, fraction = places + 4 * sample * n_codes, fractions + 4 * sample * n_numbers
-        for c in range(columns.first, columns.last):
-            k = load_u32(place + 4 * c)
-            if c >= n_numbers:
-                k = min(k, data.columns[c, FIRST] + data.columns[c, WIDTH])
-            at = begins + 4 * (k - data.dense + SPARE * c + 1)
-            p = load_u32(at)
-            store_u32(at, p + 1)
-            store_u32(samples + c * capacity + 4 * p, r)
-            if c < n_numbers:
-                store_f32(values + c * capacity + 4 * p, load_f32(fraction + 4 * c))
+        codes = address_of(work.codes) + 2 * c * work.codes.shape[1]
+        samples = address_of(work.listed_samples) + 4 * c * work.listed_samples.shape[1]
+        begins, total = _begins(data, work, c), np.int64(0)
+        for t in range(data.columns[c, WIDTH]):
+            store_u32(begins + 4 * t, total)
+            for first in range(0, n_rows, AT_ONCE):
+                bits = equal_bits(codes + 2 * first, t)
+                if n_rows - first < AT_ONCE:
+                    bits &= (np.int64(1) << (n_rows - first)) - 1
+                at = samples + 4 * total
+                total += count_bits(bits)
+                while bits != 0:  # without a branch for each, of which half would be guessed wrong
+                    for _ in range(ROOM):
+                        store_u32(at, first + lowest_bit(bits))
+                        bits &= bits - 1
+                        at += 4
+        store_u32(begins + 4 * data.columns[c, WIDTH], total)
 
 
 @kernel
 def _update_some(
-    layer: Layer, data: Data, work: Work, columns: Span, thread: int, rows: int, n_rows: int, dy: Matrix, rule: Rule
-) -> None:
+    layer: Layer, data: Data, work: Work, columns: Span, thread: int, rows: int, n_rows: int, dy: Matrix,
+    rule: Rule,
+) -> None:  # fmt: skip
     """Update the rows of w that belong to some columns."""
     row = layer.row
-    n_numbers, capacity = data.fractions.shape[1], 4 * work.sorted_samples.shape[1]
-    _sort(data, work, columns, rows, n_rows)
+    n_numbers = data.fractions.shape[1]
+    _turn(data, work, columns, rows, n_rows)
+    _list(data, work, columns, n_rows)
     scratch = address_of(layer.scratch) + thread * 4 * layer.scratch.shape[1]
     at = np.int64(0)
     for p in range(row[PANELS + 3 * WEIGHT_GRADIENT_ENCODED]):
@@ -188,9 +207,9 @@ def _update_some(
             copy_panel(gradient.at, gradient.ld, n_rows, vectors, packed.at)
             gradient = packed
         for c in range(columns.first, columns.last):
-            x = Sorted(
-                _begins(data, work, c), address_of(work.sorted_samples) + c * capacity,
-                address_of(work.sorted_fractions) + c * capacity if c < n_numbers else np.int64(0),
+            x = Listed(
+                _begins(data, work, c), address_of(work.listed_samples) + 4 * c * work.listed_samples.shape[1],
+                address_of(work.shares) + 4 * c * work.shares.shape[1],
             )  # fmt: skip
             w = Matrix(layer.params + 4 * row[W] + data.columns[c, FIRST] * dy.ld + at, dy.ld)
             sums = _sums(data, work, c, dy.ld) + at if c < n_numbers else np.int64(0)

@@ -150,6 +150,22 @@ def count_bits(builder: Any, bits: Any) -> Any:
     return call_named(builder, "llvm.ctpop.i64", I64, bits)
 
 
+@emitted(types.int64, types.int64)
+def lowest_bit(builder: Any, bits: Any) -> Any:
+    """Return the number of the lowest bit that is set in 64, and 64 if none is."""
+    return call_named(builder, "llvm.cttz.i64", I64, bits, ir.Constant(ir.IntType(1), 0))
+
+
+@emitted(types.int64, types.int64, types.int64)
+def equal_bits(builder: Any, base: Any, value: Any) -> Any:
+    """Return a bit for each of the 64 uint16 at a byte address: whether it is `value`."""
+    words, lanes = ir.VectorType(I16, 64), ir.VectorType(I32, 64)
+    none = ir.Constant(words, ir.Undefined)
+    single = builder.insert_element(none, builder.trunc(value, I16), ir.Constant(I32, 0))
+    wanted = builder.shuffle_vector(single, none, ir.Constant(lanes, [0] * 64))
+    return builder.bitcast(builder.icmp_unsigned("==", read(builder, base, words, 2), wanted), I64)
+
+
 @emitted(types.float64)
 def clock(builder: Any) -> Any:
     """Return the seconds on the system's monotonic clock as float64; NaN without a POSIX clock."""

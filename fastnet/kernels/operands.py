@@ -42,7 +42,7 @@ class Lists(NamedTuple):
 class End(NamedTuple):
     """How a finished tile is stored."""
 
-    kind: int  # see `columns.LINEAR`
+    kind: int  # see `tile.LINEAR`
     active: int  # address of the activity bits: written by the forward product, read by the input gradient
     keep: int  # address of the dropout bits, read
     ld: int  # bytes per row of both
@@ -141,12 +141,12 @@ class Codes(NamedTuple):
     n_inputs: int  # I, also the place of a category without an input
 
 
-class Sorted(NamedTuple):
+class Listed(NamedTuple):
     """The samples of a batch by the row of weights that a column gives them; see `encoded`."""
 
     begins: int  # address, uint32 per row of weights and one more
     samples: int  # address, uint32 positions in the batch
-    fractions: int  # address, float32 per sample, 0 for a category
+    shares: int  # address, float32 per sample of the batch
 
 
 class Entries(NamedTuple):

@@ -18,9 +18,8 @@ import numpy as np
 from fastnet.kernels import _jit
 from fastnet.kernels._jit import one_at_a_time
 from fastnet.kernels.columns import (
+    FORWARD_VECTORS,
     GRADIENT_VECTORS,
-    LINEAR,
-    RELU,
     forward_encoded,
     weight_gradient_encoded,
 )
@@ -38,6 +37,8 @@ from fastnet.kernels.memory import invoke, load_f32, load_i64, load_u8, load_u16
 from fastnet.kernels.operands import Ahead, Columns, End, Lists, Matrix, Rows, Rule, Span, Terms, Turned, signature
 from fastnet.kernels.tile import (
     FOUR,
+    LINEAR,
+    finish,
     load,
     load_row,
     rank1,
@@ -45,8 +46,6 @@ from fastnet.kernels.tile import (
     rank1_strided,
     store,
     store_active,
-    store_relu,
-    store_relu_kept,
     store_sgd,
     zeros,
 )
@@ -66,7 +65,7 @@ loaded vector turns the product from load-bound (1.3 FMA a cycle) to FMA-bound."
 
 _LIMITS = (
     TILE_VECTORS, LIST_VECTORS, LIST_VECTORS, TILE_VECTORS, LIST_VECTORS, TILE_VECTORS, PAIR_VECTORS,
-    TILE_VECTORS, GRADIENT_VECTORS, LIST_VECTORS, LIST_VECTORS,
+    FORWARD_VECTORS, GRADIENT_VECTORS, LIST_VECTORS, LIST_VECTORS,
 )  # fmt: skip
 
 TABLE = np.zeros((N_PRODUCTS, PANEL_VECTORS + 1), np.int64)
@@ -113,14 +112,8 @@ def _forward(vectors: int) -> tuple[Any, Callable[..., None]]:
                     load_f32(x3 + o), load_f32(x4 + o), load_f32(x5 + o),
                 )  # fmt: skip
                 tile = rank1(tile, factors, w.at + k * w.ld)
-            if end.kind == LINEAR:
-                store(tile, out, y.ld)
-            elif end.kind == RELU:
-                store_relu(tile, out, y.ld, end.scale, end.active + r * end.ld, end.ld)
-            else:
-                store_relu_kept(
-                    tile, out, y.ld, end.scale, end.active + r * end.ld, end.ld, end.keep + r * end.ld
-                )  # fmt: skip
+            bits = r * end.ld
+            finish(tile, out, y.ld, end.kind, end.scale, end.active + bits, end.ld, end.keep + bits)
 
     return signature(Span, Rows, Matrix, Terms, int, Matrix, End, Ahead), forward
 
@@ -156,14 +149,9 @@ def _forward_listed(vectors: int, packed: int) -> tuple[Any, Callable[..., None]
                 k = load_u8(lists.entries + p)
                 tile = rank1_strided(tile, x.at + 4 * p if packed else values + 4 * k, 4, w.at + k * w.ld)
                 p += 1
-            if block < lists.n_blocks - 1 or end.kind == LINEAR:
-                store(tile, out, y.ld)
-            elif end.kind == RELU:
-                store_relu(tile, out, y.ld, end.scale, end.active + r * end.ld, end.ld)
-            else:
-                store_relu_kept(
-                    tile, out, y.ld, end.scale, end.active + r * end.ld, end.ld, end.keep + r * end.ld
-                )  # fmt: skip
+            kind = end.kind if block == lists.n_blocks - 1 else np.int64(LINEAR)
+            bits = r * end.ld
+            finish(tile, out, y.ld, kind, end.scale, end.active + bits, end.ld, end.keep + bits)
 
     return signature(Span, Rows, Lists, int, Matrix, int, Matrix, End), forward_listed
 

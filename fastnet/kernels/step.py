@@ -27,7 +27,6 @@ from fastnet.kernels.affine import (
     weight_update_listed_parallel,
     weight_update_parallel,
 )
-from fastnet.kernels.columns import LINEAR, RELU, RELU_KEPT
 from fastnet.kernels.context import (
     FIRST_FINISH,
     FIRST_FORWARD,
@@ -77,6 +76,7 @@ from fastnet.kernels.objective import LOSS_ONLY, WITH_GRADIENT
 from fastnet.kernels.operands import Curve, End, Layer, Lists, Matrix, Pairs, Rows, Rule
 from fastnet.kernels.rng import shuffle
 from fastnet.kernels.sparsity import INPUT_BLOCK, MAX_ACTIVE, list_active
+from fastnet.kernels.tile import LINEAR, RELU, RELU_KEPT
 from fastnet.kernels.update import begin_step
 
 PENDING, DONE, DIVERGED, STOPPED, PAUSED = 0, 1, 2, 3, 4

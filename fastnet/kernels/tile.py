@@ -17,7 +17,7 @@ from numba import types
 from numba.extending import intrinsic, models, register_model
 
 from fastnet.kernels.host import LANES, MASK_BYTES
-from fastnet.kernels.memory import F32, address, constant, read, row_of, write
+from fastnet.kernels.memory import F32, I32, I64, address, constant, read, row_of, write
 from fastnet.kernels.vector import (
     BITS,
     STORED_BITS,
@@ -29,6 +29,9 @@ from fastnet.kernels.vector import (
     read_vector,
     write_vector,
 )
+
+LINEAR, RELU, RELU_KEPT = range(3)
+"""Ends of a forward product, see `finish`: nothing, ReLU, ReLU and dropout."""
 
 FOUR = 4
 """Entries of a list that `rank1_four` takes at once."""
@@ -88,6 +91,34 @@ def load(typing: Any, tile: Any, base: Any, stride: Any) -> Any:
     return tile(tile, types.int64, types.int64), generate
 
 
+@intrinsic
+def repeat_row(typing: Any, tile: Any) -> Any:
+    """Return a tile whose every row is the first one of a tile."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        (acc,) = args
+        for k in range(tile.vectors, tile.rows * tile.vectors):
+            acc = builder.insert_value(acc, builder.extract_value(acc, k % tile.vectors), k)
+        return acc
+
+    return tile(tile), generate
+
+
+@intrinsic
+def last_row(typing: Any, tile: Any) -> Any:
+    """Return a tile of the last row alone."""
+    one = Tile(1, tile.vectors)
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        result = ir.Constant(context.get_value_type(one), ir.Undefined)
+        for v in range(tile.vectors):
+            value = builder.extract_value(args[0], (tile.rows - 1) * tile.vectors + v)
+            result = builder.insert_value(result, value, v)
+        return result
+
+    return one(tile), generate
+
+
 def _add_product(builder: Any, tile: Tile, acc: Any, scalars: list[Any], base: Any) -> Any:
     values = [read_vector(builder, base, v) for v in range(tile.vectors)]
     for r, scalar in enumerate(scalars):
@@ -124,40 +155,87 @@ def rank1_strided(typing: Any, tile: Any, first: Any, stride: Any, base: Any) ->
 
 
 @intrinsic
-def add_rows(typing: Any, tile: Any, scalars: Any, bases: Any) -> Any:
-    """Add to each row the product of its float and the vectors at its own address (uniform tuples)."""
+def chosen_rows(typing: Any, tile: Any, numbers: Any, base: Any, stride: Any) -> Any:
+    """Return the addresses of the rows of a matrix whose numbers are at `numbers`, one for each row of the tile."""
+    rows = types.UniTuple(types.int64, tile.rows)
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        acc, scalars, bases = args
-        for r in range(tile.rows):
-            factor, base = fill(builder, builder.extract_value(scalars, r)), builder.extract_value(bases, r)
-            for v in range(tile.vectors):
-                k = r * tile.vectors + v
-                total = multiply_add(builder, factor, read_vector(builder, base, v), builder.extract_value(acc, k))
-                acc = builder.insert_value(acc, total, k)
-        return acc
+        _, numbers, base, stride = args
+        places = [read(builder, builder.add(numbers, constant(8 * r)), I64, 8) for r in range(tile.rows)]
+        return context.make_tuple(
+            builder, rows, [builder.add(base, builder.mul(place, stride)) for place in places]
+        )  # fmt: skip
 
-    return tile(tile, types.UniTuple(types.float32, tile.rows), types.UniTuple(types.int64, tile.rows)), generate
+    return rows(tile, types.int64, types.int64, types.int64), generate
 
 
 @intrinsic
-def mix_rows(typing: Any, tile: Any, shares: Any, bases: Any, stride: Any) -> Any:
-    """Add to each row (1 - share) of the vectors at its own address, then the share of those `stride` bytes further."""
+def rank1_rows(typing: Any, tile: Any, rows: Any, offset: Any, base: Any) -> Any:
+    """Add the product of the floats `offset` bytes into each of some rows and the vectors at `base`."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        acc, shares, bases, stride = args
+        acc, rows, offset, base = args
+        places = [builder.add(builder.extract_value(rows, r), offset) for r in range(tile.rows)]
+        return _add_product(builder, tile, acc, [read(builder, place, F32, 4) for place in places], base)
+
+    return tile(tile, types.UniTuple(types.int64, tile.rows), types.int64, types.int64), generate
+
+
+def _add_own(builder: Any, tile: Tile, acc: Any, r: int, factor: Any, base: Any, offset: Any) -> Any:
+    """Emit the addition to row r of a factor and the vectors at an address of its own."""
+    for v in range(tile.vectors):
+        k = r * tile.vectors + v
+        values = read_vector(builder, builder.add(base, offset), v)
+        acc = builder.insert_value(acc, multiply_add(builder, factor, values, builder.extract_value(acc, k)), k)
+    return acc
+
+
+@intrinsic
+def add_levels(typing: Any, tile: Any, rows: Any, offset: Any, base: Any, stride: Any, count: Any) -> Any:
+    """Add to each row the vectors of the level that is `offset` bytes into its own of some rows, an uint32.
+
+    Those of level k lie at ``base + k * stride``; the level `count` adds zeros.
+    """
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        acc, rows, offset, base, stride, count = args
+        last = builder.sub(count, constant(1))
         for r in range(tile.rows):
-            share, base = fill(builder, builder.extract_value(shares, r)), builder.extract_value(bases, r)
+            level = read(builder, builder.add(builder.extract_value(rows, r), offset), I32, 4)
+            level = builder.zext(level, I64)
+            known = builder.icmp_signed("<", level, count)
+            factor = fill(builder, builder.uitofp(known, F32))
+            level = builder.select(known, level, last)
+            acc = _add_own(builder, tile, acc, r, factor, base, builder.mul(level, stride))
+        return acc
+
+    rows_type = types.UniTuple(types.int64, tile.rows)
+    return tile(tile, rows_type, types.int64, types.int64, types.int64, types.int64), generate
+
+
+@intrinsic
+def mix_rows(typing: Any, tile: Any, places: Any, shares: Any, offset: Any, base: Any, stride: Any) -> Any:
+    """Add to each row 1 - share of the vectors at its place, then its share of those one place further.
+
+    Places (uint32) and shares are `offset` bytes into some rows each; the vectors of place k are at
+    ``base + k * stride``.
+    """
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        acc, places, shares, offset, base, stride = args
+        after = builder.add(base, stride)
+        for r in range(tile.rows):
+            share = read(builder, builder.add(builder.extract_value(shares, r), offset), F32, 4)
+            share = fill(builder, share)
             rest = builder.fsub(ir.Constant(VECTOR, [1.0] * LANES), share)
-            for v in range(tile.vectors):
-                k = r * tile.vectors + v
-                total = multiply_add(builder, rest, read_vector(builder, base, v), builder.extract_value(acc, k))
-                total = multiply_add(builder, share, read_vector(builder, builder.add(base, stride), v), total)
-                acc = builder.insert_value(acc, total, k)
+            place = read(builder, builder.add(builder.extract_value(places, r), offset), I32, 4)
+            own = builder.mul(builder.zext(place, I64), stride)
+            acc = _add_own(builder, tile, acc, r, rest, base, own)
+            acc = _add_own(builder, tile, acc, r, share, after, own)
         return acc
 
     rows = types.UniTuple(types.int64, tile.rows)
-    return tile(tile, types.UniTuple(types.float32, tile.rows), rows, types.int64), generate
+    return tile(tile, rows, rows, types.int64, types.int64, types.int64), generate
 
 
 @intrinsic(prefer_literal=True)
@@ -187,15 +265,18 @@ def _store_mask(builder: Any, mask: Any, base: Any, v: int) -> None:
     write(builder, stored, builder.add(base, constant(MASK_BYTES * v)), STORED_BITS, 1)
 
 
+def _store(builder: Any, tile: Tile, acc: Any, base: Any, stride: Any) -> None:
+    for k in range(tile.rows * tile.vectors):
+        row = row_of(builder, base, stride, k // tile.vectors)
+        write_vector(builder, builder.extract_value(acc, k), row, k % tile.vectors)
+
+
 @intrinsic
 def store(typing: Any, tile: Any, base: Any, stride: Any) -> Any:
     """Write the tile to `base`, rows `stride` bytes apart."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        acc, base, stride = args
-        for k in range(tile.rows * tile.vectors):
-            row = row_of(builder, base, stride, k // tile.vectors)
-            write_vector(builder, builder.extract_value(acc, k), row, k % tile.vectors)
+        _store(builder, tile, *args)
         return context.get_dummy_value()
 
     return types.none(tile, types.int64, types.int64), generate
@@ -224,27 +305,29 @@ def _store_relu(builder: Any, tile: Tile, args: Any, active: Any, stride: Any, k
 
 
 @intrinsic
-def store_relu(typing: Any, tile: Any, base: Any, stride: Any, scale: Any, active: Any, active_stride: Any) -> Any:
-    """Write ``scale * max(value, 0)`` and one activity bit per element (set where the value is above zero)."""
-
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        _store_relu(builder, tile, args[:4], *args[4:])
-        return context.get_dummy_value()
-
-    return types.none(tile, address, address, types.float32, address, address), generate
-
-
-@intrinsic
-def store_relu_kept(
-    typing: Any, tile: Any, base: Any, stride: Any, scale: Any, active: Any, active_stride: Any, keep: Any
+def finish(
+    typing: Any, tile: Any, base: Any, stride: Any, kind: Any, scale: Any, active: Any, active_stride: Any, keep: Any
 ) -> Any:
-    """Store as `store_relu` does, but drop the elements whose bit at `keep` (laid out like `active`) is clear."""
+    """Store the tile of a forward product by the kind of its end.
+
+    LINEAR     as it is
+    RELU       ``scale * max(value, 0)``, and one activity bit per element (set where the value is above zero)
+    RELU_KEPT  the same without the elements whose bit at `keep` (laid out like `active`) is clear
+    """
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        _store_relu(builder, tile, args[:4], *args[4:])
+        acc, base, stride, kind, scale, *bits, keep = args
+        with builder.if_else(builder.icmp_signed("==", kind, constant(LINEAR))) as (linear, other):
+            with linear:
+                _store(builder, tile, acc, base, stride)
+            with other, builder.if_else(builder.icmp_signed("==", kind, constant(RELU))) as (all_kept, some_kept):
+                with all_kept:
+                    _store_relu(builder, tile, (acc, base, stride, scale), *bits)
+                with some_kept:
+                    _store_relu(builder, tile, (acc, base, stride, scale), *bits, keep)
         return context.get_dummy_value()
 
-    return types.none(tile, address, address, types.float32, address, address, address), generate
+    return types.none(tile, *[types.int64] * 3, types.float32, *[types.int64] * 3), generate
 
 
 @intrinsic
