@@ -13,7 +13,7 @@ import numba.core.dispatcher
 import numpy as np
 from buffers import Buffers, address
 
-from fastnet.kernels import _jit, affine, columns, copies, layout, operands, panels, sparsity
+from fastnet.kernels import _jit, affine, copies, layout, operands, panels, sparsity, tile
 from fastnet.kernels.host import GROUP, LANES, MASK_BYTES, TILE_ROWS, round_up
 from fastnet.kernels.operands import Curve, End, Lists, Matrix, Rows, Rule
 from fastnet.training import background
@@ -199,7 +199,7 @@ class Layer:
         lists: Lists | None = None, curve: Curve | None = None,
     ) -> None:  # fmt: skip
         """Call `input_gradient`: dense, or by the lists of this layer's active outputs."""
-        end = End(columns.RELU, address(active), 0, active.shape[1], np.float32(scale))
+        end = End(tile.RELU, address(active), 0, active.shape[1], np.float32(scale))
         self._call(
             "input_gradient", self.operand(None, self.room), self.batch, matrix(dy), lists or NO_LISTS,
             Matrix(address(transposed), 4 * dx.shape[1]), matrix(dx), end, curve or NO_CURVE,

@@ -316,15 +316,15 @@ def finish(
     """
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        acc, base, stride, kind, scale, *bits, keep = args
+        acc, base, stride, kind, scale, active, active_stride, keep = args
         with builder.if_else(builder.icmp_signed("==", kind, constant(LINEAR))) as (linear, other):
             with linear:
                 _store(builder, tile, acc, base, stride)
             with other, builder.if_else(builder.icmp_signed("==", kind, constant(RELU))) as (all_kept, some_kept):
                 with all_kept:
-                    _store_relu(builder, tile, (acc, base, stride, scale), *bits)
+                    _store_relu(builder, tile, (acc, base, stride, scale), active, active_stride)
                 with some_kept:
-                    _store_relu(builder, tile, (acc, base, stride, scale), *bits, keep)
+                    _store_relu(builder, tile, (acc, base, stride, scale), active, active_stride, keep)
         return context.get_dummy_value()
 
     return types.none(tile, *[types.int64] * 3, types.float32, *[types.int64] * 3), generate
