@@ -8,10 +8,10 @@ from scipy.sparse import csr_array
 
 from fastnet.kernels import host, layout, panels
 from fastnet.kernels._jit import entry
-from fastnet.kernels.columns import LINEAR, RELU, RELU_KEPT
 from fastnet.kernels.memory import address_of, invoke
 from fastnet.kernels.operands import End, Entries, Gathered, Matrix, Rule, Span
 from fastnet.kernels.panels import FORWARD_ENTRIES, WEIGHT_GRADIENT_ENTRIES
+from fastnet.kernels.tile import LINEAR, RELU, RELU_KEPT
 from fastnet.kernels.update import N_HYPER
 
 WIDTHS = sorted({1, 2, host.LIST_VECTORS - 1, host.LIST_VECTORS})

@@ -6,17 +6,15 @@ from collections.abc import Callable
 from typing import Any
 
 from fastnet.kernels import _jit
-from fastnet.kernels.columns import LINEAR, RELU
 from fastnet.kernels.host import LANE_BYTES
 from fastnet.kernels.memory import invoke, load_f32, load_i64, load_u32
 from fastnet.kernels.operands import End, Entries, Gathered, Matrix, Rule, Span, signature
 from fastnet.kernels.tile import (
+    finish,
     load_row,
     rank1,
     rank1_strided,
     store,
-    store_relu,
-    store_relu_kept,
     store_sgd,
     zeros,
 )
@@ -33,14 +31,8 @@ def forward_entries(vectors: int) -> tuple[Any, Callable[..., None]]:
             tile = load_row(zeros(1, vectors), bias)
             for p in range(load_i64(starts), load_i64(starts + 8)):
                 tile = rank1_strided(tile, x.values + 4 * p, 4, w.at + load_u32(x.columns + 4 * p) * w.ld)
-            if end.kind == LINEAR:
-                store(tile, out, y.ld)
-            elif end.kind == RELU:
-                store_relu(tile, out, y.ld, end.scale, end.active + r * end.ld, end.ld)
-            else:
-                store_relu_kept(
-                    tile, out, y.ld, end.scale, end.active + r * end.ld, end.ld, end.keep + r * end.ld
-                )  # fmt: skip
+            bits = r * end.ld
+            finish(tile, out, y.ld, end.kind, end.scale, end.active + bits, end.ld, end.keep + bits)
 
     return signature(Span, Entries, Matrix, int, Matrix, End), forward
 
