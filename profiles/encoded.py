@@ -3,16 +3,20 @@
     python profiles/encoded.py --json profiles/results/encoded.json
 
 The table is 10 numbers, each in bins and as it is; 16 bins are those of a table below 8,000 rows, 32 of a larger one.
-What is timed is an epoch of steps in batches of 128, and an evaluation of its samples, on one core, in turns. `beyond`
-is the time in addition to that of standardised numbers, relative to the same with the inputs written out.
+What is timed first is the first layer alone, a batch of 128: the product of a step, its update, and the product of an
+evaluation, each the least of many runs of the same batch. Then an epoch of steps in batches of 128, and an evaluation
+of its samples, on one core, in turns. `beyond` is the time in addition to that of standardised numbers, relative to the
+same with the inputs written out.
 """
 
 from __future__ import annotations
 
 import sys
 import time
+from functools import cache
 from typing import Any
 
+import numba
 import numpy as np
 from _bench import Report, Timing, machine_text, parser
 
@@ -30,6 +34,7 @@ def main(arguments: list[str] | None = None) -> None:
         for optimizer in ("sgd", "adamw"):
             report.section(f"{bins}, 128-128, {optimizer}")
             profile(report, n_rows, optimizer, turns=5 if options.quick else 40)
+            first_layer(report, n_rows, optimizer, turns=20 if options.quick else 300)
     report.finish(options.json)
 
 
@@ -82,6 +87,77 @@ def profile(report: Report, n_rows: int, optimizer: str, turns: int) -> None:
             inputs=cases[name].n_inputs, of_standardised=least[name] / least["standardised"],
             beyond=beyond,
         )  # fmt: skip
+
+
+def first_layer(report: Report, n_rows: int, optimizer: str, turns: int) -> None:
+    """Time the first layer alone, on encoded and on written-out inputs."""
+    import fastnet
+    from fastnet.training.single import Training
+
+    config = fastnet.TrainConfig(
+        hidden=(128,), batch_size=BATCH, epochs=1, optimizer=optimizer, learning_rate=1e-4
+    )  # fmt: skip
+    with report.warming_up():
+        timed = _first_layer_loop()
+        cases = {
+            "encoded": Training(config, samples(table(n_rows)), 1),
+            "written out": Training(config, samples(table(n_rows), encode=False, skip_zeros=False), 1),
+        }
+    seconds = {}
+    for training in cases.values():
+        epoch(training, 0)  # weights, states and gradients as a training has them
+    for _ in range(turns):
+        for name, training in cases.items():
+            rows = training.work.order
+            least = seconds.setdefault(name, np.full((3, training.data.n_train // BATCH), np.inf))
+            timed(training.context.ctypes.data, rows, BATCH, least)
+    parts = {name: 1e6 * least.mean(axis=1) for name, least in seconds.items()}
+    for name, (product, update, whole) in parts.items():
+        of = [found / full for found, full in zip(parts[name], parts["written out"], strict=True)]
+        report.add(
+            f"first layer, {name}", whole, "us", better="lower", product=product, update=update, of_written_out=of[2],
+            product_of_written_out=of[0], update_of_written_out=of[1],
+        )  # fmt: skip
+
+
+@cache
+def _first_layer_loop() -> Any:
+    """Compile what times each batch of the first layer: a product, an update, and an update with two products."""
+    from fastnet.kernels import affine, step
+    from fastnet.kernels.context import FIRST_FORWARD, FIRST_UPDATE, SUMMED, open_data, open_net, open_work
+    from fastnet.kernels.layout import ACTIVE, GRADIENT, LD_ACTIVE, LDW, Y
+    from fastnet.kernels.memory import address_of, clock, invoke
+    from fastnet.kernels.operands import Curve, End, Matrix, Rows, Rule
+    from fastnet.kernels.tile import RELU
+
+    @numba.njit(nogil=True, error_model="numpy")
+    def timed(c, order, n_rows, least):  # type: ignore[no-untyped-def]
+        net, data, work = open_net(c), open_data(c), open_work(c)
+        layer = step._layer(net, data, work, 0)
+        row, none = layer.row, np.int64(0)
+        floats, bits = address_of(work.floats), address_of(work.bits)
+        y = Matrix(floats + 4 * row[Y], 4 * row[LDW])
+        dy = Matrix(floats + 4 * net.offsets[GRADIENT], y.ld)
+        end, curve = End(RELU, bits + row[ACTIVE], none, row[LD_ACTIVE], np.float32(1.0)), Curve(none, none, none)
+        rule = Rule(net.update, 4 * work.params.shape[1], address_of(work.hyper))
+        for b in range(least.shape[1]):
+            rows = address_of(order) + 8 * n_rows * b
+            x = Rows(rows, address_of(data.x), 4 * data.x.shape[1])
+            work.state[SUMMED] = 1.0
+            for part in range(3):
+                began = clock()
+                if part > 0 and net.first[FIRST_UPDATE] != 0:
+                    invoke(net.first[FIRST_UPDATE], c, rows, n_rows, dy, rule)
+                elif part > 0:
+                    affine.weight_update(layer, n_rows, x, dy, rule)
+                for _ in range(2 if part == 2 else 1 - part):
+                    if net.first[FIRST_FORWARD] != 0:
+                        invoke(net.first[FIRST_FORWARD], c, rows, n_rows, end, curve)
+                    else:
+                        affine.affine_forward(layer, n_rows, x, affine.no_lists(), y, end, curve)
+                least[part, b] = min(least[part, b], clock() - began)
+
+    return timed
 
 
 def epoch(training: Any, number: int) -> float:
