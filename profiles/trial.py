@@ -273,9 +273,11 @@ def verify(report: Report, case: Case, curves: np.ndarray, clocked: np.ndarray) 
         data.pipeline.apply(data.dataset.x).astype(np.float64), data.targets, *parts, case.sizes,
         epochs=CHECKED_EPOCHS, objective=data.objective, **{name: getattr(config, name) for name in names},
     )  # fmt: skip
+    loose = 4 if config.optimizer == "adam" else 1  # which divides by gradients that may be rounding alone
     for row, (curve, found) in enumerate(zip(expected[2:], curves, strict=True)):
         # losses, squared errors; one sample of an accuracy
-        allowed = 1.5 / len(parts[row // 2]) if row % 2 and data.objective == "cross-entropy" else 1e-4
+        counted = row % 2 and data.objective == "cross-entropy"
+        allowed = (0.5 + loose) / len(parts[row // 2]) if counted else loose * 1e-4
         error = float(np.abs(found[:CHECKED_EPOCHS] - curve).max())
         if not error <= allowed:
             sys.exit(f"{case.name}: curve {row} is {error:.3g} away from fastnet.reference")
