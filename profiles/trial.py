@@ -218,7 +218,7 @@ def samples(variant: Variant) -> Any:
 
 
 def measured(report: Report, cases: Sequence[Case], stages: Stages, rounds: int, seconds: float) -> list[Took]:
-    """Verify all cases, then time them in turns, for so many rounds at least and about so many seconds."""
+    """Verify all cases, then time them in turns, at least the given number of rounds and about the given seconds."""
     from _peak import PEAK_FLOPS, peak_work
 
     with report.warming_up():
@@ -287,7 +287,7 @@ def verify(report: Report, case: Case, curves: np.ndarray, clocked: np.ndarray) 
     )
 
 
-# Telling --------------------------------------------------------------------------------------------------------------
+# Figures --------------------------------------------------------------------------------------------------------------
 
 
 def tell_small(report: Report, case: Case, results: dict[str, Took]) -> None:
@@ -314,7 +314,7 @@ def tell_small(report: Report, case: Case, results: dict[str, Took]) -> None:
 
 
 def tell_phases(report: Report, name: str, took: Took, done: dict[str, float], *, dense: bool) -> None:
-    """Add what each phase took, those that took most first; of `dense` products the share of the peak too."""
+    """Add the time of each phase, the longest first, and for `dense` products their share of the peak."""
     report.section(f"{name}: by phase")
     for phase in sorted(took.phases, key=lambda phase: -median(took.phases[phase])):
         spent = took.phases[phase]

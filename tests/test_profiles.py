@@ -332,7 +332,7 @@ def stages(profile: Any) -> Any:
     return Some(["squared-error"])
 
 
-def test_small_trials_are_verified_and_told_next_to_each_other(
+def test_small_trials_are_verified_and_reported_next_to_each_other(
     profile: Any, report: Any, stages: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     trial, networks = profile("trial"), profile("_networks")

@@ -337,7 +337,7 @@ def test_sections_of_tables_have_their_places(profiles: SimpleNamespace, monkeyp
 
 
 class Pretending:
-    """A team whose peers learn what they are told to; it needs no process."""
+    """A team that answers with a given loss, without a process."""
 
     def __init__(self, loss: float) -> None:
         self.loss, self.closed = loss, False

@@ -1,7 +1,8 @@
 """scikit-learn's MLPClassifier and MLPRegressor on tables: whole trainings, and RandomizedSearchCV with folds.
 
-Nothing is scored on the way, which nobody else is spared. ``alpha`` is divided by the batch size in its gradient, hence
-``batch * decay``. Initial weights are Glorot's; with He's, for the check alone, it learns as the others do.
+Nothing is scored on the way, while all others score every epoch. ``alpha`` is divided by the batch size in its
+gradient, hence ``batch * decay``. Initial weights are Glorot's; with He's, used only in the check, it learns as the
+others do.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from .task import FOLD_DECAYS, FOLD_RATES, FOLDS, Floats, Peer, Plan, Samples, s
 
 
 class He:
-    """Draws the initial weights as everybody else does."""
+    """Draws the initial weights as the other peers do."""
 
     _random_state: Any
 
@@ -30,11 +31,11 @@ class He:
 
 
 class HeClassifier(He, MLPClassifier):
-    """For the check alone."""
+    """Only for the check."""
 
 
 class HeRegressor(He, MLPRegressor):
-    """For the check alone."""
+    """Only for the check."""
 
 
 def network(kinds: tuple[type, type], plan: Plan, rate: float, decay: float, seed: int) -> Any:
@@ -73,7 +74,7 @@ class FitPeer(Peer):
 
 
 class HeFitPeer(FitPeer):
-    """For the check alone: other initial weights, and scores of the last epoch."""
+    """Only for the check: He's initial weights, and scores of the last epoch."""
 
     kinds = (HeClassifier, HeRegressor)
 
