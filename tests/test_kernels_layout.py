@@ -94,5 +94,6 @@ def test_panels_are_those_of_the_products_that_a_network_calls(network):
     listed = products(listed_inputs=True)
     assert {int(panels.FORWARD_PACKED), int(panels.WEIGHT_GRADIENT_LISTED)} <= listed
     assert (int(panels.WEIGHT_GRADIENT) in listed) == deep, "only the first layer skips the zeros of inputs"
-    wide = any(width >= layout.MIN_LISTED for width in (*network.hidden[1:], network.n_classes)) and deep
+    sizes = pairwise((*network.hidden, network.n_classes))
+    wide = any(n_in >= layout.MIN_UNITS and n_out >= layout.MIN_LISTED for n_in, n_out in sizes)
     assert (int(panels.FORWARD_ACTIVE) in products(listed_hidden=True)) == wide

@@ -23,9 +23,11 @@ from fastnet.kernels.columns import (
     forward_encoded,
     weight_gradient_encoded,
 )
+from fastnet.kernels.copies import TILE_SCRATCH
 from fastnet.kernels.entries import forward_entries, weight_gradient_entries
 from fastnet.kernels.host import (
     LANE_BYTES,
+    LANES,
     LINE_BYTES,
     LIST_VECTORS,
     PAIR_VECTORS,
@@ -225,9 +227,18 @@ def _input_gradient_active(vectors: int) -> tuple[Any, Callable[..., None]]:
     return signature(Span, Matrix, Lists, int, Matrix, Matrix, End), input_gradient_active
 
 
+def _rows_at_once(vectors: int) -> int:
+    """Return the number of rows of a gradient that fit into the scratch, whole tiles.
+
+    A call of an update rule costs as much as three vectors of Adam: 64 x 64 weights took 9.4 microseconds tile by tile.
+    """
+    return TILE_SCRATCH // (vectors * LANES) // TILE_ROWS * TILE_ROWS
+
+
 def _weight_gradient(vectors: int) -> tuple[Any, Callable[..., None]]:
     """Return signature and source of the dense weight gradient, in tiles of six inputs."""
     row_bytes, tile_rows = _jit.typed(vectors * LANE_BYTES), _jit.typed(TILE_ROWS)
+    at_once = _jit.typed(_rows_at_once(vectors))
 
     def weight_gradient(
         n_columns: int, x: Columns, n_rows: int, dy: Matrix, w: Matrix, rule: Rule, scratch: int
@@ -235,9 +246,10 @@ def _weight_gradient(vectors: int) -> tuple[Any, Callable[..., None]]:
         """Compute dw = x.T @ dy for `n_columns` of I, a panel of O, and update w by it from registers or `scratch`.
 
         x (B, I) and dy (B, O) are read, w (I, O) and its optimizer states updated. The weights are prefetched before
-        the sum that updates them: in wide layers they come from the third-level cache.
+        the sum that updates them: in wide layers they come from the third-level cache. An update rule takes several
+        tiles at once.
         """
-        column = x.at
+        column, waiting = x.at, np.int64(0)
         for i in range(0, n_columns, TILE_ROWS):
             out = w.at + i * w.ld
             tile = zeros(TILE_ROWS, vectors)
@@ -256,10 +268,14 @@ def _weight_gradient(vectors: int) -> tuple[Any, Callable[..., None]]:
                     row = load_row(zeros(1, vectors), scratch + t * row_bytes)
                     store_sgd(row, out + t * w.ld, w.ld, load_f32(rule.hyper), load_f32(rule.hyper + 4))
             else:
-                store(tile, scratch, row_bytes)
-                invoke(
-                    rule.update, n, row_bytes // 4, scratch, row_bytes, out, w.ld, rule.offset, rule.hyper
-                )  # fmt: skip
+                store(tile, scratch + waiting * row_bytes, row_bytes)
+                waiting += n
+                if waiting + tile_rows > at_once or i + tile_rows >= n_columns:
+                    first = w.at + (i + n - waiting) * w.ld
+                    invoke(
+                        rule.update, waiting, row_bytes // 4, scratch, row_bytes, first, w.ld, rule.offset, rule.hyper
+                    )  # fmt: skip
+                    waiting = np.int64(0)
             column += x.tile
 
     return signature(int, Columns, int, Matrix, Matrix, Rule, int), weight_gradient
@@ -268,10 +284,12 @@ def _weight_gradient(vectors: int) -> tuple[Any, Callable[..., None]]:
 def _weight_gradient_listed(vectors: int) -> tuple[Any, Callable[..., None]]:
     """Return signature and source of the same, two inputs at a time, over the samples in which either is not zero."""
     row_bytes = _jit.typed(vectors * LANE_BYTES)
+    at_once = _jit.typed(TILE_SCRATCH // (vectors * LANES) // PAIR * PAIR)
 
     def weight_gradient_listed(n_pairs: int, x: Turned, dy: Matrix, w: Matrix, rule: Rule, scratch: int) -> None:
         """Compute dw = x.T @ dy for `n_pairs` pairs of I, a panel of O, and update w as `weight_gradient` does."""
         idle = rule.update == 0 and load_f32(rule.hyper + 4 * IDLE) > 0
+        waiting = np.int64(0)
         for q in range(n_pairs):
             count = load_i64(x.counts + 8 * q)
             if count == 0 and idle:  # a third of the pixel pairs of a batch
@@ -285,8 +303,14 @@ def _weight_gradient_listed(vectors: int) -> tuple[Any, Callable[..., None]]:
             if rule.update == 0:
                 store_sgd(tile, out, w.ld, load_f32(rule.hyper), load_f32(rule.hyper + 4))
             else:
-                store(tile, scratch, row_bytes)
-                invoke(rule.update, PAIR, row_bytes // 4, scratch, row_bytes, out, w.ld, rule.offset, rule.hyper)
+                store(tile, scratch + waiting * row_bytes, row_bytes)
+                waiting += PAIR
+                if waiting + PAIR > at_once or q + 1 == n_pairs:
+                    first = w.at + (PAIR * (q + 1) - waiting) * w.ld
+                    invoke(
+                        rule.update, waiting, row_bytes // 4, scratch, row_bytes, first, w.ld, rule.offset, rule.hyper
+                    )  # fmt: skip
+                    waiting = np.int64(0)
 
     return signature(int, Turned, Matrix, Matrix, Rule, int), weight_gradient_listed
 

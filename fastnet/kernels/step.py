@@ -64,6 +64,7 @@ from fastnet.kernels.layout import (
     LISTS,
     MARKS,
     MIN_LISTED,
+    MIN_UNITS,
     N_BLOCKS,
     N_IN,
     N_OUT,
@@ -138,7 +139,8 @@ def _forward(c: int, rows: int, n_rows: int, step: int) -> None:
             affine_forward(layer, n_rows, x, lists, y, end, curve)
         x = Rows(layer.identity, y.at, y.ld)
         if place < last:
-            work.listed[place] = net.hidden_lists == 1 and _list_outputs(row, n_rows, work)
+            listed = net.hidden_lists == 1 and row[N_OUT] >= MIN_UNITS
+            work.listed[place] = listed and _list_outputs(row, n_rows, work)
             lists = _output_lists(row, work, place, net.layers[place + 1, N_OUT])
 
 
