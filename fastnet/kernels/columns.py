@@ -74,7 +74,7 @@ def forward_encoded(vectors: int) -> tuple[Any, Callable[..., None]]:
             places = chosen_rows(tile, numbers, x.places, ld)
             shares = chosen_rows(tile, numbers, x.fractions, ldf)
             for c in range(x.n_numbers):
-                tile = mix_rows(tile, places, shares, 4 * c, x.sums + c * w.ld, w.ld)
+                tile = mix_rows(tile, places, shares, 4 * c, x.sums + c * row_bytes, row_bytes)
             for c in range(x.n_numbers, x.n_numbers + x.n_levels):
                 tile = add_levels(tile, places, 4 * c, w.at, w.ld, x.n_inputs)
             bits = r * end.ld
@@ -118,8 +118,8 @@ def weight_gradient_encoded(vectors: int) -> tuple[Any, Callable[..., None]]:
         if sums != 0:
             total = zeros(1, vectors)
             for t in range(n_rows):
-                store(total, sums + t * w.ld, w.ld)
+                store(total, sums + t * row_bytes, row_bytes)
                 total = rank1(total, (np.float32(1.0),), w.at + t * w.ld)
-            store(total, sums + n_rows * w.ld, w.ld)
+            store(total, sums + n_rows * row_bytes, row_bytes)
 
     return signature(int, Listed, Matrix, Matrix, int, Rule, int), weight_gradient

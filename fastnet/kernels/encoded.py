@@ -61,7 +61,17 @@ def _layer(net: Net, data: Data, work: Work) -> Layer:
 
 
 @kernel
-def _forward_share(layer: Layer, share: Share, data: Data, sums: int, x: Rows, y: Matrix, end: End) -> None:
+def _sums_of(work: Work, row: np.ndarray, column: int, width: int, first: int) -> int:
+    """Return the address of row `first` of the sums, in the panel of `width` bytes from byte `column` of O on.
+
+    Panel after panel they lie in consecutive lines. As far apart as the rows of w, 180 of them met in a quarter of the
+    sets of the first-level cache: forward, they were fetched from the second again and again.
+    """
+    return address_of(work.sums) + work.sums.shape[0] // row[LDW] * column + first * width
+
+
+@kernel
+def _forward_share(layer: Layer, share: Share, data: Data, work: Work, x: Rows, y: Matrix, end: End) -> None:
     """Compute a share of the rows of y (B, O)."""
     row = layer.row
     n_numbers = data.fractions.shape[1]
@@ -69,8 +79,9 @@ def _forward_share(layer: Layer, share: Share, data: Data, sums: int, x: Rows, y
     for p in range(row[PANELS + 3 * FORWARD_ENCODED]):
         vectors = panel_width(row, FORWARD_ENCODED, p)
         codes = Codes(
-            x.numbers, x.at, x.ld, data.dense, address_of(data.places), address_of(data.fractions), sums + column,
-            n_numbers, data.columns.shape[0] - n_numbers, row[N_IN],
+            x.numbers, x.at, x.ld, data.dense, address_of(data.places), address_of(data.fractions),
+            _sums_of(work, row, column, vectors * LANE_BYTES, -data.dense), n_numbers,
+            data.columns.shape[0] - n_numbers, row[N_IN],
         )  # fmt: skip
         invoke(
             layer.table[FORWARD_ENCODED, vectors], Span(share.first, share.last), codes,
@@ -81,18 +92,18 @@ def _forward_share(layer: Layer, share: Share, data: Data, sums: int, x: Rows, y
         mask += vectors * MASK_BYTES
 
 
-def _forward_shares(layer: Layer, n_rows: int, data: Data, sums: int, x: Rows, y: Matrix, end: End) -> None:
-    _forward_share(layer, everything(layer, n_rows), data, sums, x, y, end)
+def _forward_shares(layer: Layer, n_rows: int, data: Data, work: Work, x: Rows, y: Matrix, end: End) -> None:
+    _forward_share(layer, everything(layer, n_rows), data, work, x, y, end)
 
 
-def _forward_shares_parallel(layer: Layer, n_rows: int, data: Data, sums: int, x: Rows, y: Matrix, end: End) -> None:
+def _forward_shares_parallel(layer: Layer, n_rows: int, data: Data, work: Work, x: Rows, y: Matrix, end: End) -> None:
     terms = data.dense + data.columns.shape[0] + data.fractions.shape[1]
     n_blocks = layer.scratch.shape[0]
     if n_rows * terms * layer.row[N_OUT] < PARALLEL_ADDS or n_blocks == 1:
-        _forward_share(layer, everything(layer, n_rows), data, sums, x, y, end)
+        _forward_share(layer, everything(layer, n_rows), data, work, x, y, end)
         return
     for block in prange(n_blocks):
-        _forward_share(layer, share_of(layer, n_rows, np.int64(block), n_blocks), data, sums, x, y, end)
+        _forward_share(layer, share_of(layer, n_rows, np.int64(block), n_blocks), data, work, x, y, end)
 
 
 forward_shares = kernel(_forward_shares)
@@ -100,24 +111,23 @@ forward_shares_parallel = parallel_kernel(_forward_shares_parallel)
 
 
 @kernel
-def _sums(data: Data, work: Work, number: int, ld: int) -> int:
-    """Return the address of the sums of a number's rows."""
-    return address_of(work.sums) + (data.columns[number, FIRST] - data.dense + number) * ld
-
-
-@kernel
 def _add_up(layer: Layer, data: Data, work: Work) -> None:
     """Write what the rows of each number before each of them, and all of them, add up to."""
-    ld = 4 * layer.row[LDW]
-    for number in range(data.fractions.shape[1]):
-        for column in range(0, 4 * layer.row[N_OUT], LANE_BYTES):
-            w = layer.params + 4 * layer.row[W] + data.columns[number, FIRST] * ld + column
-            sums = _sums(data, work, number, ld) + column
-            total = splat(np.float32(0.0))
-            store_vector(total, sums)
-            for t in range(data.columns[number, WIDTH]):
-                total = total + load_vector(w + t * ld)
-                store_vector(total, sums + (t + 1) * ld)
+    row, ld = layer.row, 4 * layer.row[LDW]
+    column = np.int64(0)
+    for p in range(row[PANELS + 3 * FORWARD_ENCODED]):
+        width = panel_width(row, FORWARD_ENCODED, p) * LANE_BYTES
+        for number in range(data.fractions.shape[1]):
+            first = data.columns[number, FIRST]
+            for at in range(0, width, LANE_BYTES):
+                w = layer.params + 4 * row[W] + first * ld + column + at
+                sums = _sums_of(work, row, column, width, first - data.dense + number) + at
+                total = splat(np.float32(0.0))
+                store_vector(total, sums)
+                for t in range(data.columns[number, WIDTH]):
+                    total = total + load_vector(w + t * ld)
+                    store_vector(total, sums + (t + 1) * width)
+        column += width
 
 
 def _forward(c: int, rows: int, n_rows: int, end: End, curve: Curve) -> None:
@@ -129,8 +139,7 @@ def _forward(c: int, rows: int, n_rows: int, end: End, curve: Curve) -> None:
     if work.state[SUMMED] == 0.0:
         _add_up(layer, data, work)
         work.state[SUMMED] = 1.0
-    sums = address_of(work.sums) - data.dense * y.ld
-    forward_shares(layer, n_rows, data, sums, Rows(rows, address_of(data.x), 4 * data.x.shape[1]), y, end)
+    forward_shares(layer, n_rows, data, work, Rows(rows, address_of(data.x), 4 * data.x.shape[1]), y, end)
     if curve.stage != 0:
         span = Span(np.int64(0), n_rows)
         invoke(curve.stage, span, row[N_OUT], y, curve.slopes, curve.keep, end.ld, end.scale)
@@ -212,7 +221,9 @@ def _update_some(
                 address_of(work.shares) + 4 * c * work.shares.shape[1],
             )  # fmt: skip
             w = Matrix(layer.params + 4 * row[W] + data.columns[c, FIRST] * dy.ld + at, dy.ld)
-            sums = _sums(data, work, c, dy.ld) + at if c < n_numbers else np.int64(0)
+            sums = np.int64(0)
+            if c < n_numbers:
+                sums = _sums_of(work, row, at, vectors * LANE_BYTES, data.columns[c, FIRST] - data.dense + c)
             invoke(
                 layer.table[WEIGHT_GRADIENT_ENCODED, vectors], data.columns[c, WIDTH], x, gradient, w, sums, rule,
                 scratch,
