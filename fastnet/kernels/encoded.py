@@ -64,8 +64,8 @@ def _layer(net: Net, data: Data, work: Work) -> Layer:
 def _sums_of(work: Work, row: np.ndarray, column: int, width: int, first: int) -> int:
     """Return the address of row `first` of the sums, in the panel of `width` bytes from byte `column` of O on.
 
-    Panel after panel they lie in consecutive lines. As far apart as the rows of w, 180 of them met in a quarter of the
-    sets of the first-level cache: forward, they were fetched from the second again and again.
+    Panel after panel they lie in consecutive lines. As far apart as the rows of w, they met in a quarter of the sets of
+    the first-level cache: with 180 of them, 128 samples took 23 to 27 microseconds on AVX2 instead of 20.
     """
     return address_of(work.sums) + work.sums.shape[0] // row[LDW] * column + first * width
 
