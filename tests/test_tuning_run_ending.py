@@ -133,7 +133,7 @@ def test_a_deadline_during_the_ensemble_combines_the_networks_that_ended(tiny_da
             ended.append(0 if self._store else len(self.results))
             return super().__call__(outcome)
 
-    options = SEARCH | {"final": 0, "epochs": 3000}
+    options = SEARCH | {"final": 0, "epochs": 60_000}  # 0.7 s a network, so that a look falls between two
     with monkeypatch.context() as patch:
         patch.setattr(session, "Intake", Watched)
         TimeIsUp(patch, lambda: ended and ended[-1] >= 1)
