@@ -123,7 +123,7 @@ def first_layer(report: Report, n_rows: int, optimizer: str, turns: int) -> None
 @cache
 def _first_layer_loop() -> Any:
     """Compile what times each batch of the first layer: a product, an update, and an update with two products."""
-    from fastnet.kernels import affine, step
+    from fastnet.kernels import affine
     from fastnet.kernels.context import FIRST_FORWARD, FIRST_UPDATE, SUMMED, open_data, open_net, open_work
     from fastnet.kernels.layout import ACTIVE, GRADIENT, LD_ACTIVE, LDW, Y
     from fastnet.kernels.memory import address_of, clock, invoke
@@ -133,7 +133,7 @@ def _first_layer_loop() -> Any:
     @numba.njit(nogil=True, error_model="numpy")
     def timed(c, order, n_rows, least):  # type: ignore[no-untyped-def]
         net, data, work = open_net(c), open_data(c), open_work(c)
-        layer = step._layer(net, data, work, 0)
+        layer = affine.layer_of(net, data, work, 0)
         row, none = layer.row, np.int64(0)
         floats, bits = address_of(work.floats), address_of(work.bits)
         y = Matrix(floats + 4 * row[Y], 4 * row[LDW])

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import os
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numba
@@ -94,6 +94,15 @@ def micro(signature: Any, function: Callable[..., Any], variant: str) -> Any:
     compiled = _kept(CFunc(function, normalize_signature(signature), {}, _OPTIONS), function, f"micro-{variant}")
     compiled.compile()
     return compiled
+
+
+def stages(sources: Iterable[tuple[Any, Callable[..., None]]], parallel: dict[str, Any]) -> list[Any]:
+    """Compile stages, each with its signature; with the `parallel` versions of the kernels they name, if any."""
+    variant = "parallel" if parallel else "stage"
+    if parallel:
+        start_threads()
+        sources = [(signature, with_names(source, parallel)) for signature, source in sources]
+    return [micro(signature, source, variant) for signature, source in sources]
 
 
 def start_threads() -> None:

@@ -14,6 +14,7 @@ import numpy as np
 from numba import prange
 
 from fastnet.kernels._jit import kernel, parallel_kernel
+from fastnet.kernels.context import Data, Net, Work
 from fastnet.kernels.copies import TILE_SCRATCH, columns_at_once, copies_operands, copy_columns, copy_panel, k_block
 from fastnet.kernels.host import LANE_BYTES, LANES, MASK_BYTES, TILE_ROWS, TILE_VECTORS
 from fastnet.kernels.layout import LDW, N_IN, N_OUT, PANELS, B, W
@@ -43,6 +44,12 @@ class Share(NamedTuple):
     first: int
     last: int  # not included
     scratch: int  # address
+
+
+@kernel
+def layer_of(net: Net, data: Data, work: Work, place: int) -> Layer:
+    """Return layer `place` of a network, with the memory of its context."""
+    return Layer(net.table, net.layers[place], address_of(work.params), work.scratch, address_of(data.identity))
 
 
 @kernel

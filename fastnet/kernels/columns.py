@@ -35,7 +35,7 @@ AT_ONCE, ROOM = _jit.typed(64), _jit.typed(8)
 it, of which only some may count."""
 
 NO_CODE = _jit.typed(0xFFFF)
-"""Code of a level without an input: no column has so many rows."""
+"""Code of a level without an input: a column has fewer rows than that."""
 
 FORWARD_VECTORS = 4
 FORWARD_ROWS = 3 if LANES == 8 else 6

@@ -19,7 +19,7 @@ from numba import prange, types
 
 from fastnet.kernels import _jit
 from fastnet.kernels._jit import kernel, one_at_a_time, parallel_kernel
-from fastnet.kernels.affine import Share, end_at, everything, panel_width, share_of
+from fastnet.kernels.affine import Share, end_at, everything, layer_of, panel_width, share_of
 from fastnet.kernels.context import Data, Net, Work, open_data, open_net, open_work
 from fastnet.kernels.host import LANE_BYTES, MASK_BYTES
 from fastnet.kernels.layout import LDW, N_IN, N_OUT, PANELS, B, W, Y
@@ -32,19 +32,14 @@ from fastnet.kernels.update import IDLE, N_HYPER
 HISTORY = 64
 """Passed steps after which all weights make them: their hyperparameters are kept until then."""
 
-COLUMNS, BEGINS, SAMPLES, VALUES = range(4)
-"""Rows of a thread's part of `Work.gathered`, one for each field of `operands.Gathered`."""
+BEGINS, SAMPLES, VALUES = 1, 2, 3
+"""Rows of a thread's part of `Work.gathered`; the features are in the first."""
 
 _TOGETHER = 4
 """Logarithm of the number of neighbouring features that one thread takes: their entries share a cache line."""
 
 PARALLEL_ADDS = 2_500_000
 """Multiply-adds of a batch, or weights that wait, below which a stage is not worth waking threads for."""
-
-
-@kernel
-def _layer(net: Net, data: Data, work: Work) -> Layer:
-    return Layer(net.table, net.layers[0], address_of(work.params), work.scratch, address_of(data.identity))
 
 
 @kernel
@@ -161,7 +156,7 @@ forward_batch_parallel = parallel_kernel(_forward_batch_parallel)
 def _forward(c: int, rows: int, n_rows: int, end: End, curve: Curve) -> None:
     """Compute the outputs of the first layer for `n_rows` samples; see `step._forward`."""
     net, data, work = open_net(c), open_data(c), open_work(c)
-    layer = _layer(net, data, work)
+    layer = layer_of(net, data, work, 0)
     row = layer.row
     y = Matrix(address_of(work.floats) + 4 * row[Y], 4 * row[LDW])
     forward_batch(layer, data, _wait(net, work), _entries(data, rows), n_rows, y, end)
@@ -171,15 +166,19 @@ def _forward(c: int, rows: int, n_rows: int, end: End, curve: Curve) -> None:
 
 
 @kernel
-def _gather(work: Work, x: Entries, n_rows: int, thread: int, n_threads: int) -> int:
+def _gathered(work: Work, thread: int) -> Gathered:
+    """Return a thread's memory for the values of a batch by feature."""
+    part, ld = address_of(work.gathered[thread]), 4 * work.gathered.shape[2]
+    return Gathered(part, part + BEGINS * ld, part + SAMPLES * ld, part + VALUES * ld)
+
+
+@kernel
+def _gather(work: Work, x: Entries, n_rows: int, batch: Gathered, thread: int, n_threads: int) -> int:
     """Gather the values of a batch by feature, those of a thread's features; return the number of these.
 
     The values of a feature are in the order of their samples. Work and memory grow with the values, not the features.
     """
-    part, heads = address_of(work.gathered[thread]), address_of(work.heads)
-    ld = 4 * work.gathered.shape[2]
-    columns, begins, samples, values = part, part + BEGINS * ld, part + SAMPLES * ld, part + VALUES * ld
-    n_features = np.int64(0)
+    heads, n_features = address_of(work.heads), np.int64(0)
     for r in range(n_rows):
         starts = x.starts + 8 * load_i64(x.rows + 8 * r)
         for p in range(load_i64(starts), load_i64(starts + 8)):
@@ -187,17 +186,17 @@ def _gather(work: Work, x: Entries, n_rows: int, thread: int, n_threads: int) ->
             if _is_mine(feature, thread, n_threads):
                 count = load_u32(heads + 4 * feature)
                 if count == 0:
-                    store_u32(columns + 4 * n_features, feature)
+                    store_u32(batch.columns + 4 * n_features, feature)
                     n_features += 1
                 store_u32(heads + 4 * feature, count + 1)
     total = np.int64(0)
     for c in range(n_features):
-        head = heads + 4 * load_u32(columns + 4 * c)
+        head = heads + 4 * load_u32(batch.columns + 4 * c)
         count = load_u32(head)
-        store_u32(begins + 4 * c, total)
+        store_u32(batch.begins + 4 * c, total)
         store_u32(head, total)
         total += count
-    store_u32(begins + 4 * n_features, total)
+    store_u32(batch.begins + 4 * n_features, total)
     for r in range(n_rows):
         starts = x.starts + 8 * load_i64(x.rows + 8 * r)
         for p in range(load_i64(starts), load_i64(starts + 8)):
@@ -205,8 +204,8 @@ def _gather(work: Work, x: Entries, n_rows: int, thread: int, n_threads: int) ->
             if _is_mine(feature, thread, n_threads):
                 place = load_u32(heads + 4 * feature)
                 store_u32(heads + 4 * feature, place + 1)
-                store_u32(samples + 4 * place, r)
-                store_f32(values + 4 * place, load_f32(x.values + 4 * p))
+                store_u32(batch.samples + 4 * place, r)
+                store_f32(batch.values + 4 * place, load_f32(x.values + 4 * p))
     return n_features
 
 
@@ -216,9 +215,8 @@ def _update_some(
 ) -> None:
     """Update the weights of a thread's features of a batch; they have then made one step more than has passed."""
     row = layer.row
-    n_features = _gather(work, x, n_rows, thread, n_threads)
-    part, ld = address_of(work.gathered[thread]), 4 * work.gathered.shape[2]
-    batch = Gathered(part, part + BEGINS * ld, part + SAMPLES * ld, part + VALUES * ld)
+    batch = _gathered(work, thread)
+    n_features = _gather(work, x, n_rows, batch, thread, n_threads)
     scratch = address_of(layer.scratch) + thread * 4 * layer.scratch.shape[1]
     at = np.int64(0)
     for p in range(row[PANELS + 3 * WEIGHT_GRADIENT_ENTRIES]):
@@ -257,28 +255,27 @@ def _update_batch_parallel(
 
 
 @kernel
-def _finish_row(by: Wait, feature: int) -> None:
-    made = load_u32(by.steps + 4 * feature)
-    if made < by.passed:
-        _catch_up(by, feature, made)
-    store_u32(by.steps + 4 * feature, np.int64(0))
+def _finish_some(by: Wait, features: Span) -> None:
+    """Bring the weights of some features up to date; no step has passed then."""
+    for feature in range(features.first, features.last):
+        made = load_u32(by.steps + 4 * feature)
+        if made < by.passed:
+            _catch_up(by, feature, made)
+        store_u32(by.steps + 4 * feature, np.int64(0))
 
 
 def _finish_rows(layer: Layer, by: Wait) -> None:
-    """Bring all weights up to date; no step has passed then."""
-    for feature in range(layer.row[N_IN]):
-        _finish_row(by, feature)
+    _finish_some(by, Span(np.int64(0), layer.row[N_IN]))
 
 
 def _finish_rows_parallel(layer: Layer, by: Wait) -> None:
     n_features, n_threads = layer.row[N_IN], layer.scratch.shape[0]
     if n_features * layer.row[N_OUT] * by.passed < PARALLEL_ADDS or n_threads == 1:
-        for feature in range(n_features):
-            _finish_row(by, feature)
+        _finish_some(by, Span(np.int64(0), n_features))
         return
     for t in prange(n_threads):
-        for feature in range(n_features * np.int64(t) // n_threads, n_features * np.int64(t + 1) // n_threads):
-            _finish_row(by, feature)
+        thread = np.int64(t)
+        _finish_some(by, Span(n_features * thread // n_threads, n_features * (thread + 1) // n_threads))
 
 
 update_batch = kernel(_update_batch)
@@ -290,7 +287,7 @@ finish_rows_parallel = parallel_kernel(_finish_rows_parallel)
 def _update(c: int, rows: int, n_rows: int, dy: Matrix, rule: Rule) -> None:
     """Update the weights of the first layer; see `step._backward`."""
     net, data, work = open_net(c), open_data(c), open_work(c)
-    layer = _layer(net, data, work)
+    layer = layer_of(net, data, work, 0)
     update_batch(layer, data, work, _entries(data, rows), n_rows, dy, rule)
     if _is_idle(rule):
         return
@@ -306,7 +303,7 @@ def _finish(c: int) -> None:
     """Bring all weights up to date at the end of an epoch."""
     net, data, work = open_net(c), open_data(c), open_work(c)
     if work.passed[0] > 0:
-        finish_rows(_layer(net, data, work), _wait(net, work))
+        finish_rows(layer_of(net, data, work, 0), _wait(net, work))
         work.passed[0] = 0
 
 
@@ -327,10 +324,5 @@ _COMPILED: dict[bool, list[Any]] = {}
 def stages(parallel: bool = False) -> np.ndarray:
     """Compile the stages of the first layer of sparse data, once, and return their addresses, (3,) int64."""
     if parallel not in _COMPILED:
-        sources = _SOURCES
-        if parallel:
-            _jit.start_threads()
-            sources = tuple((kind, _jit.with_names(source, _PARALLEL)) for kind, source in _SOURCES)
-        variant = "parallel" if parallel else "stage"
-        _COMPILED[parallel] = [_jit.micro(kind, source, variant) for kind, source in sources]
+        _COMPILED[parallel] = _jit.stages(_SOURCES, _PARALLEL if parallel else {})
     return np.array([one.address for one in _COMPILED[parallel]], np.int64)

@@ -22,12 +22,13 @@ from fastnet.kernels.affine import (
     Share,
     end_at,
     everything,
+    layer_of,
     panel_width,
     share_of,
     update_rows,
 )
 from fastnet.kernels.columns import AT_ONCE, FIRST, NO_CODE, ROOM, WIDTH
-from fastnet.kernels.context import SUMMED, Data, Net, Work, open_data, open_net, open_work
+from fastnet.kernels.context import SUMMED, Data, Work, open_data, open_net, open_work
 from fastnet.kernels.copies import TILE_SCRATCH, copy_panel
 from fastnet.kernels.host import COPIED_BYTES, LANE_BYTES, MASK_BYTES
 from fastnet.kernels.layout import LDW, N_IN, N_OUT, PANELS, B, W, Y
@@ -48,16 +49,8 @@ from fastnet.kernels.operands import Codes, Curve, End, Layer, Listed, Matrix, R
 from fastnet.kernels.panels import FORWARD_ENCODED, WEIGHT_GRADIENT_ENCODED
 from fastnet.kernels.vector import load_vector, splat, store_vector
 
-FORWARD, UPDATE = range(2)
-"""Places in `Net.encoded`."""
-
 PARALLEL_ADDS = 2_500_000
 """Vector operations times lanes below which a stage is not worth waking threads for."""
-
-
-@kernel
-def _layer(net: Net, data: Data, work: Work) -> Layer:
-    return Layer(net.table, net.layers[0], address_of(work.params), work.scratch, address_of(data.identity))
 
 
 @kernel
@@ -133,7 +126,7 @@ def _add_up(layer: Layer, data: Data, work: Work) -> None:
 def _forward(c: int, rows: int, n_rows: int, end: End, curve: Curve) -> None:
     """Compute the outputs of the first layer for `n_rows` samples; see `step._forward`."""
     net, data, work = open_net(c), open_data(c), open_work(c)
-    layer = _layer(net, data, work)
+    layer = layer_of(net, data, work, 0)
     row = layer.row
     y = Matrix(address_of(work.floats) + 4 * row[Y], 4 * row[LDW])
     if work.state[SUMMED] == 0.0:
@@ -256,7 +249,7 @@ update_columns_parallel = parallel_kernel(_update_columns_parallel)
 def _update(c: int, rows: int, n_rows: int, dy: Matrix, rule: Rule) -> None:
     """Update the weights of the first layer; see `step._backward`."""
     net, data, work = open_net(c), open_data(c), open_work(c)
-    layer = _layer(net, data, work)
+    layer = layer_of(net, data, work, 0)
     if data.dense > 0:
         x = Rows(rows, address_of(data.x), 4 * data.x.shape[1])
         update_rows(layer, everything(layer, data.dense), n_rows, x, dy, rule)
@@ -276,10 +269,5 @@ _COMPILED: dict[bool, list[Any]] = {}
 def stages(parallel: bool = False) -> np.ndarray:
     """Compile the stages of the first layer of a table, once, and return their addresses, (2,) int64."""
     if parallel not in _COMPILED:
-        sources = _SOURCES
-        if parallel:
-            _jit.start_threads()
-            sources = tuple((kind, _jit.with_names(source, _PARALLEL)) for kind, source in _SOURCES)
-        variant = "parallel" if parallel else "stage"
-        _COMPILED[parallel] = [_jit.micro(kind, source, variant) for kind, source in sources]
+        _COMPILED[parallel] = _jit.stages(_SOURCES, _PARALLEL if parallel else {})
     return np.array([one.address for one in _COMPILED[parallel]], np.int64)

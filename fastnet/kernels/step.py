@@ -20,6 +20,7 @@ from fastnet.kernels.affine import (
     bias_update,
     input_gradient,
     input_gradient_parallel,
+    layer_of,
     no_lists,
     transpose,
     weight_update,
@@ -42,7 +43,6 @@ from fastnet.kernels.context import (
     THRESHOLD,
     TRAIN_SCALE,
     Data,
-    Net,
     Trial,
     Work,
     open_data,
@@ -74,7 +74,7 @@ from fastnet.kernels.layout import (
 )
 from fastnet.kernels.memory import address_of, invoke, invoke_f64, load_shared, rows_at
 from fastnet.kernels.objective import LOSS_ONLY, WITH_GRADIENT
-from fastnet.kernels.operands import Curve, End, Layer, Lists, Matrix, Pairs, Rows, Rule
+from fastnet.kernels.operands import Curve, End, Lists, Matrix, Pairs, Rows, Rule
 from fastnet.kernels.rng import shuffle
 from fastnet.kernels.sparsity import INPUT_BLOCK, MAX_ACTIVE, list_active
 from fastnet.kernels.tile import LINEAR, RELU, RELU_KEPT
@@ -117,7 +117,7 @@ def _forward(c: int, rows: int, n_rows: int, step: int) -> None:
     if data.sparse == 1:
         x, lists = Rows(rows, address_of(data.input_values), np.int64(0)), _input_lists(data)
     for place in range(last + 1):
-        layer = _layer(net, data, work, place)
+        layer = layer_of(net, data, work, place)
         row = layer.row
         kind = RELU if place < last else LINEAR
         scale = np.float32(work.dropout[place, SCALE if step == EVALUATION else TRAIN_SCALE])
@@ -142,12 +142,6 @@ def _forward(c: int, rows: int, n_rows: int, step: int) -> None:
             listed = net.hidden_lists == 1 and row[N_OUT] >= MIN_UNITS
             work.listed[place] = listed and _list_outputs(row, n_rows, work)
             lists = _output_lists(row, work, place, net.layers[place + 1, N_OUT])
-
-
-@kernel
-def _layer(net: Net, data: Data, work: Work, place: int) -> Layer:
-    """Return layer `place` of a network, with the memory of its context."""
-    return Layer(net.table, net.layers[place], address_of(work.params), work.scratch, address_of(data.identity))
 
 
 @kernel
@@ -191,7 +185,7 @@ def _backward(c: int, rows: int, n_rows: int) -> None:
     weight_rule = Rule(net.update, offset, hyper)
     bias_rule = Rule(net.update, offset, hyper + 4 * work.hyper.shape[1])
     for place in range(last, -1, -1):
-        layer = _layer(net, data, work, place)
+        layer = layer_of(net, data, work, place)
         row = layer.row
         dy = Matrix(at, 4 * row[LDW])
         x = Rows(rows, address_of(data.x), 4 * data.x.shape[1])

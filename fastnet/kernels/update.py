@@ -62,7 +62,7 @@ _WAITING: list[Any] = []
 
 @kernel
 def _settled(values: Any) -> Any:
-    """Return values, and 0 in place of the smallest."""
+    """Return values, and 0 instead of the smallest."""
     return where_positive(splat(_LEAST) - magnitude(values), splat(np.float32(0.0)), values)
 
 

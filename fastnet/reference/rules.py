@@ -21,7 +21,7 @@ SHARE = 2.0**-30
 
 
 def settled(values: Floats, least: float = LEAST) -> Floats:
-    """Return values, and 0 in place of those that are smaller.
+    """Return values, and 0 instead of those that are smaller.
 
     >>> settled(np.array([1.0, -1e-31, 1e-30])).tolist()
     [1.0, 0.0, 1e-30]

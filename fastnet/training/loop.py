@@ -69,7 +69,7 @@ class LearningCurves:
 
     `score` is the name of the score: ``accuracy`` of classes and labels, in [0, 1]; ``rmse``, ``mae`` or ``pinball`` of
     numbers, in the units of a single target, or as a mean over the standardised values of several. Losses of numbers
-    are those of the standardised targets. `train_scored` tells how `train_score` was measured, see `EpochResult`.
+    are those of the standardised targets. `train_scored` is how `train_score` was measured, see `EpochResult`.
     """
 
     train_loss: npt.NDArray[np.float32]
