@@ -156,7 +156,7 @@ forward_batch_parallel = parallel_kernel(_forward_batch_parallel)
 def _forward(c: int, rows: int, n_rows: int, end: End, curve: Curve) -> None:
     """Compute the outputs of the first layer for `n_rows` samples; see `step._forward`."""
     net, data, work = open_net(c), open_data(c), open_work(c)
-    layer = layer_of(net, data, work, 0)
+    layer = layer_of(net, data, work, np.int64(0))
     row = layer.row
     y = Matrix(address_of(work.floats) + 4 * row[Y], 4 * row[LDW])
     forward_batch(layer, data, _wait(net, work), _entries(data, rows), n_rows, y, end)
@@ -287,7 +287,7 @@ finish_rows_parallel = parallel_kernel(_finish_rows_parallel)
 def _update(c: int, rows: int, n_rows: int, dy: Matrix, rule: Rule) -> None:
     """Update the weights of the first layer; see `step._backward`."""
     net, data, work = open_net(c), open_data(c), open_work(c)
-    layer = layer_of(net, data, work, 0)
+    layer = layer_of(net, data, work, np.int64(0))
     update_batch(layer, data, work, _entries(data, rows), n_rows, dy, rule)
     if _is_idle(rule):
         return
@@ -303,7 +303,7 @@ def _finish(c: int) -> None:
     """Bring all weights up to date at the end of an epoch."""
     net, data, work = open_net(c), open_data(c), open_work(c)
     if work.passed[0] > 0:
-        finish_rows(layer_of(net, data, work, 0), _wait(net, work))
+        finish_rows(layer_of(net, data, work, np.int64(0)), _wait(net, work))
         work.passed[0] = 0
 
 

@@ -126,7 +126,7 @@ def _add_up(layer: Layer, data: Data, work: Work) -> None:
 def _forward(c: int, rows: int, n_rows: int, end: End, curve: Curve) -> None:
     """Compute the outputs of the first layer for `n_rows` samples; see `step._forward`."""
     net, data, work = open_net(c), open_data(c), open_work(c)
-    layer = layer_of(net, data, work, 0)
+    layer = layer_of(net, data, work, np.int64(0))
     row = layer.row
     y = Matrix(address_of(work.floats) + 4 * row[Y], 4 * row[LDW])
     if work.state[SUMMED] == 0.0:
@@ -249,7 +249,7 @@ update_columns_parallel = parallel_kernel(_update_columns_parallel)
 def _update(c: int, rows: int, n_rows: int, dy: Matrix, rule: Rule) -> None:
     """Update the weights of the first layer; see `step._backward`."""
     net, data, work = open_net(c), open_data(c), open_work(c)
-    layer = layer_of(net, data, work, 0)
+    layer = layer_of(net, data, work, np.int64(0))
     if data.dense > 0:
         x = Rows(rows, address_of(data.x), 4 * data.x.shape[1])
         update_rows(layer, everything(layer, data.dense), n_rows, x, dy, rule)
