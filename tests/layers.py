@@ -13,7 +13,7 @@ import numba.core.dispatcher
 import numpy as np
 from buffers import Buffers, address
 
-from fastnet.kernels import _jit, affine, copies, layout, operands, panels, sparsity, tile
+from fastnet.kernels import _jit, affine, bias, copies, layout, operands, panels, sparsity, tile
 from fastnet.kernels.host import GROUP, LANES, MASK_BYTES, TILE_ROWS, round_up
 from fastnet.kernels.operands import Curve, End, Lists, Matrix, Rows, Rule
 from fastnet.training import background
@@ -227,7 +227,7 @@ class Layer:
     def bias_update(self, buffers: Buffers, dy: np.ndarray, params: np.ndarray, update: int, hyper: np.ndarray) -> None:
         """Call `bias_update` with the biases' line of the settings."""
         rule = Rule(update, 4 * params.shape[1], address(hyper) + 4 * hyper.shape[1])
-        call(affine.bias_update, self.operand(params, self.scratch(buffers)), self.batch, matrix(dy), rule)
+        call(bias.bias_update, self.operand(params, self.scratch(buffers)), self.batch, matrix(dy), rule)
 
     def operand(self, params: np.ndarray | None, scratch: np.ndarray) -> operands.Layer:
         """Return this layer as the kernels take it; `params` None where they are not read."""

@@ -234,25 +234,6 @@ def test_skipping_zeros_in_the_weight_gradient_changes_no_bit(shape, seed, fille
     assert dense == skipped
 
 
-@thorough
-@given(st.sampled_from(SIZES), st.sampled_from(SIZES), seeds)
-def test_bias_gradient_is_the_reference(batch, n_out, seed):
-    layer = Layer(batch, 3, n_out)
-    w = draw(seed, (3, n_out))[0]
-    dy = draw_gradient(seed, layer, 0.0)
-    hyper = SGD_HYPER.copy()
-    hyper[0] = np.nan  # the weights' line of the settings is not the biases'
-    hyper[1, update.LEARNING_RATE] = -1.0
-    with checked() as buffers:
-        params = buffers.updated(layer.parameters(w, np.zeros(n_out, np.float32)))
-        layer.bias_update(buffers, buffers.input(dy), params, 0, buffers.input(hyper))
-    weights, actual = layer.unpack(params[0])
-    double = dy[:batch, :n_out].astype(np.float64)
-    assert_near(actual, reference.network.bias_gradient(double), batch, np.abs(double).sum(axis=0))
-    assert (weights == w).all(), "the update of the biases touched the weights"
-    assert (layer.padding(params[0]) == 0).all(), "the padding of the biases is not zero"
-
-
 @pytest.mark.parametrize(
     "shape", [LARGE_LAYER, LayerShape(100, 530, 301), LayerShape(25, 784, 301), LayerShape(4, 1200, 1100)]
 )
@@ -305,5 +286,5 @@ def test_the_canaries_notice_a_kernel_that_writes_outside_its_buffer_or_to_its_i
         with pytest.raises(AssertionError, match="a kernel wrote"), checked() as buffers:
             samples = Samples.make(buffers, values, np.arange(7), pad=0.0)
             params = buffers.input(layer.parameters(w, b))
-            c = buffers.output((layer.tile_rows - 1, layer.ld)) if smaller == "c" else params
+            c = buffers.output((7, layer.ld)) if smaller == "c" else params
             layer.forward(samples, params, c, c, c, LINEAR)

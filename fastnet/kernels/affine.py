@@ -18,7 +18,7 @@ from fastnet.kernels.context import Data, Net, Work
 from fastnet.kernels.copies import TILE_SCRATCH, columns_at_once, copies_operands, copy_columns, copy_panel, k_block
 from fastnet.kernels.host import LANE_BYTES, LANES, MASK_BYTES, TILE_ROWS, TILE_VECTORS
 from fastnet.kernels.layout import LDW, N_IN, N_OUT, PANELS, B, W
-from fastnet.kernels.memory import address_of, invoke, load_f32
+from fastnet.kernels.memory import address_of, invoke
 from fastnet.kernels.operands import Ahead, Columns, Curve, End, Layer, Lists, Matrix, Pairs, Rows, Rule, Span, Terms
 from fastnet.kernels.panels import (
     FORWARD,
@@ -32,7 +32,7 @@ from fastnet.kernels.panels import (
 )
 from fastnet.kernels.sparsity import PAIRS_IN_BLOCK, samples_of_pairs
 from fastnet.kernels.tile import LINEAR, RELU
-from fastnet.kernels.vector import load_vector, splat, store_vector, transpose_block
+from fastnet.kernels.vector import transpose_block
 
 PARALLEL_FLOPS = 10_000_000
 """A product with fewer floating-point operations (about 100 microseconds) is not worth waking threads for."""
@@ -372,21 +372,3 @@ def transpose(layer: Layer, wt: Matrix) -> None:
     for i in range(0, layer.row[N_IN], LANES):
         for j in range(0, layer.row[N_OUT], LANES):
             transpose_block(w + i * ldw + 4 * j, ldw, wt.at + j * wt.ld + 4 * i, wt.ld)
-
-
-@kernel
-def bias_update(layer: Layer, n_rows: int, dy: Matrix, rule: Rule) -> None:
-    """Compute db = sum of dy (B, O) over B, in order, and apply the update rule to b (O,)."""
-    bias, scratch = layer.params + 4 * layer.row[B], address_of(layer.scratch)
-    rate = splat(load_f32(rule.hyper))
-    for column in range(0, 4 * layer.row[N_OUT], LANE_BYTES):
-        total = load_vector(dy.at + column)
-        for k in range(1, n_rows):
-            total = total + load_vector(dy.at + column + k * dy.ld)
-        if rule.update == 0:
-            store_vector(load_vector(bias + column) - rate * total, bias + column)
-        else:
-            store_vector(total, scratch)
-            invoke(
-                rule.update, np.int64(1), LANES, scratch, LANE_BYTES, bias + column, dy.ld, rule.offset, rule.hyper
-            )  # fmt: skip

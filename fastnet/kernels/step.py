@@ -17,7 +17,6 @@ from fastnet.kernels.activation import APPLY, MULTIPLY
 from fastnet.kernels.affine import (
     affine_forward,
     affine_forward_parallel,
-    bias_update,
     input_gradient,
     input_gradient_parallel,
     layer_of,
@@ -28,6 +27,7 @@ from fastnet.kernels.affine import (
     weight_update_listed_parallel,
     weight_update_parallel,
 )
+from fastnet.kernels.bias import bias_update
 from fastnet.kernels.context import (
     FIRST_FINISH,
     FIRST_FORWARD,
