@@ -26,7 +26,7 @@ from layers import EPS32, Layer, Samples, active_bytes, lists_of, unpack_bits
 
 from fastnet import reference
 from fastnet.config.training import TrainConfig
-from fastnet.kernels import affine, dropout, layout, objective, operands, rng, tile, update
+from fastnet.kernels import affine, cross_entropy, dropout, layout, operands, rng, tile, update
 from fastnet.kernels.operands import Lists
 from fastnet.network.hyperparameters import trial_of
 
@@ -234,7 +234,7 @@ class Bench:
         gradient = self.buffers.zeros((self.layer.tile_rows, ld))
         rows = np.arange(batch)
         block = operands.Outputs(address(logits), 4 * ld, n_out, address(rows), batch, address(labels))
-        work = repeated(objective.cross_entropy, block, 0.0, 0.0, np.int64(backward), address(gradient))
+        work = repeated(cross_entropy.cross_entropy, block, 0.0, 0.0, np.int64(backward), address(gradient))
         work(1)
         if backward:
             expected = reference.objective.output_gradient(logits[:batch, :n_out].astype(np.float64), labels)

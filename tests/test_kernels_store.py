@@ -308,7 +308,7 @@ def test_the_cache_is_where_it_is_asked_for_or_the_users(monkeypatch, tmp_path):
 
 EXPONENTIALS = """
 import numba, numpy as np
-from fastnet.kernels.objective import exp_shifted
+from fastnet.kernels.cross_entropy import exp_shifted
 from fastnet.kernels.memory import address_of
 
 @numba.njit

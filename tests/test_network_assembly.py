@@ -9,8 +9,8 @@ from runs import prepared
 
 from fastnet.config.training import TrainConfig
 from fastnet.kernels import affine, panels, update
+from fastnet.kernels.cross_entropy import LOG_ROWS
 from fastnet.kernels.host import TILE_ROWS
-from fastnet.kernels.objective import LOG_ROWS
 from fastnet.network import assembly
 
 

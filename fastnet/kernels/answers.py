@@ -6,9 +6,9 @@ import numpy as np
 
 from fastnet.kernels import _jit
 from fastnet.kernels._jit import kernel
+from fastnet.kernels.cross_entropy import softmax
 from fastnet.kernels.losses import exp_exact
 from fastnet.kernels.memory import load_f32
-from fastnet.kernels.objective import softmax
 
 SOFTMAX, SIGMOID, IDENTITY, EXP, SORT = (_jit.typed(kind) for kind in range(5))
 

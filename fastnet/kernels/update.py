@@ -21,7 +21,7 @@ from fastnet.kernels.context import open_net, open_trial, open_work
 from fastnet.kernels.host import LANE_BYTES
 from fastnet.kernels.memory import load_f32
 from fastnet.kernels.schedule import rate_factor
-from fastnet.kernels.vector import load_vector, magnitude, splat, square_root, store_vector, where_positive
+from fastnet.kernels.vector import load_vector, magnitude, splat, square_root, store_vector, where_below
 
 SGD, MOMENTUM, ADAM, NESTEROV, ADAGRAD, RMSPROP = range(6)
 """Codes of the rules; AdamW is Adam with `SHRINK` below one and a `WEIGHT_DECAY` of zero."""
@@ -63,7 +63,7 @@ _WAITING: list[Any] = []
 @kernel
 def _settled(values: Any) -> Any:
     """Return values, and 0 instead of the smallest."""
-    return where_positive(splat(_LEAST) - magnitude(values), splat(np.float32(0.0)), values)
+    return where_below(magnitude(values), splat(_LEAST), splat(np.float32(0.0)), values)
 
 
 @kernel
@@ -123,7 +123,7 @@ def _rmsprop(n_rows: int, n_cols: int, g: int, ldg: int, w: int, ldw: int, offse
             weight = load_vector(here)
             gradient = load_vector(g + r * ldg + j) + decay * weight
             mean = keep * load_vector(here + offset) + new * (gradient * gradient)
-            mean = where_positive(least - mean, splat(np.float32(0.0)), mean)
+            mean = where_below(mean, least, splat(np.float32(0.0)), mean)
             store_vector(mean, here + offset)
             store_vector(weight - rate * gradient / (square_root(mean) + epsilon), here)
 
@@ -160,7 +160,7 @@ def _adam_step(by: _Adam, gradient: Any, weight: Any, first: Any, second: Any) -
     gradient = gradient + by.decay * weight
     first = _settled(by.keep1 * first + by.new1 * gradient)
     second = by.keep2 * second + by.new2 * (gradient * gradient)
-    second = where_positive(by.least - second, splat(np.float32(0.0)), second)
+    second = where_below(second, by.least, splat(np.float32(0.0)), second)
     return by.shrink * weight - by.step * first / (square_root(second) * by.root + by.epsilon), first, second
 
 

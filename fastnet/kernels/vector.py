@@ -160,6 +160,33 @@ def where_positive(builder: Any, value: Any, yes: Any, no: Any) -> Any:
     return builder.select(builder.fcmp_ordered(">", value, ZERO), yes, no)
 
 
+@emitted(vector, vector, vector, vector, vector)
+def where_below(builder: Any, value: Any, limit: Any, yes: Any, no: Any) -> Any:
+    """Return each lane of `yes` where that of `value` is below that of `limit`, and of `no` elsewhere and for NaN."""
+    return builder.select(builder.fcmp_ordered("<", value, limit), yes, no)
+
+
+@emitted(vector, vector, vector, vector, vector)
+def where_equal(builder: Any, value: Any, other: Any, yes: Any, no: Any) -> Any:
+    """Return each lane of `yes` where those of `value` and `other` are equal, and of `no` elsewhere and for NaN."""
+    return builder.select(builder.fcmp_ordered("==", value, other), yes, no)
+
+
+@emitted(vector, vector, vector)
+def larger(builder: Any, value: Any, other: Any) -> Any:
+    """Return each lane of `value` where it is the larger one, and of `other` elsewhere and for NaN."""
+    return builder.select(builder.fcmp_ordered(">", value, other), value, other)
+
+
+@emitted(types.float32, vector)
+def sum_lanes(builder: Any, value: Any) -> Any:
+    """Return the sum of the lanes, whole numbers: others would be rounded as the lanes are many."""
+    total = builder.extract_element(value, ir.Constant(I32, 0))
+    for lane in range(1, LANES):
+        total = builder.fadd(total, builder.extract_element(value, ir.Constant(I32, lane)))
+    return total
+
+
 @emitted(vector, vector, types.int64)
 def where_bits(builder: Any, value: Any, base: Any) -> Any:
     """Return each lane whose bit at a byte address is set, and zeros elsewhere."""

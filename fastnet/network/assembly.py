@@ -10,7 +10,20 @@ import numpy as np
 import numpy.typing as npt
 
 from fastnet.config.training import TrainConfig
-from fastnet.kernels import activation, affine, csr, encoded, host, layout, objective, pack, panels, step, update
+from fastnet.kernels import (
+    activation,
+    affine,
+    cross_entropy,
+    csr,
+    encoded,
+    host,
+    layout,
+    objective,
+    pack,
+    panels,
+    step,
+    update,
+)
 from fastnet.kernels.context import FIRST_UPDATE, N_PLACES, Data, Net, Work, fill
 from fastnet.network.coding import nothing_coded
 from fastnet.network.csr import no_entries
@@ -80,7 +93,7 @@ def plan_of(config: TrainConfig, data: TrainingData, *, parallel: bool) -> tuple
     """Lay out the network that `config` describes for `data`; return batch size, evaluation block and layout."""
     batch_size = min(config.batch_size, data.n_train)
     most = max(data.n_train, len(data.validation_rows) - host.TILE_ROWS)
-    block = host.round_up(min(PARALLEL_BLOCK_ROWS if parallel else BLOCK_ROWS, most), objective.LOG_ROWS)
+    block = host.round_up(min(PARALLEL_BLOCK_ROWS if parallel else BLOCK_ROWS, most), cross_entropy.LOG_ROWS)
     spec = config.network(data.n_inputs, data.n_outputs)
     return batch_size, block, layout.layout(spec.sizes, max(batch_size, block), slopes=config.activation != "relu")
 
