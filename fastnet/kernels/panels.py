@@ -1,9 +1,9 @@
 """The microkernels: the three products of a layer on the register tile, one column panel at a time.
 
-A panel is up to a few vectors of columns of the result. Each product has a dense microkernel (tile of `TILE_ROWS` rows,
-every k) and a listed one (tile of one or two rows, only the k in a list). They are compiled one by one, on demand, for
-the panel widths that a network needs, and called through the address table `TABLE`, so that each exists once in memory
-and a caller compiles in a moment.
+A panel is up to a few vectors of columns of the result. Each product has a dense microkernel (tiles of `TILE_ROWS` rows
+and, at the end, of `FEW_ROWS`; every k) and a listed one (tiles of one or two rows, only the k in a list). They are
+compiled one by one, on demand, for the panel widths that a network needs, and called through the address table `TABLE`,
+so that each exists once in memory and a caller compiles in a moment.
 
 Arguments are the bundles of `operands` and int64 numbers; nothing is checked here.
 """
@@ -11,6 +11,7 @@ Arguments are the bundles of `operands` and int64 numbers; nothing is checked he
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -23,27 +24,22 @@ from fastnet.kernels.columns import (
     forward_encoded,
     weight_gradient_encoded,
 )
-from fastnet.kernels.copies import TILE_SCRATCH
+from fastnet.kernels.dense import forward, input_gradient, rows_at_once, weight_gradient
 from fastnet.kernels.entries import forward_entries, weight_gradient_entries
 from fastnet.kernels.host import (
     LANE_BYTES,
-    LANES,
-    LINE_BYTES,
     LIST_VECTORS,
     PAIR_VECTORS,
     PANEL_VECTORS,
-    TILE_ROWS,
     TILE_VECTORS,
 )
-from fastnet.kernels.memory import invoke, load_f32, load_i64, load_u8, load_u16, load_u32, prefetch
-from fastnet.kernels.operands import Ahead, Columns, End, Lists, Matrix, Rows, Rule, Span, Terms, Turned, signature
+from fastnet.kernels.memory import invoke, load_f32, load_i64, load_u8, load_u16, load_u32
+from fastnet.kernels.operands import End, Lists, Matrix, Rows, Rule, Span, Turned, signature
 from fastnet.kernels.tile import (
     FOUR,
     LINEAR,
     finish,
-    load,
     load_row,
-    rank1,
     rank1_four,
     rank1_strided,
     store,
@@ -72,52 +68,6 @@ _LIMITS = (
 
 TABLE = np.zeros((N_PRODUCTS, PANEL_VECTORS + 1), np.int64)
 """Address of each compiled microkernel by product and panel width in vectors; 0 if not compiled."""
-
-
-@_jit.kernel
-def _ask(source: int, stride: int, n_rows: int, width: int) -> int:
-    """Prefetch `width` bytes in each of `n_rows` rows; return the row after them."""
-    for _ in range(n_rows):
-        for byte in range(0, width, LINE_BYTES):
-            prefetch(source + byte)
-        source += stride
-    return source
-
-
-def _forward(vectors: int) -> tuple[Any, Callable[..., None]]:
-    """Return signature and source of the dense forward product, in tiles of six rows."""
-    row_bytes = _jit.typed(vectors * LANE_BYTES)
-
-    def forward(span: Span, x: Rows, w: Matrix, terms: Terms, bias: int, y: Matrix, end: End, ahead: Ahead) -> None:
-        """Compute y = end(x @ w + bias): rows of B, a panel of O, all of I or a block of them.
-
-        x (B, I), w (I, O) and bias (O,) are read, y (B, O) is written in whole tiles. Where I comes in blocks, all but
-        the last have a `LINEAR` end, and the sums between them wait in y.
-        """
-        asked = ahead.at
-        for r in range(span.first, span.last, TILE_ROWS):
-            asked = _ask(asked, y.ld, ahead.n_rows, row_bytes)
-            rows = x.numbers + 8 * r
-            x0 = x.at + load_i64(rows) * x.ld
-            x1 = x.at + load_i64(rows + 8) * x.ld
-            x2 = x.at + load_i64(rows + 16) * x.ld
-            x3 = x.at + load_i64(rows + 24) * x.ld
-            x4 = x.at + load_i64(rows + 32) * x.ld
-            x5 = x.at + load_i64(rows + 40) * x.ld
-            out = y.at + r * y.ld
-            tile = zeros(TILE_ROWS, vectors)
-            tile = load_row(tile, bias) if terms.begin == 1 else load(tile, out, y.ld)
-            for k in range(terms.n):
-                o = 4 * k
-                factors = (
-                    load_f32(x0 + o), load_f32(x1 + o), load_f32(x2 + o),
-                    load_f32(x3 + o), load_f32(x4 + o), load_f32(x5 + o),
-                )  # fmt: skip
-                tile = rank1(tile, factors, w.at + k * w.ld)
-            bits = r * end.ld
-            finish(tile, out, y.ld, end.kind, end.scale, end.active + bits, end.ld, end.keep + bits)
-
-    return signature(Span, Rows, Matrix, Terms, int, Matrix, End, Ahead), forward
 
 
 def _forward_listed(vectors: int, packed: int) -> tuple[Any, Callable[..., None]]:
@@ -158,42 +108,6 @@ def _forward_listed(vectors: int, packed: int) -> tuple[Any, Callable[..., None]
     return signature(Span, Rows, Lists, int, Matrix, int, Matrix, End), forward_listed
 
 
-def _forward_packed(vectors: int) -> tuple[Any, Callable[..., None]]:
-    return _forward_listed(vectors, 1)
-
-
-def _forward_active(vectors: int) -> tuple[Any, Callable[..., None]]:
-    return _forward_listed(vectors, 0)
-
-
-def _input_gradient(vectors: int) -> tuple[Any, Callable[..., None]]:
-    """Return signature and source of the dense input gradient, in tiles of six rows."""
-    row_bytes = _jit.typed(vectors * LANE_BYTES)
-
-    def input_gradient(span: Span, dy: Matrix, wt: Matrix, terms: Terms, dx: Matrix, end: End, ahead: Ahead) -> None:
-        """Compute dx = (dy @ wt) * active * scale: rows of B, a panel of I, all of O or a block of them.
-
-        dy (B, O), wt (O, I) and the activity bits are read, dx (B, I) is written in whole tiles. A `LINEAR` end leaves
-        the sums as they are, as between blocks of O.
-        """
-        asked = ahead.at
-        for r in range(span.first, span.last, TILE_ROWS):
-            asked = _ask(asked, dx.ld, ahead.n_rows, row_bytes)
-            row = dy.at + r * dy.ld
-            out = dx.at + r * dx.ld
-            tile = zeros(TILE_ROWS, vectors)
-            if terms.begin == 0:
-                tile = load(tile, out, dx.ld)
-            for k in range(terms.n):
-                tile = rank1_strided(tile, row + 4 * k, dy.ld, wt.at + k * wt.ld)
-            if end.kind == LINEAR:
-                store(tile, out, dx.ld)
-            else:
-                store_active(tile, out, dx.ld, end.scale, end.active + r * end.ld, end.ld)
-
-    return signature(Span, Matrix, Matrix, Terms, Matrix, End, Ahead), input_gradient
-
-
 def _input_gradient_active(vectors: int) -> tuple[Any, Callable[..., None]]:
     """Return signature and source of the same, one row at a time, over a block of the row's lists."""
 
@@ -227,65 +141,10 @@ def _input_gradient_active(vectors: int) -> tuple[Any, Callable[..., None]]:
     return signature(Span, Matrix, Lists, int, Matrix, Matrix, End), input_gradient_active
 
 
-def _rows_at_once(vectors: int, tile_rows: int) -> int:
-    """Return the number of rows of a gradient that fit into the scratch, whole tiles.
-
-    A call of an update rule costs as much as three vectors of Adam: tile by tile on AVX2, the update of 64 x 64 weights
-    by 32 samples took 7.1 microseconds instead of 6.3.
-    """
-    return TILE_SCRATCH // (vectors * LANES) // tile_rows * tile_rows
-
-
-def _weight_gradient(vectors: int) -> tuple[Any, Callable[..., None]]:
-    """Return signature and source of the dense weight gradient, in tiles of six inputs."""
-    row_bytes, tile_rows = _jit.typed(vectors * LANE_BYTES), _jit.typed(TILE_ROWS)
-    at_once = _jit.typed(_rows_at_once(vectors, TILE_ROWS))
-
-    def weight_gradient(
-        n_columns: int, x: Columns, n_rows: int, dy: Matrix, w: Matrix, rule: Rule, scratch: int
-    ) -> None:
-        """Compute dw = x.T @ dy for `n_columns` of I, a panel of O, and update w by it from registers or `scratch`.
-
-        x (B, I) and dy (B, O) are read, w (I, O) and its optimizer states updated. The weights are prefetched before
-        the sum that updates them: in wide layers they come from the third-level cache. An update rule takes several
-        tiles at once.
-        """
-        column, waiting = x.at, np.int64(0)
-        for i in range(0, n_columns, TILE_ROWS):
-            out = w.at + i * w.ld
-            tile = zeros(TILE_ROWS, vectors)
-            _ask(out, w.ld, tile_rows, row_bytes)
-            if rule.update != 0:
-                _ask(out + rule.offset, w.ld, tile_rows, row_bytes)
-                _ask(out + 2 * rule.offset, w.ld, tile_rows, row_bytes)
-            for k in range(n_rows):
-                tile = rank1_strided(tile, column + load_i64(x.numbers + 8 * k) * x.ld, 4, dy.at + k * dy.ld)
-            n = min(n_columns - i, tile_rows)
-            if rule.update == 0 and n == tile_rows:
-                store_sgd(tile, out, w.ld, load_f32(rule.hyper), load_f32(rule.hyper + 4))
-            elif rule.update == 0:
-                store(tile, scratch, row_bytes)
-                for t in range(n):
-                    row = load_row(zeros(1, vectors), scratch + t * row_bytes)
-                    store_sgd(row, out + t * w.ld, w.ld, load_f32(rule.hyper), load_f32(rule.hyper + 4))
-            else:
-                store(tile, scratch + waiting * row_bytes, row_bytes)
-                waiting += n
-                if waiting + tile_rows > at_once or i + tile_rows >= n_columns:
-                    first = w.at + (i + n - waiting) * w.ld
-                    invoke(
-                        rule.update, waiting, row_bytes // 4, scratch, row_bytes, first, w.ld, rule.offset, rule.hyper
-                    )  # fmt: skip
-                    waiting = np.int64(0)
-            column += x.tile
-
-    return signature(int, Columns, int, Matrix, Matrix, Rule, int), weight_gradient
-
-
 def _weight_gradient_listed(vectors: int) -> tuple[Any, Callable[..., None]]:
     """Return signature and source of the same, two inputs at a time, over the samples in which either is not zero."""
     row_bytes = _jit.typed(vectors * LANE_BYTES)
-    at_once = _jit.typed(_rows_at_once(vectors, PAIR))
+    at_once = _jit.typed(rows_at_once(vectors, PAIR))
 
     def weight_gradient_listed(n_pairs: int, x: Turned, dy: Matrix, w: Matrix, rule: Rule, scratch: int) -> None:
         """Compute dw = x.T @ dy for `n_pairs` pairs of I, a panel of O, and update w as `weight_gradient` does."""
@@ -317,12 +176,12 @@ def _weight_gradient_listed(vectors: int) -> tuple[Any, Callable[..., None]]:
 
 
 _SOURCES = {
-    FORWARD: _forward,
-    FORWARD_PACKED: _forward_packed,
-    FORWARD_ACTIVE: _forward_active,
-    INPUT_GRADIENT: _input_gradient,
+    FORWARD: forward,
+    FORWARD_PACKED: partial(_forward_listed, packed=1),
+    FORWARD_ACTIVE: partial(_forward_listed, packed=0),
+    INPUT_GRADIENT: input_gradient,
     INPUT_GRADIENT_ACTIVE: _input_gradient_active,
-    WEIGHT_GRADIENT: _weight_gradient,
+    WEIGHT_GRADIENT: weight_gradient,
     WEIGHT_GRADIENT_LISTED: _weight_gradient_listed,
     FORWARD_ENCODED: forward_encoded,
     WEIGHT_GRADIENT_ENCODED: weight_gradient_encoded,
