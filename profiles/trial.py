@@ -44,6 +44,8 @@ INITIAL = "random numbers, initial weights"
 OBJECTIVES = ("cross-entropy", "squared-error")
 SECONDS, QUICK_SECONDS = 15.0, 2.0
 """Of measuring each small shape, but at least 5 rounds, or 3."""
+SEED = 1
+"""With 0, a ReLU of an encoded network meets a sum so near zero that float32 and float64 take different sides of it."""
 
 
 class Variant(NamedTuple):
@@ -191,7 +193,7 @@ def small_cases(shape: Shape) -> Iterator[Case]:
         for optimizer in ("adam", "sgd"):
             config = TrainConfig(
                 hidden=shape.hidden, batch_size=shape.batch, epochs=SMALL_EPOCHS, optimizer=optimizer,
-                weight_decay=1e-6,
+                weight_decay=1e-6, seed=SEED,
             )  # fmt: skip
             name = {"adam": "Adam", "sgd": "SGD"}[optimizer] + ", encoded" * encoded
             yield Case(name, config, data)
@@ -268,7 +270,7 @@ def verify(report: Report, case: Case, curves: np.ndarray, clocked: np.ndarray) 
         sys.exit(f"{case.name}: the trial with clocks has other learning curves")
     config, data = case.config.resolved(), case.data
     parts = data.train_rows[:-TILE_ROWS], data.validation_rows[:-TILE_ROWS]
-    names = ("learning_rate", "weight_decay", "dropout", "batch_size", "optimizer", "train_score")
+    names = ("learning_rate", "weight_decay", "dropout", "batch_size", "optimizer", "train_score", "seed")
     expected = reference.training.train(
         data.pipeline.apply(data.dataset.x).astype(np.float64), data.targets, *parts, case.sizes,
         epochs=CHECKED_EPOCHS, objective=data.objective, **{name: getattr(config, name) for name in names},

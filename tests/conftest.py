@@ -50,8 +50,8 @@ CORE = (
     *(f"test_tuning_rules_{name}" for name in ("choice", "narrowing", "pruning")),
     *(f"test_tuning_run_{name}" for name in ("assemble", "ending", "pack", "sampler", "session", "stages", "storage")),
     *("test_tuning_space_space", "test_tuning_store_study", "test_network_samples", "test_forks"),
-    *(f"test_kernels_{name}" for name in ("activation", "affine", "dropout", "objective", "rng", "schedule")),
-    *("test_kernels_sparsity", "test_kernels_threads", "test_kernels_update"),
+    *(f"test_kernels_{name}" for name in ("activation", "affine", "bias", "cross_entropy", "dense", "dropout")),
+    *(f"test_kernels_{name}" for name in ("objective", "rng", "schedule", "sparsity", "threads", "update")),
     *(f"test_reference_{name}" for name in ("network", "objective", "rng", "rules", "training")),
     *("test_cli_budget", "test_limits", "test_interrupts", "test_processes"),
 )

@@ -63,13 +63,6 @@ def test_set_bits_are_counted(bits):
     assert call(memory.count_bits, np.int64(np.uint64(bits).view(np.int64))) == bits.bit_count()
 
 
-@given(st.integers(0, 2**64 - 1), st.integers(0, 63))
-def test_the_lowest_bit_is_found(bits, low):
-    bits = (bits | 1) << low & 2**64 - 1
-    assert call(memory.lowest_bit, np.int64(np.uint64(bits).view(np.int64))) == low
-    assert call(memory.lowest_bit, np.int64(0)) == 64
-
-
 @given(st.integers(0, 65535), st.integers(0, 2**32 - 1))
 def test_equal_numbers_have_their_bits(value, seed):
     numbers = np.random.default_rng(seed).choice([value, value ^ 1, value ^ 0x100], 64).astype(np.uint16)

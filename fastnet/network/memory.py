@@ -12,7 +12,7 @@ import numpy.typing as npt
 from fastnet.config.settings import format_memory
 from fastnet.errors import ConfigError
 from fastnet.kernels import copies, host, layout, panels, sparsity, update
-from fastnet.kernels.columns import AT_ONCE, ROOM, WIDTH
+from fastnet.kernels.columns import AT_ONCE, WIDTH
 from fastnet.kernels.context import N_STATE, Work
 from fastnet.kernels.csr import HISTORY
 from fastnet.kernels.operands import Gathered
@@ -71,7 +71,7 @@ def work_shapes(
         "codes": ((len(widths), host.round_up(batch_size, AT_ONCE)), np.uint16),
         "shares": ((len(widths), batch_size), np.float32),
         "listed_begins": ((int(widths.sum()) + len(widths),), np.uint32),
-        "listed_samples": ((len(widths), batch_size + ROOM), np.uint32),
+        "listed_samples": ((len(widths), batch_size), np.uint32),
         "gathered": ((threads, len(Gathered._fields), most_values + 1), np.uint32),
         "heads": ((n_sparse,), np.uint32),
         "steps": ((n_sparse,), np.uint32),
