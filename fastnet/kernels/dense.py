@@ -61,8 +61,8 @@ def end_of_sixes(span: Span) -> int:
     32 rows are four sixes and two fours; none is computed that nobody needs but the last one of an odd number.
     """
     n = span.last - span.first
-    few = (-n) % TILE_ROWS // 2
-    return span.first + max((n - FEW_ROWS * few + TILE_ROWS - 1) // TILE_ROWS, np.int64(0)) * TILE_ROWS
+    n_sixes = (n - FEW_ROWS * ((-n) % TILE_ROWS // 2) + TILE_ROWS - 1) // TILE_ROWS
+    return span.first + TILE_ROWS * n_sixes if n_sixes > 0 else span.first
 
 
 def _forward_tile(n_rows: int, vectors: int) -> Callable[..., None]:

@@ -175,7 +175,7 @@ def _weight_gradient_listed(vectors: int) -> tuple[Any, Callable[..., None]]:
     return signature(int, Turned, Matrix, Matrix, Rule, int), weight_gradient_listed
 
 
-_SOURCES = {
+_SOURCES: dict[Any, Callable[[int], tuple[Any, Callable[..., None]]]] = {
     FORWARD: forward,
     FORWARD_PACKED: partial(_forward_listed, packed=1),
     FORWARD_ACTIVE: partial(_forward_listed, packed=0),
