@@ -24,7 +24,7 @@ HEADLINE = "<!-- headline: written by profiles/readme.py -->", "<!-- end of head
 SECTION = "<!-- performance: written by profiles/readme.py -->", "<!-- end of performance -->"
 SMALL_SECTION = "<!-- small networks: written by profiles/readme.py -->", "<!-- end of small networks -->"
 
-PROFILES = ("roofline", "trial", "search_scaling", "single_network", "start_up", "tables", "peers")
+PROFILES = ("roofline", "trial", "search_scaling", "single_network", "start_up", "tables", "peers", "peers_small")
 
 Result = Mapping[str, Any]
 Row = tuple[str, str]
@@ -41,18 +41,21 @@ def build(results: Mapping[str, Result]) -> str:
         parts.append(table(("what", "figure"), rows))
     if "tables" in results:
         parts.extend((TABLES, machine_sentence([results["tables"]["machine"]]), tables_table(results["tables"])))
-    if "peers" in results:
-        parts.append(RATIOS)
-        parts.extend(peers_tables(results["peers"]))
-    return "\n\n".join([*parts, RERUN])
+    beside = [part for result in peers_of(results) for part in peers_tables(result)]
+    return "\n\n".join([*parts, *([RATIOS, *beside] if beside else []), RERUN])
 
 
 def headline(results: Mapping[str, Result]) -> str:
     """Put figures together for the README: this project and the fastest two others, and tables next to trees."""
-    parts = [headline_peers(results["peers"])] if "peers" in results else []
+    parts = [headline_peers(result) for result in peers_of(results)]
     if "tables" in results:
         parts.append(headline_tables(results["tables"]))
     return "\n\n".join(parts) or NOTHING
+
+
+def peers_of(results: Mapping[str, Result]) -> list[Result]:
+    """Return the comparisons with others: those of small networks may be of another machine."""
+    return [results[name] for name in ("peers", "peers_small") if name in results]
 
 
 def headline_peers(peers: Result) -> str:
@@ -107,6 +110,7 @@ for name in roofline trial search_scaling single_network start_up; do
 done
 python profiles/tables.py FOLDER --json profiles/results/tables.json
 python -m pip install '.[bench]' && python profiles/peers.py --json profiles/results/peers.json
+python profiles/peers.py --only small,folds --json profiles/results/peers_small.json
 python profiles/readme.py
 ```"""
 
@@ -240,9 +244,9 @@ def small_networks(results: Mapping[str, Result]) -> str:
         parts += [SMALL_TRIALS, table(SMALL_COLUMNS, rows)] if rows else []
         rows = [row for shape in SMALL for row in small_phase_rows(results["trial"], shape.title)]
         parts += [SMALL_PHASES, table(("of a trial with Adam", *GROUPS), rows)] if rows else []
-    if "peers" in results:
-        parts += small_peers(results["peers"])
-    machines = [results[name]["machine"] for name in ("trial", "peers") if name in results]
+    beside = peers_of(results)[-1:]
+    parts += [part for result in beside for part in small_peers(result)]
+    machines = [result["machine"] for result in (*([results["trial"]] if "trial" in results else []), *beside)]
     return "\n\n".join([machine_sentence(machines), *parts]) if parts else NOTHING
 
 

@@ -190,7 +190,7 @@ def test_readme_shows_the_results_and_nothing_else_changes(profile: Any, folder:
     text = (folder / "performance.md").read_text(encoding="utf-8")
     assert "| churn | log-loss | 0.45 | 0.5 | 0.9 | 1,234 |\n| price | RMSE | 30 | 25 | 1.2 | 7 |" in text
     assert "| geometric mean |  |  |  | 1.04 |  |" in text
-    assert text.startswith("# head\n\n<!--") and text.endswith("-->\n\ntail\n") and "old" not in text
+    assert text.startswith("# head\n\n<!--") and text.endswith("-->\n\ntail\n") and "\nold\n" not in text
     assert "Measured on 4 cores of Abacus 9 (beads, 8 floats a vector)" in text
     assert "| 123 ms |" in text and "| 247 ms, 76 % of the core's multiply-add peak (101 GFLOP/s) |" in text
     rows = [line for line in text.splitlines() if line.startswith(("| fastnet |", "| slow"))]
@@ -229,6 +229,14 @@ def test_small_networks_get_tables_of_their_own(profile: Any, folder: Path) -> N
     assert shape.title not in above and "| RandomizedSearchCV | 0.2 (15×) |" in above
     headline = (folder / "README.md").read_text(encoding="utf-8")
     assert "| 20 trials/s | slow 2× |" in headline and "| 3 configurations/s | RandomizedSearchCV 15× |" in headline
+
+    elsewhere = {"machine": PEERS["machine"] | {"processor": "Another One"}, "figures": others + folds}
+    bench.save(PEERS, folder / "peers.json")
+    bench.save(PEERS | elsewhere, folder / "peers_small.json")
+    assert readme.main(arguments(folder)) == 0
+    for page in ("README.md", "performance.md"):
+        text = (folder / page).read_text(encoding="utf-8")
+        assert "Another One" in text and "RandomizedSearchCV" in text.partition("Another One")[2]
 
 
 def test_readme_check_tells_old_from_new(profile: Any, folder: Path, capsys: Any) -> None:
