@@ -269,11 +269,10 @@ def verify(report: Report, case: Case, curves: np.ndarray, clocked: np.ndarray) 
     config, data = case.config.resolved(), case.data
     parts = data.train_rows[:-TILE_ROWS], data.validation_rows[:-TILE_ROWS]
     names = ("learning_rate", "weight_decay", "dropout", "batch_size", "optimizer", "train_score")
-    adam = config.optimizer == "adam"
-    loose = 4 if adam else 1  # which divides by gradients that may be rounding alone
-    # Of an encoded network's many sums, one may be so near zero that float32 and float64 take different sides of ReLU.
-    # With Adam, two such trainings are soon far apart.
-    epochs = 1 if adam and data.coded is not None else CHECKED_EPOCHS
+    loose = 4 if config.optimizer == "adam" else 1  # which divides by gradients that may be rounding alone
+    # Of an encoded network's many sums, one may be so near zero that float32 and float64 take different sides of ReLU,
+    # and go different ways from there.
+    epochs = 1 if data.coded is not None else CHECKED_EPOCHS
     expected = reference.training.train(
         data.pipeline.apply(data.dataset.x).astype(np.float64), data.targets, *parts, case.sizes,
         epochs=epochs, objective=data.objective, **{name: getattr(config, name) for name in names},
