@@ -79,12 +79,9 @@ def parallel_kernel(function: Callable[..., Any]) -> Any:
 def with_names(source: Callable[..., Any], names: dict[str, Any]) -> Callable[..., Any]:
     """Copy a function so that the given names refer to something else in it.
 
-    This turns one source into the serial stage of a pack's trials and the parallel stage of one large network. It gives
-    the dense products their tiles: enclosed in them, these would be compared by the cache, which finds none equal.
+    This turns one source into the serial stage of a pack's trials and the parallel stage of one large network.
     """
-    copy = types.FunctionType(
-        source.__code__, {**source.__globals__, **names}, source.__name__, source.__defaults__, source.__closure__
-    )  # fmt: skip
+    copy = types.FunctionType(source.__code__, {**source.__globals__, **names}, source.__name__)
     copy.__qualname__, copy.__module__ = source.__qualname__, source.__module__
     return copy
 
