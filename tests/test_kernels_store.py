@@ -71,7 +71,8 @@ def test_the_program_distinguishes_variants(right: tuple[list[str], Path]) -> No
         assert [float(word) for word in line.split()[1:]] == pytest.approx(
             reference.activation.activate(z, name), rel=1e-5
         )
-    assert len(stored(right[1])) > 5 and {path.suffix for path in stored(right[1])} == {".nbc"}
+    assert {path.parent.name for path in stored(right[1])} >= {f"micro-activation-{name}" for name in NAMES}
+    assert {path.suffix for path in stored(right[1])} == {".nbc"}
 
 
 def test_a_full_cache_is_loaded_silently_and_left_alone(right: tuple[list[str], Path], filled: Path) -> None:
@@ -243,7 +244,7 @@ def test_without_a_home_folder_there_is_no_cache(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(_store, "_said", set())
     monkeypatch.setattr(_jit, "_CACHE", None)
     with pytest.warns(FastnetWarning, match="kernels are compiled in memory, at every start"):
-        _jit.kernel(lambda: None)
+        _jit.entry(lambda: None)
 
 
 def test_the_tilde_stands_for_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -306,12 +307,45 @@ def test_the_cache_is_where_it_is_asked_for_or_the_users(monkeypatch, tmp_path):
         assert _store.cache_folder().parent == tmp_path / "fastnet"
 
 
+ALIKE = """
+import ctypes, sys
+from numba import types
+from fastnet.kernels import _jit
+
+def inner_of(factor):
+    @_jit.kernel
+    def inner(x):
+        return factor if x < 2 else 3 * inner(x - 1) + inner(x - 2) * factor
+    return inner
+
+def outer(x):
+    return inner(x) - inner(x + 1) + inner(2 * x)
+
+for factor in FACTORS:
+    source = _jit.with_names(outer, {"inner": inner_of(factor)})
+    compiled = _jit.micro(types.int64(types.int64), source, f"outer-{factor}")
+    print(ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_int64)(compiled.address)(5))
+"""
+
+
+def test_functions_of_equal_names_compiled_by_two_processes_are_told_apart(tmp_path: Path) -> None:
+    """In each of the two, the inner function is the first of its name; it calls itself, so nothing takes its place."""
+    alone = [run(f"FACTORS = [{factor}]{ALIKE}", FASTNET_CACHE=str(tmp_path / "code"))[0][0] for factor in (5, 8)]
+    assert alone[0] != alone[1]
+    files = stored(tmp_path / "code")
+    for factors in ([5, 8], [8, 5]):
+        lines, _ = run(f"FACTORS = {factors}{ALIKE}", FASTNET_CACHE=str(tmp_path / "code"))
+        assert lines == (alone if factors[0] == 5 else alone[::-1])
+    assert stored(tmp_path / "code") == files, "the code was not loaded"
+
+
 EXPONENTIALS = """
-import numba, numpy as np
+import numpy as np
+from fastnet.kernels._jit import entry
 from fastnet.kernels.cross_entropy import exp_shifted
 from fastnet.kernels.memory import address_of
 
-@numba.njit
+@entry
 def enter(x, out):
     exp_shifted(address_of(x), x.shape[0], np.float32(0), address_of(out))
 

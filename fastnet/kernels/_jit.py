@@ -2,6 +2,7 @@
 
 `kernel` compiles serial code, `entry` the same for calls from Python, `parallel_kernel` source with `prange` over
 threads, and `micro` functions that are called through their address and therefore compiled once for all callers.
+`_library` says how.
 
 No `fastmath`: reassociation would break bit-identity, and assuming finite values makes `isnan` lie. `_store` keeps the
 machine code on disk, in a folder named after a hash of all kernel sources, since a kernel changes with its callees in
@@ -26,7 +27,7 @@ from numba.core.sigutils import normalize_signature
 from numba.np.ufunc import parallel as numba_threads
 
 from fastnet.errors import warn
-from fastnet.kernels import _store
+from fastnet.kernels import _library, _store
 
 _OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
 _INNER: dict[str, Any] = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
@@ -59,29 +60,33 @@ def typed(number: int) -> Any:
 
 
 def kernel(function: Callable[..., Any]) -> Any:
-    """Compile a serial kernel, lazily, at its first call from compiled code.
+    """Compile a serial kernel as a part of those that call it.
 
-    It cannot be called from Python: omitting the wrapper saves a quarter of the compile time.
+    It cannot be called from Python: omitting the wrapper saves a quarter of the compile time. It is not stored on disk,
+    where those that call it are.
     """
-    return _kept(numba.njit(**_OPTIONS, **_INNER)(function), function, "serial")
+    return numba.njit(pipeline_class=_library.INNER, **_OPTIONS, **_INNER)(function)
 
 
 def entry(function: Callable[..., Any]) -> Any:
     """Compile a serial kernel that Python calls."""
-    return _kept(numba.njit(**_OPTIONS)(function), function, "entry")
+    return _kept(numba.njit(pipeline_class=_library.OUTER, **_OPTIONS)(function), function, "entry")
 
 
 def parallel_kernel(function: Callable[..., Any]) -> Any:
     """Compile a kernel whose `prange` loops are divided over threads."""
-    return _kept(numba.njit(parallel=True, **_OPTIONS)(function), function, "parallel")
+    return _kept(numba.njit(pipeline_class=_library.OUTER, parallel=True, **_OPTIONS)(function), function, "parallel")
 
 
 def with_names(source: Callable[..., Any], names: dict[str, Any]) -> Callable[..., Any]:
     """Copy a function so that the given names refer to something else in it.
 
-    This turns one source into the serial stage of a pack's trials and the parallel stage of one large network.
+    This turns one source into the serial stage of a pack's trials and the parallel stage of one large network. It gives
+    the dense products their tiles: enclosed in them, these would be compared by the cache, which finds none equal.
     """
-    copy = types.FunctionType(source.__code__, {**source.__globals__, **names}, source.__name__)
+    copy = types.FunctionType(
+        source.__code__, {**source.__globals__, **names}, source.__name__, source.__defaults__, source.__closure__
+    )  # fmt: skip
     copy.__qualname__, copy.__module__ = source.__qualname__, source.__module__
     return copy
 
@@ -91,7 +96,8 @@ def micro(signature: Any, function: Callable[..., Any], variant: str) -> Any:
 
     `variant` distinguishes what is compiled from one source.
     """
-    compiled = _kept(CFunc(function, normalize_signature(signature), {}, _OPTIONS), function, f"micro-{variant}")
+    made = CFunc(function, normalize_signature(signature), {}, _OPTIONS, _library.OUTER)
+    compiled = _kept(made, function, f"micro-{variant}")
     compiled.compile()
     return compiled
 

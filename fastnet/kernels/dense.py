@@ -1,7 +1,7 @@
 """The microkernels of the dense products, one column panel at a time; see `panels`.
 
-Rows come in tiles of `TILE_ROWS` and, at the end, of `FEW_ROWS`. What a tile is stands in each product twice: made as
-functions for either shape, tiles that two processes had compiled got the same names in the code that a third one loads.
+Rows come in tiles of `TILE_ROWS` and, at the end, of `FEW_ROWS`. A tile is a function of its own, made for its shape:
+each product says once what a tile is.
 """
 
 from __future__ import annotations
@@ -34,6 +34,16 @@ FEW_ROWS = 4
 """Rows of the tiles at the end, so that a batch of 32 is no more than 32 rows."""
 
 
+six: Any = None
+four: Any = None
+"""What computes a tile of `TILE_ROWS` and of `FEW_ROWS` rows: `_with_tiles` gives each product its own."""
+
+
+def _with_tiles(source: Callable[..., None], tile: Callable[[int, int], Any], vectors: int) -> Callable[..., None]:
+    """Return the source of a product with its two kinds of tiles."""
+    return _jit.with_names(source, {"six": tile(TILE_ROWS, vectors), "four": tile(FEW_ROWS, vectors)})
+
+
 @_jit.kernel
 def _ask(source: int, stride: int, n_rows: int, width: int) -> int:
     """Prefetch `width` bytes in each of `n_rows` rows; return the row after them."""
@@ -55,6 +65,23 @@ def end_of_sixes(span: Span) -> int:
     return span.first + TILE_ROWS * n_sixes if n_sixes > 0 else span.first
 
 
+def _forward_tile(n_rows: int, vectors: int) -> Callable[..., None]:
+    """Return the dense forward product of one tile."""
+
+    @_jit.kernel
+    def forward_tile(r: int, x: Rows, w: Matrix, terms: Terms, bias: int, y: Matrix, end: End) -> None:
+        out = y.at + r * y.ld
+        tile = zeros(n_rows, vectors)
+        tile = load_row(tile, bias) if terms.begin == 1 else load(tile, out, y.ld)
+        rows = chosen_rows(tile, x.numbers + 8 * r, x.at, x.ld)
+        for k in range(terms.n):
+            tile = rank1_rows(tile, rows, 4 * k, w.at + k * w.ld)
+        bits = r * end.ld
+        finish(tile, out, y.ld, end.kind, end.scale, end.active + bits, end.ld, end.keep + bits)
+
+    return forward_tile
+
+
 def forward(vectors: int) -> tuple[Any, Callable[..., None]]:
     """Return signature and source of the dense forward product, in tiles of six and of four rows."""
     row_bytes = _jit.typed(vectors * LANE_BYTES)
@@ -68,24 +95,32 @@ def forward(vectors: int) -> tuple[Any, Callable[..., None]]:
         asked, few = ahead.at, end_of_sixes(span)
         for r in range(span.first, few, TILE_ROWS):
             asked = _ask(asked, y.ld, ahead.n_rows, row_bytes)
-            out, bits = y.at + r * y.ld, r * end.ld
-            six = zeros(TILE_ROWS, vectors)
-            six = load_row(six, bias) if terms.begin == 1 else load(six, out, y.ld)
-            rows = chosen_rows(six, x.numbers + 8 * r, x.at, x.ld)
-            for k in range(terms.n):
-                six = rank1_rows(six, rows, 4 * k, w.at + k * w.ld)
-            finish(six, out, y.ld, end.kind, end.scale, end.active + bits, end.ld, end.keep + bits)
+            six(r, x, w, terms, bias, y, end)
         for r in range(few, span.last, FEW_ROWS):
             asked = _ask(asked, y.ld, ahead.n_rows, row_bytes)
-            out, bits = y.at + r * y.ld, r * end.ld
-            four = zeros(FEW_ROWS, vectors)
-            four = load_row(four, bias) if terms.begin == 1 else load(four, out, y.ld)
-            some = chosen_rows(four, x.numbers + 8 * r, x.at, x.ld)
-            for k in range(terms.n):
-                four = rank1_rows(four, some, 4 * k, w.at + k * w.ld)
-            finish(four, out, y.ld, end.kind, end.scale, end.active + bits, end.ld, end.keep + bits)
+            four(r, x, w, terms, bias, y, end)
 
-    return signature(Span, Rows, Matrix, Terms, int, Matrix, End, Ahead), forward
+    return signature(Span, Rows, Matrix, Terms, int, Matrix, End, Ahead), _with_tiles(forward, _forward_tile, vectors)
+
+
+def _input_gradient_tile(n_rows: int, vectors: int) -> Callable[..., None]:
+    """Return the dense input gradient of one tile."""
+
+    @_jit.kernel
+    def input_gradient_tile(r: int, dy: Matrix, wt: Matrix, terms: Terms, dx: Matrix, end: End) -> None:
+        row = dy.at + r * dy.ld
+        out = dx.at + r * dx.ld
+        tile = zeros(n_rows, vectors)
+        if terms.begin == 0:
+            tile = load(tile, out, dx.ld)
+        for k in range(terms.n):
+            tile = rank1_strided(tile, row + 4 * k, dy.ld, wt.at + k * wt.ld)
+        if end.kind == LINEAR:
+            store(tile, out, dx.ld)
+        else:
+            store_active(tile, out, dx.ld, end.scale, end.active + r * end.ld, end.ld)
+
+    return input_gradient_tile
 
 
 def input_gradient(vectors: int) -> tuple[Any, Callable[..., None]]:
@@ -101,30 +136,13 @@ def input_gradient(vectors: int) -> tuple[Any, Callable[..., None]]:
         asked, few = ahead.at, end_of_sixes(span)
         for r in range(span.first, few, TILE_ROWS):
             asked = _ask(asked, dx.ld, ahead.n_rows, row_bytes)
-            row, out = dy.at + r * dy.ld, dx.at + r * dx.ld
-            six = zeros(TILE_ROWS, vectors)
-            if terms.begin == 0:
-                six = load(six, out, dx.ld)
-            for k in range(terms.n):
-                six = rank1_strided(six, row + 4 * k, dy.ld, wt.at + k * wt.ld)
-            if end.kind == LINEAR:
-                store(six, out, dx.ld)
-            else:
-                store_active(six, out, dx.ld, end.scale, end.active + r * end.ld, end.ld)
+            six(r, dy, wt, terms, dx, end)
         for r in range(few, span.last, FEW_ROWS):
             asked = _ask(asked, dx.ld, ahead.n_rows, row_bytes)
-            row, out = dy.at + r * dy.ld, dx.at + r * dx.ld
-            four = zeros(FEW_ROWS, vectors)
-            if terms.begin == 0:
-                four = load(four, out, dx.ld)
-            for k in range(terms.n):
-                four = rank1_strided(four, row + 4 * k, dy.ld, wt.at + k * wt.ld)
-            if end.kind == LINEAR:
-                store(four, out, dx.ld)
-            else:
-                store_active(four, out, dx.ld, end.scale, end.active + r * end.ld, end.ld)
+            four(r, dy, wt, terms, dx, end)
 
-    return signature(Span, Matrix, Matrix, Terms, Matrix, End, Ahead), input_gradient
+    source = _with_tiles(input_gradient, _input_gradient_tile, vectors)
+    return signature(Span, Matrix, Matrix, Terms, Matrix, End, Ahead), source
 
 
 def rows_at_once(vectors: int, tile_rows: int) -> int:
@@ -133,6 +151,33 @@ def rows_at_once(vectors: int, tile_rows: int) -> int:
     A call of a rule costs as much as three vectors of Adam: tile by tile, 64 x 64 weights took 7.1 instead of 6.3 us.
     """
     return TILE_SCRATCH // (vectors * LANES) // tile_rows * tile_rows
+
+
+def _weight_gradient_tile(tile_rows: int, vectors: int) -> Callable[..., None]:
+    """Return the dense weight gradient of one tile: the first inputs of `x`, of which `n` count."""
+    row_bytes, whole = _jit.typed(vectors * LANE_BYTES), _jit.typed(tile_rows)
+
+    @_jit.kernel
+    def weight_gradient_tile(
+        n: int, x: Columns, n_samples: int, dy: Matrix, w: Matrix, rule: Rule, scratch: int
+    ) -> None:
+        tile = zeros(tile_rows, vectors)
+        _ask(w.at, w.ld, whole, row_bytes)
+        if rule.update != 0:
+            _ask(w.at + rule.offset, w.ld, whole, row_bytes)
+            _ask(w.at + 2 * rule.offset, w.ld, whole, row_bytes)
+        for k in range(n_samples):
+            tile = rank1_strided(tile, x.at + load_i64(x.numbers + 8 * k) * x.ld, 4, dy.at + k * dy.ld)
+        if rule.update == 0 and n >= whole:
+            store_sgd(tile, w.at, w.ld, load_f32(rule.hyper), load_f32(rule.hyper + 4))
+            return
+        store(tile, scratch, row_bytes)
+        if rule.update == 0:
+            for t in range(n):
+                row = load_row(zeros(1, vectors), scratch + t * row_bytes)
+                store_sgd(row, w.at + t * w.ld, w.ld, load_f32(rule.hyper), load_f32(rule.hyper + 4))
+
+    return weight_gradient_tile
 
 
 def weight_gradient(vectors: int) -> tuple[Any, Callable[..., None]]:
@@ -152,39 +197,15 @@ def weight_gradient(vectors: int) -> tuple[Any, Callable[..., None]]:
         few = end_of_sixes(Span(np.int64(0), n_columns)) if x.tile == 4 * six_rows else n_columns
         i, done = np.int64(0), np.int64(0)
         while i < n_columns:
-            out = w.at + i * w.ld
-            _ask(out, w.ld, six_rows, row_bytes)
-            if rule.update != 0:
-                _ask(out + rule.offset, w.ld, six_rows, row_bytes)
-                _ask(out + 2 * rule.offset, w.ld, six_rows, row_bytes)
-            at, rate, decay = scratch + (i - done) * row_bytes, load_f32(rule.hyper), load_f32(rule.hyper + 4)
+            out = Matrix(w.at + i * w.ld, w.ld)
+            at = scratch + (i - done) * row_bytes
             if i < few:
-                column, n = x.at + i // six_rows * x.tile, min(n_columns - i, six_rows)
-                six = zeros(TILE_ROWS, vectors)
-                for k in range(n_rows):
-                    six = rank1_strided(six, column + load_i64(x.numbers + 8 * k) * x.ld, 4, dy.at + k * dy.ld)
-                if rule.update == 0 and n == six_rows:
-                    store_sgd(six, out, w.ld, rate, decay)
-                    n = np.int64(0)
-                else:
-                    store(six, at, row_bytes)
-                step = six_rows
+                part = Columns(x.numbers, x.at + i // six_rows * x.tile, x.ld, x.tile)
+                six(n_columns - i, part, n_rows, dy, out, rule, at)
+                i += six_rows
             else:
-                column, n = x.at + 4 * i, min(n_columns - i, four_rows)
-                four = zeros(FEW_ROWS, vectors)
-                for k in range(n_rows):
-                    four = rank1_strided(four, column + load_i64(x.numbers + 8 * k) * x.ld, 4, dy.at + k * dy.ld)
-                if rule.update == 0 and n == four_rows:
-                    store_sgd(four, out, w.ld, rate, decay)
-                    n = np.int64(0)
-                else:
-                    store(four, at, row_bytes)
-                step = four_rows
-            if rule.update == 0:
-                for t in range(n):  # of a tile that is not full
-                    row = load_row(zeros(1, vectors), at + t * row_bytes)
-                    store_sgd(row, out + t * w.ld, w.ld, rate, decay)
-            i += step
+                four(n_columns - i, Columns(x.numbers, x.at + 4 * i, x.ld, x.tile), n_rows, dy, out, rule, at)
+                i += four_rows
             if rule.update == 0:
                 done = i
             elif i - done + six_rows > at_once or i >= n_columns:
@@ -194,4 +215,5 @@ def weight_gradient(vectors: int) -> tuple[Any, Callable[..., None]]:
                 )  # fmt: skip
                 done = i
 
-    return signature(int, Columns, int, Matrix, Matrix, Rule, int), weight_gradient
+    source = _with_tiles(weight_gradient, _weight_gradient_tile, vectors)
+    return signature(int, Columns, int, Matrix, Matrix, Rule, int), source

@@ -278,6 +278,12 @@ def predict_rows(
         write_answers(kind, n_levels, address_of(floats) + 4 * last[Y], 4 * last[LDW], some)
 
 
+def compile_answers() -> None:
+    """Compile `predict_rows`, once."""
+    rows, number = types.int64[::1], types.int64
+    predict_rows.compile((rows, rows, number, rows, types.float32[::1], number, number, types.float32[:, ::1]))
+
+
 def compile_division() -> None:
     """Compile the division of a job over threads, once."""
     if threads.layer_problem():

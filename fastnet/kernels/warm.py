@@ -1,7 +1,7 @@
 """A cold start in two processes: half of what a pack needs compiles in a second one, into the same cache.
 
-Numba compiles one thing at a time in a process, and most of that is Python. On two slow cores this shortened the
-compiling of a first search from 14 seconds to 8.
+Numba compiles one thing at a time in a process, and most of that is Python. On two cores this shortened a first search
+of a table from 19 seconds to 16.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
-from fastnet.kernels import _store, objective, pack, step
+from fastnet.kernels import _store, pack, step
+from fastnet.kernels import objective as objectives
 from fastnet.limits import usable_cores
 
 STAGES = "micro-stage"
@@ -30,8 +31,8 @@ LEAST_WAIT = 5.0
 _PYTHON = re.compile(r"(python|pypy)w?[\d.]*[a-z]?(\.exe)?")
 
 
-def compile_second_half() -> None:
-    """Compile epoch, evaluation, loss, initial values and the pack; the first process compiles the rest."""
+def compile_second_half(objective: str, weighted: bool) -> None:
+    """Compile epoch, evaluation, loss, initial values, the pack and answers; the first process compiles the rest."""
     folder = _store.cache_folder()
     if folder is None:
         return
@@ -39,13 +40,14 @@ def compile_second_half() -> None:
     sys.stdout.flush()
     step.stage(step.TRAIN_EPOCH)
     step.stage(step.EVALUATE)
-    objective.stage("cross-entropy")
+    objectives.stage(objective, weighted)
     pack.initialise_stage()
     pack.compile_division()
+    pack.compile_answers()
 
 
 @contextmanager
-def second_half() -> Iterator[None]:
+def second_half(objective: str = "cross-entropy", weighted: bool = False) -> Iterator[None]:
     """Run `compile_second_half` in another process during the block, if that can help.
 
     It needs a second core, an executable that is certainly a Python, and a writable cache without stages. Whatever
@@ -62,7 +64,7 @@ def second_half() -> Iterator[None]:
     with ExitStack() as stack:
         try:
             said = stack.enter_context(tempfile.TemporaryFile())
-            process = stack.enter_context(_compiling(folder, said))
+            process = stack.enter_context(_compiling(folder, said, objective, weighted))
         except OSError:  # no folder for temporary files, or no more processes
             yield
             return
@@ -75,7 +77,7 @@ def second_half() -> Iterator[None]:
 
 
 @contextmanager
-def _compiling(folder: Path, output: IO[bytes]) -> Iterator[subprocess.Popen[bytes]]:
+def _compiling(folder: Path, output: IO[bytes], objective: str, weighted: bool) -> Iterator[subprocess.Popen[bytes]]:
     """Start the other process; end it, with everything that it may have started, when the block ends."""
     package = str(Path(__file__).parents[2])
     environment = os.environ | {
@@ -83,7 +85,12 @@ def _compiling(folder: Path, output: IO[bytes]) -> Iterator[subprocess.Popen[byt
         "FASTNET_CACHE": str(folder.parent.absolute()),
     }
     process = subprocess.Popen(
-        [sys.executable, "-P", "-c", "from fastnet.kernels import warm; warm.compile_second_half()"],
+        [
+            sys.executable,
+            "-P",
+            "-c",
+            f"from fastnet.kernels import warm; warm.compile_second_half{objective, weighted}",
+        ],
         env=environment,
         stdin=subprocess.DEVNULL,
         stdout=output,

@@ -349,7 +349,7 @@ def threads_within(
 def warm_up(config: TrainConfig, data: TrainingData) -> float:
     """Compile, or load from the cache, all that a pack of this architecture needs; return the seconds it took."""
     clock = time.perf_counter()
-    with warm.second_half():
+    with warm.second_half(data.objective, data.weights is not None):
         step.stage(step.FORWARD)
         step.stage(step.BACKWARD)
         compile_products(config, data, parallel=False)
