@@ -34,7 +34,7 @@ def test_warmup_compiles_once_and_search_and_train_need_nothing_more(tmp_path: P
     own = {"FASTNET_CACHE": str(tmp_path / "cache")}
     first = json.loads(run_process("warmup", *settings, "--format", "json", **own).stdout)
     assert first["compiled"]["stages of training"] >= 5 and first["compiled"]["update rules"] == 1
-    assert sum(first["compiled"].values()) == first["cache"]["functions"] > 30
+    assert sum(first["compiled"].values()) == first["cache"]["functions"] >= 15
     again = run_process("warmup", *settings, **own)
     assert again.stdout.startswith("nothing to compile: everything was in the cache and loaded in ")
     assert again.stderr == "mnist5k: 784-7-10, relu, momentum\n"

@@ -10,9 +10,8 @@ from typing import Any
 import numba
 import numpy as np
 import pytest
-from numba.core import compiler
 
-from fastnet.kernels import _jit, _library
+from fastnet.kernels import _jit
 
 KERNELS = Path(_jit.__file__).parent
 PACKAGE = KERNELS.parent
@@ -59,21 +58,3 @@ def test_kernels_compile_without_a_current_folder(tmp_path: Path, monkeypatch: p
     monkeypatch.chdir(tmp_path / "gone")
     (tmp_path / "gone").rmdir()
     assert numba.njit(take)(np.arange(3), 2) == 2
-
-
-def test_what_a_kernel_calls_is_compiled_inside_it_and_has_no_name() -> None:
-    @_jit.kernel
-    def inner(x: int) -> int:
-        return x * x + 1
-
-    @_jit.entry
-    def outer(x: int) -> int:
-        return inner(x) + inner(x + 1)
-
-    assert outer(3) == 27
-    assert issubclass(_library.INNER, compiler.Compiler) and _library.INNER is not compiler.Compiler, (
-        "Numba's libraries have changed: kernels compile, but slowly, and share names"
-    )
-    [code] = outer.inspect_asm().values()
-    shared = [line for line in code.splitlines() if "inner" in line and (".weak" in line or ".globl" in line)]
-    assert "outer" in code and not shared
