@@ -64,4 +64,4 @@ def test_warmup_for_a_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tar
     rows = "".join(f"{k % 37 * 0.5},{'pqr'[k % 3]},{'st'[k * 3 % 5 % 2]}\n" for k in range(200))
     Path("t.csv").write_text("a,b,y\n" + rows)
     result = run("warmup", "--data", "t.csv", "--target", target, "--hidden", "4", "--format", "json")
-    assert json.loads(result.stdout)["cache"]["functions"] > 20
+    assert json.loads(result.stdout)["cache"]["functions"] > 15
