@@ -17,9 +17,7 @@ def test_what_a_kernel_calls_is_compiled_inside_it_and_has_no_name() -> None:
         return inner(x) + inner(x + 1)
 
     assert outer(3) == 10 + 33, "inner calls itself, so that nothing takes its place"
-    assert _library.INNER is not compiler.Compiler, (
-        "Numba's libraries have changed: kernels share names"
-    )
+    assert _library.INNER is not compiler.Compiler, "Numba's libraries have changed: kernels share names"
     [code] = outer.inspect_asm().values()
     shared = [line for line in code.splitlines() if "inner" in line and (".weak" in line or ".globl" in line)]
     assert "outer" in code and not shared

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +15,11 @@ from safetensors.numpy import save_file
 
 import fastnet
 from fastnet.errors import ModelError
+from fastnet.model import ensemble
 from fastnet.model.classifier import Model
-from fastnet.model.ensemble import Ensemble, greedy_selection, load_model, mean_answers
+from fastnet.model.ensemble import FEW_ROWS, Ensemble, greedy_selection, load_model, mean_answers
 from fastnet.model.scores import score_of
+from fastnet.network.assembly import n_threads_limit
 
 X = (np.random.Philox(key=4).random_raw(50 * 12) % 256).astype(np.uint8).reshape(50, 12)
 SHAPES = ((5, 4), (7,), ())
@@ -31,14 +35,14 @@ def make_ensemble(**changes) -> Ensemble:
 def test_probabilities_are_the_weighted_mean() -> None:
     alone = [make_model(hidden=hidden).predict_proba(X).astype(np.float64) for hidden in SHAPES]
     expected = (alone[0] + 3 * alone[1] + 2 * alone[2]) / 6
-    ensemble = make_ensemble()
-    actual = ensemble.predict_proba(X)
+    together = make_ensemble()
+    actual = together.predict_proba(X)
     assert actual.dtype == np.float32 and actual.tobytes() == expected.astype(np.float32).tobytes()
-    assert (ensemble.predict_index(X) == expected.argmax(axis=1)).all()
-    names = np.array(ensemble.class_names)
-    assert (ensemble.predict(X) == names[expected.argmax(axis=1)]).all()
+    assert (together.predict_index(X) == expected.argmax(axis=1)).all()
+    names = np.array(together.class_names)
+    assert (together.predict(X) == names[expected.argmax(axis=1)]).all()
     y = np.arange(50) % 3
-    score = ensemble.score(X, names[y])
+    score = together.score(X, names[y])
     assert score.value == np.mean(expected.argmax(axis=1) == y)
     assert score.loss == pytest.approx(-np.log(expected[np.arange(50), y]).mean(), rel=1e-6)
     equal = make_ensemble(weights=()).predict_proba(X)
@@ -49,6 +53,23 @@ def test_probabilities_are_the_weighted_mean() -> None:
 def test_an_ensemble_of_one_is_that_network() -> None:
     model = make_model()
     assert Ensemble(members=[model]).predict_proba(X).tobytes() == model.predict_proba(X).tobytes()
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_threads_that_share_the_networks_give_the_bits_of_one(monkeypatch: pytest.MonkeyPatch, shared: bool) -> None:
+    members = [make_model(hidden=hidden) for hidden in SHAPES]
+    if shared:
+        members = [replace(member, pipeline=members[0].pipeline) for member in members]
+    several, x = make_ensemble(members=members), np.tile(X, (1 + FEW_ROWS // len(X), 1))
+    answers, started = {}, []
+    monkeypatch.setattr(
+        ensemble, "ThreadPoolExecutor", lambda *a, **k: started.append(a) or ThreadPoolExecutor(*a, **k)
+    )
+    for cores in (1, 2):
+        monkeypatch.setattr(ensemble, "usable_cores", lambda cores=cores: cores)
+        answers[cores] = several.predict_proba(x)
+    assert answers[1].tobytes() == answers[2].tobytes()
+    assert len(started) == (min(2, n_threads_limit()) == 2)
 
 
 def test_load_returns_what_save_wrote(tmp_path: Path) -> None:

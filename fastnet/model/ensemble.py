@@ -9,7 +9,9 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -21,6 +23,7 @@ from fastnet.data.pipeline.pipeline import Pipeline
 from fastnet.data.schema import Schema
 from fastnet.errors import ModelError
 from fastnet.files import as_path
+from fastnet.limits import usable_cores
 from fastnet.model.calibration import check_corrections, check_shifts, corrections_of
 from fastnet.model.classifier import Model
 from fastnet.model.file import FloatArray, model_errors, read_file
@@ -30,8 +33,25 @@ from fastnet.model.scores import Score, score_of
 ROUNDS = 50
 """Additions of greedy selection to the networks it begins with."""
 
+Answers = npt.NDArray[np.floating[Any]]
+"""What a network or several answer, (N, O)."""
+
+FEW_ROWS = 500
+"""Samples up to which one thread asks all networks: it takes less time than to start others."""
+
 _SHARED = ("class_names", "classes", "table")
 """What its file holds once for all members."""
+
+
+def _each(members: Sequence[Model], answer: Callable[[Model], Answers], n_rows: int) -> list[Answers]:
+    """Ask each network about so many samples, with a thread each where there are cores."""
+    from fastnet.network.assembly import n_threads_limit
+
+    threads = min(len(members), usable_cores(), n_threads_limit()) if n_rows > FEW_ROWS else 1
+    if threads == 1:
+        return [answer(member) for member in members]
+    with ThreadPoolExecutor(threads, thread_name_prefix="fastnet") as pool:
+        return list(pool.map(answer, members))
 
 
 @dataclass(frozen=True, eq=False, slots=True, kw_only=True)
@@ -138,31 +158,31 @@ class Ensemble(Predictor):
         """Range of the training samples' features, that of the first network; None if unknown."""
         return self.members[0].extent
 
-    def _answers(self, features: npt.NDArray[Any]) -> npt.NDArray[np.floating[Any]]:
+    def _answers(self, features: npt.NDArray[Any]) -> Answers:
         return self._adjusted(mean_answers(self.answers_of_members(features), self.weights))
 
     def _limits(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
         each = [member._limits() for member in self.members]  # those of folds differ
         return np.min([low for low, _ in each], axis=0), np.max([high for _, high in each], axis=0)
 
-    def answers_of_members(self, features: npt.NDArray[Any]) -> list[npt.NDArray[np.floating[Any]]]:
+    def answers_of_members(self, features: npt.NDArray[Any]) -> list[Answers]:
         """Return what each member answers to checked features; members with the same pipeline share their inputs."""
-        first = self.members[0].pipeline
+        first, n_rows = self.members[0].pipeline, features.shape[0]
         if any(member.pipeline is not first for member in self.members):
-            return [member._answers(features) for member in self.members]
+            return _each(self.members, lambda member: member._answers(features), n_rows)
         from fastnet.network.forward import inputs_of
         from fastnet.network.samples import COPY_ROWS
 
         parts = []
-        for begin in range(0, max(features.shape[0], 1), COPY_ROWS):  # part by part, as large inputs take more memory
+        for begin in range(0, max(n_rows, 1), COPY_ROWS):  # part by part, as large inputs take more memory
             some = features[begin : begin + COPY_ROWS]
-            prepared = inputs_of(some, first)
-            parts.append([member._answers(some, prepared) for member in self.members])
+            answer = partial(Model._answers, features=some, prepared=inputs_of(some, first))
+            parts.append(_each(self.members, answer, n_rows))
         return [np.concatenate(of_one) for of_one in zip(*parts, strict=True)]
 
     def _scored(
         self,
-        answers: npt.NDArray[np.floating[Any]],
+        answers: Answers,
         targets: npt.NDArray[Any],
         weights: npt.NDArray[Any] | None = None,
     ) -> Score:
@@ -170,7 +190,7 @@ class Ensemble(Predictor):
             return score_of(answers, targets, weights, self.threshold)
         return self.members[0]._scored(answers, targets, weights)  # by their scale of the targets, where they differ
 
-    def _losses(self, answers: npt.NDArray[np.floating[Any]], targets: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+    def _losses(self, answers: Answers, targets: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
         return self.members[0]._losses(answers, targets)
 
     def to_parts(self) -> tuple[dict[str, Any], dict[str, FloatArray]]:
@@ -286,9 +306,7 @@ def load_model(path: str | os.PathLike[str]) -> Model | Ensemble:
         return kind(header, tensors)
 
 
-def mean_answers(
-    answers: Sequence[npt.NDArray[np.floating[Any]]], weights: Sequence[int] | None = None
-) -> npt.NDArray[np.floating[Any]]:
+def mean_answers(answers: Sequence[Answers], weights: Sequence[int] | None = None) -> Answers:
     """Average the (N, O) answers of networks, in float64; each counts as often as its weight says, by default once.
 
     The mean has their type: float32 of probabilities, float64 of numbers. That of ascending quantiles is ascending.
@@ -307,11 +325,11 @@ def mean_answers(
 
 
 def greedy_selection(
-    answers: Sequence[npt.NDArray[np.floating[Any]]],
+    answers: Sequence[Answers],
     y: npt.NDArray[Any],
     metric: str = DEFAULT_METRIC,
     *,
-    measure: Callable[[npt.NDArray[np.floating[Any]], npt.NDArray[Any]], Score] = score_of,
+    measure: Callable[[Answers, npt.NDArray[Any]], Score] = score_of,
     rounds: int = ROUNDS,
 ) -> tuple[int, ...]:
     """Choose how often each network counts in an ensemble, at least 0 times, so that it does well on some samples.
@@ -344,7 +362,7 @@ def greedy_selection(
     (1, 2, 0)
     """
 
-    def quality_of(total: npt.NDArray[np.floating[Any]], n: int) -> tuple[float, float]:
+    def quality_of(total: Answers, n: int) -> tuple[float, float]:
         """Rate the mean of n answers by the metric, then by the loss; lower is better."""
         score = measure(total / n, y)
         loss = round(score.loss, 12)  # so that another library's logarithm does not break ties
