@@ -118,13 +118,6 @@ def missing(name: str) -> str:
     return ""
 
 
-AVX2 = {
-    "OPENBLAS_CORETYPE": "Haswell", "ATEN_CPU_CAPABILITY": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2",
-    "MKL_ENABLE_INSTRUCTIONS": "AVX2",
-}  # fmt: skip
-"""What keeps OpenBLAS and PyTorch from AVX-512."""
-
-
 def compiler() -> str | None:
     """Return the C++ compiler, if there is one."""
     named = os.environ.get("CXX")
@@ -143,20 +136,14 @@ def environment(name: str, threads: int, folder: Path, features: list[str], proc
     person who tunes can have the others, so the peers do: OpenBLAS by a variable, MKL by answering its question for it.
     Those that are measured as shipped too choose for themselves.
     On AMD processors without AVX-512 the latter changed nothing (0.36 s a stacked trial either way): it is left alone.
-
-    With FASTNET_LANES=8 all use AVX2, so that a processor with AVX-512 shows how they compare on one without.
     """
     count = str(threads if name not in ("randomized", "randomized-folds", "optuna-threads") else 1)
     libraries = ("OMP", "OPENBLAS", "MKL", "NUMEXPR")
     values: dict[str, str | None] = dict.fromkeys((f"{library}_NUM_THREADS" for library in libraries), count)
     values |= {"VECLIB_MAXIMUM_THREADS": count, "NUMBA_NUM_THREADS": str(threads), "NPROC": str(threads)}
     values |= {"JAX_PLATFORMS": "cpu", "OPENBLAS_CORETYPE": None, "OPENBLAS_L2_SIZE": None}
-    flags = ["--xla_cpu_multi_thread_eigen=false"] if threads == 1 else []
-    if os.environ.get("FASTNET_LANES") == "8" and "avx512f" in features:
-        flags.append("--xla_cpu_max_isa=AVX2")
-        values |= AVX2
-    if name.startswith("jax") and flags:
-        values["XLA_FLAGS"] = " ".join(flags)
+    if name.startswith("jax") and threads == 1:
+        values["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false"
     if tuned(features, processor) and not PEERS[name].as_shipped:
         values["OPENBLAS_CORETYPE"] = "SkylakeX"
         library = _intel_answer(folder) if name.startswith("torch") else None
