@@ -339,6 +339,21 @@ def test_functions_of_equal_names_compiled_by_two_processes_are_told_apart(tmp_p
     assert stored(tmp_path / "code") == files, "the code was not loaded"
 
 
+def test_with_an_unknown_numba_nothing_is_stored_and_all_is_right(tmp_path: Path) -> None:
+    other = """
+from numba.core import compiler
+from fastnet.kernels import _library
+_library.KNOWN, _library.OUTER, _library.INNER = False, compiler.Compiler, compiler.Compiler
+"""
+    printed = []
+    for factors in ([5], [8], [5, 8]):
+        lines, notes = run(f"FACTORS = {factors}{other}{ALIKE}", FASTNET_CACHE=str(tmp_path / "code"))
+        assert len(notes) == 1 and "is newer than this fastnet" in notes[0]
+        printed.append(lines)
+    assert printed[2] == printed[0] + printed[1] and printed[0] != printed[1]
+    assert not (tmp_path / "code").exists()
+
+
 EXPONENTIALS = """
 import numpy as np
 from fastnet.kernels._jit import entry

@@ -45,6 +45,10 @@ def _kept(compiled: Any, function: Callable[..., Any], folder: str) -> Any:
     Numba has no public way to choose where the code of one function is stored. If another version does it differently,
     its functions compile in memory.
     """
+    if not _library.KNOWN:
+        words = "is newer than this fastnet, which compiles kernels in memory with it, at every start"
+        _store.say("library", f"Numba {numba.__version__} {words}; update fastnet, or use an earlier Numba")
+        return compiled
     if _CACHE is None:
         if os.environ.get("FASTNET_CACHE") != "0":
             _store.say("none", f"{_store.why_none()}; kernels are compiled in memory, at every start")

@@ -10,7 +10,7 @@ The inner functions have no names in machine code. With Numba's libraries, funct
 and two that were made from one source have equal names: from a cache that two processes had filled, one was taken for
 the other.
 
-Numba has no public way to do this. If another version does it differently, its own way is used.
+Numba has no public way to do this. If another version does it differently, its own way is used, and nothing is stored.
 """
 
 from __future__ import annotations
@@ -94,10 +94,11 @@ class _InnerCompiler(_OuterCompiler):
     library_class = _Inner
 
 
-_KNOWN = all(hasattr(JITCodeLibrary, name) for name in _NEEDED)
+KNOWN = all(hasattr(JITCodeLibrary, name) for name in _NEEDED)
+"""Whether this Numba has what is needed here. Otherwise code on disk could be taken for other code of its name."""
 
-OUTER = _OuterCompiler if _KNOWN else compiler.Compiler
+OUTER = _OuterCompiler if KNOWN else compiler.Compiler
 """For functions with an address."""
 
-INNER = _InnerCompiler if _KNOWN else compiler.Compiler
+INNER = _InnerCompiler if KNOWN else compiler.Compiler
 """For functions that only other kernels call."""

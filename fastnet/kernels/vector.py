@@ -125,7 +125,7 @@ def near_reciprocal(builder: Any, value: Any) -> Any:
     """Return the reciprocal of each lane, from 1e-37 to 1e37, to within 5.06 %, by taking its bits from a constant.
 
     The logarithm of a number is nearly its bits, so a difference of bits is nearly a quotient (Lomont, *Fast inverse
-    square root*, 2003). 0x7EF31200 has the least error of all constants.
+    square root*, 2003). Of the constants that are multiples of 512, this one has the least error.
     """
     whole = ir.VectorType(I32, LANES)
     bits = builder.sub(ir.Constant(whole, [0x7EF31200] * LANES), builder.bitcast(value, whole))
