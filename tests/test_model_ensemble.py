@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from concurrent.futures import ThreadPoolExecutor
+import threading
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from safetensors.numpy import save_file
 
 import fastnet
 from fastnet.errors import ModelError
+from fastnet.kernels import threads
 from fastnet.model import ensemble
 from fastnet.model.classifier import Model
 from fastnet.model.ensemble import FEW_ROWS, Ensemble, greedy_selection, load_model, mean_answers
@@ -61,15 +63,25 @@ def test_threads_that_share_the_networks_give_the_bits_of_one(monkeypatch: pytes
     if shared:
         members = [replace(member, pipeline=members[0].pipeline) for member in members]
     several, x = make_ensemble(members=members), np.tile(X, (1 + FEW_ROWS // len(X), 1))
-    answers, started = {}, []
-    monkeypatch.setattr(
-        ensemble, "ThreadPoolExecutor", lambda *a, **k: started.append(a) or ThreadPoolExecutor(*a, **k)
-    )
+    answers, started, run_each = {}, [], threads.run_each
+
+    def noted(work: Callable[[int], None], n: int) -> None:
+        if n > 1:
+            started.append(n)
+        run_each(work, n)
+
+    monkeypatch.setattr(threads, "run_each", noted)
     for cores in (1, 2):
         monkeypatch.setattr(ensemble, "usable_cores", lambda cores=cores: cores)
         answers[cores] = several.predict_proba(x)
     assert answers[1].tobytes() == answers[2].tobytes()
     assert len(started) == (min(2, n_threads_limit()) == 2)
+
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    assert several.predict_proba(x).tobytes() == answers[1].tobytes(), "the system allows no more threads"
 
 
 def test_load_returns_what_save_wrote(tmp_path: Path) -> None:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import math
 import os
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -44,14 +44,23 @@ _SHARED = ("class_names", "classes", "table")
 
 
 def _each(members: Sequence[Model], answer: Callable[[Model], Answers], n_rows: int) -> list[Answers]:
-    """Ask each network about so many samples, with a thread each where there are cores."""
+    """Return what each network answers, with a thread each where there are cores and as many samples as pay."""
+    from fastnet.kernels.threads import run_each
     from fastnet.network.assembly import n_threads_limit
 
-    threads = min(len(members), usable_cores(), n_threads_limit()) if n_rows > FEW_ROWS else 1
-    if threads == 1:
-        return [answer(member) for member in members]
-    with ThreadPoolExecutor(threads, thread_name_prefix="fastnet") as pool:
-        return list(pool.map(answer, members))
+    found: dict[int, Answers] = {}
+    left = deque(enumerate(members))
+
+    def work(_: int) -> None:
+        while left:
+            try:
+                number, member = left.popleft()
+            except IndexError:  # another thread took the last one
+                return
+            found[number] = answer(member)
+
+    run_each(work, min(len(members), usable_cores(), n_threads_limit()) if n_rows > FEW_ROWS else 1)
+    return [found[number] for number in range(len(members))]
 
 
 @dataclass(frozen=True, eq=False, slots=True, kw_only=True)
