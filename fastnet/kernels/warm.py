@@ -84,13 +84,9 @@ def _compiling(folder: Path, output: IO[bytes], objective: str, weighted: bool) 
         "PYTHONPATH": os.pathsep.join(filter(None, [package, os.environ.get("PYTHONPATH")])),
         "FASTNET_CACHE": str(folder.parent.absolute()),
     }
+    code = f"from fastnet.kernels import warm; warm.compile_second_half({objective!r}, {weighted!r})"
     process = subprocess.Popen(
-        [
-            sys.executable,
-            "-P",
-            "-c",
-            f"from fastnet.kernels import warm; warm.compile_second_half{objective, weighted}",
-        ],
+        [sys.executable, "-P", "-c", code],
         env=environment,
         stdin=subprocess.DEVNULL,
         stdout=output,
