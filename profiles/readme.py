@@ -1,4 +1,4 @@
-"""Write the figures of README.md and docs/performance.md from profiles/results; --check only compares them.
+"""Write the figures of README.md, docs/performance.md and docs/accuracy.md from profiles/results; --check only compares them.
 
     python profiles/readme.py
 
@@ -14,17 +14,21 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+from _accuracy.page import draw as draw_accuracy
+from _accuracy.page import summary_rows, table_rows, times_of
 from _bench import RESULTS, ROOT, figure_of, load
 from _networks import FOLDED, SMALL, SMALL_EPOCHS
 from _peers.small import FOLD_SEARCH, SMALL_TITLE
 
 README = ROOT / "README.md"
 PERFORMANCE = ROOT / "docs" / "performance.md"
+ACCURACY = ROOT / "docs" / "accuracy.md"
 HEADLINE = "<!-- headline: written by profiles/readme.py -->", "<!-- end of headline -->"
 SECTION = "<!-- performance: written by profiles/readme.py -->", "<!-- end of performance -->"
+ACCURACY_SECTION = "<!-- accuracy: written by profiles/readme.py -->", "<!-- end of accuracy -->"
 SMALL_SECTION = "<!-- small networks: written by profiles/readme.py -->", "<!-- end of small networks -->"
 
-PROFILES = ("roofline", "trial", "search_scaling", "single_network", "start_up", "tables", "peers", "peers_small")
+PROFILES = ("roofline", "trial", "search_scaling", "single_network", "start_up", "tables", "peers", "peers_small", "accuracy")
 
 Result = Mapping[str, Any]
 Row = tuple[str, str]
@@ -307,6 +311,27 @@ def small_peers(result: Result) -> Iterable[str]:
     return [SMALL_PEERS, table(("", *names), [(t, *(cells.get(n, "") for n in names)) for t, cells in rows.items()])]
 
 
+# Accuracy -------------------------------------------------------------------------------------------------------------
+
+
+def accuracy(results: Mapping[str, Result]) -> str:
+    """Put the tables of what searches find together, for each time."""
+    if "accuracy" not in results:
+        return NOTHING
+    result = results["accuracy"]
+    parts = [machine_sentence([result["machine"]])]
+    for seconds in times_of(result):
+        rows = summary_rows(result, seconds)
+        parts += [f"### {seconds} seconds", table(ACCURACY_COLUMNS, rows)]
+        labels = [row[0] for row in rows]
+        head = ("table", "error", *labels, "fastnet: accuracy or R²", "fastnet: trials")
+        parts.append(table(head, table_rows(result, seconds, labels)))
+    return "\n\n".join(parts)
+
+
+ACCURACY_COLUMNS = ("contestant", "all tables", "tables put aside", "tables that decide", "mean rank", "wins")
+
+
 # Words ----------------------------------------------------------------------------------------------------------------
 
 
@@ -368,6 +393,7 @@ def main(arguments: list[str] | None = None) -> int:
     options.add_argument("--results", type=Path, default=RESULTS, metavar="DIR", help="folder of the JSON files")
     options.add_argument("--readme", type=Path, default=README, metavar="FILE", help="gets the three figures")
     options.add_argument("--page", type=Path, default=PERFORMANCE, metavar="FILE", help="gets all of them")
+    options.add_argument("--accuracy", type=Path, default=ACCURACY, metavar="FILE", help="gets those of searches")
     chosen = options.parse_args(arguments)
     paths = {name: chosen.results / f"{name}.json" for name in PROFILES}
     results = {name: load(path) for name, path in paths.items() if path.is_file()}
@@ -377,7 +403,10 @@ def main(arguments: list[str] | None = None) -> int:
     written = {
         chosen.readme: rewritten(chosen.readme, (HEADLINE, headline(results))),
         chosen.page: rewritten(chosen.page, (SECTION, build(results)), (SMALL_SECTION, small_networks(results))),
+        chosen.accuracy: rewritten(chosen.accuracy, (ACCURACY_SECTION, accuracy(results))),
     }
+    if "accuracy" in results and not chosen.check:
+        draw_accuracy(results["accuracy"], chosen.accuracy.with_suffix(".png"))
     old = [page for page, text in written.items() if text != page.read_text(encoding="utf-8")]
     for page in old:
         if chosen.check:

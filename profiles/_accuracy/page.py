@@ -1,0 +1,99 @@
+"""The tables of docs/accuracy.md, and its picture."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+from _accuracy.sets import ASIDE, DECIDING
+
+Result = Mapping[str, Any]
+
+HALVES = {"all tables": "all", "tables put aside": "put aside", "tables that decide": "that decide"}
+FIRST = "fastnet"
+
+
+def times_of(result: Result) -> list[int]:
+    """Return the times that were measured, in seconds."""
+    places = {figure["section"].split(", ")[2] for figure in result["figures"] if figure["section"].count(", ") == 2}
+    return sorted(int(place.split()[0]) for place in places)
+
+
+def summary_rows(result: Result, seconds: int) -> list[tuple[str, ...]]:
+    """One row a contestant, the best first: its errors to the rival's over all tables and both halves, rank and wins."""
+    found = {f["name"]: f for f in result["figures"] if f["section"] == "summary"}
+    labels = [name.removesuffix(f", all tables, {seconds} s") for name in found if name.endswith(f", all tables, {seconds} s")]
+    labels.sort(key=lambda label: found[f"{label}, all tables, {seconds} s"]["value"])
+    rows = []
+    for label in labels:
+        of = [found.get(f"{label}, {half}, {seconds} s") for half in HALVES]
+        every = of[0]
+        assert every is not None
+        rank = (f"{every['rank']:.1f}", f"{every['wins']:.0f}") if "rank" in every else ("", "")
+        rows.append((label, *(_with_interval(one) for one in of), *rank))
+    return rows
+
+
+def _with_interval(figure: Mapping[str, Any] | None) -> str:
+    if figure is None:
+        return ""
+    if figure["low"] == figure["high"]:
+        return f"{figure['value']:.3f}"
+    return f"{figure['value']:.3f} ({figure['low']:.3f} to {figure['high']:.3f})"
+
+
+def table_rows(result: Result, seconds: int, labels: Sequence[str]) -> Iterable[tuple[str, ...]]:
+    """One row a table: the mean errors over splits of the contestants, and our trials."""
+    for name in (*DECIDING, *ASIDE):
+        of: dict[str, list[Mapping[str, Any]]] = {}
+        for figure in result["figures"]:
+            place = figure["section"].split(", ")
+            if place[0] == name and (len(place) == 2 or place[-1] == f"{seconds} s"):
+                of.setdefault(figure["name"], []).append(figure)
+        if FIRST not in of:
+            continue
+        means = {label: sum(f["value"] for f in some) / len(some) for label, some in of.items()}
+        best = min(means[label] for label in labels if label in means)
+        cells = [_marked(means.get(label), best) for label in labels]
+        trials = sum(figure["trials"] for figure in of[FIRST]) / len(of[FIRST])
+        unit = {"rmse": "RMSE"}.get(of[FIRST][0]["unit"], "log-loss")
+        score = sum(figure["score"] for figure in of[FIRST]) / len(of[FIRST])
+        yield f"{name}{' (put aside)' if name in ASIDE else ''}", unit, *cells, f"{score:.3f}", f"{trials:,.0f}"
+
+
+def _marked(value: float | None, best: float) -> str:
+    if value is None:
+        return ""
+    text = f"{value:,.0f}" if value >= 1000 else f"{value:.4g}"
+    return f"**{text}**" if value == best else text
+
+
+def draw(result: Result, path: Path) -> None:
+    """Draw the errors of all contestants to the rival's, with their intervals, a panel for each time."""
+    from matplotlib.figure import Figure
+
+    times = times_of(result)
+    rows = {seconds: summary_rows(result, seconds) for seconds in times}
+    found = {f["name"]: f for f in result["figures"] if f["section"] == "summary"}
+    tall = max(len(some) for some in rows.values())
+    page = Figure(figsize=(1.2 + 3.6 * len(times), 0.8 + 0.34 * tall), dpi=160, layout="constrained", facecolor="white")
+    for place, seconds in enumerate(times):
+        axes = page.add_subplot(1, len(times), place + 1)
+        labels = [row[0] for row in rows[seconds]]
+        for height, label in enumerate(labels):
+            figure = found[f"{label}, all tables, {seconds} s"]
+            colour = "#0072b2" if label == FIRST else "#59636e"
+            axes.plot([figure["low"], figure["high"]], [height, height], color=colour, linewidth=1.4)
+            axes.plot(figure["value"], height, "o", color=colour, markersize=6)
+        axes.axvline(1.0, color="#b7bfc8", linewidth=1, zorder=0)
+        axes.set_yticks(range(len(labels)), labels)
+        axes.set_ylim(len(labels) - 0.5, -0.5)
+        axes.set_xlim(right=min(1.35, axes.get_xlim()[1]))
+        axes.set_title(f"{seconds} s", loc="left", fontsize=11, weight="bold")
+        axes.set_xlabel("error, of MLP search (ten averaged)", fontsize=9)
+        axes.spines[["top", "right"]].set_visible(False)
+    made = BytesIO()
+    page.savefig(made, format="png", metadata={"Software": None})
+    path.write_bytes(made.getvalue())

@@ -1,0 +1,254 @@
+"""Compare what searches find on real tables in the same time, on all cores.
+
+    python profiles/accuracy.py FOLDER --seconds 10 60 --json profiles/results/accuracy.json
+
+FOLDER holds the tables as NAME.csv.gz; three more come with scikit-learn. Each table is divided into training and test
+rows by a seed. A contestant gets the training rows, all cores and the seconds, from the start of its process to its
+end, with everything that it does after its search; what its predictions of the test rows are worth is then measured.
+The kernels of this project are compiled before. Contestants:
+
+fastnet            `fastnet search --data train.csv --target TARGET --timeout SECONDS`, its ensemble
+MLP, best / ten    random search over scikit-learn's MLP with early stopping; its best, and the average of its ten best
+TPE, best / ten    the same with Optuna's TPE
+trees              HistGradientBoosting with its defaults, without a limit
+trees, best / ten  random search over HistGradientBoosting with early stopping
+RealMLP            pytabkit's RealMLP-TD, where it is installed, without a limit
+linear             a linear model with a penalty chosen by folds, without a limit
+
+Errors are the log-loss of classes and the root of the mean squared error of numbers. Measurements that FILE of --json
+holds already are kept: a run that was stopped goes on, and --again NAME measures a contestant anew.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from _accuracy.contest import error_of, score_of
+from _accuracy.sets import ASIDE, DECIDING, TABLES, Prepared, split_into
+from _bench import ROOT, Report, load, parser, say
+
+OURS = "fastnet"
+RIVAL = "MLP, ten"
+TREES = "trees, ten"
+SEARCHES = {"mlp": "MLP", "tpe": "TPE", "trees": "trees"}
+"""Contestants that search until the time is up, and what they are called."""
+OTHERS = {"default": "trees", "realmlp": "RealMLP", "linear": "linear"}
+"""Those that take the time they take."""
+LONGEST = 600.0
+"""Seconds after which one of these is given up."""
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run from the command line."""
+    asked = parser(__doc__)
+    asked.add_argument("folder", type=Path, help="folder of the tables, NAME.csv.gz")
+    asked.add_argument("--seconds", type=int, nargs="+", default=[10, 60, 300], help="times (default: 10 60 300)")
+    asked.add_argument("--splits", type=int, nargs="+", default=[0, 1, 2], help="seeds of the splits (default: 0 1 2)")
+    asked.add_argument("--only", nargs="+", default=list(DECIDING + ASIDE), choices=TABLES, help="tables to measure")
+    names = (OURS, *SEARCHES, *OTHERS)
+    asked.add_argument("--contestants", nargs="+", default=list(names), choices=names, help="who takes part")
+    asked.add_argument("--again", nargs="*", default=[], choices=names, help="measure these anew")
+    asked.add_argument("--option", nargs="*", default=[], help="more options of our search, without their hyphens")
+    options = asked.parse_args(arguments)
+    report = Report("accuracy", threads=options.threads, quick=options.quick)
+    known = load(options.json)["figures"] if options.json and options.json.exists() else []
+    report.figures = [figure for figure in known if figure["section"] != SUMMARY and not measured_anew(figure, options)]
+    for name in options.only:
+        for number in options.splits:
+            for seconds in options.seconds:
+                compare(report, options, name, number, seconds)
+    summarise(report)
+    report.finish(options.json)
+
+
+def measured_anew(figure: Mapping[str, Any], options: Any) -> bool:
+    """Whether a figure of an earlier run is to be replaced."""
+    label = figure["name"].split(",")[0]
+    again = {OURS if name == OURS else (SEARCHES | OTHERS)[name] for name in options.again}
+    place = figure["section"].split(", ")
+    chosen = place[0] in options.only and int(place[1].split()[1]) in options.splits
+    return chosen and label in again and (len(place) < 3 or int(place[2].split()[0]) in options.seconds)
+
+
+def compare(report: Report, options: Any, name: str, number: int, seconds: int) -> None:
+    """Measure every contestant on one split of one table."""
+    lacking = [one for one in options.contestants if not holds(report, one, name, number, seconds)]
+    if not lacking:
+        return
+    with tempfile.TemporaryDirectory() as made:
+        folder = Path(made)
+        split_into(folder, options.folder, name, number)
+        data = Prepared(folder)
+        for one in lacking:
+            began = time.perf_counter()
+            found = ours(folder, name, seconds, options) if one == OURS else theirs(folder, one, seconds, options)
+            spent = time.perf_counter() - began
+            report.section(section_of(one, name, number, seconds))
+            for label, predicted in found["predicted"].items():
+                error = error_of(predicted, data.y_test, data.n_classes)
+                score = score_of(predicted, data.y_test, data.n_classes)
+                unit = "log-loss" if data.n_classes else "rmse"
+                trials = {"trials": found["trials"]} if found["trials"] > 1 else {}
+                report.add(label, error, unit, better="lower", score=score, seconds=round(spent, 1), **trials)
+                say(f"{report.figures[-1]['section']}: {label} {error:.4g}, {found['trials']} trials, {spent:.1f} s")
+    if options.json:
+        from _bench import save
+
+        save(report.as_dict(), options.json)
+
+
+def section_of(contestant: str, name: str, number: int, seconds: int) -> str:
+    """Return where a contestant's figures stand: those without a limit are the same for all times."""
+    return f"{name}, split {number}" + ("" if contestant in OTHERS else f", {seconds} s")
+
+
+def holds(report: Report, contestant: str, name: str, number: int, seconds: int) -> bool:
+    """Whether a contestant has been measured."""
+    if contestant == "realmlp" and find_spec("pytabkit") is None:
+        return True
+    section = section_of(contestant, name, number, seconds)
+    labels = (SEARCHES | OTHERS | {OURS: OURS})[contestant]
+    labels = f"{labels}, best" if contestant in SEARCHES else labels
+    return any(figure["section"] == section and figure["name"] == labels for figure in report.figures)
+
+
+def ours(folder: Path, name: str, seconds: int, options: Any) -> dict[str, Any]:
+    """Search by the command line with a target and nothing else."""
+    import fastnet
+    from fastnet.tuning import Study
+
+    study = folder / "study"
+    shutil.rmtree(study, ignore_errors=True)
+    more = [part for option in options.option for part in f"--{option}".split("=", 1)]
+    if name == "marketing":  # its classes are the numbers 1 to 9, which nobody can know
+        more += ["--task", "classification"]
+    command = [
+        shutil.which("fastnet") or "fastnet", "search", "--data", folder / "train.csv", "--target",
+        TABLES[name].target, "--test", folder / "test.csv", "--timeout", f"{seconds}s", "--study", study, *more,
+    ]  # fmt: skip
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    models = [path for path in (study / "ensemble.safetensors", study / "model.safetensors") if path.exists()]
+    if done.returncode or not models:
+        sys.exit(f"{name}: {done.stderr[-2000:]}")
+    model = fastnet.load_model(models[0])
+    predicted = model.predict_proba(folder / "test.csv") if TABLES[name].classes else model.predict(folder / "test.csv")
+    with Study.read(study) as opened:
+        trials = opened.count()
+    return {"trials": trials, "predicted": {OURS: np.asarray(predicted).reshape(len(predicted), -1).squeeze()}}
+
+
+def theirs(folder: Path, contestant: str, seconds: int, options: Any) -> dict[str, Any]:
+    """Run another contestant in a process of its own."""
+    arguments = [contestant, folder, seconds, options.threads, 0]
+    command = [sys.executable, "-m", "_accuracy.contest", *map(str, arguments)]
+    label = (SEARCHES | OTHERS)[contestant]
+    try:
+        done = subprocess.run(
+            command, capture_output=True, text=True, check=False, cwd=ROOT / "profiles", timeout=max(LONGEST, 2 * seconds)
+        )
+    except subprocess.TimeoutExpired:
+        say(f"{label}: not done within {LONGEST:g} s")
+        return {"trials": 0, "predicted": {}}
+    if done.returncode:
+        sys.exit(f"{label}: {done.stderr[-2000:]}")
+    trials = json.loads(done.stdout.splitlines()[-1])["trials"]
+    with np.load(folder / f"{contestant}.npz") as held:
+        names = {"best": f"{label}, best", "averaged": f"{label}, ten", "only": label}
+        return {"trials": trials, "predicted": {names[key]: held[key] for key in held.files}}
+
+
+# What is made of the errors -------------------------------------------------------------------------------------------
+
+SUMMARY = "summary"
+
+
+def errors_at(figures: Iterable[Mapping[str, Any]], seconds: int) -> dict[str, dict[str, list[float]]]:
+    """Return errors by table and contestant, one for each split that every contestant of the table was measured on."""
+    found: dict[tuple[str, str], dict[str, float]] = {}
+    for figure in figures:
+        place = figure["section"].split(", ")
+        if len(place) == 2 or place[-1] == f"{seconds} s":
+            found.setdefault((place[0], place[1]), {})[figure["name"]] = figure["value"]
+    tables: dict[str, dict[str, list[float]]] = {}
+    for (name, _), errors in found.items():
+        if OURS in errors:
+            for label, error in errors.items():
+                tables.setdefault(name, {}).setdefault(label, []).append(error)
+    return tables
+
+
+def ratios_to(tables: Mapping[str, Mapping[str, Sequence[float]]], label: str, other: str) -> dict[str, float]:
+    """Return the geometric mean over splits of one contestant's error over another's, by table."""
+    ratios = {}
+    for name, errors in tables.items():
+        if label in errors and other in errors and len(errors[label]) == len(errors[other]):
+            ratios[name] = float(np.exp(np.mean(np.log(errors[label]) - np.log(errors[other]))))
+    return ratios
+
+
+def interval(ratios: Sequence[float], seed: int = 0) -> tuple[float, float]:
+    """Return the 95 % interval of a geometric mean by drawing the tables again with replacement."""
+    logs = np.log(ratios)
+    drawn = np.random.default_rng(seed).integers(0, len(logs), (10_000, len(logs)))
+    low, high = np.percentile(logs[drawn].mean(axis=1), [2.5, 97.5])
+    return float(np.exp(low)), float(np.exp(high))
+
+
+def ranks(tables: Mapping[str, Mapping[str, Sequence[float]]], labels: Sequence[str]) -> dict[str, tuple[float, int]]:
+    """Return mean rank and wins of contestants over the tables on which all were measured."""
+    from scipy.stats import rankdata
+
+    rows = [
+        [float(np.exp(np.mean(np.log(errors[label])))) for label in labels]
+        for errors in tables.values()
+        if set(labels) <= errors.keys()
+    ]
+    if not rows:
+        return {}
+    placed = np.array([rankdata(row) for row in rows])
+    return {label: (float(placed[:, k].mean()), int((placed[:, k] == 1).sum())) for k, label in enumerate(labels)}
+
+
+def summarise(report: Report) -> None:
+    """Add mean ranks, wins and ratios with intervals, of all tables, of those that decide and of those put aside."""
+    figures = list(report.figures)
+    times = sorted({int(f["section"].split(", ")[2].split()[0]) for f in figures if f["section"].count(", ") == 2})
+    report.section(SUMMARY)
+    for seconds in times:
+        everything = errors_at(figures, seconds)
+        halves = {"all tables": (*DECIDING, *ASIDE), "tables that decide": DECIDING, "tables put aside": ASIDE}
+        for half, names in halves.items():
+            tables = {name: everything[name] for name in names if name in everything}
+            labels = list(dict.fromkeys(label for errors in tables.values() for label in errors))
+            placed = ranks(tables, labels)
+            for label in labels:
+                ratios = ratios_to(tables, label, RIVAL)
+                if not ratios:
+                    continue
+                low, high = interval(list(ratios.values()))
+                mean = float(np.exp(np.mean(np.log(list(ratios.values())))))
+                rank = {"rank": placed[label][0], "wins": placed[label][1]} if label in placed else {}
+                report.add(
+                    f"{label}, {half}, {seconds} s", mean, f"of {RIVAL}", better="lower", low=low, high=high,
+                    tables=len(ratios), **rank,
+                )  # fmt: skip
+            trees = ratios_to(tables, OURS, TREES)
+            if trees:
+                low, high = interval(list(trees.values()))
+                mean = float(np.exp(np.mean(np.log(list(trees.values())))))
+                report.add(f"{OURS}, {half}, {seconds} s, to {TREES}", mean, f"of {TREES}", better="lower", low=low,
+                           high=high, tables=len(trees))  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()
