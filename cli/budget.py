@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from fastnet.config.presets import TIMED_TRIALS
+from fastnet.config.presets import QUALITIES, TIMED_TRIALS
 from fastnet.config.text import format_duration, parse_duration, parse_memory
 from fastnet.errors import FastnetError
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def budget_options(command: Command) -> Command:
-    """Add `--timeout`, `--memory` and `--dry-run`."""
+    """Add `--timeout`, `--quality`, `--memory` and `--dry-run`."""
     dry_run = click.option(
         "--dry-run",
         is_flag=True,
@@ -41,7 +41,21 @@ def budget_options(command: Command) -> Command:
         help="Time limit for everything, such as 90s, 30m or 1h30m: training stops early enough for the final choice, "
         "the ensemble and the report.  [default: no limit]",
     )
-    return timeout(memory(dry_run(command)))
+    names = ", ".join(f"{name} is {format_duration(seconds)}" for name, seconds in QUALITIES.items())
+    quality = click.option(
+        "--quality", type=click.Choice(list(QUALITIES)), help=f"Time limit by name, instead of --timeout: {names}."
+    )
+    return timeout(quality(memory(dry_run(command))))
+
+
+def time_limit(timeout: float | None, quality: str | None) -> float | None:
+    """Return the seconds that `--timeout` or `--quality` allows; None without either."""
+    if timeout is not None and quality is not None:
+        raise click.UsageError(
+            f"--quality {quality} is a time limit of {format_duration(QUALITIES[quality])}, "
+            "and --timeout gives another; leave one of them out."
+        )
+    return timeout if quality is None else QUALITIES[quality]
 
 
 def explain_early_end(result: SearchResult, folder: Path, trials: int, timeout: float | None) -> int:

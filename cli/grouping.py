@@ -21,7 +21,7 @@ GROUPS = {
         *("trials", "space", "preset", "sampler", "levels", "metric", "pruning", "eta", "first_epochs", "pack_size"),
         *("stages", "expand", "final", "repeats", "ensemble_top", "ensemble"),
     ),
-    "Study": ("study", "after", "fresh", "finish", "timeout", "memory", "dry_run"),
+    "Study": ("study", "after", "fresh", "finish", "timeout", "quality", "memory", "dry_run"),
     "Run": ("jobs", "config", "print_config"),
     "Output": ("output", "overwrite", "output_format", "live", "quiet", "verbose"),
 }

@@ -15,7 +15,7 @@ from fastnet.config.training import TrainConfig, train_config_from
 from fastnet.errors import failure_as_warning
 
 from . import results
-from .budget import budget_options, explain_early_end, study_command
+from .budget import budget_options, explain_early_end, study_command, time_limit
 from .config_file import config_options, printed, search_space
 from .data_options import dataset_options, load_validated, reading_of, source_of, validation_data_option
 from .grouping import GroupedCommand
@@ -117,6 +117,7 @@ def command(
     fresh: bool,
     finish: bool,
     timeout: float | None,
+    quality: str | None,
     memory: int | None,
     dry_run: bool,
     live: bool,
@@ -148,9 +149,10 @@ def command(
     """
     from fastnet.tuning import new_study_folder
 
+    timeout = time_limit(timeout, quality)
     deadline = Deadline(timeout)
     known = known_study(study, after, fresh=fresh, finish=finish)
-    data, usual = (None, Preset()) if known else preset(ctx, settings, timed=timeout is not None)
+    data, usual = (None, Preset()) if known else preset(ctx, settings, timeout)
     given = with_preset(ctx, settings, usual) if known is None else with_known(ctx, settings, known)
     config = SearchConfig(
         space=search_space(ctx, usual.space if known is None else known.config.space),
@@ -234,17 +236,19 @@ def load_data(ctx: click.Context, given: Mapping[str, Any], known: Known | None)
     return Data(dataset, split, source, ", ".join(given["data"]))
 
 
-def preset(ctx: click.Context, settings: Mapping[str, Any], *, timed: bool) -> tuple[Data | None, Preset]:
+def preset(ctx: click.Context, settings: Mapping[str, Any], timeout: float | None) -> tuple[Data | None, Preset]:
     """Return the defaults of a new study, and the data if they had to be loaded to know them."""
     from fastnet.data.registry import is_source_like_table
+    from fastnet.tuning.run.search import about_data
 
     name = settings["preset"]
-    if name == "book" or (name == "auto" and not is_source_like_table(source_of(settings["data"]))):
+    counted = ctx.get_parameter_source("trials") is not ParameterSource.DEFAULT
+    asks = is_source_like_table(source_of(settings["data"])) or (timeout is not None and not counted)
+    if name == "book" or (name == "auto" and not asks):
         return None, Preset()
     data = load_data(ctx, settings, None)
-    dataset = data.dataset
-    table = dataset.like_table
-    return data, preset_of(name, rows=dataset.n_samples, table=table, timed=timed, task=dataset.task)
+    validated = data.split is not None or ctx.get_parameter_source("validation_fraction") is not ParameterSource.DEFAULT
+    return data, preset_of(name, about_data(data.dataset, seconds=timeout, counted=counted, validated=validated))
 
 
 def with_known(ctx: click.Context, settings: Mapping[str, Any], known: Known) -> dict[str, Any]:

@@ -20,7 +20,8 @@ from .parameters import Command, TextType
 _STRATEGY: dict[str, tuple[Any, str]] = {
     "sampler": (
         click.Choice(SAMPLERS),
-        "Place trials in the ranges at random, evenly spread (sobol), or on every combination (grid).",
+        "Place trials in the ranges at random, evenly spread (sobol), on every combination (grid), or more often where "
+        "earlier trials did well (tpe).",
     ),
     "levels": (int, "Values of each range on a grid, including both ends."),
     "pruning": (
@@ -52,7 +53,7 @@ def preset_option(command: Command) -> Command:
         type=click.Choice(PRESETS),
         default=PRESETS[0],
         show_default=True,
-        help="Defaults: those of the book, or those for tables; auto decides by the data.",
+        help="Defaults: those of the book, for tables, or for many images in a limited time; auto decides by the data.",
     )(command)
 
 

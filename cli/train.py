@@ -10,7 +10,7 @@ import click
 
 from fastnet.config.checks import count_networks
 from fastnet.config.metric import METRICS
-from fastnet.config.presets import preset_of
+from fastnet.config.presets import About, preset_of
 from fastnet.config.searching import as_settings
 from fastnet.config.training import TrainConfig, train_config_from
 from fastnet.errors import FastnetError, failure_as_warning
@@ -131,7 +131,7 @@ def with_usual(
     if name == "book" or (name == "auto" and not is_source_like_table(source_of(settings["data"]))):
         return None, settings
     dataset, parts = load_validated(settings, samples)
-    usual = preset_of(name, rows=dataset.n_samples, table=dataset.like_table, timed=False, task=dataset.task)
+    usual = preset_of(name, About(rows=dataset.n_samples, table=dataset.like_table, task=dataset.task))
     return (dataset, parts), with_preset(ctx, settings, usual)
 
 

@@ -154,7 +154,12 @@ def theirs(folder: Path, contestant: str, seconds: int, options: Any) -> dict[st
     label = (SEARCHES | OTHERS)[contestant]
     try:
         done = subprocess.run(
-            command, capture_output=True, text=True, check=False, cwd=ROOT / "profiles", timeout=max(LONGEST, 2 * seconds)
+            command,
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=ROOT / "profiles",
+            timeout=max(LONGEST, 2 * seconds),
         )
     except subprocess.TimeoutExpired:
         say(f"{label}: not done within {LONGEST:g} s")

@@ -1,4 +1,4 @@
-"""Write the figures of README.md, docs/performance.md and docs/accuracy.md from profiles/results; --check only compares them.
+"""Write the figures of README.md and of docs/ from profiles/results; --check only compares them.
 
     python profiles/readme.py
 
@@ -28,7 +28,10 @@ SECTION = "<!-- performance: written by profiles/readme.py -->", "<!-- end of pe
 ACCURACY_SECTION = "<!-- accuracy: written by profiles/readme.py -->", "<!-- end of accuracy -->"
 SMALL_SECTION = "<!-- small networks: written by profiles/readme.py -->", "<!-- end of small networks -->"
 
-PROFILES = ("roofline", "trial", "search_scaling", "single_network", "start_up", "tables", "peers", "peers_small", "accuracy")
+PROFILES = (
+    *("roofline", "trial", "search_scaling", "single_network", "start_up", "tables", "peers", "peers_small"),
+    "accuracy",
+)
 
 Result = Mapping[str, Any]
 Row = tuple[str, str]

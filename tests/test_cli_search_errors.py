@@ -62,7 +62,7 @@ FLAGS = [
     ("--final x", USAGE, "'x' is neither a number of candidates from 1 to 1000 nor 'none'"),
     ("--final 0", USAGE, "'0' is neither a number of candidates from 1 to 1000 nor 'none'"),
     ("--repeats 0", FAILURE, "repeats=0: must be a whole number from 1 to 1000"),
-    ("--sampler foo", USAGE, "'foo' is not one of 'random', 'sobol', 'grid'"),
+    ("--sampler foo", USAGE, "'foo' is not one of 'random', 'sobol', 'grid', 'tpe'"),
     ("--sampler grid --levels 1", FAILURE, "levels=1: must be a whole number from 2"),
     (
         "--sampler grid --levels 3",

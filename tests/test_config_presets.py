@@ -2,27 +2,41 @@
 
 from __future__ import annotations
 
+import time
 import tomllib
 from dataclasses import replace
 
 import pytest
 from click.testing import CliRunner
+from fastnet_cli.budget import time_limit
 from fastnet_cli.main import cli
 
 import fastnet
-from fastnet.config.presets import PRESETS, TIMED_TRIALS, batch_size_of, preset_of, usual_config
+from fastnet.config.presets import (
+    FOLDS,
+    IMAGES_ROWS,
+    PRESETS,
+    QUALITIES,
+    TIMED_TRIALS,
+    About,
+    batch_size_of,
+    preset_of,
+    usual_config,
+)
 from fastnet.config.searching import SearchConfig
 from fastnet.config.settings import to_toml
 from fastnet.config.training import TrainConfig
 from fastnet.data.fields import Field
 from fastnet.errors import ConfigError
 from fastnet.tuning.run.sampler import checked_space
+from fastnet.tuning.run.search import about_data
 
 SMALL = {"trials": 2, "epochs": 2, "final": 0, "ensemble_top": 0, "pruning": "none"}
 
 
-def test_every_setting_of_a_preset_belongs_to_a_search_and_can_be_drawn():
-    found = preset_of("table", rows=5000, table=False, timed=False)
+@pytest.mark.parametrize("name", ["table", "images"])
+def test_every_setting_of_a_preset_belongs_to_a_search_and_can_be_drawn(name):
+    found = preset_of(name, About(rows=5000, table=False))
     assert not found.settings.keys() - SearchConfig.__dataclass_fields__ - TrainConfig.__dataclass_fields__.keys()
     training = {name: value for name, value in found.settings.items() if name in TrainConfig.__dataclass_fields__}
     searching = {name: value for name, value in found.settings.items() if name not in training}
@@ -37,27 +51,53 @@ def test_every_setting_of_a_preset_belongs_to_a_search_and_can_be_drawn():
 @pytest.mark.parametrize(("name", "table", "is_book"), [("auto", False, True), ("auto", True, False),
                                                         ("book", True, True), ("table", False, False)])  # fmt: skip
 def test_auto_decides_by_the_data(name, table, is_book):
-    found = preset_of(name, rows=100, table=table, timed=True)
+    found = preset_of(name, About(rows=100, table=table, seconds=9.0))
     assert (found.space is None) == is_book
     assert found.settings.get("trials") == (None if is_book else TIMED_TRIALS)
+
+
+def test_many_images_in_a_limited_time_have_defaults_of_their_own():
+    many = About(rows=IMAGES_ROWS, table=False, seconds=60.0)
+    images = preset_of("images", many)
+    assert images.settings["trials"] == TIMED_TRIALS and images.settings["optimizer"] == "adamw"
+    assert preset_of("auto", many) == images
+    for how in ({"rows": IMAGES_ROWS - 1}, {"seconds": None}, {"counted": True}):
+        assert preset_of("auto", replace(many, **how)) == preset_of("book", many)
+    assert preset_of("images", About(rows=9, table=False)).settings["trials"] < 100
+
+
+def test_tables_with_classes_have_folds_where_the_time_allows():
+    table = About(rows=5000, table=True, seconds=5.0, folding=True)
+    assert preset_of("table", table).settings["folds"] == FOLDS
+    for how in ({"rows": 5001}, {"seconds": None}, {"folding": False}, {"task": "regression"}, {"rows": 4}):
+        assert "folds" not in preset_of("table", replace(table, **how)).settings
+
+
+def test_folds_give_way_to_times_groups_and_given_validation_samples():
+    columns = {"size": [k / 4 for k in range(40)], "day": list(range(40)), "kind": ["a", "b", "b", "a"] * 10}
+    how = {"seconds": 9.0, "counted": False}
+    plain = fastnet.load(columns, target="kind")
+    assert about_data(plain, validated=False, **how).folding and not about_data(plain, validated=True, **how).folding
+    for role in ("time", "group"):
+        assert not about_data(fastnet.load(columns, target="kind", **{role: "day"}), validated=False, **how).folding
 
 
 @pytest.mark.parametrize(
     ("task", "metric"), [("classification", "loss"), ("regression", "rmse"), ("multilabel", "loss")]
 )
 def test_tables_are_compared_by_the_loss_or_the_error_of_numbers(task, metric):
-    found = preset_of("table", rows=100, table=True, timed=False, task=task)
+    found = preset_of("table", About(rows=100, table=True, task=task))
     assert SearchConfig(metric=found.settings["metric"]).for_task(task).metric == metric
 
 
 def test_batches_grow_with_rows():
-    sizes = [batch_size_of(rows) for rows in (1, 1024, 1025, 8192, 8193, 30_000, 30_001)]
-    assert sizes == [64, 64, 128, 128, 256, 256, 512]
+    sizes = [batch_size_of(rows) for rows in (1, 1024, 1025, 100_000, 100_001)]
+    assert sizes == [64, 64, 128, 128, 512]
 
 
 def test_an_unknown_preset_is_refused(digits, tmp_path):
-    with pytest.raises(ConfigError, match=f"preset='images': must be one of {', '.join(PRESETS)}"):
-        fastnet.search({}, digits, preset="images", study=tmp_path)
+    with pytest.raises(ConfigError, match=f"preset='photos': must be one of {', '.join(PRESETS)}"):
+        fastnet.search({}, digits, preset="photos", study=tmp_path)
 
 
 @pytest.mark.filterwarnings("ignore:at least 99.5 % of the rows:fastnet.FastnetWarning")
@@ -107,3 +147,23 @@ def test_a_training_of_a_table_takes_the_preset_too(digits, tmp_path):
     assert (settings["optimizer"], settings["hidden"], settings["batch_size"]) == ("adamw", "128x2", 64)
     assert fastnet.train(data, fastnet.TrainConfig(epochs=1)).model.settings["optimizer"] == "sgd"
     assert usual_config(rows=40, table=False) == fastnet.TrainConfig()
+
+
+def test_a_quality_is_a_time_limit_by_name(digits, tmp_path):
+    assert time_limit(None, "good") == QUALITIES["good"] == 60.0 and time_limit(9.0, None) == 9.0
+    quick = print_config("--preset", "table", "--data", "digits", "--quality", "quick")
+    assert quick["trials"] == TIMED_TRIALS
+    run = CliRunner().invoke(cli, ["search", "--quality", "best", "--timeout", "9s"])
+    assert run.exit_code == 2 and "--quality best is a time limit of 10m, and --timeout gives another" in run.output
+    with pytest.raises(ConfigError, match="quality='good' is a time limit, and timeout='9s' is another"):
+        fastnet.search({}, digits, quality="good", timeout="9s", study=tmp_path)
+    with pytest.raises(ConfigError, match="quality='fast': must be one of quick, good, best"):
+        fastnet.search({}, digits, quality="fast", study=tmp_path)
+
+
+def test_a_search_by_quality_ends_in_its_time(digits, tmp_path, monkeypatch):
+    monkeypatch.setitem(QUALITIES, "quick", 3.0)
+    began = time.perf_counter()
+    how = {"preset": "images", "hidden": "8", "epochs": 2, "first_epochs": 1, "ensemble_top": 2}
+    result = fastnet.search(None, digits, quality="quick", study=tmp_path, **how)
+    assert result.interrupted and len(result.trials) > 9 and time.perf_counter() - began > 1.0

@@ -32,7 +32,7 @@ def test_numbers_of_numpy_are_settings_like_any_other() -> None:
         ({"trials": 0}, "trials=0: must be a whole number from 1"),
         ({"validation_fraction": 1.0}, r"validation_fraction=1\.0: must be in \(0, 1\)"),
         ({"folds": 1}, "folds=1: must be a whole number from 2 to 100"),
-        ({"sampler": "best"}, "sampler='best': must be one of random, sobol, grid"),
+        ({"sampler": "best"}, "sampler='best': must be one of random, sobol, grid, tpe"),
         ({"eta": 1}, "eta=1: must be a whole number from 2 to 100"),
         ({"metric": "speed"}, "metric='speed': must be one of auto, accuracy, loss"),
         ({"stages": 9, "trials": 8}, "stages=9: 8 trials cannot be shared among them"),

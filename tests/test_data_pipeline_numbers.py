@@ -21,10 +21,19 @@ def test_bins_hold_equal_shares_and_are_more_with_more_rows(n, n_bins):
 def test_few_values_are_edges_themselves_and_ties_make_fewer_bins():
     assert edges_of(np.repeat([1.0, 5.0, 6.0], 50), 150).tolist() == [1, 5, 6]
     assert edges_of(np.repeat([1.0, 5.0], 50), 100).tolist() == []
+
+
+def test_a_frequent_value_is_an_edge_and_leaves_the_other_bins_to_the_others():
     tied = np.maximum(NORMAL, 0)
-    assert 10 < len(edges_of(tied, len(tied))) < MANY_BINS
+    edges = edges_of(tied, len(tied))
+    assert len(edges) == MANY_BINS + 1 and edges[0] == 0 < edges[1]
+    counts = np.bincount(into_bins(tied, edges)[0])
+    assert counts[0] > len(tied) / 2 and counts[1:].max() - counts[1:].min() <= 2
     spike = np.concatenate([np.zeros(9000), np.arange(1.0, 50.0)])
-    assert len(edges_of(spike, len(spike))) >= 3
+    assert len(edges_of(spike, len(spike))) == MANY_BINS + 1
+    several = np.concatenate([np.repeat([-1.0, 0.0, 2.0], 1000), NORMAL])
+    found = edges_of(several, len(several))
+    assert {-1.0, 0.0, 2.0} <= set(found.tolist()) and MANY_BINS - 2 <= len(found) <= MANY_BINS + 1
 
 
 @given(st.lists(st.floats(-(2.0**120), 2.0**120, width=32), min_size=3, max_size=60))

@@ -164,7 +164,11 @@ def folder(tmp_path: Path, profile: Any) -> Path:
     readme = profile("readme")
     for saved in (TRIAL, PEERS, TABLES):
         profile("_bench").save(saved, tmp_path / f"{saved['profile']}.json")
-    pages = {"README.md": [readme.HEADLINE], "performance.md": [readme.SECTION, readme.SMALL_SECTION]}
+    pages = {
+        "README.md": [readme.HEADLINE],
+        "performance.md": [readme.SECTION, readme.SMALL_SECTION],
+        "accuracy.md": [readme.ACCURACY_SECTION],
+    }
     for name, markers in pages.items():
         sections = "\n\n".join(f"{begin}\nold\n{end}" for begin, end in markers)
         (tmp_path / name).write_text(f"# head\n\n{sections}\n\ntail\n", encoding="utf-8")
@@ -173,6 +177,7 @@ def folder(tmp_path: Path, profile: Any) -> Path:
 
 def arguments(folder: Path, *more: str) -> list[str]:
     pages = ["--readme", str(folder / "README.md"), "--page", str(folder / "performance.md")]
+    pages += ["--accuracy", str(folder / "accuracy.md")]
     return ["--results", str(folder), *pages, *more]
 
 

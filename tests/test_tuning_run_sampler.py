@@ -11,8 +11,7 @@ from properties import examples
 from fastnet.config.searching import SearchConfig
 from fastnet.config.training import TrainConfig
 from fastnet.errors import ConfigError
-from fastnet.reference import rng as reference_rng
-from fastnet.tuning.run.sampler import PURPOSE_SPACE, checked_space, grid_size, sampler_of
+from fastnet.tuning.run.sampler import checked_space, grid_size, sampler_of
 from fastnet.tuning.space.names import stream_of
 from fastnet.tuning.space.space import Space
 
@@ -81,19 +80,6 @@ def test_random_trials_are_those_that_there_always_were():
         {"learning_rate": 0.000847173, "weight_decay": 1.31531e-08},
         {"learning_rate": 0.00156581, "weight_decay": 1.60968e-06},
     ]
-
-
-@pytest.mark.parametrize("seed", [0, 1, 2**63, 2**64 - 1])
-def test_random_trials_use_the_streams_that_are_documented(seed):
-    ids = np.array([0, 1, 999, 2**32 - 1], dtype=np.int64)
-    space = Space.parse(BOOK.to_texts() | {"width": "int:1:1000", "dropout_3": "uniform:0:0.5"})
-    rows = draw(space, ids, seed=seed)
-    for name in space.names:
-        # block k of the stream: words 4k, 4k+1, ...; the first of them is used
-        k = stream_of(name)
-        words = [reference_rng.random_words(seed, int(i), PURPOSE_SPACE, 0, 0, 4 * k + 1)[4 * k] for i in ids]
-        u = reference_rng.uniform(np.array(words, dtype=np.uint32))
-        assert [row[name] for row in rows] == space.distributions[name].sample(u).tolist()
 
 
 def test_random_values_cover_the_books_ranges_evenly_in_powers_of_ten():

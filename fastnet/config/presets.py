@@ -1,4 +1,4 @@
-"""Presets: named defaults of a search, for the images of the book and for tables."""
+"""Presets: named defaults of a search, for the book's images, for tables and for many images in a given time."""
 
 from __future__ import annotations
 
@@ -9,13 +9,22 @@ from fastnet.config.checks import check_choice
 from fastnet.config.objective import AUTO
 from fastnet.config.training import TrainConfig, train_config_from
 
-PRESETS = ("auto", "book", "table")
-"""Names of presets; auto is ``table`` for a table and ``book`` for anything else."""
+PRESETS = ("auto", "book", "table", "images")
+"""Names of presets; auto is ``table`` for a table, ``images`` for at least `IMAGES_ROWS` other samples in a search that
+the time ends, and ``book`` for anything else."""
+
+IMAGES_ROWS = 10_000
+
+QUALITIES = {"quick": 10.0, "good": 60.0, "best": 600.0}
+"""Names of time limits, in seconds."""
 
 TIMED_TRIALS = 100_000
-"""Trials of a table's search with a time limit: more than fit."""
+"""Trials of a search that its time limit ends: more than fit."""
 
-_BATCHES = ((1_024, 64), (8_192, 128), (30_000, 256))
+FOLDS, ROWS_OF_SECOND = 5, 1000
+"""Folds of a table with classes, and its most rows for each second of a search that has them."""
+
+_BATCHES = ((1_024, 64), (100_000, 128))
 _LARGEST_BATCH = 512
 
 
@@ -40,21 +49,36 @@ class Preset:
         return {name: value for name, value in self.settings.items() if name in TrainConfig.__dataclass_fields__}
 
 
-def preset_of(name: str, *, rows: int, table: bool, timed: bool, task: str = "classification") -> Preset:
-    """Return the defaults of a search.
+@dataclass(frozen=True, slots=True)
+class About:
+    """What a preset follows from.
 
-    Parameters
+    Attributes
     ----------
-    name : {"auto", "book", "table"}
-        See `PRESETS`.
     rows : int
-        Number of samples, which determines the batch size.
+        Number of training samples.
     table : bool
         Whether the data are a table.
-    timed : bool
-        Whether the search has a time limit, which then ends the trials of a table instead of their number.
     task : {"classification", "regression", "multilabel"}
-        The task of the data, which determines the metric: the loss of classes, and the usual one of anything else.
+        The task of the data.
+    seconds : float or None
+        Time limit of the search, which then ends its trials instead of their number, except with ``book``.
+    counted : bool
+        Whether the number of trials is given; such a search of images has the defaults of the book.
+    folding : bool
+        Whether folds may validate: the samples have no times or groups, and no validation samples are given.
+    """
+
+    rows: int
+    table: bool
+    task: str = "classification"
+    seconds: float | None = None
+    counted: bool = False
+    folding: bool = False
+
+
+def preset_of(name: str, about: About) -> Preset:
+    """Return the defaults of a search; `name` is one of `PRESETS`.
 
     Raises
     ------
@@ -63,31 +87,47 @@ def preset_of(name: str, *, rows: int, table: bool, timed: bool, task: str = "cl
 
     Examples
     --------
-    >>> preset_of("auto", rows=7043, table=True, timed=False).settings["batch_size"]
+    >>> preset_of("auto", About(rows=7043, table=True)).settings["batch_size"]
     128
-    >>> preset_of("auto", rows=500, table=False, timed=False)
+    >>> preset_of("auto", About(rows=500, table=False, seconds=60))
     Preset(settings={}, space=None)
+    >>> preset_of("auto", About(rows=60_000, table=False, seconds=60)).space["hidden"]
+    'choice:256x2,512,512x2'
     """
     check_choice("preset", name, PRESETS)
-    if name == "book" or (name == "auto" and not table):
+    timed = about.seconds is not None
+    if name == "auto":
+        many = timed and not about.counted and about.rows >= IMAGES_ROWS
+        name = "table" if about.table else "images" if many else "book"
+    if name == "book":
         return Preset()
+    known = _table(about) if name == "table" else _images()
+    trials = {"trials": TIMED_TRIALS} if timed else {}
+    return Preset(known.settings | trials, known.space)
+
+
+def _table(about: About) -> Preset:
+    classes = about.task == "classification"
     searching = {
-        "trials": TIMED_TRIALS if timed else 54,
-        "metric": "loss" if task == "classification" else AUTO,
+        "trials": 54,
+        "metric": "loss" if classes else AUTO,
+        "sampler": "tpe",
         "pruning": "halving",
         "pack_size": 27,
         "first_epochs": 4,
         "final": 0,
         "ensemble_top": 8,
     }
+    if about.folding and classes and FOLDS <= about.rows <= ROWS_OF_SECOND * (about.seconds or 0.0):
+        searching["folds"] = FOLDS
     training = {
         "hidden": "128x2",
         "optimizer": "adamw",
         "learning_rate": 0.002,
         "weight_decay": 0.02,
-        "dropout": "0.2",
+        "dropout": "0.2" if classes else "0.1",
         "schedule": "cosine",
-        "batch_size": batch_size_of(rows),
+        "batch_size": batch_size_of(about.rows),
         "epochs": 36,
         "early_stopping": 8,
         "train_score": "running",
@@ -96,20 +136,52 @@ def preset_of(name: str, *, rows: int, table: bool, timed: bool, task: str = "cl
         "hidden": "choice:128,128x2,256x2,64x3",
         "learning_rate": "log:0.0003:0.01",
         "weight_decay": "log:0.001:1.0",
-        "dropout": "uniform:0.0:0.5",
+        "dropout": "uniform:0.0:0.5" if classes else "uniform:0.0:0.2",
+    }
+    return Preset(searching | training, space)
+
+
+def _images() -> Preset:
+    searching = {
+        "trials": 18,
+        "metric": AUTO,
+        "validation_fraction": 0.1,
+        "pruning": "halving",
+        "pack_size": 9,
+        "first_epochs": 4,
+        "final": 0,
+        "ensemble_top": 8,
+    }
+    training = {
+        "hidden": "512x2",
+        "optimizer": "adamw",
+        "learning_rate": 0.001,
+        "weight_decay": 0.01,
+        "dropout": "0.2",
+        "schedule": "cosine",
+        "batch_size": 128,
+        "epochs": 12,
+        "early_stopping": 12,
+        "train_score": "running",
+    }
+    space = {
+        "hidden": "choice:256x2,512,512x2",
+        "learning_rate": "log:0.0005:0.003",
+        "weight_decay": "log:0.001:0.3",
+        "dropout": "uniform:0.1:0.4",
     }
     return Preset(searching | training, space)
 
 
 def usual_config(*, rows: int, table: bool, task: str = "classification") -> TrainConfig:
-    """Return the settings of a training that is given none; the arguments are those of `preset_of`.
+    """Return the settings of a training that is given none; the arguments are those of `About`.
 
     Examples
     --------
     >>> usual_config(rows=500, table=True).optimizer, usual_config(rows=500, table=False).optimizer
     ('adamw', 'sgd')
     """
-    return train_config_from(preset_of("auto", rows=rows, table=table, timed=False, task=task).training)
+    return train_config_from(preset_of("auto", About(rows=rows, table=table, task=task)).training)
 
 
 def batch_size_of(rows: int) -> int:
@@ -118,6 +190,6 @@ def batch_size_of(rows: int) -> int:
     Examples
     --------
     >>> [batch_size_of(rows) for rows in (500, 5_000, 20_000, 1_000_000)]
-    [64, 128, 256, 512]
+    [64, 128, 128, 512]
     """
     return next((batch for most, batch in _BATCHES if rows <= most), _LARGEST_BATCH)

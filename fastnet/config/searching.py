@@ -14,7 +14,7 @@ from fastnet.config.training import TrainConfig
 from fastnet.errors import ConfigError
 from fastnet.scalars import make_plain, plain
 
-SAMPLERS = ("random", "sobol", "grid")
+SAMPLERS = ("random", "sobol", "grid", "tpe")
 PRUNINGS = ("none", "halving", "median")
 ENSEMBLES = ("average", "greedy")
 
@@ -38,8 +38,8 @@ class SearchConfig:
     folds : int or None
         Stratified folds of a cross-validation, at least 2, instead of one validation part; a trial's value is the
         mean over them.
-    sampler : {"random", "sobol", "grid"}
-        How trials are placed in the ranges.
+    sampler : {"random", "sobol", "grid", "tpe"}
+        How trials are placed in the ranges; ``tpe`` learns from earlier trials where good ones lie.
     levels : int
         Points per range on a grid.
     pruning : {"none", "halving", "median"}

@@ -72,7 +72,7 @@ def _scale(y: NDArray[Any]) -> tuple[float, float]:
 
 
 def mlp_trial(params: Params, seed: int) -> tuple[float, NDArray[np.float64]]:
-    """Train scikit-learn's MLP with early stopping; return its error on the validation rows and its test predictions."""
+    """Train scikit-learn's MLP with early stopping; return its validation error and its predictions of test rows."""
     from sklearn.neural_network import MLPClassifier, MLPRegressor
 
     data: Prepared = _held["data"]
@@ -245,8 +245,8 @@ def realmlp(folder: Path, threads: int, seed: int) -> dict[str, Any]:
 def main() -> None:
     """Run one contestant, print what it found."""
     began = time.perf_counter() - 0.15  # until this line the interpreter has started and imported NumPy
-    name, folder, seconds, threads, seed = sys.argv[1], Path(sys.argv[2]), *map(float, sys.argv[3:4]), *map(int, sys.argv[4:])
-    deadline = began + seconds
+    name, folder = sys.argv[1], Path(sys.argv[2])
+    deadline, threads, seed = began + float(sys.argv[3]), int(sys.argv[4]), int(sys.argv[5])
     if name in ("mlp", "tpe", "trees"):
         os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
         kind = "trees" if name == "trees" else "mlp"

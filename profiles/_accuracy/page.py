@@ -22,9 +22,11 @@ def times_of(result: Result) -> list[int]:
 
 
 def summary_rows(result: Result, seconds: int) -> list[tuple[str, ...]]:
-    """One row a contestant, the best first: its errors to the rival's over all tables and both halves, rank and wins."""
+    """One row a contestant, the best first: its errors to the rival's over all tables and halves, rank and wins."""
     found = {f["name"]: f for f in result["figures"] if f["section"] == "summary"}
-    labels = [name.removesuffix(f", all tables, {seconds} s") for name in found if name.endswith(f", all tables, {seconds} s")]
+    labels = [
+        name.removesuffix(f", all tables, {seconds} s") for name in found if name.endswith(f", all tables, {seconds} s")
+    ]
     labels.sort(key=lambda label: found[f"{label}, all tables, {seconds} s"]["value"])
     rows = []
     for label in labels:

@@ -1,8 +1,8 @@
 """The tables of `accuracy.py`, their outer splits, and which of them may decide about defaults.
 
-A default is chosen by the tables that decide. Nothing is decided by the others: what they show is what a new table shows.
-The division was written down before the first of the measurements in docs/accuracy.md. Of the tables that decide, all
-had taken part in a decision before; of those put aside, none.
+A default is chosen by the tables that decide. Nothing is decided by the others: what they show is what a new table
+shows. The division was written down before the first of the measurements in docs/accuracy.md. Of the tables that
+decide, all had taken part in a decision before; of those put aside, none.
 """
 
 from __future__ import annotations

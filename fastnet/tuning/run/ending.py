@@ -13,6 +13,7 @@ from fastnet.tuning.run.session import Session
 
 if TYPE_CHECKING:
     from fastnet.data.dataset import Dataset, Split
+    from fastnet.model.ensemble import Ensemble
     from fastnet.model.predictor import Predictor
 
 
@@ -127,15 +128,20 @@ class Ending:
         networks = [held[trial.id] for trial in members]
         ensemble, document = put_together(self._study, self._dataset, self._splits, networks, members, config)
         self._study.set_ensemble({**document, **same, **short})
-        self._inspect(ensemble, self._splits[0], document["model"])
+        self._inspect(ensemble, self._splits[0], document["model"], unseeing=of_first_fold(ensemble, len(self._splits)))
 
-    def _inspect(self, model: Predictor, parts: Split, name: str) -> None:
-        """Measure what the report shows about the model."""
+    def _inspect(self, model: Predictor, parts: Split, name: str, unseeing: Predictor | None = None) -> None:
+        """Measure what the report shows about the model; `unseeing` has not been trained on the validation samples."""
         from fastnet.network.goal import weights_of
         from fastnet.tuning.run.inspecting import inspected
 
         weights = weights_of(self._dataset, parts, self._config.train)
-        self._study.set_inspection(inspected(model, self._dataset, parts, name, weights))
+        self._study.set_inspection(inspected(model, self._dataset, parts, name, weights, unseeing))
+
+
+def of_first_fold(ensemble: Ensemble, n_folds: int) -> Ensemble:
+    """Return the part of an ensemble that has not seen the samples that validate the first fold."""
+    return replace(ensemble, members=ensemble.members[::n_folds], weights=ensemble.weights[::n_folds])
 
 
 def _adds(plan: EndPlan, before: Mapping[str, Any]) -> bool:

@@ -26,12 +26,18 @@ MOST_CURVES = 4
 
 
 def inspected(
-    model: Predictor, dataset: Dataset, parts: Split, name: str, weights: npt.NDArray[Any] | None = None
+    model: Predictor,
+    dataset: Dataset,
+    parts: Split,
+    name: str,
+    weights: npt.NDArray[Any] | None = None,
+    unseeing: Predictor | None = None,
 ) -> dict[str, Any]:
     """Measure a model on the test samples, or on the validation samples if there is no test set.
 
-    What it relies on is always measured on the validation samples. `name` is that of the model's file; `weights` are
-    those of all samples in the training. They and those of the test set count in means of losses and predictions, and
+    What it relies on is always measured on the validation samples. Of an ensemble of several folds, the part that was
+    not trained on these, `unseeing`, answers for them. `name` is that of the model's file; `weights` are those of all
+    samples in the training. They and those of the test set count in means of losses and predictions, and
     in shares of quantiles; other figures count each sample once. The document is ready for JSON, see
     `fastnet.tuning.store.documents.INSPECTION`.
     """
@@ -42,8 +48,9 @@ def inspected(
     y = dataset.y_test if dataset.y_test is not None else dataset.y[parts.validation]
     of_validation = None if weights is None else weights[parts.validation]
     counts = dataset.weights_test if tested else of_validation
-    answers = model._answers(x)
-    importance, n_measured, dependence = _reliance(model, dataset, parts, of_validation)
+    unseeing = unseeing or model
+    answers = (model if tested else unseeing)._answers(x)
+    importance, n_measured, dependence = _reliance(unseeing, dataset, parts, of_validation)
     losses = model._losses(answers, y)
     ranked = losses if counts is None else np.where(counts > 0, losses, -np.inf)
     worst = worst_rows(ranked, WORST)

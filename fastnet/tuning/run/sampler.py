@@ -1,4 +1,4 @@
-"""Samplers of hyperparameters: random, Sobol sequence, grid."""
+"""Samplers of hyperparameters that look at no other trial: random, Sobol sequence, grid."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from numpy.typing import NDArray
 
 from fastnet.config.searching import SearchConfig
 from fastnet.errors import ConfigError
-from fastnet.tuning.space.names import Value, stream_of
+from fastnet.tuning.rules.pruning import schedule_of
+from fastnet.tuning.run.points import PURPOSE_SPACE, Floats, Ids, random_points, rows_of, values_at
+from fastnet.tuning.run.tpe import Tpe
+from fastnet.tuning.space.names import Value
 from fastnet.tuning.space.space import Space
 from fastnet.tuning.trial import TrialResult
-
-PURPOSE_SPACE = 4
-"""Purpose, in the counter of the random generator, of the hyperparameters of a trial."""
 
 PURPOSE_SCRAMBLE = PURPOSE_SPACE + 256
 """Purpose of the scrambling of the Sobol sequence, drawn as for trial 0."""
 
-_SOBOL_BLOCK = 4096  # points made at once: a power of two, as SciPy wants the first ones to be
+PACKS_OF_GENERATION, GENERATION_TRIALS = 2, 32
+"""Packs that a sampler draws from the same history, and the trials of such a pack where none are compared."""
 
-Ids = NDArray[np.int64]
-Floats = NDArray[np.float64]
+_SOBOL_BLOCK = 4096  # points made at once: a power of two, as SciPy wants the first ones to be
 
 
 class Sampler(Protocol):
@@ -86,7 +86,7 @@ class Random:
 
     def draw(self, space: Space, ids: Ids, history: Sequence[TrialResult] = ()) -> list[dict[str, Value]]:
         """Draw the hyperparameters of some trials, see `Sampler.draw`."""
-        return _values_at(space, ids, _random(space, ids, self.seed))
+        return values_at(space, ids, random_points(space, ids, self.seed))
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +110,7 @@ class Sobol:
 
     def draw(self, space: Space, ids: Ids, history: Sequence[TrialResult] = ()) -> list[dict[str, Value]]:
         """Draw the hyperparameters of some trials, see `Sampler.draw`."""
-        return _values_at(space, ids, _sobol(len(space.names), ids, self.seed) if space.names else [])
+        return values_at(space, ids, _sobol(len(space.names), ids, self.seed) if space.names else [])
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +135,7 @@ class Grid:
 
     def draw(self, space: Space, ids: Ids, history: Sequence[TrialResult] = ()) -> list[dict[str, Value]]:
         """Draw the hyperparameters of some trials, see `Sampler.draw`; `ConfigError` beyond the end of the grid."""
-        return _rows(space, ids, _grid(space, ids, self.levels))
+        return rows_of(space, ids, _grid(space, ids, self.levels))
 
 
 def sampler_of(config: SearchConfig) -> Sampler:
@@ -148,6 +148,9 @@ def sampler_of(config: SearchConfig) -> Sampler:
     """
     if config.sampler == "grid":
         return Grid(config.levels)
+    if config.sampler == "tpe":
+        size = config.pack_size if len(schedule_of(config).rungs) > 1 else GENERATION_TRIALS
+        return Tpe(config.train.seed, config.metric, PACKS_OF_GENERATION * size)
     return Sobol(config.train.seed) if config.sampler == "sobol" else Random(config.train.seed)
 
 
@@ -182,25 +185,6 @@ def checked_space(config: SearchConfig) -> Space:
             raise ConfigError(f"stages={config.stages}: a grid is not narrowed; choose 1, or another sampler")
         _check_grid(grid_size(space, config.levels), config.trials)
     return space
-
-
-def _values_at(space: Space, ids: Ids, points: list[Floats]) -> list[dict[str, Value]]:
-    """Convert numbers between 0 and 1, one array for each name, to values."""
-    pairs = zip(space.distributions.values(), points, strict=True)
-    return _rows(space, ids, [distribution.sample(u).tolist() for distribution, u in pairs])
-
-
-def _rows(space: Space, ids: Ids, columns: list[list[Value]]) -> list[dict[str, Value]]:
-    if not space.names:
-        return [{} for _ in ids]
-    return [dict(zip(space.names, row, strict=True)) for row in zip(*columns, strict=True)]
-
-
-def _random(space: Space, ids: Ids, seed: int) -> list[Floats]:
-    from fastnet.kernels.rng import uniforms
-
-    key = np.uint64(seed)  # one type for every seed, so that the kernel compiles once
-    return [uniforms(key, np.asarray(ids, np.int64), PURPOSE_SPACE, stream_of(name)) for name in space.names]
 
 
 def _sobol(n_dimensions: int, ids: Ids, seed: int) -> list[Floats]:

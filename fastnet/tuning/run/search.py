@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy.typing as npt
 
-from fastnet.config.presets import Preset, preset_of
+from fastnet.config.checks import check_choice
+from fastnet.config.presets import QUALITIES, About, Preset, preset_of
 from fastnet.config.searching import SearchConfig, as_settings
 from fastnet.config.settings import suggestion
 from fastnet.config.text import seconds, whole_bytes
@@ -38,6 +39,7 @@ def search(
     jobs: int | None = None,
     memory: int | str | None = None,
     timeout: float | str | None = None,
+    quality: str | None = None,
     preset: str = "auto",
     on_progress: Callable[[Progress], None] | None = None,
     interrupt: str = "raise",
@@ -73,9 +75,11 @@ def search(
     timeout : float or str, optional
         Time for everything, in seconds or as text such as ``"10m"``: training stops in time for the final choice and
         the ensemble, which are shortened if they would take more than half of it; `finish` completes them later.
-    preset : {"auto", "book", "table"}
-        Defaults of a new study for everything that is not given, see `fastnet.config.presets`: the book's, or those for
-        tables; ``auto`` decides by the data.
+    quality : {"quick", "good", "best"}, optional
+        Such a time by its name, instead of `timeout`: 10, 60 or 600 seconds.
+    preset : {"auto", "book", "table", "images"}
+        Defaults of a new study for everything that is not given, see `fastnet.config.presets`: the book's, those for
+        tables, or those for many images in a limited time; ``auto`` decides by the data.
     on_progress : callable, optional
         Called with a `fastnet.tuning.Progress` several times a second.
     interrupt : {"raise", "return"}
@@ -117,13 +121,13 @@ def search(
     known = None if folder is None or fresh else known_of(folder)
     if after is not None:
         known = following(as_path(after, "after"))
-    limit = None if timeout is None else seconds(timeout)
+    limit = _time_limit(timeout, quality)
     defaults, dataset = Preset(), None
     if known is None and data is not None and preset != "book":
         dataset = as_given(data, "data")
-        table = dataset.like_table
-        timed = limit is not None
-        defaults = preset_of(preset, rows=dataset.n_samples, table=table, timed=timed, task=dataset.task)
+        validated = validation is not None or "validation_fraction" in settings
+        about = about_data(dataset, seconds=limit, counted=trials is not None, validated=validated)
+        defaults = preset_of(preset, about)
     config = _config(space, trials, settings, known, defaults)
     reading = known.source.reading if known is not None and known.source is not None else None
     source: Source | None
@@ -152,6 +156,29 @@ def search(
         timeout=limit,
         interrupt=interrupt,
     )
+
+
+def about_data(dataset: Dataset, *, seconds: float | None, counted: bool, validated: bool) -> About:
+    """Return what the defaults of a search follow from; `validated` if its validation samples are given."""
+    ordered = dataset.times is not None or dataset.groups is not None
+    return About(
+        rows=dataset.n_samples,
+        table=dataset.like_table,
+        task=dataset.task,
+        seconds=seconds,
+        counted=counted,
+        folding=not ordered and not validated,
+    )
+
+
+def _time_limit(timeout: float | str | None, quality: str | None) -> float | None:
+    """Return the seconds for everything, given as a time or by its name."""
+    if quality is None:
+        return None if timeout is None else seconds(timeout)
+    check_choice("quality", quality, tuple(QUALITIES))
+    if timeout is not None:
+        raise ConfigError(f"quality={quality!r} is a time limit, and timeout={timeout!r} is another; leave one out")
+    return QUALITIES[quality]
 
 
 def _config(

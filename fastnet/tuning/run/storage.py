@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Callable, Sequence
 
@@ -20,6 +21,7 @@ class Storage:
         self._run = 0
         self._last = tally.began
         self._backlog = Backlog(study, tally.report, stopped)
+        self._before: list[TrialResult] = []
 
     def begin(self, threads: int) -> None:
         """Record the start of a run."""
@@ -37,6 +39,11 @@ class Storage:
         self._backlog.flush(run=self._run, **self._tally.times)
 
     def trials_before(self, number: int) -> Sequence[TrialResult]:
-        """Return all trials with lower numbers, in order, without curves."""
+        """Return all trials with lower numbers, in order, without curves; they must have ended.
+
+        `number` never falls from one call to the next, so each trial is read once.
+        """
         self.flush()
-        return tuple(trial for trial in self._study.iter_trials() if trial.id < number)
+        begin = self._before[-1].id + 1 if self._before else 0
+        self._before += itertools.takewhile(lambda trial: trial.id < number, self._study.iter_trials(first=begin))
+        return tuple(self._before)

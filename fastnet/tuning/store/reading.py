@@ -141,6 +141,7 @@ class StudyReader:
         order: str = "id",
         stage: int | None = None,
         status: str | None = None,
+        first: int = 0,
         limit: int | None = None,
     ) -> Iterator[TrialResult]:
         """Read trials one by one, in memory that does not grow with their number.
@@ -156,6 +157,8 @@ class StudyReader:
             Only the trials of this stage.
         status : str, optional
             Only trials that are ``done``, ``stopped`` or ``diverged``.
+        first : int
+            Only trials with this number or a higher one.
         limit : int, optional
             Most trials to read.
 
@@ -175,10 +178,11 @@ class StudyReader:
             ordering = self._order(order)
             conditions = {"stage": None if stage is None else operator.index(stage), "status": status}
             asked = {name: value for name, value in conditions.items() if value is not None}
-            where = " AND ".join(f"{name} = ?" for name in asked)
-            statement = _select(curves, f"WHERE {where}" if where else "", ordering)
+            where = " AND ".join(["trials.id >= ?", *(f"{name} = ?" for name in asked)])
+            statement = _select(curves, f"WHERE {where}", ordering)
+            numbers = (min(operator.index(first), MOST_TRIALS), *asked.values())
             most = -1 if limit is None else min(operator.index(limit), MOST_TRIALS)
-            yield from self._trials(f"{statement} LIMIT ?", (*asked.values(), most), ascending=order == "id")
+            yield from self._trials(f"{statement} LIMIT ?", (*numbers, most), ascending=order == "id")
 
     def trial(self, number: int) -> TrialResult:
         """Return one trial by its number, with its curves.

@@ -1,0 +1,104 @@
+"""`profiles/accuracy.py`: every contestant on a small table, what is kept of a run, and the figures made of errors."""
+
+from __future__ import annotations
+
+import json
+import sys
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+PROFILES = Path(__file__).resolve().parents[1] / "profiles"
+
+
+@pytest.fixture
+def profile(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Import a module of the folder `profiles`, which is not installed."""
+    monkeypatch.setattr(sys, "path", [str(PROFILES), *sys.path])
+    return import_module
+
+
+def test_no_table_decides_and_is_put_aside(profile: Any) -> None:
+    sets = profile("_accuracy.sets")
+    assert sorted(sets.DECIDING + sets.ASIDE) == sorted(sets.TABLES)
+    assert len(sets.TABLES) >= 12 and sum(not table.classes for table in sets.TABLES.values()) >= 3
+
+
+@pytest.mark.parametrize("name", ["digits", "diabetes"])
+def test_a_split_has_the_rows_of_the_table_once(profile: Any, tmp_path: Path, name: str) -> None:
+    sets = profile("_accuracy.sets")
+    sets.split_into(tmp_path, Path("nowhere"), name, 1)
+    data = sets.Prepared(tmp_path)
+    rows = [len((tmp_path / f"{part}.csv").read_text().splitlines()) - 1 for part in ("train", "test")]
+    assert rows == [len(data.x), len(data.x_test)] and abs(rows[1] - 0.2 * sum(rows)) <= 1
+    assert sorted([*data.learn, *data.validate]) == list(range(len(data.x)))
+    assert data.n_classes == (10 if name == "digits" else 0) and data.y.ndim == data.y_test.ndim == 1
+    x, x_test = data.for_networks()
+    assert np.abs(x[data.learn].mean(axis=0)).max() < 1e-3 and len(x_test) == len(data.x_test)
+    again = tmp_path / "again"
+    again.mkdir()
+    sets.split_into(again, Path("nowhere"), name, 1)
+    assert (again / "test.csv").read_bytes() == (tmp_path / "test.csv").read_bytes()
+
+
+@pytest.mark.slow
+def test_every_contestant_finds_something_and_a_second_run_measures_nothing(
+    profile: Any, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    accuracy = profile("accuracy")
+    contestants = ["fastnet", "mlp", "trees", "default", "linear"]
+    arguments = [
+        str(tmp_path), "--seconds", "8", "--splits", "0", "--only", "breast_cancer", "diabetes", "--contestants",
+        *contestants, "--json", str(tmp_path / "found.json"),
+    ]  # fmt: skip
+    accuracy.main(arguments)
+    found = json.loads((tmp_path / "found.json").read_text())
+    errors = {(f["section"], f["name"]): f for f in found["figures"]}
+    for name, worst in (("breast_cancer", 0.3), ("diabetes", 75.0)):
+        for label in ("fastnet", "MLP, best", "MLP, ten", "trees, best", "trees, ten"):
+            one = errors[f"{name}, split 0, 8 s", label]
+            assert 0 < one["value"] < worst and one["seconds"] < 12 and one["trials"] > 1, (name, label, one)
+        for label in ("trees", "linear"):
+            assert 0 < errors[f"{name}, split 0", label]["value"] < worst
+    ours = errors["summary", "fastnet, all tables, 8 s"]
+    assert ours["tables"] == 2 and ours["low"] <= ours["value"] <= ours["high"] and 1 <= ours["rank"] <= 7
+    capfd.readouterr()
+    accuracy.main(arguments)
+    again = json.loads((tmp_path / "found.json").read_text())
+    measured, kept = ([f for f in one["figures"] if f["section"] != "summary"] for one in (found, again))
+    assert kept == measured and "split 0, 8 s: fastnet" not in capfd.readouterr().err
+
+
+def figure(section: str, name: str, value: float) -> dict[str, Any]:
+    return {"section": section, "name": name, "value": value}
+
+
+def test_ratios_are_means_over_splits_and_intervals_hold_them(profile: Any) -> None:
+    accuracy = profile("accuracy")
+    figures = [
+        figure("adult, split 0, 60 s", "fastnet", 2.0), figure("adult, split 0, 60 s", "MLP, ten", 4.0),
+        figure("adult, split 1, 60 s", "fastnet", 8.0), figure("adult, split 1, 60 s", "MLP, ten", 4.0),
+        figure("letter, split 0, 60 s", "fastnet", 3.0), figure("letter, split 0, 60 s", "MLP, ten", 4.0),
+        figure("letter, split 0", "trees", 6.0), figure("letter, split 0, 10 s", "fastnet", 9.0),
+        figure("magic, split 0, 60 s", "MLP, ten", 4.0),
+    ]  # fmt: skip
+    tables = accuracy.errors_at(figures, 60)
+    assert accuracy.ratios_to(tables, "fastnet", "MLP, ten") == pytest.approx({"adult": 1.0, "letter": 0.75})
+    assert accuracy.ratios_to(tables, "fastnet", "trees") == pytest.approx({"letter": 0.5})
+    assert accuracy.ranks(tables, ["fastnet", "MLP, ten"]) == {"fastnet": (1.25, 1), "MLP, ten": (1.75, 0)}
+    low, high = accuracy.interval([0.9, 1.0, 1.1, 0.95])
+    assert 0.9 <= low < (0.9 * 1.0 * 1.1 * 0.95) ** 0.25 < high <= 1.1
+
+
+def test_proposals_lie_in_their_ranges(profile: Any) -> None:
+    contest = profile("_accuracy.contest")
+    proposals = contest.Proposals("mlp", 0, tpe=False)
+    for _ in range(50):
+        params, _ = proposals.ask()
+        for name, (low, high) in contest.RANGES.items():
+            assert low <= params[name] <= high
+        assert params["hidden_layer_sizes"] in contest.HIDDEN.values()
+    assert 0 < contest.random_trees(np.random.default_rng(0))["max_features"] <= 1
