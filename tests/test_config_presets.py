@@ -6,10 +6,12 @@ import time
 import tomllib
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 from fastnet_cli.budget import time_limit
 from fastnet_cli.main import cli
+from scipy.sparse import csr_array
 
 import fastnet
 from fastnet.config.presets import (
@@ -26,6 +28,7 @@ from fastnet.config.presets import (
 from fastnet.config.searching import SearchConfig
 from fastnet.config.settings import to_toml
 from fastnet.config.training import TrainConfig
+from fastnet.data import as_dataset
 from fastnet.data.fields import Field
 from fastnet.errors import ConfigError
 from fastnet.tuning.run.sampler import checked_space
@@ -73,11 +76,13 @@ def test_tables_with_classes_have_folds_where_the_time_allows():
         assert "folds" not in preset_of("table", replace(table, **how)).settings
 
 
-def test_folds_give_way_to_times_groups_and_given_validation_samples():
+def test_folds_give_way_to_sparse_data_times_groups_and_given_validation_samples():
     columns = {"size": [k / 4 for k in range(40)], "day": list(range(40)), "kind": ["a", "b", "b", "a"] * 10}
     how = {"seconds": 9.0, "counted": False}
     plain = fastnet.load(columns, target="kind")
     assert about_data(plain, validated=False, **how).folding and not about_data(plain, validated=True, **how).folding
+    sparse = as_dataset(csr_array(np.eye(40, dtype=np.float32)), ["a", "b", "b", "a"] * 10)
+    assert sparse.like_table and not about_data(sparse, validated=False, **how).folding
     for role in ("time", "group"):
         assert not about_data(fastnet.load(columns, target="kind", **{role: "day"}), validated=False, **how).folding
 

@@ -66,7 +66,8 @@ class About:
     counted : bool
         Whether the number of trials is given; such a search of images has the defaults of the book.
     folding : bool
-        Whether folds may validate: the samples have no times or groups, and no validation samples are given.
+        Whether folds may validate: the samples are not sparse and have no times or groups, and no validation samples
+        are given.
     """
 
     rows: int

@@ -167,7 +167,7 @@ def about_data(dataset: Dataset, *, seconds: float | None, counted: bool, valida
         task=dataset.task,
         seconds=seconds,
         counted=counted,
-        folding=not ordered and not validated,
+        folding=not (ordered or validated or dataset.sparse),
     )
 
 
