@@ -11,6 +11,7 @@ from fastnet.config.checks import check_interrupt, count_threads
 from fastnet.config.objective import unused_settings
 from fastnet.config.searching import SearchConfig, as_settings
 from fastnet.errors import ConfigError
+from fastnet.pace import pace
 from fastnet.tuning.run.budget import Budget
 from fastnet.tuning.run.ending import Ending
 from fastnet.tuning.run.engine import Engine, LocalThreads
@@ -26,9 +27,9 @@ from fastnet.tuning.store.study import Study
 if TYPE_CHECKING:
     from fastnet.data.dataset import Dataset, Split
 
-INSPECTION_SECONDS, COLUMN_SECONDS = 1.6, 0.04
-"""Time to measure which columns of a table a model relies on, and more for each: 0.6 s for 19 and eight networks,
-2.5 s for 54 or 73, and for 16 where the networks have 26 outputs."""
+INSPECTION_SECONDS, COLUMN_SECONDS = 0.9, 0.035
+"""Time to measure which columns of a table a model relies on, and more for each, where `pace` is 1: 0.3 s for 19 and
+eight networks, 1.2 s for 60, 3.0 s for 73, and 1.2 s for 16 where the networks have 26 outputs."""
 
 RESULTS_VERSION = 4
 """Increased when a release changes the results of the same settings, so that no study mixes two kinds of trials."""
@@ -150,13 +151,13 @@ def run_study(
 
 
 def inspection_seconds(dataset: Dataset) -> float:
-    """Estimate the time to measure what the report shows about the columns of the data; 0 for arrays."""
+    """Estimate the time to measure what the report shows about the columns of the data here; 0 for arrays."""
     if not dataset.like_table:
         return 0.0
     from fastnet.model.sparse_reliance import MOST_USED
 
     n_columns = min(dataset.n_features, MOST_USED) if dataset.sparse else dataset.n_features
-    return INSPECTION_SECONDS + COLUMN_SECONDS * n_columns
+    return pace() * (INSPECTION_SECONDS + COLUMN_SECONDS * n_columns)
 
 
 def check_split(config: SearchConfig, split: Split | None) -> None:
