@@ -94,7 +94,7 @@ def draw(result: Result, path: Path) -> None:
         axes.set_ylim(len(labels) - 0.5, -0.5)
         axes.set_xlim(right=min(1.35, axes.get_xlim()[1]))
         axes.set_title(f"{seconds} s", loc="left", fontsize=11, weight="bold")
-        axes.set_xlabel("error, of MLP search (ten averaged)", fontsize=9)
+        axes.set_xlabel("error relative to MLP, ten", fontsize=9)
         axes.spines[["top", "right"]].set_visible(False)
     made = BytesIO()
     page.savefig(made, format="png", metadata={"Software": None})

@@ -27,7 +27,7 @@ from fastnet.tuning.store.study import Study
 if TYPE_CHECKING:
     from fastnet.data.dataset import Dataset, Split
 
-INSPECTION_SECONDS, COLUMN_SECONDS = 0.9, 0.035
+INSPECTION_SECONDS, COLUMN_SECONDS = 1.1, 0.035
 """Time to measure which columns of a table a model relies on, and more for each, where `pace` is 1: 0.3 s for 19 and
 eight networks, 1.2 s for 60, 3.0 s for 73, and 1.2 s for 16 where the networks have 26 outputs."""
 
