@@ -73,11 +73,22 @@ def main(arguments: list[str] | None = None) -> None:
 
 def measured_anew(figure: Mapping[str, Any], options: Any) -> bool:
     """Whether a figure of an earlier run is to be replaced."""
-    label = figure["name"].split(",")[0]
-    again = {OURS if name == OURS else (SEARCHES | OTHERS)[name] for name in options.again}
+    if not any(figure["name"] in labels_of(name) for name in options.again):
+        return False
     place = figure["section"].split(", ")
     chosen = place[0] in options.only and int(place[1].split()[1]) in options.splits
-    return chosen and label in again and (len(place) < 3 or int(place[2].split()[0]) in options.seconds)
+    return chosen and (len(place) < 3 or int(place[2].split()[0]) in options.seconds)
+
+
+def labels_of(contestant: str) -> tuple[str, ...]:
+    """Return the names of a contestant's figures.
+
+    >>> labels_of("trees"), labels_of("default")
+    (('trees, best', 'trees, ten'), ('trees',))
+    """
+    if contestant in SEARCHES:
+        return f"{SEARCHES[contestant]}, best", f"{SEARCHES[contestant]}, ten"
+    return (OTHERS.get(contestant, contestant),)
 
 
 def compare(report: Report, options: Any, name: str, number: int, seconds: int) -> None:
@@ -117,9 +128,8 @@ def holds(report: Report, contestant: str, name: str, number: int, seconds: int)
     if contestant == "realmlp" and find_spec("pytabkit") is None:
         return True
     section = section_of(contestant, name, number, seconds)
-    labels = (SEARCHES | OTHERS | {OURS: OURS})[contestant]
-    labels = f"{labels}, best" if contestant in SEARCHES else labels
-    return any(figure["section"] == section and figure["name"] == labels for figure in report.figures)
+    first = labels_of(contestant)[0]
+    return any(figure["section"] == section and figure["name"] == first for figure in report.figures)
 
 
 def ours(folder: Path, name: str, seconds: int, options: Any) -> dict[str, Any]:
@@ -130,8 +140,6 @@ def ours(folder: Path, name: str, seconds: int, options: Any) -> dict[str, Any]:
     study = folder / "study"
     shutil.rmtree(study, ignore_errors=True)
     more = [part for option in options.option for part in f"--{option}".split("=", 1)]
-    if name == "marketing":  # its classes are the numbers 1 to 9, which nobody can know
-        more += ["--task", "classification"]
     command = [
         shutil.which("fastnet") or "fastnet", "search", "--data", folder / "train.csv", "--target",
         TABLES[name].target, "--test", folder / "test.csv", "--timeout", f"{seconds}s", "--study", study, *more,
@@ -151,7 +159,6 @@ def theirs(folder: Path, contestant: str, seconds: int, options: Any) -> dict[st
     """Run another contestant in a process of its own."""
     arguments = [contestant, folder, seconds, options.threads, 0]
     command = [sys.executable, "-m", "_accuracy.contest", *map(str, arguments)]
-    label = (SEARCHES | OTHERS)[contestant]
     try:
         done = subprocess.run(
             command,
@@ -162,13 +169,14 @@ def theirs(folder: Path, contestant: str, seconds: int, options: Any) -> dict[st
             timeout=max(LONGEST, 2 * seconds),
         )
     except subprocess.TimeoutExpired:
-        say(f"{label}: not done within {LONGEST:g} s")
+        say(f"{contestant}: not done within {LONGEST:g} s")
         return {"trials": 0, "predicted": {}}
     if done.returncode:
-        sys.exit(f"{label}: {done.stderr[-2000:]}")
+        sys.exit(f"{contestant}: {done.stderr[-2000:]}")
     trials = json.loads(done.stdout.splitlines()[-1])["trials"]
     with np.load(folder / f"{contestant}.npz") as held:
-        names = {"best": f"{label}, best", "averaged": f"{label}, ten", "only": label}
+        keys = ("best", "averaged") if contestant in SEARCHES else ("only",)
+        names = dict(zip(keys, labels_of(contestant), strict=True))
         return {"trials": trials, "predicted": {names[key]: held[key] for key in held.files}}
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import doctest
 import json
 import sys
 from importlib import import_module
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -91,6 +93,23 @@ def test_ratios_are_means_over_splits_and_intervals_hold_them(profile: Any) -> N
     assert accuracy.ranks(tables, ["fastnet", "MLP, ten"]) == {"fastnet": (1.25, 1), "MLP, ten": (1.75, 0)}
     low, high = accuracy.interval([0.9, 1.0, 1.1, 0.95])
     assert 0.9 <= low < (0.9 * 1.0 * 1.1 * 0.95) ** 0.25 < high <= 1.1
+
+
+def test_only_the_contestant_that_is_named_is_measured_again(profile: Any) -> None:
+    accuracy = profile("accuracy")
+    assert doctest.testmod(accuracy).failed == 0
+    options = SimpleNamespace(again=["default"], only=["adult"], splits=[0], seconds=[10])
+    again = [
+        accuracy.measured_anew(figure(section, name, 1.0), options)
+        for section, name in (
+            ("adult, split 0", "trees"), ("adult, split 0, 10 s", "trees, best"), ("adult, split 1", "trees"),
+            ("letter, split 0", "trees"), ("adult, split 0, 10 s", "fastnet"),
+        )
+    ]  # fmt: skip
+    assert again == [True, False, False, False, False]
+    searched = SimpleNamespace(again=["trees"], only=["adult"], splits=[0], seconds=[10])
+    assert accuracy.measured_anew(figure("adult, split 0, 10 s", "trees, ten", 1.0), searched)
+    assert not accuracy.measured_anew(figure("adult, split 0, 60 s", "trees, ten", 1.0), searched)
 
 
 def test_proposals_lie_in_their_ranges(profile: Any) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import csv
 import gzip
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -73,8 +72,7 @@ def split_into(folder: Path, tables: Path, name: str, number: int) -> None:
     for part, chosen in (("train", train), ("test", test)):
         with (folder / f"{part}.csv").open("w", newline="", encoding="utf-8") as file:
             csv.writer(file).writerows([header, *(rows[row] for row in chosen.tolist())])
-    task = {} if name != "marketing" else {"task": "classification"}
-    data = fastnet.load(folder / "train.csv", target=table.target, test=folder / "test.csv", **task)
+    data = fastnet.load(folder / "train.csv", target=table.target, test=folder / "test.csv")
     y, y_test = (part if table.classes else part[:, 0] for part in (data.y, data.y_test))
     learn, validate = _halves(y, VALIDATION_SHARE, number, table.classes)
     np.savez(
@@ -82,7 +80,6 @@ def split_into(folder: Path, tables: Path, name: str, number: int) -> None:
         kinds=[field.kind for field in data.fields], levels=[len(field.levels) for field in data.fields],
         n_classes=data.n_classes,
     )  # fmt: skip
-    (folder / "classes.json").write_text(json.dumps([str(name) for name in data.class_names or ()]))
 
 
 def _rows(tables: Path, name: str) -> tuple[list[str], list[list[str]]]:
