@@ -13,7 +13,6 @@ from fastnet.config.presets import Preset, preset_of
 from fastnet.config.searching import SearchConfig, as_settings
 from fastnet.config.training import TrainConfig, train_config_from
 from fastnet.errors import failure_as_warning
-from fastnet.pace import pace
 
 from . import results
 from .budget import budget_options, explain_early_end, study_command, time_limit
@@ -328,6 +327,8 @@ class Preloading:
 
 def report_seconds(trials: int) -> float:
     """Estimate the time of `draw` for a number of trials."""
+    from fastnet.pace import pace  # which imports NumPy, and --help does without
+
     return pace() * (REPORT_SECONDS + REPORT_SECONDS_OF_TRIAL * trials)
 
 

@@ -178,9 +178,9 @@ class StudyReader:
             ordering = self._order(order)
             conditions = {"stage": None if stage is None else operator.index(stage), "status": status}
             asked = {name: value for name, value in conditions.items() if value is not None}
-            where = " AND ".join(["trials.id >= ?", *(f"{name} = ?" for name in asked)])
-            statement = _select(curves, f"WHERE {where}", ordering)
-            numbers = (min(operator.index(first), MOST_TRIALS), *asked.values())
+            where = " AND ".join([*(f"{name} = ?" for name in asked), *(["trials.id >= ?"] if first else [])])
+            statement = _select(curves, f"WHERE {where}" if where else "", ordering)
+            numbers = (*asked.values(), *([min(operator.index(first), MOST_TRIALS)] if first else []))
             most = -1 if limit is None else min(operator.index(limit), MOST_TRIALS)
             yield from self._trials(f"{statement} LIMIT ?", (*numbers, most), ascending=order == "id")
 
