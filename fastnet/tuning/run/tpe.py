@@ -134,8 +134,9 @@ def _lies_in(space: Space, trial: TrialResult) -> bool:
 
 
 def _positions(space: Space, trials: Sequence[TrialResult]) -> Floats:
+    """Return where trials lie, (n, D), rounded: the last bits of a logarithm depend on the processor."""
     columns = [one.position([trial.params[name] for trial in trials]) for name, one in space.distributions.items()]
-    return np.array(columns, np.float64).reshape(len(columns), len(trials)).T
+    return np.round(np.array(columns, np.float64).reshape(len(columns), len(trials)).T, 9)
 
 
 def _widths(good: Floats) -> Floats:
