@@ -34,8 +34,9 @@ from typing import Any
 
 import numpy as np
 from _accuracy.contest import error_of, score_of
-from _accuracy.sets import ASIDE, DECIDING, TABLES, Prepared, split_into
-from _bench import ROOT, Report, load, parser, say
+from _accuracy.page import SUMMARY, times_of
+from _accuracy.sets import ASIDE, DECIDING, HALVES, TABLES, Prepared, split_into
+from _bench import ROOT, Report, load, parser, save, say
 
 OURS = "fastnet"
 RIVAL = "MLP, ten"
@@ -116,8 +117,6 @@ def compare(report: Report, options: Any, name: str, number: int, seconds: int) 
                 report.add(label, error, unit, better="lower", score=score, seconds=round(spent, 1), **trials)
                 say(f"{report.figures[-1]['section']}: {label} {error:.4g}, {found['trials']} trials, {spent:.1f} s")
     if options.json:
-        from _bench import save
-
         save(report.as_dict(), options.json)
 
 
@@ -191,8 +190,6 @@ def theirs(folder: Path, contestant: str, seconds: int, options: Any) -> dict[st
 
 # What is made of the errors -------------------------------------------------------------------------------------------
 
-SUMMARY = "summary"
-
 
 def errors_at(figures: Iterable[Mapping[str, Any]], seconds: int) -> dict[str, dict[str, list[float]]]:
     """Return errors by table and contestant, one for each split that every contestant of the table was measured on."""
@@ -243,33 +240,27 @@ def ranks(tables: Mapping[str, Mapping[str, Sequence[float]]], labels: Sequence[
 
 def summarise(report: Report) -> None:
     """Add mean ranks, wins and ratios with intervals, of all tables, of those that decide and of those put aside."""
-    figures = list(report.figures)
-    times = sorted({int(f["section"].split(", ")[2].split()[0]) for f in figures if f["section"].count(", ") == 2})
+    times, figures = times_of(report.as_dict()), list(report.figures)
     report.section(SUMMARY)
     for seconds in times:
         everything = errors_at(figures, seconds)
-        halves = {"all tables": (*DECIDING, *ASIDE), "tables that decide": DECIDING, "tables put aside": ASIDE}
-        for half, names in halves.items():
+        for half, names in HALVES.items():
             tables = {name: everything[name] for name in names if name in everything}
             labels = list(dict.fromkeys(label for errors in tables.values() for label in errors))
             placed = ranks(tables, labels)
             for label in labels:
-                ratios = ratios_to(tables, label, RIVAL)
-                if not ratios:
-                    continue
-                low, high = interval(list(ratios.values()))
-                mean = float(np.exp(np.mean(np.log(list(ratios.values())))))
                 rank = {"rank": placed[label][0], "wins": placed[label][1]} if label in placed else {}
-                report.add(
-                    f"{label}, {half}, {seconds} s", mean, f"of {RIVAL}", better="lower", low=low, high=high,
-                    tables=len(ratios), **rank,
-                )  # fmt: skip
-            trees = ratios_to(tables, OURS, TREES)
-            if trees:
-                low, high = interval(list(trees.values()))
-                mean = float(np.exp(np.mean(np.log(list(trees.values())))))
-                report.add(f"{OURS}, {half}, {seconds} s, to {TREES}", mean, f"of {TREES}", better="lower", low=low,
-                           high=high, tables=len(trees))  # fmt: skip
+                add_ratio(report, f"{label}, {half}, {seconds} s", tables, label, RIVAL, **rank)
+            add_ratio(report, f"{OURS}, {half}, {seconds} s, to {TREES}", tables, OURS, TREES)
+
+
+def add_ratio(report: Report, name: str, tables: Any, label: str, other: str, **more: float) -> None:
+    """Add the geometric mean over tables of one contestant's errors over another's, where both were measured."""
+    ratios = list(ratios_to(tables, label, other).values())
+    if ratios:
+        low, high = interval(ratios)
+        mean = float(np.exp(np.mean(np.log(ratios))))
+        report.add(name, mean, f"of {other}", better="lower", low=low, high=high, tables=len(ratios), **more)
 
 
 if __name__ == "__main__":

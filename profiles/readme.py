@@ -16,6 +16,7 @@ from typing import Any
 
 from _accuracy.page import draw as draw_accuracy
 from _accuracy.page import summary_rows, table_rows, times_of
+from _accuracy.sets import HALVES
 from _bench import RESULTS, ROOT, figure_of, load
 from _networks import FOLDED, SMALL, SMALL_EPOCHS
 from _peers.small import FOLD_SEARCH, SMALL_TITLE
@@ -332,7 +333,7 @@ def accuracy(results: Mapping[str, Result]) -> str:
     return "\n\n".join(parts)
 
 
-ACCURACY_COLUMNS = ("contestant", "all tables", "tables put aside", "tables that decide", "mean rank", "wins")
+ACCURACY_COLUMNS = ("contestant", *HALVES, "mean rank", "wins")
 
 
 # Words ----------------------------------------------------------------------------------------------------------------

@@ -25,25 +25,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from _accuracy.sets import FROM_SKLEARN, MOST_LEVELS
+from _accuracy.sets import TABLES as SETS
 from _bench import Report, parser
 
-TABLES = {
-    "adult": "income",
-    "ames": "Sale_Price",
-    "bikeshare": "bikers",
-    "california": "MedHouseVal",
-    "credit_data": "Status",
-    "diamonds": "price",
-    "letter": "target",
-    "loans_full": "interest_rate",
-    "magic": "target",
-    "marketing": "target",
-    "phoneme": "target",
-    "splice": "target",
-    "wa_churn": "churn",
-}
-MOST_LEVELS = 255
-"""Categories that boosted trees take; a column with more is read as numbers."""
+TABLES = {name: table.target for name, table in SETS.items() if name not in FROM_SKLEARN}
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -7,11 +7,12 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-from _accuracy.sets import ASIDE, DECIDING
+from _accuracy.sets import ASIDE, DECIDING, HALVES
 
 Result = Mapping[str, Any]
 
-HALVES = {"all tables": "all", "tables put aside": "put aside", "tables that decide": "that decide"}
+SUMMARY = "summary"
+"""Section of the figures over several tables."""
 FIRST = "fastnet"
 
 
@@ -23,7 +24,7 @@ def times_of(result: Result) -> list[int]:
 
 def summary_rows(result: Result, seconds: int) -> list[tuple[str, ...]]:
     """One row a contestant, the best first: its errors to the rival's over all tables and halves, rank and wins."""
-    found = {f["name"]: f for f in result["figures"] if f["section"] == "summary"}
+    found = {f["name"]: f for f in result["figures"] if f["section"] == SUMMARY}
     labels = [
         name.removesuffix(f", all tables, {seconds} s") for name in found if name.endswith(f", all tables, {seconds} s")
     ]
@@ -78,7 +79,7 @@ def draw(result: Result, path: Path) -> None:
 
     times = times_of(result)
     rows = {seconds: summary_rows(result, seconds) for seconds in times}
-    found = {f["name"]: f for f in result["figures"] if f["section"] == "summary"}
+    found = {f["name"]: f for f in result["figures"] if f["section"] == SUMMARY}
     tall = max(len(some) for some in rows.values())
     page = Figure(figsize=(1.2 + 3.6 * len(times), 0.8 + 0.34 * tall), dpi=160, layout="constrained", facecolor="white")
     for place, seconds in enumerate(times):

@@ -19,6 +19,9 @@ from numpy.typing import NDArray
 DECIDING = ("adult", "bikeshare", "california", "credit_data", "diamonds", "magic", "phoneme", "splice", "wa_churn")
 ASIDE = ("ames", "letter", "loans_full", "marketing", "breast_cancer", "diabetes", "digits")
 
+HALVES = {"all tables": DECIDING + ASIDE, "tables put aside": ASIDE, "tables that decide": DECIDING}
+"""Tables whose figures are put together, by what they are called."""
+
 TEST_SHARE = VALIDATION_SHARE = 0.2
 MOST_LEVELS = 255
 """Categories that boosted trees take; a column with more is read as numbers."""

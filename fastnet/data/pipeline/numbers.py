@@ -101,7 +101,7 @@ def edges_of(values: NDArray[np.float64], n_rows: int) -> NDArray[np.float64]:
     """Choose the edges of a number's bins: quantiles, or all its values where there are few.
 
     A value that stands in more rows than a bin would hold is an edge of its own, and the other edges are quantiles of
-    the other rows: of capital gains, nine tenths of which are 0, the tenth that tells most would share two bins.
+    the other rows: of capital gains, nine tenths of which are 0, all that are not would otherwise share two bins.
 
     Parameters
     ----------
