@@ -9,8 +9,8 @@ from __future__ import annotations
 import heapq
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from fastnet.config.metric import sign
 from fastnet.config.searching import SearchConfig
@@ -45,11 +45,16 @@ LONG_SECONDS = 1.0
 
 @dataclass(frozen=True, slots=True)
 class EndPlan:
-    """What the end of a search trains: `candidates` with `repeats` each, and an ensemble of the `top` trials."""
+    """What the end of a search trains.
+
+    It is `candidates` with `repeats` each, and an ensemble of the `top` trials, of which the best `folded` are trained
+    on its other folds as well.
+    """
 
     candidates: int
     repeats: int
     top: int
+    folded: int = 0
 
 
 class Budget:
@@ -108,7 +113,8 @@ class Budget:
             wanted = max(self._config.final, self._config.ensemble_top, 1)
             self._best = sorted(self._best + found, reverse=True)[:wanted]
             least = EndPlan(*(min(number, 1) for number in (whole.candidates, whole.repeats, whole.top)))
-            self._whole_seconds, self._least_seconds = self.seconds_of(whole), self.seconds_of(least)
+            self._whole_seconds = self._seconds_aimed_at(self._seconds)
+            self._least_seconds = self.seconds_of(least)
 
     @property
     def knows(self) -> bool:
@@ -140,10 +146,14 @@ class Budget:
     def whole(self) -> EndPlan:
         """The end that the configuration asks for."""
         config = self._config
-        return EndPlan(config.final, config.repeats if config.final else 0, config.ensemble_top)
+        top = config.ensemble_top
+        return EndPlan(config.final, config.repeats if config.final else 0, top, top if config.ensemble_folds else 0)
 
     def plan(self) -> EndPlan:
-        """Return the largest end that fits: fewer repeats first, then fewer candidates and a smaller ensemble."""
+        """Return the largest end that fits.
+
+        Fewer trials on further folds come first, then fewer repeats, then fewer candidates and a smaller ensemble.
+        """
         if self.is_over():
             return EndPlan(0, 0, 0)
         plans = tuple(self._plans())
@@ -156,6 +166,18 @@ class Budget:
         tops = range(self._config.ensemble_top, 0, -1)
         return next((top for top in tops if top == 1 or MARGIN * self.seconds_of(EndPlan(0, 0, top)) <= self.left), 0)
 
+    def folded_in_time(self, members: Sequence[TrialResult]) -> int:
+        """Return how many trials of the ensemble, the best first, can be trained on its further folds in the time left.
+
+        Too few of them are none. A trial that has not ended may take as long as the longest that did.
+        """
+        if self._seconds is None:
+            return len(members)
+        longest = max((seconds for _, seconds, _ in self._best), default=math.inf)
+        costs = [trial.seconds if trial.status == "done" else longest for trial in members]
+        left = self.left - START_SECONDS
+        return next((n for n in parts_that_pay(len(costs)) if MARGIN * self._folding(costs[:n]) <= left), 0)
+
     def seconds_of(self, plan: EndPlan) -> float:
         """Estimate the duration of an end."""
         if not self._best:
@@ -163,13 +185,31 @@ class Budget:
         costs = [seconds for _, seconds, _ in self._best]
         training = self._makespan(costs[: plan.candidates] * plan.repeats)
         training += self._makespan([seconds for *_, seconds in self._best[: plan.top]])
+        training += self._folding(costs[: plan.folded])
         if plan.candidates:
             kept = max(costs) / (self._config.folds or 1)
             training += kept if kept < LONG_SECONDS else kept / self._threads + COMPILE_SECONDS
         return START_SECONDS + MARGIN * training if plan.candidates or plan.top else 0.0
 
-    def _plans(self) -> Iterator[EndPlan]:
+    def _seconds_aimed_at(self, limit: float) -> float:
+        """Estimate the end for which time is reserved: with the further folds of as many trials as its share allows."""
         whole = self.whole
+        aims = (self.seconds_of(replace(whole, folded=n)) for n in parts_that_pay(whole.folded))
+        fitting = (seconds for seconds in aims if EARLY * seconds <= MOST_OF_TIME * limit)
+        return next(fitting, self.seconds_of(replace(whole, folded=0)))
+
+    def _folding(self, costs: list[float]) -> float:
+        """Estimate the time to train trials on the further folds of an ensemble, given the seconds of each on one."""
+        n_folds, share = self._config.ensemble_folds, self._config.validation_fraction
+        if n_folds is None or not costs:
+            return 0.0
+        rows = 1.0 - (1.0 - share) / (n_folds - 1)  # that train, of all; 1 - share of them did in the search
+        return self._makespan(costs * (n_folds - 1)) * rows / (1.0 - share)
+
+    def _plans(self) -> Iterator[EndPlan]:
+        for folded in parts_that_pay(self.whole.folded):
+            yield replace(self.whole, folded=folded)
+        whole = replace(self.whole, folded=0)
         for repeats in range(whole.repeats, 1, -1):
             yield EndPlan(whole.candidates, repeats, whole.top)
         steps = max(whole.candidates, whole.top, 1)
@@ -185,3 +225,16 @@ class Budget:
         for cost in sorted(costs, reverse=True):
             heapq.heapreplace(ends, ends[0] + cost)
         return max(ends)
+
+
+def parts_that_pay(n: int) -> range:
+    """Return how many of `n` trials of an ensemble may be trained on its further folds: all, or fewer down to half.
+
+    The gain of fewer is not worth the time, which could have trained other trials.
+
+    Examples
+    --------
+    >>> list(parts_that_pay(8)), list(parts_that_pay(1)), list(parts_that_pay(0))
+    ([8, 7, 6, 5, 4], [1], [])
+    """
+    return range(n, max(-(-n // 2), 1) - 1, -1)

@@ -42,12 +42,15 @@ class Engine(Protocol):
 
 
 class LocalThreads:
-    """Runs tasks on the threads of this process, one after the other; there is one split, or one for each fold."""
+    """Runs tasks on the threads of this process, one after the other.
+
+    There is one split, or one for each fold; `first_fold` is the number of the first of them.
+    """
 
     keeps = True
 
-    def __init__(self, dataset: Dataset, splits: Sequence[Split], config: SearchConfig) -> None:
-        self._dataset, self._splits, self._config = dataset, splits, config
+    def __init__(self, dataset: Dataset, splits: Sequence[Split], config: SearchConfig, *, first_fold: int = 0) -> None:
+        self._dataset, self._splits, self._config, self._first_fold = dataset, splits, config, first_fold
         self._data: PreparedData | None = None
         self._import_seconds = 0.0
 
@@ -68,7 +71,7 @@ class LocalThreads:
         from fastnet.tuning.run.prepared import PreparedData
 
         self._import_seconds += time.perf_counter() - clock
-        self._data = PreparedData(self._dataset, self._splits, self._config.train)
+        self._data = PreparedData(self._dataset, self._splits, self._config.train, first_fold=self._first_fold)
         clock = time.perf_counter()
         [params] = sampler_of(self._config).draw(checked_space(self._config), np.zeros(1, np.int64), ())
         self._import_seconds += time.perf_counter() - clock

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -33,7 +34,8 @@ def put_together(
     networks: Sequence[Sequence[Model]],
     trials: Sequence[TrialResult],
     config: SearchConfig,
-) -> tuple[Ensemble, dict[str, Any]]:
+    further: Sequence[Sequence[Model]] = (),
+) -> tuple[Ensemble, dict[str, Any], Ensemble]:
     """Combine networks into the ensemble, evaluate it on the test set, and save it in the study's folder.
 
     Parameters
@@ -50,6 +52,8 @@ def put_together(
         At least one, in the same order, best first.
     config : SearchConfig
         Of the study.
+    further : sequence of sequences of Model, optional
+        Networks of each trial on further folds, or none of a trial; they enter the ensemble, and choose nothing.
 
     Returns
     -------
@@ -58,11 +62,14 @@ def put_together(
         About it, ready for JSON. ``members`` has the weight of each trial, ``validation`` the scores on the validation
         samples of the best trial alone, of the average and of the greedy selection; ``test_uses`` counts the uses of
         the test set.
+    Ensemble
+        The part of it that was not trained on the validation samples of the first split.
 
     Notes
     -----
     With folds, the networks of a trial enter the ensemble together; a validation sample is predicted by the networks
-    that were not trained on it.
+    that were not trained on it. Every trial has the same share of the ensemble, however many networks it has: where
+    some have further ones and others do not, those of the latter count more often.
     """
     from fastnet.model.calibration import asked_for
     from fastnet.model.ensemble import Ensemble, greedy_selection, mean_answers
@@ -76,9 +83,10 @@ def put_together(
     weights["greedy"] = greedy_selection(tables, y, config.metric, measure=measure)
     scores = {name: measure(mean_answers(tables, counts), y) for name, counts in weights.items()}
     chosen, score = weights[config.ensemble], scores[config.ensemble]
+    members, counts = _shared(networks, further, chosen)
     ensemble = Ensemble(
-        members=tuple(model for models, count in zip(networks, chosen, strict=True) if count for model in models),
-        weights=tuple(count for models, count in zip(networks, chosen, strict=True) if count for _ in models),
+        members=members,
+        weights=counts,
         settings={
             "ensemble": config.ensemble,
             "trials": [trial.id for trial, count in zip(trials, chosen, strict=True) if count],
@@ -87,7 +95,7 @@ def put_together(
         },
         metrics=score.stored("validation"),
     )
-    answers = mean_answers(tables, chosen)
+    answers = mean_answers(tables, chosen)  # further networks were trained on these samples
     ensemble = ensemble._corrected(asked_for(config.train, ensemble.quantiles, answers, y, counted))
     document = {
         "metric": config.metric,
@@ -103,9 +111,23 @@ def put_together(
             }
             for name, counts in weights.items()
         },
+        **({"networks": len(members)} if any(further) else {}),
     }
     note = {"of": "the ensemble of the best trials", "ensemble": config.ensemble}
-    return ensemble, document | test_and_save(study, dataset, ensemble, ENSEMBLE_FILE, note)
+    document |= test_and_save(study, dataset, ensemble, ENSEMBLE_FILE, note)
+    firsts = tuple(models[0] for models, count in zip(networks, chosen, strict=True) if count)
+    return ensemble, document, replace(ensemble, members=firsts, weights=tuple(filter(None, chosen)))
+
+
+def _shared(
+    networks: Sequence[Sequence[Model]], further: Sequence[Sequence[Model]], chosen: Sequence[int]
+) -> tuple[tuple[Model, ...], tuple[int, ...]]:
+    """Return the networks of the chosen trials, and how often each counts so that a trial does as often as chosen."""
+    others = further or [()] * len(networks)
+    found = [((*own, *more), count) for own, more, count in zip(networks, others, chosen, strict=True) if count]
+    most = max(len(models) for models, _ in found)
+    members = tuple(model for models, _ in found for model in models)
+    return members, tuple(count * most // len(models) for models, count in found for _ in models)
 
 
 def _answers(models: Sequence[Model], dataset: Dataset, splits: Sequence[Split]) -> NDArray[Any]:

@@ -1,0 +1,71 @@
+"""Further folds for the trials of an ensemble, so that all samples of a search with one validation part train them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from fastnet.tuning.run.budget import START_SECONDS
+from fastnet.tuning.run.engine import LocalThreads
+from fastnet.tuning.run.session import Session
+from fastnet.tuning.run.task import data_name
+from fastnet.tuning.trial import TrialResult
+
+if TYPE_CHECKING:
+    from fastnet.data.dataset import Dataset, Split
+    from fastnet.model.classifier import Model
+
+
+@dataclass(frozen=True, slots=True)
+class MoreNetworks:
+    """What training on further folds gave.
+
+    Attributes
+    ----------
+    networks : mapping of int to tuple of Model
+        By the numbers of the trials, those of the further folds; not of a trial of which one diverged.
+    folded : int
+        Trials that trained on all of them.
+    complete : bool
+        Whether that is every trial.
+    """
+
+    networks: Mapping[int, tuple[Model, ...]] = field(default_factory=dict)
+    folded: int = 0
+    complete: bool = True
+
+
+def train_on_further_folds(
+    session: Session, dataset: Dataset, splits: Sequence[Split], members: Sequence[TrialResult]
+) -> MoreNetworks:
+    """Train the trials of an ensemble on further folds, as many trials as there is time for, the best first.
+
+    Parameters
+    ----------
+    session : Session
+        Leads the training, so that it can be stopped and ends in time.
+    dataset : Dataset
+        Of the study.
+    splits : sequence of Split
+        The further folds; none for an ensemble without them.
+    members : sequence of TrialResult
+        The trials, best first.
+
+    Notes
+    -----
+    The networks of a trial differ in seeds as those of a cross-validation do, whose first fold is that of the search.
+    """
+    if not splits:
+        return MoreNetworks()
+    some = members[: session.budget.folded_in_time(members)]
+    if not some:
+        return MoreNetworks(complete=False)
+    engine = LocalThreads(dataset, splits, session.config, first_fold=1)
+    engine.load()
+    tasks = replace(session.tasks, data=data_name(dataset, splits, session.config.train))
+    # A moment is left to evaluate and save what has been trained until then.
+    intake = session.run_again(tasks.again(some, keep=True), some, spare=START_SECONDS, engine=engine)
+    ended = len(intake.results)
+    networks = {some[place].id: models for place, models in intake.models.items() if models}
+    return MoreNetworks(networks, ended, ended == len(members))
