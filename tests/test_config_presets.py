@@ -15,6 +15,7 @@ from scipy.sparse import csr_array
 
 import fastnet
 from fastnet.config.presets import (
+    ENSEMBLE_ROWS_OF_SECOND,
     FOLDS,
     IMAGES_ROWS,
     PRESETS,
@@ -74,6 +75,21 @@ def test_tables_with_classes_have_folds_where_the_time_allows():
     assert preset_of("table", table).settings["folds"] == FOLDS
     for how in ({"rows": 5001}, {"seconds": None}, {"folding": False}, {"task": "regression"}, {"rows": 4}):
         assert "folds" not in preset_of("table", replace(table, **how)).settings
+
+
+def test_ensembles_of_numbers_have_further_folds_where_the_time_allows():
+    table = About(rows=2500, table=True, seconds=5.0, folding=True, task="regression")
+    assert ENSEMBLE_ROWS_OF_SECOND == 500 and preset_of("table", table).settings["ensemble_folds"] == FOLDS
+    for how in (
+        *({"rows": 2501}, {"seconds": None}, {"folding": False}, {"rows": 4}),
+        *({"task": "multilabel"}, {"task": "classification"}),
+    ):
+        assert "ensemble_folds" not in preset_of("table", replace(table, **how)).settings
+    assert "ensemble_folds" not in preset_of("images", table).settings
+    known = preset_of("table", table)
+    assert known.beside({"ensemble_top": 3, "folds": None}) == known
+    for given in ({"folds": 3}, {"ensemble_top": 0}):
+        assert known.beside(given).settings == {k: v for k, v in known.settings.items() if k != "ensemble_folds"}
 
 
 def test_folds_give_way_to_sparse_data_times_groups_and_given_validation_samples():
