@@ -130,7 +130,7 @@ def shortened_lines(document: Mapping[str, Any], folder: Path) -> Iterator[str]:
     """Yield the parts that there was no time for, and the command that completes them."""
     from fastnet.report.text import counted
 
-    made = document.get("shortened")
+    made: Any = document.get("shortened")
     if made is None and "folded" not in document:
         return
     if made == 0:
