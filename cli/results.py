@@ -130,18 +130,14 @@ def shortened_lines(document: Mapping[str, Any], folder: Path) -> Iterator[str]:
     """Yield the parts that there was no time for, and the command that completes them."""
     from fastnet.report.text import counted
 
-    made: Any = document.get("shortened")
-    if made is None and "folded" not in document:
+    made = document.get("shortened")
+    if made is None:
         return
     if made == 0:
         yield "No trial ended in time, so these networks were still training; for more time, run:"
         yield f"  {study_command(folder)}"
         return
-    if "folded" in document:
-        trials = f"of the {document['top']} best trials"
-        all_folds = f"all {document['folds']} folds of {document['folded']}"
-        done = f"{all_folds} {trials}" if made is None else f"{made} {trials}, and for {all_folds} of them"
-    elif isinstance(made, int):
+    if isinstance(made, int):
         done = f"{made} of the {document['top']} best trials"
     else:
         done = f"{counted(made['candidates'], 'candidate')} with {counted(made['repeats'], 'seed')} each, of "

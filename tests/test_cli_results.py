@@ -63,12 +63,6 @@ def test_parts_without_time_are_printed_with_their_command() -> None:
     assert ensemble == [
         "There was time for 4 of the 10 best trials; for all of them, run:", "  fastnet search --study s --finish",
     ]  # fmt: skip
-    for short, done in (
-        ({"folded": 3}, "all 5 folds of 3 of the 10 best trials"),
-        ({"folded": 3, "shortened": 4}, "4 of the 10 best trials, and for all 5 folds of 3 of them"),
-    ):
-        [line, _] = shortened_lines({"top": 10, "folds": 5, **short}, Path("s"))
-        assert line == f"There was time for {done}; for all of them, run:"
     made = {"candidates": 2, "repeats": 1}
     final, _ = shortened_lines({"shortened": made, "wanted": 5, "repeats": 3}, Path("s"))
     assert final == "There was time for 2 candidates with 1 seed each, of 5 with 3; for all of them, run:"

@@ -14,7 +14,7 @@ import pytest
 import fastnet
 from fastnet.config.searching import SearchConfig
 from fastnet.tuning import Study, TrialResult
-from fastnet.tuning.run.budget import COMPILE_SECONDS, EARLY, MARGIN, START_SECONDS, Budget, EndPlan
+from fastnet.tuning.run.budget import COMPILE_SECONDS, EARLY, FOLDING_SHARE, MARGIN, START_SECONDS, Budget, EndPlan
 
 CONFIG = SearchConfig(final=3, repeats=2, ensemble_top=4, metric="accuracy")
 
@@ -142,27 +142,27 @@ def test_the_end_includes_the_further_folds_of_the_ensemble(clock: list[float]) 
     assert some.ends_trials() and some.plan() == some.whole
 
 
-@pytest.mark.parametrize(("seconds", "folded"), [(2.5, 4), (3.0, 3), (5.0, 2), (5.2, 0), (100.0, 0)])
-def test_further_folds_that_do_not_fit_into_the_end_are_those_of_fewer_trials_or_of_none(
-    seconds: float, folded: int, clock: list[float]
+@pytest.mark.parametrize(("seconds", "further"), [(2.0, 4), (3.0, 3), (4.0, 2), (5.0, 0), (100.0, 0)])
+def test_further_folds_that_do_not_fit_into_their_share_are_fewer_or_none(
+    seconds: float, further: int, clock: list[float]
 ) -> None:
     some = budget(60.0, FOLDED)
     some.count([trial(i, 0.5, seconds) for i in range(4)], held=True)
-    aimed = some.seconds_of(EndPlan(0, 0, 4, folded))
-    assert EARLY * aimed <= 0.5 * 60.0 and some._whole_seconds == aimed, "the others train more trials"
-    more = max(folded + 1, 2)
-    assert folded == 4 or EARLY * some.seconds_of(EndPlan(0, 0, 4, more)) > 0.5 * 60.0, "and it is not fewer than fit"
+    bare, aimed = (some.seconds_of(EndPlan(0, 0, 4, n)) for n in (0, further))
+    fits = lambda end: end - bare <= FOLDING_SHARE * 60.0 and EARLY * end <= 0.5 * 60.0  # noqa: E731
+    assert some._whole_seconds == aimed and (fits(aimed) or not further), "the rest of the time trains more trials"
+    assert further == 4 or not fits(some.seconds_of(EndPlan(0, 0, 4, max(further + 1, 2)))), "not fewer than fit"
 
 
-def test_as_many_trials_as_fit_into_the_time_left_have_further_folds_the_best_first(clock: list[float]) -> None:
+def test_as_many_further_folds_as_fit_into_the_time_left(clock: list[float]) -> None:
     members = [trial(0, 0.9, 1.0), trial(1, 0.8, 1.0), trial(2, 0.7, 1.0), trial(3, 0.6, 1.0)]
     some = budget(60.0, FOLDED)
     some.count(members)
-    for left, folded in ((10.0, 4), (8.0, 3), (6.0, 2), (5.0, 0), (0.1, 0), (-1.0, 0)):
+    for left, further in ((10.0, 4), (8.0, 3), (6.0, 2), (5.0, 0), (0.1, 0), (-1.0, 0)):
         clock[0] = 160.0 - left
-        assert some.folded_in_time(members) == folded
+        assert some.folds_in_time(members) == further
     clock[0] = 154.0
-    assert some.folded_in_time([trial(9, 0.95, 0.0, "stopped"), *members[:3]]) == 2, "as long as the longest"
-    assert some.folded_in_time([]) == 0
-    assert budget(60.0, FOLDED).folded_in_time([trial(9, 0.95, 0.0, "stopped")]) == 0, "nothing is known"
-    assert budget(None, FOLDED).folded_in_time(members) == 4
+    assert some.folds_in_time(members[:2]) == 4, "fewer trials have more"
+    assert some.folds_in_time([trial(9, 0.95, 0.0, "stopped"), *members[:3]]) == 2, "as long as the longest"
+    assert budget(60.0, FOLDED).folds_in_time([trial(9, 0.95, 0.0, "stopped")]) == 0, "nothing is known"
+    assert budget(None, FOLDED).folds_in_time(members) == 4

@@ -146,24 +146,44 @@ def test_finishing_adds_and_removes_folds_and_makes_nothing_twice(data: fastnet.
         assert len(study.test_uses()) == 4, "once for each of the ensembles made"
 
 
-def test_each_trial_counts_the_same_where_time_ran_out_in_the_middle(
+def test_where_time_is_short_all_trials_have_fewer_folds(
     data: fastnet.Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     options = FOLDED | {"study": tmp_path, "jobs": 1}
     with monkeypatch.context() as short:
-        short.setattr(Budget, "folded_in_time", lambda self, members: 2)
+        short.setattr(Budget, "folds_in_time", lambda self, members: 2)
         first = fastnet.search(SPACE, data, timeout=600, **options)
-        assert first.ensemble_report["folded"] == 2 and first.ensemble_report["networks"] == 2 * K + 1
-        assert first.ensemble.weights == (*[1] * (2 * K), K)
+        assert first.ensemble_report["folded"] == 3 and first.ensemble_report["networks"] == 3 * 3
+        assert first.ensemble.weights == (1,) * 9
         again = fastnet.search(None, data, study=tmp_path, timeout=600)
         assert again.ensemble_report == first.ensemble_report, "no more time than then"
     with monkeypatch.context() as short:
-        short.setattr(Budget, "folded_in_time", lambda self, members: 0)
+        short.setattr(Budget, "folds_in_time", lambda self, members: 0)
         none = fastnet.search(SPACE, data, **options | {"study": tmp_path / "none"}, timeout=600)
-    assert none.ensemble_report["folded"] == 0 and none.ensemble.weights == (1, 1, 1)
+    assert none.ensemble_report["folded"] == 1 and none.ensemble.weights == (1, 1, 1)
     assert "networks" not in none.ensemble_report
     whole = fastnet.search(None, data, study=tmp_path, finish=True)
     assert "folded" not in whole.ensemble_report and whole.ensemble.weights == (1,) * (3 * K)
+    for mine, theirs in zip(first.ensemble.members[:3], whole.ensemble.members[:3], strict=True):
+        assert mine._answers(data.x).tobytes() == theirs._answers(data.x).tobytes(), "the first folds are the same"
+
+
+def test_trials_that_do_not_count_are_not_trained_again(
+    data: fastnet.Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trained: list[int] = []
+    run_again = session.Session.run_again
+
+    def noted(self: Any, task: Any, trials: Any, **how: Any) -> Any:
+        trained.extend(trial.id for trial in trials if how.get("engine") is not None)
+        return run_again(self, task, trials, **how)
+
+    monkeypatch.setattr(session.Session, "run_again", noted)
+    options = FOLDED | {"ensemble": "greedy", "trials": 12, "ensemble_top": 8}
+    result = fastnet.search(SPACE, data, study=tmp_path, **options)
+    rows = result.ensemble_report["members"]
+    assert trained == [row["trial"] for row in rows if row["weight"]] and len(trained) < len(rows) == 8
+    assert len(result.ensemble.members) == K * len(trained)
 
 
 def test_a_deadline_during_the_further_folds_keeps_the_trials_that_have_all_of_them(
@@ -184,8 +204,9 @@ def test_a_deadline_during_the_further_folds_keeps_the_trials_that_have_all_of_t
     options = FOLDED | {"epochs": 20_000, "early_stopping": None, "trials": 3, "hidden": "8"}
     result = fastnet.search(None, data, study=tmp_path, timeout=600, jobs=1, **options)
     report, weights = result.ensemble_report, list(result.ensemble.weights)
-    assert result.interrupted and 1 <= report["folded"] < 3
-    assert sorted(weights) == [1] * (K * report["folded"]) + [K] * (3 - report["folded"])
+    complete = weights.count(1) // K
+    assert result.interrupted and report["folded"] == 1 and 1 <= complete < 3
+    assert sorted(weights) == [1] * (K * complete) + [K] * (3 - complete), "each trial counts the same"
     assert report["networks"] == len(result.ensemble.members)
 
 
@@ -310,11 +331,14 @@ def test_the_command_line_trains_shows_and_repeats_them(table: str, tmp_path: Pa
     assert "ensemble_folds=3: with --cv=3 all samples train" in refused.stderr
 
 
-def test_the_preset_gives_way_to_what_contradicts_it(table: str) -> None:
-    def printed(*more: str) -> str:
-        return run("search", "--data", table, "--target", "price", "--print-config", *more).stdout
+def test_the_preset_gives_way_to_what_contradicts_it(empty_folder: Path) -> None:
+    lines = "".join(f"{row % 7},{row}\n" for row in range(2600))
+    (empty_folder / "large.csv").write_text("a,price\n" + lines)
 
-    assert "ensemble_folds = 5\n" in printed("--timeout", "60s")
+    def printed(*more: str) -> str:
+        return run("search", "--data", "large.csv", "--target", "price", "--print-config", *more).stdout
+
+    assert "ensemble_folds = 10\n" in printed("--timeout", "60s")
     for given in (
         ["--cv", "3"],
         ["--ensemble-top", "0"],

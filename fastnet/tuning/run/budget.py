@@ -21,6 +21,9 @@ MOST_OF_TIME = 0.5
 """Largest share of the time that is planned for the end, unless one candidate and one network of an ensemble need more;
 an end that needs more is shortened."""
 
+FOLDING_SHARE = 0.35
+"""Largest share of the time that is planned for further folds of the ensemble."""
+
 MARGIN = 1.15
 """Estimated time of the end relative to the same trainings as trials: networks that are kept cost a little more."""
 
@@ -47,14 +50,13 @@ LONG_SECONDS = 1.0
 class EndPlan:
     """What the end of a search trains.
 
-    It is `candidates` with `repeats` each, and an ensemble of the `top` trials, of which the best `folded` are trained
-    on its other folds as well.
+    It is `candidates` with `repeats` each, and an ensemble of the `top` trials, which are trained on `further` folds.
     """
 
     candidates: int
     repeats: int
     top: int
-    folded: int = 0
+    further: int = 0
 
 
 class Budget:
@@ -146,13 +148,13 @@ class Budget:
     def whole(self) -> EndPlan:
         """The end that the configuration asks for."""
         config = self._config
-        top = config.ensemble_top
-        return EndPlan(config.final, config.repeats if config.final else 0, top, top if config.ensemble_folds else 0)
+        further = (config.ensemble_folds or 1) - 1
+        return EndPlan(config.final, config.repeats if config.final else 0, config.ensemble_top, further)
 
     def plan(self) -> EndPlan:
         """Return the largest end that fits.
 
-        Fewer trials on further folds come first, then fewer repeats, then fewer candidates and a smaller ensemble.
+        Fewer further folds come first, then fewer repeats, then fewer candidates and a smaller ensemble.
         """
         if self.is_over():
             return EndPlan(0, 0, 0)
@@ -166,17 +168,18 @@ class Budget:
         tops = range(self._config.ensemble_top, 0, -1)
         return next((top for top in tops if top == 1 or MARGIN * self.seconds_of(EndPlan(0, 0, top)) <= self.left), 0)
 
-    def folded_in_time(self, members: Sequence[TrialResult]) -> int:
-        """Return how many trials of the ensemble, the best first, can be trained on its further folds in the time left.
+    def folds_in_time(self, members: Sequence[TrialResult]) -> int:
+        """Return on how many further folds these trials of the ensemble can be trained in the time left.
 
-        Too few of them are none. A trial that has not ended may take as long as the longest that did.
+        Too few are none. A trial that has not ended may take as long as the longest that did.
         """
+        most = self.whole.further
         if self._seconds is None:
-            return len(members)
+            return most
         longest = max((seconds for _, seconds, _ in self._best), default=math.inf)
         costs = [trial.seconds if trial.status == "done" else longest for trial in members]
         left = self.left - START_SECONDS
-        return next((n for n in parts_that_pay(len(costs)) if MARGIN * self._folding(costs[:n]) <= left), 0)
+        return next((n for n in folds_that_pay(most) if MARGIN * self._folding(costs, n) <= left), 0)
 
     def seconds_of(self, plan: EndPlan) -> float:
         """Estimate the duration of an end."""
@@ -185,31 +188,33 @@ class Budget:
         costs = [seconds for _, seconds, _ in self._best]
         training = self._makespan(costs[: plan.candidates] * plan.repeats)
         training += self._makespan([seconds for *_, seconds in self._best[: plan.top]])
-        training += self._folding(costs[: plan.folded])
+        training += self._folding(costs[: plan.top], plan.further)
         if plan.candidates:
             kept = max(costs) / (self._config.folds or 1)
             training += kept if kept < LONG_SECONDS else kept / self._threads + COMPILE_SECONDS
         return START_SECONDS + MARGIN * training if plan.candidates or plan.top else 0.0
 
     def _seconds_aimed_at(self, limit: float) -> float:
-        """Estimate the end for which time is reserved: with the further folds of as many trials as its share allows."""
+        """Estimate the end for which time is reserved: with as many further folds as their share of the time allows."""
         whole = self.whole
-        aims = (self.seconds_of(replace(whole, folded=n)) for n in parts_that_pay(whole.folded))
-        fitting = (seconds for seconds in aims if EARLY * seconds <= MOST_OF_TIME * limit)
-        return next(fitting, self.seconds_of(replace(whole, folded=0)))
+        bare = self.seconds_of(replace(whole, further=0))
+        aims = (self.seconds_of(replace(whole, further=n)) for n in folds_that_pay(whole.further))
+        allowed = bare + FOLDING_SHARE * limit
+        fitting = (aim for aim in aims if aim <= allowed and EARLY * aim <= MOST_OF_TIME * limit)
+        return next(fitting, bare)
 
-    def _folding(self, costs: list[float]) -> float:
-        """Estimate the time to train trials on the further folds of an ensemble, given the seconds of each on one."""
+    def _folding(self, costs: list[float], further: int) -> float:
+        """Estimate the time to train trials on further folds of an ensemble, given the seconds of each on one."""
         n_folds, share = self._config.ensemble_folds, self._config.validation_fraction
         if n_folds is None or not costs:
             return 0.0
         rows = 1.0 - (1.0 - share) / (n_folds - 1)  # that train, of all; 1 - share of them did in the search
-        return self._makespan(costs * (n_folds - 1)) * rows / (1.0 - share)
+        return self._makespan(costs * further) * rows / (1.0 - share)
 
     def _plans(self) -> Iterator[EndPlan]:
-        for folded in parts_that_pay(self.whole.folded):
-            yield replace(self.whole, folded=folded)
-        whole = replace(self.whole, folded=0)
+        for further in folds_that_pay(self.whole.further):
+            yield replace(self.whole, further=further)
+        whole = replace(self.whole, further=0)
         for repeats in range(whole.repeats, 1, -1):
             yield EndPlan(whole.candidates, repeats, whole.top)
         steps = max(whole.candidates, whole.top, 1)
@@ -227,14 +232,14 @@ class Budget:
         return max(ends)
 
 
-def parts_that_pay(n: int) -> range:
-    """Return how many of `n` trials of an ensemble may be trained on its further folds: all, or fewer down to half.
+def folds_that_pay(most: int) -> range:
+    """Return how many further folds an ensemble may have, of `most`: all, or fewer, down to two.
 
-    The gain of fewer is not worth the time, which could have trained other trials.
+    The gain of one is not worth the time, which could have trained other trials.
 
     Examples
     --------
-    >>> list(parts_that_pay(8)), list(parts_that_pay(1)), list(parts_that_pay(0))
-    ([8, 7, 6, 5, 4], [1], [])
+    >>> list(folds_that_pay(4)), list(folds_that_pay(0))
+    ([4, 3, 2], [])
     """
-    return range(n, max(-(-n // 2), 1) - 1, -1)
+    return range(most, 1, -1)

@@ -81,7 +81,7 @@ class Ending:
         document = decide(repeats, results, config, self._dataset, self._parts)
         scores = document["candidates"]
         made = {"candidates": len(scores), "repeats": min(len(score["values"]) for score in scores)}
-        short = plan != replace(budget.whole, folded=plan.folded) or len(results) < len(repeats)
+        short = plan != replace(budget.whole, further=plan.further) or len(results) < len(repeats)
         kept = None
         if session.engine.keeps:
             winner = winner_config(document, config)
@@ -116,19 +116,20 @@ class Ending:
         members = [trial for trial in found if trial.id in held]
         if session.interrupted or not members:
             return
-        more = train_on_further_folds(session, self._dataset, self._further, members)
+        from fastnet.tuning.run.ensemble import put_together, weigh
+
+        networks = [held[trial.id] for trial in members]
+        weighed = weigh(self._dataset, self._splits, networks, config)
+        counting = [trial for trial, count in zip(members, weighed.weights[config.ensemble], strict=True) if count]
+        more = train_on_further_folds(session, self._dataset, self._further, counting)
         if session.interrupted:
             return
-        from fastnet.tuning.run.ensemble import put_together
-
         ended = [trial for trial in members if trial.status == "done"]
         complete = top == config.ensemble_top and len(ended) == len(found)
         short = {} if complete else {"shortened": len(ended)}
-        short |= {} if more.complete else {"folded": more.folded}
-        networks = [held[trial.id] for trial in members]
-        further = [more.networks.get(trial.id, ()) for trial in members] if self._further else ()
+        short |= {} if more.folds == config.ensemble_folds else {"folded": more.folds}
         ensemble, document, unseeing = put_together(
-            self._study, self._dataset, self._splits, networks, members, config, further
+            self._study, self._dataset, weighed, networks, members, config, more.networks
         )
         self._study.set_ensemble({**document, **same, **short})
         self._inspect(ensemble, self._splits[0], document["model"], unseeing=unseeing)
@@ -143,7 +144,7 @@ class Ending:
         if before.get("shortened", top) < top:
             return False
         folded = before.get("folded")
-        return folded is None or folded >= self._session.budget.folded_in_time(best_finished(self._study, top))
+        return folded is None or folded > self._session.budget.folds_in_time(best_finished(self._study, top))
 
     def _networks(self, top: int) -> tuple[list[TrialResult], dict[int, tuple[Model, ...]]]:
         """Return the trials to combine, best first, and the networks of all that have been trained, by trial."""

@@ -24,22 +24,20 @@ class MoreNetworks:
     Attributes
     ----------
     networks : mapping of int to tuple of Model
-        By the numbers of the trials, those of the further folds; not of a trial of which one diverged.
-    folded : int
-        Trials that trained on all of them.
-    complete : bool
-        Whether that is every trial.
+        By the numbers of the trials, those of the further folds; not of a trial of which one diverged, or that there
+        was no time for.
+    folds : int or None
+        Folds on which every trial was trained, that of the search included; None for an ensemble without further ones.
     """
 
     networks: Mapping[int, tuple[Model, ...]] = field(default_factory=dict)
-    folded: int = 0
-    complete: bool = True
+    folds: int | None = None
 
 
 def train_on_further_folds(
     session: Session, dataset: Dataset, splits: Sequence[Split], members: Sequence[TrialResult]
 ) -> MoreNetworks:
-    """Train the trials of an ensemble on further folds, as many trials as there is time for, the best first.
+    """Train the trials of an ensemble on further folds, on as many as there is time for.
 
     Parameters
     ----------
@@ -50,7 +48,7 @@ def train_on_further_folds(
     splits : sequence of Split
         The further folds; none for an ensemble without them.
     members : sequence of TrialResult
-        The trials, best first.
+        The trials that count.
 
     Notes
     -----
@@ -58,14 +56,14 @@ def train_on_further_folds(
     """
     if not splits:
         return MoreNetworks()
-    some = members[: session.budget.folded_in_time(members)]
-    if not some:
-        return MoreNetworks(complete=False)
+    further = session.budget.folds_in_time(members)
+    if not further:
+        return MoreNetworks(folds=1)
+    splits = splits[:further]
     engine = LocalThreads(dataset, splits, session.config, first_fold=1)
     engine.load()
     tasks = replace(session.tasks, data=data_name(dataset, splits, session.config.train))
     # A moment is left to evaluate and save what has been trained until then.
-    intake = session.run_again(tasks.again(some, keep=True), some, spare=START_SECONDS, engine=engine)
-    ended = len(intake.results)
-    networks = {some[place].id: models for place, models in intake.models.items() if models}
-    return MoreNetworks(networks, ended, ended == len(members))
+    intake = session.run_again(tasks.again(members, keep=True), members, spare=START_SECONDS, engine=engine)
+    networks = {members[place].id: models for place, models in intake.models.items() if models}
+    return MoreNetworks(networks, 1 + further if len(intake.results) == len(members) else 1)
