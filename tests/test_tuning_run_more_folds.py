@@ -19,7 +19,7 @@ from fastnet.config.training import TrainConfig
 from fastnet.data.dataset import Split
 from fastnet.data.validation import further_folds, split_of
 from fastnet.errors import ConfigError, DataError
-from fastnet.network.samples import prepare
+from fastnet.network.samples import padded_rows, prepare
 from fastnet.training.pack import Member, PackRun
 from fastnet.tuning import Study
 from fastnet.tuning.run import engine, session
@@ -78,7 +78,7 @@ def test_each_trial_has_a_network_for_each_fold_and_the_ensemble_is_their_mean(
 def test_the_networks_are_those_of_a_training_by_hand_on_each_fold(
     data: fastnet.Dataset, folded: fastnet.SearchResult
 ) -> None:
-    _, further = parts_of(data)
+    first, further = parts_of(data)
     learnt = data.without_test()
     train = SearchConfig(train=TrainConfig(epochs=6, batch_size=20, seed=SEED, optimizer="adam", early_stopping=2))
     train = train.for_task("regression").train
@@ -88,7 +88,9 @@ def test_the_networks_are_those_of_a_training_by_hand_on_each_fold(
         for fold, parts in enumerate(further, start=1):
             config = configured(train, row["params"])
             config = replace(config, seed=derived_seed(SEED, FOLD, fold))
-            run = PackRun([Member(prepare(learnt, parts, config), config, row["trial"])], 1, keep=True, stop_by="rmse")
+            samples = prepare(learnt, first, config)
+            rows = {"train_rows": padded_rows(parts.train), "validation_rows": padded_rows(parts.validation)}
+            run = PackRun([Member(replace(samples, **rows), config, row["trial"])], 1, keep=True, stop_by="rmse")
             run.start()
             run.join()
             assert run.model(0)._answers(data.x).tobytes() == next(networks)._answers(data.x).tobytes()

@@ -121,7 +121,7 @@ class Ending:
         networks = [held[trial.id] for trial in members]
         weighed = weigh(self._dataset, self._splits, networks, config)
         counting = [trial for trial, count in zip(members, weighed.weights[config.ensemble], strict=True) if count]
-        more = train_on_further_folds(session, self._dataset, self._further, counting)
+        more = train_on_further_folds(session, self._dataset, self._splits[0], self._further, counting)
         if session.interrupted:
             return
         ended = [trial for trial in members if trial.status == "done"]

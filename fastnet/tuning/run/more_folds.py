@@ -35,7 +35,7 @@ class MoreNetworks:
 
 
 def train_on_further_folds(
-    session: Session, dataset: Dataset, splits: Sequence[Split], members: Sequence[TrialResult]
+    session: Session, dataset: Dataset, first: Split, splits: Sequence[Split], members: Sequence[TrialResult]
 ) -> MoreNetworks:
     """Train the trials of an ensemble on further folds, on as many as there is time for.
 
@@ -45,6 +45,8 @@ def train_on_further_folds(
         Leads the training, so that it can be stopped and ends in time.
     dataset : Dataset
         Of the study.
+    first : Split
+        That of the trials; scales and bins are those that were learnt from its training samples.
     splits : sequence of Split
         The further folds; none for an ensemble without them.
     members : sequence of TrialResult
@@ -60,7 +62,11 @@ def train_on_further_folds(
     if not further:
         return MoreNetworks(folds=1)
     splits = splits[:further]
-    engine = LocalThreads(dataset, splits, session.config, first_fold=1)
+    own = session.engine
+    if not isinstance(own, LocalThreads):  # one that does not hold the data here
+        own = LocalThreads(dataset, [first], session.config)
+        own.load()
+    engine = LocalThreads(dataset, splits, session.config, like=own)
     engine.load()
     tasks = replace(session.tasks, data=data_name(dataset, splits, session.config.train))
     # A moment is left to evaluate and save what has been trained until then.
