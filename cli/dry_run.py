@@ -61,12 +61,15 @@ class Plan:
         self.stored = self._count_stored()
 
     def _split(self) -> list[Split]:
-        from fastnet.data.validation import folds_of, split_of
+        from fastnet.data.validation import folds_of, further_folds, split_of
 
         config = self.config
         if config.folds is not None:
             return folds_of(self.dataset, config.folds, config.train.seed)
-        return [split_of(self.dataset, config.validation_fraction, config.train.seed)]
+        parts = split_of(self.dataset, config.validation_fraction, config.train.seed)
+        if config.ensemble_folds is not None:
+            further_folds(self.dataset, parts, config.ensemble_folds, config.train.seed)  # fails where they cannot be
+        return [parts]
 
     def _count_stored(self) -> int:
         """Return the number of trials that the study already has."""
@@ -107,7 +110,8 @@ def describe(plan: Plan) -> Iterator[str]:
     if config.final:
         yield line("final", f"the {config.final} best again, {counted(config.repeats, 'fresh seed')} each")
     if config.ensemble_top:
-        yield line("ensemble", f"the {config.ensemble_top} best combined, {config.ensemble}")
+        folds = f", each trained on {config.ensemble_folds} folds" if config.ensemble_folds else ""
+        yield line("ensemble", f"the {config.ensemble_top} best combined, {config.ensemble}{folds}")
     yield line("study", "a new folder in studies" if plan.folder is None else click.format_filename(plan.folder))
     yield line("threads", str(plan.threads))
 
@@ -201,7 +205,7 @@ def time_text(plan: Plan, speed: Speed, threads: int) -> str:
     if not missing:
         return "none: every trial is stored"
     epochs = trial_epochs(config) * missing / config.trials
-    again = config.final * config.repeats + config.ensemble_top
+    again = config.final * config.repeats + config.ensemble_top * (config.ensemble_folds or 1)
     epochs += again * config.train.epochs * (config.folds or 1)
     seconds = START_SECONDS + epochs / speed.epochs_per_second
     how = f"measured for {speed.seconds:.1f} s on {counted(threads, 'thread')}"

@@ -19,7 +19,7 @@ GROUPS = {
     ),
     "Search": (
         *("trials", "space", "preset", "sampler", "levels", "metric", "pruning", "eta", "first_epochs", "pack_size"),
-        *("stages", "expand", "final", "repeats", "ensemble_top", "ensemble"),
+        *("stages", "expand", "final", "repeats", "ensemble_top", "ensemble", "ensemble_folds"),
     ),
     "Study": ("study", "after", "fresh", "finish", "timeout", "quality", "memory", "dry_run"),
     "Run": ("jobs", "config", "print_config"),

@@ -302,6 +302,7 @@ def print_settings(ctx: click.Context, config: SearchConfig, given: Mapping[str,
 
     space = checked_space(config).to_texts()
     values = {**given, **as_settings(config.train), "final": config.final or "none", **shown_samples(given)}
+    values["ensemble_folds"] = config.ensemble_folds or "none"
     click.echo(printed(ctx, values, space), nl=False)
 
 

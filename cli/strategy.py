@@ -11,7 +11,7 @@ from click.core import ParameterSource
 from fastnet.config.metric import CHOICES
 from fastnet.config.presets import PRESETS, Preset
 from fastnet.config.searching import ENSEMBLES, PRUNINGS, SAMPLERS, SearchConfig
-from fastnet.config.text import parse_candidates
+from fastnet.config.text import parse_candidates, parse_folds
 
 from .naming import flag
 from .options import default_of
@@ -59,10 +59,9 @@ def preset_option(command: Command) -> Command:
 
 def with_preset(ctx: click.Context, settings: Mapping[str, Any], usual: Preset) -> dict[str, Any]:
     """Replace the options that are not given by the defaults of a preset."""
-    return {
-        name: usual.settings.get(name, value) if ctx.get_parameter_source(name) is ParameterSource.DEFAULT else value
-        for name, value in settings.items()
-    }
+    missing = {name for name in settings if ctx.get_parameter_source(name) is ParameterSource.DEFAULT}
+    usual = usual.beside({name: value for name, value in settings.items() if name not in missing})
+    return {name: usual.settings.get(name, value) if name in missing else value for name, value in settings.items()}
 
 
 def strategy_options(command: Command) -> Command:
@@ -88,6 +87,13 @@ def strategy_options(command: Command) -> Command:
         metavar="FOLDS",
         help="Cross-validate each trial with this many stratified folds.  [default: one validation split]",
     )(command)
+    command = click.option(
+        "--ensemble-folds",
+        type=TextType(parse_folds),
+        metavar="FOLDS|none",
+        help="At the end, train each trial of the ensemble on this many folds: the validation samples of the search "
+        "are one of them, and the others are parts of its training samples.  [default: none]",
+    )(command)
     for name in reversed(_STRATEGY):
         kind, text = _STRATEGY[name]
         command = click.option(
@@ -98,5 +104,5 @@ def strategy_options(command: Command) -> Command:
 
 def search_strategy(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Return the values of the options that are fields of `SearchConfig`, except the ranges."""
-    names = (*_STRATEGY, "folds", "expand", "final", "trials", "validation_fraction")
+    names = (*_STRATEGY, "ensemble_folds", "folds", "expand", "final", "trials", "validation_fraction")
     return {name: settings[name] for name in names}

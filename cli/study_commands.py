@@ -153,6 +153,7 @@ def _ensemble(study: StudyReader) -> list[str]:
     """Return the options of the ensemble, which is not among a study's settings either."""
     document, default = study.ensemble() or {}, SearchConfig()
     made = {"ensemble_top": document.get("top", 0), "ensemble": document.get("method", default.ensemble)}
+    made["ensemble_folds"] = document.get("folds")
     return [part for name, value in made.items() if value != getattr(default, name) for part in _option(name, value)]
 
 

@@ -48,7 +48,10 @@ CORE = (
     *("test_training_pack", "test_training_pack_bits"),
     *("test_machine_selftest", "test_tuning_run_ensemble", "test_tuning_rules_chance"),
     *(f"test_tuning_rules_{name}" for name in ("choice", "narrowing", "pruning")),
-    *(f"test_tuning_run_{name}" for name in ("assemble", "ending", "pack", "sampler", "session", "stages", "storage")),
+    *(
+        f"test_tuning_run_{name}"
+        for name in ("assemble", "ending", "more_folds", "pack", "sampler", "session", "stages", "storage")
+    ),
     *("test_tuning_space_space", "test_tuning_store_study", "test_network_samples", "test_forks"),
     *(f"test_kernels_{name}" for name in ("activation", "affine", "bias", "cross_entropy", "dense", "dropout")),
     *(f"test_kernels_{name}" for name in ("objective", "rng", "schedule", "sparsity", "threads", "update")),

@@ -15,6 +15,8 @@ from scipy.sparse import csr_array
 
 import fastnet
 from fastnet.config.presets import (
+    ENSEMBLE_FOLDS,
+    FEW_ROWS,
     FOLDS,
     IMAGES_ROWS,
     PRESETS,
@@ -69,11 +71,25 @@ def test_many_images_in_a_limited_time_have_defaults_of_their_own():
     assert preset_of("images", About(rows=9, table=False)).settings["trials"] < 100
 
 
-def test_tables_with_classes_have_folds_where_the_time_allows():
-    table = About(rows=5000, table=True, seconds=5.0, folding=True)
-    assert preset_of("table", table).settings["folds"] == FOLDS
-    for how in ({"rows": 5001}, {"seconds": None}, {"folding": False}, {"task": "regression"}, {"rows": 4}):
-        assert "folds" not in preset_of("table", replace(table, **how)).settings
+@pytest.mark.parametrize("task", ["classification", "regression", "multilabel"])
+def test_a_timed_search_of_few_rows_has_folds_and_of_more_an_ensemble_that_has(task):
+    few = About(rows=FEW_ROWS, table=True, seconds=5.0, folding=True, task=task)
+    more = replace(few, rows=FEW_ROWS + 1)
+    assert preset_of("table", few).settings["folds"] == FOLDS
+    assert preset_of("table", more).settings["ensemble_folds"] == ENSEMBLE_FOLDS
+    assert "ensemble_folds" not in preset_of("table", few).settings
+    assert "folds" not in preset_of("table", more).settings
+    for known in (few, more):
+        for how in ({"seconds": None}, {"folding": False}, {"rows": FOLDS - 1}):
+            assert not {"folds", "ensemble_folds"} & set(preset_of("table", replace(known, **how)).settings)
+        assert "ensemble_folds" not in preset_of("images", known).settings
+
+
+def test_an_ensemble_has_no_folds_beside_settings_that_contradict_them():
+    known = preset_of("table", About(rows=9000, table=True, seconds=5.0, folding=True))
+    assert known.beside({"ensemble_top": 3, "folds": None}) == known
+    for given in ({"folds": 3}, {"ensemble_top": 0}):
+        assert known.beside(given).settings == {k: v for k, v in known.settings.items() if k != "ensemble_folds"}
 
 
 def test_folds_give_way_to_sparse_data_times_groups_and_given_validation_samples():

@@ -14,7 +14,7 @@ import pytest
 import fastnet
 from fastnet.config.searching import SearchConfig
 from fastnet.tuning import Study, TrialResult
-from fastnet.tuning.run.budget import COMPILE_SECONDS, MARGIN, START_SECONDS, Budget, EndPlan
+from fastnet.tuning.run.budget import COMPILE_SECONDS, EARLY, FOLDING_SHARE, MARGIN, START_SECONDS, Budget, EndPlan
 
 CONFIG = SearchConfig(final=3, repeats=2, ensemble_top=4, metric="accuracy")
 
@@ -123,3 +123,46 @@ def test_what_there_was_no_time_for_is_noted_and_made_up_for(
     assert "shortened" not in whole.final and len(whole.final["candidates"]) == 2
     assert "shortened" not in whole.ensemble_report and len(whole.ensemble_report["members"]) == 3
     assert fastnet.search(None, tiny_dataset, study=tmp_path).final == whole.final
+
+
+FOLDED = replace(CONFIG, final=0, ensemble_folds=5)
+
+
+def test_the_end_includes_the_further_folds_of_the_ensemble(clock: list[float]) -> None:
+    some = budget(100.0, FOLDED)
+    some.count([trial(i, i / 10, 0.5) for i in range(8)])
+    assert some.whole == EndPlan(0, 0, 4, 4)
+    # 4 trainings again, and 4 for each of 4 trials, all on as many rows, on two threads
+    assert some.seconds_of(some.whole) == pytest.approx(START_SECONDS + MARGIN * (1.0 + 4.0))
+    three = budget(100.0, replace(FOLDED, ensemble_folds=3))
+    three.count([trial(i, i / 10, 0.5) for i in range(8)])
+    # 60 % of the rows train, of which 80 % did
+    assert three.seconds_of(EndPlan(0, 0, 4, 2)) == pytest.approx(START_SECONDS + MARGIN * (1.0 + 0.75))
+    clock[0] = 200.0 - 1.2 * some.seconds_of(some.whole)
+    assert some.ends_trials() and some.plan() == some.whole
+
+
+@pytest.mark.parametrize(("seconds", "further"), [(2.0, 4), (3.0, 3), (4.0, 2), (5.0, 0), (100.0, 0)])
+def test_further_folds_that_do_not_fit_into_their_share_are_fewer_or_none(
+    seconds: float, further: int, clock: list[float]
+) -> None:
+    some = budget(60.0, FOLDED)
+    some.count([trial(i, 0.5, seconds) for i in range(4)], held=True)
+    bare, aimed = (some.seconds_of(EndPlan(0, 0, 4, n)) for n in (0, further))
+    fits = lambda end: end - bare <= FOLDING_SHARE * 60.0 and EARLY * end <= 0.5 * 60.0  # noqa: E731
+    assert some._whole_seconds == aimed and (fits(aimed) or not further), "the rest of the time trains more trials"
+    assert further == 4 or not fits(some.seconds_of(EndPlan(0, 0, 4, max(further + 1, 2)))), "not fewer than fit"
+
+
+def test_as_many_further_folds_as_fit_into_the_time_left(clock: list[float]) -> None:
+    members = [trial(0, 0.9, 1.0), trial(1, 0.8, 1.0), trial(2, 0.7, 1.0), trial(3, 0.6, 1.0)]
+    some = budget(60.0, FOLDED)
+    some.count(members)
+    for left, further in ((10.0, 4), (8.0, 3), (6.0, 2), (5.0, 0), (0.1, 0), (-1.0, 0)):
+        clock[0] = 160.0 - left
+        assert some.folds_in_time(members) == further
+    clock[0] = 154.0
+    assert some.folds_in_time(members[:2]) == 4, "fewer trials have more"
+    assert some.folds_in_time([trial(9, 0.95, 0.0, "stopped"), *members[:3]]) == 2, "as long as the longest"
+    assert budget(60.0, FOLDED).folds_in_time([trial(9, 0.95, 0.0, "stopped")]) == 0, "nothing is known"
+    assert budget(None, FOLDED).folds_in_time(members) == 4

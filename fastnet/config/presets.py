@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from fastnet.config.checks import check_choice
@@ -21,8 +22,11 @@ QUALITIES = {"quick": 10.0, "good": 60.0, "best": 600.0}
 TIMED_TRIALS = 100_000
 """Trials of a search that its time limit ends: more than fit."""
 
-FOLDS, ROWS_OF_SECOND = 5, 1000
-"""Folds of a table with classes, and its most rows for each second of a search that has them."""
+FOLDS, FEW_ROWS = 5, 2000
+"""Folds of a table with few rows, and the most rows that are few, in a search that has a time limit."""
+
+ENSEMBLE_FOLDS = 10
+"""Folds of the ensemble of other tables in such a search, which trains on as many of them as there is time for."""
 
 _BATCHES = ((1_024, 64), (100_000, 128))
 _LARGEST_BATCH = 512
@@ -47,6 +51,18 @@ class Preset:
     def training(self) -> dict[str, Any]:
         """Those of the settings that are fields of `TrainConfig`."""
         return {name: value for name, value in self.settings.items() if name in TrainConfig.__dataclass_fields__}
+
+    def beside(self, given: Mapping[str, Any]) -> Preset:
+        """Leave out what contradicts settings that are given: folds of an ensemble with others, or without an ensemble.
+
+        Examples
+        --------
+        >>> Preset({"epochs": 36, "ensemble_folds": 5}).beside({"ensemble_top": 0}).settings
+        {'epochs': 36}
+        """
+        if given.get("folds") is None and given.get("ensemble_top") != 0:
+            return self
+        return replace(self, settings={name: self.settings[name] for name in self.settings if name != "ensemble_folds"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +124,7 @@ def preset_of(name: str, about: About) -> Preset:
 
 
 def _table(about: About) -> Preset:
-    classes = about.task == "classification"
+    classes, timed = about.task == "classification", about.seconds is not None
     searching = {
         "trials": 54,
         "metric": "loss" if classes else AUTO,
@@ -118,9 +134,14 @@ def _table(about: About) -> Preset:
         "first_epochs": 4,
         "final": 0,
         "ensemble_top": 8,
+        "ensemble": "greedy",
     }
-    if about.folding and classes and FOLDS <= about.rows <= ROWS_OF_SECOND * (about.seconds or 0.0):
+    if about.rows > FEW_ROWS:
+        searching["validation_fraction"] = 0.1
+    if timed and about.folding and FOLDS <= about.rows <= FEW_ROWS:
         searching["folds"] = FOLDS
+    elif timed and about.folding and about.rows > FEW_ROWS:
+        searching["ensemble_folds"] = ENSEMBLE_FOLDS
     training = {
         "hidden": "128x2",
         "optimizer": "adamw",
@@ -152,6 +173,7 @@ def _images() -> Preset:
         "first_epochs": 4,
         "final": 0,
         "ensemble_top": 8,
+        "ensemble": "greedy",
     }
     training = {
         "hidden": "512x2",

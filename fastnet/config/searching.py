@@ -9,7 +9,15 @@ from typing import Any
 from fastnet.config.checks import MAX_NETWORKS, check_choice, check_count, check_range
 from fastnet.config.metric import CHOICES, metric_of_objective
 from fastnet.config.objective import AUTO, objective_for
-from fastnet.config.text import MAX_CANDIDATES, format_dropout, format_hidden, parse_candidates
+from fastnet.config.text import (
+    LEAST_FOLDS,
+    MAX_CANDIDATES,
+    MOST_FOLDS,
+    format_dropout,
+    format_hidden,
+    parse_candidates,
+    parse_folds,
+)
 from fastnet.config.training import TrainConfig
 from fastnet.errors import ConfigError
 from fastnet.scalars import make_plain, plain
@@ -66,11 +74,14 @@ class SearchConfig:
         Networks of the best trials that are combined into one model at the end, up to 1000; 0 for no such model.
     ensemble : {"average", "greedy"}
         How they are combined: each counts once, or each counts as often as it improves the validation result.
+    ensemble_folds : int or None
+        Folds on which each trial of the ensemble is trained at the end, at least 3: the validation samples are one, and
+        the training samples are divided into the others. None, or ``"none"``, for the networks of the search alone.
 
     Raises
     ------
     ConfigError
-        If a value is outside its range.
+        If a value is outside its range, or there are `ensemble_folds` with `folds` or without an ensemble.
 
     Examples
     --------
@@ -98,6 +109,7 @@ class SearchConfig:
     repeats: int = 3
     ensemble_top: int = 0
     ensemble: str = "average"
+    ensemble_folds: int | None = None
 
     def __post_init__(self) -> None:
         make_plain(self)
@@ -125,6 +137,23 @@ class SearchConfig:
         check_count("repeats", self.repeats, high=1000)
         check_count("ensemble_top", self.ensemble_top, low=0, high=MAX_NETWORKS)
         check_choice("ensemble", self.ensemble, ENSEMBLES)
+        if isinstance(self.ensemble_folds, str):
+            object.__setattr__(self, "ensemble_folds", parse_folds(self.ensemble_folds))
+        if self.ensemble_folds is not None:
+            self._check_ensemble_folds(self.ensemble_folds)
+
+    def _check_ensemble_folds(self, n_folds: int) -> None:
+        check_count("ensemble_folds", n_folds, low=LEAST_FOLDS, high=MOST_FOLDS)
+        if self.folds is not None:
+            raise ConfigError(
+                f"ensemble_folds={n_folds}: with folds={self.folds} all samples train networks of a trial as it is; "
+                "leave one of the two out"
+            )
+        if not self.ensemble_top:
+            raise ConfigError(
+                f"ensemble_folds={n_folds}: with ensemble_top=0 there is no ensemble to train; choose a larger "
+                "ensemble_top or 'none' as ensemble_folds"
+            )
 
     def for_task(self, task: str) -> SearchConfig:
         """Replace ``auto`` as metric and as objective by what it means for data of a task.

@@ -11,6 +11,9 @@ from fastnet.scalars import plain
 MAX_LAYERS = 1000
 MAX_CANDIDATES = 1000
 """Most candidates of a final choice."""
+LEAST_FOLDS, MOST_FOLDS = 3, 100
+"""Fewest and most folds of an ensemble: with two, the samples that validate a second network would be all that trained
+the first."""
 
 _LONGEST = 365 * 86_400.0
 _SECONDS = {"h": 3600.0, "m": 60.0, "s": 1.0}
@@ -103,8 +106,8 @@ def format_dropout(dropout: float | tuple[float, ...]) -> str:
     return ",".join(format_number(ratio) for ratio in (dropout if isinstance(dropout, tuple) else (dropout,)))
 
 
-def parse_count(text: str, word: str, *, of: str, high: int = 2**31 - 1) -> int | None:
-    """Read a whole number from 1 to `high`, or the `word` that stands for None; errors name what is counted, `of`.
+def parse_count(text: str, word: str, *, of: str, low: int = 1, high: int = 2**31 - 1) -> int | None:
+    """Read a whole number from `low` to `high`, or the `word` that stands for None; errors name what is counted, `of`.
 
     Examples
     --------
@@ -114,14 +117,25 @@ def parse_count(text: str, word: str, *, of: str, high: int = 2**31 - 1) -> int 
     cleaned = text.strip().lower()
     if cleaned == word:
         return None
-    if not cleaned.isdecimal() or len(cleaned) > len(str(high)) or not 1 <= int(cleaned) <= high:
-        raise ConfigError(f"{text!r} is neither a number of {of} from 1 to {high} nor {word!r}")
+    if not cleaned.isdecimal() or len(cleaned) > len(str(high)) or not low <= int(cleaned) <= high:
+        raise ConfigError(f"{text!r} is neither a number of {of} from {low} to {high} nor {word!r}")
     return int(cleaned)
 
 
 def parse_candidates(text: str) -> int:
     """Read the number of candidates of a final choice, 1 to 1000; ``"none"`` is 0."""
     return parse_count(text, "none", of="candidates", high=MAX_CANDIDATES) or 0
+
+
+def parse_folds(text: str) -> int | None:
+    """Read the folds of an ensemble, 3 to 100; None for ``"none"``.
+
+    Examples
+    --------
+    >>> parse_folds("5"), parse_folds("none")
+    (5, None)
+    """
+    return parse_count(text, "none", of="folds", low=LEAST_FOLDS, high=MOST_FOLDS)
 
 
 def parse_duration(text: str) -> float:

@@ -245,13 +245,58 @@ def folds_of(dataset: Dataset, n_folds: int, seed: int = 0) -> list[Split]:
             f"{dataset.name} has times, so its last samples validate, where folds would train on the future; choose a "
             "share of validation samples instead of folds"
         )
-    if dataset.groups is None:
-        return stratified_folds(strata_of(dataset), n_folds, seed=seed)
-    n_groups = len(np.unique(dataset.groups))
+    return _divided(strata_of(dataset), dataset.groups, n_folds, seed)
+
+
+def further_folds(dataset: Dataset, parts: Split, n_folds: int, seed: int = 0) -> list[Split]:
+    """Make the other folds of a split: of `n_folds`, at least 3, the validation samples of `parts` are the first.
+
+    The training samples of `parts` are divided into the others, by classes, quantiles or groups as in `folds_of`; each
+    of them validates once, and all other samples of `parts` train.
+
+    Raises
+    ------
+    DataError
+        If the training samples, or their groups, are fewer than the other folds, or the samples have times.
+
+    Examples
+    --------
+    >>> from fastnet.data import as_dataset
+    >>> data = as_dataset([[0.0]] * 12, [0, 1] * 6)
+    >>> first = split_of(data, 0.25)
+    >>> [(len(part.train), len(part.validation)) for part in further_folds(data, first, 4)]
+    [(9, 3), (9, 3), (9, 3)]
+    """
+    if dataset.times is not None:
+        raise DataError(
+            f"{dataset.name} has times, so its last samples validate, where further folds of an ensemble would train "
+            "on the future; leave ensemble_folds out"
+        )
+    rows = parts.train
+    groups = None if dataset.groups is None else dataset.groups[rows]
+    try:
+        divided = _divided(strata_of(dataset)[rows], groups, n_folds - 1, seed)
+    except DataError as error:
+        raise DataError(f"ensemble_folds={n_folds}: without the validation samples, {error}") from None
+    shuffled = np.random.Generator(np.random.Philox(key=seed))
+    return [
+        Split(
+            train=shuffled.permutation(np.concatenate([rows[part.train], parts.validation])),
+            validation=rows[part.validation],
+        )
+        for part in divided
+    ]
+
+
+def _divided(strata: NDArray[np.int64], groups: NDArray[Any] | None, n_folds: int, seed: int) -> list[Split]:
+    """Divide samples into folds with the same share of each stratum, or by whole groups."""
+    if groups is None:
+        return stratified_folds(strata, n_folds, seed=seed)
+    n_groups = len(np.unique(groups))
     if n_groups < n_folds:
         raise DataError(f"{n_groups} groups cannot be divided into {n_folds} folds; choose fewer folds")
     from sklearn.model_selection import GroupKFold
 
     shuffled = np.random.Generator(np.random.Philox(key=seed))
-    parts = list(GroupKFold(n_folds).split(dataset.groups, groups=dataset.groups))
+    parts = list(GroupKFold(n_folds).split(groups, groups=groups))
     return [Split(train=shuffled.permutation(train), validation=validation) for train, validation in parts]

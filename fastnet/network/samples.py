@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -87,6 +87,13 @@ class TrainingData:
     def score(self) -> Metric:
         """The score of the objective."""
         return score_of_objective(self.objective)
+
+    def on(self, split: Split) -> TrainingData:
+        """Return the same samples, of which other rows train and validate.
+
+        Scales, bins and weights stay those that were learnt before, so nothing is copied.
+        """
+        return replace(self, train_rows=padded_rows(split.train), validation_rows=padded_rows(split.validation))
 
     def in_units(self, curves: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """Convert the scores of (..., 4, epochs) curves as kernels measure them, float, to what is shown and stored.

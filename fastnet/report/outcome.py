@@ -110,7 +110,8 @@ def format_ensemble(document: Mapping[str, Any]) -> list[str]:
         rows.append([words, f"{score['networks']:,}", of.fixed(score[of.name], 4), f"{score['loss']:.4f}"])
     n = len(document["members"])
     heading = f"Ensemble of the {f'{n} best trials' if n > 1 else 'best trial'}, on the validation samples"
-    return [heading, *aligned(rows, "lrrr"), *wrapped(f"{ensemble_kept(document['method'])}.")]
+    kept = ensemble_kept(document["method"], document.get("networks"))
+    return [heading, *aligned(rows, "lrrr"), *wrapped(f"{kept}.")]
 
 
 def _seeds(scores: Sequence[Mapping[str, Any]]) -> str:

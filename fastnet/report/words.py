@@ -22,14 +22,17 @@ def uses_of_test_set(count: int) -> str:
     return "The test set was used once." if count else "The test set was not used."
 
 
-def ensemble_kept(method: str) -> str:
+def ensemble_kept(method: str, networks: int | None = None) -> str:
     """Report which ensemble was kept, after a warning about its figures on the validation samples.
 
-    >>> ensemble_kept("greedy").partition(". ")[2]
-    'Kept: the greedy selection'
+    `networks` is their number where the ensemble has further folds.
+
+    >>> ensemble_kept("greedy").partition(". ")[2], ensemble_kept("average", 40).partition(". ")[2]
+    ('Kept: the greedy selection', 'Kept: the average, with the further folds 40 networks')
     """
     caveat = "All three were chosen on the validation samples and are optimistic, the greedy selection most."
-    return f"{caveat} Kept: the {'average' if method == 'average' else 'greedy selection'}"
+    further = "" if networks is None else f", with the further folds {networks:,} networks"
+    return f"{caveat} Kept: the {'average' if method == 'average' else 'greedy selection'}{further}"
 
 
 def versions_of(environment: Mapping[str, Any]) -> list[str]:

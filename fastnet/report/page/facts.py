@@ -174,7 +174,7 @@ def kept_words(final: Mapping[str, Any]) -> str:
 
 def ensemble_words(document: Mapping[str, Any]) -> str:
     """Describe the ensemble that was kept, with its test figures."""
-    text = f"{words.ensemble_kept(document['method'])}, {document['model']}"
+    text = f"{words.ensemble_kept(document['method'], document.get('networks'))}, {document['model']}"
     return f"{text}." if document.get("test_loss") is None else f"{text}: {_tested(document)}"
 
 

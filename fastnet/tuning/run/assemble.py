@@ -67,7 +67,7 @@ def run_study(
         Of the study; created if missing.
     split : Split, optional
         Training and validation rows; by default those of `split_of` by the configuration's fraction and seed. Not with
-        ``config.folds``.
+        ``config.folds`` or ``config.ensemble_folds``.
     fresh, finish, jobs, interrupt
         As for `fastnet.search`.
     memory : int or None
@@ -97,7 +97,7 @@ def run_study(
     Raises
     ------
     ConfigError
-        If the space, `jobs` or `memory` is invalid, or there is a `split` as well as ``config.folds``.
+        If the space, `jobs` or `memory` is invalid, or there is a `split` as well as folds.
     DataError
         If the data cannot be split.
     StudyError
@@ -120,7 +120,7 @@ def run_study(
     {'learning_rate': 0.00921764, 'weight_decay': 3.85914e-07}
     """
     from fastnet.data.doubts import warn_of_doubts
-    from fastnet.data.validation import folds_of, split_of
+    from fastnet.data.validation import folds_of, further_folds, split_of
 
     clock = time.perf_counter()
     check_interrupt(interrupt)
@@ -131,6 +131,7 @@ def run_study(
     check_split(config, split)
     parts = split or split_of(dataset, config.validation_fraction, seed)
     splits = [parts] if config.folds is None else folds_of(dataset, config.folds, seed)
+    further = further_folds(dataset, parts, config.ensemble_folds, seed) if config.ensemble_folds else []
     warn_of_doubts(dataset, parts)
     settings = study_settings(config, space, dataset.fingerprint(), split)
     with Study.open(folder, settings, about=_about(dataset, splits), fresh=fresh, curves=curves) as study:
@@ -144,7 +145,7 @@ def run_study(
         tasks = Tasks(config, data_name(dataset, splits, config.train), threads, memory)
         session = Session(study, config, space, engine, sampler or sampler_of(config), tasks, tally, budget, stop)
         session.trained = finish
-        session.go(lambda: Ending(session, dataset, parts, splits).finish())
+        session.go(lambda: Ending(session, dataset, parts, splits, further).finish())
         if session.cut is not None and interrupt == "raise":
             raise session.cut
         return session.result()
@@ -161,9 +162,10 @@ def inspection_seconds(dataset: Dataset) -> float:
 
 
 def check_split(config: SearchConfig, split: Split | None) -> None:
-    """Raise `ConfigError` if the validation samples are given twice."""
-    if split is not None and config.folds is not None:
-        raise ConfigError(f"folds={config.folds}: the samples that validate are given; leave one of the two out")
+    """Raise `ConfigError` if the validation samples are given as well as folds."""
+    for name in ("folds", "ensemble_folds"):
+        if split is not None and (n_folds := getattr(config, name)) is not None:
+            raise ConfigError(f"{name}={n_folds}: the samples that validate are given; leave one of the two out")
 
 
 def study_settings(config: SearchConfig, space: Space, fingerprint: str, split: Split | None = None) -> dict[str, Any]:
@@ -182,7 +184,7 @@ def study_settings(config: SearchConfig, space: Space, fingerprint: str, split: 
     (False, True)
     """
     settings = as_settings(config)
-    left_out = {"final", "repeats", "ensemble_top", "ensemble"}  # they change no trial
+    left_out = {"final", "repeats", "ensemble_top", "ensemble", "ensemble_folds"}  # they change no trial
     if config.pruning == "none":
         left_out |= {"eta", "first_epochs", "pack_size"}
         left_out |= {"trials"} if config.stages == 1 else set()

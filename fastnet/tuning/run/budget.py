@@ -9,8 +9,8 @@ from __future__ import annotations
 import heapq
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from fastnet.config.metric import sign
 from fastnet.config.searching import SearchConfig
@@ -20,6 +20,9 @@ from fastnet.tuning.trial import TrialResult
 MOST_OF_TIME = 0.5
 """Largest share of the time that is planned for the end, unless one candidate and one network of an ensemble need more;
 an end that needs more is shortened."""
+
+FOLDING_SHARE = 0.35
+"""Largest share of the time that is planned for further folds of the ensemble."""
 
 MARGIN = 1.15
 """Estimated time of the end relative to the same trainings as trials: networks that are kept cost a little more."""
@@ -45,11 +48,15 @@ LONG_SECONDS = 1.0
 
 @dataclass(frozen=True, slots=True)
 class EndPlan:
-    """What the end of a search trains: `candidates` with `repeats` each, and an ensemble of the `top` trials."""
+    """What the end of a search trains.
+
+    It is `candidates` with `repeats` each, and an ensemble of the `top` trials, which are trained on `further` folds.
+    """
 
     candidates: int
     repeats: int
     top: int
+    further: int = 0
 
 
 class Budget:
@@ -108,7 +115,8 @@ class Budget:
             wanted = max(self._config.final, self._config.ensemble_top, 1)
             self._best = sorted(self._best + found, reverse=True)[:wanted]
             least = EndPlan(*(min(number, 1) for number in (whole.candidates, whole.repeats, whole.top)))
-            self._whole_seconds, self._least_seconds = self.seconds_of(whole), self.seconds_of(least)
+            self._whole_seconds = self._seconds_aimed_at(self._seconds)
+            self._least_seconds = self.seconds_of(least)
 
     @property
     def knows(self) -> bool:
@@ -140,10 +148,14 @@ class Budget:
     def whole(self) -> EndPlan:
         """The end that the configuration asks for."""
         config = self._config
-        return EndPlan(config.final, config.repeats if config.final else 0, config.ensemble_top)
+        further = (config.ensemble_folds or 1) - 1
+        return EndPlan(config.final, config.repeats if config.final else 0, config.ensemble_top, further)
 
     def plan(self) -> EndPlan:
-        """Return the largest end that fits: fewer repeats first, then fewer candidates and a smaller ensemble."""
+        """Return the largest end that fits.
+
+        Fewer further folds come first, then fewer repeats, then fewer candidates and a smaller ensemble.
+        """
         if self.is_over():
             return EndPlan(0, 0, 0)
         plans = tuple(self._plans())
@@ -156,6 +168,19 @@ class Budget:
         tops = range(self._config.ensemble_top, 0, -1)
         return next((top for top in tops if top == 1 or MARGIN * self.seconds_of(EndPlan(0, 0, top)) <= self.left), 0)
 
+    def folds_in_time(self, members: Sequence[TrialResult]) -> int:
+        """Return on how many further folds these trials of the ensemble can be trained in the time left.
+
+        Too few are none. A trial that has not ended may take as long as the longest that did.
+        """
+        most = self.whole.further
+        if self._seconds is None:
+            return most
+        longest = max((seconds for _, seconds, _ in self._best), default=math.inf)
+        costs = [trial.seconds if trial.status == "done" else longest for trial in members]
+        left = self.left - START_SECONDS
+        return next((n for n in folds_that_pay(most) if MARGIN * self._folding(costs, n) <= left), 0)
+
     def seconds_of(self, plan: EndPlan) -> float:
         """Estimate the duration of an end."""
         if not self._best:
@@ -163,13 +188,33 @@ class Budget:
         costs = [seconds for _, seconds, _ in self._best]
         training = self._makespan(costs[: plan.candidates] * plan.repeats)
         training += self._makespan([seconds for *_, seconds in self._best[: plan.top]])
+        training += self._folding(costs[: plan.top], plan.further)
         if plan.candidates:
             kept = max(costs) / (self._config.folds or 1)
             training += kept if kept < LONG_SECONDS else kept / self._threads + COMPILE_SECONDS
         return START_SECONDS + MARGIN * training if plan.candidates or plan.top else 0.0
 
-    def _plans(self) -> Iterator[EndPlan]:
+    def _seconds_aimed_at(self, limit: float) -> float:
+        """Estimate the end for which time is reserved: with as many further folds as their share of the time allows."""
         whole = self.whole
+        bare = self.seconds_of(replace(whole, further=0))
+        aims = (self.seconds_of(replace(whole, further=n)) for n in folds_that_pay(whole.further))
+        allowed = bare + FOLDING_SHARE * limit
+        fitting = (aim for aim in aims if aim <= allowed and EARLY * aim <= MOST_OF_TIME * limit)
+        return next(fitting, bare)
+
+    def _folding(self, costs: list[float], further: int) -> float:
+        """Estimate the time to train trials on further folds of an ensemble, given the seconds of each on one."""
+        n_folds, share = self._config.ensemble_folds, self._config.validation_fraction
+        if n_folds is None or not costs:
+            return 0.0
+        rows = 1.0 - (1.0 - share) / (n_folds - 1)  # that train, of all; 1 - share of them did in the search
+        return self._makespan(costs * further) * rows / (1.0 - share)
+
+    def _plans(self) -> Iterator[EndPlan]:
+        for further in folds_that_pay(self.whole.further):
+            yield replace(self.whole, further=further)
+        whole = replace(self.whole, further=0)
         for repeats in range(whole.repeats, 1, -1):
             yield EndPlan(whole.candidates, repeats, whole.top)
         steps = max(whole.candidates, whole.top, 1)
@@ -185,3 +230,16 @@ class Budget:
         for cost in sorted(costs, reverse=True):
             heapq.heapreplace(ends, ends[0] + cost)
         return max(ends)
+
+
+def folds_that_pay(most: int) -> range:
+    """Return how many further folds an ensemble may have, of `most`: all, or fewer, down to two.
+
+    The gain of one is not worth the time, which could have trained other trials.
+
+    Examples
+    --------
+    >>> list(folds_that_pay(4)), list(folds_that_pay(0))
+    ([4, 3, 2], [])
+    """
+    return range(most, 1, -1)

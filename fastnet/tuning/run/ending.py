@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from fastnet.config.metric import sign
 from fastnet.tuning.run.budget import EndPlan
+from fastnet.tuning.run.more_folds import train_on_further_folds
 from fastnet.tuning.run.session import Session
+from fastnet.tuning.trial import TrialResult
 
 if TYPE_CHECKING:
     from fastnet.data.dataset import Dataset, Split
-    from fastnet.model.ensemble import Ensemble
+    from fastnet.model.classifier import Model
     from fastnet.model.predictor import Predictor
 
 
@@ -32,12 +34,16 @@ class Ending:
         Its validation part chooses the epoch of the network that is kept.
     splits : list of Split
         Those of the trials: one, or one for each fold.
+    further : sequence of Split
+        Further folds of the ensemble, see `fastnet.data.validation.further_folds`.
     """
 
-    def __init__(self, session: Session, dataset: Dataset, parts: Split, splits: list[Split]) -> None:
+    def __init__(
+        self, session: Session, dataset: Dataset, parts: Split, splits: list[Split], further: Sequence[Split] = ()
+    ) -> None:
         self._session = session
         self._study, self._config = session.study, session.config
-        self._dataset, self._parts, self._splits = dataset, parts, splits
+        self._dataset, self._parts, self._splits, self._further = dataset, parts, splits, further
 
     def finish(self) -> None:
         """Choose and combine; the time for this is counted separately from that of the trials."""
@@ -75,7 +81,7 @@ class Ending:
         document = decide(repeats, results, config, self._dataset, self._parts)
         scores = document["candidates"]
         made = {"candidates": len(scores), "repeats": min(len(score["values"]) for score in scores)}
-        short = plan != budget.whole or len(results) < len(repeats)
+        short = plan != replace(budget.whole, further=plan.further) or len(results) < len(repeats)
         kept = None
         if session.engine.keeps:
             winner = winner_config(document, config)
@@ -96,39 +102,65 @@ class Ending:
         """Combine the networks of the best trials, and evaluate them on the test set.
 
         Those that the session does not hold are trained again as they were, to the same bits. Trials that were still
-        training when the time was up take part with the weights of their best epochs so far.
+        training when the time was up take part with the weights of their best epochs so far. Further folds follow.
         """
         config, session = self._config, self._session
-        before = self._study.ensemble()
         same = {"trials": self._study.count(), "top": config.ensemble_top, "method": config.ensemble}
+        same |= {"folds": config.ensemble_folds} if config.ensemble_folds else {}
         top = session.budget.top_in_time()
-        if not top or (before is not None and same.items() <= before.items() and before.get("shortened", top) >= top):
+        if not top or self._is_made(same, top) or not session.engine.keeps:
             return
-        from fastnet.tuning.run.ensemble import best_finished, put_together
-
-        if not session.engine.keeps:
-            return
-        held = session.networks | {trial.id: models for trial, models in session.unfinished}
-        training = [trial for trial, _ in session.unfinished]
-        better = sign(config.metric)
-        pool = sorted([*best_finished(self._study, top), *training], key=lambda one: (-better * one.value, one.id))
-        found = pool[:top]
         session.tally.phase = "ensembling"
         session.load()
-        missing = [trial for trial in found if trial.id not in held]
-        if missing:
-            again = session.run_again(session.tasks.again(missing, keep=True), missing).models
-            held |= {missing[place].id: models for place, models in again.items() if models}
+        found, held = self._networks(top)
         members = [trial for trial in found if trial.id in held]
         if session.interrupted or not members:
+            return
+        from fastnet.tuning.run.ensemble import put_together, weigh
+
+        networks = [held[trial.id] for trial in members]
+        weighed = weigh(self._dataset, self._splits, networks, config)
+        counting = [trial for trial, count in zip(members, weighed.weights[config.ensemble], strict=True) if count]
+        more = train_on_further_folds(session, self._dataset, self._splits[0], self._further, counting)
+        if session.interrupted:
             return
         ended = [trial for trial in members if trial.status == "done"]
         complete = top == config.ensemble_top and len(ended) == len(found)
         short = {} if complete else {"shortened": len(ended)}
-        networks = [held[trial.id] for trial in members]
-        ensemble, document = put_together(self._study, self._dataset, self._splits, networks, members, config)
+        short |= {} if more.folds == config.ensemble_folds else {"folded": more.folds}
+        ensemble, document, unseeing = put_together(
+            self._study, self._dataset, weighed, networks, members, config, more.networks
+        )
         self._study.set_ensemble({**document, **same, **short})
-        self._inspect(ensemble, self._splits[0], document["model"], unseeing=of_first_fold(ensemble, len(self._splits)))
+        self._inspect(ensemble, self._splits[0], document["model"], unseeing=unseeing)
+
+    def _is_made(self, same: Mapping[str, Any], top: int) -> bool:
+        """Return whether the study has the ensemble that is wanted, or one for which there was no less time."""
+        from fastnet.tuning.run.ensemble import best_finished
+
+        before = self._study.ensemble()
+        if before is None or before.get("folds") != same.get("folds") or not same.items() <= before.items():
+            return False
+        if before.get("shortened", top) < top:
+            return False
+        folded = before.get("folded")
+        return folded is None or folded > self._session.budget.folds_in_time(best_finished(self._study, top))
+
+    def _networks(self, top: int) -> tuple[list[TrialResult], dict[int, tuple[Model, ...]]]:
+        """Return the trials to combine, best first, and the networks of all that have been trained, by trial."""
+        from fastnet.tuning.run.ensemble import best_finished
+
+        session = self._session
+        held = session.networks | {trial.id: models for trial, models in session.unfinished}
+        training = [trial for trial, _ in session.unfinished]
+        better = sign(self._config.metric)
+        pool = sorted([*best_finished(self._study, top), *training], key=lambda one: (-better * one.value, one.id))
+        found = pool[:top]
+        missing = [trial for trial in found if trial.id not in held]
+        if missing:
+            again = session.run_again(session.tasks.again(missing, keep=True), missing).models
+            held |= {missing[place].id: models for place, models in again.items() if models}
+        return found, held
 
     def _inspect(self, model: Predictor, parts: Split, name: str, unseeing: Predictor | None = None) -> None:
         """Measure what the report shows about the model; `unseeing` has not been trained on the validation samples."""
@@ -137,11 +169,6 @@ class Ending:
 
         weights = weights_of(self._dataset, parts, self._config.train)
         self._study.set_inspection(inspected(model, self._dataset, parts, name, weights, unseeing))
-
-
-def of_first_fold(ensemble: Ensemble, n_folds: int) -> Ensemble:
-    """Return the part of an ensemble that has not seen the samples that validate the first fold."""
-    return replace(ensemble, members=ensemble.members[::n_folds], weights=ensemble.weights[::n_folds])
 
 
 def _adds(plan: EndPlan, before: Mapping[str, Any]) -> bool:

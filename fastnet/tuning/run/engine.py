@@ -42,12 +42,23 @@ class Engine(Protocol):
 
 
 class LocalThreads:
-    """Runs tasks on the threads of this process, one after the other; there is one split, or one for each fold."""
+    """Runs tasks on the threads of this process, one after the other.
+
+    There is one split, or one for each fold; they may be further folds of what another engine has loaded, see
+    `fastnet.tuning.run.prepared.PreparedData`.
+    """
 
     keeps = True
 
-    def __init__(self, dataset: Dataset, splits: Sequence[Split], config: SearchConfig) -> None:
-        self._dataset, self._splits, self._config = dataset, splits, config
+    def __init__(
+        self,
+        dataset: Dataset,
+        splits: Sequence[Split],
+        config: SearchConfig,
+        *,
+        like: LocalThreads | None = None,
+    ) -> None:
+        self._dataset, self._splits, self._config, self._like = dataset, splits, config, like
         self._data: PreparedData | None = None
         self._import_seconds = 0.0
 
@@ -68,7 +79,8 @@ class LocalThreads:
         from fastnet.tuning.run.prepared import PreparedData
 
         self._import_seconds += time.perf_counter() - clock
-        self._data = PreparedData(self._dataset, self._splits, self._config.train)
+        like = self._like and self._like.data
+        self._data = PreparedData(self._dataset, self._splits, self._config.train, like=like)
         clock = time.perf_counter()
         [params] = sampler_of(self._config).draw(checked_space(self._config), np.zeros(1, np.int64), ())
         self._import_seconds += time.perf_counter() - clock

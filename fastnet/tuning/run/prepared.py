@@ -26,8 +26,9 @@ _held: list[PreparedData] = []
 class PreparedData:
     """The data of trials, one `TrainingData` for each fold, and the architectures compiled for them.
 
-    Only the training part of `dataset` is used. The objective of `config` says what is learnt of its targets. Tasks
-    find the data as long as a reference to this object exists.
+    Only the training part of `dataset` is used. The objective of `config` says what is learnt of its targets. The
+    splits may be further folds of data that are `like` these; they share everything but the rows with the first of
+    them, and the seeds of their networks follow. Tasks find the data as long as a reference to this object exists.
 
     Attributes
     ----------
@@ -40,10 +41,20 @@ class PreparedData:
         Time spent on compiling or loading kernels.
     """
 
-    def __init__(self, dataset: Dataset, splits: Sequence[Split], config: TrainConfig | None = None) -> None:
+    def __init__(
+        self,
+        dataset: Dataset,
+        splits: Sequence[Split],
+        config: TrainConfig | None = None,
+        *,
+        like: PreparedData | None = None,
+    ) -> None:
         self.name = data_name(dataset, splits, config)
         learnt = dataset.without_test()
-        self.folds: list[TrainingData] = [prepare(learnt, parts, config) for parts in splits]
+        self.folds: list[TrainingData] = [
+            prepare(learnt, parts, config) if like is None else like.folds[0].on(parts) for parts in splits
+        ]
+        self._first_fold = 0 if like is None else len(like.folds)
         self.compile_seconds = 0.0
         self.room = free_memory()
         self._fitting: dict[int, tuple[int, int]] = {}  # by threads: those that fit, in packs of at most that size
@@ -61,7 +72,7 @@ class PreparedData:
         return [
             Member(data, _keyed(config, fold), trial)
             for trial, config in zip(task.ids.tolist(), task.configs, strict=True)
-            for fold, data in enumerate(self.folds)
+            for fold, data in enumerate(self.folds, start=self._first_fold)
         ]
 
     def pack(self, task: Task) -> PackRun:

@@ -20,7 +20,7 @@ from fastnet.tuning.store.study import Study
 if TYPE_CHECKING:
     from fastnet.data.dataset import Dataset
 
-PLANNED = ("trials", "final", "repeats", "ensemble_top", "ensemble")
+PLANNED = ("trials", "final", "repeats", "ensemble_top", "ensemble", "ensemble_folds")
 """Fields of `SearchConfig` that may change when a study continues, since no trial depends on them."""
 
 

@@ -127,7 +127,7 @@ def search(
         dataset = as_given(data, "data")
         validated = validation is not None or "validation_fraction" in settings
         about = about_data(dataset, seconds=limit, counted=trials is not None, validated=validated)
-        defaults = preset_of(preset, about)
+        defaults = preset_of(preset, about).beside(settings)
     config = _config(space, trials, settings, known, defaults)
     reading = known.source.reading if known is not None and known.source is not None else None
     source: Source | None

@@ -168,17 +168,22 @@ class Session:
         known = sorted(intake.unfinished, key=lambda one: (-better * one[0].value, one[0].id))
         self.unfinished = known[: self.config.ensemble_top]
 
-    def run_again(self, task: Task, trials: Sequence[TrialResult], *, spare: float = 0.0) -> Intake:
-        """Run a task of trials that are trained again, until it ends, has to stop, or only `spare` seconds are left."""
+    def run_again(
+        self, task: Task, trials: Sequence[TrialResult], *, spare: float = 0.0, engine: Engine | None = None
+    ) -> Intake:
+        """Run a task of trials that are trained again, until it ends, has to stop, or only `spare` seconds are left.
+
+        By default the engine of the trials runs it.
+        """
         intake = Intake(self, task, [trial.params for trial in trials], store=False)
         self._spare = spare
-        self._run(task, intake)
+        self._run(task, intake, engine)
         self._spare = 0.0
         return intake
 
-    def _run(self, task: Task, intake: Intake) -> None:
+    def _run(self, task: Task, intake: Intake, engine: Engine | None = None) -> None:
         try:
-            self.engine.run(task, intake)
+            (engine or self.engine).run(task, intake)
         except KeyboardInterrupt as error:
             self.interrupted, self.cut = True, error
         self.tally.rung = 1

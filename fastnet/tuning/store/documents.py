@@ -150,7 +150,9 @@ ENSEMBLE: Shape = {
     "validation": {...: _SCORE},
     "method": is_text,
     **dict.fromkeys(("trials?", "top?", "shortened?"), is_whole),
+    **dict.fromkeys(("folds?", "networks?", "folded?"), is_whole),
     **_TESTED,
+    "": lambda document: is_tested(document) and ("folds" in document or "folded" not in document),
 }
 _SOURCE = {
     "data": lambda value: is_text(value) or (is_texts(value) and value != []),
@@ -162,6 +164,7 @@ _SOURCE = {
 PLAN: Shape = {
     **dict.fromkeys(("trials?", "final?", "repeats?", "ensemble_top?"), is_whole),
     "ensemble?": is_text,
+    "ensemble_folds?": Maybe(is_whole),
     "source?": Maybe(_SOURCE),
 }
 TEST_USE: Shape = {...: is_plain}

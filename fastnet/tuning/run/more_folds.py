@@ -1,0 +1,75 @@
+"""Further folds for the trials of an ensemble, so that all samples of a search with one validation part train them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from fastnet.tuning.run.budget import START_SECONDS
+from fastnet.tuning.run.engine import LocalThreads
+from fastnet.tuning.run.session import Session
+from fastnet.tuning.run.task import data_name
+from fastnet.tuning.trial import TrialResult
+
+if TYPE_CHECKING:
+    from fastnet.data.dataset import Dataset, Split
+    from fastnet.model.classifier import Model
+
+
+@dataclass(frozen=True, slots=True)
+class MoreNetworks:
+    """What training on further folds gave.
+
+    Attributes
+    ----------
+    networks : mapping of int to tuple of Model
+        By the numbers of the trials, those of the further folds; not of a trial of which one diverged, or that there
+        was no time for.
+    folds : int or None
+        Folds on which every trial was trained, that of the search included; None for an ensemble without further ones.
+    """
+
+    networks: Mapping[int, tuple[Model, ...]] = field(default_factory=dict)
+    folds: int | None = None
+
+
+def train_on_further_folds(
+    session: Session, dataset: Dataset, first: Split, splits: Sequence[Split], members: Sequence[TrialResult]
+) -> MoreNetworks:
+    """Train the trials of an ensemble on further folds, on as many as there is time for.
+
+    Parameters
+    ----------
+    session : Session
+        Leads the training, so that it can be stopped and ends in time.
+    dataset : Dataset
+        Of the study.
+    first : Split
+        That of the trials; scales and bins are those that were learnt from its training samples.
+    splits : sequence of Split
+        The further folds; none for an ensemble without them.
+    members : sequence of TrialResult
+        The trials that count.
+
+    Notes
+    -----
+    The networks of a trial differ in seeds as those of a cross-validation do, whose first fold is that of the search.
+    """
+    if not splits:
+        return MoreNetworks()
+    further = session.budget.folds_in_time(members)
+    if not further:
+        return MoreNetworks(folds=1)
+    splits = splits[:further]
+    own = session.engine
+    if not isinstance(own, LocalThreads):  # one that does not hold the data here
+        own = LocalThreads(dataset, [first], session.config)
+        own.load()
+    engine = LocalThreads(dataset, splits, session.config, like=own)
+    engine.load()
+    tasks = replace(session.tasks, data=data_name(dataset, splits, session.config.train))
+    # A moment is left to evaluate and save what has been trained until then.
+    intake = session.run_again(tasks.again(members, keep=True), members, spare=START_SECONDS, engine=engine)
+    networks = {members[place].id: models for place, models in intake.models.items() if models}
+    return MoreNetworks(networks, 1 + further if len(intake.results) == len(members) else 1)
