@@ -231,7 +231,7 @@ def test_ctrl_c_during_the_further_folds_leaves_the_ensemble_to_the_next_run(
 def test_a_trial_whose_further_network_diverged_keeps_its_own_and_counts_the_same(folded: Any) -> None:
     a, b, c, d, e = folded.ensemble.members[:5]
     assert _shared([[a], [b]], [(c, d), ()], [2, 1]) == ((a, c, d, b), (2, 2, 2, 3))
-    assert _shared([[a, b], [c, d]], (), [1, 2]) == ((a, b, c, d), (1, 1, 2, 2))
+    assert _shared([[a, b], [c, d]], [(), ()], [1, 2]) == ((a, b, c, d), (1, 1, 2, 2))
     assert _shared([[a], [b], [e]], [(), (c, d), ()], [3, 0, 1]) == ((a, e), (3, 1))
 
 
@@ -310,7 +310,7 @@ def run(*arguments: str, code: int = 0) -> Any:
 
 def test_the_command_line_trains_shows_and_repeats_them(table: str, tmp_path: Path) -> None:
     options = ["--data", table, "--target", "price", "--trials", "4", "--epochs", "2", "--pruning", "none"]
-    options += ["--ensemble-top", "2", "--study", "s"]
+    options += ["--ensemble-top", "2", "--ensemble", "average", "--study", "s"]
     assert "the 2 best combined, average, each trained on 3 folds\n" in run(
         "search", *options, "--ensemble-folds", "3", "--dry-run"
     ).stdout  # fmt: skip
