@@ -253,6 +253,8 @@ def preset(ctx: click.Context, settings: Mapping[str, Any], timeout: float | Non
 
 def with_known(ctx: click.Context, settings: Mapping[str, Any], known: Known) -> dict[str, Any]:
     """Replace the options that are not given by the settings of the study."""
+    default = ParameterSource.DEFAULT
+    known = known.beside({name: value for name, value in settings.items() if ctx.get_parameter_source(name) != default})
     source = known.source
     before: dict[str, Any] = as_settings(known.config) | as_settings(known.config.train)
     before |= {"data": None, "samples": None, "data_dir": None, "validation": None}
@@ -261,7 +263,7 @@ def with_known(ctx: click.Context, settings: Mapping[str, Any], known: Known) ->
         before |= {"data": source.files, "samples": source.samples or 0, "data_dir": folder}
         before |= {"validation": source.validation, **(source.reading or {})}
     return {
-        name: before.get(name, value) if ctx.get_parameter_source(name) is ParameterSource.DEFAULT else value
+        name: before.get(name, value) if ctx.get_parameter_source(name) is default else value
         for name, value in settings.items()
     }
 

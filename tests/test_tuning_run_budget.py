@@ -142,16 +142,19 @@ def test_the_end_includes_the_further_folds_of_the_ensemble(clock: list[float]) 
     assert some.ends_trials() and some.plan() == some.whole
 
 
-@pytest.mark.parametrize(("seconds", "further"), [(2.0, 4), (3.0, 3), (4.0, 2), (5.0, 0), (100.0, 0)])
+@pytest.mark.parametrize(("seconds", "further"), [(1.2, 4), (1.5, 3), (2.0, 2), (3.0, 0), (100.0, 0)])
 def test_further_folds_that_do_not_fit_into_their_share_are_fewer_or_none(
     seconds: float, further: int, clock: list[float]
 ) -> None:
     some = budget(60.0, FOLDED)
     some.count([trial(i, 0.5, seconds) for i in range(4)], held=True)
-    bare, aimed = (some.seconds_of(EndPlan(0, 0, 4, n)) for n in (0, further))
-    fits = lambda end: end - bare <= FOLDING_SHARE * 60.0 and EARLY * end <= 0.5 * 60.0  # noqa: E731
-    assert some._whole_seconds == aimed and (fits(aimed) or not further), "the rest of the time trains more trials"
-    assert further == 4 or not fits(some.seconds_of(EndPlan(0, 0, 4, max(further + 1, 2)))), "not fewer than fit"
+    bare, aimed, one_more = (some.seconds_of(EndPlan(0, 0, 4, n)) for n in (0, further, max(further + 1, 2)))
+    assert aimed - bare <= FOLDING_SHARE * 60.0
+    assert further == 4 or one_more - bare > FOLDING_SHARE * 60.0, "not fewer than fit"
+    kept = EARLY * bare + (aimed - bare)
+    for left, ends in ((kept + 1.0, False), (kept, True)):
+        clock[0] = 160.0 - left
+        assert some.ends_trials() == ends, "the rest of the time trains more trials"
 
 
 def test_as_many_further_folds_as_fit_into_the_time_left(clock: list[float]) -> None:

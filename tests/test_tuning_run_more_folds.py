@@ -21,10 +21,11 @@ from fastnet.data.validation import further_folds, split_of
 from fastnet.errors import ConfigError, DataError
 from fastnet.network.samples import padded_rows, prepare
 from fastnet.training.pack import Member, PackRun
-from fastnet.tuning import Study
+from fastnet.tuning import Study, TrialResult
 from fastnet.tuning.run import engine, session
 from fastnet.tuning.run.budget import Budget
 from fastnet.tuning.run.ensemble import _shared
+from fastnet.tuning.run.more_folds import _affordable
 from fastnet.tuning.run.seeds import FOLD, derived_seed
 from fastnet.tuning.space.space import configured
 
@@ -144,8 +145,11 @@ def test_finishing_adds_and_removes_folds_and_makes_nothing_twice(data: fastnet.
     assert len(other.ensemble.members) == 9 and other.ensemble_report["folds"] == 3
     fewer = fastnet.search(None, data, study=tmp_path, finish=True, ensemble_folds="none")
     assert len(fewer.ensemble.members) == 3 and "folds" not in fewer.ensemble_report
+    fastnet.search(None, data, study=tmp_path, finish=True, ensemble_folds=3)
+    without = fastnet.search(None, data, study=tmp_path, finish=True, ensemble_top=0, final=1, repeats=1)
+    assert without.final is not None, "no ensemble has no folds"
     with Study.read(tmp_path) as study:
-        assert len(study.test_uses()) == 4, "once for each of the ensembles made"
+        assert len(study.test_uses()) == 6, "once for each of the ensembles made, and for the network kept"
 
 
 def test_where_time_is_short_all_trials_have_fewer_folds(
@@ -170,6 +174,16 @@ def test_where_time_is_short_all_trials_have_fewer_folds(
         assert mine._answers(data.x).tobytes() == theirs._answers(data.x).tobytes(), "the first folds are the same"
 
 
+def test_where_time_is_shorter_the_trials_that_count_most_are_trained(monkeypatch: pytest.MonkeyPatch) -> None:
+    curves = np.full((4, 2), 0.5, np.float32)
+    a, b, c, d = (TrialResult.from_curves(number, "done", {}, curves, seconds=1.0) for number in range(4))
+    members = {a: 1, b: 5, c: 3, d: 2}
+    for fitting, expected in ((4, [b, c, d, a]), (3, [b, c, d]), (2, [b, c]), (1, [])):
+        monkeypatch.setattr(Budget, "folds_in_time", lambda self, some, most=fitting: 2 * (len(some) <= most))
+        some, further = _affordable(Budget(SearchConfig(), (), 1, 0.0, 60.0), members)
+        assert some == expected and further == 2 * bool(expected), "at least half of the ensemble"
+
+
 def test_trials_that_do_not_count_are_not_trained_again(
     data: fastnet.Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -184,7 +198,8 @@ def test_trials_that_do_not_count_are_not_trained_again(
     options = FOLDED | {"ensemble": "greedy", "trials": 12, "ensemble_top": 8}
     result = fastnet.search(SPACE, data, study=tmp_path, **options)
     rows = result.ensemble_report["members"]
-    assert trained == [row["trial"] for row in rows if row["weight"]] and len(trained) < len(rows) == 8
+    counting = sorted((row for row in rows if row["weight"]), key=lambda row: -row["weight"])
+    assert trained == [row["trial"] for row in counting] and len(trained) < len(rows) == 8
     assert len(result.ensemble.members) == K * len(trained)
 
 
@@ -329,6 +344,7 @@ def test_the_command_line_trains_shows_and_repeats_them(table: str, tmp_path: Pa
     assert document["ensemble"]["folds"] == 3 and document["ensemble"]["networks"] == 6
     with Study.read(Path("s")) as study:
         assert "--ensemble-folds 3" in search_command(study, 4)[0]
+    run("search", "--study", "s", "--finish", "--ensemble-top", "0", "--final", "2")
     refused = run("search", *options[:-1], "other", "--cv", "3", "--ensemble-folds", "3", code=1)
     assert "ensemble_folds=3: with --cv=3 all samples train" in refused.stderr
 

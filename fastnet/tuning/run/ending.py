@@ -120,7 +120,8 @@ class Ending:
 
         networks = [held[trial.id] for trial in members]
         weighed = weigh(self._dataset, self._splits, networks, config)
-        counting = [trial for trial, count in zip(members, weighed.weights[config.ensemble], strict=True) if count]
+        counts = zip(members, weighed.weights[config.ensemble], strict=True)
+        counting = {trial: count for trial, count in counts if count}
         more = train_on_further_folds(session, self._dataset, self._splits[0], self._further, counting)
         if session.interrupted:
             return

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from fastnet.tuning.run.budget import START_SECONDS
+from fastnet.tuning.run.budget import START_SECONDS, Budget
 from fastnet.tuning.run.engine import LocalThreads
 from fastnet.tuning.run.session import Session
 from fastnet.tuning.run.task import data_name
@@ -35,7 +35,7 @@ class MoreNetworks:
 
 
 def train_on_further_folds(
-    session: Session, dataset: Dataset, first: Split, splits: Sequence[Split], members: Sequence[TrialResult]
+    session: Session, dataset: Dataset, first: Split, splits: Sequence[Split], members: Mapping[TrialResult, int]
 ) -> MoreNetworks:
     """Train the trials of an ensemble on further folds, on as many as there is time for.
 
@@ -49,8 +49,9 @@ def train_on_further_folds(
         That of the trials; scales and bins are those that were learnt from its training samples.
     splits : sequence of Split
         The further folds; none for an ensemble without them.
-    members : sequence of TrialResult
-        The trials that count.
+    members : mapping of TrialResult to int
+        The trials that count, and how often. Where there is no time for all of them, those that count most are trained,
+        as long as they are at least half of the ensemble.
 
     Notes
     -----
@@ -58,7 +59,7 @@ def train_on_further_folds(
     """
     if not splits:
         return MoreNetworks()
-    further = session.budget.folds_in_time(members)
+    some, further = _affordable(session.budget, members)
     if not further:
         return MoreNetworks(folds=1)
     splits = splits[:further]
@@ -70,6 +71,18 @@ def train_on_further_folds(
     engine.load()
     tasks = replace(session.tasks, data=data_name(dataset, splits, session.config.train))
     # A moment is left to evaluate and save what has been trained until then.
-    intake = session.run_again(tasks.again(members, keep=True), members, spare=START_SECONDS, engine=engine)
-    networks = {members[place].id: models for place, models in intake.models.items() if models}
+    intake = session.run_again(tasks.again(some, keep=True), some, spare=START_SECONDS, engine=engine)
+    networks = {some[place].id: models for place, models in intake.models.items() if models}
     return MoreNetworks(networks, 1 + further if len(intake.results) == len(members) else 1)
+
+
+def _affordable(budget: Budget, members: Mapping[TrialResult, int]) -> tuple[list[TrialResult], int]:
+    """Return which trials there is time to train on further folds, and on how many; none if too few of them."""
+    ranked = sorted(members, key=lambda trial: -members[trial])
+    for n in range(len(ranked), 0, -1):
+        some = ranked[:n]
+        if 2 * sum(members[trial] for trial in some) < sum(members.values()):
+            break
+        if further := budget.folds_in_time(some):
+            return some, further
+    return [], 0

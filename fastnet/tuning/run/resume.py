@@ -158,6 +158,12 @@ class Known:
     data: str
     folder: Path
 
+    def beside(self, given: Mapping[str, Any]) -> Known:
+        """Leave the folds of the ensemble out if the settings that are given leave out the ensemble."""
+        if given.get("ensemble_top") != 0 or not self.config.ensemble_folds:
+            return self
+        return replace(self, config=replace(self.config, ensemble_folds=None))
+
     def found(self) -> Source:
         """Return the source of the data; `StudyError` if the study does not know it."""
         if self.source is None or self.source.files is None:

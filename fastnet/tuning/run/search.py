@@ -128,6 +128,7 @@ def search(
         validated = validation is not None or "validation_fraction" in settings
         about = about_data(dataset, seconds=limit, counted=trials is not None, validated=validated)
         defaults = preset_of(preset, about).beside(settings)
+    known = known and known.beside(settings)
     config = _config(space, trials, settings, known, defaults)
     reading = known.source.reading if known is not None and known.source is not None else None
     source: Source | None
