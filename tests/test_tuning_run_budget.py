@@ -138,7 +138,7 @@ def test_the_end_includes_the_further_folds_of_the_ensemble(clock: list[float]) 
     three.count([trial(i, i / 10, 0.5) for i in range(8)])
     # 60 % of the rows train, of which 80 % did
     assert three.seconds_of(EndPlan(0, 0, 4, 2)) == pytest.approx(START_SECONDS + MARGIN * (1.0 + 1.5))
-    clock[0] = 200.0 - 1.2 * some.seconds_of(some.whole)
+    clock[0] = 200.0 - 1.1 * some.seconds_of(some.whole)
     assert some.ends_trials() and some.plan() == some.whole
 
 

@@ -180,7 +180,7 @@ def test_where_time_is_shorter_the_trials_that_count_most_are_trained(monkeypatc
     members = {a: 1, b: 5, c: 3, d: 2}
     for fitting, expected in ((4, [b, c, d, a]), (3, [b, c, d]), (2, [b, c]), (1, [])):
         monkeypatch.setattr(Budget, "folds_in_time", lambda self, some, most=fitting: 2 * (len(some) <= most))
-        some, further = _affordable(Budget(SearchConfig(), (), 1, 0.0, 60.0), members)
+        some, further = _affordable(Budget(SearchConfig(metric="loss"), (), 1, 0.0, 60.0), members)
         assert some == expected and further == 2 * bool(expected), "at least half of the ensemble"
 
 

@@ -128,7 +128,8 @@ class Ending:
         ended = [trial for trial in members if trial.status == "done"]
         complete = top == config.ensemble_top and len(ended) == len(found)
         short = {} if complete else {"shortened": len(ended)}
-        short |= {} if more.folds == config.ensemble_folds else {"folded": more.folds}
+        if more.folds is not None and more.folds != config.ensemble_folds:
+            short["folded"] = more.folds
         ensemble, document, unseeing = put_together(
             self._study, self._dataset, weighed, networks, members, config, more.networks
         )

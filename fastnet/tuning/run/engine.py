@@ -79,7 +79,7 @@ class LocalThreads:
         from fastnet.tuning.run.prepared import PreparedData
 
         self._import_seconds += time.perf_counter() - clock
-        like = self._like and self._like.data
+        like = None if self._like is None else self._like.data
         self._data = PreparedData(self._dataset, self._splits, self._config.train, like=like)
         clock = time.perf_counter()
         [params] = sampler_of(self._config).draw(checked_space(self._config), np.zeros(1, np.int64), ())
