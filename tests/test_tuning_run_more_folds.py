@@ -26,6 +26,7 @@ from fastnet.tuning.run import engine, session
 from fastnet.tuning.run.budget import Budget
 from fastnet.tuning.run.ensemble import _shared
 from fastnet.tuning.run.more_folds import _affordable
+from fastnet.tuning.run.prepared import PreparedData
 from fastnet.tuning.run.seeds import FOLD, derived_seed
 from fastnet.tuning.space.space import configured
 
@@ -225,6 +226,23 @@ def test_a_deadline_during_the_further_folds_keeps_the_trials_that_have_all_of_t
     assert result.interrupted and report["folded"] == 1 and 1 <= complete < 3
     assert sorted(weights) == [1] * (K * complete) + [K] * (3 - complete), "each trial counts the same"
     assert report["networks"] == len(result.ensemble.members)
+
+
+def test_networks_that_do_not_fit_into_memory_together_leave_those_of_the_search(
+    data: fastnet.Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pack = PreparedData.pack
+
+    def small(self: Any, task: Any) -> Any:
+        if len(self.folds) == K - 1:
+            raise ConfigError("memory=1 kB: too small")
+        return pack(self, task)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(PreparedData, "pack", small)
+        result = fastnet.search(SPACE, data, study=tmp_path, **FOLDED)
+    assert len(result.ensemble.members) == 3 and result.ensemble_report["folded"] == 1
+    assert len(fastnet.search(None, data, study=tmp_path, finish=True).ensemble.members) == 3 * K
 
 
 def test_ctrl_c_during_the_further_folds_leaves_the_ensemble_to_the_next_run(

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from fastnet.errors import ConfigError
 from fastnet.tuning.run.budget import START_SECONDS, Budget
 from fastnet.tuning.run.engine import LocalThreads
 from fastnet.tuning.run.session import Session
@@ -70,8 +71,10 @@ def train_on_further_folds(
     engine = LocalThreads(dataset, splits, session.config, like=own)
     engine.load()
     tasks = replace(session.tasks, data=data_name(dataset, splits, session.config.train))
-    # A moment is left to evaluate and save what has been trained until then.
-    intake = session.run_again(tasks.again(some, keep=True), some, spare=START_SECONDS, engine=engine)
+    try:  # a moment is left to evaluate and save what has been trained until then
+        intake = session.run_again(tasks.again(some, keep=True), some, spare=START_SECONDS, engine=engine)
+    except ConfigError:  # so many networks do not fit into memory; those of the search do
+        return MoreNetworks(folds=1)
     networks = {some[place].id: models for place, models in intake.models.items() if models}
     return MoreNetworks(networks, 1 + further if len(intake.results) == len(members) else 1)
 
