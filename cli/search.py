@@ -34,7 +34,7 @@ from .options import (
 from .outputs import folder_for
 from .parameters import PathType
 from .progress import SearchDisplay
-from .strategy import preset_option, search_strategy, strategy_options, with_preset
+from .strategy import given_options, preset_option, search_strategy, strategy_options, with_preset
 from .streams import output_is_the_result
 
 if TYPE_CHECKING:
@@ -253,8 +253,8 @@ def preset(ctx: click.Context, settings: Mapping[str, Any], timeout: float | Non
 
 def with_known(ctx: click.Context, settings: Mapping[str, Any], known: Known) -> dict[str, Any]:
     """Replace the options that are not given by the settings of the study."""
-    default = ParameterSource.DEFAULT
-    known = known.beside({name: value for name, value in settings.items() if ctx.get_parameter_source(name) != default})
+    given = given_options(ctx, settings)
+    known = known.beside(given)
     source = known.source
     before: dict[str, Any] = as_settings(known.config) | as_settings(known.config.train)
     before |= {"data": None, "samples": None, "data_dir": None, "validation": None}
@@ -262,10 +262,7 @@ def with_known(ctx: click.Context, settings: Mapping[str, Any], known: Known) ->
         folder = None if source.data_dir is None else Path(source.data_dir)
         before |= {"data": source.files, "samples": source.samples or 0, "data_dir": folder}
         before |= {"validation": source.validation, **(source.reading or {})}
-    return {
-        name: before.get(name, value) if ctx.get_parameter_source(name) is default else value
-        for name, value in settings.items()
-    }
+    return {name: before.get(name, value) for name, value in settings.items()} | given
 
 
 def run(

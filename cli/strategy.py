@@ -57,11 +57,18 @@ def preset_option(command: Command) -> Command:
     )(command)
 
 
+def given_options(ctx: click.Context, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings that do not have the default of their option."""
+    return {
+        name: value for name, value in settings.items() if ctx.get_parameter_source(name) is not ParameterSource.DEFAULT
+    }
+
+
 def with_preset(ctx: click.Context, settings: Mapping[str, Any], usual: Preset) -> dict[str, Any]:
     """Replace the options that are not given by the defaults of a preset."""
-    missing = {name for name in settings if ctx.get_parameter_source(name) is ParameterSource.DEFAULT}
-    usual = usual.beside({name: value for name, value in settings.items() if name not in missing})
-    return {name: usual.settings.get(name, value) if name in missing else value for name, value in settings.items()}
+    given = given_options(ctx, settings)
+    known = usual.beside(given).settings
+    return {name: known.get(name, value) for name, value in settings.items()} | given
 
 
 def strategy_options(command: Command) -> Command:

@@ -73,7 +73,7 @@ def train_on_further_folds(
     tasks = replace(session.tasks, data=data_name(dataset, splits, session.config.train))
     try:  # a moment is left to evaluate and save what has been trained until then
         intake = session.run_again(tasks.again(some, keep=True), some, spare=START_SECONDS, engine=engine)
-    except ConfigError:  # so many networks do not fit into memory; those of the search do
+    except ConfigError:  # the further networks do not fit into memory together; those of the search do
         return MoreNetworks(folds=1)
     networks = {some[place].id: models for place, models in intake.models.items() if models}
     return MoreNetworks(networks, 1 + further if len(intake.results) == len(members) else 1)

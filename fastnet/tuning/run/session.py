@@ -177,8 +177,10 @@ class Session:
         """
         intake = Intake(self, task, [trial.params for trial in trials], store=False)
         self._spare = spare
-        self._run(task, intake, engine)
-        self._spare = 0.0
+        try:
+            self._run(task, intake, engine)
+        finally:
+            self._spare = 0.0
         return intake
 
     def _run(self, task: Task, intake: Intake, engine: Engine | None = None) -> None:
