@@ -40,12 +40,17 @@ class FastnetWarning(UserWarning):
     """
 
 
-def warn(sentence: str) -> None:
-    """Issue a `FastnetWarning` that points at the line outside fastnet that called it, however deep it arises."""
+def warn(sentence: str, category: type[Warning] = FastnetWarning) -> None:
+    """Issue a warning that points at the line outside fastnet that called it, however deep it arises."""
     level, frame = 1, sys._getframe()
-    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == "fastnet":
+    while frame.f_back is not None and _is_inside(frame.f_globals.get("__name__", "")):
         level, frame = level + 1, frame.f_back
-    warnings.warn(sentence, FastnetWarning, stacklevel=level)
+    warnings.warn(sentence, category, stacklevel=level)
+
+
+def _is_inside(module: str) -> bool:
+    """Whether a module is part of fastnet, or wraps the methods of its estimators."""
+    return module.partition(".")[0] == "fastnet" or module.startswith("sklearn.callback")
 
 
 @contextmanager

@@ -174,6 +174,6 @@ def test_targets_that_are_no_numbers_are_refused(y, message) -> None:
 def test_weights_are_checked_and_count(weights) -> None:
     data = numbers_of(1)
     model = trained(data, epochs=1)
-    with pytest.raises(DataError, match="must be 2 finite numbers from 0, not all of them 0"):
+    with pytest.raises(DataError, match="must be 2 finite numbers of at least 0"):
         model.evaluate(data.x[:2], data.y[:2], weights)
     assert model.evaluate(data.x[:2], data.y[:2], [1, 0]).metrics == model.evaluate(data.x[:1], data.y[:1]).metrics

@@ -118,7 +118,10 @@ def checked_weights(weights: ArrayLike, n: int, name: str = "weights") -> NDArra
     except (ValueError, TypeError):
         raise DataError(f"{name} holds values that are no numbers") from None
     if checked.shape != (n,) or not (np.isfinite(checked).all() and (checked >= 0).all() and checked.any()):
-        raise DataError(f"{name} of shape {checked.shape}: must be {n} finite numbers from 0, not all of them 0")
+        raise DataError(
+            f"{name} of shape {checked.shape}: must be {n} finite numbers of at least 0; weights that are all zero have "
+            "no sample to learn from"
+        )
     return checked
 
 

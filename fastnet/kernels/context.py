@@ -157,7 +157,7 @@ class Job(NamedTuple):
     hypers: Float32_3D  # (T, 2, N_HYPER), its `Work.hyper`
     dropouts: Float64_3D  # (T, L, 3), its `Work.dropout`, L that of the deepest
     states: Float64_2D  # (T, N_STATE), its `Work.state` between two calls
-    kept: Int64_1D  # (T,), address of its `Work.params` between two calls, 0 if not needed again
+    kept: Int64_1D  # (T,), address of its `Work.params` between two calls and at the end, 0 if not wanted
     control: Int64_1D  # (2,), shared with the caller: see `pack.NEXT`
     curves: Float32_3D  # (T, 4, E), written: training loss and score, validation loss and score
     seconds: Float64_1D  # (T,), added to
@@ -166,11 +166,13 @@ class Job(NamedTuple):
     patience: Int64_1D  # (T,), epochs without a better one after which it ends; 0 to train all epochs
     best_epochs: Int64_1D  # (T,), written where there is patience: its best epoch, from 1; 0 for none
     best: Int64_1D  # (T,), where to copy its parameters of that epoch; 0 if not wanted
+    stalled: Int64_1D  # (T,), written where there is patience: epochs since one was better by more than the tolerance
     initialise: int  # address, see `pack.initialise_stage`
     first: int  # epochs to train: from `first`, 0 for a new network,
     end: int  # up to `end`, not included
     watched: int  # row of the curves that decides which epoch is better
     better: float  # 1 if a higher value is better, -1 if a lower one is
+    tolerance: float  # by how much an epoch must be better to end the waiting
 
 
 _ARRAY_PLACES = 5

@@ -87,15 +87,20 @@ def _without_dropout(dropout: np.ndarray) -> bool:
 
 @kernel
 def _waited_enough(c: int, job: Job, i: int, epoch: int) -> bool:
-    """Note whether an epoch of trial `i` is its best, keeping its parameters; return whether its patience is over."""
+    """Note whether an epoch of trial `i` is its best, keeping its parameters; return whether its patience is over.
+
+    An epoch that is better by no more than the tolerance is the best one, but does not end the waiting.
+    """
     curve = job.curves[i, job.watched]
     best = job.best_epochs[i]
-    if best == 0 or job.better * curve[epoch] > job.better * curve[best - 1]:
+    gain = math.inf if best == 0 else job.better * (np.float64(curve[epoch]) - np.float64(curve[best - 1]))
+    job.stalled[i] = 0 if gain > job.tolerance else job.stalled[i] + 1
+    if gain > 0.0:
         job.best_epochs[i] = epoch + 1
         if job.best[i] != 0:
             work = open_work(c)
             _copy(address_of(work.params), job.best[i], work.params.shape[1])
-    return epoch + 1 - job.best_epochs[i] >= job.patience[i]
+    return job.stalled[i] >= job.patience[i]
 
 
 @kernel
@@ -160,7 +165,7 @@ def _begin(c: int, job: Job, i: int) -> None:
 
 @kernel
 def _leave(c: int, job: Job, i: int) -> None:
-    """Save trial `i`, to be continued in a later call."""
+    """Save trial `i`, to be continued in a later call or because its parameters are wanted."""
     work = open_work(c)
     for row in range(job.hypers.shape[1]):
         for k in range(job.hypers.shape[2]):
@@ -183,7 +188,7 @@ def _work_through(contexts: int, address: int) -> None:
         began = clock()
         _begin(c, job, i)
         outcome = _train(c, job, i, stop)
-        if outcome == PAUSED:
+        if outcome == PAUSED or (outcome == DONE and job.kept[i] != 0):
             _leave(c, job, i)
         job.seconds[i] += clock() - began
         job.status[i] = outcome

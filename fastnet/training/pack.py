@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +13,7 @@ import numpy.typing as npt
 from fastnet.config.metric import DEFAULT_METRIC, METRICS, score_of_objective
 from fastnet.config.training import TrainConfig
 from fastnet.kernels import layout, pack, step, update, warm
-from fastnet.kernels.context import FIRST_OF_TRIAL, N_PLACES, N_STATE, Job, job_row
+from fastnet.kernels.context import FIRST_OF_TRIAL, N_PLACES, N_STATE, POWER1, POWER2, Job, job_row
 from fastnet.kernels.step import DONE, PAUSED, PENDING
 from fastnet.network.assembly import Assembly, assemble, compile_products, contexts_of, n_threads_limit, shapes_of
 from fastnet.network.hyperparameters import trial_of
@@ -26,6 +26,57 @@ if TYPE_CHECKING:
     from fastnet.model.classifier import Model
 
 Integers = npt.NDArray[np.int64]
+
+
+class Kept(NamedTuple):
+    """What a network needs to go on: its parameters with the optimizer's states, and its other state.
+
+    `parameters` is (1 + states, P) float32, `state` (N_STATE,) float64, see `fastnet.kernels.context.Work`.
+    """
+
+    parameters: npt.NDArray[np.float32]
+    state: npt.NDArray[np.float64]
+
+    def with_fresh_optimizer(self) -> Kept:
+        """Return the same network with its optimizer as it was at the start."""
+        parameters, state = self.parameters.copy(), self.state.copy()
+        parameters[1:] = 0.0
+        state[[POWER1, POWER2]] = 1.0
+        return Kept(parameters, state)
+
+
+class Stopping(NamedTuple):
+    """When a network of a pack stops early, and which of its weights it keeps.
+
+    Attributes
+    ----------
+    curve : str
+        Field of `fastnet.training.loop.LearningCurves` that decides.
+    sign : float
+        1 if a higher value is better, -1 if a lower one is.
+    tolerance : float
+        By how much an epoch must be better to end the waiting.
+    at_best : bool
+        Whether the network keeps the parameters of its best epoch, or those of its last.
+    """
+
+    curve: str
+    sign: float
+    tolerance: float = 0.0
+    at_best: bool = True
+
+    @staticmethod
+    def by(metric: str) -> Stopping:
+        """Return the rule by a metric on the validation samples.
+
+        Examples
+        --------
+        >>> Stopping.by("loss")
+        Stopping(curve='validation_loss', sign=-1, tolerance=0.0, at_best=True)
+        """
+        found = METRICS[metric]
+        return Stopping(found.curve, found.sign)
+
 
 _SETTINGS_BYTES = 632  # per member: status, times, hyperparameters
 
@@ -98,10 +149,10 @@ class PackRun(Background):
     keep : bool
         Whether to keep the parameters and optimizer states of networks that reach their last epoch, for `parameters`
         and `model`.
-    stop_by : str, optional
+    stop_by : str or Stopping, optional
         Metric on the validation samples that decides about the best epoch of each network and ends its training after
         the ``early_stopping`` of its configuration, with status 1; what is kept are the parameters of its best epoch.
-        By default networks train to the last epoch.
+        Or another rule. By default networks train to the last epoch.
 
     Attributes
     ----------
@@ -132,7 +183,7 @@ class PackRun(Background):
         assemblies: dict[tuple[object, ...], Assembly] | None = None,
         *,
         keep: bool = False,
-        stop_by: str | None = None,
+        stop_by: str | Stopping | None = None,
     ) -> None:
         super().__init__()
         n_trials = len(members)
@@ -161,11 +212,13 @@ class PackRun(Background):
         self._status = np.full(n_trials, PENDING, np.int64)
         self.seconds = np.zeros(n_trials)
         self._settle(members)
-        self._stop_by = METRICS[stop_by or DEFAULT_METRIC]
+        self._stop_by = stop_by if isinstance(stop_by, Stopping) else Stopping.by(stop_by or DEFAULT_METRIC)
         patience = [member.config.early_stopping or 0 for member in members]
         self._patience = np.array(patience if stop_by else [0] * n_trials, np.int64)
         self._best_epochs = np.zeros(n_trials, np.int64)
-        self._best = {t: self._room_for_best(t) for t in np.flatnonzero(self._patience).tolist() if keep}
+        self._stalled = np.zeros(n_trials, np.int64)
+        at_best = keep and self._stop_by.at_best
+        self._best = {t: self._room_for_best(t) for t in np.flatnonzero(self._patience).tolist() if at_best}
         self._kept: dict[int, npt.NDArray[np.float32]] = {}
         self._seen = np.zeros(n_trials, np.bool_)
         self._spent = self._began = self._ended = 0.0
@@ -236,9 +289,33 @@ class PackRun(Background):
         self._job = Job(
             costliest, self._kinds, self._trials, self._hypers, self._dropouts, self._states, addresses, self._control,
             self._curves, self.seconds, self.epochs_done, self._status, self._patience, self._best_epochs, best,
-            pack.initialise_stage(), first, end, curve_row(self._stop_by.curve), self._stop_by.sign,
+            self._stalled, pack.initialise_stage(), first, end, curve_row(self._stop_by.curve), self._stop_by.sign,
+            self._stop_by.tolerance,
         )  # fmt: skip
         self.begin(len(self._contexts), self._run)
+
+    def carry_on(self, earlier: Sequence[Kept], epochs: int) -> None:
+        """Let all networks go on from what `kept_of` returned of earlier ones, as if they had trained some epochs.
+
+        They must not have begun. `epochs`, at least 1, are those that count as done.
+        """
+        self._make_room(np.arange(len(earlier)), again=True)
+        for t, before in enumerate(earlier):
+            self._kept[t][: before.parameters.size] = before.parameters.ravel()
+            self._states[t] = before.state
+        self.epochs_done[:] = epochs
+
+    def kept_of(self, t: int) -> Kept:
+        """Return a copy of what a network needs to go on, with the weights that `parameters` returns."""
+        rows, columns = self._works[0][self._kinds[t]].params.shape
+        parameters = self._kept[t][: rows * columns].reshape(rows, columns).copy()
+        if t in self._best:
+            parameters[0] = self._best[t]
+        return Kept(parameters, self._states[t].copy())
+
+    def set_rate(self, learning_rate: float) -> None:
+        """Go on with another learning rate at the next `start`; not with a schedule of the configuration."""
+        self._hypers[:, :, update.LEARNING_RATE] = learning_rate
 
     def _make_room(self, which: Integers, *, again: bool) -> None:
         """Drop the parameters of the other networks, and make room for those of these if they are wanted `again`."""

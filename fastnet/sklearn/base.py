@@ -1,0 +1,333 @@
+"""What both estimators share: parameters, training, going on with it, and answering."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.base import BaseEstimator
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from fastnet.config.checks import count_networks, count_threads
+from fastnet.config.training import TrainConfig
+from fastnet.data.sparse import is_sparse_given
+from fastnet.data.task import checked_weights
+from fastnet.errors import ConfigError, warn
+from fastnet.model.classifier import Model
+from fastnet.model.ensemble import Ensemble
+from fastnet.sklearn.callbacks import CallbackSupportMixin, EpochTasks, with_callbacks
+from fastnet.sklearn.fitting import Each, Fitted, Job, fit_networks, prepared, stopping_of
+from fastnet.sklearn.given import (
+    NUMBERS,
+    Given,
+    Samples,
+    as_columns,
+    as_numbers,
+    dataset_of,
+    divided,
+    reads_table,
+    with_validation,
+)
+from fastnet.sklearn.settings import BY_EPOCH, config_of, in_parameters, seed_of
+from fastnet.training.loop import curve_row
+
+METRICS = ("loss", "score")
+
+_SLOWEST = 1e-6
+"""Learning rate below which ``adaptive`` gives up, as scikit-learn's does."""
+
+
+class FastNet(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
+    """A fully connected network as an estimator; see its two subclasses, which list the parameters."""
+
+    def _task(self) -> str:
+        """Return what is predicted, see `fastnet.data.dataset.Dataset.task`."""
+        raise NotImplementedError
+
+    def _objective(self) -> str:
+        raise NotImplementedError
+
+    def _targets(self, y: Any, first: bool) -> npt.NDArray[Any]:
+        """Check targets and return them as a data set takes them; at first, learn what they are."""
+        raise NotImplementedError
+
+    def _class_names(self) -> list[str] | None:
+        return None
+
+    @with_callbacks
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: npt.ArrayLike | None = None,
+        *,
+        X_val: Any = None,
+        y_val: Any = None,
+        sample_weight_val: npt.ArrayLike | None = None,
+    ) -> Any:
+        """Train on samples.
+
+        Parameters
+        ----------
+        X : array_like or sparse array, shape (N, F); or table
+            Features. A table (pandas, polars, Arrow or anything with ``__arrow_c_stream__``) may have text, dates,
+            truth values and missing values.
+        y : array_like, shape (N,) or (N, K)
+            Targets.
+        sample_weight : array_like, shape (N,), optional
+            Weight of each sample, from 0; also of those that validate.
+        X_val, y_val : as X and y, optional
+            Samples on which each epoch is measured, instead of a share of `X`.
+        sample_weight_val : array_like, optional
+            Their weights.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        fastnet.ConfigError
+            If a parameter is outside its range.
+        fastnet.DataError, ValueError
+            If the data cannot be used.
+        fastnet.FastnetError
+            If the loss does not stay finite.
+        """
+        _check_pair(X_val, y_val)
+        go_on = self.warm_start and hasattr(self, "model_")
+        metadata = {"sample_weight": sample_weight}
+        tasks = EpochTasks(self, X, y, metadata, self._attributes_with)
+        samples = self._samples(X, y, sample_weight, first=not go_on, keep_classes=go_on)
+        validation = None
+        if X_val is not None:
+            validation = self._samples(X_val, y_val, sample_weight_val, first=False)
+        seed = seed_of(self.random_state)
+        given = self._given(samples, validation, seed)
+        fitted = self._train(self._job(given, seed, go_on=go_on), tasks)
+        self._settle(fitted, len(samples.y), before=0)
+        tasks.end(self._attributes_with(self.model_))
+        return self
+
+    def _partial_fit(self, X: Any, y: Any, sample_weight: npt.ArrayLike | None) -> Any:
+        """Train one more epoch, on these samples."""
+        if self.n_networks != 1:
+            raise ConfigError(f"n_networks={self.n_networks!r}: partial_fit goes on with one network; leave it at 1")
+        if self.early_stopping:
+            raise ConfigError("early_stopping=True: partial_fit trains a single epoch; leave it out")
+        first = not hasattr(self, "model_")
+        samples = self._samples(X, y, sample_weight, first=first, keep_classes=True)
+        seed = seed_of(self.random_state) if first or not hasattr(self, "_seed") else self._seed
+        self._seed, done = seed, 0 if first else self.n_iter_
+        given = self._given(samples, None, seed)
+        job = self._job(given, seed, go_on=False, epochs=done + 1)
+        job = job._replace(earlier=None if first else self._kept, epochs_before=done, threads=1)
+        self._settle(fit_networks(job), len(samples.y), before=done)
+        return self
+
+    def _samples(
+        self, X: Any, y: Any, sample_weight: Any, *, first: bool, keep_classes: bool = False
+    ) -> Samples:
+        """Check samples; at first, learn how many features there are, their names, and what the targets are."""
+        if y is None:
+            raise ValueError(f"requires y to be passed, but the target y is None: give {type(self).__name__} targets")
+        if not isinstance(self.numbers, str) or self.numbers not in NUMBERS:
+            raise ConfigError(f"numbers={self.numbers!r}: choose one of {', '.join(NUMBERS)}")
+        x = self._features(X, reset=first)
+        targets = self._targets(y, first and not (keep_classes and hasattr(self, "classes_")))
+        if len(targets) != x.shape[0]:
+            raise ValueError(f"X has {x.shape[0]} samples and y {len(targets)}: inconsistent numbers of samples")
+        weights = self._weights(targets, sample_weight)
+        return Samples(x, targets, weights)
+
+    def _features(self, X: Any, *, reset: bool) -> Any:
+        """Check features, and at first decide whether they are columns of a table."""
+        if reset:
+            self._table = reads_table(X, self.numbers)
+        if self._table and not is_sparse_given(X):
+            validate_data(self, X, reset=reset, skip_check_array=True)
+            return as_columns(X)
+        names = [np.float64, np.float32]
+        return validate_data(self, as_numbers(X), reset=reset, accept_sparse="csr", dtype=names)
+
+    def _weights(self, targets: npt.NDArray[Any], sample_weight: Any) -> npt.NDArray[np.float64] | None:
+        if sample_weight is None:
+            return None
+        weights = np.asarray(sample_weight)
+        if weights.ndim == 0:
+            return np.full(len(targets), float(weights))
+        return checked_weights(weights, len(targets), "sample_weight")
+
+    def _given(self, samples: Samples, validation: Samples | None, seed: int) -> Given:
+        """Make a data set of the samples, and divide it."""
+        n_validation = 0 if validation is None else len(validation.y)
+        joined = samples if validation is None else with_validation(samples, validation)
+        dataset = dataset_of(joined, self._class_names(), self._task(), self.numbers, table=self._table)
+        fraction = self.validation_fraction if self.early_stopping else None
+        if fraction is not None and not n_validation and dataset.n_samples < 3:
+            raise ValueError(f"early_stopping needs validation samples: {dataset.n_samples} samples are too few")
+        return divided(dataset, n_validation, fraction, seed)
+
+    def _job(self, given: Given, seed: int, *, go_on: bool, epochs: int | None = None) -> Job:
+        config = self._config(len(given.split.train), seed, epochs)
+        pipeline = self.model_.pipeline if go_on or (epochs or 1) > 1 else None
+        early = bool(self.early_stopping)
+        if self.metric not in METRICS:
+            raise ConfigError(f"metric={self.metric!r}: choose one of {', '.join(METRICS)}")
+        rule = stopping_of(self.metric, self._objective(), float(self.tol), early=early)
+        with in_parameters():
+            networks = count_networks(self.n_networks)
+            data = prepared(given, config, self.numbers, pipeline)
+        job = Job(data, config, rule, networks=networks, threads=self._threads())
+        return self._going_on(job) if go_on else job
+
+    def _config(self, n_train: int, seed: int, epochs: int | None = None) -> TrainConfig:
+        from dataclasses import replace
+
+        config = config_of(self, n_train, seed, self._objective())
+        return config if epochs is None else replace(config, epochs=epochs, early_stopping=None)
+
+    def _going_on(self, job: Job) -> Job:
+        """Return a job that begins with the weights of the last fit, and a new optimizer."""
+        from dataclasses import replace
+
+        if self.n_networks != 1:
+            raise ConfigError(f"n_networks={self.n_networks!r}: warm_start goes on with one network; leave it at 1")
+        shape = self.model_.spec
+        if job.config.network(job.data.n_inputs, job.data.n_outputs) != shape:
+            raise ConfigError(
+                f"hidden_layer_sizes={self.hidden_layer_sizes!r}: warm_start goes on with the network of the last fit, "
+                f"{shape.hidden}; leave its shape as it was, or set warm_start=False"
+            )
+        return job._replace(
+            config=replace(job.config, epochs=job.config.epochs + 1),
+            earlier=self._kept.with_fresh_optimizer(),
+            epochs_before=1,
+        )
+
+    def _threads(self) -> int:
+        """Return how many threads train: all that the process may use, unless it is one of several of joblib's."""
+        from joblib import effective_n_jobs
+        from joblib.parallel import get_active_backend
+
+        if self.n_jobs is not None:
+            return effective_n_jobs(self.n_jobs)
+        backend, _ = get_active_backend()
+        if getattr(backend, "nesting_level", 0):
+            return 1
+        return count_threads(None)
+
+    def _train(self, job: Job, tasks: EpochTasks) -> Fitted:
+        hooks: list[Each] = [self._say] if self.verbose else []
+        if tasks.wanted:
+            if job.networks != 1:
+                raise ConfigError(f"n_networks={self.n_networks!r}: callbacks follow one network; leave it at 1")
+            tasks.begin()
+            hooks.append(tasks)
+
+        def each(curves: npt.NDArray[Any], model: Callable[[], Model]) -> bool:
+            return any([hook(curves, model) for hook in hooks])
+
+        by_epoch = self.solver == "sgd" and self.learning_rate in BY_EPOCH
+        return fit_networks(job, each if hooks and job.networks == 1 else None, self._rates(job) if by_epoch else None)
+
+    def _say(self, curves: npt.NDArray[Any], model: Callable[[], Model]) -> bool:
+        """Report an epoch on standard output, which `verbose` asks for."""
+        sys.stdout.write(f"Iteration {curves.shape[1]}, loss = {curves[0, -1]:.8f}\n")
+        if self.early_stopping:
+            sys.stdout.write(f"Validation score: {curves[3, -1]:f}\n")
+        return False
+
+    def _rates(self, job: Job) -> Callable[[Any], float]:
+        """Return the learning rate after each epoch as scikit-learn's ``invscaling`` and ``adaptive`` have it."""
+        state = {"rate": job.config.effective_learning_rate, "best": np.inf, "stalled": 0}
+        samples, patience = job.data.n_train, self.n_iter_no_change
+
+        def inverse(curves: npt.NDArray[Any]) -> float:
+            return float(state["rate"] / (samples * curves.shape[1] + 1) ** self.power_t)
+
+        def adaptive(curves: npt.NDArray[Any]) -> float:
+            value = -job.stopping.sign * float(curves[curve_row(job.stopping.curve), -1])
+            state["stalled"] = 0 if value < state["best"] - self.tol else state["stalled"] + 1
+            state["best"] = min(state["best"], value)
+            if state["stalled"] > patience:
+                state["rate"], state["stalled"] = state["rate"] / 5.0, 0
+            return float(state["rate"]) if state["rate"] > _SLOWEST else 0.0
+
+        return inverse if self.learning_rate == "invscaling" else adaptive
+
+    def _attributes_with(self, model: Any) -> dict[str, Any]:
+        """Return the attributes that make an unfitted copy answer with a model."""
+        names = ("classes_", "n_features_in_", "feature_names_in_", "_several", "_table")
+        return {name: getattr(self, name) for name in names if hasattr(self, name)} | {"model_": model}
+
+    def _settle(self, fitted: Fitted, n_samples: int, *, before: int) -> None:
+        """Set the attributes of a fitted estimator."""
+        models, curves = fitted.models, fitted.curves
+        self.model_ = models[0] if len(models) == 1 else Ensemble(members=tuple(models), settings=models[0].settings)
+        earlier = before and hasattr(self, "loss_curve_")
+        self.loss_curve_ = (self.loss_curve_ if earlier else []) + curves[0].tolist()
+        self.loss_ = self.loss_curve_[-1] if self.loss_curve_ else np.nan
+        self.n_iter_ = before + fitted.epochs
+        self.t_ = (self.t_ if earlier else 0) + fitted.epochs * n_samples
+        self.n_layers_ = len(models[0].spec.sizes)
+        self.n_outputs_ = models[0].spec.n_outputs
+        self.out_activation_ = {"classification": "softmax", "multilabel": "logistic"}.get(self._task(), "identity")
+        self.best_loss_ = None if self.early_stopping else float(np.min(self.loss_curve_, initial=np.inf))
+        self.validation_loss_curve_ = curves[2].tolist()
+        self.validation_scores_ = curves[3].tolist() if self.early_stopping else None
+        self._kept = fitted.kept
+        if self.early_stopping:
+            best = models[0].metrics.get("best_epoch", fitted.epochs)
+            self.best_validation_score_ = float(curves[3, best - 1])
+            self.best_iter_ = int(best)
+        if not fitted.converged and before == 0:
+            self._warn_of_convergence()
+
+    def _warn_of_convergence(self) -> None:
+        from sklearn.exceptions import ConvergenceWarning
+
+        if self.n_iter_ == self.max_iter and np.isfinite(self.n_iter_no_change) and self.learning_rate != "cosine":
+            warn(
+                f"max_iter={self.max_iter}: the loss was still falling; train longer, or stop by early_stopping",
+                ConvergenceWarning,
+            )
+
+    @property
+    def coefs_(self) -> list[npt.NDArray[np.float32]]:
+        """Weights of each layer, (n_in, n_out) float32; the first layer reads the encoded features."""
+        return list(self._network().weights)
+
+    @property
+    def intercepts_(self) -> list[npt.NDArray[np.float32]]:
+        """Biases of each layer, (n_out,) float32."""
+        return list(self._network().biases)
+
+    def _network(self) -> Model:
+        if not isinstance(getattr(self, "model_", None), Model):
+            raise AttributeError("one fitted network has weights; this estimator is not fitted, or has several networks")
+        model: Model = self.model_
+        return model
+
+    def _answers(self, X: Any) -> npt.NDArray[Any]:
+        """Answer to features, see `fastnet.Model.answers`."""
+        check_is_fitted(self, "model_")
+        x = self._features(X, reset=False)
+        return self.model_.answers(x)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        tags.input_tags.allow_nan = self.numbers in ("piecewise", "robust", "quantile")
+        tags.input_tags.string = False
+        tags.target_tags.required = True
+        return tags
+
+
+def _check_pair(x: Any, y: Any) -> None:
+    if (x is None) != (y is None):
+        given, missing = ("X_val", "y_val") if y is None else ("y_val", "X_val")
+        raise ConfigError(f"{given} is given without {missing}: validation samples need both")

@@ -1,0 +1,135 @@
+"""What an estimator is given: features and targets in any form that scikit-learn's users have, as a data set."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from fastnet.config.reading import Reading
+from fastnet.data.dataset import Dataset, Split, as_dataset
+from fastnet.data.readers.table import read_table
+from fastnet.data.sparse import is_sparse_given
+from fastnet.data.tables.table import is_table
+from fastnet.data.validation import split_of
+from fastnet.errors import ConfigError
+
+NUMBERS = ("auto", "standard", "piecewise", "robust", "quantile", "raw")
+
+
+class Samples(NamedTuple):
+    """Checked samples: features as they are read, encoded targets, and weights."""
+
+    x: Any
+    y: npt.NDArray[Any]
+    weights: npt.NDArray[np.float64] | None = None
+
+
+class Given(NamedTuple):
+    """A data set with its division into training and validation.
+
+    `validated` says whether validation samples were set aside; otherwise all samples train, and `split.validation`
+    are the same rows.
+    """
+
+    dataset: Dataset
+    split: Split
+    validated: bool
+
+
+def reads_table(x: Any, numbers: str) -> bool:
+    """Whether the columns of features are encoded one by one, as those of a table are.
+
+    By default they are where an array cannot hold them: with texts, dates, truth values or missing values. A table of
+    plain numbers gives the same network as the array of them.
+
+    Examples
+    --------
+    >>> table = {"size": [1.0, 2.0], "kind": ["a", "b"]}
+    >>> reads_table(table, "auto"), reads_table({"size": [1.0]}, "auto"), reads_table(np.zeros((1, 1)), "piecewise")
+    (True, False, True)
+    """
+    if is_sparse_given(x):
+        return False
+    if numbers in ("piecewise", "robust", "quantile") or not is_table(x):
+        return numbers in ("piecewise", "robust", "quantile")
+    import pyarrow as pa
+
+    columns = as_columns(x)
+    plain = all(pa.types.is_integer(kind) or pa.types.is_floating(kind) for kind in columns.schema.types)
+    return not plain or any(column.null_count for column in columns.columns)
+
+
+def as_numbers(x: Any) -> Any:
+    """Return a table of plain numbers as an array; anything else unchanged."""
+    if is_sparse_given(x) or not is_table(x) or hasattr(x, "iloc"):  # scikit-learn reads a frame of pandas itself
+        return x
+    return np.stack([column.to_numpy() for column in as_columns(x).columns], axis=1)
+
+
+def as_columns(x: Any) -> Any:
+    """Return features as an Arrow table; the columns of an array are called x0, x1 and so on."""
+    import pyarrow as pa
+
+    if hasattr(x, "columns") and hasattr(x, "iloc"):
+        return pa.Table.from_pandas(x, preserve_index=False)
+    if is_table(x):
+        return pa.table(x)
+    return pa.table({f"x{place}": column for place, column in enumerate(np.asarray(x).T)})
+
+
+def dataset_of(samples: Samples, names: list[str] | None, task: str, numbers: str, *, table: bool) -> Dataset:
+    """Make a data set of samples without a test set.
+
+    `names` are those of the classes, whose positions `samples.y` then holds.
+    """
+    shown = np.zeros((len(samples.y), 1), np.float32) if table else samples.x
+    dataset = as_dataset(shown, samples.y, class_names=names, task=task, weights=samples.weights, name="X")
+    if table:
+        return _with_columns(dataset, samples.x, "auto" if numbers == "raw" else numbers)
+    return replace(dataset, numbers="standard" if numbers == "standard" else "auto")
+
+
+def _with_columns(dataset: Dataset, x: Any, numbers: str) -> Dataset:
+    columns = as_columns(x)
+    target = "y"
+    while target in columns.column_names:
+        target += "_"
+    kinds = {} if is_table(x) else dict.fromkeys(columns.column_names, "number")
+    joined = columns.append_column(target, [np.arange(len(columns), dtype=np.float64)])
+    read = read_table(joined, Reading(target, test="none", types=kinds, task="regression", numbers=numbers))
+    return replace(dataset, x=read.x, fields=read.fields, schema=read.schema, numbers=read.numbers)
+
+
+def with_validation(samples: Samples, validation: Samples) -> Samples:
+    """Return training samples followed by validation samples."""
+    from scipy import sparse
+
+    if is_sparse_given(samples.x) or is_sparse_given(validation.x):
+        x: Any = sparse.vstack([samples.x, validation.x]).tocsr()
+    elif is_table(samples.x):
+        import pyarrow as pa
+
+        x = pa.concat_tables([as_columns(samples.x), as_columns(validation.x)], promote_options="permissive")
+    else:
+        x = np.concatenate([samples.x, validation.x])
+    weights = None
+    if samples.weights is not None or validation.weights is not None:
+        parts = [np.ones(len(part.y)) if part.weights is None else part.weights for part in (samples, validation)]
+        weights = np.concatenate(parts)
+    return Samples(x, np.concatenate([samples.y, validation.y]), weights)
+
+
+def divided(dataset: Dataset, n_validation: int, fraction: float | None, seed: int) -> Given:
+    """Divide a data set, whose last samples validate if there are any; or a share of it does, or none."""
+    n = dataset.n_samples - n_validation
+    rows = np.arange(dataset.n_samples, dtype=np.int64)
+    if n_validation:
+        return Given(dataset, Split(rows[:n], rows[n:]), True)
+    if fraction is None:
+        return Given(dataset, Split(rows, rows), False)
+    if not isinstance(fraction, (int, float)) or isinstance(fraction, bool) or not 0.0 < fraction < 1.0:
+        raise ConfigError(f"validation_fraction={fraction!r}: must be in (0, 1)")
+    return Given(dataset, split_of(dataset, float(fraction), seed), True)
