@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from typing import Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from fastnet.config.checks import count_networks, count_threads
+from fastnet.config.checks import count_networks
 from fastnet.config.training import TrainConfig
 from fastnet.data.sparse import is_sparse_given
 from fastnet.data.task import checked_weights
@@ -31,8 +32,12 @@ from fastnet.sklearn.given import (
     reads_table,
     with_validation,
 )
-from fastnet.sklearn.settings import BY_EPOCH, config_of, in_parameters, seed_of
+from fastnet.sklearn.settings import BY_EPOCH, config_of, in_parameters, seed_of, threads_of
 from fastnet.training.loop import curve_row
+
+if TYPE_CHECKING:
+    from fastnet.data.pipeline.pipeline import Pipeline
+    from fastnet.network.samples import TrainingData
 
 METRICS = ("loss", "score")
 
@@ -50,8 +55,8 @@ class FastNet(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
     def _objective(self) -> str:
         raise NotImplementedError
 
-    def _targets(self, y: Any, first: bool) -> npt.NDArray[Any]:
-        """Check targets and return them as a data set takes them; at first, learn what they are."""
+    def _targets(self, y: Any, *, learn: bool, whole: bool) -> npt.NDArray[Any]:
+        """Check targets and return them as a data set takes them, see `_samples`."""
         raise NotImplementedError
 
     def _class_names(self) -> list[str] | None:
@@ -101,47 +106,67 @@ class FastNet(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         go_on = self.warm_start and hasattr(self, "model_")
         metadata = {"sample_weight": sample_weight}
         tasks = EpochTasks(self, X, y, metadata, self._attributes_with)
-        samples = self._samples(X, y, sample_weight, first=not go_on, keep_classes=go_on)
+        samples = self._samples(X, y, sample_weight, first=not go_on, targets="same" if go_on else "learn")
         validation = None
         if X_val is not None:
-            validation = self._samples(X_val, y_val, sample_weight_val, first=False)
-        seed = seed_of(self.random_state)
-        given = self._given(samples, validation, seed)
-        fitted = self._train(self._job(given, seed, go_on=go_on), tasks)
-        self._settle(fitted, len(samples.y), before=0)
+            validation = self._samples(X_val, y_val, sample_weight_val, first=False, targets="some")
+        trained = None if validation or tasks.wanted or go_on else self._trained_before(X, y, sample_weight)
+        if trained is None:
+            seed = seed_of(self.random_state)
+            given = self._given(samples, validation, seed)
+            trained = self._train(self._job(given, seed, go_on=go_on), tasks)
+        self._settle(trained, len(samples.y), before=0)
         tasks.end(self._attributes_with(self.model_))
         return self
+
+    def _trained_before(self, X: Any, y: Any, sample_weight: Any) -> Fitted | None:
+        """Return what a search has trained already with these parameters on these samples."""
+        shelf = getattr(self, "_shelf", None)
+        return None if shelf is None else shelf.get(shelf.key(self, X, y, sample_weight))
+
+    def __sklearn_clone__(self) -> Any:
+        copy = super().__sklearn_clone__()
+        if hasattr(self, "_shelf"):
+            copy._shelf = self._shelf
+        return copy
 
     def _partial_fit(self, X: Any, y: Any, sample_weight: npt.ArrayLike | None) -> Any:
         """Train one more epoch, on these samples."""
         if self.n_networks != 1:
             raise ConfigError(f"n_networks={self.n_networks!r}: partial_fit goes on with one network; leave it at 1")
         if self.early_stopping:
-            raise ConfigError("early_stopping=True: partial_fit trains a single epoch; leave it out")
+            raise ConfigError(
+                "early_stopping=True: partial_fit does not support early_stopping=True, because it trains a single "
+                "epoch; leave it at False"
+            )
         first = not hasattr(self, "model_")
-        samples = self._samples(X, y, sample_weight, first=first, keep_classes=True)
+        known = not first or hasattr(self, "classes_")
+        samples = self._samples(X, y, sample_weight, first=first, targets="some" if known else "learn")
         seed = seed_of(self.random_state) if first or not hasattr(self, "_seed") else self._seed
         self._seed, done = seed, 0 if first else self.n_iter_
         given = self._given(samples, None, seed)
         job = self._job(given, seed, go_on=False, epochs=done + 1)
         job = job._replace(earlier=None if first else self._kept, epochs_before=done, threads=1)
-        self._settle(fit_networks(job), len(samples.y), before=done)
+        self._settle(fit_networks(job, self._say if self.verbose else None), len(samples.y), before=done)
         return self
 
     def _samples(
-        self, X: Any, y: Any, sample_weight: Any, *, first: bool, keep_classes: bool = False
+        self, X: Any, y: Any, sample_weight: Any, *, first: bool, targets: str
     ) -> Samples:
-        """Check samples; at first, learn how many features there are, their names, and what the targets are."""
+        """Check samples; at first, learn how many features there are, and their names.
+
+        With ``targets="learn"`` learn what the targets are; with ``"same"`` they must have all the classes that are
+        known, with ``"some"`` no others.
+        """
         if y is None:
             raise ValueError(f"requires y to be passed, but the target y is None: give {type(self).__name__} targets")
         if not isinstance(self.numbers, str) or self.numbers not in NUMBERS:
             raise ConfigError(f"numbers={self.numbers!r}: choose one of {', '.join(NUMBERS)}")
         x = self._features(X, reset=first)
-        targets = self._targets(y, first and not (keep_classes and hasattr(self, "classes_")))
-        if len(targets) != x.shape[0]:
-            raise ValueError(f"X has {x.shape[0]} samples and y {len(targets)}: inconsistent numbers of samples")
-        weights = self._weights(targets, sample_weight)
-        return Samples(x, targets, weights)
+        checked = self._targets(y, learn=targets == "learn", whole=targets == "same")
+        if len(checked) != x.shape[0]:
+            raise ValueError(f"X has {x.shape[0]} samples and y {len(checked)}: inconsistent numbers of samples")
+        return Samples(x, checked, self._weights(checked, sample_weight))
 
     def _features(self, X: Any, *, reset: bool) -> Any:
         """Check features, and at first decide whether they are columns of a table."""
@@ -174,26 +199,29 @@ class FastNet(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
     def _job(self, given: Given, seed: int, *, go_on: bool, epochs: int | None = None) -> Job:
         config = self._config(len(given.split.train), seed, epochs)
         pipeline = self.model_.pipeline if go_on or (epochs or 1) > 1 else None
-        early = bool(self.early_stopping)
-        if self.metric not in METRICS:
-            raise ConfigError(f"metric={self.metric!r}: choose one of {', '.join(METRICS)}")
-        rule = stopping_of(self.metric, self._objective(), float(self.tol), early=early)
-        with in_parameters():
-            networks = count_networks(self.n_networks)
-            data = prepared(given, config, self.numbers, pipeline)
-        job = Job(data, config, rule, networks=networks, threads=self._threads())
+        job = self._job_on(self._data(given, config, pipeline), config)
         return self._going_on(job) if go_on else job
 
-    def _config(self, n_train: int, seed: int, epochs: int | None = None) -> TrainConfig:
-        from dataclasses import replace
+    def _data(self, given: Given, config: TrainConfig, pipeline: Pipeline | None = None) -> TrainingData:
+        """Make samples ready for the kernels."""
+        with in_parameters():
+            return prepared(given, config, self.numbers, pipeline)
 
+    def _job_on(self, data: TrainingData, config: TrainConfig) -> Job:
+        """Return the training of a new network."""
+        if self.metric not in METRICS:
+            raise ConfigError(f"metric={self.metric!r}: choose one of {', '.join(METRICS)}")
+        with in_parameters():
+            networks = count_networks(self.n_networks)
+        rule = stopping_of(self.metric, self._objective(), float(self.tol), early=bool(self.early_stopping))
+        return Job(data, config, rule, networks=networks, threads=threads_of(self.n_jobs))
+
+    def _config(self, n_train: int, seed: int, epochs: int | None = None) -> TrainConfig:
         config = config_of(self, n_train, seed, self._objective())
         return config if epochs is None else replace(config, epochs=epochs, early_stopping=None)
 
     def _going_on(self, job: Job) -> Job:
         """Return a job that begins with the weights of the last fit, and a new optimizer."""
-        from dataclasses import replace
-
         if self.n_networks != 1:
             raise ConfigError(f"n_networks={self.n_networks!r}: warm_start goes on with one network; leave it at 1")
         shape = self.model_.spec
@@ -207,18 +235,6 @@ class FastNet(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
             earlier=self._kept.with_fresh_optimizer(),
             epochs_before=1,
         )
-
-    def _threads(self) -> int:
-        """Return how many threads train: all that the process may use, unless it is one of several of joblib's."""
-        from joblib import effective_n_jobs
-        from joblib.parallel import get_active_backend
-
-        if self.n_jobs is not None:
-            return effective_n_jobs(self.n_jobs)
-        backend, _ = get_active_backend()
-        if getattr(backend, "nesting_level", 0):
-            return 1
-        return count_threads(None)
 
     def _train(self, job: Job, tasks: EpochTasks) -> Fitted:
         hooks: list[Each] = [self._say] if self.verbose else []
@@ -280,17 +296,17 @@ class FastNet(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         self.validation_loss_curve_ = curves[2].tolist()
         self.validation_scores_ = curves[3].tolist() if self.early_stopping else None
         self._kept = fitted.kept
+        self.best_validation_score_ = self.best_iter_ = None
         if self.early_stopping:
-            best = models[0].metrics.get("best_epoch", fitted.epochs)
-            self.best_validation_score_ = float(curves[3, best - 1])
-            self.best_iter_ = int(best)
+            self.best_iter_ = fitted.best_epoch
+            self.best_validation_score_ = float(curves[3, self.best_iter_ - 1])
         if not fitted.converged and before == 0:
             self._warn_of_convergence()
 
     def _warn_of_convergence(self) -> None:
         from sklearn.exceptions import ConvergenceWarning
 
-        if self.n_iter_ == self.max_iter and np.isfinite(self.n_iter_no_change) and self.learning_rate != "cosine":
+        if self.n_iter_ == self.max_iter and self.learning_rate != "cosine":
             warn(
                 f"max_iter={self.max_iter}: the loss was still falling; train longer, or stop by early_stopping",
                 ConvergenceWarning,

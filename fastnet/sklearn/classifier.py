@@ -7,22 +7,17 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from sklearn.base import ClassifierMixin
-from sklearn.utils.metaestimators import available_if
 
 from fastnet.errors import ConfigError
 from fastnet.sklearn.base import FastNet
-
-
-def _trains_by_parts(estimator: Any) -> bool:
-    return estimator._check_partial()
 
 
 class FastNetClassifier(ClassifierMixin, FastNet):  # type: ignore[misc]
     """A fully connected network that predicts classes, or labels of 0 and 1, with the interface of scikit-learn.
 
     The parameters of `sklearn.neural_network.MLPClassifier` have the same names and meanings here, so that its name in
-    a script can be replaced. What differs: features are standardised by default (`numbers`), there is no L-BFGS, samples
-    are always shuffled, and weights are float32.
+    a script can be replaced. What differs: features are standardised by default (`numbers`), there is no L-BFGS, and
+    weights are float32.
 
     Parameters
     ----------
@@ -44,6 +39,8 @@ class FastNetClassifier(ClassifierMixin, FastNet):  # type: ignore[misc]
         Exponent of ``invscaling``.
     max_iter : int
         Epochs at most.
+    shuffle : bool
+        Whether each epoch takes the samples in another order; False only with a batch that holds all of them.
     random_state : int, RandomState or None
         Decides initial weights, dropout, and the order of the samples; results do not depend on `n_jobs`.
     tol : float
@@ -121,6 +118,7 @@ class FastNetClassifier(ClassifierMixin, FastNet):  # type: ignore[misc]
         learning_rate_init: float = 0.001,
         power_t: float = 0.5,
         max_iter: int = 200,
+        shuffle: bool = True,
         random_state: Any = None,
         tol: float = 1e-4,
         verbose: bool = False,
@@ -152,6 +150,7 @@ class FastNetClassifier(ClassifierMixin, FastNet):  # type: ignore[misc]
         self.learning_rate_init = learning_rate_init
         self.power_t = power_t
         self.max_iter = max_iter
+        self.shuffle = shuffle
         self.random_state = random_state
         self.tol = tol
         self.verbose = verbose
@@ -174,12 +173,6 @@ class FastNetClassifier(ClassifierMixin, FastNet):  # type: ignore[misc]
         self.n_networks = n_networks
         self.n_jobs = n_jobs
 
-    def _check_partial(self) -> bool:
-        """Raise `AttributeError`, as scikit-learn wants it, unless parts can be learnt one after the other."""
-        if self.early_stopping:
-            raise AttributeError("partial_fit trains a single epoch; it goes with early_stopping=False only")
-        return True
-
     def _task(self) -> str:
         return "multilabel" if self._labels else "classification"
 
@@ -194,7 +187,7 @@ class FastNetClassifier(ClassifierMixin, FastNet):  # type: ignore[misc]
     def _class_names(self) -> list[str] | None:
         return None if self._labels else [str(label) for label in self.classes_]
 
-    def _targets(self, y: Any, first: bool) -> npt.NDArray[Any]:
+    def _targets(self, y: Any, *, learn: bool, whole: bool) -> npt.NDArray[Any]:
         from sklearn.utils import column_or_1d
         from sklearn.utils.multiclass import check_classification_targets, type_of_target
 
@@ -202,13 +195,18 @@ class FastNetClassifier(ClassifierMixin, FastNet):  # type: ignore[misc]
         several = type_of_target(y) == "multilabel-indicator"
         if several:
             shown = np.asarray(y.toarray() if hasattr(y, "toarray") else y)
-            if first:
+            if learn:
                 self._several, self.classes_ = True, np.arange(shown.shape[1])
             self._check_labels(several, shown.shape[1])
             return shown
         flat = column_or_1d(y, warn=True)
-        if first:
+        if learn:
             self._several, self.classes_ = False, np.unique(flat)
+        elif whole and not np.array_equal(np.unique(flat), self.classes_):
+            raise ValueError(
+                f"y has the classes {np.unique(flat)}, and the network of the last fit {self.classes_}: warm_start goes "
+                "on with the same classes"
+            )
         self._check_labels(several, 1)
         return self._positions(flat)
 
@@ -240,7 +238,6 @@ class FastNetClassifier(ClassifierMixin, FastNet):  # type: ignore[misc]
         factors = compute_sample_weight(self.class_weight, self.classes_[targets])
         return np.asarray(factors if weights is None else factors * weights, np.float64)
 
-    @available_if(_trains_by_parts)
     def partial_fit(self, X: Any, y: Any, classes: npt.ArrayLike | None = None, sample_weight: Any = None) -> Any:
         """Go on training with one epoch of these samples.
 
@@ -259,7 +256,10 @@ class FastNetClassifier(ClassifierMixin, FastNet):  # type: ignore[misc]
         if not hasattr(self, "model_"):
             if classes is None:
                 raise ValueError("classes must be passed on the first call to partial_fit")
-            self.classes_, self._several = np.unique(np.asarray(classes)), False
+            from sklearn.utils.multiclass import type_of_target
+
+            self.classes_ = np.unique(np.asarray(classes))
+            self._several = type_of_target(y) == "multilabel-indicator"
         elif classes is not None and not np.array_equal(np.unique(np.asarray(classes)), self.classes_):
             raise ValueError(f"classes={classes!r} are not those of the first call to partial_fit, {self.classes_!r}")
         return self._partial_fit(X, y, sample_weight)

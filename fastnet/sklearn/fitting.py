@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
@@ -75,6 +75,8 @@ class Fitted:
         Means of their curves, of the epochs that one of them trained; see `fastnet.training.loop.LearningCurves`.
     epochs : int
         Epochs of the network that trained longest.
+    best_epoch : int
+        Best epoch of the first network.
     converged : bool
         Whether training ended before the last epoch.
     kept : Kept
@@ -84,6 +86,7 @@ class Fitted:
     models: list[Model]
     curves: npt.NDArray[np.float64]
     epochs: int
+    best_epoch: int
     converged: bool
     kept: Kept
 
@@ -164,18 +167,32 @@ def fit_networks(job: Job, each: Each | None = None, rate_after: Callable[[Any],
     done, interrupted = _train(run, job, stepwise, each, rate_after)
     if interrupted:
         warn(f"training was interrupted; the network is that of epoch {done - job.epochs_before}")
-    usable = [t for t in range(job.networks) if run.status[t] in (DONE, PAUSED) or (interrupted and done)]
+    return collected(run, job, range(job.networks), done if interrupted else None)
+
+
+def collected(run: PackRun | _Alone, job: Job, places: Sequence[int], interrupted_at: int | None = None) -> Fitted:
+    """Return the networks at some places of a run as models.
+
+    Raises
+    ------
+    FastnetError
+        If no network is left whose loss is finite.
+    """
+    before, status, interrupted = job.epochs_before, run.status, interrupted_at is not None
+    usable = [t for t in places if status[t] in (DONE, PAUSED) or run.has_best(t) or interrupted]
     if not usable:
-        raise FastnetError(
-            f"learning_rate_init={job.config.effective_learning_rate:g}: the loss is no longer finite; try a tenth of it"
-        )
-    epochs = int(run.epochs_done[usable].max()) if not interrupted else done
-    curves = np.asarray(run.curves[usable, :, job.epochs_before : epochs], np.float64)
+        rate = job.config.effective_learning_rate
+        raise FastnetError(f"learning_rate_init={rate:g}: the loss is no longer finite; try a tenth of it")
+    done = run.epochs_done[usable]
+    epochs = int(done.max()) if interrupted_at is None else interrupted_at
+    curves = np.asarray(run.curves[usable, :, before:epochs], np.float64)
+    models = [run.model(t) for t in usable]
     return Fitted(
-        models=[run.model(t) for t in usable],
+        models=models,
         curves=curves[0] if len(curves) == 1 else _means(curves),
-        epochs=epochs - job.epochs_before,
-        converged=bool((run.epochs_done[usable] < job.config.epochs).all()),
+        epochs=epochs - before,
+        best_epoch=int(models[0].metrics.get("best_epoch", epochs)) - before,
+        converged=bool((done < job.config.epochs).all()),
         kept=run.kept_of(usable[0]),
     )
 
@@ -265,6 +282,9 @@ class _Alone:
     def set_rate(self, learning_rate: float) -> None:
         self._training.work.hyper[:, update.LEARNING_RATE] = learning_rate
 
+    def has_best(self, t: int) -> bool:
+        return self._best is not None
+
     def kept_of(self, t: int) -> Kept:
         work = self._training.work
         parameters = work.params.copy()
@@ -275,4 +295,6 @@ class _Alone:
     def model(self, t: int) -> Model:
         if self._best is None:
             return self._training.model(t)
-        return self._training.model(t, self._best, self._best_epoch)
+        model = self._training.model(t, self._best, self._best_epoch)
+        model.metrics["best_epoch"] = self._best_epoch
+        return model

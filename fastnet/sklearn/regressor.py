@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from sklearn.base import RegressorMixin
-from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_array
 
 from fastnet.errors import ConfigError
@@ -23,17 +22,11 @@ LOSSES = {
 """The objective of each loss, by its name in scikit-learn."""
 
 
-def _trains_by_parts(estimator: Any) -> bool:
-    if estimator.early_stopping:
-        raise AttributeError("partial_fit trains a single epoch; it goes with early_stopping=False only")
-    return True
-
-
 class FastNetRegressor(RegressorMixin, FastNet):  # type: ignore[misc]
     """A fully connected network that predicts numbers, with the interface of scikit-learn.
 
     The parameters of `sklearn.neural_network.MLPRegressor` have the same names and meanings here. What differs: features
-    and targets are standardised, there is no L-BFGS, samples are always shuffled, and weights are float32. Losses are
+    and targets are standardised, there is no L-BFGS, and weights are float32. Losses are
     those of the standardised targets.
 
     Parameters
@@ -46,7 +39,7 @@ class FastNetRegressor(RegressorMixin, FastNet):  # type: ignore[misc]
     huber_delta : float
         Difference up to which ``huber`` is half the squared error, in standard deviations of the target.
     hidden_layer_sizes, activation, solver, alpha, batch_size, learning_rate, learning_rate_init, power_t, max_iter, \
-random_state, tol, verbose, warm_start, momentum, nesterovs_momentum, early_stopping, validation_fraction, beta_1, \
+shuffle, random_state, tol, verbose, warm_start, momentum, nesterovs_momentum, early_stopping, validation_fraction, beta_1, \
 beta_2, epsilon, n_iter_no_change, weight_decay, dropout, init, numbers, n_networks, n_jobs
         See `FastNetClassifier`.
     metric : {"loss", "score"}
@@ -83,6 +76,7 @@ beta_2, epsilon, n_iter_no_change, weight_decay, dropout, init, numbers, n_netwo
         learning_rate_init: float = 0.001,
         power_t: float = 0.5,
         max_iter: int = 200,
+        shuffle: bool = True,
         random_state: Any = None,
         tol: float = 1e-4,
         verbose: bool = False,
@@ -115,6 +109,7 @@ beta_2, epsilon, n_iter_no_change, weight_decay, dropout, init, numbers, n_netwo
         self.learning_rate_init = learning_rate_init
         self.power_t = power_t
         self.max_iter = max_iter
+        self.shuffle = shuffle
         self.random_state = random_state
         self.tol = tol
         self.verbose = verbose
@@ -145,17 +140,16 @@ beta_2, epsilon, n_iter_no_change, weight_decay, dropout, init, numbers, n_netwo
             raise ConfigError(f"loss={self.loss!r}: choose one of {', '.join(LOSSES)}")
         return LOSSES[self.loss]
 
-    def _targets(self, y: Any, first: bool) -> npt.NDArray[Any]:
+    def _targets(self, y: Any, *, learn: bool, whole: bool) -> npt.NDArray[Any]:
         from sklearn.utils import column_or_1d
 
         shown = check_array(y, ensure_2d=False, dtype=np.float64, input_name="y")
         if shown.ndim == 2 and shown.shape[1] == 1:
             shown = column_or_1d(shown, warn=True)
-        if first:
+        if learn:
             self._several = shown.ndim == 2
         return np.asarray(shown)
 
-    @available_if(_trains_by_parts)
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Any:
         """Go on training with one epoch of these samples.
 

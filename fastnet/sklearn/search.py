@@ -1,1 +1,277 @@
-class FastNetSearchCV: ...
+"""The search for scikit-learn: configurations and folds train together in packs."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from joblib import parallel_config
+from sklearn.base import clone
+from sklearn.model_selection import ParameterSampler, RandomizedSearchCV
+from sklearn.pipeline import Pipeline
+
+from fastnet.config.text import seconds
+from fastnet.errors import ConfigError, FastnetError, warn
+from fastnet.sklearn.base import FastNet
+from fastnet.sklearn.settings import threads_of
+from fastnet.sklearn.shelf import Part, Shelf, Wanted, frozen, rows_of
+
+Candidates = Sequence[dict[str, Any]]
+
+
+class Range:
+    """A range in the text form of `fastnet.search`, which draws as the distributions of SciPy do.
+
+    Examples
+    --------
+    >>> value = Range("log:1e-4:1e-1").rvs(random_state=np.random.RandomState(0))
+    >>> 1e-4 <= value <= 1e-1
+    True
+    """
+
+    def __init__(self, text: str) -> None:
+        from fastnet.tuning.space.parsing import parse_distribution
+
+        self._distribution = parse_distribution(text)
+
+    def rvs(self, *, random_state: Any = None) -> Any:
+        """Draw a value."""
+        u = random_state.uniform(np.nextafter(0.0, 1.0), 1.0)
+        drawn = self._distribution.sample(np.array([u]))[0]
+        return drawn.item() if hasattr(drawn, "item") else drawn
+
+
+class FastNetSearchCV(RandomizedSearchCV):  # type: ignore[misc]
+    """A random search with cross-validation over `FastNetClassifier` or `FastNetRegressor`, alone or in a pipeline.
+
+    It is `sklearn.model_selection.RandomizedSearchCV`, with the same results for the same parameters, but all folds of
+    all configurations train together in compiled packs on all cores. Scores, `cv_results_`, `refit` and metadata are
+    scikit-learn's own.
+
+    Parameters
+    ----------
+    estimator : FastNetClassifier or FastNetRegressor, or Pipeline that ends in one
+    param_distributions : dict or list of dict
+        By parameter, a list of values, a distribution of SciPy, or a range as text: ``"log:1e-4:1e-1"``, see
+        `fastnet.tuning.space.parsing.parse_distribution`.
+    n_iter : int
+        Configurations.
+    scoring, refit, cv, verbose, error_score, return_train_score
+        As of `RandomizedSearchCV`.
+    n_jobs : int or None
+        Threads; None for all cores.
+    random_state : int, RandomState or None
+        Draws the configurations.
+    timeout : float or str, optional
+        Time for training configurations, in seconds or as text such as ``"10m"``: those that were not trained by then
+        are left out of `cv_results_`, and at least one pack is trained. Refitting comes on top.
+
+    Attributes
+    ----------
+    cv_results_, best_estimator_, best_params_, best_score_, best_index_, n_splits_, scorer_, refit_time_, \
+multimetric_, classes_, n_features_in_, feature_names_in_
+        As of `RandomizedSearchCV`. The times of fitting in `cv_results_` are those of looking up what was trained;
+        `train_time_` has the seconds of all training.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from fastnet.sklearn import FastNetClassifier
+    >>> x, y = load_iris(return_X_y=True)
+    >>> network = FastNetClassifier((16,), max_iter=30, random_state=0, n_iter_no_change=50)
+    >>> search = FastNetSearchCV(network, {"learning_rate_init": "log:1e-3:1e-1"}, n_iter=4, cv=3, random_state=0)
+    >>> search.fit(x, y).best_score_ > 0.9
+    True
+    """
+
+    def __init__(
+        self,
+        estimator: Any,
+        param_distributions: Any,
+        *,
+        n_iter: int = 10,
+        scoring: Any = None,
+        n_jobs: int | None = None,
+        refit: Any = True,
+        cv: Any = None,
+        verbose: int = 0,
+        random_state: Any = None,
+        error_score: Any = np.nan,
+        return_train_score: bool = False,
+        timeout: float | str | None = None,
+    ) -> None:
+        super().__init__(
+            estimator,
+            param_distributions,
+            n_iter=n_iter,
+            scoring=scoring,
+            n_jobs=n_jobs,
+            refit=refit,
+            cv=cv,
+            verbose=verbose,
+            random_state=random_state,
+            error_score=error_score,
+            return_train_score=return_train_score,
+        )
+        self.timeout = timeout
+
+    def fit(self, X: Any, y: Any = None, **params: Any) -> Any:
+        """Train all configurations on all folds, and the best one on all samples.
+
+        Parameters
+        ----------
+        X, y
+            As the estimator takes them.
+        **params
+            As of `RandomizedSearchCV`: ``sample_weight``, ``groups`` and what metadata routing asks for.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        fastnet.ConfigError
+            If the estimator is another one, or a parameter is outside its range.
+        """
+        final = final_of(self.estimator)
+        final._shelf, self._given_to_fit = Shelf(), (X, y, params)
+        try:
+            with parallel_config("sequential"):  # what is left to do is looking up and scoring
+                super().fit(X, y, **params)
+        finally:
+            del final._shelf, self._given_to_fit
+        if hasattr(self, "best_estimator_"):
+            del final_of(self.best_estimator_)._shelf
+        return self
+
+    def _run_search(self, evaluate_candidates: Callable[..., Any]) -> None:
+        """Train the configurations, and let scikit-learn evaluate those that were trained."""
+        X, y, params = self._given_to_fit
+        spaces = self.param_distributions
+        drawn = list(
+            ParameterSampler(
+                [_with_ranges(space) for space in spaces] if isinstance(spaces, list) else _with_ranges(spaces),
+                self.n_iter,
+                random_state=self.random_state,
+            )
+        )
+        groups = {name: params[name] for name in ("groups",) if name in params}
+        folds = Folds(list(self._checked_cv_orig.split(X, y, **groups)))
+        clock = time.perf_counter()
+        trained = self._trained(drawn, folds, clock)
+        self.train_time_ = time.perf_counter() - clock
+        evaluate_candidates(trained, cv=folds)
+
+    def _trained(self, drawn: Candidates, folds: Folds, clock: float) -> Candidates:
+        """Train configurations until the time is over; return those that were."""
+        shelf = final_of(self.estimator)._shelf
+        limit = None if self.timeout is None else seconds(self.timeout)
+        threads = threads_of(self.n_jobs)
+        # With a time limit a few at a time, each of which takes about as long as the one before.
+        step = len(drawn) if limit is None else max(1, -(-4 * threads // len(folds.splits)))
+        parts = Parts(self.estimator, folds, *self._given_to_fit)
+        done = 0
+        while done < len(drawn):
+            began = time.perf_counter()
+            some = drawn[done : done + step]
+            shelf.train(list(parts.wanted(shelf, some)), threads)
+            done += len(some)
+            now = time.perf_counter()
+            if limit is not None and now - clock + (now - began) > limit:
+                break
+        shelf.forget_data()
+        if done < len(drawn):
+            warn(f"timeout={self.timeout!r}: {done} of {len(drawn)} configurations were trained in this time")
+        return drawn[:done]
+
+
+class Folds:
+    """The folds of a cross-validation that were drawn once, as a splitter."""
+
+    def __init__(self, splits: list[tuple[Any, Any]]) -> None:
+        self.splits = splits
+
+    def split(self, X: Any = None, y: Any = None, groups: Any = None, **params: Any) -> Iterator[tuple[Any, Any]]:
+        """Return the folds."""
+        return iter(self.splits)
+
+    def get_n_splits(self, X: Any = None, y: Any = None, groups: Any = None, **params: Any) -> int:
+        """Return how many there are."""
+        return len(self.splits)
+
+
+class Parts:
+    """The training samples of each fold, as the steps before the network leave them.
+
+    Parameters
+    ----------
+    estimator : estimator
+        A network, or a pipeline that ends in one.
+    folds : Folds
+    X, y, params
+        What `fit` of the search was given.
+    """
+
+    def __init__(self, estimator: Any, folds: Folds, X: Any, y: Any, params: dict[str, Any]) -> None:
+        self._estimator, self._folds, self._given = estimator, folds, (X, y)
+        names = [name for name in params if name.rpartition("__")[2] == "sample_weight"]
+        self._weights = params[names[0]] if len(names) == 1 else None
+        self._possible = not set(params) - {*names, "groups"} and len(names) <= 1
+        self._before: dict[Any, Part] = {}
+
+    def wanted(self, shelf: Shelf, candidates: Candidates) -> Iterator[Wanted]:
+        """Return what has to be trained; what cannot be trained together is left to the estimator."""
+        for params in candidates if self._possible else ():
+            try:
+                estimator = clone(self._estimator).set_params(**clone_values(params))
+                for place in range(len(self._folds.splits)):
+                    each = shelf.wanted(final_of(estimator), self._part(estimator, place))
+                    if each is not None:
+                        yield each
+            except (ValueError, TypeError):  # its own fit raises it again, where error_score decides
+                continue
+
+    def _part(self, estimator: Any, place: int) -> Part:
+        steps = estimator.steps[:-1] if isinstance(estimator, Pipeline) else []
+        before = {name: step.get_params() if hasattr(step, "get_params") else step for name, step in steps}
+        name = place, frozen(before) if steps else ""
+        if name not in self._before:
+            rows = self._folds.splits[place][0]
+            x, y, weights = (rows_of(values, rows) for values in (*self._given, self._weights))
+            for _, step in steps:
+                x = x if step in (None, "passthrough") else clone(step).fit_transform(x, y)
+            self._before[name] = Part(x, y, weights, name)
+        return self._before[name]
+
+
+def final_of(estimator: Any) -> FastNet:
+    """Return the network that an estimator is or ends in.
+
+    Raises
+    ------
+    ConfigError
+        If it is another estimator.
+    """
+    final = estimator.steps[-1][1] if isinstance(estimator, Pipeline) else estimator
+    if not isinstance(final, FastNet):
+        raise ConfigError(
+            f"estimator is a {type(estimator).__name__}: give a FastNetClassifier or FastNetRegressor, or a pipeline "
+            "that ends in one"
+        )
+    return final
+
+
+def clone_values(params: dict[str, Any]) -> dict[str, Any]:
+    """Return parameters, of which those that are estimators are copied."""
+    return {name: clone(value, safe=False) for name, value in params.items()}
+
+
+def _with_ranges(space: Any) -> Any:
+    """Return a space in which ranges that are texts can be drawn from."""
+    try:
+        return {name: Range(value) if isinstance(value, str) else value for name, value in space.items()}
+    except FastnetError as error:
+        raise ConfigError(f"param_distributions: {error}") from None

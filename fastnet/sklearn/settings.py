@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from fastnet.config.checks import count_threads
 from fastnet.config.training import TrainConfig
 from fastnet.errors import ConfigError, FastnetError
 
@@ -69,6 +70,11 @@ def config_of(estimator: Any, n_samples: int, seed: int, objective: str) -> Trai
     """
     _check_choices(estimator)
     batch = _LARGEST_BATCH if isinstance(estimator.batch_size, str) else estimator.batch_size
+    if not estimator.shuffle and _is_number(batch) and batch < n_samples:
+        raise ConfigError(
+            f"shuffle=False: samples are shuffled before each epoch; leave it at True, or take all {n_samples} samples "
+            "as one batch"
+        )
     batch = min(batch, n_samples) if _is_number(batch) and batch > 0 else batch
     decay = estimator.weight_decay
     if decay is None:
@@ -112,6 +118,23 @@ def seed_of(random_state: Any) -> int:
     from sklearn.utils import check_random_state
 
     return int(check_random_state(random_state).randint(2**31 - 1))
+
+
+def threads_of(n_jobs: int | None) -> int:
+    """Return how many threads may train: by default all cores, and one inside a worker of joblib.
+
+    Examples
+    --------
+    >>> threads_of(3)
+    3
+    """
+    from joblib import effective_n_jobs
+    from joblib.parallel import get_active_backend
+
+    if n_jobs is not None:
+        return int(effective_n_jobs(n_jobs))
+    backend, _ = get_active_backend()
+    return 1 if getattr(backend, "nesting_level", 0) else count_threads(None)
 
 
 def check_number(name: str, value: Any, low: float, high: float = np.inf, *, above: bool = False) -> None:

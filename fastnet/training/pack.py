@@ -305,6 +305,10 @@ class PackRun(Background):
             self._states[t] = before.state
         self.epochs_done[:] = epochs
 
+    def has_best(self, t: int) -> bool:
+        """Whether a network keeps the parameters of its best epoch, even if it diverged later."""
+        return t in self._best and self._best_epochs[t] > 0
+
     def kept_of(self, t: int) -> Kept:
         """Return a copy of what a network needs to go on, with the weights that `parameters` returns."""
         rows, columns = self._works[0][self._kinds[t]].params.shape
