@@ -106,23 +106,33 @@ class FastNet(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         go_on = self.warm_start and hasattr(self, "model_")
         metadata = {"sample_weight": sample_weight}
         tasks = EpochTasks(self, X, y, metadata, self._attributes_with)
-        samples = self._samples(X, y, sample_weight, first=not go_on, targets="same" if go_on else "learn")
-        validation = None
-        if X_val is not None:
-            validation = self._samples(X_val, y_val, sample_weight_val, first=False, targets="some")
-        trained = None if validation or tasks.wanted or go_on else self._trained_before(X, y, sample_weight)
-        if trained is None:
+        alone = X_val is None and not tasks.wanted and not go_on
+        if not (alone and self._was_trained(X, y, sample_weight)):
+            samples = self._samples(X, y, sample_weight, first=not go_on, targets="same" if go_on else "learn")
+            validation = None
+            if X_val is not None:
+                validation = self._samples(X_val, y_val, sample_weight_val, first=False, targets="some")
             seed = seed_of(self.random_state)
-            given = self._given(samples, validation, seed)
-            trained = self._train(self._job(given, seed, go_on=go_on), tasks)
-        self._settle(trained, len(samples.y), before=0)
+            job = self._job(self._given(samples, validation, seed), seed, go_on=go_on)
+            self._settle(self._train(job, tasks), len(samples.y), before=0)
         tasks.end(self._attributes_with(self.model_))
         return self
 
-    def _trained_before(self, X: Any, y: Any, sample_weight: Any) -> Fitted | None:
-        """Return what a search has trained already with these parameters on these samples."""
+    def _was_trained(self, X: Any, y: Any, sample_weight: Any) -> bool:
+        """Take what a search has trained already with these parameters on these samples; return whether it has."""
         shelf = getattr(self, "_shelf", None)
-        return None if shelf is None else shelf.get(shelf.key(self, X, y, sample_weight))
+        found = None if shelf is None else shelf.get(self, X, y, sample_weight)
+        if found is None:
+            return False
+        trained, learnt = found
+        vars(self).update(learnt)
+        self._settle(trained, len(y), before=0)
+        return True
+
+    def _learnt(self) -> dict[str, Any]:
+        """Return the attributes that follow from the samples alone."""
+        names = ("classes_", "n_features_in_", "feature_names_in_", "_several", "_table")
+        return {name: getattr(self, name) for name in names if hasattr(self, name)}
 
     def __sklearn_clone__(self) -> Any:
         copy = super().__sklearn_clone__()
@@ -277,8 +287,7 @@ class FastNet(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
 
     def _attributes_with(self, model: Any) -> dict[str, Any]:
         """Return the attributes that make an unfitted copy answer with a model."""
-        names = ("classes_", "n_features_in_", "feature_names_in_", "_several", "_table")
-        return {name: getattr(self, name) for name in names if hasattr(self, name)} | {"model_": model}
+        return self._learnt() | {"model_": model}
 
     def _settle(self, fitted: Fitted, n_samples: int, *, before: int) -> None:
         """Set the attributes of a fitted estimator."""

@@ -12,13 +12,17 @@ from sklearn.base import clone
 from sklearn.model_selection import ParameterSampler, RandomizedSearchCV
 from sklearn.pipeline import Pipeline
 
+from fastnet.config.checks import check_choice, check_count
 from fastnet.config.text import seconds
 from fastnet.errors import ConfigError, FastnetError, warn
 from fastnet.sklearn.base import FastNet
-from fastnet.sklearn.settings import threads_of
-from fastnet.sklearn.shelf import Part, Shelf, Wanted, frozen, rows_of
+from fastnet.sklearn.settings import in_parameters, threads_of
+from fastnet.sklearn.shelf import Halving, Part, Shelf, Wanted, rows_of
 
 Candidates = Sequence[dict[str, Any]]
+
+_BRACKET = 27
+"""Configurations that are compared with one another by halving in a limited time."""
 
 
 class Range:
@@ -64,6 +68,13 @@ class FastNetSearchCV(RandomizedSearchCV):  # type: ignore[misc]
         Threads; None for all cores.
     random_state : int, RandomState or None
         Draws the configurations.
+    pruning : {"none", "halving"}
+        Whether all but the best ``1 / eta`` of the configurations end after `first_epochs` epochs, again after `eta`
+        times as many, and so on, compared by the mean loss on the test samples of the folds (with `early_stopping`, on
+        the validation samples within them). `cv_results_` has ``n_resources``, the epochs after which each ended; the
+        best configuration is one of those that trained longest.
+    eta, first_epochs : int
+        At least 2, and at least 1.
     timeout : float or str, optional
         Time for training configurations, in seconds or as text such as ``"10m"``: those that were not trained by then
         are left out of `cv_results_`, and at least one pack is trained. Refitting comes on top.
@@ -100,6 +111,9 @@ multimetric_, classes_, n_features_in_, feature_names_in_
         random_state: Any = None,
         error_score: Any = np.nan,
         return_train_score: bool = False,
+        pruning: str = "none",
+        eta: int = 3,
+        first_epochs: int = 5,
         timeout: float | str | None = None,
     ) -> None:
         super().__init__(
@@ -115,6 +129,9 @@ multimetric_, classes_, n_features_in_, feature_names_in_
             error_score=error_score,
             return_train_score=return_train_score,
         )
+        self.pruning = pruning
+        self.eta = eta
+        self.first_epochs = first_epochs
         self.timeout = timeout
 
     def fit(self, X: Any, y: Any = None, **params: Any) -> Any:
@@ -161,31 +178,50 @@ multimetric_, classes_, n_features_in_, feature_names_in_
         groups = {name: params[name] for name in ("groups",) if name in params}
         folds = Folds(list(self._checked_cv_orig.split(X, y, **groups)))
         clock = time.perf_counter()
-        trained = self._trained(drawn, folds, clock)
+        ends = self._trained(drawn, folds, clock)
         self.train_time_ = time.perf_counter() - clock
-        evaluate_candidates(trained, cv=folds)
+        more = None if self.pruning == "none" else {"n_resources": ends}
+        evaluate_candidates(drawn[: len(ends)], cv=folds, more_results=more)
 
-    def _trained(self, drawn: Candidates, folds: Folds, clock: float) -> Candidates:
-        """Train configurations until the time is over; return those that were."""
-        shelf = final_of(self.estimator)._shelf
+    def _trained(self, drawn: Candidates, folds: Folds, clock: float) -> list[int]:
+        """Train configurations until the time is over; return after how many epochs each of these ended, at most."""
+        shelf, halving = final_of(self.estimator)._shelf, self._halving()
         limit = None if self.timeout is None else seconds(self.timeout)
         threads = threads_of(self.n_jobs)
         # With a time limit a few at a time, each of which takes about as long as the one before.
-        step = len(drawn) if limit is None else max(1, -(-4 * threads // len(folds.splits)))
-        parts = Parts(self.estimator, folds, *self._given_to_fit)
-        done = 0
-        while done < len(drawn):
-            began = time.perf_counter()
-            some = drawn[done : done + step]
-            shelf.train(list(parts.wanted(shelf, some)), threads)
-            done += len(some)
+        step = len(drawn)
+        if limit is not None:
+            step = _BRACKET if halving else max(1, -(-4 * threads // len(folds.splits)))
+        parts = Parts(self.estimator, folds, self._given_to_fit, compared=halving is not None)
+        ends: list[int] = []
+        while len(ends) < len(drawn):
+            began, first = time.perf_counter(), len(ends)
+            some = drawn[first : first + step]
+            found = shelf.train(list(parts.wanted(shelf, some)), threads, halving)
+            ends += [found.get(number, 0) for number in range(len(some))]
             now = time.perf_counter()
             if limit is not None and now - clock + (now - began) > limit:
                 break
         shelf.forget_data()
-        if done < len(drawn):
-            warn(f"timeout={self.timeout!r}: {done} of {len(drawn)} configurations were trained in this time")
-        return drawn[:done]
+        if len(ends) < len(drawn):
+            warn(f"timeout={self.timeout!r}: {len(ends)} of {len(drawn)} configurations were trained in this time")
+        return ends
+
+    def _halving(self) -> Halving | None:
+        with in_parameters():
+            check_choice("pruning", self.pruning, ("none", "halving"))
+            check_count("eta", self.eta, low=2)
+            check_count("first_epochs", self.first_epochs)
+        return Halving(self.first_epochs, self.eta) if self.pruning == "halving" else None
+
+    @staticmethod
+    def _select_best_index(refit: Any, refit_metric: str, results: dict[str, Any]) -> int:
+        """Choose the best configuration, with halving among those that trained longest."""
+        if callable(refit) or "n_resources" not in results:
+            return int(RandomizedSearchCV._select_best_index(refit, refit_metric, results))
+        ends = np.asarray(results["n_resources"])
+        ranks = np.where(ends == ends.max(), results[f"rank_test_{refit_metric}"], np.iinfo(np.int64).max)
+        return int(ranks.argmin())
 
 
 class Folds:
@@ -211,12 +247,15 @@ class Parts:
     estimator : estimator
         A network, or a pipeline that ends in one.
     folds : Folds
-    X, y, params
-        What `fit` of the search was given.
+    given : tuple
+        Features, targets and other arguments that `fit` of the search was given.
+    compared : bool
+        Whether configurations are compared while they train.
     """
 
-    def __init__(self, estimator: Any, folds: Folds, X: Any, y: Any, params: dict[str, Any]) -> None:
-        self._estimator, self._folds, self._given = estimator, folds, (X, y)
+    def __init__(self, estimator: Any, folds: Folds, given: tuple[Any, Any, dict[str, Any]], *, compared: bool) -> None:
+        params = given[2]
+        self._estimator, self._folds, self._given, self._compared = estimator, folds, given[:2], compared
         names = [name for name in params if name.rpartition("__")[2] == "sample_weight"]
         self._weights = params[names[0]] if len(names) == 1 else None
         self._possible = not set(params) - {*names, "groups"} and len(names) <= 1
@@ -224,11 +263,11 @@ class Parts:
 
     def wanted(self, shelf: Shelf, candidates: Candidates) -> Iterator[Wanted]:
         """Return what has to be trained; what cannot be trained together is left to the estimator."""
-        for params in candidates if self._possible else ():
+        for number, params in enumerate(candidates if self._possible else ()):
             try:
                 estimator = clone(self._estimator).set_params(**clone_values(params))
                 for place in range(len(self._folds.splits)):
-                    each = shelf.wanted(final_of(estimator), self._part(estimator, place))
+                    each = shelf.wanted(final_of(estimator), self._part(estimator, place), number)
                     if each is not None:
                         yield each
             except (ValueError, TypeError):  # its own fit raises it again, where error_score decides
@@ -236,14 +275,18 @@ class Parts:
 
     def _part(self, estimator: Any, place: int) -> Part:
         steps = estimator.steps[:-1] if isinstance(estimator, Pipeline) else []
-        before = {name: step.get_params() if hasattr(step, "get_params") else step for name, step in steps}
-        name = place, frozen(before) if steps else ""
+        name = place, repr([(name, step.get_params() if hasattr(step, "get_params") else step) for name, step in steps])
         if name not in self._before:
-            rows = self._folds.splits[place][0]
-            x, y, weights = (rows_of(values, rows) for values in (*self._given, self._weights))
+            train, test = (
+                [rows_of(values, rows) for values in (*self._given, self._weights)]
+                for rows in self._folds.splits[place]
+            )
             for _, step in steps:
-                x = x if step in (None, "passthrough") else clone(step).fit_transform(x, y)
-            self._before[name] = Part(x, y, weights, name)
+                if step not in (None, "passthrough"):
+                    fitted = clone(step)
+                    train[0] = fitted.fit_transform(train[0], train[1])
+                    test[0] = fitted.transform(test[0]) if self._compared else None
+            self._before[name] = Part(*train, name, tuple(test) if self._compared else None)
         return self._before[name]
 
 

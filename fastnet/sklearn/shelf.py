@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import hashlib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import groupby, pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from fastnet.errors import FastnetError
+from fastnet.kernels.step import PAUSED, PENDING
 from fastnet.sklearn.fitting import Fitted, Job, collected
 from fastnet.sklearn.settings import BY_EPOCH, seed_of
-from fastnet.training.loop import watch
+from fastnet.training.loop import curve_row, watch
 from fastnet.training.pack import Member, PackRun, Stopping
 
 if TYPE_CHECKING:
@@ -33,107 +36,177 @@ MOST_BYTES = 2**30
 
 
 class Part(NamedTuple):
-    """Samples of a fold as the estimator gets them, and a name for what was done to them before."""
+    """Samples of a fold as the estimator gets them, and a name for what was done to them before.
+
+    `test` are those on which configurations are compared while they train; None if they are not.
+    """
 
     x: Any
     y: Any
     weights: Any
     name: Any
+    test: tuple[Any, Any, Any] | None = None
 
 
 class Wanted(NamedTuple):
-    """A network, or several of an ensemble, to be trained for an estimator on a fold."""
+    """A network, or several of an ensemble, to be trained for an estimator on a fold.
 
-    key: str
+    `learnt` are the attributes of the estimator that follow from its samples alone, `candidate` the number of the
+    configuration.
+    """
+
+    key: tuple[Any, ...]
     job: Job
-    seconds: float = 0.0
+    learnt: dict[str, Any]
+    candidate: int
+
+
+class Halving(NamedTuple):
+    """After `first` epochs, and again each time after `eta` times as many, all but ``1 / eta`` of them end."""
+
+    first: int
+    eta: int
+
+    def rungs(self, epochs: int) -> list[int]:
+        """Return after which epochs configurations are compared, and the last epoch.
+
+        Examples
+        --------
+        >>> Halving(5, 3).rungs(100)
+        [5, 15, 45, 100]
+        """
+        ends = [self.first]
+        while ends[-1] * self.eta < epochs:
+            ends.append(ends[-1] * self.eta)
+        return [*(end for end in ends if end < epochs), epochs]
+
+
+class Ready(NamedTuple):
+    """The samples of a fold as the kernels read them, and `Wanted.learnt`."""
+
+    data: TrainingData
+    learnt: dict[str, Any]
 
 
 @dataclass(slots=True)
 class Shelf:
     """Trained networks by estimator and samples."""
 
-    trained: dict[str, Fitted] = field(default_factory=dict)
-    _data: dict[Any, TrainingData] = field(default_factory=dict)
-    _hashes: dict[int, tuple[Any, str]] = field(default_factory=dict)
+    trained: dict[tuple[Any, ...], tuple[Fitted, dict[str, Any]]] = field(default_factory=dict)
+    _ready: dict[Any, Ready] = field(default_factory=dict)
+    _prints: dict[Any, tuple[str, ...]] = field(default_factory=dict)
 
-    def get(self, key: str) -> Fitted | None:
-        """Return what was trained, if anything was; only once, because each is asked for once."""
-        return self.trained.pop(key, None)
+    def get(self, estimator: FastNet, *given: Any) -> tuple[Fitted, dict[str, Any]] | None:
+        """Return what was trained for an estimator on features, targets and weights, if anything was, and `learnt`.
 
-    def key(self, estimator: FastNet, x: Any, y: Any, weights: Any) -> str:
-        """Return a name for the parameters of an estimator and its samples."""
-        import joblib
+        Only once, because scikit-learn asks for each once.
+        """
+        return self.trained.pop((settings_of(estimator), *map(fingerprint, given)), None)
 
-        return str(joblib.hash((estimator.get_params(deep=False), *map(self._hash, (x, y, weights)))))
-
-    def _hash(self, values: Any) -> str:
-        """Return the hash of an array; the last one of each object is remembered."""
-        import joblib
-
-        known = self._hashes.get(id(values))
-        if known is None or known[0] is not values:
-            known = values, str(joblib.hash(values))
-            self._hashes = {id(values): known, **dict(list(self._hashes.items())[:8])}
-        return known[1]
-
-    def wanted(self, estimator: FastNet, part: Part) -> Wanted | None:
+    def wanted(self, estimator: FastNet, part: Part, candidate: int) -> Wanted | None:
         """Return what has to be trained for an estimator; None if only its own `fit` can."""
-        if estimator.warm_start or (estimator.solver == "sgd" and estimator.learning_rate in BY_EPOCH):
+        if not isinstance(estimator.random_state, (int, np.integer, type(None))) or estimator.warm_start:
             return None
-        values = estimator.get_params(deep=False)
+        if (estimator.solver == "sgd" and estimator.learning_rate in BY_EPOCH):
+            return None
         seed = seed_of(estimator.random_state)
-        samples = estimator._samples(part.x, part.y, part.weights, first=True, targets="learn")
-        name = (part.name, *(repr(values[of]) for of in OF_DATA if of in values), seed)
-        if name not in self._data:
-            given = estimator._given(samples, None, seed)
-            self._data[name] = estimator._data(given, estimator._config(len(given.split.train), seed))
-        data = self._data[name]
-        job = estimator._job_on(data, estimator._config(data.n_train, seed))
-        return Wanted(self.key(estimator, part.x, part.y, part.weights), job)
+        name = (part.name, *(repr(getattr(estimator, of, None)) for of in OF_DATA), seed)
+        if name not in self._ready:
+            samples = estimator._samples(part.x, part.y, part.weights, first=True, targets="learn")
+            others = None
+            if part.test is not None and not estimator.early_stopping:
+                others = estimator._samples(*part.test, first=False, targets="some")
+            given = estimator._given(samples, others, seed)
+            data = estimator._data(given, estimator._config(len(given.split.train), seed))
+            self._ready[name] = Ready(data, estimator._learnt())
+        data, learnt = self._ready[name]
+        vars(estimator).update(learnt)
+        if part.name not in self._prints:
+            self._prints[part.name] = tuple(map(fingerprint, part[:3]))
+        key = (settings_of(estimator), *self._prints[part.name])
+        return Wanted(key, estimator._job_on(data, estimator._config(data.n_train, seed)), learnt, candidate)
 
-    def train(self, wanted: Sequence[Wanted], threads: int) -> None:
-        """Train networks together, as many at a time as memory allows, and shelve those whose loss stayed finite."""
+    def train(self, wanted: Sequence[Wanted], threads: int, halving: Halving | None) -> dict[int, int]:
+        """Train networks together, as many at a time as memory allows, and shelve those whose loss stayed finite.
+
+        With `halving` configurations are compared within a pack, by the mean over the folds of the loss on samples that
+        they do not train on. Returns after how many epochs each configuration ended, at most, by its number.
+        """
         alike: dict[tuple[int, Stopping, str], list[Wanted]] = {}
         for each in wanted:
             kind = each.job.config.epochs, each.job.stopping, each.job.data.objective
             alike.setdefault(kind, []).append(each)
-        for (_, stopping, _), jobs in alike.items():
+        ends: dict[int, int] = {}
+        for (epochs, stopping, _), jobs in alike.items():
+            rungs = [epochs] if halving is None else halving.rungs(epochs)
             for some in _fitting(jobs):
-                self._train_pack(some, stopping, threads)
+                ends |= self._train_pack(some, stopping, threads, rungs, halving)
+        return ends
 
-    def _train_pack(self, jobs: Sequence[Wanted], stopping: Stopping, threads: int) -> None:
+    def _train_pack(
+        self, jobs: Sequence[Wanted], stopping: Stopping, threads: int, rungs: Sequence[int], halving: Halving | None
+    ) -> dict[int, int]:
         members = [Member(each.job.data, each.job.config, t) for each in jobs for t in range(each.job.networks)]
         run = PackRun(members, threads, keep=True, stop_by=stopping)
-        watch(run, partial(run.start, None))
-        first = 0
-        for each in jobs:
-            places = range(first, first + each.job.networks)
-            first += each.job.networks
+        firsts = np.cumsum([0, *(each.job.networks for each in jobs)])
+        left = [(each, range(*ends)) for each, ends in zip(jobs, pairwise(firsts.tolist()), strict=True)]
+        ends = {}
+        for end in rungs:
+            status = run.status
+            going = [t for _, places in left for t in places if status[t] in (PENDING, PAUSED)]
+            if going:
+                watch(run, partial(run.start, np.array(going, np.int64), end))
+            ends |= {each.candidate: end for each, _ in left}
+            if halving is not None and end < rungs[-1]:
+                best = _best(run, left, halving.eta)
+                self._shelve(run, [(each, places) for each, places in left if each.candidate not in best])
+                left = [(each, places) for each, places in left if each.candidate in best]
+        self._shelve(run, left)
+        return ends
+
+    def _shelve(self, run: PackRun, ended: Sequence[tuple[Wanted, range]]) -> None:
+        for each, places in ended:
             try:
-                self.trained[each.key] = collected(run, each.job, places)
+                self.trained[each.key] = collected(run, each.job, places), each.learnt
             except FastnetError:  # its own fit reports it, as scikit-learn's error_score wants
                 continue
 
     def forget_data(self) -> None:
         """Free the prepared samples."""
-        self._data.clear()
+        self._ready.clear()
 
 
 def _fitting(jobs: Sequence[Wanted]) -> Iterator[list[Wanted]]:
-    """Divide jobs into packs that fit into memory."""
+    """Divide jobs into packs that fit into memory, the folds of a configuration together."""
     some: list[Wanted] = []
     networks = size = 0
-    for each in jobs:
-        spec = each.job.config.network(each.job.data.n_inputs, each.job.data.n_outputs)
-        needs = 16 * spec.n_parameters * each.job.networks
-        if some and (networks + each.job.networks > MOST_NETWORKS or size + needs > MOST_BYTES):
+    for _, folds in groupby(jobs, key=lambda each: each.candidate):
+        together = list(folds)
+        count = sum(each.job.networks for each in together)
+        needs = sum(16 * _parameters(each.job) * each.job.networks for each in together)
+        if some and (networks + count > MOST_NETWORKS or size + needs > MOST_BYTES):
             yield some
             some, networks, size = [], 0, 0
-        some.append(each)
-        networks, size = networks + each.job.networks, size + needs
+        some += together
+        networks, size = networks + count, size + needs
     if some:
         yield some
+
+
+def _parameters(job: Job) -> int:
+    return job.config.network(job.data.n_inputs, job.data.n_outputs).n_parameters
+
+
+def _best(run: PackRun, left: Sequence[tuple[Wanted, range]], eta: int) -> set[int]:
+    """Return the configurations that go on: those of the lowest mean loss over their folds."""
+    curves, done = run.curves[:, curve_row("validation_loss")], run.epochs_done
+    losses: dict[int, list[float]] = {}
+    for each, places in left:
+        measured = [float(curves[t, done[t] - 1]) if done[t] else np.nan for t in places]
+        losses.setdefault(each.candidate, []).extend(measured)
+    means = {number: float(np.mean(values)) for number, values in losses.items()}
+    order = sorted(means, key=lambda number: (not np.isfinite(means[number]), means[number], number))
+    return set(order[: -(-len(order) // eta)])
 
 
 def rows_of(values: Any, rows: Any) -> Any:
@@ -143,11 +216,22 @@ def rows_of(values: Any, rows: Any) -> Any:
     return None if values is None else _safe_indexing(values, rows)
 
 
-def frozen(params: Mapping[str, Any]) -> str:
-    """Return a name for parameters."""
+def settings_of(estimator: Any) -> str:
+    """Return a name for the parameters of an estimator."""
+    return repr(sorted((name, repr(getattr(estimator, name))) for name in type(estimator)._get_param_names()))
+
+
+def fingerprint(values: Any) -> str:
+    """Return a name for the content of features, targets or weights.
+
+    Examples
+    --------
+    >>> fingerprint(np.zeros(3)) == fingerprint(np.zeros(3)) != fingerprint(np.ones(3))
+    True
+    """
+    if isinstance(values, np.ndarray) and not values.dtype.hasobject:
+        digest = hashlib.sha1(np.ascontiguousarray(values).data.cast("B"), usedforsecurity=False)
+        return f"{values.dtype} {values.shape} {digest.hexdigest()}"
     import joblib
 
-    return str(joblib.hash({name: value for name, value in sorted(params.items())}))
-
-
-__all__ = ["Part", "Shelf", "Wanted", "frozen", "np", "rows_of"]
+    return str(joblib.hash(values))

@@ -152,7 +152,8 @@ class PackRun(Background):
     stop_by : str or Stopping, optional
         Metric on the validation samples that decides about the best epoch of each network and ends its training after
         the ``early_stopping`` of its configuration, with status 1; what is kept are the parameters of its best epoch.
-        Or another rule. By default networks train to the last epoch.
+        Or another rule, with which networks that ended are kept when others go on. By default networks train to the
+        last epoch.
 
     Attributes
     ----------
@@ -214,6 +215,7 @@ class PackRun(Background):
         self._settle(members)
         self._stop_by = stop_by if isinstance(stop_by, Stopping) else Stopping.by(stop_by or DEFAULT_METRIC)
         patience = [member.config.early_stopping or 0 for member in members]
+        self._keeps_ended = isinstance(stop_by, Stopping)
         self._patience = np.array(patience if stop_by else [0] * n_trials, np.int64)
         self._best_epochs = np.zeros(n_trials, np.int64)
         self._stalled = np.zeros(n_trials, np.int64)
@@ -324,8 +326,10 @@ class PackRun(Background):
     def _make_room(self, which: Integers, *, again: bool) -> None:
         """Drop the parameters of the other networks, and make room for those of these if they are wanted `again`."""
         wanted = set(which.tolist())
+        if self._keeps_ended:
+            wanted |= self._kept.keys() & set(np.flatnonzero(self._status == DONE).tolist())
         self._kept = {t: buffer for t, buffer in self._kept.items() if t in wanted}
-        for t in wanted - self._kept.keys() if again else ():
+        for t in set(which.tolist()) - self._kept.keys() if again else ():
             self._kept[t] = layout.aligned(self._works[0][self._kinds[t]].params.size)
 
     def _room_for_best(self, t: int) -> npt.NDArray[np.float32]:
