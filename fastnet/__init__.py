@@ -34,6 +34,9 @@ if TYPE_CHECKING:
     from fastnet.model.classifier import Model as Model
     from fastnet.model.ensemble import Ensemble as Ensemble
     from fastnet.model.ensemble import load_model as load_model
+    from fastnet.sklearn.classifier import FastNetClassifier as FastNetClassifier
+    from fastnet.sklearn.regressor import FastNetRegressor as FastNetRegressor
+    from fastnet.sklearn.search import FastNetSearchCV as FastNetSearchCV
     from fastnet.training.several import train_ensemble as train_ensemble
     from fastnet.training.single import train as train
     from fastnet.tuning.run.result import SearchResult as SearchResult
@@ -62,6 +65,9 @@ _HOMES = {
     "train": "fastnet.training.single",
     "search": "fastnet.tuning.run.search",
     "SearchResult": "fastnet.tuning.run.result",
+    "FastNetClassifier": "fastnet.sklearn.classifier",
+    "FastNetRegressor": "fastnet.sklearn.regressor",
+    "FastNetSearchCV": "fastnet.sklearn.search",
 }
 
 __all__ = ["__version__", "tuning", *_HOMES]

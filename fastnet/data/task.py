@@ -119,8 +119,8 @@ def checked_weights(weights: ArrayLike, n: int, name: str = "weights") -> NDArra
         raise DataError(f"{name} holds values that are no numbers") from None
     if checked.shape != (n,) or not (np.isfinite(checked).all() and (checked >= 0).all() and checked.any()):
         raise DataError(
-            f"{name} of shape {checked.shape}: must be {n} finite numbers of at least 0; weights that are all zero have "
-            "no sample to learn from"
+            f"{name} of shape {checked.shape}: must be {n} finite numbers of at least 0; if all weights are zero, no "
+            "sample counts"
         )
     return checked
 

@@ -34,6 +34,7 @@ from fastnet.sklearn.given import (
 )
 from fastnet.sklearn.settings import BY_EPOCH, config_of, in_parameters, seed_of, threads_of
 from fastnet.training.loop import curve_row
+from fastnet.training.pack import Kept
 
 if TYPE_CHECKING:
     from fastnet.data.pipeline.pipeline import Pipeline
@@ -47,6 +48,13 @@ _SLOWEST = 1e-6
 
 class FastNet(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
     """A fully connected network as an estimator; see its two subclasses, which list the parameters."""
+
+    model_: Any
+    n_iter_: int
+    t_: int
+    loss_curve_: list[float]
+    _kept: Kept
+    _seed: int
 
     def _task(self) -> str:
         """Return what is predicted, see `fastnet.data.dataset.Dataset.task`."""
@@ -62,7 +70,7 @@ class FastNet(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
     def _class_names(self) -> list[str] | None:
         return None
 
-    @with_callbacks
+    @with_callbacks  # type: ignore[untyped-decorator]
     def fit(
         self,
         X: Any,
@@ -125,7 +133,7 @@ class FastNet(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         if found is None:
             return False
         trained, learnt = found
-        vars(self).update(learnt)
+        self.__dict__.update(learnt)
         self._settle(trained, len(y), before=0)
         return True
 
@@ -160,9 +168,7 @@ class FastNet(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         self._settle(fit_networks(job, self._say if self.verbose else None), len(samples.y), before=done)
         return self
 
-    def _samples(
-        self, X: Any, y: Any, sample_weight: Any, *, first: bool, targets: str
-    ) -> Samples:
+    def _samples(self, X: Any, y: Any, sample_weight: Any, *, first: bool, targets: str) -> Samples:
         """Check samples; at first, learn how many features there are, and their names.
 
         With ``targets="learn"`` learn what the targets are; with ``"same"`` they must have all the classes that are
@@ -255,7 +261,8 @@ class FastNet(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
             hooks.append(tasks)
 
         def each(curves: npt.NDArray[Any], model: Callable[[], Model]) -> bool:
-            return any([hook(curves, model) for hook in hooks])
+            stops = [hook(curves, model) for hook in hooks]  # all of them are called
+            return any(stops)
 
         by_epoch = self.solver == "sgd" and self.learning_rate in BY_EPOCH
         return fit_networks(job, each if hooks and job.networks == 1 else None, self._rates(job) if by_epoch else None)
@@ -303,14 +310,18 @@ class FastNet(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         self.out_activation_ = {"classification": "softmax", "multilabel": "logistic"}.get(self._task(), "identity")
         self.best_loss_ = None if self.early_stopping else float(np.min(self.loss_curve_, initial=np.inf))
         self.validation_loss_curve_ = curves[2].tolist()
-        self.validation_scores_ = curves[3].tolist() if self.early_stopping else None
+        self.validation_scores_ = self.best_validation_score_ = self.best_iter_ = None
         self._kept = fitted.kept
-        self.best_validation_score_ = self.best_iter_ = None
         if self.early_stopping:
-            self.best_iter_ = fitted.best_epoch
-            self.best_validation_score_ = float(curves[3, self.best_iter_ - 1])
+            scores = self._scores(curves[3], fitted.spread).tolist()
+            self.validation_scores_, self.best_iter_ = scores, fitted.best_epoch
+            self.best_validation_score_ = scores[fitted.best_epoch - 1]
         if not fitted.converged and before == 0:
             self._warn_of_convergence()
+
+    def _scores(self, measured: npt.NDArray[np.float64], spread: float) -> npt.NDArray[np.float64]:
+        """Return the scores of epochs; of classes as they were measured."""
+        return measured
 
     def _warn_of_convergence(self) -> None:
         from sklearn.exceptions import ConvergenceWarning
@@ -333,7 +344,9 @@ class FastNet(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
 
     def _network(self) -> Model:
         if not isinstance(getattr(self, "model_", None), Model):
-            raise AttributeError("one fitted network has weights; this estimator is not fitted, or has several networks")
+            raise AttributeError(
+                "one fitted network has weights; this estimator is not fitted, or has several networks"
+            )
         model: Model = self.model_
         return model
 
@@ -341,7 +354,8 @@ class FastNet(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         """Answer to features, see `fastnet.Model.answers`."""
         check_is_fitted(self, "model_")
         x = self._features(X, reset=False)
-        return self.model_.answers(x)
+        answers: npt.NDArray[Any] = self.model_.answers(x)
+        return answers
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -44,7 +44,8 @@ class EpochTasks:
     ) -> None:
         self._estimator, self._attributes = estimator, attributes
         self._given = {"X": x, "y": y, "metadata": metadata}
-        self._fit = self._epoch = None
+        self._fit: Any = None
+        self._epoch: Any = None
         if hasattr(estimator, "_init_callback_context"):
             self._fit = estimator._init_callback_context(max_subtasks=estimator.max_iter)
             self._fit.call_on_fit_task_begin(estimator=estimator, **self._given)
@@ -56,13 +57,11 @@ class EpochTasks:
 
     def begin(self) -> None:
         """Begin the task of the next epoch."""
-        assert self._fit is not None
         self._epoch = self._fit.subcontext(task_name="epoch")
         self._epoch.call_on_fit_task_begin(estimator=self._estimator, **self._given)
 
     def __call__(self, curves: npt.NDArray[Any], model: Callable[[], Model]) -> bool:
         """End the task of an epoch, and begin the next; return whether a callback wants training to end."""
-        assert self._epoch is not None
         over = self._epoch.call_on_fit_task_end(
             estimator=self._estimator,
             reconstruction_attributes=lambda: self._attributes(model()),

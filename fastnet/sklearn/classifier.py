@@ -55,8 +55,8 @@ class FastNetClassifier(ClassifierMixin, FastNet):  # type: ignore[misc]
         Whether it is Nesterov's.
     early_stopping : bool
         Whether to keep the weights of the epoch that is best on validation samples: `X_val` of `fit`, or a share of its
-        samples. Training ends once `n_iter_no_change` epochs were no better. Without it, training ends when the training
-        loss no longer falls, and the last weights are kept.
+        samples. Training ends once `n_iter_no_change` epochs were no better. Without it, training ends when the
+        training loss no longer falls, and the last weights are kept.
     validation_fraction : float
         That share, in (0, 1), the same of every class.
     beta_1, beta_2, epsilon : float
@@ -204,8 +204,8 @@ class FastNetClassifier(ClassifierMixin, FastNet):  # type: ignore[misc]
             self._several, self.classes_ = False, np.unique(flat)
         elif whole and not np.array_equal(np.unique(flat), self.classes_):
             raise ValueError(
-                f"y has the classes {np.unique(flat)}, and the network of the last fit {self.classes_}: warm_start goes "
-                "on with the same classes"
+                f"y has the classes {np.unique(flat)}, and the network of the last fit {self.classes_}: warm_start "
+                "goes on with the same classes"
             )
         self._check_labels(several, 1)
         return self._positions(flat)

@@ -25,9 +25,9 @@ LOSSES = {
 class FastNetRegressor(RegressorMixin, FastNet):  # type: ignore[misc]
     """A fully connected network that predicts numbers, with the interface of scikit-learn.
 
-    The parameters of `sklearn.neural_network.MLPRegressor` have the same names and meanings here. What differs: features
-    and targets are standardised, there is no L-BFGS, and weights are float32. Losses are
-    those of the standardised targets.
+    The parameters of `sklearn.neural_network.MLPRegressor` have the same names and meanings here. What differs:
+    features and targets are standardised, there is no L-BFGS, and weights are float32. Losses are those of the
+    standardised targets.
 
     Parameters
     ----------
@@ -39,18 +39,19 @@ class FastNetRegressor(RegressorMixin, FastNet):  # type: ignore[misc]
     huber_delta : float
         Difference up to which ``huber`` is half the squared error, in standard deviations of the target.
     hidden_layer_sizes, activation, solver, alpha, batch_size, learning_rate, learning_rate_init, power_t, max_iter, \
-shuffle, random_state, tol, verbose, warm_start, momentum, nesterovs_momentum, early_stopping, validation_fraction, beta_1, \
-beta_2, epsilon, n_iter_no_change, weight_decay, dropout, init, numbers, n_networks, n_jobs
+shuffle, random_state, tol, verbose, warm_start, momentum, nesterovs_momentum, early_stopping, validation_fraction, \
+beta_1, beta_2, epsilon, n_iter_no_change, weight_decay, dropout, init, numbers, n_networks, n_jobs
         See `FastNetClassifier`.
     metric : {"loss", "score"}
-        What decides about the best epoch: the loss on the validation samples, or their error in the units of the target.
+        What decides about the best epoch: the loss on the validation samples, or their error in units of the target.
 
     Attributes
     ----------
     model_ : fastnet.Model or fastnet.Ensemble
         The trained model, which can be saved.
     coefs_, intercepts_, loss_curve_, validation_loss_curve_, validation_scores_, best_validation_score_, best_iter_
-        See `FastNetClassifier`; scores are errors in the units of the target.
+        See `FastNetClassifier`; scores are R² of a single target, or with the losses ``absolute_error`` and
+        ``quantile``, and for several targets, the negative error.
     loss_, best_loss_, n_iter_, t_, n_layers_, n_outputs_, out_activation_, n_features_in_, feature_names_in_
         As in scikit-learn.
 
@@ -165,6 +166,12 @@ beta_2, epsilon, n_iter_no_change, weight_decay, dropout, init, numbers, n_netwo
         """
         return self._partial_fit(X, y, sample_weight)
 
+    def _scores(self, measured: npt.NDArray[np.float64], spread: float) -> npt.NDArray[np.float64]:
+        """Return R² where the error is that of a mean of squares, otherwise the error below zero."""
+        if self.loss in ("squared_error", "huber", "poisson") and np.isfinite(spread):
+            return 1.0 - np.square(measured / max(spread, np.finfo(np.float64).tiny))
+        return -measured
+
     def predict(self, X: Any) -> npt.NDArray[np.float64]:
         """Predict the target of each sample.
 
@@ -178,8 +185,8 @@ beta_2, epsilon, n_iter_no_change, weight_decay, dropout, init, numbers, n_netwo
         ndarray, float64
             (N,), or (N, K) of several targets; with ``loss="quantile"`` (N, Q), or (N, K, Q).
         """
-        answers = self._answers(X)
-        return self.model_._shaped(answers)
+        numbers: npt.NDArray[np.float64] = self.model_._shaped(self._answers(X))
+        return numbers
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

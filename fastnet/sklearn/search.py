@@ -286,7 +286,7 @@ class Parts:
                     fitted = clone(step)
                     train[0] = fitted.fit_transform(train[0], train[1])
                     test[0] = fitted.transform(test[0]) if self._compared else None
-            self._before[name] = Part(*train, name, tuple(test) if self._compared else None)
+            self._before[name] = Part(train[0], train[1], train[2], name, tuple(test) if self._compared else None)
         return self._before[name]
 
 

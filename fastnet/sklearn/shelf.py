@@ -107,7 +107,7 @@ class Shelf:
         """Return what has to be trained for an estimator; None if only its own `fit` can."""
         if not isinstance(estimator.random_state, (int, np.integer, type(None))) or estimator.warm_start:
             return None
-        if (estimator.solver == "sgd" and estimator.learning_rate in BY_EPOCH):
+        if estimator.solver == "sgd" and estimator.learning_rate in BY_EPOCH:
             return None
         seed = seed_of(estimator.random_state)
         name = (part.name, *(repr(getattr(estimator, of, None)) for of in OF_DATA), seed)
@@ -120,7 +120,7 @@ class Shelf:
             data = estimator._data(given, estimator._config(len(given.split.train), seed))
             self._ready[name] = Ready(data, estimator._learnt())
         data, learnt = self._ready[name]
-        vars(estimator).update(learnt)
+        estimator.__dict__.update(learnt)
         if part.name not in self._prints:
             self._prints[part.name] = tuple(map(fingerprint, part[:3]))
         key = (settings_of(estimator), *self._prints[part.name])
@@ -150,7 +150,7 @@ class Shelf:
         run = PackRun(members, threads, keep=True, stop_by=stopping)
         firsts = np.cumsum([0, *(each.job.networks for each in jobs)])
         left = [(each, range(*ends)) for each, ends in zip(jobs, pairwise(firsts.tolist()), strict=True)]
-        ends = {}
+        ends: dict[int, int] = {}
         for end in rungs:
             status = run.status
             going = [t for _, places in left for t in places if status[t] in (PENDING, PAUSED)]
