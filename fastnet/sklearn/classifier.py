@@ -202,12 +202,12 @@ class FastNetClassifier(ClassifierMixin, FastNet):  # type: ignore[misc]
         flat = column_or_1d(y, warn=True)
         if learn:
             self._several, self.classes_ = False, np.unique(flat)
-        elif whole and not np.array_equal(np.unique(flat), self.classes_):
+        self._check_labels(several, 1)
+        if whole and not np.array_equal(np.unique(flat), self.classes_):
             raise ValueError(
                 f"y has the classes {np.unique(flat)}, and the network of the last fit {self.classes_}: warm_start "
                 "goes on with the same classes"
             )
-        self._check_labels(several, 1)
         return self._positions(flat)
 
     def _check_labels(self, several: bool, columns: int) -> None:

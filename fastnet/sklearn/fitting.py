@@ -271,7 +271,8 @@ class _Alone:
         epoch = self._training.epochs_done
         if self._patience is None or self._training.status[0] != DONE or not epoch:
             return
-        curve = self._rule.sign * self._training.curves[0, curve_row(self._rule.curve)].astype(np.float32)
+        measured = self._training._curves[0, curve_row(self._rule.curve)]  # as kernels measure it, like a pack's
+        curve = self._rule.sign * measured.astype(np.float32)
         best = self._best_epoch
         gain = math.inf if best == 0 else float(curve[epoch - 1]) - float(curve[best - 1])
         self._stalled = 0 if gain > self._rule.tolerance else self._stalled + 1

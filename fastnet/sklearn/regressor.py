@@ -185,7 +185,8 @@ beta_1, beta_2, epsilon, n_iter_no_change, weight_decay, dropout, init, numbers,
         ndarray, float64
             (N,), or (N, K) of several targets; with ``loss="quantile"`` (N, Q), or (N, K, Q).
         """
-        numbers: npt.NDArray[np.float64] = self.model_._shaped(self._answers(X))
+        answers = self._answers(X)
+        numbers: npt.NDArray[np.float64] = self.model_._shaped(answers)
         return numbers
 
     def __sklearn_tags__(self) -> Any:

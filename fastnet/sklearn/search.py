@@ -11,6 +11,7 @@ from joblib import parallel_config
 from sklearn.base import clone
 from sklearn.model_selection import ParameterSampler, RandomizedSearchCV
 from sklearn.pipeline import Pipeline
+from sklearn.utils import indexable
 
 from fastnet.config.checks import check_choice, check_count
 from fastnet.config.text import seconds
@@ -71,7 +72,8 @@ class FastNetSearchCV(RandomizedSearchCV):  # type: ignore[misc]
     pruning : {"none", "halving"}
         Whether all but the best ``1 / eta`` of the configurations end after `first_epochs` epochs, again after `eta`
         times as many, and so on, compared by the mean loss on the test samples of the folds (with `early_stopping`, on
-        the validation samples within them). `cv_results_` has ``n_resources``, the epochs after which each ended; the
+        the validation samples within them); those with another `max_iter`, `early_stopping` or `tol` are compared on
+        their own. `cv_results_` has ``n_resources``, the epochs after which each ended; the
         best configuration is one of those that trained longest.
     eta, first_epochs : int
         At least 2, and at least 1.
@@ -167,6 +169,8 @@ multimetric_, classes_, n_features_in_, feature_names_in_
     def _run_search(self, evaluate_candidates: Callable[..., Any]) -> None:
         """Train the configurations, and let scikit-learn evaluate those that were trained."""
         X, y, params = self._given_to_fit
+        X, y = indexable(X, y)
+        self._given_to_fit = X, y, params
         spaces = self.param_distributions
         drawn = list(
             ParameterSampler(
@@ -220,7 +224,7 @@ multimetric_, classes_, n_features_in_, feature_names_in_
         if callable(refit) or "n_resources" not in results:
             return int(RandomizedSearchCV._select_best_index(refit, refit_metric, results))
         ends = np.asarray(results["n_resources"])
-        ranks = np.where(ends == ends.max(), results[f"rank_test_{refit_metric}"], np.iinfo(np.int64).max)
+        ranks = np.where(ends == ends.max(), results[f"rank_test_{refit_metric}"], np.inf)
         return int(ranks.argmin())
 
 

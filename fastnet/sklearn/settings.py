@@ -101,7 +101,7 @@ def config_of(estimator: Any, n_samples: int, seed: int, objective: str) -> Trai
             dropout=estimator.dropout,
             batch_size=batch,
             epochs=estimator.max_iter,
-            early_stopping=_patience(estimator),
+            early_stopping=_patience(estimator) if _is_number(estimator.max_iter) and estimator.max_iter > 0 else None,
             train_score="none",
             seed=seed,
         ).resolved()
@@ -186,7 +186,12 @@ def _optimizer(estimator: Any) -> str:
     return solver
 
 
-def _patience(estimator: Any) -> int | None:
-    """Return after how many epochs without improvement training ends; as in scikit-learn, one more than asked for."""
-    epochs = estimator.n_iter_no_change
-    return None if epochs == np.inf or epochs >= estimator.max_iter else int(epochs) + 1
+def _patience(estimator: Any) -> int:
+    """Return after how many epochs without improvement training ends; as in scikit-learn, one more than asked for.
+
+    It is never over where ``adaptive`` lowers the learning rate instead; the best epoch is kept nevertheless.
+    """
+    adaptive = estimator.learning_rate == "adaptive" and estimator.solver == "sgd"
+    if adaptive or estimator.n_iter_no_change >= estimator.max_iter:
+        return int(estimator.max_iter)
+    return int(estimator.n_iter_no_change) + 1

@@ -230,7 +230,7 @@ def fingerprint(values: Any) -> str:
     True
     """
     if isinstance(values, np.ndarray) and not values.dtype.hasobject:
-        digest = hashlib.sha1(np.ascontiguousarray(values).data.cast("B"), usedforsecurity=False)
+        digest = hashlib.sha1(np.ascontiguousarray(values).reshape(-1).view(np.uint8).data, usedforsecurity=False)
         return f"{values.dtype} {values.shape} {digest.hexdigest()}"
     import joblib
 
