@@ -96,7 +96,7 @@ def _outputs(graph: Graph, inputs: str, members: Sequence[Model]) -> str:
             value = graph.op("Add", graph.op("MatMul", value, stacked), _each(graph, biases))
         if layer < last:
             value = ACTIVATIONS[members[0].spec.activation](graph, value)
-            scales = np.float32([[member.eval_scales[layer]] for member in members])
+            scales = np.array([[member.eval_scales[layer]] for member in members], np.float32)
             value = graph.op("Mul", value, _each(graph, [*scales])) if (scales != 1).any() else value
     return value
 
@@ -129,7 +129,7 @@ def _ascending(graph: Graph, answers: str, n_levels: int, *, stacked: bool) -> s
         return answers
     kept = [0, 0] if stacked else [0]  # 0 leaves an axis as long as it is
     each = graph.op("Reshape", answers, graph.constant(np.array([*kept, -1, n_levels])))
-    in_order = graph.op("TopK", each, graph.constant(np.array([n_levels])), largest=0)
+    in_order = graph.op("TopK", each, graph.constant(np.array([n_levels])), unused=1, largest=0)
     return graph.op("Reshape", in_order, graph.constant(np.array([*kept, -1])))
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 from fastnet.config.checks import check_choice
 from fastnet.errors import ConfigError, ModelError
 from fastnet.files import as_path, write_result
-from fastnet.model.ensemble import Ensemble, Model
+from fastnet.model.classifier import Model
+from fastnet.model.ensemble import Ensemble
 
 FORMATS = ("onnx", "numpy")
 """Forms that a model can be written in: a file of ONNX, or a folder with a program of NumPy."""
@@ -25,8 +26,8 @@ def export_model(model: Model | Ensemble, path: str | os.PathLike[str], format: 
     model : Model or Ensemble
         As `fastnet.load_model`, `fastnet.train` and `fastnet.search` return it.
     path : path-like
-        The file of ONNX, or the folder of the NumPy program, ``~`` being the home folder. It is created with the folders
-        above it; what was there under the same names is replaced.
+        The file of ONNX, or the folder of the NumPy program, ``~`` being the home folder. Missing folders
+        are created, and files of the same names are replaced.
     format : {"onnx", "numpy"}, optional
         By default that of the suffix: ``.onnx``, or none for a folder.
 
@@ -83,3 +84,18 @@ def format_of(path: Path, format: str | None = None) -> str:
     if found is None:
         raise ConfigError(f"path={str(path)!r}: end it in .onnx, give a folder without a suffix, or choose the format")
     return found
+
+
+def files_of(path: Path, format: str) -> list[Path]:
+    """Return the files that an export to a path writes.
+
+    Examples
+    --------
+    >>> [file.as_posix() for file in files_of(Path("model"), "numpy")]
+    ['model/predict.py', 'model/weights.npz']
+    """
+    if format == "onnx":
+        return [path]
+    from fastnet.export.numpy import PROGRAM, WEIGHTS
+
+    return [path / PROGRAM, path / WEIGHTS]

@@ -79,13 +79,13 @@ class Graph:
         of_kind = TensorProto.DataType.Value(kind)
         self._outputs.append(helper.make_tensor_value_info(name, of_kind, list(shape), doc_string=about))
 
-    def op(self, kind: str, *values: str, domain: str = "", **attributes: Any) -> str:
-        """Add a node with one result; return the name of that."""
+    def op(self, kind: str, *values: str, domain: str = "", unused: int = 0, **attributes: Any) -> str:
+        """Add a node; return the name of its first result, which `unused` others follow."""
         from onnx import helper
 
-        name = self._name(kind)
-        self._nodes.append(helper.make_node(kind, list(values), [name], domain=domain or None, **attributes))
-        return name
+        names = [self._name(kind) for _ in range(1 + unused)]
+        self._nodes.append(helper.make_node(kind, list(values), names, domain=domain or None, **attributes))
+        return names[0]
 
     def constant(self, values: npt.ArrayLike) -> str:
         """Return the name of a constant, the same for equal ones."""

@@ -30,7 +30,8 @@ def program_files(model: Model | Ensemble) -> dict[str, bytes]:
     description, arrays = model.to_parts()
     described = {"fastnet_version": _version.__version__, **_needed(description)}
     stream = io.BytesIO()
-    np.savez(stream, description=np.array(json.dumps(described)), **{n: np.asarray(a) for n, a in arrays.items()})
+    contents: dict[str, Any] = {"description": np.array(json.dumps(described)), **arrays}
+    np.savez(stream, **contents)
     return {PROGRAM: Path(__file__).with_name("standalone.py").read_bytes(), WEIGHTS: stream.getvalue()}
 
 

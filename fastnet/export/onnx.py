@@ -41,10 +41,12 @@ def onnx_model(model: Model | Ensemble) -> onnx.ModelProto:
     ConfigError
         If the package onnx is missing.
     ModelError
-        If it would take more than 2 GiB.
+        If it would take more than 2 GiB, or a column of its table has no name.
     """
     need_onnx()
     names = input_names(model)
+    if "" in names:
+        raise ModelError("the table has a column without a name, and inputs of ONNX need one: name it, and train again")
     outputs = {name: output_name(name, names) for name in OUTPUTS[model.task]}
     graph = Graph([*names, *outputs.values()])
     double = model.pipeline.dtype == np.float64

@@ -1,6 +1,6 @@
 """Predict with a trained model of fastnet, by NumPy alone.
 
-Next to this file lies `weights.npz`, with all that the model learnt. Both work without fastnet, in Python 3.11 or later:
+The file `weights.npz` next to this one holds all that the model learnt. In Python 3.11 or later,
 
     python predict.py rows.csv --probabilities
 
@@ -94,12 +94,16 @@ class Program:
         """Predict as the function of this name does."""
         answers = self.answers(x)
         if self.task == "classification":
-            return np.array(self.about["classes"])[self.decided(answers)]
+            classes: Array = np.array(self.about["classes"])
+            return classes[self.decided(answers)]
         if self.task == "multilabel":
-            return (answers > 0.5).astype(np.int64)
+            labels: Array = (answers > 0.5).astype(np.int64)
+            return labels
         n_targets = len(self.about["class_names"])
         shape = [n_targets] if n_targets > 1 else []
-        return answers.reshape(len(answers), *shape, *([self.n_levels] if self.objective == "pinball" else []))
+        shape += [self.n_levels] if self.objective == "pinball" else []
+        numbers: Array = answers.reshape(len(answers), *shape)
+        return numbers
 
     def predict_proba(self, x: Any) -> Array:
         """Return probabilities as the function of this name does."""
@@ -109,9 +113,10 @@ class Program:
 
     def decided(self, answers: Array) -> Array:
         """Return the position of the predicted class: the most probable, or by a threshold the second of two."""
+        decided: Array = np.argmax(answers, axis=1)
         if "threshold" in self.about:
-            return (answers[:, 1].astype(np.float64) >= self.about["threshold"]).astype(np.int64)
-        return np.argmax(answers, axis=1)
+            decided = (answers[:, 1].astype(np.float64) >= self.about["threshold"]).astype(np.int64)
+        return decided
 
     def answers(self, x: Any) -> Array:
         """Return probabilities, (N, O) float32, or numbers, (N, K) float64 in their own units."""
@@ -173,7 +178,7 @@ def column_values(column: Mapping[str, Any], cells: Any) -> Array:
 
 def text_of(cell: Any) -> str | None:
     """Return a cell as text, whole numbers without a decimal point; None if it is missing."""
-    if cell is None or cell != cell:
+    if cell is None:
         return None
     if isinstance(cell, bool):
         return "true" if cell else "false"
@@ -191,8 +196,8 @@ def numbers_of(cells: Array, decimal: str) -> Array:
 
 
 def _number(cell: Any, decimal: str) -> float:
-    if not isinstance(cell, str):
-        return np.nan if cell is None or cell != cell else float(cell)
+    if isinstance(cell, (int, float, np.number)):
+        return float(cell)
     text = text_of(cell) or ""
     if decimal == ",":
         text = (text.replace(".", "") if _GROUPS.fullmatch(text) else text).replace(",", ".")
@@ -231,15 +236,15 @@ def part_of(seconds: Array, part: str) -> Array:
     days = np.floor(seconds[known] / DAY)
     whole = days.astype(np.int64).astype("datetime64[D]")
     months = whole.astype("datetime64[M]")
-    found = {
-        "year": lambda: months.astype(np.int64) // 12 + 1970,
-        "month": lambda: months.astype(np.int64) % 12 + 1,
-        "day": lambda: (whole - months.astype("datetime64[D]")).astype(np.int64) + 1,
-        "weekday": lambda: (days.astype(np.int64) + 3) % 7,
-        "hour": lambda: np.floor((seconds[known] - days * DAY) / 3600.0),
-    }[part]()
+    found: dict[str, Array] = {
+        "year": months.astype(np.int64) // 12 + 1970,
+        "month": months.astype(np.int64) % 12 + 1,
+        "day": (whole - months.astype("datetime64[D]")).astype(np.int64) + 1,
+        "weekday": (days.astype(np.int64) + 3) % 7,
+        "hour": np.floor((seconds[known] - days * DAY) / 3600.0),
+    }
     made = np.full(len(seconds), np.nan)
-    made[known] = found
+    made[known] = found[part]
     return made
 
 
@@ -400,7 +405,15 @@ def read_csv(path: str) -> dict[str, list[str]]:
         first = file.readline()
         file.seek(0)
         rows = list(csv.reader(file, delimiter=max(",;\t|", key=first.count)))
-    return {name.strip(): [row[k] if k < len(row) else "" for row in rows[1:] if row] for k, name in enumerate(rows[0])}
+    columns: dict[str, list[str]] = {}
+    names = [name.strip() for name in rows[0]]
+    for k, given in enumerate(names):
+        base = name = given or f"column {k + 1}"
+        number = 2
+        while name in columns or (name != given and name in names):
+            name, number = f"{base} ({number})", number + 1
+        columns[name] = [row[k] if k < len(row) else "" for row in rows[1:] if row]
+    return columns
 
 
 def written(program: Program, x: Any, *, probabilities: bool) -> Iterable[list[Any]]:
