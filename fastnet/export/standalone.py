@@ -39,10 +39,10 @@ MISSING = frozenset(
 DAY = 86400.0
 LEAST = float(np.finfo(np.float32).tiny)
 
-_PLAIN = re.compile(r"[-+]?(\d+(\.\d*)?|\.\d+)([eE][-+]?\d+)?")
-_GROUPS = re.compile(r"[^\d.]*\d{1,3}(\.\d{3})+(,\d*)?[^\d.]*")
-_DECORATED = re.compile(r"[-+]?[$€£¥]?\s?[-+]?(\d{1,3}(,\d{3})+|\d+)(\.\d*)?\s?[%€$£]?")
-_WHOLE = re.compile(r"([-+]?\d+)\.0+")
+_PLAIN = re.compile(r"[-+]?(\d+(\.\d*)?|\.\d+)([eE][-+]?\d+)?", re.ASCII)
+_GROUPS = re.compile(r"[^\d.]*\d{1,3}(\.\d{3})+(,\d*)?[^\d.]*", re.ASCII)
+_DECORATED = re.compile(r"[-+]?[$€£¥]?\s?[-+]?(\d{1,3}(,\d{3})+|\d+)(\.\d*)?\s?[%€$£]?", re.ASCII)
+_WHOLE = re.compile(r"([-+]?\d+)\.0+", re.ASCII)
 
 
 def predict(x: Any) -> Array:
@@ -202,7 +202,7 @@ def _number(cell: Any, decimal: str) -> float:
     if decimal == ",":
         text = (text.replace(".", "") if _GROUPS.fullmatch(text) else text).replace(",", ".")
     if not _PLAIN.fullmatch(text) and _DECORATED.fullmatch(text):
-        text = re.sub(r"[$€£¥%,\s+]", "", text)
+        text = re.sub(r"[$€£¥%,\s+]", "", text, flags=re.ASCII)
     return float(text) if _PLAIN.fullmatch(text) else np.nan
 
 
