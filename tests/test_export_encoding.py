@@ -98,6 +98,14 @@ def test_arrays_of_each_type_are_scaled_in_it(dtype: Any, tmp_path: Path) -> Non
     assert len(np.unique(model.predict_proba(x))) > 100
 
 
+@pytest.mark.parametrize("order", [(0, 1, 0), (1, 0, 1)])
+def test_sparse_members_with_and_without_factors(order: tuple[int, ...], tmp_path: Path) -> None:
+    x = np.random.default_rng(4).random((60, 12)).astype(np.float32)
+    both = [make_model(pipeline=SparseScaler(12, factors)) for factors in (None, np.full(12, 0.1, np.float32))]
+    model = Ensemble(members=[both[which] for which in order])
+    assert_same(model, x, {"features": x}, x, tmp_path)
+
+
 def test_members_that_scale_in_float32_round_what_the_others_do_not(tmp_path: Path) -> None:
     x = np.random.default_rng(2).normal(1000.0, 1.0, (80, 12)) + 1e-5
     double, single = (make_model(pipeline=fit_scaler(x.astype(kind), np.arange(80))) for kind in (float, np.float32))

@@ -79,6 +79,7 @@ class Program:
             begin = f"members.{number}." if "members" in self.about else ""
             own = {name.removeprefix(begin): array for name, array in arrays.items() if name.startswith(begin)}
             self.members.append((one, own))
+        self.first_alike = [self._first_alike(number) for number in range(len(described))]
         self.counts: list[int] = self.about.get("weights", [1])
         self.objective: str = described[0].get("objective", "cross-entropy")
         self.n_levels = max(len(described[0].get("quantiles", [])), 1)
@@ -121,12 +122,36 @@ class Program:
     def answers(self, x: Any) -> Array:
         """Return probabilities, (N, O) float32, or numbers, (N, K) float64 in their own units."""
         features = features_of(self.about["table"], x) if "table" in self.about else self._array(x)
-        answers = [network_answers(one, own, features, self.n_levels) for one, own in self.members]
+        inputs: dict[int, Array] = {}
+        answers = []
+        for (one, own), alike in zip(self.members, self.first_alike, strict=True):
+            if alike not in inputs:
+                inputs[alike] = inputs_of(one.get("pipeline", {}), own, features)
+            answers.append(network_answers(one, own, inputs[alike], self.n_levels))
         if "members" not in self.about:
             return answers[0]
         total = sum(count * each.astype(np.float64) for count, each in zip(self.counts, answers, strict=True))
         mean = (np.asarray(total) / sum(self.counts)).astype(answers[0].dtype)
         return corrected(self.about, mean, limits_of(self.members), self.n_levels)
+
+    def _first_alike(self, number: int) -> int:
+        """Return the first network that reads the same inputs."""
+        read = [
+            {name: array for name, array in own.items() if name.startswith(("pipeline.", "scaler."))}
+            for _, own in self.members[: number + 1]
+        ]
+        for place, arrays in enumerate(read):
+            same = self.members[place][0].get("pipeline") == self.members[number][0].get("pipeline")
+            if (
+                same
+                and arrays.keys() == read[-1].keys()
+                and all(
+                    arrays[name].dtype == array.dtype and np.array_equal(arrays[name], array)
+                    for name, array in read[-1].items()
+                )
+            ):
+                return place
+        return number
 
     def _array(self, x: Any) -> Array:
         """Return samples in the type that the scaling is in."""
@@ -303,9 +328,8 @@ def parts_of(own: Mapping[str, Array], name: str) -> list[Array]:
 # The network ----------------------------------------------------------------------------------------------------------
 
 
-def network_answers(about: Mapping[str, Any], own: Mapping[str, Array], features: Array, n_levels: int) -> Array:
-    """Return the answers of one network: probabilities, or numbers in their own units."""
-    value = inputs_of(about.get("pipeline", {}), own, features)
+def network_answers(about: Mapping[str, Any], own: Mapping[str, Array], value: Array, n_levels: int) -> Array:
+    """Return the answers of one network to (N, I) inputs: probabilities, or numbers in their own units."""
     scales = [*about["eval_scales"], 1.0]
     for layer, scale in enumerate(scales):
         value = value @ own[f"layers.{layer}.weight"] + own[f"layers.{layer}.bias"]
