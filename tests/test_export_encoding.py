@@ -53,6 +53,20 @@ def test_a_table_is_encoded_as_the_library_encodes_it(numbers: str) -> None:
         np.testing.assert_allclose(actual, expected, rtol=2e-7, atol=2e-7)
 
 
+def test_an_unseen_level_is_rare_and_a_missing_one_is_none() -> None:
+    dataset = table_of(100)
+    dataset.x[:, 2] = 0
+    dataset.x[:6, 2] = [2, 2, 2, 3, 3, 3]
+    pipeline = fit_pipeline(dataset, np.arange(100))
+    assert pipeline.levels[0].rare
+    x = np.repeat(draw_table(1), 5, axis=0)
+    x[:, 2] = [-1, np.nan, 0, 1, 3]
+    expected = pipeline.apply(x)
+    assert expected[:, -2:].tolist() == [[0, 1], [0, 0], [1, 0], [0, 1], [0, 1]]
+    for actual in (run(pipeline, x), alone(pipeline, x)):
+        np.testing.assert_allclose(actual, expected, rtol=2e-7, atol=2e-7)
+
+
 def test_values_at_knots_and_beyond_are_interpolated() -> None:
     dataset = table_of(3000, numbers="quantile")
     pipeline = fit_pipeline(dataset, np.arange(3000))
