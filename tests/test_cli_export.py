@@ -12,10 +12,12 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 from exports import CLOSE, feeds_of
+from fastnet_cli import export
 from fastnet_cli.main import cli
 from models import make_model
 
 import fastnet
+from fastnet.export import export as library
 
 MODEL = "m.safetensors"
 
@@ -79,6 +81,10 @@ def test_exports_predict_what_the_command_predicts(target: str, options: list[st
         assert np.abs(answers[1] - wanted).max() <= CLOSE
     else:
         assert np.abs(answers[0] - [float(row["price"]) for row in rows]).max() <= CLOSE * spread
+
+
+def test_the_formats_are_those_of_the_library() -> None:
+    assert export.FORMATS == library.FORMATS
 
 
 def test_the_format_can_be_chosen() -> None:
