@@ -20,8 +20,8 @@ from .notes import described, warnings_as_notes
 from .tables import printable
 
 COMMANDS = (
-    *("data", "train", "evaluate", "predict", "search", "studies", "report", "experiment"),
-    *("warmup", "doctor", "completion"),
+    *("data", "train", "evaluate", "predict", "export", "search", "studies", "report"),
+    *("experiment", "warmup", "doctor", "completion"),
 )
 
 
