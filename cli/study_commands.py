@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from fastnet.tuning.store.reading import StudyReader
     from fastnet.tuning.trial import TrialResult
 
-_NOT_OPTIONS = {"data", "rows", "results_version", "space", "train", "trials"}
+_NOT_OPTIONS = {"data", "rows", "results_version", "space", "train", "trials", "enqueue"}
 
 
 def trial_settings(study: StudyReader, trial: TrialResult) -> dict[str, Any]:
@@ -51,6 +51,8 @@ def search_command(study: StudyReader, trials: int) -> tuple[str, tuple[str, ...
     command += [
         part for name, value in _changed(settings, as_settings(SearchConfig())) for part in _option(name, value)
     ]
+    if settings.get("enqueue"):
+        command += ["--enqueue", json.dumps(settings["enqueue"])]
     space, usual = settings.get("space", {}), SearchConfig().space
     for name, text in space.items():
         if usual.get(name) != text:

@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 
 from fastnet.config.metric import METRICS, sign
 from fastnet.errors import StudyError
-from fastnet.tuning.space.distributions import Choice, Distribution, Int, LogInt, LogUniform
+from fastnet.tuning.run.optuna import described
+from fastnet.tuning.space.distributions import Choice, Distribution
 from fastnet.tuning.space.space import Space
 from fastnet.tuning.store.export import curve_columns
 from fastnet.tuning.store.reading import StudyReader
@@ -152,7 +153,7 @@ class _TrialWriter:
             name: dict(zip(one.values, range(len(one.values)), strict=True)) if isinstance(one, Choice) else None
             for name, one in ranges.items()
         }
-        self._ranges = _json({name: _json(_distribution(one)) for name, one in ranges.items()})
+        self._ranges = _json({name: _json(described(one)) for name, one in ranges.items()})
         self._names = curve_columns(study.score) if curves else ()
         self._metric = CURVES.index(METRICS[study.metric].curve)
         self._timeline = Timeline(study.created, study.runs()) if times else None
@@ -235,16 +236,6 @@ def _hull(ranges: Sequence[Distribution]) -> Distribution:
         return Choice(tuple(dict.fromkeys(ends)))
     hull: Distribution = type(first)(min(ends), max(ends))  # type: ignore[call-arg]  # a range with two ends
     return hull
-
-
-def _distribution(one: Distribution) -> dict[str, Any]:
-    """Return a range as Optuna writes it."""
-    if isinstance(one, Choice):
-        return {"name": "CategoricalDistribution", "attributes": {"choices": list(one.values)}}
-    low, high = one.extremes()
-    whole, log = isinstance(one, (Int, LogInt)), isinstance(one, (LogUniform, LogInt))
-    attributes = {"step": 1 if whole else None, "low": low, "high": high, "log": log}
-    return {"name": "IntDistribution" if whole else "FloatDistribution", "attributes": attributes}
 
 
 def _texts(curve: NDArray[np.float32]) -> list[str]:
