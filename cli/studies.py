@@ -226,7 +226,7 @@ def trial_cells(trial: TrialResult, names: list[str]) -> list[str]:
 def export(
     folder: Path, output_format: str | None, no_times: bool, curves: bool, output: Path | None, overwrite: bool
 ) -> None:
-    """Write every trial as CSV, JSON lines, Parquet or a journal of Optuna.
+    """Write every trial as CSV, JSON lines, Parquet or Optuna journal.
 
     DIR is the folder of the study. Trials are ordered by number. Columns are id, stage, status, each searched name,
     value, best_value, best_epoch, epochs and seconds. A search that was stopped and continued, or ran on another

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fastnet.config.searching import SearchConfig, as_settings
+from fastnet.config.searching import GIVEN, SearchConfig, as_settings
 from fastnet.config.training import TrainConfig
 
 from .data_options import data_words, source_options
@@ -45,6 +45,11 @@ def search_command(study: StudyReader, trials: int) -> tuple[str, tuple[str, ...
     """
     settings = study.settings
     source, notes = _data(study)
+    if (sampler := str(settings.get("sampler"))).startswith(GIVEN):
+        notes += (
+            f"The trials were drawn by an object of {sampler.removeprefix(GIVEN)}: continue the study in Python.",
+        )
+        del settings["sampler"]
     command = ["fastnet", "search", "--trials", str(trials), *source]
     if "target" in _source(study):
         command += ["--preset", "book"]  # whose defaults are those that the options below differ from
