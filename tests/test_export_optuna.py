@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import math
+import tracemalloc
 import warnings
 from datetime import UTC, datetime
 from pathlib import Path
@@ -207,5 +208,36 @@ def test_a_study_without_runs_begins_when_it_was_created() -> None:
 def test_a_damaged_time_is_a_sentence_and_a_huge_one_is_cut() -> None:
     with pytest.raises(StudyError, match="'soon' is not a time; restore it from a copy"):
         Timeline("soon", [])
-    begin, end = Timeline("2024-05-01T12:00:00+00:00", []).span(1e300)
+    timeline = Timeline("2024-05-01T12:00:00+00:00", [])
+    begin, end = timeline.span(1e300)
     assert datetime.fromisoformat(end) > datetime.fromisoformat(begin)
+    ends = [timeline.span(1e300)[1] for _ in range(300)]
+    assert ends == sorted(ends) and ends[-1].startswith("9999")
+
+
+def test_the_memory_does_not_grow_with_the_trials(tmp_path: Path) -> None:
+    curves = np.random.default_rng(0).random((4, 60)).astype(np.float32)
+    with Study.open(tmp_path, {"space": {"dropout": "uniform:0:0.5"}}) as study:
+        number, run = 0, study.begin_run({})
+        for _ in range(10):
+            batch = [
+                TrialResult.from_curves(number + i, "done", {"dropout": 0.1}, curves, seconds=0.1) for i in range(400)
+            ]
+            number += len(batch)
+            study.append(batch, run=run, **TIMES)
+    size = 0
+
+    class Sink(io.RawIOBase):
+        def write(self, content: Any) -> int:
+            nonlocal size
+            size += len(content)
+            return len(content)
+
+    tracemalloc.start()
+    try:
+        with Study.read(tmp_path) as study:
+            write_journal(study, Sink(), curves=True)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert size > 12e6 and peak < 6e6

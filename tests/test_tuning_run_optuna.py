@@ -20,7 +20,7 @@ from fastnet.tuning.space.space import Space
 
 optuna = pytest.importorskip("optuna")
 
-NAMES = ("TPESampler", "RandomSampler", "NSGAIISampler", "QMCSampler")
+NAMES = ("TPESampler", "RandomSampler", "NSGAIISampler", "NSGAIIISampler", "QMCSampler")
 HALVING = {"pruning": "halving", "pack_size": 9, "first_epochs": 1, "eta": 3}
 
 
@@ -130,7 +130,9 @@ def test_a_study_of_an_object_continues_with_such_an_object(digits, tmp_path):
     few = fastnet.take_first(digits, 60)
     how = {"hidden": "8", "epochs": 1, "final": 0, "study": tmp_path}
     fastnet.search(None, few, trials=3, sampler=optuna.samplers.RandomSampler(seed=5), **how)
-    with pytest.raises(ConfigError, match="the study was made with an object of RandomSampler"):
+    with pytest.raises(
+        ConfigError, match="the study was made with an object of RandomSampler; continue it in Python, with such"
+    ):
         fastnet.search(None, few, trials=6, **how)
     more = fastnet.search(None, few, trials=6, sampler=optuna.samplers.RandomSampler(seed=5), **how)
     assert len(more.trials) == 6

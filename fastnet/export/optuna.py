@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from fastnet.config.metric import METRICS, sign
 from fastnet.errors import StudyError
+from fastnet.files import shown_path
 from fastnet.tuning.run.optuna import described
 from fastnet.tuning.space.distributions import Choice, Distribution
 from fastnet.tuning.space.space import Space
@@ -35,7 +36,7 @@ STATES = {"done": 1, "stopped": 2, "diverged": 3}
 """Optuna's states: complete, pruned, failed."""
 
 _WORKER = "fastnet"
-_LONGEST = 1e9  # seconds; a damaged study may contain more than a date can hold
+_LONGEST, _LAST = 1e9, datetime(9999, 1, 1, tzinfo=UTC).timestamp()  # a damaged study may contain more
 _FLUSH_BYTES = 2**20
 
 
@@ -201,7 +202,7 @@ class _TrialWriter:
 def _study_operations(study: StudyReader) -> Iterator[dict[str, Any]]:
     """Return the operations that create the study and its attributes: every fixed setting, and what is known of it."""
     columns = curve_columns(study.score)
-    name = study.path.absolute().parent.name or "study"
+    name = shown_path(study.path.absolute().parent.name) or "study"
     direction = 2 if sign(study.metric) > 0 else 1
     yield {"op_code": CREATE_STUDY, "study_name": name, "directions": [direction]}
     metric = columns[CURVES.index(METRICS[study.metric].curve)]
@@ -263,4 +264,4 @@ def _moment(text: str) -> float:
 
 
 def _iso(moment: float) -> str:
-    return datetime.fromtimestamp(moment, UTC).isoformat(timespec="microseconds")
+    return datetime.fromtimestamp(min(moment, _LAST), UTC).isoformat(timespec="microseconds")

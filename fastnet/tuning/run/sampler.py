@@ -201,7 +201,9 @@ def sampler_of(config: SearchConfig, given: Any = None) -> Sampler:
     name = config.sampler
     if given is None and name.startswith(GIVEN):
         kind = name.removeprefix(GIVEN)
-        raise ConfigError(f"sampler={name!r}: the study was made with an object of {kind}; give such a one as sampler")
+        raise ConfigError(
+            f"sampler={name!r}: the study was made with an object of {kind}; continue it in Python, with such an object"
+        )
     if given is None and name.startswith(OPTUNA):
         given = sampler_named(name.removeprefix(OPTUNA), config.train.seed)
     if given is not None and not hasattr(given, "draw"):
