@@ -10,6 +10,7 @@ import warnings
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from wsgiref.util import setup_testing_defaults
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from studies import make_study
 from fastnet.errors import StudyError
 from fastnet.export.optuna import Timeline, write_journal
 from fastnet.tuning import Study, TrialResult
+from fastnet.tuning.run.enqueue import read_points
 from fastnet.tuning.store.export import curve_columns
 
 SPACE = {
@@ -142,6 +144,34 @@ def test_optuna_continues_from_it(tmp_path: Path) -> None:
         asked = study.ask(fixed_distributions=study.trials[0].distributions)
     study.tell(asked, 0.5)
     assert len(study.trials) == 21 and set(study.trials[-1].params) == set(SPACE)
+
+
+def test_its_best_trials_are_points_for_another_search(tmp_path: Path) -> None:
+    pytest.importorskip("optuna")
+    make_study(tmp_path / "s", 60, SPACE)
+    (tmp_path / "study.log").write_bytes(written(tmp_path / "s"))
+    with Study.read(tmp_path / "s") as study:
+        done = [trial for trial in study.best(60) if trial.status == "done"]
+    assert list(read_points(tmp_path / "study.log")) == [trial.params for trial in done[:20]]
+
+
+@pytest.mark.filterwarnings("ignore")  # those of the dashboard and of its web server
+def test_the_dashboard_serves_it(tmp_path: Path) -> None:
+    dashboard = pytest.importorskip("optuna_dashboard")
+    make_study(tmp_path / "s", 30, SPACE)
+    app = dashboard.wsgi(loaded(tmp_path / "s")._storage)
+
+    def asked(path: str) -> Any:
+        environ = {"PATH_INFO": path, "QUERY_STRING": "after=0", "HTTP_CONTENT_TYPE": "application/json"}
+        setup_testing_defaults(environ)
+        return json.loads(b"".join(app(environ, lambda *answer: None)))
+
+    assert [one["study_name"] for one in asked("/api/studies")["study_summaries"]] == ["s"]
+    served = asked("/api/studies/0")
+    assert [one["state"] for one in served["trials"]] == [
+        one.state.name.capitalize() for one in loaded(tmp_path / "s").trials
+    ]
+    assert {one["key"] for one in served["user_attrs"]} > {"data", "epochs", "space dropout"}
 
 
 def test_without_times_the_same_trials_are_the_same_bytes(tmp_path: Path) -> None:

@@ -56,6 +56,12 @@ def test_points_are_given_as_objects_or_text():
     assert read_points(POINTS) == read_points(json.dumps(POINTS)) == tuple(POINTS)
 
 
+@pytest.mark.parametrize("given", [7, object()])
+def test_what_holds_no_points_is_refused(given):
+    with pytest.raises(ConfigError, match="give a path, a mapping, or a list of mappings"):
+        read_points(given)
+
+
 def test_the_best_trials_of_a_study_are_points(tmp_path):
     make_study(tmp_path / "s", 40)
     points = read_points(tmp_path / "s")

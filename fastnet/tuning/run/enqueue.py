@@ -9,7 +9,7 @@ import csv
 import io
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -102,6 +102,8 @@ def read_points(given: Given) -> tuple[Mapping[str, Any], ...]:
         return _from_json(given, "enqueue")
     if isinstance(given, (str, os.PathLike)):
         return _from_path(as_path(given, "enqueue"))
+    if not isinstance(given, Iterable):
+        raise ConfigError(f"enqueue={str(given)[:40]!r}: give a path, a mapping, or a list of mappings")
     return tuple(given)
 
 
