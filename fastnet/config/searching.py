@@ -26,7 +26,7 @@ SAMPLERS = ("random", "sobol", "grid", "tpe")
 OPTUNA, GIVEN = "optuna:", "given:"
 """What the name of a sampler begins with if it is one of Optuna's, or the class of an object that was given."""
 MOST_POINTS = 10_000
-"""Most points that a search can be told to try first."""
+"""Most points that a search can try first."""
 PRUNINGS = ("none", "halving", "median")
 ENSEMBLES = ("average", "greedy")
 

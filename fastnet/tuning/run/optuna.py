@@ -26,9 +26,8 @@ class OptunaSampler:
     """Asks a sampler of Optuna for the trials of a generation, and reports to it how those of earlier ones ended.
 
     The sampler works on a study in memory that never sees anything but the trials in the order of their numbers: asked
-    generation by generation, and told when a generation is over. A continued search asks and tells everything again,
-    from the trials that are stored, so a sampler that draws the same from the same calls continues as if nothing had
-    happened.
+    generation by generation, with the results of a generation when it is over. A continued search replays all calls
+    from the stored trials, so a sampler that draws the same from the same calls continues as if nothing had happened.
 
     Parameters
     ----------
@@ -37,7 +36,7 @@ class OptunaSampler:
     metric : str
         What the study is compared by, a name in `fastnet.config.metric.METRICS`.
     generation : int
-        Trials that are asked for before any of them is told.
+        Trials that are drawn before the result of any of them is reported.
     points : tuple of dict
         Values of the first trials, see `fastnet.tuning.run.enqueue`; the sampler draws what they leave open.
 
