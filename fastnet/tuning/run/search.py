@@ -127,9 +127,7 @@ def search(
     ...     [trial.id for trial in result.trials], len(result.to_arrow())
     ([0, 1, 2, 3], 4)
     """
-    settings |= {} if enqueue is None else {"enqueue": read_points(enqueue)}
-    if sampler is not None:
-        settings["sampler"] = sampler if isinstance(sampler, str) else f"{GIVEN}{type(sampler).__name__}"
+    settings |= _drawing(enqueue, sampler)
     folder = None if study is None else as_path(study, "study")
     known = None if folder is None or fresh else known_of(folder)
     if after is not None:
@@ -171,6 +169,14 @@ def search(
         interrupt=interrupt,
         sampler=None if isinstance(sampler, str) else sampler,
     )
+
+
+def _drawing(enqueue: Given, sampler: Any) -> dict[str, Any]:
+    """Return the settings of how trials are drawn, those that are given."""
+    settings: dict[str, Any] = {} if enqueue is None else {"enqueue": read_points(enqueue)}
+    if sampler is not None:
+        settings["sampler"] = sampler if isinstance(sampler, str) else f"{GIVEN}{type(sampler).__name__}"
+    return settings
 
 
 def about_data(dataset: Dataset, *, seconds: float | None, counted: bool, validated: bool) -> About:
