@@ -103,6 +103,8 @@ def describe(plan: Plan) -> Iterator[str]:
     ranges = [f"{name} {text}" for name, text in config.space.items()] or ["nothing: trials differ only by chance"]
     yield from lines("space", ranges)
     yield line("sampler", f"grid of {config.levels} levels" if config.sampler == "grid" else config.sampler)
+    if config.enqueue:
+        yield line("first", counted(len(config.enqueue), "given point"))
     yield line("trials", f"{config.trials:,}" + (f", of which {plan.stored:,} are stored" if plan.stored else ""))
     yield from lines("schedule", list(schedule_text(config)))
     if config.stages > 1:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -34,7 +35,7 @@ from .options import (
 from .outputs import folder_for
 from .parameters import PathType
 from .progress import SearchDisplay
-from .strategy import given_options, preset_option, search_strategy, strategy_options, with_preset
+from .strategy import enqueue_option, given_options, preset_option, search_strategy, strategy_options, with_preset
 from .streams import output_is_the_result
 
 if TYPE_CHECKING:
@@ -72,6 +73,7 @@ REPORT_SECONDS, REPORT_SECONDS_OF_TRIAL = 0.8, 1e-4
 )
 @config_options
 @strategy_options
+@enqueue_option
 @dataset_options
 @preset_option
 @samples_option("500 of an image set, all of a file")
@@ -144,6 +146,7 @@ def command(
       fastnet search --data mnist --samples 5000 --space dropout=uniform:0:0.5 --study studies/dropout
       fastnet search --space hidden=choice:100x6,512-256 --space optimizer=choice:sgd,adam --print-config > study.toml
       fastnet search --config study.toml --sampler sobol
+      fastnet search --config study.toml --enqueue studies/001
       fastnet search --trials 8 --learning-rate 0.01 --weight-decay 1e-8 --format csv
       fastnet search --trials 100000 --study studies/night --timeout 8h
     """
@@ -257,6 +260,7 @@ def with_known(ctx: click.Context, settings: Mapping[str, Any], known: Known) ->
     known = known.beside(given)
     source = known.source
     before: dict[str, Any] = as_settings(known.config) | as_settings(known.config.train)
+    before["enqueue"] = json.dumps(before["enqueue"]) if before["enqueue"] else None  # as text, like the option
     before |= {"data": None, "samples": None, "data_dir": None, "validation": None}
     if source is not None:
         folder = None if source.data_dir is None else Path(source.data_dir)

@@ -10,18 +10,33 @@ from click.core import ParameterSource
 
 from fastnet.config.metric import CHOICES
 from fastnet.config.presets import PRESETS, Preset
-from fastnet.config.searching import ENSEMBLES, PRUNINGS, SAMPLERS, SearchConfig
+from fastnet.config.searching import ENSEMBLES, OPTUNA, PRUNINGS, SAMPLERS, SearchConfig, check_sampler
 from fastnet.config.text import parse_candidates, parse_folds
+from fastnet.errors import ConfigError
 
 from .naming import flag
 from .options import default_of
 from .parameters import Command, TextType
 
+
+class SamplerType(click.Choice[str]):
+    """One of the library's samplers, or ``optuna:`` and the name of one of Optuna's."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if not str(value).startswith(OPTUNA):
+            return super().convert(value, param, ctx)
+        try:
+            check_sampler(str(value))
+        except ConfigError as error:
+            self.fail(f"{error}.", param, ctx)
+        return str(value)
+
+
 _STRATEGY: dict[str, tuple[Any, str]] = {
     "sampler": (
-        click.Choice(SAMPLERS),
+        SamplerType(SAMPLERS),
         "Place trials in the ranges at random, evenly spread (sobol), on every combination (grid), or more often where "
-        "earlier trials did well (tpe).",
+        "earlier trials did well (tpe); optuna:NAME asks a sampler of Optuna, such as optuna:TPESampler.",
     ),
     "levels": (int, "Values of each range on a grid, including both ends."),
     "pruning": (
@@ -44,6 +59,16 @@ _STRATEGY: dict[str, tuple[Any, str]] = {
         "Average all of them, or only those that do best together on the validation samples (greedy).",
     ),
 }
+
+
+def enqueue_option(command: Command) -> Command:
+    """Add `--enqueue`."""
+    return click.option(
+        "--enqueue",
+        metavar="FILE|DIR",
+        help="Try these points first: a file of JSON, JSON lines or CSV with values by name, the folder of another "
+        "study, whose 20 best trials are taken, or a storage of Optuna.",
+    )(command)
 
 
 def preset_option(command: Command) -> Command:
@@ -111,5 +136,7 @@ def strategy_options(command: Command) -> Command:
 
 def search_strategy(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Return the values of the options that are fields of `SearchConfig`, except the ranges."""
+    from fastnet.tuning.run.enqueue import read_points
+
     names = (*_STRATEGY, "ensemble_folds", "folds", "expand", "final", "trials", "validation_fraction")
-    return {name: settings[name] for name in names}
+    return {name: settings[name] for name in names} | {"enqueue": read_points(settings.get("enqueue"))}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -214,47 +215,53 @@ def trial_cells(trial: TrialResult, names: list[str]) -> list[str]:
 @click.option(
     "--format",
     "output_format",
-    type=click.Choice(("csv", "jsonl", "parquet")),
-    help="CSV with a header, one JSON object per line, or Parquet.  [default: by the suffix of --output, else csv]",
+    type=click.Choice(("csv", "jsonl", "parquet", "optuna-journal")),
+    help="CSV with a header, one JSON object per line, Parquet, or a journal that Optuna and its dashboard open.  "
+    "[default: by the suffix of --output, else csv]",
 )
-@click.option("--no-times", is_flag=True, help="Omit the column of seconds, so that equal trials give equal bytes.")
+@click.option("--no-times", is_flag=True, help="Omit seconds and dates, so that equal trials give equal bytes.")
 @click.option("--curves", is_flag=True, help="Add the learning curves as lists; not in CSV.")
 @output_options("Write to this file instead of standard output.")
 @verbosity_options()
 def export(
     folder: Path, output_format: str | None, no_times: bool, curves: bool, output: Path | None, overwrite: bool
 ) -> None:
-    """Write every trial as CSV, JSON lines or Parquet.
+    """Write every trial as CSV, JSON lines, Parquet or Optuna journal.
 
     DIR is the folder of the study. Trials are ordered by number. Columns are id, stage, status, each searched name,
     value, best_value, best_epoch, epochs and seconds. A search that was stopped and continued, or ran on another
     number of threads, exports the same except for the seconds.
 
+    A journal has the study's ranges, settings, trials, their states and the curve of the metric; optuna-dashboard opens
+    it.
+
     \b
     Example:
       fastnet studies export studies/001 > trials.csv
       fastnet studies export studies/001 -o trials.parquet --curves
+      fastnet studies export studies/001 --format optuna-journal -o study.log
       fastnet studies export studies/001 --format jsonl --no-times | sha256sum
     """
+    from fastnet.export.optuna import FORMAT, write_journal
     from fastnet.files import replacing_file
     from fastnet.tuning import Study
     from fastnet.tuning.store.export import FORMATS, write_trials
 
     ending = output.suffix[1:].lower() if output is not None else ""
-    how: dict[str, Any] = {
-        "format": output_format or (ending if ending in FORMATS else "csv"), "times": not no_times, "curves": curves
-    }  # fmt: skip
+    chosen = output_format or (ending if ending in FORMATS else "csv")
     if output is not None:
         check_writable(output, overwrite=overwrite)
-    elif how["format"] == "parquet" and sys.stdout.isatty():
+    elif chosen == "parquet" and sys.stdout.isatty():
         raise FastnetError("Parquet is not for a terminal: name a file with --output, or redirect standard output")
+    how: dict[str, Any] = {"times": not no_times, "curves": curves}
+    write = write_journal if chosen == FORMAT else partial(write_trials, format=chosen)
     with Study.read(folder) as study:
         if output is None:
-            write_trials(study, result_stream(), **how)
+            write(study, result_stream(), **how)
             return
         output.parent.mkdir(parents=True, exist_ok=True)
         with replacing_file(output) as stream:
-            written = write_trials(study, stream, **how)
+            written = write(study, stream, **how)
     note(f"{written:,} trials: {click.format_filename(output)}")
 
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fastnet.config.searching import SearchConfig, as_settings
+from fastnet.config.searching import GIVEN, SearchConfig, as_settings
 from fastnet.config.training import TrainConfig
 
 from .data_options import data_words, source_options
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from fastnet.tuning.store.reading import StudyReader
     from fastnet.tuning.trial import TrialResult
 
-_NOT_OPTIONS = {"data", "rows", "results_version", "space", "train", "trials"}
+_NOT_OPTIONS = {"data", "rows", "results_version", "space", "train", "trials", "enqueue"}
 
 
 def trial_settings(study: StudyReader, trial: TrialResult) -> dict[str, Any]:
@@ -45,12 +45,19 @@ def search_command(study: StudyReader, trials: int) -> tuple[str, tuple[str, ...
     """
     settings = study.settings
     source, notes = _data(study)
+    if (sampler := str(settings.get("sampler"))).startswith(GIVEN):
+        notes += (
+            f"The trials were drawn by an object of {sampler.removeprefix(GIVEN)}: continue the study in Python.",
+        )
+        del settings["sampler"]
     command = ["fastnet", "search", "--trials", str(trials), *source]
     if "target" in _source(study):
         command += ["--preset", "book"]  # whose defaults are those that the options below differ from
     command += [
         part for name, value in _changed(settings, as_settings(SearchConfig())) for part in _option(name, value)
     ]
+    if settings.get("enqueue"):
+        command += ["--enqueue", json.dumps(settings["enqueue"])]
     space, usual = settings.get("space", {}), SearchConfig().space
     for name, text in space.items():
         if usual.get(name) != text:

@@ -75,8 +75,11 @@ def study_document(study: Study, folder: Path) -> dict[str, Any]:
 
 def study_lines(document: Mapping[str, Any]) -> list[str]:
     """Write the document of a study as lines, with their subjects in a separate column."""
+    from fastnet.report.text import counted
+
     settings = dict(document["settings"])
     space, train, data = settings.pop("space", {}), settings.pop("train", {}), document["data"]
+    points = settings.pop("enqueue", [])
     fingerprint = str(settings.pop("data", ""))[:12]
     counts = ", ".join(f"{count:,} {status}" for status, count in document["trials"].items() if count)
     best = document["best_value"]
@@ -91,6 +94,7 @@ def study_lines(document: Mapping[str, Any]) -> list[str]:
         *subject("data", [f"{data.get('data', 'unknown')}, fingerprint {fingerprint}", *sizes(data)]),
         *subject("", [shlex.join(words)] if (words := data_words(source_options(document["source"]))) else []),
         *subject("space", [f"{name} {text}" for name, text in space.items()] or ["nothing is searched"]),
+        *subject("first", [counted(len(points), "given point")] if points else []),
         *subject("search", wrapped(settings)),
         *subject("training", wrapped(train)),
     ]

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from fastnet.errors import FastnetWarning as FastnetWarning
     from fastnet.errors import ModelError as ModelError
     from fastnet.errors import StudyError as StudyError
+    from fastnet.export.export import export_model as export_model
     from fastnet.model.classifier import Model as Model
     from fastnet.model.ensemble import Ensemble as Ensemble
     from fastnet.model.ensemble import load_model as load_model
@@ -65,6 +66,7 @@ _HOMES = {
     "train": "fastnet.training.single",
     "search": "fastnet.tuning.run.search",
     "SearchResult": "fastnet.tuning.run.result",
+    "export_model": "fastnet.export.export",
     "FastNetClassifier": "fastnet.sklearn.classifier",
     "FastNetRegressor": "fastnet.sklearn.regressor",
     "FastNetSearchCV": "fastnet.sklearn.search",

@@ -117,6 +117,14 @@ def test_dry_run_of_searched_architectures() -> None:
     assert plan["training"] == "batch size 100, 2 epochs, seed 0, dropout 0.5"
 
 
+def test_dry_run_counts_the_points_that_are_given() -> None:
+    options = ["search", "--dry-run", "--samples", "60", "--epochs", "1", "--hidden", "8"]
+    points = '[{"learning_rate": 0.001}, {}]'
+    plan = table(run(*options, "--enqueue", points, "--sampler", "optuna:TPESampler").stdout)
+    assert (plan["first"], plan["sampler"]) == ("2 given points", "optuna:TPESampler")
+    assert "first" not in table(run(*options).stdout)
+
+
 def test_dry_run_with_a_separate_validation_set() -> None:
     digits = fastnet.load("mnist5k")
     np.savez("v.npz", x=digits.x[:30], y=digits.y[:30])

@@ -8,6 +8,7 @@ import io
 import json
 import re
 import signal
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -147,6 +148,34 @@ def test_same_command_again_runs_only_what_is_missing(asked: dict[str, Any]) -> 
     assert "5 trials (0 new, 1 diverged)" in result.stdout
     result = run("--trials", "2", "--study", "s", "--fresh")
     assert "2 trials (2 new, 1 diverged)" in result.stdout
+
+
+def test_given_points_are_the_first_trials_also_of_a_study_that_continues(asked: dict[str, Any]) -> None:
+    Path("points.csv").write_text("learning_rate,weight_decay\n0.003,1e-6\n0.004,\n", encoding="utf-8")
+    run("--trials", "3", "--study", "s", "--enqueue", "points.csv")
+    Path("points.csv").unlink()
+    run("--study", "s", "--trials", "5")
+    with Study.read(Path("s")) as study:
+        trials = [trial.params for trial in study.iter_trials()]
+    assert len(trials) == 5 and trials[0] == {"learning_rate": 0.003, "weight_decay": 1e-6}
+    assert trials[1]["learning_rate"] == 0.004
+    run("--study", "s", "--print-config")
+    printed = run("--study", "s", "--print-config").stdout
+    assert tomllib.loads(printed)["enqueue"] == (
+        '[{"learning_rate": 0.003, "weight_decay": 1e-06}, {"learning_rate": 0.004}]'
+    )
+    run("--trials", "2", "--study", "t", "--enqueue", "s")
+    with Study.read(Path("s")) as study, Study.read(Path("t")) as other:
+        assert other.trial(0).params == study.best(1)[0].params
+        assert len(other.settings["enqueue"]) == 4, "the trial that diverged is left out"
+
+
+def test_samplers_of_optuna_are_chosen_by_name(asked: dict[str, Any]) -> None:
+    pytest.importorskip("optuna")
+    run("--trials", "3", "--study", "s", "--sampler", "optuna:RandomSampler")
+    run("--trials", "4", "--study", "s")
+    assert asked["config"].sampler == "optuna:RandomSampler"
+    assert "optuna:RandomSampler" in run("--study", "s", "--print-config").stdout
 
 
 def test_study_with_other_settings_is_refused_and_named(asked: dict[str, Any]) -> None:

@@ -17,7 +17,7 @@ def searching() -> None:
 
 
 def test_each_field_has_an_option_with_its_default() -> None:
-    elsewhere = {"space", "train", "trials", "validation_fraction"}  # options of other modules
+    elsewhere = {"space", "train", "trials", "validation_fraction", "enqueue"}  # options of other modules
     given = searching.make_context("search", []).params
     assert set(given) == {field.name for field in fields(SearchConfig)} - elsewhere
     assert given == {name: getattr(SearchConfig(), name) for name in given}

@@ -188,6 +188,18 @@ def test_trials_are_exported_to_standard_output_and_to_files() -> None:
     assert sorted(path.name for path in Path().iterdir()) == ["new", "studies", "t.csv"]
 
 
+def test_a_journal_of_optuna_is_written_whole_or_not_at_all() -> None:
+    folder = str(make_study())
+    result = run("export", folder, "--format", "optuna-journal", "-o", "study.log")
+    assert result.stdout == "" and "20 trials: study.log" in result.stderr
+    lines = [json.loads(line) for line in Path("study.log").read_text().splitlines()]
+    assert lines[0] == {"op_code": 0, "study_name": "001", "directions": [2], "worker_id": "fastnet"}
+    assert sum(line["op_code"] == 4 for line in lines) == 20
+    assert run("export", folder, "--format", "optuna-journal").stdout == Path("study.log").read_text()
+    assert "train_loss" in run("export", folder, "--format", "optuna-journal", "--curves").stdout
+    assert "datetime_complete" not in run("export", folder, "--format", "optuna-journal", "--no-times").stdout
+
+
 # rm -------------------------------------------------------------------------------------------------------------------
 
 

@@ -27,6 +27,7 @@ SEARCHES = [
     ["--optimizer", "adam", "--weight-decay", "0", "--space", "learning_rate=log:1e-3:1e-1", "--sampler", "sobol"],
     ["--learning-rate", "0.01", "--pruning", "halving", "--eta", "2", "--cv", "3", "--final", "none", "--stages", "2"],
     ["--space", "hidden=choice:4,4-4", "--sampler", "grid", "--trials", "8", "--levels", "3", "--activation", "tanh"],
+    ["--enqueue", '[{"learning_rate": 0.001}, {"weight_decay": 1e-06}]', "--sampler", "sobol"],
     ["--expand", "--stages", "2", "--validation-fraction", "0.3", "--pruning", "median", "--first-epochs", "1"],
     ["--data", "digits", "--samples", "200", "--final", "2", "--repeats", "1", "--batch-size", "10"],
 ]  # fmt: skip
@@ -74,6 +75,16 @@ def test_the_command_on_the_page_makes_the_same_study(
     assert asked(shlex.split(command)[1:])[0].fingerprint() == dataset.fingerprint(), command
     trained = CliRunner().invoke(cli, ["train", "--config", "-", "--print-config"], input=text)
     assert trained.exit_code == 0, trained.output
+
+
+def test_a_sampler_that_is_an_object_of_python_is_a_note(tmp_path: Path) -> None:
+    with Study.read(make_study(tmp_path / "s", 3)) as study:
+        settings = study.settings | {"sampler": "given:TPESampler"}
+    Study.open(tmp_path / "t", settings, about=ABOUT).close()
+    with Study.read(tmp_path / "t") as study:
+        command, notes = search_command(study, 3)
+    assert "--sampler" not in command
+    assert notes[-1] == "The trials were drawn by an object of TPESampler: continue the study in Python."
 
 
 def test_unknown_parts_of_a_command_are_in_capitals(tmp_path: Path) -> None:

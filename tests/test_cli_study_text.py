@@ -68,6 +68,13 @@ def test_the_document_is_ready_for_json_and_has_a_line_on_everything(tmp_path: P
     assert subjects[6:] == ["stage 1", "advice", "final", "ensemble", "test set", "test set", "run 1"]
 
 
+def test_given_points_are_counted(tmp_path: Path) -> None:
+    with Study.read(make_study(tmp_path / "s", 3)) as study:
+        document = study_document(study, tmp_path / "s")
+    document["settings"]["enqueue"] = [{"learning_rate": 0.1}]
+    assert "first     1 given point" in study_lines(document)
+
+
 def test_the_toml_of_a_trial_reads_back_as_its_settings(tmp_path: Path) -> None:
     with Study.read(make_study(tmp_path / "s", 5, about=ABOUT | {"data": "my\x1bdata"})) as study:
         best = study.best(1)[0]

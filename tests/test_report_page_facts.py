@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from studies import make_columns
+from studies import make_columns, make_study
 
 from fastnet.report.page.columns import DIVERGED, STOPPED, Columns
 from fastnet.report.page.facts import (
@@ -17,11 +18,13 @@ from fastnet.report.page.facts import (
     duration_text,
     kept_words,
     machine,
+    setting,
     state,
     time_rows,
     time_words,
     value_text,
 )
+from fastnet.tuning import Study
 
 ENDED = [{"report": {"recommendation": {"words": ""}}}]
 
@@ -46,6 +49,14 @@ def test_the_budget_counts_trials_by_status() -> None:
     )
     assert dict(budget(columns_of(0, 0), [], {})) == {"trials": "2 (all to the end)"}
     assert dict(budget(columns_of(), [], {})) == {"trials": "none yet"}
+
+
+def test_given_points_are_a_part_of_the_strategy(tmp_path: Path) -> None:
+    make_study(tmp_path / "s", 3)
+    with Study.read(tmp_path / "s") as study:
+        strategy = dict(setting(study, study.settings | {"enqueue": [{}, {}]}))["search"]
+        assert strategy.endswith(", 2 given points first")
+        assert "given" not in dict(setting(study, study.settings))["search"]
 
 
 def test_early_runs_are_added_up() -> None:

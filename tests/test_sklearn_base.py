@@ -7,6 +7,7 @@ import threading
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from scipy import sparse
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
@@ -100,12 +101,10 @@ def test_a_model_can_be_saved(kind, samples, tmp_path):
 @pytest.mark.parametrize("form", ["frame", "arrow"])
 def test_tables_with_texts_and_missing_values(kind, form, samples):
     x, y = samples
-    frame = pd.DataFrame(x[:, :2], columns=["a", "b"])
+    frame = pd.DataFrame(x[:, :2].copy(), columns=["a", "b"])
     frame["kind"] = np.where(y == 1, "red", "blue")
     frame.loc[::7, "a"] = np.nan
     frame.loc[::9, "kind"] = None
-    import pyarrow as pa
-
     table = frame if form == "frame" else pa.Table.from_pandas(frame)
     network = kind((16,), max_iter=60, learning_rate_init=0.01, random_state=0).fit(table, y)
     assert network.score(table, y) > (0.9 if kind is FastNetClassifier else 0.6)

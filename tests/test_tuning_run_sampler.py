@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -100,6 +102,26 @@ def test_seeds_differ(sampler):
 def test_streams_of_names_are_all_different():
     names = [*MIXED.names, "width", "dropout_1", "dropout_2", "dropout_1000", "weight_decay"]
     assert len({stream_of(name) for name in names}) == len(names)
+
+
+class Halves:
+    """A sampler of a user, without generations."""
+
+    generation = None
+
+    def draw(self, space, ids, history):
+        return [dict.fromkeys(space.names, 0.5) for _ in ids]
+
+
+def test_an_object_of_a_user_draws_what_its_points_leave_open():
+    config = SearchConfig(space={"dropout": "uniform:0:0.9", "momentum": "uniform:0:0.9"}, sampler="given:Halves")
+    own, ids = Halves(), np.arange(2)
+    assert sampler_of(config, own) is own
+    with_points = replace(config, enqueue=[{"dropout": 0.25}])
+    drawn = sampler_of(with_points, own).draw(Space.parse(config.space), ids, ())
+    assert drawn == [{"dropout": 0.25, "momentum": 0.5}, {"dropout": 0.5, "momentum": 0.5}]
+    with pytest.raises(ConfigError, match="the study was made with an object of Halves"):
+        sampler_of(config)
 
 
 def test_another_name_changes_no_random_value():

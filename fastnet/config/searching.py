@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -23,6 +23,10 @@ from fastnet.errors import ConfigError
 from fastnet.scalars import make_plain, plain
 
 SAMPLERS = ("random", "sobol", "grid", "tpe")
+OPTUNA, GIVEN = "optuna:", "given:"
+"""What the name of a sampler begins with if it is one of Optuna's, or the class of an object that was given."""
+MOST_POINTS = 10_000
+"""Most points that a search can try first."""
 PRUNINGS = ("none", "halving", "median")
 ENSEMBLES = ("average", "greedy")
 
@@ -38,6 +42,9 @@ class SearchConfig:
     space : dict of str to str
         Text form of a distribution per searched hyperparameter, such as ``{"learning_rate": "log:1e-6:1e-2"}``;
         read and checked by `fastnet.tuning.space.space.Space`. Defaults to the ranges of section 6.5.3 of the book.
+    enqueue : sequence of mappings
+        Points that are tried first, as trials 0, 1, ...: values of some or all searched names; the sampler draws the
+        others. At most `MOST_POINTS`.
     train : TrainConfig
         Everything that is not searched. Its ``seed`` is the seed of the study. With ``early_stopping``, a trial ends
         after that many epochs without a better `metric`; its value and its network are those of its best epoch.
@@ -46,8 +53,10 @@ class SearchConfig:
     folds : int or None
         Stratified folds of a cross-validation, at least 2, instead of one validation part; a trial's value is the
         mean over them.
-    sampler : {"random", "sobol", "grid", "tpe"}
-        How trials are placed in the ranges; ``tpe`` learns from earlier trials where good ones lie.
+    sampler : {"random", "sobol", "grid", "tpe"}, or a name such as "optuna:TPESampler"
+        How trials are placed in the ranges; ``tpe`` learns from earlier trials where good ones lie. After ``optuna:``
+        stands a sampler of that package. `fastnet.search` also takes an object, whose class then stands after
+        ``given:``.
     levels : int
         Points per range on a grid.
     pruning : {"none", "halving", "median"}
@@ -97,6 +106,7 @@ class SearchConfig:
     validation_fraction: float = 0.2
     folds: int | None = None
     sampler: str = "random"
+    enqueue: Sequence[Mapping[str, Any]] = ()
     levels: int = 10
     pruning: str = "none"
     eta: int = 3
@@ -119,7 +129,8 @@ class SearchConfig:
         check_range("validation_fraction", self.validation_fraction, 0.0, 1.0, open_low=True)
         if self.folds is not None:
             check_count("folds", self.folds, low=2, high=100)
-        check_choice("sampler", self.sampler, SAMPLERS)
+        check_sampler(self.sampler)
+        object.__setattr__(self, "enqueue", _points(self.enqueue))
         check_count("levels", self.levels, low=2, high=10_000)
         check_choice("pruning", self.pruning, PRUNINGS)
         check_count("eta", self.eta, low=2, high=100)
@@ -182,6 +193,32 @@ class SearchConfig:
         return replace(self, metric=metric, train=replace(self.train, objective=objective))
 
 
+def check_sampler(name: object) -> None:
+    """Raise `ConfigError` unless a value names a sampler; whether Optuna has it is found out when it is built."""
+    for prefix in (OPTUNA, GIVEN):
+        if isinstance(name, str) and name.startswith(prefix) and name.removeprefix(prefix).isidentifier():
+            return
+    if name not in SAMPLERS:
+        raise ConfigError(
+            f"sampler={name!r}: must be one of {', '.join(SAMPLERS)}, or optuna:NAME, such as optuna:TPESampler"
+        )
+
+
+def _points(given: object) -> tuple[dict[str, Any], ...]:
+    """Return points with plain values, without those that are None."""
+    if isinstance(given, (str, Mapping)) or not isinstance(given, Sequence):
+        raise ConfigError(f"enqueue={str(given)[:40]!r}: must be a list of mappings from names to values")
+    if len(given) > MOST_POINTS:
+        raise ConfigError(f"enqueue: {len(given)} points are more than {MOST_POINTS}; give fewer")
+    points = []
+    for number, point in enumerate(given, start=1):
+        if not isinstance(point, Mapping):
+            raise ConfigError(f"enqueue, point {number}: {str(point)[:40]!r} is not a mapping from names to values")
+        values = {str(name): plain(value) for name, value in point.items()}
+        points.append({name: value for name, value in values.items() if value is not None})
+    return tuple(points)
+
+
 def as_settings(config: Any) -> dict[str, Any]:
     """Flatten a configuration into JSON-ready names and values, with `hidden` in its text form.
 
@@ -201,6 +238,8 @@ def as_settings(config: Any) -> dict[str, Any]:
     for name in ("dropout", "quantiles"):
         if isinstance(values.get(name), tuple):
             values[name] = format_dropout(values[name])
+    if "enqueue" in values:
+        values["enqueue"] = [dict(point) for point in values["enqueue"]]
     if isinstance(train := values.get("train"), TrainConfig):
         values["train"] = as_settings(train)
         for name, other in (("learning_rate", "optimizer"), ("init", "activation")):

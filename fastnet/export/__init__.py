@@ -1,1 +1,1 @@
-"""Trained models in forms that other programs read."""
+"""Trained models and studies in forms that other programs read."""

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 from joblib import parallel_config
-from sklearn.base import clone
-from sklearn.model_selection import ParameterSampler, RandomizedSearchCV
+from sklearn.base import clone, is_classifier
+from sklearn.model_selection import ParameterSampler, RandomizedSearchCV, check_cv
 from sklearn.pipeline import Pipeline
 from sklearn.utils import indexable
 
@@ -180,7 +180,8 @@ multimetric_, classes_, n_features_in_, feature_names_in_
             )
         )
         groups = {name: params[name] for name in ("groups",) if name in params}
-        folds = Folds(list(self._checked_cv_orig.split(X, y, **groups)))
+        splitter = check_cv(self.cv, y, classifier=is_classifier(self.estimator))
+        folds = Folds(list(splitter.split(X, y, **groups)))
         clock = time.perf_counter()
         ends = self._trained(drawn, folds, clock)
         self.train_time_ = time.perf_counter() - clock

@@ -94,6 +94,8 @@ def setting(study: StudyReader, settings: Mapping[str, Any]) -> list[Fact]:
     if fixed:
         facts.append(("fixed", fixed))
     strategy = [f"{name} {settings[name]}" for name in ("sampler", "pruning", "stages", "metric") if name in settings]
+    if settings.get("enqueue"):
+        strategy.append(f"{counted(len(settings['enqueue']), 'given point')} first")
     if strategy:
         facts.append(("search", ", ".join(strategy)))
     return facts

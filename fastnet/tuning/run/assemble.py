@@ -15,9 +15,10 @@ from fastnet.pace import pace
 from fastnet.tuning.run.budget import Budget
 from fastnet.tuning.run.ending import Ending
 from fastnet.tuning.run.engine import Engine, LocalThreads
+from fastnet.tuning.run.enqueue import checked_points
 from fastnet.tuning.run.result import Progress, SearchResult
 from fastnet.tuning.run.resume import Source, plan_of
-from fastnet.tuning.run.sampler import Sampler, checked_space, sampler_of
+from fastnet.tuning.run.sampler import checked_space, preview_of, sampler_of
 from fastnet.tuning.run.session import Session
 from fastnet.tuning.run.tally import Tally
 from fastnet.tuning.run.task import Tasks, data_name
@@ -53,7 +54,7 @@ def run_study(
     should_stop: Callable[[], bool] | None = None,
     interrupt: str = "raise",
     engine: Engine | None = None,
-    sampler: Sampler | None = None,
+    sampler: Any = None,
 ) -> SearchResult:
     """Run or continue a search, and store every trial.
 
@@ -86,7 +87,7 @@ def run_study(
         Polled several times a second; when it returns True the search ends with all finished trials stored.
     engine : Engine, optional
         Runs packs; the threads of this process by default.
-    sampler : Sampler, optional
+    sampler : Sampler or optuna.samplers.BaseSampler, optional
         Draws the trials; by default the one that `config` names.
 
     Returns
@@ -134,6 +135,7 @@ def run_study(
     further = further_folds(dataset, parts, config.ensemble_folds, seed) if config.ensemble_folds else []
     warn_of_doubts(dataset, parts)
     settings = study_settings(config, space, dataset.fingerprint(), split)
+    drawing = preview_of(config) if finish else sampler_of(config, sampler)
     with Study.open(folder, settings, about=_about(dataset, splits), fresh=fresh, curves=curves) as study:
         study.set_plan(plan_of(config, source or _source_of(study)))
         engine = engine or LocalThreads(dataset, splits, config)
@@ -143,7 +145,7 @@ def run_study(
         budget = Budget(config, best, threads, clock, timeout, tally.done, lambda trials: reserve(trials) + ahead)
         stop = should_stop or (lambda: False)
         tasks = Tasks(config, data_name(dataset, splits, config.train), threads, memory)
-        session = Session(study, config, space, engine, sampler or sampler_of(config), tasks, tally, budget, stop)
+        session = Session(study, config, space, engine, drawing, tasks, tally, budget, stop)
         session.trained = finish
         session.go(lambda: Ending(session, dataset, parts, splits, further).finish())
         if session.cut is not None and interrupt == "raise":
@@ -194,6 +196,10 @@ def study_settings(config: SearchConfig, space: Space, fingerprint: str, split: 
         left_out |= {"levels"}
     if config.stages == 1:
         left_out |= {"expand"}
+    if not config.enqueue:
+        left_out |= {"enqueue"}
+    else:
+        settings["enqueue"] = list(checked_points(config, space))
     settings = {name: value for name, value in settings.items() if name not in left_out}
     train = config.train
     after = {"calibration": train.calibration, "threshold": train.threshold}

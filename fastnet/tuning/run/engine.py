@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from fastnet.tuning.run.sampler import checked_space, sampler_of
+from fastnet.tuning.run.sampler import checked_space, preview_of
 from fastnet.tuning.run.task import Outcome, Task, Watch
 from fastnet.tuning.space.space import configured
 
@@ -82,7 +82,7 @@ class LocalThreads:
         like = None if self._like is None else self._like.data
         self._data = PreparedData(self._dataset, self._splits, self._config.train, like=like)
         clock = time.perf_counter()
-        [params] = sampler_of(self._config).draw(checked_space(self._config), np.zeros(1, np.int64), ())
+        [params] = preview_of(self._config).draw(checked_space(self._config), np.zeros(1, np.int64), ())
         self._import_seconds += time.perf_counter() - clock
         self._data.warm_up(configured(self._config.train, params))
 

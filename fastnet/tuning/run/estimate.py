@@ -14,7 +14,7 @@ from fastnet.limits import resident_memory
 from fastnet.training.loop import watch
 from fastnet.tuning.rules.pruning import Full, schedule_of, survivors
 from fastnet.tuning.run.engine import LocalThreads
-from fastnet.tuning.run.sampler import checked_space, sampler_of
+from fastnet.tuning.run.sampler import checked_space, preview_of
 from fastnet.tuning.run.session import PACK_TRIALS, packs_that_pay
 from fastnet.tuning.run.stages import stage_ids
 from fastnet.tuning.run.task import Task, Tasks, joined
@@ -111,7 +111,7 @@ def measure(
 def first_trials(tasks: Tasks, trials: int, begin: int = 0) -> Task:
     """Return the task of `trials` trials of a search, from number `begin`."""
     ids = np.arange(begin, begin + trials)
-    return tasks.of(ids, sampler_of(tasks.config).draw(checked_space(tasks.config), ids, ()))
+    return tasks.of(ids, preview_of(tasks.config).draw(checked_space(tasks.config), ids, ()))
 
 
 @dataclass(frozen=True, slots=True)

@@ -205,7 +205,7 @@ def following(folder: Path) -> Known:
     if not advice or "ranges" not in advice:
         raise StudyError(f"{folder}: the study recommends no ranges yet; finish it first")
     ranges = (advice.get("next") or {}).get("ranges") or {item["name"]: item["range"] for item in advice["ranges"]}
-    return replace(known, config=replace(known.config, space=ranges))
+    return replace(known, config=replace(known.config, space=ranges, enqueue=()))
 
 
 def plan_of(config: SearchConfig, source: Source | None) -> dict[str, Any]:

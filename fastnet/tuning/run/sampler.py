@@ -1,18 +1,20 @@
-"""Samplers of hyperparameters that look at no other trial: random, Sobol sequence, grid."""
+"""Samplers of hyperparameters that look at no other trial: random, Sobol sequence, grid; and which one a search has."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fastnet.config.searching import SearchConfig
+from fastnet.config.searching import GIVEN, OPTUNA, SearchConfig
 from fastnet.errors import ConfigError
 from fastnet.tuning.rules.pruning import schedule_of
+from fastnet.tuning.run.enqueue import checked_points
+from fastnet.tuning.run.optuna import OptunaSampler, sampler_named
 from fastnet.tuning.run.points import PURPOSE_SPACE, Floats, Ids, random_points, rows_of, values_at
 from fastnet.tuning.run.tpe import Tpe
 from fastnet.tuning.space.names import Value
@@ -138,20 +140,100 @@ class Grid:
         return rows_of(space, ids, _grid(space, ids, self.levels))
 
 
-def sampler_of(config: SearchConfig) -> Sampler:
-    """Build the sampler of a search.
+@dataclass(frozen=True, slots=True)
+class Enqueued:
+    """A sampler whose first trials are given points; `sampler` draws the others, and what a point leaves open.
+
+    Parameters
+    ----------
+    points : tuple of dict
+        Checked values by name; the point at place i is of trial i.
+    sampler : Sampler
+        Draws everything else, with the numbers of all trials.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> space = Space.parse({"dropout": "choice:0,0.5", "optimizer": "choice:sgd,adam"})
+    >>> Enqueued(({"dropout": 0.5},), Grid(2)).draw(space, np.array([0, 1]), ())
+    [{'dropout': 0.5, 'optimizer': 'sgd'}, {'dropout': 0.0, 'optimizer': 'adam'}]
+    """
+
+    points: tuple[Mapping[str, Value], ...]
+    sampler: Sampler
+
+    @property
+    def generation(self) -> int | None:
+        """As of `sampler`."""
+        return self.sampler.generation
+
+    def draw(self, space: Space, ids: Ids, history: Sequence[TrialResult]) -> list[dict[str, Value]]:
+        """Draw the hyperparameters of some trials, see `Sampler.draw`."""
+        drawn = self.sampler.draw(space, ids, history)
+        numbers = [int(number) for number in ids]
+        return [
+            {**values, **self.points[number]} if number < len(self.points) else values
+            for number, values in zip(numbers, drawn, strict=True)
+        ]
+
+
+def sampler_of(config: SearchConfig, given: Any = None) -> Sampler:
+    """Build the sampler of a search, which draws what its points leave open.
+
+    Parameters
+    ----------
+    config : SearchConfig
+        Its metric is not ``auto``.
+    given : Sampler or optuna.samplers.BaseSampler, optional
+        Instead of the one that `config` names.
+
+    Raises
+    ------
+    ConfigError
+        If a point does not suit the space, or there is no such sampler of Optuna.
 
     Examples
     --------
     >>> sampler_of(SearchConfig(sampler="grid", levels=3))
     Grid(levels=3)
     """
+    points = checked_points(config, Space.parse(config.space))
+    name = config.sampler
+    if given is None and name.startswith(GIVEN):
+        kind = name.removeprefix(GIVEN)
+        raise ConfigError(
+            f"sampler={name!r}: the study was made with an object of {kind}; continue it in Python, with such an object"
+        )
+    if given is None and name.startswith(OPTUNA):
+        given = sampler_named(name.removeprefix(OPTUNA), config.train.seed)
+    if given is not None and not hasattr(given, "draw"):
+        return OptunaSampler(given, config.metric, _pack(config), points)
+    sampler = given or _own(config)
+    return Enqueued(points, sampler) if points else sampler
+
+
+def preview_of(config: SearchConfig) -> Sampler:
+    """Return a sampler for estimates: as `sampler_of`, but at random for a sampler of others, which may be slow.
+
+    Examples
+    --------
+    >>> preview_of(SearchConfig(sampler="optuna:TPESampler"))
+    Random(seed=0)
+    """
+    return sampler_of(replace(config, sampler="random") if ":" in config.sampler else config)
+
+
+def _own(config: SearchConfig) -> Sampler:
     if config.sampler == "grid":
         return Grid(config.levels)
     if config.sampler == "tpe":
-        size = config.pack_size if len(schedule_of(config).rungs) > 1 else GENERATION_TRIALS
-        return Tpe(config.train.seed, config.metric, PACKS_OF_GENERATION * size)
+        return Tpe(config.train.seed, config.metric, PACKS_OF_GENERATION * _pack(config))
     return Sobol(config.train.seed) if config.sampler == "sobol" else Random(config.train.seed)
+
+
+def _pack(config: SearchConfig) -> int:
+    """Return the trials of a pack: those that are compared, or what is drawn at once where none are."""
+    return config.pack_size if len(schedule_of(config).rungs) > 1 else GENERATION_TRIALS
 
 
 def grid_size(space: Space, levels: int) -> int:
@@ -171,7 +253,8 @@ def checked_space(config: SearchConfig) -> Space:
     Raises
     ------
     ConfigError
-        If a range is invalid or has no effect, or there are more trials than the grid has points.
+        If a range is invalid or has no effect, a point that is tried first does not suit the ranges, the sampler
+        allows no stages, or there are more trials than the grid has points.
 
     Examples
     --------
@@ -180,6 +263,12 @@ def checked_space(config: SearchConfig) -> Space:
     """
     space = Space.parse(config.space)
     space.check_used(config.train)
+    checked_points(config, space)
+    if config.stages > 1 and ":" in config.sampler:
+        raise ConfigError(
+            f"stages={config.stages}: the ranges of sampler={config.sampler!r} are not narrowed; choose 1, or another "
+            "sampler"
+        )
     if config.sampler == "grid":
         if config.stages > 1:
             raise ConfigError(f"stages={config.stages}: a grid is not narrowed; choose 1, or another sampler")

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from fastnet.config.checks import check_choice
 from fastnet.config.presets import QUALITIES, About, Preset, preset_of
-from fastnet.config.searching import SearchConfig, as_settings
+from fastnet.config.searching import GIVEN, SearchConfig, as_settings
 from fastnet.config.settings import suggestion
 from fastnet.config.text import seconds, whole_bytes
 from fastnet.config.training import TrainConfig, train_config_from
@@ -18,6 +18,7 @@ from fastnet.data.given import as_given, with_validation_given
 from fastnet.errors import ConfigError
 from fastnet.files import as_path
 from fastnet.tuning.run.assemble import run_study
+from fastnet.tuning.run.enqueue import Given, read_points
 from fastnet.tuning.run.result import Progress, SearchResult
 from fastnet.tuning.run.resume import Known, Source, following, known_of
 from fastnet.tuning.store.folder import new_study_folder
@@ -43,6 +44,8 @@ def search(
     preset: str = "auto",
     on_progress: Callable[[Progress], None] | None = None,
     interrupt: str = "raise",
+    enqueue: Given = None,
+    sampler: Any = None,
     **settings: Any,
 ) -> SearchResult:
     """Search for good hyperparameters, or continue a search.
@@ -85,8 +88,15 @@ def search(
     interrupt : {"raise", "return"}
         What Ctrl-C does after all finished trials are stored: raise KeyboardInterrupt, or return the study as it is,
         with `interrupted` set. ``search(study=...)`` continues it.
+    enqueue : path, text, mapping or sequence of mappings, optional
+        Points to try first, see `fastnet.tuning.run.enqueue.read_points`: values of searched names, a file of them, or
+        the folder of another study, whose 20 best are taken. The sampler draws what they leave open.
+    sampler : str or object, optional
+        ``"random"``, ``"sobol"``, ``"grid"``, ``"tpe"``, a sampler of Optuna by its name, such as
+        ``"optuna:TPESampler"``, or as an object that was not used before. A study that was made with an object needs
+        an equal one to continue.
     **settings
-        Any other field of `fastnet.SearchConfig` (``sampler``, ``pruning``, ``stages``, ``final``, ...) and of
+        Any other field of `fastnet.SearchConfig` (``pruning``, ``stages``, ``final``, ...) and of
         `fastnet.TrainConfig` (``hidden``, ``epochs``, ``optimizer``, ``seed``, ...), as numbers or as text:
         ``hidden="100x6"``, ``dropout="0,0.5"``, ``final="none"``.
 
@@ -117,6 +127,7 @@ def search(
     ...     [trial.id for trial in result.trials], len(result.to_arrow())
     ([0, 1, 2, 3], 4)
     """
+    settings |= _drawing(enqueue, sampler)
     folder = None if study is None else as_path(study, "study")
     known = None if folder is None or fresh else known_of(folder)
     if after is not None:
@@ -156,7 +167,16 @@ def search(
         on_progress=on_progress,
         timeout=limit,
         interrupt=interrupt,
+        sampler=None if isinstance(sampler, str) else sampler,
     )
+
+
+def _drawing(enqueue: Given, sampler: Any) -> dict[str, Any]:
+    """Return the settings of how trials are drawn, those that are given."""
+    settings: dict[str, Any] = {} if enqueue is None else {"enqueue": read_points(enqueue)}
+    if sampler is not None:
+        settings["sampler"] = sampler if isinstance(sampler, str) else f"{GIVEN}{type(sampler).__name__}"
+    return settings
 
 
 def about_data(dataset: Dataset, *, seconds: float | None, counted: bool, validated: bool) -> About:

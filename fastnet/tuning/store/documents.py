@@ -121,6 +121,7 @@ SETTINGS: Shape = {
     "metric?": is_metric,
     "trials?": is_whole,
     "folds?": Maybe(is_whole),
+    "enqueue?": [{...: is_plain}],
     ...: is_plain,
 }
 ABOUT: Shape = {"data?": is_text, **{f"n_{of}?": is_whole for of in ("samples", "features", "classes", "targets")}}

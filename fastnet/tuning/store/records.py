@@ -153,5 +153,7 @@ def _flat(settings: Mapping[str, Any]) -> dict[str, Any]:
 def _brief(value: Any) -> str:
     if value is None:
         return "none"
+    if isinstance(value, list):
+        return f"{len(value)} points ({sha256_of(_SORTED(value))[:12]})"
     text = str(value)
     return text[:12] if len(text) == 64 and set(text) <= set("0123456789abcdef") else text  # a SHA-256
