@@ -17,7 +17,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 PROFILES = ROOT / "profiles"
-SCRIPTS = ("roofline", "trial", "search_scaling", "single_network", "start_up", "study", "export")
+SCRIPTS = ("roofline", "trial", "search_scaling", "single_network", "start_up", "study", "export", "estimators")
 
 ABOUT = {
     "processor": "Abacus 9", "architecture": "beads", "cores": 4, "caches": {"L1": 32768}, "lanes": 8,

@@ -48,7 +48,7 @@ def in_parameters() -> Iterator[None]:
     ...     TrainConfig(epochs=0)
     Traceback (most recent call last):
     ...
-    fastnet.errors.ConfigError: max_iter=0: must be a whole number of at least 1
+    fastnet.errors.ConfigError: max_iter=0: must be a whole number from 1 to 1000000
     """
     try:
         yield

@@ -72,7 +72,7 @@ class Stopping(NamedTuple):
         Examples
         --------
         >>> Stopping.by("loss")
-        Stopping(curve='validation_loss', sign=-1, tolerance=0.0, at_best=True)
+        Stopping(curve='validation_loss', sign=-1.0, tolerance=0.0, at_best=True)
         """
         found = METRICS[metric]
         return Stopping(found.curve, found.sign)
