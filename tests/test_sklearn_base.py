@@ -120,6 +120,10 @@ def test_a_frame_of_numbers_is_the_array_of_them(samples):
     by_array = FastNetClassifier((8,), max_iter=5, random_state=0).fit(x, y)
     by_frame = FastNetClassifier((8,), max_iter=5, random_state=0).fit(pd.DataFrame(x, columns=list("abcdef")), y)
     assert by_array.coefs_[0].tobytes() == by_frame.coefs_[0].tobytes()
+    by_table = FastNetClassifier((8,), max_iter=5, random_state=0).fit(
+        pa.table(dict(zip("abcdef", x.T, strict=True))), y
+    )
+    assert by_table.coefs_[0].tobytes() == by_array.coefs_[0].tobytes() and by_table.n_features_in_ == 6
     encoded = FastNetClassifier((8,), max_iter=5, random_state=0, numbers="piecewise").fit(x, y)
     assert len(encoded.coefs_[0]) > 6 and encoded.predict(x).shape == (200,)
     missing = np.where(np.arange(x.size).reshape(x.shape) % 11 == 0, np.nan, x)

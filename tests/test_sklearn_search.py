@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 from scipy import sparse
 from scipy.stats import loguniform
+from sklearn import config_context
+from sklearn.base import clone
 from sklearn.datasets import load_iris
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GroupKFold, RandomizedSearchCV, ShuffleSplit, cross_val_score
@@ -95,6 +97,16 @@ def test_numbers_and_texts_as_ranges():
     assert set(search.cv_results_["param_dropout"]) <= {0, 0.2}
     drawn = [Range("int:1:4").rvs(random_state=np.random.RandomState(seed)) for seed in range(40)]
     assert set(drawn) == {1, 2, 3, 4} and all(type(value) is int for value in drawn)
+
+
+def test_metadata_goes_where_it_is_requested():
+    weights = 1.0 + np.arange(150) % 3
+    with config_context(enable_metadata_routing=True):
+        network = clone(NETWORK).set_fit_request(sample_weight=True).set_score_request(sample_weight=False)
+        common = {"n_iter": 2, "cv": 3, "random_state": 0}
+        theirs = RandomizedSearchCV(network, SPACE, **common).fit(X, Y, sample_weight=weights)
+        ours = FastNetSearchCV(network, SPACE, **common).fit(X, Y, sample_weight=weights)
+    np.testing.assert_array_equal(ours.cv_results_["mean_test_score"], theirs.cv_results_["mean_test_score"])
 
 
 def test_a_configuration_that_fails_counts_as_scikit_learn_counts_it():

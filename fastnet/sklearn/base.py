@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 from sklearn.base import BaseEstimator
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
 from fastnet.config.checks import count_networks
 from fastnet.config.training import TrainConfig
@@ -191,8 +191,11 @@ class FastNet(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         if self._table and not is_sparse_given(X):
             validate_data(self, X, reset=reset, skip_check_array=True)
             return as_columns(X)
-        names = [np.float64, np.float32]
-        return validate_data(self, as_numbers(X), reset=reset, accept_sparse="csr", dtype=names)
+        numbers, kinds = as_numbers(X), [np.float64, np.float32]
+        if numbers is X:
+            return validate_data(self, X, reset=reset, accept_sparse="csr", dtype=kinds)
+        validate_data(self, X, reset=reset, skip_check_array=True)  # for the names of its columns
+        return check_array(numbers, dtype=kinds)
 
     def _weights(self, targets: npt.NDArray[Any], sample_weight: Any) -> npt.NDArray[np.float64] | None:
         if sample_weight is None:
