@@ -115,6 +115,22 @@ def test_tables_with_texts_and_missing_values(kind, form, samples):
             network.predict(frame[["a", "b"]])
 
 
+@pytest.mark.filterwarnings("ignore::fastnet.FastnetWarning")
+def test_parts_of_a_table_are_read_as_the_first_one():
+    parts = [
+        (pd.DataFrame({"kind": ["a"] * 30 + ["b"] * 10, "size": 1.0}), np.repeat([0, 1], [30, 10])),
+        (pd.DataFrame({"kind": ["b"] * 30 + ["a"] * 9 + ["new"], "size": 2.0}), np.repeat([1, 0], [30, 10])),
+    ]
+    parts[0][0]["size"] += np.arange(40) % 2
+    network = FastNetClassifier((8,), learning_rate_init=0.05, random_state=0)
+    for _ in range(20):
+        for frame, y in parts:
+            network.partial_fit(frame, y, classes=[0, 1])
+    assert all(network.score(frame, y) > 0.95 for frame, y in parts)
+    network.set_params(warm_start=True, max_iter=3).fit(*parts[1])
+    assert network.score(*parts[0]) > 0.95
+
+
 def test_a_frame_of_numbers_is_the_array_of_them(samples):
     x, y = samples
     by_array = FastNetClassifier((8,), max_iter=5, random_state=0).fit(x, y)

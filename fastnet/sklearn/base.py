@@ -121,7 +121,7 @@ class FastNet(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
             if X_val is not None:
                 validation = self._samples(X_val, y_val, sample_weight_val, first=False, targets="some")
             seed = seed_of(self.random_state)
-            job = self._job(self._given(samples, validation, seed), seed, go_on=go_on)
+            job = self._job(self._given(samples, validation, seed, go_on=go_on), seed, go_on=go_on)
             self._settle(self._train(job, tasks), len(samples.y), before=0)
         tasks.end(self._attributes_with(self.model_))
         return self
@@ -162,7 +162,7 @@ class FastNet(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         samples = self._samples(X, y, sample_weight, first=first, targets="some" if known else "learn")
         seed = seed_of(self.random_state) if first or not hasattr(self, "_seed") else self._seed
         self._seed, done = seed, 0 if first else self.n_iter_
-        given = self._given(samples, None, seed)
+        given = self._given(samples, None, seed, go_on=not first)
         job = self._job(given, seed, go_on=False, epochs=done + 1)
         job = job._replace(earlier=None if first else self._kept, epochs_before=done, threads=1)
         self._settle(fit_networks(job, self._say if self.verbose else None), len(samples.y), before=done)
@@ -205,11 +205,12 @@ class FastNet(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
             return np.full(len(targets), float(weights))
         return checked_weights(weights, len(targets), "sample_weight")
 
-    def _given(self, samples: Samples, validation: Samples | None, seed: int) -> Given:
-        """Make a data set of the samples, and divide it."""
+    def _given(self, samples: Samples, validation: Samples | None, seed: int, *, go_on: bool = False) -> Given:
+        """Make a data set of the samples, and divide it; to go on, read as the model reads tables."""
         n_validation = 0 if validation is None else len(validation.y)
         joined = samples if validation is None else with_validation(samples, validation)
-        dataset = dataset_of(joined, self._class_names(), self._task(), self.numbers, table=self._table)
+        schema = self.model_.schema if go_on else None
+        dataset = dataset_of(joined, self._class_names(), self._task(), self.numbers, table=self._table, schema=schema)
         fraction = self.validation_fraction if self.early_stopping else None
         if fraction is not None and not n_validation and dataset.n_samples < 3:
             raise ValueError(f"early_stopping needs validation samples: {dataset.n_samples} samples are too few")

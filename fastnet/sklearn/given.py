@@ -11,6 +11,7 @@ import numpy.typing as npt
 from fastnet.config.reading import Reading
 from fastnet.data.dataset import Dataset, Split, as_dataset
 from fastnet.data.readers.table import read_table
+from fastnet.data.schema import Schema
 from fastnet.data.sparse import is_sparse_given
 from fastnet.data.tables.table import is_table
 from fastnet.data.validation import split_of
@@ -80,20 +81,26 @@ def as_columns(x: Any) -> Any:
     return pa.table({f"x{place}": column for place, column in enumerate(np.asarray(x).T)})
 
 
-def dataset_of(samples: Samples, names: list[str] | None, task: str, numbers: str, *, table: bool) -> Dataset:
+def dataset_of(
+    samples: Samples, names: list[str] | None, task: str, numbers: str, *, table: bool, schema: Schema | None = None
+) -> Dataset:
     """Make a data set of samples without a test set.
 
-    `names` are those of the classes, whose positions `samples.y` then holds.
+    `names` are those of the classes, whose positions `samples.y` then holds. With a `schema` the columns of a table are
+    read as those of the table it was learnt from.
     """
     shown = np.zeros((len(samples.y), 1), np.float32) if table else samples.x
     dataset = as_dataset(shown, samples.y, class_names=names, task=task, weights=samples.weights, name="X")
     if table:
-        return _with_columns(dataset, samples.x, "auto" if numbers == "raw" else numbers)
+        return _with_columns(dataset, samples.x, numbers, schema)
     return replace(dataset, numbers="standard" if numbers == "standard" else "auto")
 
 
-def _with_columns(dataset: Dataset, x: Any, numbers: str) -> Dataset:
-    columns = as_columns(x)
+def _with_columns(dataset: Dataset, x: Any, numbers: str, schema: Schema | None) -> Dataset:
+    columns, numbers = as_columns(x), "auto" if numbers == "raw" else numbers
+    if schema is not None:
+        features = np.concatenate([features for features, _ in schema.read(columns)])
+        return replace(dataset, x=features, fields=schema.fields, schema=schema, numbers=numbers)
     target = "y"
     while target in columns.column_names:
         target += "_"

@@ -203,7 +203,8 @@ multimetric_, classes_, n_features_in_, feature_names_in_
             began, first = time.perf_counter(), len(ends)
             some = drawn[first : first + step]
             found = shelf.train(list(parts.wanted(shelf, some)), threads, halving)
-            ends += [found.get(number, 0) for number in range(len(some))]
+            longest = max(found.values(), default=0)  # what is left to the estimator trains to its last epoch
+            ends += [found.get(number, longest) for number in range(len(some))]
             now = time.perf_counter()
             if limit is not None and now - clock + (now - began) > limit:
                 break
