@@ -80,6 +80,10 @@ def test_inside_a_worker_one_thread_trains():
     assert threads_of(None) >= 1 and threads_of(2) == 2
     inside = joblib.Parallel(n_jobs=2, backend="threading")(joblib.delayed(threads_of)(None) for _ in range(2))
     assert inside == [1, 1]
+    with joblib.parallel_config("sequential"):
+        assert threads_of(2) == 2 and threads_of(-1) >= 1
+    with pytest.raises(ConfigError, match="n_jobs=9999: "):
+        threads_of(9999)
 
 
 def test_settings_of_numbers_are_those_of_the_regressor():

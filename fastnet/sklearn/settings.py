@@ -27,6 +27,7 @@ PARAMETERS = {
     "seed": "random_state",
     "fraction": "validation_fraction",
     "networks": "n_networks",
+    "jobs": "n_jobs",
 }
 """The parameters that have other names than the settings they become."""
 
@@ -128,13 +129,18 @@ def threads_of(n_jobs: int | None) -> int:
     >>> threads_of(3)
     3
     """
-    from joblib import effective_n_jobs
+    from joblib import cpu_count, effective_n_jobs
     from joblib.parallel import get_active_backend
 
-    if n_jobs is not None:
-        return int(effective_n_jobs(n_jobs))
     backend, _ = get_active_backend()
-    return 1 if getattr(backend, "nesting_level", 0) else count_threads(None)
+    if getattr(backend, "nesting_level", 0):
+        return 1 if n_jobs is None else int(effective_n_jobs(n_jobs))
+    if n_jobs is None:
+        return count_threads(None)
+    # Not by `effective_n_jobs`: a backend that is chosen for processes has no say in the threads of this one.
+    threads = n_jobs if n_jobs >= 0 else max(1, cpu_count() + 1 + n_jobs)
+    with in_parameters():
+        return count_threads(threads)
 
 
 def check_number(name: str, value: Any, low: float, high: float = np.inf, *, above: bool = False) -> None:
