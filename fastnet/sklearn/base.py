@@ -55,6 +55,7 @@ class FastNet(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
     loss_curve_: list[float]
     _kept: Kept
     _seed: int
+    _converged: bool
 
     def _task(self) -> str:
         """Return what is predicted, see `fastnet.data.dataset.Dataset.task`."""
@@ -123,6 +124,7 @@ class FastNet(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
             seed = seed_of(self.random_state)
             job = self._job(self._given(samples, validation, seed, go_on=go_on), seed, go_on=go_on)
             self._settle(self._train(job, tasks), len(samples.y), before=0)
+            self._warn_of_convergence()
         tasks.end(self._attributes_with(self.model_))
         return self
 
@@ -320,8 +322,7 @@ class FastNet(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
             scores = self._scores(curves[3], fitted.spread).tolist()
             self.validation_scores_, self.best_iter_ = scores, fitted.best_epoch
             self.best_validation_score_ = scores[fitted.best_epoch - 1]
-        if not fitted.converged and before == 0:
-            self._warn_of_convergence()
+        self._converged = fitted.converged
 
     def _scores(self, measured: npt.NDArray[np.float64], spread: float) -> npt.NDArray[np.float64]:
         """Return the scores of epochs; of classes as they were measured."""
@@ -330,7 +331,7 @@ class FastNet(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
     def _warn_of_convergence(self) -> None:
         from sklearn.exceptions import ConvergenceWarning
 
-        if self.n_iter_ == self.max_iter and self.learning_rate != "cosine":
+        if not self._converged and self.n_iter_ == self.max_iter and self.learning_rate != "cosine":
             warn(
                 f"max_iter={self.max_iter}: the loss was still falling; train longer, or stop by early_stopping",
                 ConvergenceWarning,
