@@ -201,6 +201,21 @@ class Dataset:
             features += f" ({share_of_values(self.x)} not zero)"
         return f"Dataset({self.name!r}: {self.n_samples} samples, {features}, {answer}, {test})"
 
+    def _repr_html_(self) -> str:
+        """Show the columns of a table, or the classes or targets, in a notebook."""
+        from fastnet import html
+
+        if self.schema is not None:
+            columns = (
+                (c.name, c.kind, c.missing or "", c.distinct, ", ".join(c.levels[:4]) or f"{c.low:.6g} to {c.high:.6g}")
+                for c in self.schema.columns
+            )
+            return html.block(repr(self), html.table(("column", "kind", "missing", "distinct", "values"), columns))
+        if self.task != "classification":
+            return html.block(repr(self), html.paragraph(f"targets: {', '.join(self.class_names[:20])}"))
+        counts = np.bincount(self.y, minlength=self.n_classes)[:20].tolist()
+        return html.block(repr(self), html.table(("class", "samples"), zip(self.class_names, counts, strict=False)))
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Split:

@@ -187,6 +187,9 @@ class Model(Predictor):
         delta = float(self.settings.get("huber_delta", 1.0))
         return Numbers(self.objective, self.target_scaler, self.quantiles, delta)
 
+    def _shape_text(self) -> str:
+        return f"Network {'-'.join(map(str, self.spec.sizes))}, {self.spec.activation}"
+
     def to_parts(self) -> tuple[dict[str, Any], dict[str, FloatArray]]:
         """Return the contents of its file: the description, ready for JSON, and the tensors by name."""
         header = {

@@ -202,6 +202,9 @@ class Ensemble(Predictor):
     def _losses(self, answers: Answers, targets: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
         return self.members[0]._losses(answers, targets)
 
+    def _shape_text(self) -> str:
+        return f"Ensemble of {len(self.members)} network{'s' * (len(self.members) > 1)}"
+
     def to_parts(self) -> tuple[dict[str, Any], dict[str, FloatArray]]:
         """Return the contents of its file: the description, ready for JSON, and the tensors by name.
 

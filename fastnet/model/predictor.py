@@ -84,6 +84,18 @@ class Predictor(Corrected):
         """Features of a sample."""
         return self.pipeline.n_fields
 
+    def _repr_html_(self) -> str:
+        """Show what it predicts and how well, in a notebook."""
+        from fastnet import html
+
+        what = f"{self.task}: {', '.join(self.class_names[:20])}"
+        measured = ((name.replace("_", " "), value) for name, value in self.metrics.items() if value is not None)
+        return html.block(self._shape_text(), html.paragraph(what), html.table(("measured", ""), measured))
+
+    @abstractmethod
+    def _shape_text(self) -> str:
+        """Return its kind and size in a few words."""
+
     @abstractmethod
     def to_parts(self) -> tuple[dict[str, Any], dict[str, FloatArray]]:
         """Return the contents of its file: the description, ready for JSON, and the tensors by name."""

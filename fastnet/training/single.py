@@ -73,6 +73,17 @@ class TrainResult:
     diverged: bool
     interrupted: bool = False
 
+    def _repr_html_(self) -> str:
+        """Show curves and scores in a notebook."""
+        from fastnet import html
+
+        curves = self.curves
+        shown = {"training": curves.train_score.tolist(), "validation": curves.validation_score.tolist()}
+        loss = {"training": curves.train_loss.tolist(), "validation": curves.validation_loss.tolist()}
+        title = f"Trained for {self.epochs_done} epochs; the weights are those of epoch {self.best_epoch}"
+        parts = [html.paragraph(curves.score), html.curves(shown, "epoch"), html.paragraph("loss")]
+        return html.block(title, *parts, html.curves(loss, "epoch"), self.model._repr_html_())
+
 
 def train(
     dataset: Dataset | str | Path | tuple[npt.ArrayLike, npt.ArrayLike],

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from fastnet.model.ensemble import Ensemble
     from fastnet.tuning.store.stored import StoredTrials
-from fastnet.tuning.trial import TrialResult
+from fastnet.tuning.trial import STATUSES, TrialResult
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -86,6 +86,26 @@ class SearchResult:
         from fastnet.model.ensemble import Ensemble
 
         return Ensemble.load(self.trials.folder / self.ensemble_report["model"])
+
+    def _repr_html_(self) -> str:
+        """Show the best trials, the curves of the best one and what to do next, in a notebook."""
+        from fastnet import html
+
+        best = self.best(10)
+        ended = ", ".join(f"{count:,} {status}" for status in STATUSES if (count := self.count(status)))
+        names = sorted({name for trial in best for name in trial.params})
+        rows = ([rank, t.id, t.value, *(t.params.get(n, "") for n in names)] for rank, t in enumerate(best, start=1))
+        metric = (self.final or self.ensemble_report or {}).get("metric", "")
+        parts = [html.table(("best", "trial", f"validation {metric}".strip(), *names), rows)] if best else []
+        if best and best[0].curves.size:
+            shown = {"training": best[0].curves[1].tolist(), "validation": best[0].curves[3].tolist()}
+            parts += [html.paragraph(f"Scores of trial {best[0].id}"), html.curves(shown, "epoch")]
+        if self.recommendation is not None:
+            parts.append(html.paragraph(self.recommendation["words"]))
+        if self.final is not None:
+            parts.append(html.paragraph(f"Final choice: {self.final['words']}"))
+        title = f"{len(self.trials):,} trials: {ended or 'none has ended'}; study {self.trials.folder.name}"
+        return html.block(title, *parts)
 
     @property
     def trials_per_second(self) -> float:
