@@ -104,5 +104,5 @@ def test_rows_and_groups_are_checked() -> None:
 @pytest.mark.parametrize("weights", [[1.0], [1.0, -1.0], [0.0, 0.0], [np.nan, 1.0]])
 def test_weights_of_an_evaluation_are_checked(weights: Any) -> None:
     assert checked_weights([1, 0.5], 2).tolist() == [1.0, 0.5]
-    with pytest.raises(DataError, match="must be 2 finite numbers from 0"):
+    with pytest.raises(DataError, match="must be 2 finite numbers of at least 0"):
         checked_weights(weights, 2)

@@ -93,8 +93,9 @@ def test_a_training_shows_curves_and_model(data):
     found = read(result._repr_html_())
     assert found.tags.count("polyline") == 4 and "Trained for 3 epochs" in found.text
     assert "Network 784-8-10, relu" in found.text and "test accuracy" in found.text
-    ensemble = fastnet.train_ensemble(data, fastnet.TrainConfig(hidden=(8,), epochs=2), networks=2).ensemble
-    assert "Ensemble of 2 networks" in read(ensemble._repr_html_()).text
+    several = fastnet.train_ensemble(data, fastnet.TrainConfig(hidden=(8,), epochs=2), networks=2)
+    found = read(several._repr_html_())
+    assert "Ensemble of 2 networks" in found.text and f"{several.member_test.value:.4g}" in found.words
 
 
 def test_a_search_shows_its_best_trials(data, tmp_path):

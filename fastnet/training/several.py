@@ -65,6 +65,15 @@ class EnsembleResult:
     diverged: int
     interrupted: bool = False
 
+    def _repr_html_(self) -> str:
+        """Show the ensemble, and how much better it is than its networks alone, in a notebook."""
+        from fastnet import html
+
+        pairs = {"validation": (self.validation, self.member_validation), "test": (self.test, self.member_test)}
+        rows = [(part, a.name, a.value, b.value) for part, (a, b) in pairs.items() if a is not None and b is not None]
+        scores = html.table(("samples", "score", "together", "alone, on average"), rows)
+        return html.block(f"Trained for {self.epochs_done} epochs", scores, self.ensemble._repr_html_())
+
 
 def train_ensemble(
     dataset: Dataset | str | Path | tuple[npt.ArrayLike, npt.ArrayLike],

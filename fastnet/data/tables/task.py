@@ -72,7 +72,8 @@ def task_of(targets: Sequence[Column], task: str = "auto") -> Task:
 
 def _of_one(target: Column) -> Task:
     name, distinct = target.name, target.distinct
-    if target.kind in ("boolean", "category", "ordered") or (target.kind == "number" and distinct == 2):
+    two = target.kind == "number" and target.whole and distinct == 2
+    if two or target.kind in ("boolean", "category", "ordered"):
         return Task("classification", True, f"{name} has {distinct} different values")
     if target.kind == "number" and target.whole and distinct <= FEW_NUMBERS:
         consecutive = target.high - target.low == distinct - 1
