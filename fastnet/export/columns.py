@@ -19,7 +19,7 @@ def table_features(graph: Graph, schema: Schema) -> str:
     """Add an input for each column that the features are made of; return the (N, F) float32 features.
 
     Numbers and dates are (N, 1) floats with NaN for what is missing, all others (N, 1) texts. A column whose numbers
-    float32 cannot tell apart is a double, and so is a date: Unix time in seconds.
+    float32 cannot distinguish is a double, and so is a date: Unix time in seconds.
     """
     made: dict[str, str] = {}
     for name in schema.features_from:

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from fastnet.config.metric import METRICS, metric_of_objective
 from fastnet.config.training import TrainConfig
-from fastnet.data.pipeline.scaling import Scaler
+from fastnet.data.pipeline.scaling import Scaler, fit_scaler
 from fastnet.errors import FastnetError, warn
 from fastnet.kernels import host, update
 from fastnet.kernels.step import DIVERGED, DONE, PAUSED, PENDING, STOPPED
@@ -115,8 +115,6 @@ def prepared(given: Given, config: TrainConfig, numbers: str, pipeline: Pipeline
 
 def _scaler(x: npt.NDArray[Any], rows: Integers, weights: npt.NDArray[Any] | None, *, raw: bool) -> Scaler:
     """Learn means and standard deviations in which samples count by their weights, as if they were repeated."""
-    from fastnet.data.pipeline.scaling import fit_scaler
-
     if raw:
         return Scaler(np.zeros(x.shape[1], x.dtype), np.ones(x.shape[1], x.dtype))
     if weights is not None:

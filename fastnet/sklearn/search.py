@@ -21,6 +21,7 @@ from fastnet.sklearn.settings import in_parameters, threads_of
 from fastnet.sklearn.shelf import Halving, Part, Shelf, Wanted, rows_of
 
 Candidates = Sequence[dict[str, Any]]
+Splits = Sequence[tuple[Any, Any]]
 
 _BRACKET = 27
 """Configurations that are compared with one another by halving in a limited time."""
@@ -181,14 +182,14 @@ multimetric_, classes_, n_features_in_, feature_names_in_
         )
         groups = {name: params[name] for name in ("groups",) if name in params}
         splitter = check_cv(self.cv, y, classifier=is_classifier(self.estimator))
-        folds = Folds(list(splitter.split(X, y, **groups)))
+        splits = list(splitter.split(X, y, **groups))
         clock = time.perf_counter()
-        ends = self._trained(drawn, folds, clock)
+        ends = self._trained(drawn, splits, clock)
         self.train_time_ = time.perf_counter() - clock
         more = None if self.pruning == "none" else {"n_resources": ends}
-        evaluate_candidates(drawn[: len(ends)], cv=folds, more_results=more)
+        evaluate_candidates(drawn[: len(ends)], cv=check_cv(splits), more_results=more)
 
-    def _trained(self, drawn: Candidates, folds: Folds, clock: float) -> list[int]:
+    def _trained(self, drawn: Candidates, splits: Splits, clock: float) -> list[int]:
         """Train configurations until the time is over; return after how many epochs each of these ended, at most."""
         shelf, halving = final_of(self.estimator)._shelf, self._halving()
         limit = None if self.timeout is None else seconds(self.timeout)
@@ -196,8 +197,8 @@ multimetric_, classes_, n_features_in_, feature_names_in_
         # With a time limit a few at a time, each of which takes about as long as the one before.
         step = len(drawn)
         if limit is not None:
-            step = _BRACKET if halving else max(1, -(-4 * threads // len(folds.splits)))
-        parts = Parts(self.estimator, folds, self._given_to_fit, compared=halving is not None)
+            step = _BRACKET if halving else max(1, -(-4 * threads // len(splits)))
+        parts = Parts(self.estimator, splits, self._given_to_fit, compared=halving is not None)
         ends: list[int] = []
         while len(ends) < len(drawn):
             began, first = time.perf_counter(), len(ends)
@@ -230,21 +231,6 @@ multimetric_, classes_, n_features_in_, feature_names_in_
         return int(ranks.argmin())
 
 
-class Folds:
-    """The folds of a cross-validation that were drawn once, as a splitter."""
-
-    def __init__(self, splits: list[tuple[Any, Any]]) -> None:
-        self.splits = splits
-
-    def split(self, X: Any = None, y: Any = None, groups: Any = None, **params: Any) -> Iterator[tuple[Any, Any]]:
-        """Return the folds."""
-        return iter(self.splits)
-
-    def get_n_splits(self, X: Any = None, y: Any = None, groups: Any = None, **params: Any) -> int:
-        """Return how many there are."""
-        return len(self.splits)
-
-
 class Parts:
     """The training samples of each fold, as the steps before the network leave them.
 
@@ -252,16 +238,19 @@ class Parts:
     ----------
     estimator : estimator
         A network, or a pipeline that ends in one.
-    folds : Folds
+    splits : list of pairs
+        Training and test rows of each fold.
     given : tuple
         Features, targets and other arguments that `fit` of the search was given.
     compared : bool
         Whether configurations are compared while they train.
     """
 
-    def __init__(self, estimator: Any, folds: Folds, given: tuple[Any, Any, dict[str, Any]], *, compared: bool) -> None:
+    def __init__(
+        self, estimator: Any, splits: Splits, given: tuple[Any, Any, dict[str, Any]], *, compared: bool
+    ) -> None:
         params = given[2]
-        self._estimator, self._folds, self._given, self._compared = estimator, folds, given[:2], compared
+        self._estimator, self._splits, self._given, self._compared = estimator, splits, given[:2], compared
         names = [name for name in params if name.rpartition("__")[2] == "sample_weight"]
         self._weights = params[names[0]] if len(names) == 1 else None
         self._possible = not set(params) - {*names, "groups"} and len(names) <= 1
@@ -272,7 +261,7 @@ class Parts:
         for number, params in enumerate(candidates if self._possible else ()):
             try:
                 estimator = clone(self._estimator).set_params(**clone_values(params))
-                for place in range(len(self._folds.splits)):
+                for place in range(len(self._splits)):
                     each = shelf.wanted(final_of(estimator), self._part(estimator, place), number)
                     if each is not None:
                         yield each
@@ -284,8 +273,7 @@ class Parts:
         name = place, repr([(name, step.get_params() if hasattr(step, "get_params") else step) for name, step in steps])
         if name not in self._before:
             train, test = (
-                [rows_of(values, rows) for values in (*self._given, self._weights)]
-                for rows in self._folds.splits[place]
+                [rows_of(values, rows) for values in (*self._given, self._weights)] for rows in self._splits[place]
             )
             for _, step in steps:
                 if step not in (None, "passthrough"):

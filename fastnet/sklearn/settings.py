@@ -143,11 +143,10 @@ def threads_of(n_jobs: int | None) -> int:
         return count_threads(threads)
 
 
-def check_number(name: str, value: Any, low: float, high: float = np.inf, *, above: bool = False) -> None:
-    """Raise `ConfigError` unless a parameter is a number from `low` to `high`, or above `low`."""
-    if not _is_number(value) or not (low < value if above else low <= value) or not value <= high:
-        limit = f"above {low:g}" if above else f"of at least {low:g}"
-        raise ConfigError(f"{name}={value!r}: must be a number {limit}{'' if high == np.inf else f', up to {high:g}'}")
+def check_number(name: str, value: Any, low: float) -> None:
+    """Raise `ConfigError` unless a parameter is a number from `low`."""
+    if not _is_number(value) or not low <= value:
+        raise ConfigError(f"{name}={value!r}: must be a number of at least {low:g}")
 
 
 def _is_number(value: Any) -> bool:
