@@ -187,6 +187,17 @@ def jobs_option(command: Command) -> Command:
     )(command)
 
 
+def executor_option(command: Command) -> Command:
+    """Add `--executor`."""
+    return click.option(
+        "--executor",
+        metavar="ENGINE",
+        help="Train on local (the threads of this process), processes[:N], dask[:ADDRESS or FILE], mpi, ray[:ADDRESS], "
+        "or an engine of another package; --jobs is then the number of threads of each worker. Results do not "
+        "depend on it.  [default: local]",
+    )(command)
+
+
 def load_part(data: str, data_dir: Path | None, part: str | None, *, labels: bool) -> Samples:
     """Load the samples of `data_options` and `part_option`, with labels if needed; progress is on standard error."""
     from fastnet.data.registry import load_samples

@@ -25,6 +25,7 @@ from .live import live_view
 from .notes import VERBOSE, details, note, verbosity, verbosity_options
 from .options import (
     default_of,
+    executor_option,
     format_option,
     jobs_option,
     samples_option,
@@ -81,6 +82,7 @@ REPORT_SECONDS, REPORT_SECONDS_OF_TRIAL = 0.8, 1e-4
 @validation_data_option
 @training_options(searched=default_of(SearchConfig, "space"))
 @jobs_option
+@executor_option
 @click.option(
     "--study",
     type=PathType(file_okay=False),
@@ -114,6 +116,7 @@ def command(
     /,
     print_config: bool,
     jobs: int | None,
+    executor: str | None,
     study: Path | None,
     after: Path | None,
     fresh: bool,
@@ -149,6 +152,7 @@ def command(
       fastnet search --config study.toml --enqueue studies/001
       fastnet search --trials 8 --learning-rate 0.01 --weight-decay 1e-8 --format csv
       fastnet search --trials 100000 --study studies/night --timeout 8h
+      fastnet search --trials 100000 --executor dask:tcp://scheduler:8786
     """
     from fastnet.tuning import new_study_folder
 
@@ -184,7 +188,8 @@ def command(
         live_view(live, folder, config.metric, deadline.left) as view,
     ):
         views = [] if view is None else [view]
-        result, stopped = run(data, config, deadline, *views, folder=folder, fresh=fresh, finish=finish, **limits)
+        how = {"folder": folder, "fresh": fresh, "finish": finish, "executor": executor, **limits}
+        result, stopped = run(data, config, deadline, *views, **how)
         best, report = result.best(BEST), None
         try:
             report = None if stopped else draw(best, folder)  # not after Ctrl-C: it takes a second

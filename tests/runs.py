@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator, Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -10,13 +11,15 @@ from cases import HUBER_DELTA, NETWORKS, OPTIMIZERS, Course, blobs
 
 import fastnet
 from fastnet import reference
+from fastnet.config.searching import SearchConfig
 from fastnet.config.training import TrainConfig
 from fastnet.data import Dataset, Split
 from fastnet.data.pipeline.scaling import fit_scaler
 from fastnet.network.samples import TrainingData, prepare
 from fastnet.training.pack import PackRun, alike
 from fastnet.tuning.run import pack
-from fastnet.tuning.run.task import Outcome, Task, Watch
+from fastnet.tuning.run.engine import W, packs_that_pay
+from fastnet.tuning.run.task import Task
 from fastnet.tuning.trial import CURVES
 
 PENDING, DONE, DIVERGED, STOPPED, PAUSED = 0, 1, 2, 3, 4
@@ -128,9 +131,23 @@ class FakeEngine:
     def load(self) -> None:
         pass
 
-    def run(self, task: Task, watch: Watch) -> Outcome:
-        params = [{"learning_rate": config.learning_rate} for config in task.configs]
-        return pack.follow(self._make(task.ids, params), task, watch)
+    def run(self, work: Iterable[tuple[Task, W]], left: Any) -> Generator[W, None, None]:
+        for task, watch in work:
+            params = [{"learning_rate": config.learning_rate} for config in task.configs]
+            pack.follow(self._make(task.ids, params), task, watch)
+            yield watch
+
+    def slots(self, threads: int) -> int:
+        return threads
+
+    def packs_together(self, config: SearchConfig, size: int, threads: int) -> int:
+        return packs_that_pay(config, size, threads)
+
+    def on(self, splits: Any) -> Any:
+        raise NotImplementedError
+
+    def close(self) -> None:
+        pass
 
     def fitting(self, packs: Any) -> int:
         return 1

@@ -15,4 +15,11 @@ def test_the_threads_of_this_process_run_tasks_and_count_what_compiling_takes(ti
     packs = packs_of(tiny_dataset, splits, (4, 4, 4))
     assert before > 0 and engine.fitting(packs) == 3
     assert engine.fitting([replace(task, memory=1) for task in packs]) == 1
-    assert engine.run(packs[0], lambda outcome: False).complete
+    ended = []
+
+    def watch(outcome):
+        ended.append(outcome.complete)
+        return False
+
+    assert list(engine.run([(packs[0], watch), (packs[1], watch)], lambda: 1.0)) == [watch, watch]
+    assert ended.count(True) == 2

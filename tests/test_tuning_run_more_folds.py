@@ -211,8 +211,8 @@ def test_a_deadline_during_the_further_folds_keeps_the_trials_that_have_all_of_t
 
     class Watched(session.Intake):
         def __call__(self, outcome: Any) -> bool:
-            on_folds = not self._store and self._task.data != session_data[0]
-            session_data.append(self._task.data)
+            on_folds = not self._store and self.task.data != session_data[0]
+            session_data.append(self.task.data)
             ended.append(len(self.results) if on_folds else 0)
             return super().__call__(outcome)
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,7 @@ from fastnet.tuning.run.sampler import checked_space, preview_of, sampler_of
 from fastnet.tuning.run.session import Session
 from fastnet.tuning.run.tally import Tally
 from fastnet.tuning.run.task import Tasks, data_name
+from fastnet.tuning.run.workers import workers_of
 from fastnet.tuning.space.space import Space
 from fastnet.tuning.store.study import Study
 
@@ -54,6 +56,7 @@ def run_study(
     should_stop: Callable[[], bool] | None = None,
     interrupt: str = "raise",
     engine: Engine | None = None,
+    executor: Any = None,
     sampler: Any = None,
 ) -> SearchResult:
     """Run or continue a search, and store every trial.
@@ -85,8 +88,8 @@ def run_study(
         Called with a `Progress` several times a second from the calling thread.
     should_stop : callable, optional
         Polled several times a second; when it returns True the search ends with all finished trials stored.
-    engine : Engine, optional
-        Runs packs; the threads of this process by default.
+    engine, executor : Engine, and see `fastnet.search`; optional
+        Run packs; the threads of this process by default.
     sampler : Sampler or optuna.samplers.BaseSampler, optional
         Draws the trials; by default the one that `config` names.
 
@@ -136,13 +139,16 @@ def run_study(
     warn_of_doubts(dataset, parts)
     settings = study_settings(config, space, dataset.fingerprint(), split)
     drawing = preview_of(config) if finish else sampler_of(config, sampler)
-    with Study.open(folder, settings, about=_about(dataset, splits), fresh=fresh, curves=curves) as study:
+    opened = Study.open(folder, settings, about=_about(dataset, splits), fresh=fresh, curves=curves)
+    with opened as study, ExitStack() as closing_after:
         study.set_plan(plan_of(config, source or _source_of(study)))
-        engine = engine or LocalThreads(dataset, splits, config)
+        engine = engine or closing_after.enter_context(closing(engine_of(executor, dataset, splits, config, jobs)))
         tally = Tally(study, config, engine, clock, on_progress)
         best = study.best(max(config.final, config.ensemble_top, 1), curves=False) if timeout is not None else ()
         ahead = inspection_seconds(dataset)
-        budget = Budget(config, best, threads, clock, timeout, tally.done, lambda trials: reserve(trials) + ahead)
+        budget = Budget(
+            config, best, engine.slots(threads), clock, timeout, tally.done, lambda trials: reserve(trials) + ahead
+        )
         stop = should_stop or (lambda: False)
         tasks = Tasks(config, data_name(dataset, splits, config.train), threads, memory)
         session = Session(study, config, space, engine, drawing, tasks, tally, budget, stop)
@@ -151,6 +157,18 @@ def run_study(
         if session.cut is not None and interrupt == "raise":
             raise session.cut
         return session.result()
+
+
+def engine_of(
+    executor: Any, dataset: Dataset, splits: Sequence[Split], config: SearchConfig, jobs: int | None
+) -> Engine:
+    """Return the engine that an executor stands for, see `fastnet.tuning.run.workers.workers_of`."""
+    workers = None if executor is None else workers_of(executor, jobs)
+    if workers is None:
+        return LocalThreads(dataset, splits, config)
+    from fastnet.tuning.run.remote import RemoteEngine
+
+    return RemoteEngine(workers, dataset, splits, config)
 
 
 def inspection_seconds(dataset: Dataset) -> float:

@@ -100,6 +100,10 @@ class Budget:
         self.count(best)
         self._trials = held
 
+    def spread(self, threads: int) -> None:
+        """Take note that so many networks train at a time."""
+        self._threads = threads
+
     def count(self, ended: Iterable[TrialResult], *, held: bool = False) -> None:
         """Include trials that ended in the estimates; `held` if the ensemble will not train them again."""
         if self._seconds is None:
@@ -135,15 +139,20 @@ class Budget:
         """Return whether no time is left."""
         return self.left <= 0.0
 
-    def ends_trials(self) -> bool:
-        """Return whether the trials have to stop because the end has to begin."""
+    @property
+    def left_for_trials(self) -> float:
+        """Seconds left until the trials have to stop because the end has to begin."""
         if self._seconds is None:
-            return False
+            return math.inf
         left = self.left
         if left <= 0.0 or not self._best:  # networks that are still training can make an ensemble
-            return left <= (START_SECONDS + STOP_SECONDS if holds_networks(self._config) else 0.0)
+            return left - (START_SECONDS + STOP_SECONDS if holds_networks(self._config) else 0.0)
         end = max(self._least_seconds, self._reserved_seconds)
-        return left <= end + STOP_SECONDS + READ_SECONDS_OF_TRIAL * self._trials
+        return left - (end + STOP_SECONDS + READ_SECONDS_OF_TRIAL * self._trials)
+
+    def ends_trials(self) -> bool:
+        """Return whether the trials have to stop."""
+        return self.left_for_trials <= 0.0
 
     @property
     def whole(self) -> EndPlan:

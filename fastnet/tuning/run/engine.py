@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Callable, Generator, Iterable, Sequence
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import numpy as np
 
+from fastnet.tuning.rules.pruning import schedule_of, survivors
 from fastnet.tuning.run.sampler import checked_space, preview_of
-from fastnet.tuning.run.task import Outcome, Task, Watch
+from fastnet.tuning.run.task import Task, Watch
 from fastnet.tuning.space.space import configured
 
 if TYPE_CHECKING:
@@ -17,8 +18,10 @@ if TYPE_CHECKING:
     from fastnet.data.dataset import Dataset, Split
     from fastnet.tuning.run.prepared import PreparedData
 
-WAITING_BYTES = 2**31
-"""Memory limit of packs that train together, if the user gives none."""
+MOST_PACKS = 64
+"""Most packs in one task: enough for 96 cores where three trials of each reach the last rung."""
+
+W = TypeVar("W", bound=Watch)
 
 
 class Engine(Protocol):
@@ -34,11 +37,28 @@ class Engine(Protocol):
     def load(self) -> None:
         """Load the data and compile the kernels of the first trial; called once, before anything else."""
 
-    def run(self, task: Task, watch: Watch) -> Outcome:
-        """Run a task, see `fastnet.tuning.run.pack.run_pack`."""
+    def run(self, work: Iterable[tuple[Task, W]], left: Callable[[], float]) -> Generator[W, None, None]:
+        """Run tasks, and yield the watch of each when it has ended.
+
+        An engine draws the next task when it has room for it. It calls a watch as `fastnet.tuning.run.pack.run_pack`
+        does, perhaps without trials, and with those of its task in any number of calls; what a watch stops has ended.
+        `left` returns the seconds until tasks will be stopped.
+        """
+
+    def slots(self, threads: int) -> int:
+        """Return how many networks train at a time, if `threads` do in each process."""
+
+    def packs_together(self, config: SearchConfig, size: int, threads: int) -> int:
+        """Return how many packs of this size to train as one task, on as many threads in each process."""
 
     def fitting(self, packs: Sequence[Task]) -> int:
         """Return how many of these tasks, from the first, may be joined into one; at least 1."""
+
+    def on(self, splits: Sequence[Split]) -> Engine:
+        """Return an engine for further folds of the data, see `fastnet.tuning.run.prepared.PreparedData`."""
+
+    def close(self) -> None:
+        """End what the engine has started."""
 
 
 class LocalThreads:
@@ -86,24 +106,44 @@ class LocalThreads:
         self._import_seconds += time.perf_counter() - clock
         self._data.warm_up(configured(self._config.train, params))
 
-    def run(self, task: Task, watch: Watch) -> Outcome:
-        """Run a task."""
+    def run(self, work: Iterable[tuple[Task, W]], left: Callable[[], float]) -> Generator[W, None, None]:
+        """Run tasks, one after the other."""
         from fastnet.tuning.run.pack import run_pack
 
-        return run_pack(task, watch)
+        for task, watch in work:
+            run_pack(task, watch)
+            yield watch
+
+    def slots(self, threads: int) -> int:
+        """Return the threads of this process."""
+        return threads
+
+    def packs_together(self, config: SearchConfig, size: int, threads: int) -> int:
+        """Return how many packs of this size to train as one task, see `packs_that_pay`."""
+        return packs_that_pay(config, size, threads)
 
     def fitting(self, packs: Sequence[Task]) -> int:
         """Return how many of these tasks fit into memory together."""
-        from fastnet.training.pack import footprint
+        return self.data.fitting(packs)
 
-        n = len(packs)
-        while n > 1:
-            first = packs[0]
-            members = [member for task in packs[:n] for member in self.data.members(task)]
-            best = first.keep and first.stop_by is not None
-            needed = footprint(members, 1 if first.memory else first.threads, waiting=True, best=best)
-            limits = (WAITING_BYTES if first.memory is None else first.memory, self.data.room)
-            if all(limit is None or needed <= limit for limit in limits):
-                break
-            n -= 1
-        return n
+    def on(self, splits: Sequence[Split]) -> LocalThreads:
+        """Return an engine for further folds of the data."""
+        return LocalThreads(self._dataset, splits, self._config, like=self)
+
+    def close(self) -> None:
+        """Do nothing: threads end with their tasks."""
+
+
+def packs_that_pay(config: SearchConfig, size: int, threads: int) -> int:
+    """Return the number of packs to train as one task, so that the last rung still fills the threads.
+
+    Examples
+    --------
+    >>> packs_that_pay(SearchConfig(), 512, 8), packs_that_pay(SearchConfig(pruning="halving"), 81, 8)
+    (1, 2)
+    """
+    schedule = schedule_of(config)
+    if len(schedule.rungs) == 1:
+        return 1
+    last = survivors(schedule, size)[-1] * (config.folds or 1)
+    return min(MOST_PACKS, max(1, -(-2 * threads // last)))

@@ -15,7 +15,7 @@ from fastnet.training.loop import watch
 from fastnet.tuning.rules.pruning import Full, schedule_of, survivors
 from fastnet.tuning.run.engine import LocalThreads
 from fastnet.tuning.run.sampler import checked_space, preview_of
-from fastnet.tuning.run.session import PACK_TRIALS, packs_that_pay
+from fastnet.tuning.run.session import PACK_TRIALS
 from fastnet.tuning.run.stages import stage_ids
 from fastnet.tuning.run.task import Task, Tasks, joined
 
@@ -144,7 +144,7 @@ def first_wave(engine: LocalThreads, tasks: Tasks) -> Wave:
     config = tasks.config
     trials = len(stage_ids(config.trials, config.stages)[0])
     size = config.pack_size if len(schedule_of(config).rungs) > 1 else PACK_TRIALS
-    n = min(packs_that_pay(config, min(size, trials), tasks.threads), -(-trials // size))
+    n = min(engine.packs_together(config, min(size, trials), tasks.threads), -(-trials // size))
     packs = [first_trials(tasks, min(size, trials - begin), begin) for begin in range(0, n * size, size)]
     task = joined(packs[: engine.fitting(packs)])
     members = engine.data.members(task)

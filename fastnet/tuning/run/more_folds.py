@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from fastnet.errors import ConfigError
 from fastnet.tuning.run.budget import START_SECONDS, Budget
-from fastnet.tuning.run.engine import LocalThreads
 from fastnet.tuning.run.session import Session
 from fastnet.tuning.run.task import data_name
 from fastnet.tuning.trial import TrialResult
@@ -64,11 +63,7 @@ def train_on_further_folds(
     if not further:
         return MoreNetworks(folds=1)
     splits = splits[:further]
-    own = session.engine
-    if not isinstance(own, LocalThreads):  # one that does not hold the data here
-        own = LocalThreads(dataset, [first], session.config)
-        own.load()
-    engine = LocalThreads(dataset, splits, session.config, like=own)
+    engine = session.engine.on(splits)
     engine.load()
     tasks = replace(session.tasks, data=data_name(dataset, splits, session.config.train))
     try:  # a moment is left to evaluate and save what has been trained until then

@@ -15,12 +15,15 @@ from fastnet.limits import free_memory
 from fastnet.network.assembly import Assembly, assemble, n_threads_limit
 from fastnet.network.memory import does_not_fit
 from fastnet.network.samples import TrainingData, prepare
-from fastnet.training.pack import Member, PackRun, threads_within, warm_up
+from fastnet.training.pack import Member, PackRun, footprint, threads_within, warm_up
 from fastnet.tuning.run.seeds import FOLD, derived_seed
 from fastnet.tuning.run.task import Task, data_name
 
 _loaded: WeakValueDictionary[str, PreparedData] = WeakValueDictionary()
 _held: list[PreparedData] = []
+
+WAITING_BYTES = 2**31
+"""Memory limit of packs that train together, if the user gives none."""
 
 
 class PreparedData:
@@ -90,6 +93,20 @@ class PreparedData:
             self._assemblies[kind] = assemble(member.config, member.data, parallel=False)
         self.compile_seconds += time.perf_counter() - clock
         return PackRun(members, threads, self._assemblies, keep=task.keep, stop_by=task.stop_by)
+
+    def fitting(self, packs: Sequence[Task]) -> int:
+        """Return how many of these tasks, from the first, fit into memory together; at least 1."""
+        n = len(packs)
+        while n > 1:
+            first = packs[0]
+            members = [member for task in packs[:n] for member in self.members(task)]
+            best = first.keep and first.stop_by is not None
+            needed = footprint(members, 1 if first.memory else first.threads, waiting=True, best=best)
+            limits = (WAITING_BYTES if first.memory is None else first.memory, self.room)
+            if all(limit is None or needed <= limit for limit in limits):
+                break
+            n -= 1
+        return n
 
     def threads_for(self, task: Task, members: list[Member]) -> int:
         """Return how many of these networks can train at a time; `ConfigError` if none can."""

@@ -45,6 +45,7 @@ def search(
     on_progress: Callable[[Progress], None] | None = None,
     interrupt: str = "raise",
     enqueue: Given = None,
+    executor: Any = None,
     sampler: Any = None,
     **settings: Any,
 ) -> SearchResult:
@@ -91,6 +92,11 @@ def search(
     enqueue : path, text, mapping or sequence of mappings, optional
         Points to try first, see `fastnet.tuning.run.enqueue.read_points`: values of searched names, a file of them, or
         the folder of another study, whose 20 best are taken. The sampler draws what they leave open.
+    executor : str or concurrent.futures.Executor, optional
+        What the trials train on: ``"local"``, the threads of this process; ``"processes"`` or ``"processes:4"``;
+        ``"dask"``, ``"dask:tcp://host:8786"`` or ``"dask:scheduler.json"``; ``"mpi"``; ``"ray"`` or ``"ray:ADDRESS"``;
+        or any executor. `jobs` is then the number of threads of each worker. Results do not depend on it; see
+        `fastnet.tuning.run.workers.workers_of`.
     sampler : str or object, optional
         ``"random"``, ``"sobol"``, ``"grid"``, ``"tpe"``, a sampler of Optuna by its name, such as
         ``"optuna:TPESampler"``, or as an object that was not used before. A study that was made with an object needs
@@ -167,6 +173,7 @@ def search(
         on_progress=on_progress,
         timeout=limit,
         interrupt=interrupt,
+        executor=executor,
         sampler=None if isinstance(sampler, str) else sampler,
     )
 

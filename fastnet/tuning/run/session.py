@@ -7,7 +7,8 @@ number of threads.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 
 from fastnet.config.metric import sign
 from fastnet.config.searching import SearchConfig
-from fastnet.tuning.rules.pruning import schedule_of, survivors
+from fastnet.tuning.rules.pruning import schedule_of
 from fastnet.tuning.run.budget import Budget
 from fastnet.tuning.run.engine import Engine
 from fastnet.tuning.run.result import SearchResult
@@ -38,9 +39,6 @@ threads, few enough that its curves (0.8 kB a trial at 50 epochs) stay small."""
 
 STORE_SECONDS = 0.25
 """Time between two transactions while trials end."""
-
-MOST_PACKS = 64
-"""Most packs in one task: enough for 96 cores where three trials of each reach the last rung."""
 
 
 class Session:
@@ -124,17 +122,22 @@ class Session:
             self._loaded = True
             self.tally.report(compiling=True)
             self.engine.load()
+            self.budget.spread(self.engine.slots(self.tasks.threads))
 
     def stopping(self) -> bool:
         """Return whether the running task has to stop: on request, or because its time is up."""
         ending = bool(self.tally.phase)
         if self._should_stop():
             self.interrupted = True
-        elif self.budget.left <= self._spare if ending else self.budget.ends_trials():
+        elif self._seconds_left() <= 0.0:
             self.out_of_time = True
             self.trained = True
             return True
         return self.interrupted or (self.trained and not ending)
+
+    def _seconds_left(self) -> float:
+        """Return the seconds until the running task has to stop because its time is up."""
+        return self.budget.left - self._spare if self.tally.phase else self.budget.left_for_trials
 
     def run_stage(self, ids: range) -> None:
         """Run the trials of a stage that are not stored."""
@@ -142,16 +145,18 @@ class Session:
             if self.stopping():  # with the trials of earlier generations incomplete
                 return
             known = self.storage.trials_before(generation * (self.sampler.generation or 0)) if generation else ()
-            for wave in self._waves(self._drawn(pack, known) for pack in packs):
-                if self.stopping():
-                    return
-                task = joined([pack.task for pack in wave])
-                self.run(task, [params for pack in wave for params in pack.params])
+            self._run(self._work(packs, known), self._take)
 
-    def run(self, task: Task, params: Sequence[Params]) -> None:
-        """Run a task of the study's trials until it ends or has to stop, and store the trials that ended."""
-        intake = Intake(self, task, params, store=True)
-        self._run(task, intake)
+    def _work(self, packs: Iterable[Sequence[int]], known: Sequence[TrialResult]) -> Iterator[Intake]:
+        """Draw the tasks of a generation, each when the engine has room for it."""
+        for wave in self._waves(self._drawn(pack, known) for pack in packs):
+            if self.stopping():
+                return
+            task = joined([pack.task for pack in wave])
+            yield Intake(self, task, [params for pack in wave for params in pack.params], store=True)
+
+    def _take(self, intake: Intake) -> None:
+        """Store the trials of a task that has ended, and hold the networks that may be needed."""
         self.storage.store(intake.waiting)
         self._hold(intake)
         self.tally.report()
@@ -178,16 +183,29 @@ class Session:
         intake = Intake(self, task, [trial.params for trial in trials], store=False)
         self._spare = spare
         try:
-            self._run(task, intake, engine)
+            self._run([intake], lambda ended: None, engine)
         finally:
             self._spare = 0.0
         return intake
 
-    def _run(self, task: Task, intake: Intake, engine: Engine | None = None) -> None:
+    def _run(self, work: Iterable[Intake], take: Callable[[Intake], None], engine: Engine | None = None) -> None:
+        """Run tasks, and `take` each when it ends; after Ctrl-C also those that have not."""
+        begun: list[Intake] = []
+
+        def beginning() -> Iterator[tuple[Task, Intake]]:
+            for intake in work:
+                begun.append(intake)
+                yield intake.task, intake
+
         try:
-            (engine or self.engine).run(task, intake)
+            with closing((engine or self.engine).run(beginning(), self._seconds_left)) as ending:
+                for intake in ending:
+                    take(intake)
+                    begun.remove(intake)
         except KeyboardInterrupt as error:
             self.interrupted, self.cut = True, error
+            for intake in begun:
+                take(intake)
         self.tally.rung = 1
 
     def result(self) -> SearchResult:
@@ -229,7 +247,7 @@ class Session:
         """Group packs that train as one task."""
         ahead = list(itertools.islice(packs, 1))
         while ahead:
-            n = packs_that_pay(self.config, len(ahead[0].params), self.tasks.threads)
+            n = self.engine.packs_together(self.config, len(ahead[0].params), self.tasks.threads)
             if not self.budget.knows:  # a first pack ends sooner alone, and there may be no time for more
                 n = 1
             ahead += itertools.islice(packs, max(0, n - len(ahead)))
@@ -251,6 +269,7 @@ class Intake:
 
     Attributes
     ----------
+    task : Task
     results : dict of int to TrialResult
         The trials that ended, by their positions in the task.
     models : dict of int to tuple of Model
@@ -266,8 +285,9 @@ class Intake:
         self.models: dict[int, tuple[Model, ...]] = {}
         self.waiting: list[TrialResult] = []
         self.unfinished: list[tuple[TrialResult, tuple[Model, ...]]] = []
-        self._session, self._task, self._params, self._store = session, task, params, store
-        self._spent = session.tally.compiled_seconds
+        self.task = task
+        self._session, self._params, self._store = session, params, store
+        self._compiled_seconds = 0.0
 
     def __call__(self, outcome: Outcome) -> bool:
         """Receive trials that ended; return whether the task has to stop."""
@@ -277,14 +297,15 @@ class Intake:
             self.waiting += new.values()  # first: trials that Ctrl-C lets into both are offered twice and stored once
             # A pack whose trials are compared runs again as a whole, also where some of them are stored.
             tally.count([trial for trial in new.values() if trial.id not in session.stored])
-            session.budget.count(new.values(), held=self._task.keep)
+            session.budget.count(new.values(), held=self.task.keep)
         self.results.update(new)
         self.models.update(zip(outcome.positions, outcome.models, strict=False))
         self.unfinished += [
             (self._trial(one.position, "stopped", one.curves), one.models) for one in outcome.unfinished
         ]
-        tally.compiled_seconds, tally.rung = self._spent + outcome.compiled_seconds, outcome.rung
-        if not self._task.waits:
+        tally.compiled_seconds += outcome.compiled_seconds - self._compiled_seconds
+        self._compiled_seconds, tally.rung = outcome.compiled_seconds, outcome.rung
+        if not self.task.waits:
             session.storage.store(self.waiting, wait=STORE_SECONDS)
         tally.report()
         return session.stopping()
@@ -295,27 +316,12 @@ class Intake:
 
     def _trial(self, t: int, status: str, curves: NDArray[np.float32], seconds: float = 0.0) -> TrialResult:
         return TrialResult.from_curves(
-            int(self._task.ids[t]),
+            int(self.task.ids[t]),
             status,
             self._params[t],
             curves,
             seconds=seconds,
             stage=self._session.tally.stage,
             metric=self._session.config.metric,
-            at_best=self._task.stop_by is not None,
+            at_best=self.task.stop_by is not None,
         )
-
-
-def packs_that_pay(config: SearchConfig, size: int, threads: int) -> int:
-    """Return the number of packs to train as one task, so that the last rung still fills the threads.
-
-    Examples
-    --------
-    >>> packs_that_pay(SearchConfig(), 512, 8), packs_that_pay(SearchConfig(pruning="halving"), 81, 8)
-    (1, 2)
-    """
-    schedule = schedule_of(config)
-    if len(schedule.rungs) == 1:
-        return 1
-    last = survivors(schedule, size)[-1] * (config.folds or 1)
-    return min(MOST_PACKS, max(1, -(-2 * threads // last)))

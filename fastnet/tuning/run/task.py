@@ -7,6 +7,7 @@ order.
 from __future__ import annotations
 
 import hashlib
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
@@ -128,6 +129,16 @@ class Outcome:
     models: tuple[tuple[Model, ...], ...] = ()
     unfinished: tuple[Unfinished, ...] = ()
 
+    def moved(self, places: int) -> Outcome:
+        """Return the outcome of the same trials in a task that has so many others before them."""
+        if not places:
+            return self
+        return replace(
+            self,
+            positions=tuple(position + places for position in self.positions),
+            unfinished=tuple(one._replace(position=one.position + places) for one in self.unfinished),
+        )
+
 
 Watch: TypeAlias = Callable[[Outcome], bool]
 """Called several times a second with the trials of a running task that ended since the last call, and at the end, also
@@ -184,6 +195,15 @@ def joined(tasks: Sequence[Task]) -> Task:
         configs=tuple(config for task in tasks for config in task.configs),
         sizes=tuple(size for task in tasks for size in task.sizes),
     )
+
+
+def packs_of(task: Task) -> list[Task]:
+    """Return one task for each pack of a task, the reverse of `joined`."""
+    ends = itertools.accumulate(task.sizes, initial=0)
+    return [
+        replace(task, ids=task.ids[low:high], configs=task.configs[low:high], sizes=(high - low,))
+        for low, high in itertools.pairwise(ends)
+    ]
 
 
 def data_name(dataset: Dataset, splits: Sequence[Split], config: TrainConfig | None = None) -> str:

@@ -1,0 +1,366 @@
+"""The engine of a search whose tasks run in other processes: it cuts them to size, sends them, and takes what returns.
+
+A part of a task that is lost, late, repeated or returned twice is harmless, because it is the same bytes.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fastnet.errors import ConfigError, StudyError
+from fastnet.tuning.run.engine import MOST_PACKS, W, packs_that_pay
+from fastnet.tuning.run.task import Outcome, Task, Watch
+from fastnet.tuning.run.wire import Contents, Reply, build_here, order_of, packed
+from fastnet.tuning.run.worker import carry_out
+from fastnet.tuning.run.workers import Workers
+from fastnet.tuning.trial import CURVES
+
+if TYPE_CHECKING:
+    from fastnet.config.searching import SearchConfig
+    from fastnet.data.dataset import Dataset, Split
+
+PART_SECONDS = 2.0
+"""Time that a part of a task takes on a worker: long beside the milliseconds of its way, short beside the time limit
+of a search, and little to lose with a worker."""
+
+FIRST_TRIALS = 4
+"""Trials, for each thread of a worker, of the parts that are sent before the time of a trial is known."""
+
+AHEAD = 2
+"""Parts that a worker has: one that runs and the next, so that it never waits."""
+
+POLL_SECONDS = 0.1
+"""Time between two looks at time limits and interruptions."""
+
+GRACE_SECONDS = 1.0
+"""Time for running parts to return what they have when the search stops."""
+
+PATIENCE = 20.0
+"""A part that takes so many times longer than expected, and at least `PATIENCE_SECONDS`, is sent once more."""
+
+PATIENCE_SECONDS = 60.0
+
+MOST_LOSSES = 20
+"""Losses of one part in a row after which the search ends: its trials end their workers."""
+
+
+class RemoteEngine:
+    """Runs tasks on workers.
+
+    Parameters
+    ----------
+    workers : Workers
+    dataset, splits, config
+        As for `fastnet.tuning.run.engine.LocalThreads`.
+    further : sequence of Split
+        See `fastnet.tuning.run.wire.Contents`.
+    """
+
+    keeps = True
+    compile_seconds = 0.0
+
+    def __init__(
+        self,
+        workers: Workers,
+        dataset: Dataset,
+        splits: Sequence[Split],
+        config: SearchConfig,
+        *,
+        further: Sequence[Split] = (),
+    ) -> None:
+        self._workers, self._config, self._threads = workers, config, workers.threads
+        self._contents = Contents(dataset.without_test(), splits, config.train, further)
+        self._parcel: bytes | None = None
+        self._pace = Pace()
+        self.patience = PATIENCE_SECONDS
+
+    def load(self) -> None:
+        """Start the workers."""
+        self._workers.start()
+
+    def slots(self, threads: int) -> int:
+        """Return how many networks train at a time on all workers together, as far as it is known."""
+        return max(1, self._workers.width() * (self._threads or self._pace.threads))
+
+    def packs_together(self, config: SearchConfig, size: int, threads: int) -> int:
+        """Return how many packs to train as one task: enough for the threads of a worker, and for its time."""
+        per_part = self._pace.trials(PART_SECONDS) // size if self._pace.known else 1
+        return min(MOST_PACKS, max(packs_that_pay(config, size, self._threads or self._pace.threads), per_part))
+
+    def fitting(self, packs: Sequence[Task]) -> int:
+        """Return their number: a worker divides them as its memory asks."""
+        return len(packs)
+
+    def on(self, splits: Sequence[Split]) -> RemoteEngine:
+        """Return an engine for further folds of the data, on the same workers."""
+        first = self._contents
+        engine = RemoteEngine(self._workers, first.dataset, first.splits, self._config, further=splits)
+        engine._pace, engine.patience = self._pace, self.patience
+        return engine
+
+    def close(self) -> None:
+        """End the workers that were started for this search."""
+        self._workers.close()
+
+    def run(self, work: Iterable[tuple[Task, W]], left: Callable[[], float]) -> Generator[W, None, None]:
+        """Run tasks, several at a time; see `fastnet.tuning.run.engine.Engine.run`."""
+        dispatch = _Dispatch(self, iter(work), left)
+        try:
+            yield from dispatch.run()
+        finally:
+            dispatch.cancel()
+
+    def parcel(self) -> Any:
+        """Return the data of the tasks for a worker that lacks them, as the workers take them."""
+        if self._parcel is None:
+            self._parcel = packed(self._contents)
+        return self._workers.parcel(self._contents.name, self._parcel)
+
+    def send(self, part: Part, seconds: float) -> Future[Reply]:
+        """Send a part of a task, which has to stop after so many seconds."""
+        order = order_of(replace(part.task, data=self._contents.name), threads=self._threads, seconds=seconds)
+        parcel = self.parcel() if part.needs_data or self._workers.shares_data else None
+        return self._workers.submit(carry_out, order, parcel)
+
+
+@dataclass(slots=True)
+class Pace:
+    """What is known about the speed of workers: seconds of a trial on one of them, and its threads."""
+
+    seconds: float = 0.0
+    threads: int = 1
+
+    @property
+    def known(self) -> bool:
+        """Whether a part has returned."""
+        return self.seconds > 0.0
+
+    def count(self, reply: Reply, trials: int) -> None:
+        """Take a reply into account, the later the more."""
+        mine = max(reply.seconds / trials, 1e-6)
+        self.seconds = mine if not self.seconds else 0.7 * self.seconds + 0.3 * mine
+        self.threads = max(1, reply.threads)
+
+    def trials(self, seconds: float) -> int:
+        """Return how many trials a worker trains in this time; at least 1."""
+        return max(1, int(seconds / self.seconds)) if self.seconds else FIRST_TRIALS * self.threads
+
+
+@dataclass(slots=True, eq=False)
+class Ticket:
+    """A task under way: its watch, and the trials that have not returned."""
+
+    task: Task
+    watch: Watch
+    left: int
+    compiled_seconds: float = 0.0
+
+
+@dataclass(slots=True, eq=False)
+class Part:
+    """Trials of a task that travel together, and what became of their attempts."""
+
+    ticket: Ticket
+    task: Task
+    place: int
+    needs_data: bool = False
+    losses: int = 0
+    copies: int = 0
+    sent: float = field(default_factory=time.perf_counter)
+    done: bool = False
+
+
+class _Dispatch:
+    """Tasks of one call of `RemoteEngine.run`: parts that wait, parts under way, and tasks that have not ended."""
+
+    def __init__(self, engine: RemoteEngine, work: Iterator[tuple[Task, Any]], left: Callable[[], float]) -> None:
+        self._engine, self._work, self._left = engine, work, left
+        self._workers, self._pace = engine._workers, engine._pace
+        self._waiting: deque[Part] = deque()
+        self._flights: dict[Future[Reply], Part] = {}
+        self._tickets: list[Ticket] = []
+        self._stopped = False
+        self._drawn = False
+
+    def run(self) -> Iterator[Any]:
+        while True:
+            self._fill()
+            if not self._flights:
+                return
+            ended, _ = wait(self._flights, timeout=POLL_SECONDS, return_when=FIRST_COMPLETED)
+            for future in ended:
+                part = self._flights.pop(future, None)
+                if part is not None:
+                    self._receive(future, part)
+            yield from self._ended()
+            if self._stopped or self._poll():
+                yield from self._stop()
+                return
+            self._send_again()
+
+    def cancel(self) -> None:
+        """Cancel everything that is under way."""
+        for future in self._flights:
+            future.cancel()
+        self._flights.clear()
+
+    def _fill(self) -> None:
+        """Send parts until every worker has the next one."""
+        room = AHEAD * max(1, self._workers.width()) - len(self._flights)
+        while room > 0:
+            if not self._waiting and not self._draw():
+                return
+            self._send(self._waiting.popleft())
+            room -= 1
+
+    def _draw(self) -> bool:
+        """Take the next task and cut it into parts; return whether there was one."""
+        if self._drawn:
+            return False
+        found = next(self._work, None)
+        if found is None:
+            self._drawn = True
+            return False
+        task, watch = found
+        ticket = Ticket(task, watch, len(task.ids))
+        self._tickets.append(ticket)
+        self._waiting += parts_of(ticket, self._size(len(task.ids)))
+        return True
+
+    def _size(self, trials: int) -> int:
+        """Return how many trials to send together: fewer at the end of few, so that all workers end together."""
+        share = -(-trials // (AHEAD * max(1, self._workers.width())))
+        threads = self._engine._threads or self._pace.threads
+        return min(self._pace.trials(PART_SECONDS), max(share, threads))
+
+    def _send(self, part: Part) -> None:
+        part.sent = time.perf_counter()
+        try:
+            future = self._engine.send(part, self._left())
+        except Exception as error:  # the pool broke between two looks at it
+            self._lost(part, error)
+        else:
+            self._flights[future] = part
+
+    def _receive(self, future: Future[Reply], part: Part) -> None:
+        """Take what a worker returned for a part, or send the part again."""
+        if part.done:
+            return  # a copy of it was faster
+        try:
+            reply = future.result()
+        except (Exception, CancelledError) as error:
+            self._lost(part, error)
+            return
+        check_build(reply)
+        if reply.needs_data:
+            part.needs_data = True
+            self._send(part)
+            return
+        part.done, part.losses = True, 0
+        trials = sum(len(outcome.positions) for outcome in reply.outcomes)
+        self._pace.count(reply, max(1, trials))
+        self._pass_on(part, reply)
+
+    def _pass_on(self, part: Part, reply: Reply) -> None:
+        """Show the outcomes of a part to the watch of its task."""
+        ticket = part.ticket
+        for outcome in reply.outcomes:
+            ticket.left -= len(outcome.positions)
+            ticket.compiled_seconds += outcome.compiled_seconds / max(1, self._workers.width())  # they are side by side
+            shown = replace(outcome.moved(part.place), compiled_seconds=ticket.compiled_seconds)
+            self._stopped |= ticket.watch(replace(shown, complete=not ticket.left))
+
+    def _lost(self, part: Part, error: BaseException) -> None:
+        """Send a part again whose worker is lost; raise any other error."""
+        if part.done:
+            return
+        if not self._workers.is_loss(error):
+            raise error
+        part.losses += 1
+        if part.losses > MOST_LOSSES:
+            ids = part.task.ids.tolist()
+            raise StudyError(
+                f"the worker of trials {ids[0]} to {ids[-1]} was lost {part.losses} times in a row ({error}): its "
+                "memory may be too small for them; all other trials that ended are stored"
+            ) from error
+        self._workers.renew(error)
+        part.needs_data = True
+        self._waiting.appendleft(part)
+
+    def _send_again(self) -> None:
+        """Send a copy of the parts that have been under way for much longer than expected."""
+        now = time.perf_counter()
+        for part in list(self._flights.values()):
+            expected = self._pace.seconds * len(part.task.ids)
+            if self._pace.known and now - part.sent > (1 + part.copies) * max(
+                self._engine.patience, PATIENCE * AHEAD * expected
+            ):
+                part.copies += 1
+                self._send(part)
+
+    def _ended(self) -> Iterator[Any]:
+        """Yield the watches of tasks whose trials have all returned."""
+        over = [ticket for ticket in self._tickets if not ticket.left]
+        self._tickets = [ticket for ticket in self._tickets if ticket.left]
+        yield from (ticket.watch for ticket in over)
+
+    def _poll(self) -> bool:
+        """Return whether the search has to stop."""
+        return bool(self._tickets) and self._tickets[0].watch(nothing_of(self._tickets[0].task))
+
+    def _stop(self) -> Iterator[Any]:
+        """Take what returns in a moment, and end all tasks."""
+        until = time.perf_counter() + GRACE_SECONDS
+        for future in list(self._flights):
+            if future.cancel():
+                self._flights.pop(future)
+        while self._flights and (left := until - time.perf_counter()) > 0:
+            ended, _ = wait(self._flights, timeout=left, return_when=FIRST_COMPLETED)
+            for future in ended:
+                part = self._flights.pop(future)
+                if not part.done and not future.cancelled() and future.exception() is None:
+                    reply = future.result()
+                    part.done = True
+                    self._pass_on(part, reply)
+        yield from (ticket.watch for ticket in self._tickets)
+
+
+def parts_of(ticket: Ticket, trials: int) -> Iterator[Part]:
+    """Cut a task into parts of about so many trials; trials that are compared with one another stay together."""
+    task, begin = ticket.task, 0
+    sizes = list(task.sizes) if task.waits else [1] * len(task.ids)
+    group: list[int] = []
+    for place, size in enumerate(sizes, start=1):
+        group.append(size)
+        if sum(group) < trials and place < len(sizes):
+            continue
+        end = begin + sum(group)
+        kept = tuple(group) if task.waits else (end - begin,)
+        piece = replace(task, ids=task.ids[begin:end], configs=task.configs[begin:end], sizes=kept)
+        yield Part(ticket, piece, begin)
+        begin, group = end, []
+
+
+def nothing_of(task: Task) -> Outcome:
+    """Return an outcome without trials, for a watch that is asked whether to stop."""
+    curves = np.empty((0, len(CURVES), task.configs[0].epochs), np.float32)
+    return Outcome(positions=(), status=(), curves=curves, seconds=np.empty(0))
+
+
+def check_build(reply: Reply) -> None:
+    """Raise `ConfigError` if the worker that replied may have other results than this process."""
+    here = build_here()
+    for name, mine, other in zip(here._fields, here, reply.build, strict=True):
+        if mine != other:
+            what = "source code" if name == "source" else name
+            raise ConfigError(
+                f"the worker {reply.worker} has {what} {other}, and this process {mine}: results could differ; install "
+                "the same versions on both"
+            )

@@ -1,0 +1,128 @@
+"""Workers of Dask: a cluster that runs, or one on this machine for the time of a search."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from concurrent.futures import CancelledError, Future
+from pathlib import Path
+from typing import Any
+
+from fastnet.errors import ConfigError, StudyError
+from fastnet.limits import usable_cores
+from fastnet.tuning.run.workers import missing
+from fastnet.tuning.run.workers.processes import ignore_interrupts
+
+COUNT_SECONDS = 1.0
+"""Time between two questions to the scheduler about its workers."""
+
+CLOSE_SECONDS = 5.0
+
+RESOURCE = "fastnet"
+"""Resource by which a worker with several threads takes one task at a time: ``dask worker --resources fastnet=1``."""
+
+
+class Dask:
+    """Workers that a scheduler of Dask knows; the data travel once to each worker, also between workers."""
+
+    shares_data = False
+
+    def __init__(self, address: str, threads: int | None) -> None:
+        self._address = address
+        self._client: Any = None
+        self._cluster: Any = None
+        self.threads = (0 if address else 1) if threads is None else threads
+        self._counted, self._number = 0.0, 0
+        self._scattered: dict[str, Any] = {}
+        self._options: dict[str, Any] = {}
+
+    def start(self) -> None:
+        """Connect to the scheduler, or start one here, with a worker for each core or group of `threads` cores."""
+        try:
+            from distributed import Client, LocalCluster
+        except ImportError as error:
+            raise missing("distributed", "dask") from error
+        if not self._address:
+            self._cluster = LocalCluster(
+                n_workers=max(1, usable_cores() // self.threads),
+                threads_per_worker=1,
+                env={"NUMBA_NUM_THREADS": str(self.threads)},
+                dashboard_address=None,
+                silence_logs=50,
+            )
+        file = Path(self._address).expanduser() if self._address.endswith(".json") else None
+        if file is not None and not file.is_file():
+            raise ConfigError(f"executor='dask:{self._address}': there is no such file of a scheduler")
+        try:
+            known = {"scheduler_file": str(file)} if file else {"address": self._cluster or self._address}
+            self._client = Client(set_as_default=False, **known)
+        except (OSError, ValueError) as error:
+            raise ConfigError(
+                f"executor='dask:{self._address}': no scheduler answers there ({error}); start one with: dask scheduler"
+            ) from error
+        self._client.get_versions(check=True)
+        workers = self._client.scheduler_info()["workers"].values()
+        if workers and all(RESOURCE in worker["resources"] for worker in workers):
+            self._options = {"resources": {RESOURCE: 1}}
+        if self._cluster is not None:
+            self._client.register_plugin(_quiet())
+
+    def width(self) -> int:
+        """Return the number of workers that the scheduler knows."""
+        if self._client is None:
+            return 0
+        if time.monotonic() - self._counted > COUNT_SECONDS:
+            self._counted, self._number = time.monotonic(), len(self._client.nthreads())
+        return self._number
+
+    def submit(self, function: Callable[..., Any], *arguments: Any) -> Future[Any]:
+        """Call a function on a worker."""
+        future: Future[Any] = self._client.get_executor(pure=False, **self._options).submit(function, *arguments)
+        return future
+
+    def parcel(self, name: str, data: bytes) -> Any:
+        """Return the data as a future of Dask, which a worker holds; scatter them again if that is lost."""
+        held = self._scattered.get(name)
+        if held is None or held.status != "finished":
+            held = self._scattered[name] = self._client.scatter(data, hash=False)
+        return held
+
+    def is_loss(self, error: BaseException) -> bool:
+        """Whether workers died with the call, or the scheduler has forgotten it."""
+        from asyncio import CancelledError as Forgotten
+
+        from distributed import KilledWorker
+        from distributed.comm import CommClosedError
+
+        return isinstance(error, (KilledWorker, CommClosedError, CancelledError, Forgotten, TimeoutError))
+
+    def renew(self, error: BaseException) -> None:
+        """Raise `StudyError` if the scheduler is gone; it replaces workers by itself."""
+        if self._client.status not in ("running", "connecting"):
+            raise StudyError(
+                f"the scheduler of Dask at {self._address or 'this machine'} is gone ({error}): all trials that ended "
+                "are stored; continue the study with any executor"
+            ) from error
+
+    def close(self) -> None:
+        """Disconnect, and end the cluster if it was started for the search."""
+        for ending in (self._client, self._cluster):
+            if ending is not None:
+                ending.close(timeout=CLOSE_SECONDS)
+        self._client = self._cluster = None
+
+
+def _quiet() -> Any:
+    """Return a plugin of workers that leaves Ctrl-C, which a terminal sends to all processes, to the one that leads."""
+    from distributed import WorkerPlugin
+
+    class Quiet(WorkerPlugin):  # type: ignore[misc]
+        def setup(self, worker: Any) -> None:
+            ignore_interrupts()
+
+    return Quiet()
+
+
+def workers(argument: str, threads: int | None) -> Dask:
+    """Return the workers of the scheduler at an address or in a file, or of a cluster on this machine."""
+    return Dask(argument, threads)

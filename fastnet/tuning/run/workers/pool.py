@@ -1,0 +1,60 @@
+"""Any `concurrent.futures.Executor` of the user's as workers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import BrokenExecutor, CancelledError, Future, ThreadPoolExecutor
+from typing import Any
+
+from fastnet.errors import StudyError
+
+USUAL_WIDTH = 4
+"""Number of workers of an executor that does not say."""
+
+
+class Pool:
+    """Workers of an executor, which the user starts and ends.
+
+    The data travel to a worker when it asks for them.
+    """
+
+    shares_data = False
+
+    def __init__(self, executor: Any, threads: int | None = None) -> None:
+        self._executor = executor
+        usual = 0 if isinstance(executor, ThreadPoolExecutor) else 1  # its threads are one worker's: see `carry_out`
+        self.threads = usual if threads is None else threads
+
+    def start(self) -> None:
+        """Do nothing."""
+
+    def width(self) -> int:
+        """Return the number of workers that the executor was made for."""
+        if isinstance(self._executor, ThreadPoolExecutor):
+            return 1
+        names = ("_max_workers", "max_workers", "num_workers")
+        known = (getattr(self._executor, name, None) for name in names)
+        return next((n for n in known if isinstance(n, int) and n > 0), USUAL_WIDTH)
+
+    def submit(self, function: Callable[..., Any], *arguments: Any) -> Future[Any]:
+        """Submit a call."""
+        future: Future[Any] = self._executor.submit(function, *arguments)
+        return future
+
+    def parcel(self, name: str, data: bytes) -> bytes:
+        """Return the data themselves."""
+        return data
+
+    def is_loss(self, error: BaseException) -> bool:
+        """Whether the call was cancelled, its executor is broken, or a connection was."""
+        return isinstance(error, (CancelledError, BrokenExecutor, ConnectionError, EOFError))
+
+    def renew(self, error: BaseException) -> None:
+        """Raise `StudyError` if the executor is broken: only the user can make another."""
+        if isinstance(error, BrokenExecutor):
+            raise StudyError(
+                f"the executor is broken ({error}): all trials that ended are stored; continue the study with a new one"
+            ) from error
+
+    def close(self) -> None:
+        """Do nothing: the executor is the user's."""
