@@ -47,6 +47,9 @@ PATIENCE = 20.0
 
 PATIENCE_SECONDS = 60.0
 
+UNKNOWN = 10.0
+"""Factor of this time while no part has returned: the first compile kernels, and their trials may be long."""
+
 MOST_LOSSES = 20
 """Losses of one part in a row after which the search ends: its trials end their workers."""
 
@@ -155,12 +158,34 @@ class Pace:
 
 @dataclass(slots=True, eq=False)
 class Ticket:
-    """A task under way: its watch, and the trials that have not returned."""
+    """A task under way: its watch, the trials that have not been sent, and the number of those that have not returned."""
 
     task: Task
     watch: Watch
-    left: int
+    left: int = field(init=False)
     compiled_seconds: float = 0.0
+    _groups: deque[int] = field(init=False)  # sizes of what must stay together
+    _begin: int = 0
+
+    def __post_init__(self) -> None:
+        self.left = len(self.task.ids)
+        self._groups = deque(self.task.sizes if self.task.waits else [1] * self.left)
+
+    @property
+    def uncut(self) -> int:
+        """Number of trials that have not been cut off."""
+        return len(self.task.ids) - self._begin
+
+    def cut(self, trials: int) -> Part:
+        """Cut off the next part, of about so many trials; those that are compared with one another stay together."""
+        sizes = [self._groups.popleft()]
+        while self._groups and sum(sizes) < trials:
+            sizes.append(self._groups.popleft())
+        begin, self._begin = self._begin, self._begin + sum(sizes)
+        end, task = self._begin, self.task
+        kept = tuple(sizes) if task.waits else (end - begin,)
+        piece = replace(task, ids=task.ids[begin:end], configs=task.configs[begin:end], sizes=kept)
+        return Part(self, piece, begin)
 
 
 @dataclass(slots=True, eq=False)
@@ -183,7 +208,7 @@ class _Dispatch:
     def __init__(self, engine: RemoteEngine, work: Iterator[tuple[Task, Any]], left: Callable[[], float]) -> None:
         self._engine, self._work, self._left = engine, work, left
         self._workers, self._pace = engine._workers, engine._pace
-        self._waiting: deque[Part] = deque()
+        self._lost_parts: deque[Part] = deque()
         self._flights: dict[Future[Reply], Part] = {}
         self._tickets: list[Ticket] = []
         self._stopped = False
@@ -214,28 +239,27 @@ class _Dispatch:
     def _fill(self) -> None:
         """Send parts until every worker has the next one."""
         room = AHEAD * max(1, self._workers.width()) - len(self._flights)
-        while room > 0:
-            if not self._waiting and not self._draw():
-                return
-            self._send(self._waiting.popleft())
+        while room > 0 and (part := self._next()) is not None:
+            self._send(part)
             room -= 1
 
-    def _draw(self) -> bool:
-        """Take the next task and cut it into parts; return whether there was one."""
-        if self._drawn:
-            return False
-        found = next(self._work, None)
-        if found is None:
-            self._drawn = True
-            return False
-        task, watch = found
-        ticket = Ticket(task, watch, len(task.ids))
-        self._tickets.append(ticket)
-        self._waiting += parts_of(ticket, self._size(len(task.ids)))
-        return True
+    def _next(self) -> Part | None:
+        """Return a part that was lost, or the next of the last task, or the first of another."""
+        while self._lost_parts:
+            part = self._lost_parts.popleft()
+            if not part.done:
+                return part
+        if not (self._tickets and self._tickets[-1].uncut):
+            found = None if self._drawn else next(self._work, None)
+            if found is None:
+                self._drawn = True
+                return None
+            self._tickets.append(Ticket(*found))
+        ticket = self._tickets[-1]
+        return ticket.cut(self._size(ticket.uncut))
 
     def _size(self, trials: int) -> int:
-        """Return how many trials to send together: fewer at the end of few, so that all workers end together."""
+        """Return how many trials to send together: fewer at the end, so that all workers end together."""
         share = -(-trials // (AHEAD * max(1, self._workers.width())))
         threads = self._engine._threads or self._pace.threads
         return min(self._pace.trials(PART_SECONDS), max(share, threads))
@@ -263,10 +287,18 @@ class _Dispatch:
             part.needs_data = True
             self._send(part)
             return
-        part.done, part.losses = True, 0
+        part.done = True
+        self._forget(part)
         trials = sum(len(outcome.positions) for outcome in reply.outcomes)
         self._pace.count(reply, max(1, trials))
         self._pass_on(part, reply)
+
+    def _forget(self, part: Part) -> None:
+        """Forget the other copies of a part that has returned."""
+        if part.copies or part.losses:
+            for other in [future for future, of_part in self._flights.items() if of_part is part]:
+                del self._flights[other]
+                other.cancel()
 
     def _pass_on(self, part: Part, reply: Reply) -> None:
         """Show the outcomes of a part to the watch of its task."""
@@ -292,16 +324,15 @@ class _Dispatch:
             ) from error
         self._workers.renew(error)
         part.needs_data = True
-        self._waiting.appendleft(part)
+        self._lost_parts.append(part)
 
     def _send_again(self) -> None:
         """Send a copy of the parts that have been under way for much longer than expected."""
         now = time.perf_counter()
+        usual = self._engine.patience * (1.0 if self._pace.known else UNKNOWN)
         for part in list(self._flights.values()):
             expected = self._pace.seconds * len(part.task.ids)
-            if self._pace.known and now - part.sent > (1 + part.copies) * max(
-                self._engine.patience, PATIENCE * AHEAD * expected
-            ):
+            if now - part.sent > (1 + part.copies) * max(usual, PATIENCE * AHEAD * expected):
                 part.copies += 1
                 self._send(part)
 
@@ -330,22 +361,6 @@ class _Dispatch:
                     part.done = True
                     self._pass_on(part, reply)
         yield from (ticket.watch for ticket in self._tickets)
-
-
-def parts_of(ticket: Ticket, trials: int) -> Iterator[Part]:
-    """Cut a task into parts of about so many trials; trials that are compared with one another stay together."""
-    task, begin = ticket.task, 0
-    sizes = list(task.sizes) if task.waits else [1] * len(task.ids)
-    group: list[int] = []
-    for place, size in enumerate(sizes, start=1):
-        group.append(size)
-        if sum(group) < trials and place < len(sizes):
-            continue
-        end = begin + sum(group)
-        kept = tuple(group) if task.waits else (end - begin,)
-        piece = replace(task, ids=task.ids[begin:end], configs=task.configs[begin:end], sizes=kept)
-        yield Part(ticket, piece, begin)
-        begin, group = end, []
 
 
 def nothing_of(task: Task) -> Outcome:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import tempfile
+import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import BrokenExecutor, CancelledError, Future
 from pathlib import Path
@@ -15,6 +17,10 @@ from fastnet.limits import usable_cores
 
 IDLE_SECONDS = 300
 """After this time without an order a process ends; the next order starts another."""
+
+
+LOOK_SECONDS = 1.0
+"""Time between two looks of a worker whether its leader lives."""
 
 
 class Processes:
@@ -83,7 +89,19 @@ class Processes:
         from joblib.externals.loky import ProcessPoolExecutor
 
         env = {"NUMBA_NUM_THREADS": str(self.threads or usable_cores())}
-        return ProcessPoolExecutor(1, timeout=IDLE_SECONDS, initializer=ignore_interrupts, env=env)
+        return ProcessPoolExecutor(1, timeout=IDLE_SECONDS, initializer=_begin, initargs=(os.getpid(),), env=env)
+
+
+def _begin(leader: int) -> None:
+    """Begin a worker process of a leader: one that is killed must not leave it behind."""
+    ignore_interrupts()
+
+    def watch() -> None:
+        while os.getppid() == leader:
+            time.sleep(LOOK_SECONDS)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True, name="fastnet-leader").start()
 
 
 def ignore_interrupts() -> None:
