@@ -58,7 +58,9 @@ def sentence(words: str) -> Figure:
     'Every trial diverged.'
     """
     hidden = {"visible": False}
-    return figure([], {"xaxis": hidden, "yaxis": hidden, "height": 120, "annotations": [note(words, "paper", 0.5, 0.5)]})
+    return figure(
+        [], {"xaxis": hidden, "yaxis": hidden, "height": 120, "annotations": [note(words, "paper", 0.5, 0.5)]}
+    )
 
 
 def note(words: str, of: str, x: float, y: float) -> dict[str, Any]:

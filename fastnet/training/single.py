@@ -33,6 +33,8 @@ from fastnet.training.background import Background
 from fastnet.training.loop import EpochResult, Fit, LearningCurves, metrics_at
 
 if TYPE_CHECKING:
+    from plotly.graph_objects import Figure
+
     from fastnet.model.classifier import Model
     from fastnet.model.predictor import Predictor
     from fastnet.model.scores import Score
@@ -72,6 +74,21 @@ class TrainResult:
     compile_seconds: float
     diverged: bool
     interrupted: bool = False
+
+    def plot_curves(self) -> Figure:
+        """Draw score and loss of training and validation samples after each epoch, as a figure of Plotly.
+
+        Examples
+        --------
+        >>> import fastnet
+        >>> data = fastnet.take_first(fastnet.load("mnist5k"), 200)
+        >>> result = fastnet.train(data, fastnet.TrainConfig(hidden=(16,), epochs=3))
+        >>> [trace.name for trace in result.plot_curves().data]
+        ['training', 'validation', 'training', 'validation']
+        """
+        from fastnet.plots.curves import curves_of_training
+
+        return curves_of_training(self.curves.panels(), self.best_epoch)
 
     def _repr_html_(self) -> str:
         """Show curves and scores in a notebook."""
