@@ -63,9 +63,9 @@ def test_the_python_of_the_page_runs(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_the_page_names_every_figure() -> None:
-    from fastnet.model.plotted import Plotted as OfModels
-    from fastnet.tuning.view.plotted import Plotted as OfStudies
+    from fastnet.model.plotted import ModelFigures
+    from fastnet.tuning.view.plotted import StudyFigures
 
     page = (BOOKS[0].parents[1] / "notebooks.md").read_text(encoding="utf-8")
-    names = {name for owner in (OfModels, OfStudies) for name in vars(owner) if name.startswith("plot_")}
+    names = {name for owner in (ModelFigures, StudyFigures) for name in vars(owner) if name.startswith("plot_")}
     assert names == set(re.findall(r"^\| `(plot_\w+)\(", page, re.MULTILINE)) and len(names) == 8

@@ -26,7 +26,7 @@ manager, client = start_new_kernel(kernel_name="python3", cwd=sys.argv[1])
 
 def run(code, until=None):
     """Run a cell, interrupt it once a trial was reported if `until` is that word, and return what it showed."""
-    asked, sent, found = client.execute(code), None, []
+    asked, sent, found = client.execute(code, stop_on_error=False), None, []
     while True:
         message = client.get_iopub_msg(timeout=120)
         if message["parent_header"].get("msg_id") != asked:

@@ -68,7 +68,7 @@ def test_marks_of_a_choice_are_near_its_place() -> None:
 
 def test_losses_that_differ_much_have_a_logarithmic_axis_and_what_diverged_is_below() -> None:
     found = slices(made(value=[0.5, 0.01, 30.0, None]), [LR], "loss")
-    assert found.layout.yaxis.type == "log"
+    assert found.layout.yaxis.type == "log" and found.layout.yaxis.ticktext == ("0.01", "0.1", "1", "10")
     diverged = next(trace for trace in found.data if trace.name == "diverged")
     assert 0 < diverged.y[0] < 0.01 and found.layout.yaxis.range[0] < math.log10(diverged.y[0])
     assert not Scale([0.5, 0.4], "loss").log and not Scale([0.001, 0.9], "accuracy").log

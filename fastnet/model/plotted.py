@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 Numbers = npt.NDArray[np.floating[Any]]
 
 
-class Plotted(Corrected):
+class ModelFigures(Corrected):
     """A model whose charts are figures of Plotly, for notebooks; they have the values of those of the report.
 
     Samples are given as `score` takes them, or as a `fastnet.Dataset`: its test samples if it has some, else all.

@@ -67,8 +67,10 @@ class Scale:
     def axis(self, *, below: bool, **more: Any) -> dict[str, Any]:
         """Describe the axis; `below` leaves room for trials without a value."""
         low, high = self._ends
-        kind = "log" if self.log else "linear"
-        return axis(self.word, type=kind, range=[low - 2.2 * self._room * below, high], **more)
+        more |= {"range": [low - 2.2 * self._room * below, high], "type": "log" if self.log else "linear"}
+        if self.log:
+            more["tickvals"], more["ticktext"] = decades(self.low, self.high)
+        return axis(self.word, **more)
 
 
 def slices(points: Points, axes: Sequence[Axis], metric: str) -> Figure:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from fastnet.tuning.trial import STATUSES, TrialResult
-from fastnet.tuning.view.plotted import Plotted
+from fastnet.tuning.view.plotted import StudyFigures
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class SearchResult(Plotted):
+class SearchResult(StudyFigures):
     """All trials of a study, and how the run that just ended spent its time.
 
     Parameters

@@ -34,7 +34,7 @@ from fastnet.tuning.store.records import (
 )
 from fastnet.tuning.store.stored import StoredTrials
 from fastnet.tuning.trial import STATUSES, TrialResult
-from fastnet.tuning.view.plotted import Plotted
+from fastnet.tuning.view.plotted import StudyFigures
 
 PATIENCE_SECONDS = 300.0
 """How long a writer waits while another program, such as a backup or a virus scanner, holds the file locked."""
@@ -42,7 +42,7 @@ PATIENCE_SECONDS = 300.0
 RETRY_SECONDS = 0.1
 
 
-class Study(StudyFile, Plotted):
+class Study(StudyFile, StudyFigures):
     """An open study; `Study.open` opens it for writing, `Study.read` for reading.
 
     Attributes

@@ -18,7 +18,7 @@ MEASURES = ("score", "loss")
 """What learning curves can show."""
 
 
-class Plotted(ABC):
+class StudyFigures(ABC):
     """A study whose charts are figures of Plotly, for notebooks; they have the values of those of the report."""
 
     __slots__ = ()
