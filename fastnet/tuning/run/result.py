@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from fastnet.tuning.trial import STATUSES, TrialResult
+from fastnet.tuning.trial import TrialResult
 from fastnet.tuning.view.plotted import StudyFigures
 
 if TYPE_CHECKING:
@@ -97,13 +97,8 @@ class SearchResult(StudyFigures):
 
     def _repr_html_(self) -> str:
         """Show the best trials, the curves of the best one and what to do next, in a notebook."""
-        from fastnet.tuning.view.shown import LISTED, study_html
-
-        metric = str((self.final or self.ensemble_report or {}).get("metric", ""))
-        counts = {status: self.count(status) for status in STATUSES}
-        sentences = [] if self.recommendation is None else [self.recommendation["words"]]
-        sentences += [] if self.final is None else [f"Final choice: {self.final['words']}"]
-        return study_html(self.trials.folder.name, counts, self.best(LISTED), metric, sentences)
+        with self._viewed() as study:
+            return study._repr_html_()
 
     @property
     def trials_per_second(self) -> float:
