@@ -15,7 +15,7 @@ pytest.importorskip("jupyter_client")
 from fastnet.tuning import Study
 
 LONGEST_END = 15.0
-"""Seconds from the interrupt to the end of the cell on a busy machine; alone it takes a tenth of a second or two."""
+"""Seconds from the interrupt to the end of the cell on a busy machine; alone it takes about a second."""
 
 # In a process of its own: the client of Jupyter leaves event loops and sockets behind, which are warnings here.
 RUN = '''
