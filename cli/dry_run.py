@@ -15,6 +15,7 @@ from fastnet.config.settings import format_memory
 from fastnet.config.training import TrainConfig
 from fastnet.data.doubts import warn_of_doubts
 from fastnet.limits import usable_memory
+from fastnet.progress.words import duration
 from fastnet.report.text import counted
 from fastnet.tuning import STUDY_FILE, Study
 from fastnet.tuning.rules.pruning import schedule_of, survivors
@@ -24,8 +25,6 @@ from fastnet.tuning.run.estimate import Speed, Wave, epochs_to_train, first_wave
 from fastnet.tuning.run.sampler import checked_space
 from fastnet.tuning.run.stages import stage_ids
 from fastnet.tuning.run.task import Tasks, data_name
-
-from .progress import duration
 
 if TYPE_CHECKING:
     from fastnet.data.dataset import Dataset, Split

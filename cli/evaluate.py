@@ -6,9 +6,10 @@ from pathlib import Path
 
 import click
 
+from fastnet.progress.words import scored
+
 from .notes import verbosity_options
 from .options import check_no_part, data_options, format_option, load_part, model_argument, part_option, table_of
-from .progress import scored
 from .results import as_json
 from .streams import output_is_the_result
 from .tables import LEFT, RIGHT, print_table

@@ -7,8 +7,10 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Self
 
-from fastnet.config.metric import DEFAULT_METRIC, METRICS
+from fastnet.config.metric import DEFAULT_METRIC
 from fastnet.config.presets import TIMED_TRIALS
+from fastnet.progress import words
+from fastnet.progress.words import duration
 
 from .interrupt import StopOnInterrupt
 from .screen import Part, drawing, levels_for, sparkline
@@ -24,9 +26,10 @@ DRAW_SECONDS = 0.1
 """Time between drawings of the bar."""
 SPARKS = 20
 """Columns of the curve of the best value."""
-COMPILING = (Part("compiling the kernels", style="bold"), Part(", or loading them from the cache", 1, joint=""))
-CHOOSING = (Part("training the best again on fresh seeds", style="bold"), Part(", then the one to keep", 1, joint=""))
-ENSEMBLING = (Part("training the best again to combine them", style="bold"),)
+COMPILING, CHOOSING, ENSEMBLING = (
+    (Part(first, style="bold"), *([Part(second, 1, joint="")] if second else []))
+    for first, second in (words.COMPILING, words.CHOOSING, words.ENSEMBLING)
+)
 
 
 class Display:
@@ -79,7 +82,7 @@ class SearchDisplay(Display):
     ) -> None:
         super().__init__("trials", clock=clock)
         self._stop = stop
-        self._metric = METRICS[metric]
+        self._metric = metric
         self._time_left = time_left
         self._best = BestSoFar()
         self._levels = levels_for(getattr(sys.stderr, "encoding", None))
@@ -111,22 +114,16 @@ class SearchDisplay(Display):
         return f"{self._title} {done}", min(passed / max(passed + left, 1e-9), 1.0)
 
     def _details(self, state: Progress) -> list[Part]:
-        best = "-" if state.best is None else self._metric.text(state.best)
-        parts = [Part(f"best val {self._metric.short}:{best}", style="bold")]
+        parts = [Part(words.best_text(state.best, self._metric), style="bold")]
         if self._drawing.live:
             drawn = sparkline(self._best.along(SPARKS), self._levels)
             parts += [Part(drawn, 2, "cyan", joint=" ")] if drawn else []
-        counts = {"stopped early": state.stopped, "diverged": state.diverged}
-        return parts + [Part(f"{count} {name}", 1) for name, count in counts.items() if count]
+        return parts + [Part(text, 1) for text in words.counts_text(state)]
 
     def _pace(self, state: Progress) -> list[Part]:
-        eta, left = state.eta_seconds, self._time_left()
-        ends = f"ETA {duration(eta)}"
-        if left is not None and (eta is None or left < eta):
-            ends = f"stops in {duration(max(left, 0.0))}"
-        steps = {"stage": (state.stage, state.stages), "rung": (state.rung, state.rungs)}
-        parts = [Part(f"{name} {number}/{of}", 1) for name, (number, of) in steps.items() if of > 1]
-        return [*parts, Part(f"{state.trials_per_second:.1f} trials/s", 2), Part(ends)]
+        parts = [Part(text, 1) for text in words.steps_text(state)]
+        ends = words.ends_text(state.eta_seconds, self._time_left())
+        return [*parts, Part(words.rate_text(state), 2), Part(ends)]
 
 
 class BestSoFar:
@@ -175,10 +172,10 @@ class TrainDisplay(Display):
         first, since = self._first = self._first or (epoch.epoch, now)
         rate = (now - since) / (epoch.epoch - first) if epoch.epoch > first else (now - self._started) / epoch.epoch
         details = [
-            Part(self._mean + training_text(epoch), 1),
-            Part(f"{self._mean}{scored('val', epoch.validation_score, epoch.score)}, loss:{epoch.validation_loss:.4f}"),
+            Part(self._mean + words.training_text(epoch), 1),
+            Part(self._mean + words.validation_text(epoch)),
         ]
-        pace = [Part(f"ETA {duration((self._epochs - epoch.epoch) * rate)}")]
+        pace = [Part(words.ends_text((self._epochs - epoch.epoch) * rate))]
         self.show(epoch.epoch, self._epochs, details, pace, urgent=epoch.epoch == self._epochs)
 
 
@@ -215,43 +212,3 @@ class DownloadDisplay(Display):
     def __call__(self, file: str, done: int, total: int) -> None:
         size = total or done
         self.show(round(done / 1e6), round(size / 1e6), [Part(file)], urgent=bool(total) and done >= total)
-
-
-TRAINING = {"exact": "train", "running": "running train"}
-"""Name of the training samples' score, by how it was measured."""
-
-
-def scored(part: str, value: float, score: str = DEFAULT_METRIC) -> str:
-    """Write a score of a part of the data.
-
-    >>> scored("val", 0.8), scored("test", 0.98125), scored("test", 2.5, "rmse")
-    ('val acc:0.80', 'test acc:0.9812', 'test rmse:2.5')
-    """
-    return f"{part} {METRICS[score].short}:{METRICS[score].text(value)}"
-
-
-def training_text(epoch: EpochResult) -> str:
-    """Write the score and the loss of the training samples in an epoch, and how they were scored.
-
-    >>> from fastnet.training.loop import EpochResult
-    >>> values = {"train_loss": 0.5, "train_score": 0.8, "validation_loss": 0.6, "validation_score": 0.7}
-    >>> [training_text(EpochResult(epoch=1, train_scored=how, **values)) for how in ("exact", "running", "none")]
-    ['train acc:0.80, loss:0.5000', 'running train acc:0.80, loss:0.5000', 'train loss:0.5000']
-    """
-    if epoch.train_scored == "none":
-        return f"train loss:{epoch.train_loss:.4f}"
-    text = scored(TRAINING[epoch.train_scored], epoch.train_score, epoch.score)
-    return f"{text}, loss:{epoch.train_loss:.4f}"
-
-
-def duration(seconds: float | None) -> str:
-    """Write a time as minutes and seconds, with hours where there are any.
-
-    >>> duration(75.2), duration(3675), duration(None)
-    ('1:15', '1:01:15', '-:--')
-    """
-    if seconds is None:
-        return "-:--"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from fastnet.config.metric import score_name, score_stored
+from fastnet.progress.words import scored
 
 from .budget import study_command
-from .progress import scored
 
 if TYPE_CHECKING:
     from fastnet.tuning import SearchResult, TrialResult

@@ -14,6 +14,7 @@ from fastnet.config.presets import About, preset_of
 from fastnet.config.searching import as_settings
 from fastnet.config.training import TrainConfig, train_config_from
 from fastnet.errors import FastnetError, failure_as_warning
+from fastnet.progress.words import TRAINING, scored
 
 from .config_file import config_options, printed, with_parts
 from .data_options import dataset_options, load_validated, source_of, validation_data_option
@@ -29,7 +30,7 @@ from .options import (
     validation_option,
 )
 from .outputs import check_folder, check_writable, claim_file, rescue
-from .progress import TRAINING, TrainDisplay, scored
+from .progress import TrainDisplay
 from .strategy import preset_option, with_preset
 from .streams import output_is_the_result
 

@@ -14,13 +14,13 @@ from fastnet.config.training import TrainConfig
 from fastnet.data.fields import Field
 from fastnet.model.inspection import inspect_classes, inspect_numbers
 from fastnet.model.reliance import Probe, importance_of_columns, partial_dependence
-from fastnet.report.page.columns import Columns
 from fastnet.tuning import Space, Study, TrialResult
 from fastnet.tuning.rules.advice import recommend
 from fastnet.tuning.rules.choice import candidates, choose
 from fastnet.tuning.rules.narrowing import narrow
 from fastnet.tuning.run.assemble import study_settings
 from fastnet.tuning.run.sampler import sampler_of
+from fastnet.tuning.view.columns import Columns
 
 EPOCHS = 6
 ENVIRONMENT = {"fastnet": "0.1.0", "python": "3.11", "numpy": "2.0", "numba": "0.68", "processor": "Abacus 9",

@@ -9,10 +9,11 @@ import click
 import pytest
 from displays import Clock, search_state
 from fastnet_cli.interrupt import StopOnInterrupt
-from fastnet_cli.progress import BestSoFar, DownloadDisplay, SearchDisplay, TrainDisplay, duration, scored
+from fastnet_cli.progress import BestSoFar, DownloadDisplay, SearchDisplay, TrainDisplay
 from fastnet_cli.screen import sparkline
 
 from fastnet.config.presets import TIMED_TRIALS
+from fastnet.progress.words import duration, scored
 
 
 def epoch(number: int) -> Any:

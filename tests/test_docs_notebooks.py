@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -46,3 +47,25 @@ def test_it_is_stored_with_its_outputs(book: Path) -> None:
 
 def test_there_are_three() -> None:
     assert [book.stem for book in BOOKS] == ["chapter-6", "scikit-learn", "table"]
+
+
+@pytest.mark.slow
+def test_the_python_of_the_page_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = (BOOKS[0].parents[1] / "notebooks.md").read_text(encoding="utf-8")
+    codes = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    monkeypatch.chdir(tmp_path)
+    known: dict[str, Any] = {}
+    for code in codes:
+        code = code.replace('interrupt="return"', 'interrupt="return", timeout=4')  # instead of the stop button
+        exec(compile(code, "notebooks.md", "exec"), known)
+    assert len(codes) == 7 and known["figure"].layout.title.text == "The first search"
+    assert known["result"].interrupted and len(known["result"].trials) > 0 and (tmp_path / "slices.html").is_file()
+
+
+def test_the_page_names_every_figure() -> None:
+    from fastnet.model.plotted import ModelFigures
+    from fastnet.tuning.view.plotted import StudyFigures
+
+    page = (BOOKS[0].parents[1] / "notebooks.md").read_text(encoding="utf-8")
+    names = {name for owner in (ModelFigures, StudyFigures) for name in vars(owner) if name.startswith("plot_")}
+    assert names == set(re.findall(r"^\| `(plot_\w+)\(", page, re.MULTILINE)) and len(names) == 8

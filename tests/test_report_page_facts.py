@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 from studies import make_columns, make_study
 
-from fastnet.report.page.columns import DIVERGED, STOPPED, Columns
 from fastnet.report.page.facts import (
     MOST_RUNS,
     budget,
@@ -25,6 +24,7 @@ from fastnet.report.page.facts import (
     value_text,
 )
 from fastnet.tuning import Study
+from fastnet.tuning.view.columns import DIVERGED, STOPPED, Columns
 
 ENDED = [{"report": {"recommendation": {"words": ""}}}]
 

@@ -63,7 +63,7 @@ def inspect_classes(
     """
     n_classes = len(names)
     predicted = decided(probabilities, threshold)
-    counts = np.bincount(y * n_classes + predicted, minlength=n_classes**2).reshape(n_classes, n_classes)
+    counts = confusion_counts(y, predicted, n_classes)
     sweeps = [Sweep.of(probabilities[:, k], y == k) for k in range(n_classes)]
     drawn = _drawn(y, n_classes)
     return {
@@ -74,6 +74,17 @@ def inspect_classes(
         "curves": [_curves_of(sweep, k) for k, sweep in enumerate(sweeps) if sweep and k in drawn],
         "reliability": _reliability(probabilities, y, predicted),
     }
+
+
+def confusion_counts(y: Integers, predicted: Integers, n_classes: int) -> Integers:
+    """Count the samples of each true class, a row, that each class was predicted for, a column.
+
+    Examples
+    --------
+    >>> confusion_counts(np.array([0, 1, 1]), np.array([0, 0, 1]), 2).tolist()
+    [[1, 0], [1, 1]]
+    """
+    return np.bincount(y * n_classes + predicted, minlength=n_classes**2).reshape(n_classes, n_classes)
 
 
 def _confusions(counts: Integers) -> list[Document]:
@@ -233,6 +244,15 @@ def inspect_quantiles(
     moved = map(five_digits, shifts) if shifts else [None] * len(levels)
     rows = zip(levels, shares.tolist(), moved, strict=True)
     return [{"level": level, "share": five_digits(share), "shift": shift} for level, share, shift in rows]
+
+
+def middle(quantiles: Sequence[float]) -> int:
+    """Return the place of the quantile nearest the median among those of a target; 0 without quantiles.
+
+    >>> middle((0.1, 0.5, 0.9)), middle(())
+    (1, 0)
+    """
+    return int(np.argmin(np.abs(np.array(quantiles) - 0.5))) if quantiles else 0
 
 
 def _histogram(residuals: Floats) -> Document:

@@ -21,9 +21,9 @@ from fastnet.data.sparse import is_sparse_given
 from fastnet.data.task import checked_weights
 from fastnet.errors import DataError, ModelError
 from fastnet.files import as_path
-from fastnet.model.corrected import Corrected
 from fastnet.model.file import FloatArray, write_file
 from fastnet.model.given import dense_parts, features_given, is_table_given, truth_of_table, warn_of_differences
+from fastnet.model.plotted import ModelFigures
 from fastnet.model.scores import Score, decided
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from fastnet.model.metrics import Evaluation
 
 
-class Predictor(Corrected):
+class Predictor(ModelFigures):
     """A trained model: one network (`fastnet.Model`) or several (`fastnet.Ensemble`).
 
     Attributes

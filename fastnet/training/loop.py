@@ -23,7 +23,7 @@ from fastnet.config.metric import (
 from fastnet.config.training import TrainConfig
 from fastnet.errors import FastnetError
 from fastnet.kernels.step import DIVERGED, PENDING, STOPPED
-from fastnet.scalars import shortest
+from fastnet.scalars import five_digits, shortest
 
 if TYPE_CHECKING:
     from fastnet.model.classifier import Model
@@ -79,6 +79,25 @@ class LearningCurves:
     score: str = DEFAULT_METRIC
     train_scored: str = "exact"
 
+    def panels(self) -> dict[str, dict[str, list[float | None]]]:
+        """Return the curves by what is measured and of which samples, None in place of NaN.
+
+        Examples
+        --------
+        >>> LearningCurves(*np.array([[2.0], [np.nan], [2.1], [0.5]]), train_scored="none").panels()["accuracy"]
+        {'training': [None], 'validation': [0.5]}
+        """
+        pairs = {
+            self.score: (self.train_score, self.validation_score),
+            "loss": (self.train_loss, self.validation_loss),
+        }
+        return {
+            name: {part: [five_digits(v) for v in curve.tolist()] for part, curve in zip(PARTS, both, strict=True)}
+            for name, both in pairs.items()
+        }
+
+
+PARTS = ("training", "validation")
 
 _CURVES = tuple(LearningCurves.__dataclass_fields__)[:4]  # in the order of the rows of `Run.curves`
 

@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -29,10 +30,14 @@ from fastnet.network.goal import weights_of
 from fastnet.network.hyperparameters import trial_of
 from fastnet.network.memory import does_not_fit, n_bytes
 from fastnet.network.samples import TrainingData, prepare
+from fastnet.progress.shown import showing
+from fastnet.progress.words import frame_of_epoch
 from fastnet.training.background import Background
 from fastnet.training.loop import EpochResult, Fit, LearningCurves, metrics_at
 
 if TYPE_CHECKING:
+    from plotly.graph_objects import Figure
+
     from fastnet.model.classifier import Model
     from fastnet.model.predictor import Predictor
     from fastnet.model.scores import Score
@@ -73,6 +78,21 @@ class TrainResult:
     diverged: bool
     interrupted: bool = False
 
+    def plot_curves(self) -> Figure:
+        """Draw score and loss of training and validation samples after each epoch, as a figure of Plotly.
+
+        Examples
+        --------
+        >>> import fastnet
+        >>> data = fastnet.take_first(fastnet.load("mnist5k"), 200)
+        >>> result = fastnet.train(data, fastnet.TrainConfig(hidden=(16,), epochs=3))
+        >>> [trace.name for trace in result.plot_curves().data]
+        ['training', 'validation', 'training', 'validation']
+        """
+        from fastnet.plots.curves import curves_of_training
+
+        return curves_of_training(self.curves.panels(), self.best_epoch)
+
     def _repr_html_(self) -> str:
         """Show curves and scores in a notebook."""
         from fastnet import html
@@ -93,6 +113,7 @@ def train(
     jobs: int | None = None,
     on_epoch: Callable[[EpochResult], None] | None = None,
     should_stop: Callable[[], bool] | None = None,
+    progress: bool | None = None,
     interrupt: str = "raise",
 ) -> TrainResult:
     """Train one network and keep the weights of its best epoch.
@@ -117,6 +138,9 @@ def train(
     should_stop : callable, optional
         Called about twenty times a second; once it returns True, training ends within a step and keeps the finished
         epochs.
+    progress : bool, optional
+        Whether to show epochs, scores and the time left: in a notebook below the cell, elsewhere as a bar on standard
+        error. By default in notebooks only.
     interrupt : {"raise", "return"}
         What Ctrl-C does once an epoch is finished: raise KeyboardInterrupt as soon as the background has stopped, or
         return the result so far with `interrupted` set.
@@ -153,9 +177,10 @@ def train(
     given = as_given(dataset, "dataset")
     chosen = config_for(given, config)
     parts = rows_of(given, chosen, split)
-    return train_network(
-        given, chosen, parts, jobs=jobs, on_epoch=on_epoch, should_stop=should_stop, interrupt=interrupt
-    )
+    with showing(progress, on_epoch, partial(frame_of_epoch, epochs=chosen.epochs)) as on_each:
+        return train_network(
+            given, chosen, parts, jobs=jobs, on_epoch=on_each, should_stop=should_stop, interrupt=interrupt
+        )
 
 
 def config_for(dataset: Dataset, config: TrainConfig | None) -> TrainConfig:

@@ -9,11 +9,11 @@ import numpy as np
 
 from fastnet.config.metric import METRICS, four_digits, score_name, score_stored
 from fastnet.report import words
-from fastnet.report.page.columns import DIVERGED, DONE, STOPPED, Columns
 from fastnet.report.text import counted
 from fastnet.tuning.space.distributions import text_of
 from fastnet.tuning.store.reading import StudyReader
 from fastnet.tuning.trial import STATUSES, TrialResult
+from fastnet.tuning.view.columns import DIVERGED, DONE, STOPPED, Columns
 
 LISTED = ("hidden", "activation", "optimizer", "batch_size", "learning_rate", "weight_decay", "dropout", "seed")
 """Settings of the training that are listed if they are fixed."""

@@ -21,19 +21,18 @@ from fastnet.config.metric import METRICS
 from fastnet.errors import failure_as_sentence
 from fastnet.files import as_path, shown_path, write_result
 from fastnet.report import words
-from fastnet.report.page import charts, facts, tables
-from fastnet.report.page.columns import DIVERGED, Columns
-from fastnet.report.page.importance import LEAST_TRIALS
+from fastnet.report.page import facts, tables
 from fastnet.report.page.model import data_of_model, section_of
-from fastnet.report.page.ranges import range_cards, spans
+from fastnet.report.page.ranges import range_cards
 from fastnet.tuning.store.folder import REPORT_FILE, is_being_written
 from fastnet.tuning.store.study import Study
 from fastnet.tuning.trial import TrialResult, known
+from fastnet.tuning.view import charts
+from fastnet.tuning.view.columns import DIVERGED, Columns
+from fastnet.tuning.view.importance import LEAST_TRIALS
+from fastnet.tuning.view.spans import spans
 
 _PLACE_OF_PLOTLY = b"<plotly>"
-
-SHOWN = 20
-"""Best trials whose learning curves are drawn."""
 
 Commands = Callable[[Study, str], Sequence[Mapping[str, Any]]]
 """Returns the commands to show for a study and its folder: each a ``title``, a ``text`` and ``notes``."""
@@ -86,7 +85,7 @@ def page_of(study: Study, folder: Path, commands: Commands | None = None) -> byt
     """Return the page of an open study, UTF-8."""
     columns = Columns.read(study)
     best = study.best(tables.MOST_ROWS, curves=False)
-    shown = study.best(SHOWN)
+    shown = study.best(charts.SHOWN)
     context = context_of(study, folder, columns, best, shown)
     data = json.dumps(data_of(study, columns, shown), ensure_ascii=True, allow_nan=False, separators=(",", ":"))
     context["commands"] = [] if commands is None else commands(study, context["study"])

@@ -93,64 +93,40 @@ def _reliance(
 
     Of sparse features only the columns that are used most are looked at, and no dependence.
     """
-    from fastnet.model.reliance import MOST_COLUMNS, Probe, importance_of_columns, n_rows_measured, partial_dependence
+    from fastnet.model.reliance import MOST_COLUMNS, importance_of_columns, n_rows_measured, partial_dependence
+    from fastnet.model.sparse_reliance import importance_of_used, n_measured
 
-    if dataset.sparse:
-        return *_reliance_on_used(model, dataset, parts, weights), []
-    if dataset.fields is None:
+    if not dataset.sparse and dataset.fields is None:
         return [], 0, []
-    y = dataset.y[parts.validation]
-    probe = Probe(
-        x=dataset.x[parts.validation],
-        fields=dataset.fields,
-        predict=model._answers,
-        losses=lambda outputs, rows: model._losses(outputs, y[rows]),
-        weights=weights,
-    )
+    x, y = dataset.x[parts.validation], dataset.y[parts.validation]
+    if dataset.sparse:
+        of_used, used = model._sparse_probe(x, y, weights)
+        return importance_of_used(of_used, used), n_measured(of_used), []
+    probe = model._probe(x, y, dataset.fields, weights)
     importance = importance_of_columns(probe)
     outputs = _drawn(model, y)
     first = [row["column"] for row in importance[:MOST_COLUMNS]]
     return importance, n_rows_measured(probe), partial_dependence(probe, first, outputs)
 
 
-def _reliance_on_used(
-    model: Predictor, dataset: Dataset, parts: Split, weights: npt.NDArray[Any] | None
-) -> tuple[list[Any], int]:
-    """Return the importance of the columns of sparse features that are used most, and the number of samples."""
-    from fastnet.model.ensemble import Ensemble
-    from fastnet.model.sparse_reliance import SparseProbe, importance_of_used, most_used, n_measured
-
-    networks: Sequence[Any] = model.members if isinstance(model, Ensemble) else [model]
-    y = dataset.y[parts.validation]
-    probe = SparseProbe(
-        x=dataset.x[parts.validation],
-        predict=model._answers,
-        losses=lambda outputs, rows: model._losses(outputs, y[rows]),
-        weights=weights,
-    )
-    used = most_used(model.pipeline.apply(probe.x), [network.weights[0] for network in networks])
-    return importance_of_used(probe, used), n_measured(probe)
-
-
 def _drawn(model: Predictor, y: npt.NDArray[Any]) -> dict[str, int]:
     """Return the outputs that are drawn over the values of a column: their names and places."""
+    from fastnet.model.inspection import middle
+
     names = model.class_names
     if model.task != "classification":
         each = max(len(model.quantiles), 1)
-        return {name: k * each + _middle(model) for k, name in enumerate(names[:MOST_CURVES])}
+        return {name: k * each + middle(model.quantiles) for k, name in enumerate(names[:MOST_CURVES])}
     counts = np.bincount(y, minlength=len(names))
     often = [1] if len(names) == 2 else sorted(np.argsort(-counts, kind="stable")[:MOST_CURVES].tolist())
     return {names[k]: k for k in often}
 
 
-def _middle(model: Predictor) -> int:
-    """Return the place of the quantile nearest the median among those of a target."""
-    return int(np.argmin(np.abs(np.array(model.quantiles) - 0.5))) if model.quantiles else 0
-
-
 def _of_middle(model: Predictor, answers: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """Return one answer for each target or label: of quantiles, the middle one."""
-    return answers[:, _middle(model) :: max(len(model.quantiles), 1)]
+    from fastnet.model.inspection import middle
+
+    return answers[:, middle(model.quantiles) :: max(len(model.quantiles), 1)]
 
 
 def _findings(

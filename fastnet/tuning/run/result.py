@@ -5,16 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from fastnet.tuning.trial import TrialResult
+from fastnet.tuning.view.plotted import StudyFigures
+
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from fastnet.model.ensemble import Ensemble
     from fastnet.tuning.store.stored import StoredTrials
-from fastnet.tuning.trial import STATUSES, TrialResult
+    from fastnet.tuning.store.study import Study
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class SearchResult:
+class SearchResult(StudyFigures):
     """All trials of a study, and how the run that just ended spent its time.
 
     Parameters
@@ -53,6 +56,11 @@ class SearchResult:
     final_seconds: float = 0.0
     ensemble_report: dict[str, Any] | None = None
 
+    def _viewed(self) -> Study:
+        from fastnet.tuning.store.study import Study
+
+        return Study.read(self.trials.folder)
+
     def best(self, n: int = 20) -> tuple[TrialResult, ...]:
         """Return the `n` best trials with their curves, see `fastnet.tuning.rank`."""
         return self.trials.best(n)
@@ -89,23 +97,8 @@ class SearchResult:
 
     def _repr_html_(self) -> str:
         """Show the best trials, the curves of the best one and what to do next, in a notebook."""
-        from fastnet import html
-
-        best = self.best(10)
-        ended = ", ".join(f"{count:,} {status}" for status in STATUSES if (count := self.count(status)))
-        names = sorted({name for trial in best for name in trial.params})
-        rows = ([rank, t.id, t.value, *(t.params.get(n, "") for n in names)] for rank, t in enumerate(best, start=1))
-        metric = (self.final or self.ensemble_report or {}).get("metric", "")
-        parts = [html.table(("best", "trial", f"validation {metric}".strip(), *names), rows)] if best else []
-        if best and best[0].curves.size:
-            shown = {"training": best[0].curves[1].tolist(), "validation": best[0].curves[3].tolist()}
-            parts += [html.paragraph(f"Scores of trial {best[0].id}"), html.curves(shown, "epoch")]
-        if self.recommendation is not None:
-            parts.append(html.paragraph(self.recommendation["words"]))
-        if self.final is not None:
-            parts.append(html.paragraph(f"Final choice: {self.final['words']}"))
-        title = f"{len(self.trials):,} trials: {ended or 'none has ended'}; study {self.trials.folder.name}"
-        return html.block(title, *parts)
+        with self._viewed() as study:
+            return study._repr_html_()
 
     @property
     def trials_per_second(self) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,8 @@ from fastnet.config.training import TrainConfig, train_config_from
 from fastnet.data.given import as_given, with_validation_given
 from fastnet.errors import ConfigError
 from fastnet.files import as_path
+from fastnet.progress.shown import showing
+from fastnet.progress.words import frame_of_search
 from fastnet.tuning.run.assemble import run_study
 from fastnet.tuning.run.enqueue import Given, read_points
 from fastnet.tuning.run.result import Progress, SearchResult
@@ -43,6 +46,7 @@ def search(
     quality: str | None = None,
     preset: str = "auto",
     on_progress: Callable[[Progress], None] | None = None,
+    progress: bool | None = None,
     interrupt: str = "raise",
     enqueue: Given = None,
     executor: Any = None,
@@ -86,6 +90,9 @@ def search(
         tables, or those for many images in a limited time; ``auto`` decides by the data.
     on_progress : callable, optional
         Called with a `fastnet.tuning.Progress` several times a second.
+    progress : bool, optional
+        Whether to show trials, rate, time left and the best value: in a notebook below the cell, elsewhere as a bar on
+        standard error. By default in notebooks only.
     interrupt : {"raise", "return"}
         What Ctrl-C does after all finished trials are stored: raise KeyboardInterrupt, or return the study as it is,
         with `interrupted` set. ``search(study=...)`` continues it.
@@ -160,22 +167,24 @@ def search(
     split = None
     if validation is not None:
         dataset, split = with_validation_given(dataset, validation)
-    return run_study(
-        dataset,
-        config,
-        folder=folder or new_study_folder(Path("studies")),
-        split=split,
-        fresh=fresh,
-        source=source,
-        finish=finish,
-        jobs=jobs,
-        memory=None if memory is None else whole_bytes(memory),
-        on_progress=on_progress,
-        timeout=limit,
-        interrupt=interrupt,
-        executor=executor,
-        sampler=None if isinstance(sampler, str) else sampler,
-    )
+    metric = config.for_task(dataset.task).metric
+    with showing(progress, on_progress, partial(frame_of_search, metric=metric, limit=limit)) as on_state:
+        return run_study(
+            dataset,
+            config,
+            folder=folder or new_study_folder(Path("studies")),
+            split=split,
+            fresh=fresh,
+            source=source,
+            finish=finish,
+            jobs=jobs,
+            memory=None if memory is None else whole_bytes(memory),
+            on_progress=on_state,
+            timeout=limit,
+            interrupt=interrupt,
+            executor=executor,
+            sampler=None if isinstance(sampler, str) else sampler,
+        )
 
 
 def _drawing(enqueue: Given, sampler: Any) -> dict[str, Any]:

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from fastnet.errors import StudyError, warn
 from fastnet.files import as_path
@@ -33,7 +33,8 @@ from fastnet.tuning.store.records import (
     trial_row,
 )
 from fastnet.tuning.store.stored import StoredTrials
-from fastnet.tuning.trial import TrialResult
+from fastnet.tuning.trial import STATUSES, TrialResult
+from fastnet.tuning.view.plotted import StudyFigures
 
 PATIENCE_SECONDS = 300.0
 """How long a writer waits while another program, such as a backup or a virus scanner, holds the file locked."""
@@ -41,7 +42,7 @@ PATIENCE_SECONDS = 300.0
 RETRY_SECONDS = 0.1
 
 
-class Study(StudyFile):
+class Study(StudyFile, StudyFigures):
     """An open study; `Study.open` opens it for writing, `Study.read` for reading.
 
     Attributes
@@ -121,6 +122,21 @@ class Study(StudyFile):
             study.close()
             raise
         return study
+
+    def _viewed(self) -> Self:
+        return type(self).read(self.path.parent)  # also once this one is closed
+
+    def _repr_html_(self) -> str:
+        """Show the best trials, the curves of the best one and what to do next, in a notebook."""
+        from fastnet.tuning.view.shown import LISTED, study_html
+
+        with self._viewed() as study:
+            counts = {status: study.count(status) for status in STATUSES}
+            reports = [stage["report"] or {} for stage in study.stages()]
+            advice, final = (reports[-1] if reports else {}).get("recommendation"), study.final()
+            sentences = [] if advice is None else [advice["words"]]
+            sentences += [] if final is None else [f"Final choice: {final['words']}"]
+            return study_html(self.path.parent.name, counts, study.best(LISTED), study.metric, sentences)
 
     def trials(self) -> StoredTrials:
         """Return all stored trials, ordered by id, as a sequence that opens the file and reads them at each access.

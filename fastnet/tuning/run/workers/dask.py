@@ -7,6 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import CancelledError, Future
 from pathlib import Path
 from typing import Any
+from weakref import WeakSet
 
 from fastnet.errors import ConfigError, StudyError
 from fastnet.limits import usable_cores
@@ -34,6 +35,7 @@ class Dask:
         self.threads = (0 if address else 1) if threads is None else threads
         self._counted, self._number = 0.0, 0
         self._scattered: dict[str, Any] = {}
+        self._carrying: WeakSet[Future[Any]] = WeakSet()  # calls that need them
         self._options: dict[str, Any] = {}
 
     def start(self) -> None:
@@ -72,12 +74,14 @@ class Dask:
         if self._client is None:
             return 0
         if time.monotonic() - self._counted > COUNT_SECONDS:
-            self._counted, self._number = time.monotonic(), len(self._client.nthreads())
+            self._look()
         return self._number
 
     def submit(self, function: Callable[..., Any], *arguments: Any) -> Future[Any]:
         """Call a function on a worker."""
         future: Future[Any] = self._client.get_executor(pure=False, **self._options).submit(function, *arguments)
+        if arguments and arguments[-1] in self._scattered.values():
+            self._carrying.add(future)
         return future
 
     def parcel(self, name: str, data: bytes) -> Any:
@@ -88,21 +92,36 @@ class Dask:
         return held
 
     def is_loss(self, error: BaseException) -> bool:
-        """Whether workers died with the call, or the scheduler has forgotten it."""
+        """Whether workers died with the call, the scheduler has forgotten it, or a connection to it was lost."""
         from asyncio import CancelledError as Forgotten
 
         from distributed import KilledWorker
-        from distributed.comm import CommClosedError
 
-        return isinstance(error, (KilledWorker, CommClosedError, CancelledError, Forgotten, TimeoutError))
+        return isinstance(error, (KilledWorker, CancelledError, Forgotten, OSError))
 
     def renew(self, error: BaseException) -> None:
         """Raise `StudyError` if the scheduler is gone; it replaces workers by itself."""
         if self._client.status not in ("running", "connecting"):
-            raise StudyError(
-                f"the scheduler of Dask at {self._address or 'this machine'} is gone ({error}): all trials that ended "
-                "are stored; continue the study with any executor"
-            ) from error
+            raise self._gone(error) from error
+        if isinstance(error, OSError):  # of a connection to a worker or to the scheduler
+            self._look()
+
+    def _look(self) -> None:
+        """Count the workers; let calls be lost whose data were, for which a scheduler would wait forever."""
+        try:
+            self._counted, self._number = time.monotonic(), len(self._client.nthreads())
+        except (OSError, ValueError) as error:  # after a time in which a connection that was cut may come back
+            raise self._gone(error) from error
+        if any(held.status != "finished" for held in self._scattered.values()):
+            self._scattered.clear()
+            for future in list(self._carrying):
+                future.cancel()
+
+    def _gone(self, error: BaseException) -> StudyError:
+        return StudyError(
+            f"the scheduler of Dask at {self._address or 'this machine'} is gone ({error}): all trials that ended are "
+            "stored; continue the study with any executor"
+        )
 
     def close(self) -> None:
         """Disconnect, and end the cluster if it was started for the search."""

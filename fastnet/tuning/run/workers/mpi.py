@@ -32,7 +32,7 @@ class Ranks:
             raise missing("mpi4py with MPI", "mpi") from error
         size = MPI.COMM_WORLD.Get_size()
         if size < 2 or "mpi4py.futures" not in sys.orig_argv:
-            raise ConfigError(f"executor='mpi': this process has {size - 1} ranks to train on; start it as: {HOW}")
+            raise ConfigError(f"executor='mpi': this process has {size - 1 or 'no'} other ranks of MPI to train on; start it as: {HOW}")
         self._executor = MPIPoolExecutor(use_pkl5=True)
         self._size = size - 1
 

@@ -1,4 +1,4 @@
-"""The data of the report's charts as plain values ready for JSON; report.js draws them."""
+"""The data of charts of a study as plain values ready for JSON; report.js draws them, and `fastnet.plots`."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastnet.config.metric import sign
-from fastnet.report.page.best_of import best_of, counts
-from fastnet.report.page.columns import DIVERGED, DONE, Columns
-from fastnet.report.page.importance import Importance, importance
 from fastnet.tuning.space.distributions import Choice, Distribution, LogInt, LogUniform, text_of
 from fastnet.tuning.space.names import Value
 from fastnet.tuning.trial import CURVES, TrialResult, known
+from fastnet.tuning.view.best_of import best_of, counts
+from fastnet.tuning.view.columns import DIVERGED, DONE, Columns
+from fastnet.tuning.view.importance import Importance, importance
 
 MOST_POINTS = 2000
 """Most trials drawn one by one; of more, the best and an evenly spaced selection of the others."""
@@ -25,6 +25,9 @@ MOST_VALUES = 40_000
 
 BEST_POINTS = 200
 """Number of the best trials among those drawn."""
+
+SHOWN = 20
+"""Best trials whose learning curves are drawn."""
 
 MOST_EPOCHS = 200
 """Most points of a learning curve; a longer one is thinned."""

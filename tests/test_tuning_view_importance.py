@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from studies import make_columns
 
-from fastnet.report.page.importance import LEAST_TRIALS, MOST_TRIALS, Importance, importance
+from fastnet.tuning.view.importance import LEAST_TRIALS, MOST_TRIALS, Importance, importance
 
 NAMES = ("beta1", "dropout", "momentum")
 

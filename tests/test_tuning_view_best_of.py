@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fastnet.report.page.best_of import POINTS, best_of, counts
+from fastnet.tuning.view.best_of import POINTS, best_of, counts
 
 
 def test_best_of_is_the_bootstrap_that_draws() -> None:

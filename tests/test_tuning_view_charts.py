@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from studies import make_columns
 
-from fastnet.report.page import charts
+from fastnet.tuning.view import charts
 
 
 def test_all_trials_are_drawn_up_to_a_number_then_the_best_and_an_even_choice(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastnet.report.page.columns import Columns
 from fastnet.tuning.space.distributions import Distribution
+from fastnet.tuning.view.columns import Columns
 
 LEAST_TRIALS = 60
 """Fewer trials cannot separate effect from chance."""

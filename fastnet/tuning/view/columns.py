@@ -2,21 +2,46 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastnet.config.metric import sign
 from fastnet.tuning.space.names import Value
-from fastnet.tuning.store.reading import StudyReader
-from fastnet.tuning.trial import STATUSES
+from fastnet.tuning.trial import STATUSES, TrialResult
 
 DONE, STOPPED, DIVERGED = range(3)
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
+
+
+class Viewed(Protocol):
+    """What is read of an open study, a `fastnet.tuning.store.reading.StudyReader`."""
+
+    @property
+    def metric(self) -> str:
+        """How trials are compared."""
+
+    @property
+    def score(self) -> str:
+        """The score of its trials."""
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Settings that determine the trials."""
+
+    def iter_trials(self) -> Iterator[TrialResult]:
+        """Read trials one by one, by number, without their curves."""
+
+    def best(self, n: int) -> tuple[TrialResult, ...]:
+        """Return the best trials with their curves."""
+
+    def stages(self) -> list[dict[str, Any]]:
+        """Return one record per stage."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -33,7 +58,7 @@ class Columns:
     metric: str
 
     @classmethod
-    def read(cls, study: StudyReader) -> Columns:
+    def read(cls, study: Viewed) -> Columns:
         """Read all trials of an open study."""
         rows: list[tuple[float, ...]] = []
         params: list[Any] = []

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from studies import make_study
 
-from fastnet.report.page.columns import DIVERGED, Columns
 from fastnet.tuning import Study
+from fastnet.tuning.view.columns import DIVERGED, Columns
 
 
 @pytest.mark.parametrize("metric", ["accuracy", "loss"])
