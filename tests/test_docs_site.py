@@ -16,8 +16,9 @@ DOCS = ROOT / "docs"
 
 def test_every_page_is_in_the_navigation() -> None:
     navigation = (ROOT / "mkdocs.yml").read_text(encoding="utf-8").partition("\nnav:\n")[2]
-    assert sorted(re.findall(r": (\S+\.md)$", navigation, flags=re.MULTILINE)) == sorted(
-        path.name for path in DOCS.glob("*.md")
+    pages = [*DOCS.glob("*.md"), *DOCS.glob("notebooks/*.ipynb")]
+    assert sorted(re.findall(r": (\S+\.(?:md|ipynb))$", navigation, flags=re.MULTILINE)) == sorted(
+        path.relative_to(DOCS).as_posix() for path in pages
     )
 
 
