@@ -1,3 +1,3 @@
 """Version of the distribution, read by the build and by `fastnet --version`."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

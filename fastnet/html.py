@@ -75,11 +75,12 @@ def curves(named: Mapping[str, Sequence[float]], across: str) -> str:
             for place, value in some
         )
         lines.append(f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="1.5"/>')
-        names.append(f'<span style="color:{colour}">{escape(name)}</span>')
+        names.append(f'<span style="color:{colour}">■</span> {escape(name)}')  # the colours are too light for text
     label = f"{', '.join(shown)} by {across} 1 to {last + 1}, {low:.3g} to {high:.3g}"
     return (
-        f'<svg role="img" aria-label="{escape(label)}" width="{_WIDTH}" height="{_HEIGHT}" '
-        f'style="display:block;border-left:{_RULE};border-bottom:{_RULE}">{"".join(lines)}</svg>'
+        f'<svg role="img" aria-label="{escape(label)}" viewBox="0 0 {_WIDTH} {_HEIGHT}" width="{_WIDTH}" '
+        f'style="display:block;max-width:100%;height:auto;border-left:{_RULE};border-bottom:{_RULE}">'
+        f"{''.join(lines)}</svg>"
         f'<p style="margin:.2em 0">{", ".join(names)}: {low:.3g} to {high:.3g}, {escape(across)} 1 to {last + 1}</p>'
     )
 

@@ -42,6 +42,7 @@ def test_it_is_stored_with_its_outputs(book: Path) -> None:
     outputs = [output for cell in code for output in cell.outputs]
     assert all(cell.execution_count for cell in code) and len(outputs) >= len(code) // 2
     assert not [output for output in outputs if output.output_type == "error" or output.get("name") == "stderr"]
+    assert max(len(line) for cell in code for line in cell.source.splitlines()) <= 82  # what a page of the site shows
     assert len(text) < 1_000_000 and not re.search(r"/(home|root|tmp|work|Users)/", text)
 
 

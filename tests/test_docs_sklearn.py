@@ -14,12 +14,15 @@ PAGE = (ROOT / "docs" / "scikit-learn.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-def test_the_python_runs() -> None:
+def test_the_python_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
     known: dict[str, Any] = {}
     codes = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
     for code in codes:
         exec(compile(code, "scikit-learn.md", "exec"), known)
-    assert len(codes) == 2 and known["search"].best_score_ > 0.95 and len(known["search"].cv_results_["params"]) == 20
+    assert len(codes) == 3 and known["search"].best_score_ > 0.95 and len(known["search"].cv_results_["params"]) == 20
+    x, network, again = known["x"], known["network"], known["again"]
+    assert again.predict_proba(x).tobytes() == network.predict_proba(x).tobytes()
 
 
 def test_the_figures_are_those_of_the_profile() -> None:

@@ -65,6 +65,7 @@ def test_curves_leave_out_what_is_not_finite():
     shown = html.curves({"a": [np.nan, 0.5, np.inf, 0.7], "b": [np.nan]}, "epoch")
     found = read(shown)
     assert found.tags.count("polyline") == 1 and "0.5 to 0.7, epoch 1 to 4" in found.text
+    assert 'viewBox="0 0 360 140"' in shown and "max-width:100%" in shown  # narrow pages show the whole picture
     assert html.curves({}, "epoch") == "" and "epoch 1 to 1" in html.curves({"a": [3.0]}, "epoch")
 
 

@@ -30,7 +30,7 @@ def test_columns_and_numbers():
 
 def test_a_table_keeps_targets_and_weights():
     samples = Samples(as_columns(MIXED), np.array([1, 0, 1, 0]), np.array([1.0, 2.0, 3.0, 4.0]))
-    data = dataset_of(samples, ["no", "yes"], "classification", "auto", table=True)
+    data = dataset_of(samples, np.array(["no", "yes"]), "classification", "auto", table=True)
     assert data.y.tolist() == [1, 0, 1, 0] and data.class_names == ("no", "yes")
     assert data.weights.tolist() == [1, 2, 3, 4] and data.fields[0].kind == "number"
     assert data.schema is not None and data.task == "classification"
@@ -56,7 +56,11 @@ def test_validation_samples_come_last():
 
 def test_samples_are_divided():
     data = dataset_of(
-        Samples(np.arange(20.0)[:, None], np.arange(20) % 2), ["a", "b"], "classification", "auto", table=False
+        Samples(np.arange(20.0)[:, None], np.arange(20) % 2),
+        np.array(["a", "b"]),
+        "classification",
+        "auto",
+        table=False,
     )
     alone = divided(data, 0, None, 0)
     assert not alone.validated and alone.split.validation is alone.split.train

@@ -32,6 +32,7 @@ from fastnet.sklearn.given import (
     reads_table,
     with_validation,
 )
+from fastnet.sklearn.loaded import OUT_ACTIVATIONS, FromModel
 from fastnet.sklearn.settings import BY_EPOCH, config_of, in_parameters, seed_of, threads_of
 from fastnet.training.loop import curve_row
 from fastnet.training.pack import Kept
@@ -46,7 +47,7 @@ _SLOWEST = 1e-6
 """Learning rate below which ``adaptive`` gives up, as scikit-learn's does."""
 
 
-class FastNet(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
+class FastNet(FromModel, CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
     """A fully connected network as an estimator; see its two subclasses, which list the parameters."""
 
     model_: Any
@@ -68,7 +69,7 @@ class FastNet(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         """Check targets and return them as a data set takes them, see `_samples`."""
         raise NotImplementedError
 
-    def _class_names(self) -> list[str] | None:
+    def _class_labels(self) -> npt.NDArray[Any] | None:
         return None
 
     @with_callbacks  # type: ignore[untyped-decorator]
@@ -113,6 +114,8 @@ class FastNet(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         """
         _check_pair(X_val, y_val)
         go_on = self.warm_start and hasattr(self, "model_")
+        if go_on:
+            self._check_goes_on()
         metadata = {"sample_weight": sample_weight}
         tasks = EpochTasks(self, X, y, metadata, self._attributes_with)
         alone = X_val is None and not tasks.wanted and not go_on
@@ -160,6 +163,8 @@ class FastNet(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
                 "epoch; leave it at False"
             )
         first = not hasattr(self, "model_")
+        if not first:
+            self._check_goes_on()
         known = not first or hasattr(self, "classes_")
         samples = self._samples(X, y, sample_weight, first=first, targets="some" if known else "learn")
         seed = seed_of(self.random_state) if first or not hasattr(self, "_seed") else self._seed
@@ -189,9 +194,10 @@ class FastNet(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
     def _features(self, X: Any, *, reset: bool) -> Any:
         """Check features, and at first decide whether they are columns of a table."""
         if reset:
-            self._table = reads_table(X, self.numbers)
+            self._table, self._by_name = reads_table(X, self.numbers), False
         if self._table and not is_sparse_given(X):
-            validate_data(self, X, reset=reset, skip_check_array=True)
+            if not self._by_name:
+                validate_data(self, X, reset=reset, skip_check_array=True)
             return as_columns(X)
         numbers, kinds = as_numbers(X), [np.float64, np.float32]
         if numbers is X:
@@ -212,7 +218,7 @@ class FastNet(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         n_validation = 0 if validation is None else len(validation.y)
         joined = samples if validation is None else with_validation(samples, validation)
         schema = self.model_.schema if go_on else None
-        dataset = dataset_of(joined, self._class_names(), self._task(), self.numbers, table=self._table, schema=schema)
+        dataset = dataset_of(joined, self._class_labels(), self._task(), self.numbers, table=self._table, schema=schema)
         fraction = self.validation_fraction if self.early_stopping else None
         if fraction is not None and not n_validation and dataset.n_samples < 3:
             raise ValueError(f"early_stopping needs validation samples: {dataset.n_samples} samples are too few")
@@ -313,7 +319,7 @@ class FastNet(CallbackSupportMixin, BaseEstimator):  # type: ignore[misc]
         self.t_ = (self.t_ if earlier else 0) + fitted.epochs * n_samples
         self.n_layers_ = len(models[0].spec.sizes)
         self.n_outputs_ = models[0].spec.n_outputs
-        self.out_activation_ = {"classification": "softmax", "multilabel": "logistic"}.get(self._task(), "identity")
+        self.out_activation_ = OUT_ACTIVATIONS[self._task()]
         self.best_loss_ = None if self.early_stopping else float(np.min(self.loss_curve_, initial=np.inf))
         self.validation_loss_curve_ = curves[2].tolist()
         self.validation_scores_ = self.best_validation_score_ = self.best_iter_ = None

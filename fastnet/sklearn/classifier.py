@@ -9,6 +9,7 @@ import numpy.typing as npt
 from sklearn.base import ClassifierMixin
 
 from fastnet.errors import ConfigError
+from fastnet.model.scores import decided
 from fastnet.sklearn.base import FastNet
 
 
@@ -173,6 +174,8 @@ class FastNetClassifier(ClassifierMixin, FastNet):  # type: ignore[misc]
         self.n_networks = n_networks
         self.n_jobs = n_jobs
 
+    _tasks = ("classification", "multilabel")
+
     def _task(self) -> str:
         return "multilabel" if self._labels else "classification"
 
@@ -184,8 +187,8 @@ class FastNetClassifier(ClassifierMixin, FastNet):  # type: ignore[misc]
         """Whether the targets are several labels of 0 and 1."""
         return bool(getattr(self, "_several", False))
 
-    def _class_names(self) -> list[str] | None:
-        return None if self._labels else [str(label) for label in self.classes_]
+    def _class_labels(self) -> npt.NDArray[Any] | None:
+        return None if self._labels else self.classes_
 
     def _targets(self, y: Any, *, learn: bool, whole: bool) -> npt.NDArray[Any]:
         from sklearn.utils import column_or_1d
@@ -267,6 +270,8 @@ class FastNetClassifier(ClassifierMixin, FastNet):  # type: ignore[misc]
     def predict(self, X: Any) -> npt.NDArray[Any]:
         """Predict the most probable class of each sample, (N,), or its labels, (N, K).
 
+        A model with a threshold, see `from_model`, decides by it.
+
         Parameters
         ----------
         X : array_like, sparse array or table
@@ -275,7 +280,7 @@ class FastNetClassifier(ClassifierMixin, FastNet):  # type: ignore[misc]
         probabilities = self._answers(X)
         if self._labels:
             return (probabilities > 0.5).astype(np.int64)
-        return np.asarray(self.classes_[probabilities.argmax(axis=1)])
+        return np.asarray(self.classes_[decided(probabilities, self.model_.threshold)])
 
     def predict_proba(self, X: Any) -> npt.NDArray[np.float32]:
         """Compute the probability of each class in the order of `classes_`, or of each label: (N, K) float32.

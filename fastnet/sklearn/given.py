@@ -10,14 +10,18 @@ import numpy.typing as npt
 
 from fastnet.config.reading import Reading
 from fastnet.data.dataset import Dataset, Split, as_dataset
+from fastnet.data.labels import label_values
 from fastnet.data.readers.table import read_table
 from fastnet.data.schema import Schema
 from fastnet.data.sparse import is_sparse_given
 from fastnet.data.tables.table import is_table
 from fastnet.data.validation import split_of
-from fastnet.errors import ConfigError
+from fastnet.errors import ConfigError, DataError
 
 NUMBERS = ("auto", "standard", "piecewise", "robust", "quantile", "raw")
+
+NAME = "X"
+"""What the samples of an estimator are called."""
 
 
 class Samples(NamedTuple):
@@ -82,18 +86,37 @@ def as_columns(x: Any) -> Any:
 
 
 def dataset_of(
-    samples: Samples, names: list[str] | None, task: str, numbers: str, *, table: bool, schema: Schema | None = None
+    samples: Samples,
+    classes: npt.NDArray[Any] | None,
+    task: str,
+    numbers: str,
+    *,
+    table: bool,
+    schema: Schema | None = None,
 ) -> Dataset:
     """Make a data set of samples without a test set.
 
-    `names` are those of the classes, whose positions `samples.y` then holds. With a `schema` the columns of a table are
+    `classes` are the labels whose positions `samples.y` then holds. With a `schema` the columns of a table are
     read as those of the table it was learnt from.
     """
     shown = np.zeros((len(samples.y), 1), np.float32) if table else samples.x
-    dataset = as_dataset(shown, samples.y, class_names=names, task=task, weights=samples.weights, name="X")
+    names = None if classes is None else [str(label) for label in classes]
+    dataset = as_dataset(shown, samples.y, class_names=names, task=task, weights=samples.weights, name=NAME)
+    if classes is not None:
+        dataset = replace(dataset, classes=_labels(classes, dataset.classes))
     if table:
         return _with_columns(dataset, samples.x, numbers, schema)
     return replace(dataset, numbers="standard" if numbers == "standard" else "auto")
+
+
+def _labels(classes: npt.NDArray[Any], otherwise: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Return the labels of classes as models keep them, or something else where they can keep no such labels."""
+    try:
+        labels = label_values(classes.tolist(), "y")
+    except DataError:
+        return otherwise
+    labels.flags.writeable = False
+    return labels if len(set(labels.tolist())) == len(classes) else otherwise
 
 
 def _with_columns(dataset: Dataset, x: Any, numbers: str, schema: Schema | None) -> Dataset:

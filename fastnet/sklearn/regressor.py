@@ -133,6 +133,8 @@ beta_1, beta_2, epsilon, n_iter_no_change, weight_decay, dropout, init, numbers,
         self.n_networks = n_networks
         self.n_jobs = n_jobs
 
+    _tasks = ("regression",)
+
     def _task(self) -> str:
         return "regression"
 

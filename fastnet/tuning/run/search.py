@@ -89,7 +89,7 @@ def search(
         Defaults of a new study for everything that is not given, see `fastnet.config.presets`: the book's, those for
         tables, or those for many images in a limited time; ``auto`` decides by the data.
     on_progress : callable, optional
-        Called with a `fastnet.tuning.Progress` several times a second.
+        Called with a `fastnet.Progress` several times a second.
     progress : bool, optional
         Whether to show trials, rate, time left and the best value: in a notebook below the cell, elsewhere as a bar on
         standard error. By default in notebooks only.
@@ -97,7 +97,7 @@ def search(
         What Ctrl-C does after all finished trials are stored: raise KeyboardInterrupt, or return the study as it is,
         with `interrupted` set. ``search(study=...)`` continues it.
     enqueue : path, text, mapping or sequence of mappings, optional
-        Points to try first, see `fastnet.tuning.run.enqueue.read_points`: values of searched names, a file of them, or
+        Points to try first, see `fastnet.read_points`: values of searched names, a file of them, or
         the folder of another study, whose 20 best are taken. The sampler draws what they leave open.
     executor : str or concurrent.futures.Executor, optional
         What the trials train on: ``"local"``, the threads of this process; ``"processes"`` or ``"processes:4"``;
