@@ -139,6 +139,7 @@ def packs_that_pay(config: SearchConfig, size: int, threads: int) -> int:
 
     Examples
     --------
+    >>> from fastnet.config.searching import SearchConfig
     >>> packs_that_pay(SearchConfig(), 512, 8), packs_that_pay(SearchConfig(pruning="halving"), 81, 8)
     (1, 2)
     """
