@@ -9,12 +9,13 @@ import click
 
 from fastnet.config.settings import format_memory
 
-from .options import data_dir_option, format_option
+from .options import data_dir_option, executor_option, format_option, jobs_option
 from .results import as_json
 
 if TYPE_CHECKING:
     from fastnet.machine.cache import Cleaned
     from fastnet.machine.selftest import Check
+    from fastnet.machine.workers import About
 
 
 @click.command(name="doctor")
@@ -24,9 +25,19 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Remove machine code of other versions, processors and sources, and damaged files, from the cache.",
 )
+@executor_option
+@jobs_option
 @format_option("Print lines of text, or one line of JSON.", "table", "json")
 @click.pass_context
-def command(ctx: click.Context, /, data_dir: Path | None, clean: bool, output_format: str) -> None:
+def command(
+    ctx: click.Context,
+    /,
+    data_dir: Path | None,
+    clean: bool,
+    executor: str | None,
+    jobs: int | None,
+    output_format: str,
+) -> None:
     """Describe the machine and test the kernels on it.
 
     Prints versions, processor, threads, the cache of machine code and the available data sets, then compares the
@@ -34,9 +45,13 @@ def command(ctx: click.Context, /, data_dir: Path | None, clean: bool, output_fo
     activation, and a whole training. This takes about a second once they are compiled. The exit code is 1 if a
     comparison fails.
 
+    With --executor it also starts or finds the workers of that engine and says what each has; the exit code is 1 if a
+    search would refuse one.
+
     \b
     Example:
       fastnet doctor
+      fastnet doctor --executor dask:tcp://scheduler:8786
       fastnet doctor --clean
       fastnet doctor --format json
     """
@@ -44,21 +59,25 @@ def command(ctx: click.Context, /, data_dir: Path | None, clean: bool, output_fo
     from fastnet.machine.cache import look
     from fastnet.machine.doctor import describe
     from fastnet.machine.selftest import self_test
+    from fastnet.machine.workers import describe_workers
 
     cleaned = clean_cache() if clean else None
     if not look().functions:
         click.echo("Compiling the kernels first, which takes a few seconds.", err=True)
     checks = self_test()
     found = describe(data_dir)
+    workers = describe_workers(executor, jobs) if executor is not None else []
     if output_format == "json":
-        click.echo(as_json(document(found, checks, cleaned)))
+        click.echo(as_json(document(found, checks, cleaned, workers)))
     else:
-        click.echo("\n".join(lines(found, cleaned, data_dir) + verdict(checks)))
-    if not all(check.passed for check in checks):
+        click.echo("\n".join(lines(found, cleaned, data_dir) + worker_lines(workers) + verdict(checks)))
+    if not all(check.passed for check in checks) or any(about.problem for about in workers):
         ctx.exit(1)
 
 
-def document(found: dict[str, Any], checks: list[Check], cleaned: Cleaned | None) -> dict[str, Any]:
+def document(
+    found: dict[str, Any], checks: list[Check], cleaned: Cleaned | None, workers: list[About]
+) -> dict[str, Any]:
     """Return all results for JSON."""
     tests = [
         {"name": check.name, "passed": check.passed, "detail": check.detail, "seconds": round(check.seconds, 6)}
@@ -67,6 +86,7 @@ def document(found: dict[str, Any], checks: list[Check], cleaned: Cleaned | None
     removed = None
     if cleaned is not None:
         removed = {"folders": cleaned.folders, "damaged": cleaned.damaged, "bytes": cleaned.n_bytes}
+    found["workers"] = [about.to_dict() for about in workers]
     return {**found, "cleaned": removed, "passed": all(check.passed for check in checks), "tests": tests}
 
 
@@ -98,6 +118,18 @@ def thread_lines(found: dict[str, Any]) -> list[str]:
     reason = found["layer_problem"]
     problem = [] if reason is None else [line("", f"Python's own threads are used: {reason}")]
     return [line("threads", text), *problem]
+
+
+def worker_lines(workers: list[About]) -> list[str]:
+    """Describe the workers of an engine, one line for each."""
+    shown = []
+    for number, about in enumerate(workers):
+        problem = f" | Problem: it has {about.problem}" if about.problem else ""
+        threads = f"{about.threads} {'thread' if about.threads == 1 else 'threads'}"
+        cores = f"{about.cores} of {about.machine_cores} cores, {threads}"
+        text = f"{about.worker} | {cores} | {about.processor} | Python {about.python}{problem}"
+        shown.append(line("workers" if number == 0 else "", text))
+    return shown
 
 
 def cache_lines(found: dict[str, Any], cleaned: Cleaned | None) -> list[str]:

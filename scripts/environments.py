@@ -28,7 +28,7 @@ def bounds(text: str) -> dict[str, str]:
     project = tomllib.loads(text)["project"]
     found = {}
     for requirement in [*project["dependencies"], *project["optional-dependencies"]["test"]]:
-        match = re.fullmatch(r"([A-Za-z0-9._-]+)>=([0-9.]+)", requirement)
+        match = re.fullmatch(r"([A-Za-z0-9._-]+)>=([0-9.]+)(;.*)?", requirement)
         if match is None:
             raise SystemExit(f"pyproject.toml: {requirement!r} has no lower bound alone; write it as name>=version")
         found[match[1]] = match[2]

@@ -18,7 +18,12 @@ def test_every_requirement_has_a_lower_bound_and_nothing_else():
     assert all(version[0].isdigit() for version in found.values())
 
 
-@pytest.mark.parametrize("requirement", ["numpy", "numpy>=1.26,<3", "numpy==1.26", "numpy>=1.26; python_version>'3'"])
+def test_a_requirement_may_say_where_it_applies():
+    text = """[project]\ndependencies = []\noptional-dependencies.test = ["ray>=2.40; python_version < '3.14'"]"""
+    assert SCRIPT["bounds"](text) == {"ray": "2.40"}
+
+
+@pytest.mark.parametrize("requirement", ["numpy", "numpy>=1.26,<3", "numpy==1.26", "numpy<3; python_version>'3'"])
 def test_a_requirement_without_a_lower_bound_alone_is_refused(requirement):
     text = f'[project]\ndependencies = ["{requirement}"]\noptional-dependencies.test = []'
     with pytest.raises(SystemExit, match="has no lower bound alone"):

@@ -36,9 +36,7 @@ def test_threads_of_an_executor_find_what_the_threads_of_this_process_find(tiny_
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_lost_late_repeated_dropped_and_shuffled_parts_change_nothing(
-    seed, tiny_dataset, local, tmp_path, monkeypatch
-):
+def test_lost_late_repeated_dropped_and_shuffled_parts_change_nothing(seed, tiny_dataset, local, tmp_path, monkeypatch):
     monkeypatch.setattr(remote, "PATIENCE_SECONDS", 0.1)
     monkeypatch.setattr(remote, "PATIENCE", 0.0)
     faults = {"dropped": 0.15, "lost": 0.2, "repeated": 0.3, "late": 0.3}
@@ -73,7 +71,7 @@ def test_a_worker_of_another_version_is_refused_with_a_sentence(tiny_dataset, tm
     monkeypatch.setattr(worker, "build_here", lambda: other)
     with (
         ThreadPoolExecutor(1) as executor,
-        pytest.raises(ConfigError, match=r"^the worker .*:\d+ has fastnet 0\.0\.1, and this process .*; install"),
+        pytest.raises(ConfigError, match=r"^the worker .*:\d+ has fastnet 0\.0\.1, and .* leads .*; install"),
     ):
         search(tiny_dataset, tmp_path, executor)
 
@@ -98,7 +96,10 @@ def test_a_part_whose_worker_always_dies_ends_the_search_with_a_sentence_and_kee
 
 
 def test_an_error_of_a_worker_is_the_error_of_the_search(tiny_dataset, tmp_path):
-    with ThreadPoolExecutor(1) as executor, pytest.raises(ConfigError, match=r"^memory=1\.00 KiB: .* smaller pack_size"):
+    with (
+        ThreadPoolExecutor(1) as executor,
+        pytest.raises(ConfigError, match=r"^memory=1\.00 KiB: .* smaller pack_size"),
+    ):
         search(tiny_dataset, tmp_path, executor, memory=1024)
 
 
@@ -145,7 +146,9 @@ def test_no_more_parts_are_under_way_than_workers_can_take(tiny_dataset, tmp_pat
                 self.under_way -= 1
 
     with Counting() as executor:
-        fastnet.search(SPACE, tiny_dataset, study=tmp_path, executor=executor, trials=400, hidden="8", epochs=2, final=0)
+        fastnet.search(
+            SPACE, tiny_dataset, study=tmp_path, executor=executor, trials=400, hidden="8", epochs=2, final=0
+        )
     assert executor.most == remote.AHEAD * executor._max_workers
     sizes = [len(order.ids) for order in executor.orders]
     assert max(sizes) > remote.FIRST_TRIALS, "parts grow once the time of a trial is known"

@@ -77,7 +77,9 @@ def test_a_worker_of_another_build_trains_nothing(tiny_dataset, contents):
 def test_data_that_changed_on_the_way_are_refused(tiny_dataset, contents):
     data = bytearray(packed(contents))
     data[data.index(tiny_dataset.x.tobytes()) + 7] ^= 1
-    with pytest.raises(DataError, match=r"^the data that arrived have the hash [0-9a-f]{64}, and [0-9a-f]{64} was sent"):
+    with pytest.raises(
+        DataError, match=r"^the data that arrived have the hash [0-9a-f]{64}, and [0-9a-f]{64} was sent"
+    ):
         carry_out(order(tiny_dataset, contents), bytes(data))
 
 

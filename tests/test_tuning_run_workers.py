@@ -12,7 +12,9 @@ from fastnet.tuning.run.workers.pool import Pool
 
 
 def test_an_engine_that_is_not_known_is_refused_with_the_names_of_those_that_are():
-    with pytest.raises(ConfigError, match=r"^executor='dusk': there is no engine 'dusk'.*did you mean dask.*, processes"):
+    with pytest.raises(
+        ConfigError, match=r"^executor='dusk': there is no engine 'dusk'.*did you mean dask.*, processes"
+    ):
         workers_of("dusk")
     with pytest.raises(ConfigError, match=r"take no argument"):
         workers_of("local:4")
@@ -38,7 +40,9 @@ def test_an_entry_point_of_another_package_makes_workers_of_its_argument(monkeyp
         def load(self) -> Any:
             return lambda argument, threads: ThreadPoolExecutor(int(argument))
 
-    monkeypatch.setattr(workers.metadata, "entry_points", lambda group: [Entry()] if group == "fastnet.executors" else [])
+    monkeypatch.setattr(
+        workers.metadata, "entry_points", lambda group: [Entry()] if group == "fastnet.executors" else []
+    )
     found = workers_of("mine:3")
     assert isinstance(found, Pool) and found._executor._max_workers == 3
     with pytest.raises(ConfigError, match=r"choose one of local, processes, dask, mpi, ray, mine, or give"):

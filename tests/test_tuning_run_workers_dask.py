@@ -1,10 +1,10 @@
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 import warnings
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from unsteady import Killer, searched
+from unsteady import KillAt, Killer, searched
 
 import fastnet
 from fastnet.errors import ConfigError, StudyError
@@ -34,6 +34,11 @@ SMALL = {"trials": 2000, "hidden": "16", "epochs": 9}
 @pytest.fixture(scope="module")
 def local(tiny_dataset, tmp_path_factory) -> dict[str, Any]:
     return searched(tiny_dataset, tmp_path_factory.mktemp("local"))
+
+
+@pytest.fixture(scope="module")
+def longer(tiny_dataset, tmp_path_factory) -> dict[str, Any]:
+    return searched(tiny_dataset, tmp_path_factory.mktemp("longer"), **SMALL)
 
 
 @pytest.fixture
@@ -58,23 +63,27 @@ def test_workers_of_a_scheduler_and_an_executor_of_a_client_find_the_same(tiny_d
         assert searched(tiny_dataset, tmp_path / "executor", client.get_executor()) == local
 
 
-def test_workers_that_are_killed_come_and_go_and_change_nothing(tiny_dataset, tmp_path, cluster):
-    expected = searched(tiny_dataset, tmp_path / "local", **SMALL)
-    threading.Timer(4, lambda: cluster.scale(3)).start()
-    with Killer(lambda: pids_of(cluster), 2.5, 20) as killer:
-        assert searched(tiny_dataset, tmp_path / "killed", f"dask:{cluster.scheduler_address}", **SMALL) == expected
-    assert killer.kills, "the search was over before the first kill"
+def test_workers_that_are_killed_come_and_go_and_change_nothing(tiny_dataset, longer, tmp_path, cluster):
+    killer = KillAt(lambda: pids_of(cluster), 400)
+
+    def joining(progress: fastnet.Progress) -> None:
+        killer(progress)
+        if progress.done >= 800 and len(cluster.workers) == 2:
+            cluster.scale(3)
+
+    address = f"dask:{cluster.scheduler_address}"
+    assert searched(tiny_dataset, tmp_path / "killed", address, on_progress=joining, **SMALL) == longer
+    assert killer.kills >= 2
 
 
-def test_a_part_whose_worker_is_killed_five_times_in_a_row_ends_well(tiny_dataset, local, tmp_path, cluster):
+def test_a_part_whose_worker_is_killed_five_times_in_a_row_ends_well(tiny_dataset, longer, tmp_path, cluster):
     cluster.scale(1)
-    with Killer(lambda: pids_of(cluster), 1.5, 5) as killer:
-        assert searched(tiny_dataset, tmp_path, f"dask:{cluster.scheduler_address}") == local
+    with Killer(lambda: pids_of(cluster), 1.0, 5) as killer:
+        assert searched(tiny_dataset, tmp_path, f"dask:{cluster.scheduler_address}", **SMALL) == longer
     assert killer.kills == 5
 
 
-def test_a_study_whose_scheduler_was_killed_goes_on_elsewhere(tiny_dataset, tmp_path):
-    expected = searched(tiny_dataset, tmp_path / "local", **SMALL)
+def test_a_study_whose_scheduler_was_killed_goes_on_elsewhere(tiny_dataset, longer, tmp_path):
     file = tmp_path / "scheduler.json"
     with scheduler(file) as process, dask.config.set({"distributed.comm.timeouts.connect": "3s"}):
 
@@ -84,7 +93,7 @@ def test_a_study_whose_scheduler_was_killed_goes_on_elsewhere(tiny_dataset, tmp_
 
         with pytest.raises(StudyError, match=r"^the scheduler of Dask at .* is gone .* continue the study"):
             searched(tiny_dataset, tmp_path / "study", f"dask:{file}", on_progress=kill, **SMALL)
-    assert searched(tiny_dataset, tmp_path / "study", "processes:2", **SMALL) == expected
+    assert searched(tiny_dataset, tmp_path / "study", "processes:2", **SMALL) == longer
 
 
 class scheduler:
@@ -108,10 +117,8 @@ class scheduler:
 
     def __exit__(self, *error: object) -> None:
         for process in (self._process, self._worker):
-            try:
+            with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
             process.wait()
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from unsteady import Killer, searched
+from unsteady import KillAt, Killer, searched
 
 from fastnet.errors import ConfigError
 from fastnet.tuning.run.workers import workers_of
@@ -27,23 +27,27 @@ def local(tiny_dataset, tmp_path_factory) -> dict[str, Any]:
     return searched(tiny_dataset, tmp_path_factory.mktemp("local"))
 
 
+@pytest.fixture(scope="module")
+def longer(tiny_dataset, tmp_path_factory) -> dict[str, Any]:
+    return searched(tiny_dataset, tmp_path_factory.mktemp("longer"), **SMALL)
+
+
 def test_processes_find_what_the_threads_of_this_process_find(tiny_dataset, local, tmp_path):
     assert searched(tiny_dataset, tmp_path, "processes:2") == local
 
 
-def test_processes_that_are_killed_are_replaced_and_change_nothing(tiny_dataset, tmp_path):
-    expected = searched(tiny_dataset, tmp_path / "local", **SMALL)
+def test_processes_that_are_killed_are_replaced_and_change_nothing(tiny_dataset, longer, tmp_path):
     workers = Processes(2, 1)
-    with Killer(lambda: pids_of(workers), 2.5, 20) as killer:
-        assert searched(tiny_dataset, tmp_path / "killed", workers, **SMALL) == expected
-    assert killer.kills, "the search was over before the first kill"
+    killer = KillAt(lambda: pids_of(workers), 400)
+    assert searched(tiny_dataset, tmp_path / "killed", workers, on_progress=killer, **SMALL) == longer
+    assert killer.kills >= 2
     assert not pids_of(workers)
 
 
-def test_a_part_whose_process_is_killed_five_times_in_a_row_ends_well(tiny_dataset, local, tmp_path):
+def test_a_part_whose_process_is_killed_five_times_in_a_row_ends_well(tiny_dataset, longer, tmp_path):
     workers = Processes(1, 1)
     with Killer(lambda: pids_of(workers), 0.5, 5) as killer:  # sooner than it has begun
-        assert searched(tiny_dataset, tmp_path, workers) == local
+        assert searched(tiny_dataset, tmp_path, workers, **SMALL) == longer
     assert killer.kills == 5
 
 
@@ -113,5 +117,3 @@ def children_of(pid: int) -> list[int]:
         if int(fields[1]) == pid:
             found.append(int(stat.parent.name))
     return found
-
-

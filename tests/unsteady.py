@@ -149,3 +149,19 @@ class Killer:
                 with suppress(ProcessLookupError):
                     os.kill(self._random.choice(pids), signal.SIGKILL)
                     self.kills += 1
+
+
+class KillAt:
+    """Kills one of some processes with SIGKILL whenever so many more trials have ended: the progress of a search."""
+
+    def __init__(self, pids: Callable[[], list[int]], every: int) -> None:
+        self._pids, self._every, self._next = pids, every, every
+        self._random = random.Random(0)
+        self.kills = 0
+
+    def __call__(self, progress: fastnet.Progress) -> None:
+        if progress.done >= self._next and (pids := self._pids()):
+            self._next = progress.done + self._every
+            with suppress(ProcessLookupError):
+                os.kill(self._random.choice(pids), signal.SIGKILL)
+                self.kills += 1

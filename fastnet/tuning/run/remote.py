@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fastnet.errors import ConfigError, StudyError
+from fastnet.errors import ConfigError, StudyError, warn
 from fastnet.tuning.run.engine import MOST_PACKS, W, packs_that_pay
 from fastnet.tuning.run.task import Outcome, Task, Watch
-from fastnet.tuning.run.wire import Contents, Reply, build_here, order_of, packed
+from fastnet.tuning.run.wire import Contents, Reply, build_here, difference, order_of, packed
 from fastnet.tuning.run.worker import carry_out
 from fastnet.tuning.run.workers import Workers
 from fastnet.tuning.trial import CURVES
@@ -83,6 +83,7 @@ class RemoteEngine:
         self._parcel: bytes | None = None
         self._pace = Pace()
         self.patience = PATIENCE_SECONDS
+        self.warned = False
 
     def load(self) -> None:
         """Start the workers."""
@@ -158,7 +159,7 @@ class Pace:
 
 @dataclass(slots=True, eq=False)
 class Ticket:
-    """A task under way: its watch, the trials that have not been sent, and the number of those that have not returned."""
+    """A task under way: its watch, the trials that have not been sent, and how many have not returned."""
 
     task: Task
     watch: Watch
@@ -291,7 +292,20 @@ class _Dispatch:
         self._forget(part)
         trials = sum(len(outcome.positions) for outcome in reply.outcomes)
         self._pace.count(reply, max(1, trials))
+        self._note_binding(reply)
         self._pass_on(part, reply)
+
+    def _note_binding(self, reply: Reply) -> None:
+        """Warn once of workers that may not use the cores that they are there for."""
+        usable, all_cores = reply.cores
+        if (
+            self._workers.unbinding
+            and not self._engine._threads
+            and usable == 1 < all_cores
+            and not self._engine.warned
+        ):
+            self._engine.warned = True
+            warn(f"the worker {reply.worker} may use 1 of {all_cores} cores only: {self._workers.unbinding}")
 
     def _forget(self, part: Part) -> None:
         """Forget the other copies of a part that has returned."""
@@ -371,11 +385,7 @@ def nothing_of(task: Task) -> Outcome:
 
 def check_build(reply: Reply) -> None:
     """Raise `ConfigError` if the worker that replied may have other results than this process."""
-    here = build_here()
-    for name, mine, other in zip(here._fields, here, reply.build, strict=True):
-        if mine != other:
-            what = "source code" if name == "source" else name
-            raise ConfigError(
-                f"the worker {reply.worker} has {what} {other}, and this process {mine}: results could differ; install "
-                "the same versions on both"
-            )
+    if differs := difference(reply.build, build_here()):
+        raise ConfigError(
+            f"the worker {reply.worker} has {differs}: results could differ; install the same versions on both"
+        )

@@ -57,6 +57,14 @@ def build_here() -> Build:
     return Build(__version__, digest.hexdigest()[:16], metadata.version("numba"), np.__version__)
 
 
+def difference(other: Build, mine: Build) -> str:
+    """Return how a worker's build differs from that of the process that leads, in words; empty if it does not."""
+    for name, here, there in zip(mine._fields, mine, other, strict=True):
+        if here != there:
+            return f"{'source code' if name == 'source' else name} {there}, and the process that leads {here}"
+    return ""
+
+
 class Order(NamedTuple):
     """A `Task` as it travels.
 

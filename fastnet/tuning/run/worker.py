@@ -49,7 +49,7 @@ def carry_out(order: Order, parcel: Parcel | None = None) -> Reply:
     """
     threads = order.threads or own_threads()
     reply = Reply(
-        worker=f"{socket.gethostname()}:{os.getpid()}",
+        worker=name_here(),
         build=build_here(),
         threads=threads,
         cores=(usable_cores(), os.cpu_count() or 1),
@@ -111,6 +111,11 @@ def _prepared(contents: Contents) -> PreparedData:
     name = first.name
     like = _loaded[name] if name in _loaded else PreparedData(dataset, contents.splits, config)
     return PreparedData(dataset, contents.further, config, like=like)
+
+
+def name_here() -> str:
+    """Return the name of this worker: its host and process."""
+    return f"{socket.gethostname()}:{os.getpid()}"
 
 
 def own_threads() -> int:

@@ -31,10 +31,13 @@ class Workers(Protocol):
         Whether sending the data with every order costs nothing, because only their place is sent.
     threads : int
         Networks that train at a time on each worker; 0 for as many as it has cores.
+    unbinding : str
+        How to let a worker use more than one core, if engines of this kind bind their workers; else empty.
     """
 
     shares_data: bool
     threads: int
+    unbinding: str
 
     def start(self) -> None:
         """Start the workers, or connect to them; called once, before anything else."""

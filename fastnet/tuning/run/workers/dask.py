@@ -27,6 +27,7 @@ class Dask:
     """Workers that a scheduler of Dask knows; the data travel once to each worker, also between workers."""
 
     shares_data = False
+    unbinding = ""
 
     def __init__(self, address: str, threads: int | None) -> None:
         self._address = address

@@ -17,6 +17,7 @@ class Ranks:
     """All ranks but the first. A rank that dies ends the whole job, whose study another job continues."""
 
     shares_data = False
+    unbinding = "Open MPI binds each of few ranks to a core; add --bind-to none to mpiexec, or --map-by slot:PE=8"
 
     def __init__(self, threads: int | None) -> None:
         self.threads = 0 if threads is None else threads
@@ -32,7 +33,8 @@ class Ranks:
             raise missing("mpi4py with MPI", "mpi") from error
         size = MPI.COMM_WORLD.Get_size()
         if size < 2 or "mpi4py.futures" not in sys.orig_argv:
-            raise ConfigError(f"executor='mpi': this process has {size - 1 or 'no'} other ranks of MPI to train on; start it as: {HOW}")
+            ranks = size - 1 or "no"
+            raise ConfigError(f"executor='mpi': there are {ranks} other ranks of MPI to train on; start it as: {HOW}")
         self._executor = MPIPoolExecutor(use_pkl5=True)
         self._size = size - 1
 

@@ -19,6 +19,7 @@ class Pool:
     """
 
     shares_data = False
+    unbinding = ""
 
     def __init__(self, executor: Any, threads: int | None = None) -> None:
         self._executor = executor

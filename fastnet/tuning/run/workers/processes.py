@@ -30,6 +30,7 @@ class Processes:
     """
 
     shares_data = True
+    unbinding = ""
 
     def __init__(self, number: int, threads: int) -> None:
         self.threads = threads

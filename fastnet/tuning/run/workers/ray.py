@@ -21,6 +21,7 @@ class Actors:
     """
 
     shares_data = False
+    unbinding = ""
 
     def __init__(self, address: str, threads: int | None) -> None:
         self.threads = 0 if threads is None else threads
