@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -17,8 +18,9 @@ from fastnet.config.checks import check_choice, check_count
 from fastnet.config.text import seconds
 from fastnet.errors import ConfigError, FastnetError, warn
 from fastnet.sklearn.base import FastNet
+from fastnet.sklearn.record import Record, folder_for
 from fastnet.sklearn.settings import in_parameters, threads_of
-from fastnet.sklearn.shelf import Halving, Part, Shelf, Wanted, rows_of
+from fastnet.sklearn.shelf import Halving, Part, Shelf, Wanted, fingerprint, rows_of
 
 Candidates = Sequence[dict[str, Any]]
 Splits = Sequence[tuple[Any, Any]]
@@ -78,6 +80,10 @@ class FastNetSearchCV(RandomizedSearchCV):  # type: ignore[misc]
         best configuration is one of those that trained longest.
     eta, first_epochs : int
         At least 2, and at least 1.
+    study : path, optional
+        Folder of a new study that keeps the configurations with their curves, the mean over the folds on samples that
+        they do not train on, for `fastnet report`, `fastnet.Study`, figures and exports. Its trials have the names and
+        the metric of `fastnet.search`; no search can continue it.
     timeout : float or str, optional
         Time for training configurations, in seconds or as text such as ``"10m"``: those that were not trained by then
         are left out of `cv_results_`, and at least one pack is trained. Refitting comes on top.
@@ -118,6 +124,7 @@ multimetric_, classes_, n_features_in_, feature_names_in_
         eta: int = 3,
         first_epochs: int = 5,
         timeout: float | str | None = None,
+        study: Any = None,
     ) -> None:
         super().__init__(
             estimator,
@@ -136,6 +143,7 @@ multimetric_, classes_, n_features_in_, feature_names_in_
         self.eta = eta
         self.first_epochs = first_epochs
         self.timeout = timeout
+        self.study = study
 
     def fit(self, X: Any, y: Any = None, **params: Any) -> Any:
         """Train all configurations on all folds, and the best one on all samples.
@@ -155,9 +163,13 @@ multimetric_, classes_, n_features_in_, feature_names_in_
         ------
         fastnet.ConfigError
             If the estimator is another one, or a parameter is outside its range.
+        fastnet.StudyError
+            If the folder of `study` has files already, or cannot be written.
         """
         final = final_of(self.estimator)
-        final._shelf, self._given_to_fit = Shelf(), (X, y, params)
+        folder, began = None if self.study is None else folder_for(self.study), time.perf_counter()
+        record = None if folder is None else Record()
+        final._shelf, self._given_to_fit = Shelf(record=record), (X, y, params)
         try:
             with parallel_config("sequential"):  # what is left to do is looking up and scoring
                 super().fit(X, y, **params)
@@ -165,6 +177,9 @@ multimetric_, classes_, n_features_in_, feature_names_in_
             del final._shelf, self._given_to_fit
         if hasattr(self, "best_estimator_"):
             del final_of(self.best_estimator_)._shelf
+        if folder is not None and record is not None:
+            task = "classification" if is_classifier(self.estimator) else "regression"
+            record.store(folder, task=task, names=_about(X, y), threads=threads_of(self.n_jobs), began=began)
         return self
 
     def _run_search(self, evaluate_candidates: Callable[..., Any]) -> None:
@@ -198,11 +213,14 @@ multimetric_, classes_, n_features_in_, feature_names_in_
         step = len(drawn)
         if limit is not None:
             step = _BRACKET if halving else max(1, -(-4 * threads // len(splits)))
-        parts = Parts(self.estimator, splits, self._given_to_fit, compared=halving is not None)
+        compared = halving is not None or shelf.record is not None
+        parts = Parts(self.estimator, splits, self._given_to_fit, compared=compared)
         ends: list[int] = []
         while len(ends) < len(drawn):
             began, first = time.perf_counter(), len(ends)
             some = drawn[first : first + step]
+            if shelf.record is not None:
+                shelf.record.first = first
             found = shelf.train(list(parts.wanted(shelf, some)), threads, halving)
             longest = max(found.values(), default=0)  # what is left to the estimator trains to its last epoch
             ends += [found.get(number, longest) for number in range(len(some))]
@@ -243,7 +261,7 @@ class Parts:
     given : tuple
         Features, targets and other arguments that `fit` of the search was given.
     compared : bool
-        Whether configurations are compared while they train.
+        Whether networks are measured on the test samples while they train.
     """
 
     def __init__(
@@ -304,6 +322,13 @@ def final_of(estimator: Any) -> FastNet:
 def clone_values(params: dict[str, Any]) -> dict[str, Any]:
     """Return parameters, of which those that are estimators are copied."""
     return {name: clone(value, safe=False) for name, value in params.items()}
+
+
+def _about(X: Any, y: Any) -> dict[str, Any]:
+    """Return hash and sizes of the data of a study."""
+    n_samples, n_features = np.shape(X) if len(np.shape(X)) == 2 else (len(y), 0)
+    content = hashlib.sha256(f"{fingerprint(X)} {fingerprint(y)}".encode()).hexdigest()
+    return {"data": "data of scikit-learn", "fingerprint": content, "n_samples": n_samples, "n_features": n_features}
 
 
 def _with_ranges(space: Any) -> Any:

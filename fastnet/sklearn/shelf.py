@@ -21,6 +21,7 @@ from fastnet.training.pack import Member, PackRun, Stopping
 if TYPE_CHECKING:
     from fastnet.network.samples import TrainingData
     from fastnet.sklearn.base import FastNet
+    from fastnet.sklearn.record import Record
 
 OF_DATA = (
     *("numbers", "early_stopping", "validation_fraction", "random_state", "class_weight", "loss", "quantiles"),
@@ -90,9 +91,10 @@ class Ready(NamedTuple):
 
 @dataclass(slots=True)
 class Shelf:
-    """Trained networks by estimator and samples."""
+    """Trained networks by estimator and samples; `record` is told of each, if there is one."""
 
     trained: dict[tuple[Any, ...], tuple[Fitted, dict[str, Any]]] = field(default_factory=dict)
+    record: Record | None = None
     _ready: dict[Any, Ready] = field(default_factory=dict)
     _prints: dict[Any, tuple[str, ...]] = field(default_factory=dict)
 
@@ -166,6 +168,8 @@ class Shelf:
 
     def _shelve(self, run: PackRun, ended: Sequence[tuple[Wanted, range]]) -> None:
         for each, places in ended:
+            if self.record is not None:
+                self.record.add(run, each.candidate, each.job, places)
             try:
                 self.trained[each.key] = collected(run, each.job, places), each.learnt
             except FastnetError:  # its own fit reports it, as scikit-learn's error_score wants
