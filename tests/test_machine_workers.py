@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 
@@ -8,6 +8,7 @@ from fastnet.errors import ConfigError
 from fastnet.machine import workers as found_by
 from fastnet.machine.workers import describe_workers
 from fastnet.tuning.run.wire import build_here
+from fastnet.tuning.run.workers import Workers
 
 
 def test_every_worker_says_what_it_has():
@@ -31,23 +32,12 @@ look = found_by.look
 
 
 def test_an_engine_without_workers_is_told_in_a_sentence(monkeypatch):
-    class Nobody:
-        shares_data, threads, unbinding = False, 0, ""
-
-        def start(self): ...
+    class Nobody(Workers):
         def width(self):
             return 0
 
         def submit(self, function, *arguments):
-            from concurrent.futures import Future
-
             return Future()
-
-        def parcel(self, name, data): ...
-        def is_loss(self, error):
-            return False
-
-        def close(self): ...
 
     monkeypatch.setattr(found_by, "WAIT_SECONDS", 0.1)
     with pytest.raises(ConfigError, match=r"no worker has answered within 0 s; start some first$"):

@@ -127,7 +127,7 @@ def test_a_scheduler_that_is_not_there_is_told_in_a_sentence(tiny_dataset, tmp_p
         searched(tiny_dataset, tmp_path, f"dask:{tmp_path / 'none.json'}")
     with (
         dask.config.set({"distributed.comm.timeouts.connect": "1s"}),
-        pytest.raises(ConfigError, match=r"^executor='dask:tcp://127\.0\.0\.1:9': no scheduler answers there"),
+        pytest.raises(ConfigError, match=r"^executor='dask:tcp://127\.0\.0\.1:9': no cluster answers there"),
     ):
         searched(tiny_dataset, tmp_path, "dask:tcp://127.0.0.1:9")
 

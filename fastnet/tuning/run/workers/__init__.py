@@ -6,9 +6,9 @@ One file adapts one engine; what they have in common is `Workers`.
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import CancelledError, Future
 from importlib import import_module, metadata
-from typing import Any, Protocol
+from typing import Any
 
 from fastnet.config.checks import count_threads
 from fastnet.config.settings import suggestion
@@ -22,8 +22,8 @@ ENTRY_POINTS = "fastnet.executors"
 `concurrent.futures.Executor`."""
 
 
-class Workers(Protocol):
-    """Processes that carry out orders, each one at a time.
+class Workers:
+    """Processes that carry out orders, each one at a time; an engine's adapter overrides what differs from this.
 
     Attributes
     ----------
@@ -35,24 +35,28 @@ class Workers(Protocol):
         How to let a worker use more than one core, if engines of this kind bind their workers; else empty.
     """
 
-    shares_data: bool
-    threads: int
-    unbinding: str
+    shares_data = False
+    unbinding = ""
+    threads = 1
 
     def start(self) -> None:
-        """Start the workers, or connect to them; called once, before anything else."""
+        """Start the workers, or connect to them; called once, before any call is submitted."""
 
     def width(self) -> int:
-        """Return the number of workers now; they may join and leave."""
+        """Return the number of workers now, 0 before the start; they may join and leave."""
+        raise NotImplementedError
 
     def submit(self, function: Callable[..., Any], *arguments: Any) -> Future[Any]:
         """Call a function on a worker; cancelling the future drops the call if it waits."""
+        raise NotImplementedError
 
     def parcel(self, name: str, data: bytes) -> Any:
         """Return data under a name, their content hash, in a form that travels to a worker as an argument."""
+        return data
 
     def is_loss(self, error: BaseException) -> bool:
         """Whether an exception of a future means that its worker was lost, not that the call has failed."""
+        return isinstance(error, CancelledError)
 
     def renew(self, error: BaseException) -> None:
         """Replace what was lost; raise `StudyError` if that is impossible."""
@@ -112,9 +116,8 @@ def workers_of(executor: Any, jobs: int | None = None) -> Workers | None:
 
 
 def _adapted(executor: Any, threads: int | None) -> Workers:
-    if all(hasattr(executor, name) for name in ("submit", "parcel", "is_loss")):
-        adapted: Workers = executor
-        return adapted
+    if isinstance(executor, Workers):
+        return executor
     if not callable(getattr(executor, "submit", None)):
         raise ConfigError(
             f"executor is a {type(executor).__name__}: give the name of an engine, such as 'dask', or a "
@@ -130,3 +133,8 @@ def missing(package: str, extra: str) -> ConfigError:
     return ConfigError(
         f"executor={extra!r} needs {package}, which is not installed: pip install 'fastnet-mlp[{extra}]'"
     )
+
+
+def no_answer(executor: str, error: BaseException, start: str) -> ConfigError:
+    """Return the error for a cluster that does not answer, which the command `start` starts."""
+    return ConfigError(f"executor={executor!r}: no cluster answers there ({error}); start one with: {start}")

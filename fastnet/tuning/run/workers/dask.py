@@ -11,7 +11,7 @@ from weakref import WeakSet
 
 from fastnet.errors import ConfigError, StudyError
 from fastnet.limits import usable_cores
-from fastnet.tuning.run.workers import missing
+from fastnet.tuning.run.workers import Workers, missing, no_answer
 from fastnet.tuning.run.workers.processes import ignore_interrupts
 
 COUNT_SECONDS = 1.0
@@ -23,11 +23,8 @@ RESOURCE = "fastnet"
 """Resource by which a worker with several threads takes one task at a time: ``dask worker --resources fastnet=1``."""
 
 
-class Dask:
+class Dask(Workers):
     """Workers that a scheduler of Dask knows; the data travel once to each worker, also between workers."""
-
-    shares_data = False
-    unbinding = ""
 
     def __init__(self, address: str, threads: int | None) -> None:
         self._address = address
@@ -60,13 +57,8 @@ class Dask:
             known = {"scheduler_file": str(file)} if file else {"address": self._cluster or self._address}
             self._client = Client(set_as_default=False, **known)
         except (OSError, ValueError) as error:
-            raise ConfigError(
-                f"executor='dask:{self._address}': no scheduler answers there ({error}); start one with: dask scheduler"
-            ) from error
+            raise no_answer(f"dask:{self._address}", error, "dask scheduler") from error
         self._client.get_versions(check=True)
-        workers = self._client.scheduler_info()["workers"].values()
-        if workers and all(RESOURCE in worker["resources"] for worker in workers):
-            self._options = {"resources": {RESOURCE: 1}}
         if self._cluster is not None:
             self._client.register_plugin(_quiet())
 
@@ -110,7 +102,11 @@ class Dask:
     def _look(self) -> None:
         """Count the workers; let calls be lost whose data were, for which a scheduler would wait forever."""
         try:
-            self._counted, self._number = time.monotonic(), len(self._client.nthreads())
+            self._counted, before, self._number = time.monotonic(), self._number, len(self._client.nthreads())
+            if self._number != before:
+                workers = self._client.scheduler_info()["workers"].values()
+                limited = all(RESOURCE in worker["resources"] for worker in workers)
+                self._options = {"resources": {RESOURCE: 1}} if workers and limited else {}
         except (OSError, ValueError) as error:  # after a time in which a connection that was cut may come back
             raise self._gone(error) from error
         if any(held.status != "finished" for held in self._scattered.values()):

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from concurrent.futures import CancelledError, Future
+from concurrent.futures import Future
 from typing import Any
 
 from fastnet.errors import ConfigError
-from fastnet.tuning.run.workers import missing
+from fastnet.tuning.run.workers import Workers, missing
 
 HOW = "mpiexec -n 9 python -m mpi4py.futures -m fastnet search ... --executor mpi"
 
 
-class Ranks:
+class Ranks(Workers):
     """All ranks but the first. A rank that dies ends the whole job, whose study another job continues."""
 
-    shares_data = False
     unbinding = "Open MPI binds each of few ranks to a core; add --bind-to none to mpiexec, or --map-by slot:PE=8"
 
     def __init__(self, threads: int | None) -> None:
@@ -46,17 +45,6 @@ class Ranks:
         """Call a function on a rank."""
         future: Future[Any] = self._executor.submit(function, *arguments)
         return future
-
-    def parcel(self, name: str, data: bytes) -> bytes:
-        """Return the data themselves, which a rank asks for once."""
-        return data
-
-    def is_loss(self, error: BaseException) -> bool:
-        """Whether the call was cancelled."""
-        return isinstance(error, CancelledError)
-
-    def renew(self, error: BaseException) -> None:
-        """Do nothing: no rank is lost but with the whole job."""
 
     def close(self) -> None:
         """Let the ranks end their orders."""

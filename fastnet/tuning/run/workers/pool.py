@@ -7,27 +7,19 @@ from concurrent.futures import BrokenExecutor, CancelledError, Future, ThreadPoo
 from typing import Any
 
 from fastnet.errors import StudyError
+from fastnet.tuning.run.workers import Workers
 
 USUAL_WIDTH = 4
 """Number of workers of an executor that does not say."""
 
 
-class Pool:
-    """Workers of an executor, which the user starts and ends.
-
-    The data travel to a worker when it asks for them.
-    """
-
-    shares_data = False
-    unbinding = ""
+class Pool(Workers):
+    """Workers of an executor, which the user starts and ends; the data travel to a worker when it asks for them."""
 
     def __init__(self, executor: Any, threads: int | None = None) -> None:
         self._executor = executor
         usual = 0 if isinstance(executor, ThreadPoolExecutor) else 1  # its threads are one worker's: see `carry_out`
         self.threads = usual if threads is None else threads
-
-    def start(self) -> None:
-        """Do nothing."""
 
     def width(self) -> int:
         """Return the number of workers that the executor was made for."""
@@ -42,10 +34,6 @@ class Pool:
         future: Future[Any] = self._executor.submit(function, *arguments)
         return future
 
-    def parcel(self, name: str, data: bytes) -> bytes:
-        """Return the data themselves."""
-        return data
-
     def is_loss(self, error: BaseException) -> bool:
         """Whether the call was cancelled, its executor is broken, or a connection was."""
         return isinstance(error, (CancelledError, BrokenExecutor, ConnectionError, EOFError))
@@ -56,6 +44,3 @@ class Pool:
             raise StudyError(
                 f"the executor is broken ({error}): all trials that ended are stored; continue the study with a new one"
             ) from error
-
-    def close(self) -> None:
-        """Do nothing: the executor is the user's."""

@@ -14,6 +14,7 @@ from typing import Any
 
 from fastnet.errors import ConfigError
 from fastnet.limits import usable_cores
+from fastnet.tuning.run.workers import Workers
 
 IDLE_SECONDS = 300
 """After this time without an order a process ends; the next order starts another."""
@@ -23,14 +24,13 @@ LOOK_SECONDS = 1.0
 """Time between two looks of a worker whether its leader lives."""
 
 
-class Processes:
+class Processes(Workers):
     """Worker processes, each a pool of its own: one that dies takes no other with it.
 
     They map the data from a file.
     """
 
     shares_data = True
-    unbinding = ""
 
     def __init__(self, number: int, threads: int) -> None:
         self.threads = threads
@@ -71,9 +71,6 @@ class Processes:
     def is_loss(self, error: BaseException) -> bool:
         """Whether the process has died, or the call was cancelled."""
         return isinstance(error, (BrokenExecutor, CancelledError))
-
-    def renew(self, error: BaseException) -> None:
-        """Do nothing: `submit` replaces a process."""
 
     def close(self) -> None:
         """End all processes at once, also those in the middle of an order."""

@@ -7,21 +7,17 @@ from collections.abc import Callable
 from concurrent.futures import CancelledError, Future
 from typing import Any
 
-from fastnet.errors import ConfigError
-from fastnet.tuning.run.workers import missing
+from fastnet.tuning.run.workers import Workers, missing, no_answer
 
 COUNT_SECONDS = 5.0
 """Time between two looks for new nodes."""
 
 
-class Actors:
+class Actors(Workers):
     """Actors, one for each node with all its cores, or for each group of `threads` cores; Ray restarts those that die.
 
     The data lie in Ray's object store, once for each node.
     """
-
-    shares_data = False
-    unbinding = ""
 
     def __init__(self, address: str, threads: int | None) -> None:
         self.threads = 0 if threads is None else threads
@@ -42,9 +38,7 @@ class Actors:
             try:
                 ray.init(self._address or "local", log_to_driver=False, logging_level="ERROR", include_dashboard=False)
             except (ConnectionError, ValueError) as error:
-                raise ConfigError(
-                    f"executor='ray:{self._address}': no cluster of Ray answers there ({error})"
-                ) from error
+                raise no_answer(f"ray:{self._address}", error, "ray start --head") from error
             self._began = True
         self._look()
 
