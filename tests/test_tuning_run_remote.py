@@ -128,6 +128,36 @@ def test_a_time_limit_ends_running_parts_and_leaves_time_for_the_choice(tiny_dat
     assert time.perf_counter() - began < 30  # 4 s; on a busy machine the start alone takes longer
 
 
+def test_a_part_that_a_wrong_estimate_of_the_time_cut_short_is_sent_again(tiny_dataset, local, tmp_path, monkeypatch):
+    from fastnet.tuning.run import worker
+
+    orders: list[Any] = []
+    carry_out = worker.carry_out
+
+    def cut(order: Any, parcel: Any = None) -> Any:
+        orders.append(order)
+        return carry_out(order._replace(seconds=0.0) if len(orders) % 3 == 0 else order, parcel)
+
+    monkeypatch.setattr(remote, "carry_out", cut)
+    with Unsteady() as executor:
+        assert search(tiny_dataset, tmp_path, executor) == local
+
+
+def test_an_executor_that_takes_nothing_for_a_while_is_asked_again(tiny_dataset, local, tmp_path):
+    class Refusing(Unsteady):
+        refused = 0
+
+        def submit(self, function: Any, /, *arguments: Any, **named: Any) -> Future[Any]:
+            if self.refused < 8:
+                self.refused += 1
+                raise ConnectionError("not yet")
+            return super().submit(function, *arguments, **named)
+
+    with Refusing() as executor:
+        assert search(tiny_dataset, tmp_path, executor) == local
+    assert executor.refused == 8
+
+
 def test_no_more_parts_are_under_way_than_workers_can_take(tiny_dataset, tmp_path):
     class Counting(Unsteady):
         most = under_way = 0

@@ -159,18 +159,19 @@ class Pace:
 
 @dataclass(slots=True, eq=False)
 class Ticket:
-    """A task under way: its watch, the trials that have not been sent, and how many have not returned."""
+    """A task under way: its watch, the trials that have not been sent, and those that have not returned."""
 
     task: Task
     watch: Watch
-    left: int = field(init=False)
+    missing: set[int] = field(init=False)
     compiled_seconds: float = 0.0
     _groups: deque[int] = field(init=False)  # sizes of what must stay together
     _begin: int = 0
 
     def __post_init__(self) -> None:
-        self.left = len(self.task.ids)
-        self._groups = deque(self.task.sizes if self.task.waits else [1] * self.left)
+        trials = len(self.task.ids)
+        self.missing = set(range(trials))
+        self._groups = deque(self.task.sizes if self.task.waits else [1] * trials)
 
     @property
     def uncut(self) -> int:
@@ -218,8 +219,10 @@ class _Dispatch:
     def run(self) -> Iterator[Any]:
         while True:
             self._fill()
-            if not self._flights:
+            if not self._flights and not self._lost_parts:
                 return
+            if not self._flights:  # nothing could be sent
+                time.sleep(POLL_SECONDS)
             ended, _ = wait(self._flights, timeout=POLL_SECONDS, return_when=FIRST_COMPLETED)
             for future in ended:
                 part = self._flights.pop(future, None)
@@ -288,12 +291,15 @@ class _Dispatch:
             part.needs_data = True
             self._send(part)
             return
-        part.done = True
-        self._forget(part)
         trials = sum(len(outcome.positions) for outcome in reply.outcomes)
-        self._pace.count(reply, max(1, trials))
+        if trials:
+            self._pace.count(reply, trials)
         self._note_binding(reply)
         self._pass_on(part, reply)
+        if part.done:
+            self._forget(part)
+        elif not self._stopped:  # it was stopped by an estimate of the time left that has changed
+            self._lost_parts.append(part)
 
     def _note_binding(self, reply: Reply) -> None:
         """Warn once of workers that may not use the cores that they are there for."""
@@ -315,13 +321,17 @@ class _Dispatch:
                 other.cancel()
 
     def _pass_on(self, part: Part, reply: Reply) -> None:
-        """Show the outcomes of a part to the watch of its task."""
-        ticket = part.ticket
+        """Show the outcomes of a part to the watch of its task, and note whether all of its trials have ended."""
+        ticket, end = part.ticket, part.place + len(part.task.ids)
         for outcome in reply.outcomes:
-            ticket.left -= len(outcome.positions)
             ticket.compiled_seconds += outcome.compiled_seconds / max(1, self._workers.width())  # they are side by side
-            shown = replace(outcome.moved(part.place), compiled_seconds=ticket.compiled_seconds)
-            self._stopped |= ticket.watch(replace(shown, complete=not ticket.left))
+            moved = outcome.moved(part.place)
+            ticket.missing.difference_update(moved.positions)
+            shown = replace(moved, compiled_seconds=ticket.compiled_seconds, complete=not ticket.missing, unfinished=())
+            self._stopped |= ticket.watch(shown)
+            if self._stopped and moved.unfinished:  # else they are trained again
+                ticket.watch(replace(nothing_of(ticket.task), unfinished=moved.unfinished))
+        part.done = ticket.missing.isdisjoint(range(part.place, end))
 
     def _lost(self, part: Part, error: BaseException) -> None:
         """Send a part again whose worker is lost; raise any other error."""
@@ -352,8 +362,8 @@ class _Dispatch:
 
     def _ended(self) -> Iterator[Any]:
         """Yield the watches of tasks whose trials have all returned."""
-        over = [ticket for ticket in self._tickets if not ticket.left]
-        self._tickets = [ticket for ticket in self._tickets if ticket.left]
+        over = [ticket for ticket in self._tickets if not ticket.missing]
+        self._tickets = [ticket for ticket in self._tickets if ticket.missing]
         yield from (ticket.watch for ticket in over)
 
     def _poll(self) -> bool:
@@ -371,9 +381,7 @@ class _Dispatch:
             for future in ended:
                 part = self._flights.pop(future)
                 if not part.done and not future.cancelled() and future.exception() is None:
-                    reply = future.result()
-                    part.done = True
-                    self._pass_on(part, reply)
+                    self._pass_on(part, future.result())
         yield from (ticket.watch for ticket in self._tickets)
 
 
