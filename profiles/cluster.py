@@ -35,7 +35,7 @@ PACKAGES = {"dask": "distributed", "mpi": "mpi4py", "ray": "ray"}
 PRETENDED = (10, 100, 1000, 10_000)
 """Workers that are pretended."""
 TRIALS_EACH, MOST_PRETENDED = 40, 100_000
-FEW_TRIALS = 3000
+FEW_TRIALS, QUICK_FEW = 3000, 200
 """Trials of a search whose parts have one trial."""
 FLIGHTS = 4000
 """Futures that are waited for, to find out what one of them costs."""
@@ -184,20 +184,21 @@ def leader(report: Report, engines: Sequence[str], options: Any) -> None:
     """Measure the processor time of the leading process for a part and for a trial, and its memory over many trials."""
     report.section(LEADER)
     trials = number_of("tiny", options.quick)
-    few = min(trials, FEW_TRIALS)
+    few = QUICK_FEW if options.quick else FEW_TRIALS
     for engine in engines:
         long = cost(engine, "tiny", trials, options.threads)
-        report.add(f"{LABELS[engine]}: rate", long["rate"], "trials/s")
+        label = LABELS[engine]
+        report.add(f"{label}: rate", long["rate"], "trials/s")
         if engine == "local":
-            report.add(f"{LABELS[engine]}: outside compiled code", long["outside_us_a_trial"], "us/trial", better="lower")
+            report.add(f"{label}: outside compiled code", long["outside_us_a_trial"], "us", better="lower")
             continue
         short = cost(engine, "tiny", few, options.threads, "--part-seconds", "1e-9")
-        part = short["processor_us_a_trial"] - long["processor_us_a_trial"]
-        report.add(f"{LABELS[engine]}: a part", part, "us", better="lower")
-        report.add(f"{LABELS[engine]}: a trial", long["processor_us_a_trial"], "us", better="lower",
+        part = (short["processor_us_a_trial"] - long["processor_us_a_trial"]) * short["part_trials"]
+        report.add(f"{label}: a part", part, "us", better="lower")
+        report.add(f"{label}: a trial", long["processor_us_a_trial"], "us", better="lower",
                    trials_of_a_part=long["part_trials"])  # fmt: skip
         grown = 1e6 * (long["memory_last_mb"] - long["memory_first_mb"]) / (0.75 * trials)
-        report.add(f"{LABELS[engine]}: memory", long["memory_last_mb"], "MB", better="lower", bytes_a_trial=grown)
+        report.add(f"{label}: memory", long["memory_last_mb"], "MB", better="lower", bytes_a_trial=grown)
     own = cost("pretended", "book", trials // 5, 4, "--trial-seconds", "0.002")
     report.add("the search itself: a trial of the book", own["leader_us_a_trial"], "us", better="lower")
     report.add("waiting: a part under way", 1e6 * flight_seconds(FLIGHTS), "us", better="lower")
@@ -302,8 +303,8 @@ def compare(report: Report, workload: str, engine: str, costs: Costs) -> None:
 
 
 def part_of_leader(result: Mapping[str, Any], costs: Costs) -> float:
-    """Return the seconds of the leading thread for a part, from 100 pretended workers."""
-    figure = figure_of(result, "100 workers", MANY)
+    """Return the seconds of the leading thread for a part, from few pretended workers."""
+    figure = next(f for f in result["figures"] if f["section"] == MANY)
     return max(0.0, 1e-6 * figure["leader_us_a_trial"] - costs.trial) * float(figure["part_trials"])
 
 

@@ -52,12 +52,12 @@ def _tiny_table() -> Any:
 
 WORKLOADS = {
     "book": Workload("the book's trial, 784-100×6-10, 50 epochs", lambda: images(500),
-                     {"hidden": (100,) * 6, "batch_size": 100, "epochs": 50}, 600, 24),
+                     {"hidden": (100,) * 6, "batch_size": 100, "epochs": 50}, 600, 16),
     "table": Workload(f"a table's trial, {SMALL[0].title}, 20 epochs", _small_table,
                       {"hidden": SMALL[0].hidden, "batch_size": SMALL[0].batch, "epochs": 20, "optimizer": "adam"},
-                      2000, 100),
+                      2000, 60),
     "tiny": Workload("the smallest trial, 1-2-2, 16 samples, 1 epoch", _tiny_table,
-                     {"hidden": (2,), "batch_size": 16, "epochs": 1}, 100_000, 4000),
+                     {"hidden": (2,), "batch_size": 16, "epochs": 1}, 100_000, 1500),
 }  # fmt: skip
 
 
