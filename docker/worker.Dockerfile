@@ -10,7 +10,7 @@ COPY cli cli
 RUN pip install --no-cache-dir '.[dask]' && rm -rf /source/*
 
 # Workers write compiled kernels here. An image that has them starts faster only on processors like the builder's.
-ENV FASTNET_CACHE_DIR=/tmp/fastnet
+ENV FASTNET_CACHE=/tmp/fastnet
 RUN useradd --create-home fastnet
 USER fastnet
 WORKDIR /home/fastnet

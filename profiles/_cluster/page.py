@@ -161,7 +161,7 @@ def size(n_bytes: float) -> str:
     """Write bytes in a unit.
 
     >>> size(3.2e8), size(2.04e12)
-    ('320 MB', '2 TB')
+    ('320 MB', '2.04 TB')
     """
     unit, text = next(((10**e, text) for e, text in ((12, "TB"), (9, "GB")) if n_bytes >= 10**e), (10**6, "MB"))
     return f"{n_bytes / unit:.3g} {text}"

@@ -179,10 +179,11 @@ class Simulation:
         for place in range(cluster.workers):
             env.process(self._worker((cluster.join_seconds + part) * place / cluster.workers))
         env.process(self._lead())
-        begin = cluster.join_seconds + 3 * part
+        filled = self._seconds_to_fill()
+        begin = cluster.join_seconds + 3 * part + 2 * filled
         env.run(until=begin)
         before = replace(self.state)
-        length = max(parts_each * part, seconds)
+        length = max(parts_each * part, seconds, 2 * filled)
         env.run(until=begin + length)
         rate = (self.state.trials - before.trials) / length
         return Found(
@@ -192,6 +193,13 @@ class Simulation:
             link_busy=(self.state.link - before.link) / length,
             part_trials=self.size,
         )
+
+    def _seconds_to_fill(self) -> float:
+        """Return how long it takes until all workers have their parts."""
+        from fastnet.tuning.run import remote
+
+        parts = remote.AHEAD * self.cluster.workers
+        return parts * max(self.costs.part, self.size * self.costs.trial_bytes / self.cluster.link)
 
     def _lead(self) -> Iterator[Any]:
         """Lead the search: the loop of `remote._Dispatch`."""
