@@ -18,20 +18,24 @@ from _accuracy.page import draw as draw_accuracy
 from _accuracy.page import summary_rows, table_rows, times_of
 from _accuracy.sets import HALVES
 from _bench import RESULTS, ROOT, figure_of, load
+from _cluster.page import draw as draw_scale
+from _cluster.page import sections as scale_sections
 from _networks import FOLDED, SMALL, SMALL_EPOCHS
 from _peers.small import FOLD_SEARCH, SMALL_TITLE
 
 README = ROOT / "README.md"
 PERFORMANCE = ROOT / "docs" / "performance.md"
 ACCURACY = ROOT / "docs" / "accuracy.md"
+SCALE = ROOT / "docs" / "scale.md"
 HEADLINE = "<!-- headline: written by profiles/readme.py -->", "<!-- end of headline -->"
 SECTION = "<!-- performance: written by profiles/readme.py -->", "<!-- end of performance -->"
 ACCURACY_SECTION = "<!-- accuracy: written by profiles/readme.py -->", "<!-- end of accuracy -->"
+SCALE_SECTION = "<!-- scale: written by profiles/readme.py -->", "<!-- end of scale -->"
 SMALL_SECTION = "<!-- small networks: written by profiles/readme.py -->", "<!-- end of small networks -->"
 
 PROFILES = (
     *("roofline", "trial", "search_scaling", "single_network", "start_up", "tables", "peers", "peers_small"),
-    "accuracy",
+    *("accuracy", "cluster"),
 )
 
 Result = Mapping[str, Any]
@@ -42,7 +46,7 @@ def build(results: Mapping[str, Result]) -> str:
     """Put the section together from the results of the profiles, by name."""
     if not results:
         return NOTHING
-    machines = [result["machine"] for name, result in results.items() if name != "tables"]
+    machines = [result["machine"] for name, result in results.items() if name not in ("tables", "cluster")]
     parts = [machine_sentence(machines)] if machines else []
     rows = [row for name, rows_of in ROWS.items() if name in results for row in rows_of(results[name])]
     if rows:
@@ -339,6 +343,13 @@ ACCURACY_COLUMNS = ("contestant", *HALVES, "mean rank", "wins")
 # Words ----------------------------------------------------------------------------------------------------------------
 
 
+def scale(results: Mapping[str, Result]) -> str:
+    """Put the section of docs/scale.md together."""
+    if "cluster" not in results:
+        return NOTHING
+    return scale_sections(results["cluster"], table, machine_sentence([results["cluster"]["machine"]]))
+
+
 def table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
     """Write a Markdown table."""
     lines = [f"| {' | '.join(cells)} |" for cells in (head, *rows)]
@@ -398,6 +409,7 @@ def main(arguments: list[str] | None = None) -> int:
     options.add_argument("--readme", type=Path, default=README, metavar="FILE", help="gets the three figures")
     options.add_argument("--page", type=Path, default=PERFORMANCE, metavar="FILE", help="gets all of them")
     options.add_argument("--accuracy", type=Path, default=ACCURACY, metavar="FILE", help="gets those of searches")
+    options.add_argument("--scale", type=Path, default=SCALE, metavar="FILE", help="gets those of clusters")
     chosen = options.parse_args(arguments)
     paths = {name: chosen.results / f"{name}.json" for name in PROFILES}
     results = {name: load(path) for name, path in paths.items() if path.is_file()}
@@ -408,7 +420,10 @@ def main(arguments: list[str] | None = None) -> int:
         chosen.readme: rewritten(chosen.readme, (HEADLINE, headline(results))),
         chosen.page: rewritten(chosen.page, (SECTION, build(results)), (SMALL_SECTION, small_networks(results))),
         chosen.accuracy: rewritten(chosen.accuracy, (ACCURACY_SECTION, accuracy(results))),
+        chosen.scale: rewritten(chosen.scale, (SCALE_SECTION, scale(results))),
     }
+    if "cluster" in results and not chosen.check:
+        draw_scale(results["cluster"], chosen.scale.with_suffix(".png"))
     if "accuracy" in results and not chosen.check:
         draw_accuracy(results["accuracy"], chosen.accuracy.with_suffix(".png"))
     old = [page for page, text in written.items() if text != page.read_text(encoding="utf-8")]

@@ -14,6 +14,9 @@ nbformat = pytest.importorskip("nbformat")
 pytest.importorskip("nbclient")
 pytest.importorskip("ipykernel")
 
+NEEDS = {"cluster": "distributed"}
+"""Packages of notebooks that few have installed."""
+
 BOOKS = sorted((Path(__file__).resolve().parents[1] / "docs" / "notebooks").glob("*.ipynb"))
 
 # In a process of its own: the client of Jupyter leaves event loops and sockets behind, which are warnings here.
@@ -29,6 +32,8 @@ NotebookClient(book, timeout=600, kernel_name="python3", resources={"metadata": 
 
 @pytest.mark.parametrize("book", BOOKS, ids=[book.stem for book in BOOKS])
 def test_it_runs(book: Path, tmp_path: Path) -> None:
+    if book.stem in NEEDS:
+        pytest.importorskip(NEEDS[book.stem])
     done = subprocess.run(
         [sys.executable, "-c", RUN, str(book), str(tmp_path)], capture_output=True, text=True, check=False
     )
@@ -46,8 +51,8 @@ def test_it_is_stored_with_its_outputs(book: Path) -> None:
     assert len(text) < 1_000_000 and not re.search(r"/(home|root|tmp|work|Users)/", text)
 
 
-def test_there_are_three() -> None:
-    assert [book.stem for book in BOOKS] == ["chapter-6", "scikit-learn", "table"]
+def test_there_are_four() -> None:
+    assert [book.stem for book in BOOKS] == ["chapter-6", "cluster", "scikit-learn", "table"]
 
 
 @pytest.mark.slow

@@ -17,7 +17,10 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 PROFILES = ROOT / "profiles"
-SCRIPTS = ("roofline", "trial", "search_scaling", "single_network", "start_up", "study", "export", "estimators")
+SCRIPTS = (
+    *("roofline", "trial", "search_scaling", "single_network", "start_up", "study", "export", "estimators"),
+    "cluster",
+)
 
 ABOUT = {
     "processor": "Abacus 9", "architecture": "beads", "cores": 4, "caches": {"L1": 32768}, "lanes": 8,
@@ -168,6 +171,7 @@ def folder(tmp_path: Path, profile: Any) -> Path:
         "README.md": [readme.HEADLINE],
         "performance.md": [readme.SECTION, readme.SMALL_SECTION],
         "accuracy.md": [readme.ACCURACY_SECTION],
+        "scale.md": [readme.SCALE_SECTION],
     }
     for name, markers in pages.items():
         sections = "\n\n".join(f"{begin}\nold\n{end}" for begin, end in markers)
@@ -177,7 +181,7 @@ def folder(tmp_path: Path, profile: Any) -> Path:
 
 def arguments(folder: Path, *more: str) -> list[str]:
     pages = ["--readme", str(folder / "README.md"), "--page", str(folder / "performance.md")]
-    pages += ["--accuracy", str(folder / "accuracy.md")]
+    pages += ["--accuracy", str(folder / "accuracy.md"), "--scale", str(folder / "scale.md")]
     return ["--results", str(folder), *pages, *more]
 
 

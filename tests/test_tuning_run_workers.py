@@ -45,6 +45,9 @@ def test_an_entry_point_of_another_package_makes_workers_of_its_argument(monkeyp
     )
     found = workers_of("mine:3")
     assert isinstance(found, Pool) and found._executor._max_workers == 3
+    found.close()
+    with pytest.raises(RuntimeError, match="shutdown"):
+        found.submit(print)
     with pytest.raises(ConfigError, match=r"choose one of local, processes, dask, mpi, ray, mine, or give"):
         workers_of("other")
 

@@ -208,13 +208,15 @@ class _Dispatch:
     """Tasks of one call of `RemoteEngine.run`: parts that wait, parts under way, and tasks that have not ended."""
 
     def __init__(self, engine: RemoteEngine, work: Iterator[tuple[Task, Any]], left: Callable[[], float]) -> None:
-        self._engine, self._work, self._left = engine, work, left
+        self._engine, self._left = engine, left
+        self._work: Iterator[tuple[Task, Any]] | None = work
         self._workers, self._pace = engine._workers, engine._pace
         self._lost_parts: deque[Part] = deque()
         self._flights: dict[Future[Reply], Part] = {}
         self._tickets: list[Ticket] = []
+        self._uncut: deque[Ticket] = deque()  # those of which parts have not been sent
+        self._uncut_trials = 0
         self._stopped = False
-        self._drawn = False
 
     def run(self) -> Iterator[Any]:
         while True:
@@ -248,25 +250,33 @@ class _Dispatch:
             room -= 1
 
     def _next(self) -> Part | None:
-        """Return a part that was lost, or the next of the last task, or the first of another."""
+        """Return a part that was lost, or the next one of the tasks; None if there is none."""
         while self._lost_parts:
             part = self._lost_parts.popleft()
             if not part.done:
                 return part
-        if not (self._tickets and self._tickets[-1].uncut):
-            found = None if self._drawn else next(self._work, None)
-            if found is None:
-                self._drawn = True
-                return None
-            self._tickets.append(Ticket(*found))
-        ticket = self._tickets[-1]
-        return ticket.cut(self._size(ticket.uncut))
+        places, full = AHEAD * max(1, self._workers.width()), self._pace.trials(PART_SECONDS)
+        self._draw(places * full)
+        if not self._uncut:
+            return None
+        ticket, share = self._uncut[0], -(-self._uncut_trials // places)  # fewer at the end, so that all end together
+        part = ticket.cut(min(full, max(share, self._engine._threads or self._pace.threads)))
+        self._uncut_trials -= len(part.task.ids)
+        if not ticket.uncut:
+            self._uncut.popleft()
+        return part
 
-    def _size(self, trials: int) -> int:
-        """Return how many trials to send together: fewer at the end, so that all workers end together."""
-        share = -(-trials // (AHEAD * max(1, self._workers.width())))
-        threads = self._engine._threads or self._pace.threads
-        return min(self._pace.trials(PART_SECONDS), max(share, threads))
+    def _draw(self, trials: int) -> None:
+        """Draw tasks until there are so many trials to send, or no more."""
+        while self._work is not None and self._uncut_trials < trials:
+            found = next(self._work, None)
+            if found is None:
+                self._work = None
+                return
+            ticket = Ticket(*found)
+            self._tickets.append(ticket)
+            self._uncut.append(ticket)
+            self._uncut_trials += ticket.uncut
 
     def _send(self, part: Part) -> None:
         part.sent = time.perf_counter()

@@ -112,10 +112,10 @@ def workers_of(executor: Any, jobs: int | None = None) -> Workers | None:
             f"executor={executor!r}: there is no engine {name!r}{suggestion(name, known)}; choose one of "
             f"{', '.join(known)}, or give a concurrent.futures.Executor"
         )
-    return _adapted(others[name].load()(argument, threads), threads)
+    return _adapted(others[name].load()(argument, threads), threads, owned=True)
 
 
-def _adapted(executor: Any, threads: int | None) -> Workers:
+def _adapted(executor: Any, threads: int | None, *, owned: bool = False) -> Workers:
     if isinstance(executor, Workers):
         return executor
     if not callable(getattr(executor, "submit", None)):
@@ -125,7 +125,7 @@ def _adapted(executor: Any, threads: int | None) -> Workers:
         )
     from fastnet.tuning.run.workers.pool import Pool
 
-    return Pool(executor, threads)
+    return Pool(executor, threads, owned=owned)
 
 
 def missing(package: str, extra: str) -> ConfigError:

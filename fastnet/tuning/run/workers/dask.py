@@ -56,7 +56,7 @@ class Dask(Workers):
         try:
             known = {"scheduler_file": str(file)} if file else {"address": self._cluster or self._address}
             self._client = Client(set_as_default=False, **known)
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, TypeError) as error:  # the last without the certificates that TLS needs
             raise no_answer(f"dask:{self._address}", error, "dask scheduler") from error
         self._client.get_versions(check=True)
         if self._cluster is not None:

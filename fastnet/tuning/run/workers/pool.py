@@ -14,10 +14,10 @@ USUAL_WIDTH = 4
 
 
 class Pool(Workers):
-    """Workers of an executor, which the user starts and ends; the data travel to a worker when it asks for them."""
+    """Workers of an executor, which the user ends unless it is `owned`; the data travel to a worker that asks."""
 
-    def __init__(self, executor: Any, threads: int | None = None) -> None:
-        self._executor = executor
+    def __init__(self, executor: Any, threads: int | None = None, *, owned: bool = False) -> None:
+        self._executor, self._owned = executor, owned
         usual = 0 if isinstance(executor, ThreadPoolExecutor) else 1  # its threads are one worker's: see `carry_out`
         self.threads = usual if threads is None else threads
 
@@ -44,3 +44,8 @@ class Pool(Workers):
             raise StudyError(
                 f"the executor is broken ({error}): all trials that ended are stored; continue the study with a new one"
             ) from error
+
+    def close(self) -> None:
+        """End the executor if it is owned."""
+        if self._owned and callable(getattr(self._executor, "shutdown", None)):
+            self._executor.shutdown(wait=True)
