@@ -17,7 +17,7 @@ from fastnet.tuning.run.workers import workers_of
 pytest.importorskip("mpi4py")
 MPIEXEC = shutil.which("mpiexec", path=os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]))
 SEARCH = ("--hidden", "16", "--epochs", "9", "--samples", "200", "--pruning", "halving", "--first-epochs", "1",
-          "--pack-size", "9", "--cv", "2", "--stages", "2", "--final", "2", "--ensemble-top", "3")  # fmt: skip
+          "--pack-size", "6", "--cv", "2", "--stages", "2", "--final", "2", "--ensemble-top", "3")  # fmt: skip
 ENVIRONMENT = os.environ | {
     "OMPI_ALLOW_RUN_AS_ROOT": "1",
     "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
@@ -45,10 +45,10 @@ def local(folder: Path, trials: int) -> list[bytes]:
 
 
 def test_ranks_find_what_the_threads_of_one_process_find(tmp_path):
-    with begin(tmp_path / "mpi", 72, "--jobs", "1") as job:
+    with begin(tmp_path / "mpi", 36, "--jobs", "1") as job:
         said, _ = job.communicate(timeout=300)
     assert job.returncode == 0, said
-    assert exported(tmp_path / "mpi") == local(tmp_path / "local", 72)
+    assert exported(tmp_path / "mpi") == local(tmp_path / "local", 36)
     for name in ("model.safetensors", "ensemble.safetensors"):
         assert (tmp_path / "mpi" / name).read_bytes() == (tmp_path / "local" / name).read_bytes()
 

@@ -15,6 +15,7 @@ import pytest
 from unsteady import searched
 
 import fastnet
+from fastnet.tuning.run import remote
 
 pytest.importorskip("distributed")
 pytestmark = [
@@ -25,7 +26,7 @@ pytestmark = [
 NAME = f"fastnet{os.getpid() % 10_000}"
 HERE, THERE = "10.213.77.1", "10.213.77.2"
 CUT_SECONDS = 10.0
-SMALL = {"trials": 6000, "hidden": "16", "epochs": 9}
+SMALL = {"trials": 3000, "hidden": "16", "epochs": 9}
 
 
 def ip(*arguments: str) -> None:
@@ -54,8 +55,9 @@ def host() -> Iterator[list[str]]:
 
 
 def test_a_link_that_is_cut_for_ten_seconds_changes_nothing(
-    host: list[str], tiny_dataset: fastnet.Dataset, tmp_path: Path
+    host: list[str], tiny_dataset: fastnet.Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(remote, "PATIENCE_SECONDS", 5.0)
     expected = searched(tiny_dataset, tmp_path / "local", **SMALL)
     file = tmp_path / "scheduler.json"
     quiet: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
