@@ -15,7 +15,6 @@ Rows = Iterable[tuple[str, ...]]
 
 SIMULATED = "simulated workers"
 WAYS = {
-    "parts as they are cut": ("as they are cut", "#0072b2"),
     "parts of 2 s": ("2 s", "#d55e00"),
     "parts of 10 s": ("10 s", "#59636e"),
 }
