@@ -34,7 +34,7 @@ GROUPS = {
         *("stages", "expand", "final", "repeats", "ensemble_top", "ensemble", "ensemble_folds"),
     ),
     "Study": ("study", "after", "fresh", "finish", "timeout", "quality", "memory", "dry_run"),
-    "Run": ("jobs", "config", "print_config"),
+    "Run": ("jobs", "executor", "config", "print_config"),
     "Output": ("output", "overwrite", "output_format", "live", "quiet", "verbose"),
 }
 _COLUMN = 24  # width of the names; a longer name gets its own line

@@ -129,7 +129,7 @@ class Session:
         ending = bool(self.tally.phase)
         if self._should_stop():
             self.interrupted = True
-        elif self._seconds_left() <= 0.0:
+        elif self.budget.left <= self._spare if ending else self.budget.ends_trials():
             self.out_of_time = True
             self.trained = True
             return True

@@ -10,7 +10,7 @@ from typing import Any
 from fastnet.errors import ConfigError
 from fastnet.tuning.run.workers import Workers, missing
 
-HOW = "mpiexec -n 9 python -m mpi4py.futures -m fastnet search ... --executor mpi"
+HOW = "mpiexec -n 9 python -m mpi4py.futures, followed by -m fastnet or by the file of your program"
 
 
 class Ranks(Workers):
