@@ -28,7 +28,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:Port 8787:UserWarning"),
 ]
 
-SMALL = {"trials": 2000, "hidden": "16", "epochs": 9}
+SMALL = {"trials": 1000, "hidden": "16", "epochs": 9}
 
 
 @pytest.fixture(scope="module")
@@ -64,11 +64,11 @@ def test_workers_of_a_scheduler_and_an_executor_of_a_client_find_the_same(tiny_d
 
 
 def test_workers_that_are_killed_come_and_go_and_change_nothing(tiny_dataset, longer, tmp_path, cluster):
-    killer = KillAt(lambda: pids_of(cluster), 400)
+    killer = KillAt(lambda: pids_of(cluster), 200)
 
     def joining(progress: fastnet.Progress) -> None:
         killer(progress)
-        if progress.done >= 800 and len(cluster.workers) == 2:
+        if progress.done >= 400 and len(cluster.workers) == 2:
             cluster.scale(3)
 
     address = f"dask:{cluster.scheduler_address}"
@@ -88,7 +88,7 @@ def test_a_study_whose_scheduler_was_killed_goes_on_elsewhere(tiny_dataset, long
     with scheduler(file) as process, dask.config.set({"distributed.comm.timeouts.connect": "3s"}):
 
         def kill(progress: fastnet.tuning.Progress) -> None:
-            if progress.done > 500:
+            if progress.done > 300:
                 process.kill()
 
         with pytest.raises(StudyError, match=r"^the scheduler of Dask at .* is gone .* continue the study"):

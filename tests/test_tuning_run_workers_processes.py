@@ -15,7 +15,7 @@ from fastnet.errors import ConfigError
 from fastnet.tuning.run.workers import workers_of
 from fastnet.tuning.run.workers.processes import Processes
 
-SMALL = {"trials": 2000, "hidden": "16", "epochs": 9}
+SMALL = {"trials": 1000, "hidden": "16", "epochs": 9}
 
 
 def pids_of(workers: Processes) -> list[int]:
@@ -38,7 +38,7 @@ def test_processes_find_what_the_threads_of_this_process_find(tiny_dataset, loca
 
 def test_processes_that_are_killed_are_replaced_and_change_nothing(tiny_dataset, longer, tmp_path):
     workers = Processes(2, 1)
-    killer = KillAt(lambda: pids_of(workers), 400)
+    killer = KillAt(lambda: pids_of(workers), 200)
     assert searched(tiny_dataset, tmp_path / "killed", workers, on_progress=killer, **SMALL) == longer
     assert killer.kills >= 2
     assert not pids_of(workers)

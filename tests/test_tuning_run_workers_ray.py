@@ -28,7 +28,7 @@ local = searched(data, folder / "local")
 assert searched(data, folder / "ray", "ray", jobs=1) == local
 print("equal")
 
-more = {"trials": 2000, "hidden": "16", "epochs": 9}
+more = {"trials": 1000, "hidden": "16", "epochs": 9}
 expected = searched(data, folder / "more", **more)
 workers = workers_of("ray", 1)
 

@@ -26,7 +26,7 @@ pytestmark = [
 NAME = f"fastnet{os.getpid() % 10_000}"
 HERE, THERE = "10.213.77.1", "10.213.77.2"
 CUT_SECONDS = 10.0
-SMALL = {"trials": 3000, "hidden": "16", "epochs": 9}
+SMALL = {"trials": 1500, "hidden": "16", "epochs": 9}
 
 
 def ip(*arguments: str) -> None:
