@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import warnings
 from collections.abc import Iterator
 from copy import deepcopy
 from io import BytesIO
@@ -14,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import sklearn
 
 from fastnet.reference.rules import initial_state
 from fastnet.reference.training import Rule, train_step
@@ -25,6 +27,13 @@ MACHINE = {
     "features": ["avx2"], "threads": 2, "system": "Linux x86_64", "python": "3.11.7", "numpy": "2.4.6",
     "numba": "0.68.1", "llvmlite": "0.50.0", "fastnet": "0.1.0", "commit": "abc",
 }  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def settings_of_scikit_learn() -> Iterator[None]:
+    """What a peer sets for its own process must not reach the tests after it."""
+    with warnings.catch_warnings(), sklearn.config_context():
+        yield
 
 
 @pytest.fixture(scope="module")
