@@ -53,11 +53,11 @@ def normalised(sdist: bytes, seconds: int) -> bytes:
     return written.getvalue()
 
 
-def build(commit: str, seconds: int, umask: int) -> dict[str, bytes]:
+def build(commit: str, seconds: int) -> dict[str, bytes]:
     """Return the names and the contents of the source distribution and of the wheel, which is built from it."""
     with tempfile.TemporaryDirectory(prefix="fastnet-release-") as name:
         source, out, again = (Path(name, part) for part in ("source", "out", "again"))
-        before = os.umask(umask)
+        before = os.umask(0o022)  # a wheel keeps the permissions of the files that the build writes
         try:
             for folder in (source, again):
                 folder.mkdir()
@@ -91,7 +91,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     shown = subprocess.run(["git", "show", "-s", "--format=%ct", f"{options.commit}^{{commit}}"], cwd=ROOT, check=True,
                            capture_output=True, text=True)  # fmt: skip
     seconds = int(shown.stdout)
-    first, second = (build(options.commit, seconds, umask) for umask in (0o022, 0o077))
+    first, second = (build(options.commit, seconds) for _ in range(2))
     different = sorted(name for name in first.keys() | second.keys() if first.get(name) != second.get(name))
     if different:
         raise SystemExit(f"two builds of {options.commit} differ in {', '.join(different)}")
