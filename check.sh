@@ -15,13 +15,14 @@ usage: ./check.sh VERB
   one      pytest -m core on one core: threads that share it must give the same bits
   oldest   pytest in a fresh environment, with the oldest versions that pyproject.toml allows
   newest   pytest in a fresh environment, with the newest
+  coverage  pytest under coverage.py, which it takes twice as long with; arguments go to pytest
   docs     docs/cli.md agrees with --help, the figures of README.md and docs/performance.md with
            profiles/results (docs-write writes them)
   site     mkdocs: the pages of docs/ build as a site without a warning (needs the extra `docs`)
   wheel    the built wheel holds fastnet and fastnet_cli and nothing else
   all      lint, types, layers, docs, wheel and test
 
-Arguments after test, one, oldest and newest go to pytest.
+Arguments after test, one, oldest, newest and coverage go to pytest.
 TEXT
 }
 
@@ -39,6 +40,13 @@ one() {
 }
 oldest() { python scripts/environments.py oldest "$@"; }
 newest() { python scripts/environments.py newest "$@"; }
+# Needs coverage >= 7.10, which measures the processes that tests start: python3 -m pip install coverage
+coverage() {
+    command coverage erase
+    command coverage run "$(command -v pytest)" "$@" || failed=yes
+    command coverage combine --quiet && command coverage report
+    [ -z "${failed:-}" ]
+}
 docs() { python scripts/build_cli_docs.py --check && python profiles/readme.py --check; }
 site() { NO_MKDOCS_2_WARNING=1 mkdocs build --strict --quiet && echo "build/site: $(find build/site -name '*.html' | wc -l) pages"; }
 docs_write() { python scripts/build_cli_docs.py && python profiles/readme.py; }
@@ -76,7 +84,7 @@ all() {
 
 case "${1:-}" in
 format | lint | types | layers | docs | site | wheel | all) "$1" ;;
-test | one | oldest | newest) "$@" ;;
+test | one | oldest | newest | coverage) "$@" ;;
 docs-write) docs_write ;;
 *)
     usage
