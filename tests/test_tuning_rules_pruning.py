@@ -27,7 +27,7 @@ def test_the_rungs_of_halving_rise_by_about_eta_to_the_last_epoch(epochs, eta, f
     assert rungs[-1] == epochs and list(rungs) == sorted(set(rungs))
     assert all(rung >= first for rung in rungs[:-1])
     assert all(abs(low - high / eta) <= 0.5 for low, high in itertools.pairwise(rungs))
-    assert round(rungs[0] / eta) < first or rungs[0] == 1 or round(rungs[0] / eta) == rungs[0]
+    assert round(rungs[0] / eta) < first
 
 
 @given(st.data())
@@ -54,6 +54,13 @@ def test_halving_by_loss_keeps_the_smallest():
     halving = Halving(3, 2, 1, "loss")
     assert halving.rungs[-1] == 3
     assert halving.keep(curves_with(accuracy, loss), np.arange(4), 0).tolist() == [1, 3]
+
+
+@pytest.mark.parametrize(("best_so_far", "kept"), [(False, [1, 3]), (True, [0, 3])])
+def test_halving_compares_the_last_epoch_or_the_best_so_far(best_so_far, kept):
+    accuracy = np.array([[0.9, 0.1, np.nan], [0.2, 0.6, np.nan], [0.3, 0.2, np.nan], [0.5, 0.8, np.nan]])
+    halving = Halving(4, 2, 2, "accuracy", best_so_far)
+    assert halving.keep(curves_with(accuracy), np.arange(4), 0).tolist() == kept
 
 
 def test_the_median_rule_is_viziers():

@@ -84,6 +84,4 @@ def chance_of_unevenness(best: Floats, rest: Floats) -> float:
 
 def _log_choices(total: int, drawn: int) -> float:
     """Return the logarithm of the number of ways to draw, by the gamma function because the number itself is huge."""
-    if not 0 <= drawn <= total:
-        return -math.inf
     return math.lgamma(total + 1) - math.lgamma(drawn + 1) - math.lgamma(total - drawn + 1)

@@ -91,7 +91,7 @@ class Halving:
     def rungs(self) -> tuple[int, ...]:
         """Epochs of each rung."""
         found = [self.epochs]
-        while round(found[0] / self.eta) >= self.first_epochs and round(found[0] / self.eta) < found[0]:
+        while round(found[0] / self.eta) >= self.first_epochs:
             found.insert(0, round(found[0] / self.eta))
         return tuple(found)
 
