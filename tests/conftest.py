@@ -10,6 +10,7 @@ import signal
 import struct
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -60,15 +61,26 @@ CORE = (
 )
 """What `./check.sh one` runs on one core: the numbers, and whatever depends on how many threads and cores there are."""
 
+LONG = (
+    *("test_tuning_run_workers_ray", "test_processes", "test_kernels_host", "test_docs_notebooks", "test_killing"),
+    *("test_report_page_browser", "test_cli_process", "test_kernels_store", "test_cli_streams", "test_cli_warmup"),
+    *("test_profiles_accuracy", "test_tuning_run_workers_mpi", "test_tuning_run_workers_dask", "test_cli_interrupt"),
+    *("test_tuning_run_workers_processes", "test_experiments", "test_cli_budget", "test_two_hosts"),
+)
+"""Files that take longest, which begin first, so that one of them does not keep a single core busy at the end."""
+
 IdxFolderMaker = Callable[..., Path]
 
 
 @pytest.hookimpl(tryfirst=True)  # before pytest chooses by marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests of the core."""
+    """Mark the tests of the core; put long files first, then those with many tests."""
     for item in items:
         if item.path.stem in CORE:
             item.add_marker("core")
+    tests = Counter(item.path for item in items)
+    place = {name: number for number, name in enumerate(LONG)}
+    items.sort(key=lambda item: (place.get(item.path.stem, len(LONG)), -tests[item.path]))
 
 
 @pytest.fixture(scope="session")

@@ -39,6 +39,7 @@ MACHINES: dict[str, dict[str, str]] = {f"{lanes} lanes": {"FASTNET_LANES": str(l
 FIRST = f"{OTHERS[0]} lanes"
 if platform.machine().lower() in ("x86_64", "amd64"):
     MACHINES["haswell"] = HASWELL
+    MACHINES.pop("8 lanes", None)  # Haswell has eight
 
 
 def digest() -> str:

@@ -57,7 +57,7 @@ def test_a_campaign_draws_as_many_examples_as_it_is_asked_for_and_others_each_ti
     seen = []
     for seed in ("1", "1", "2"):
         (tmp_path / "seen").unlink(missing_ok=True)
-        command = [sys.executable, str(TESTS / "campaign.py"), "--examples", "40", "--seed", seed, str(test)]
+        command = [sys.executable, str(TESTS / "campaign.py"), "--examples", "40", "--seed", seed, "-n", "0", str(test)]
         done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
         assert f"40 examples of each property, --seed {seed}" in done.stdout
