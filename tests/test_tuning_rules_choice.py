@@ -142,6 +142,14 @@ def test_one_rival_is_reported_in_the_singular():
     assert "; the interval of 1 other overlaps with its own;" in choice.words
 
 
+@pytest.mark.parametrize(("metric", "best", "other"), [("accuracy", 0.9, 0.5), ("loss", 0.1, 0.5)])
+def test_a_rival_whose_interval_lies_apart_is_not_reported(metric, best, other):
+    rows = [[value - 0.01, value, value + 0.01] for value in (best, other)]
+    choice = choose([trial(0, best), trial(1, other)], repeats(*rows), metric)
+    assert choice.winner.trial.id == 0 and math.isfinite(choice.winner.low)
+    assert "overlap" not in choice.words
+
+
 def test_one_repeat_has_no_interval():
     choice = choose([trial(0, 0.9)], repeats([0.8]))
     assert math.isnan(choice.winner.sd)
