@@ -5,9 +5,9 @@
 
 Cosmic Ray makes the changes (python3 -m pip install cosmic-ray): another operator, a number off by one, ``True`` for
 ``False``, a loop that never runs. The tests of ``fastnet/a/b.py`` are those of ``tests/test_a_b.py``; a change after
-which they still pass survives, and is listed with its lines. ``docs/reliability.md`` says why each of them may. The work
-is done in a copy of the checkout. A kernel is compiled again for each change, so it takes half a minute instead of two
-seconds.
+which they still pass survives, and is listed with its lines. ``docs/reliability.md`` says why each of them may. The
+work is done in a copy of the checkout. A kernel is compiled again for each change, so it takes half a minute instead of
+two seconds.
 """
 
 from __future__ import annotations
@@ -81,7 +81,9 @@ def choose(session: Path, source: str, count: int, seed: int) -> int:
     with use_db(str(session)) as work:
         items = sorted(work.pending_work_items, key=lambda item: str(item.mutations))
         where = [item.mutations[0].start_pos for item in items]
-        computed = [item for item, (line, column) in zip(items, where, strict=True) if line * 1000 + column not in skipped]
+        computed = [
+            item for item, (line, column) in zip(items, where, strict=True) if line * 1000 + column not in skipped
+        ]
         chosen = {item.job_id for item in random.Random(seed).sample(computed, min(count, len(computed)))}
         left_out = [item.job_id for item in items if item.job_id not in chosen]
         if left_out:
@@ -119,7 +121,9 @@ def try_module(copy: Path, module: str, count: int, seed: int) -> tuple[dict[str
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run from the command line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("modules", nargs="*", default=MODULES, help="files of the library; a sample of them if left out")
+    parser.add_argument(
+        "modules", nargs="*", default=MODULES, help="files of the library; a sample of them if left out"
+    )
     parser.add_argument("--sample", type=int, default=40, help="changes to try in each module, drawn at random")
     parser.add_argument("--seed", type=int, default=0, help="seed of the draw")
     parser.add_argument("--json", type=Path, help="file for the counts and the survivors")

@@ -3,9 +3,10 @@
     python scripts/release.py dist
     python scripts/release.py dist --commit v0.2.0
 
-What is built follows from the commit, from Python's zlib and from the version of setuptools, which the last line names: with
-the same ones anybody gets the same files, and compares them by ``SHA256SUMS``. Times are those of the commit, owners
-are nobody, and permissions do not depend on the umask. Needs ``build`` and ``setuptools`` of the extra `test`, and git.
+What is built follows from the commit, from Python's zlib and from the version of setuptools, which the last line names:
+with the same ones anybody gets the same files, and compares them by ``SHA256SUMS``. Times are those of the commit,
+owners are nobody, and permissions do not depend on the umask. Needs ``build`` and ``setuptools`` of the extra `test`,
+and git.
 """
 
 from __future__ import annotations
