@@ -65,6 +65,8 @@ def test_errors_fall_smoothly_or_have_a_reason_in_any_unit(scale):
     assert far is not None and "where Best-1 reaches" in far
     up = why_not_smooth(with_errors(1, scale * np.array([5.0, 2.0, 2.5, 1.7])), best)
     assert up == "its validation rmse rises by 25 % on the way"
+    up = why_not_smooth(with_errors(1, scale * np.array([5.0, 1.0, 2.5, 1.6])), best)
+    assert up == "its validation rmse rises by 150 % on the way"
 
 
 @pytest.mark.parametrize("scale", [1e-3, 1e6])
@@ -122,7 +124,8 @@ def test_smooth_training_is_counted_without_a_gap():
     first = recommend(space, trials[3:])
     assert first.smooth == 0
     assert "Best-1 does not train smoothly (its validation accuracy falls by 0.30 on the way)" in first.words
-    assert "though 3 of the 4 best do" in first.words
+    assert ", though 3 of the 4 best do;" in first.words
+    assert ", though 1 of the 2 best does;" in recommend(space, trials[3:5]).words
 
 
 def test_curves_may_be_given_apart_from_the_trials():
