@@ -93,7 +93,8 @@ def test_a_search_whose_time_is_up_waits_for_its_first_trial(profile: Any, monke
     monkeypatch.setattr(contest, "ProcessPoolExecutor", Pool)
     monkeypatch.setattr(contest, "mlp_trial", lambda params, seed: (next(errors), np.full(2, float(seed))))
     found = contest.search(Path("nowhere"), "mlp", time.perf_counter() - 1.0, workers=1, seed=0)
-    assert found["trials"] == 1 and found["predicted"]["best"].tolist() == found["predicted"]["averaged"].tolist() == [0, 0]
+    assert found["trials"] == 1
+    assert found["predicted"]["best"].tolist() == found["predicted"]["averaged"].tolist() == [0.0, 0.0]
 
 
 def figure(section: str, name: str, value: float) -> dict[str, Any]:

@@ -87,7 +87,9 @@ def _date(graph: Graph, column: Column, fields: list[Field]) -> dict[str, str]:
     """Return the parts of dates that are fields, by the names of these, in float32."""
     seconds = graph.input(column.name, "DOUBLE", ["N", 1], "a date as Unix time in seconds, UTC; NaN if it is missing")
     for day in column.sentinels:
-        same = graph.op("Equal", graph.op("Floor", graph.op("Div", seconds, graph.constant(DAY))), graph.constant(day / DAY))
+        same = graph.op(
+            "Equal", graph.op("Floor", graph.op("Div", seconds, graph.constant(DAY))), graph.constant(day / DAY)
+        )
         seconds = graph.op("Where", same, graph.constant(np.float64(np.nan)), seconds)
     parts = [field.name.removeprefix(f"{column.name}.") for field in fields if field.name != column.name]
     found = {f"{column.name}.{part}": value for part, value in _parts(graph, seconds, parts).items()}

@@ -121,15 +121,15 @@ def known_labels(y: Any) -> Any:
     array = np.asarray(y) if isinstance(y, (list, tuple, np.ndarray)) or hasattr(y, "dtype") else None
     if array is not None and array.dtype == object and array.ndim == 1 and len(array):
         values = array.tolist()
-        row = next((row for row, value in enumerate(values) if _is_missing(value)), None)
-        if row is not None:
-            raise DataError(f"y[{row}] is {values[row]}: every sample needs a label; leave that sample out")
+        for row, value in enumerate(values):
+            if _is_missing(value):
+                raise DataError(f"y[{row}] is {value}: every sample needs a label; leave that sample out")
         texts = [isinstance(value, (str, bytes)) for value in values]
         if any(texts) and not all(texts):
             row = texts.index(not texts[0])
             raise DataError(
-                f"y[{row}] is {array[row]!r} and y[0] is {array[0]!r}: labels must be all texts or all numbers; convert "
-                "them with y.astype(str)"
+                f"y[{row}] is {array[row]!r} and y[0] is {array[0]!r}: labels must be all texts or all numbers; "
+                "convert them with y.astype(str)"
             )
     return y
 

@@ -130,7 +130,7 @@ def fit_targets(
     largest = np.maximum(np.abs(numbers).max(axis=0), np.finfo(np.float64).tiny)
     if largest.max() > LARGEST_TARGET:
         raise DataError(
-            f"y holds numbers up to {largest.max():.2g}: targets can be up to {LARGEST_TARGET:g}; give them in another unit"
+            f"y holds numbers up to {largest.max():.2g}: the most is {LARGEST_TARGET:g}; give them in another unit"
         )
     # Only where squares would leave float64, since any other unit may change the last bit.
     unit = np.where((largest > 1e150) | (largest < 1e-150), largest, 1.0)

@@ -12,6 +12,7 @@ FEW_GROUPS = 5
 
 _WITH_SIGN = {sign: re.compile(rf"[-+]?\d+[{sign}]\d+") for sign in ".,"}
 _LIKE_GROUPS = {sign: re.compile(rf"[-+]?[1-9]\d{{0,2}}(?:[{sign}]\d{{3}})+") for sign in ".,"}
+_WITH_BOTH = {".": re.compile(r"[-+]?\d{1,3}(?:,\d{3})+\.\d+"), ",": re.compile(r"[-+]?\d{1,3}(?:\.\d{3})+,\d+")}
 _OTHER = {".": ",", ",": "."}
 _BLANKS = re.compile("(?<=\\d)['’ \u00a0\u202f](?=\\d{3})")
 
@@ -24,12 +25,16 @@ class Sign(NamedTuple):
     doubtful: bool
 
 
+UNKNOWN = Sign(".", decided=False, doubtful=False)
+"""Where no number has a sign."""
+
+
 def decimal_of(rows: Sequence[Sequence[str]], delimiter: str = "") -> Sign:
     """Return the decimal sign of rows of texts.
 
-    In 1,5 or 0,125 a comma can only be a decimal sign, in 1,234,567 it can only separate thousands. 1,234 is either: in a
-    column that has whole numbers below 1000 as well and no other digits after a comma, it is a thousand. What is left in
-    doubt is a decimal comma, unless commas separate the values.
+    In 1,5, 0,125 or 1.234,5 a comma can only be a decimal sign, in 1,234,567 it can only separate thousands. 1,234 is
+    either: in a column that has whole numbers below 1000 as well and no other digits after a comma, it is a thousand.
+    What is left in doubt is a decimal comma, unless commas separate the values.
 
     Examples
     --------
@@ -43,9 +48,11 @@ def decimal_of(rows: Sequence[Sequence[str]], delimiter: str = "") -> Sign:
         values = [_BLANKS.sub("", value.strip()) for value in column]
         small = any(value.isdecimal() and len(value) < 4 for value in values)
         for sign in ".,":
-            groups = [value for value in values if _LIKE_GROUPS[sign].fullmatch(value)]
-            others = sum(bool(_WITH_SIGN[sign].fullmatch(value)) for value in values)
+            signed = [value for value in values if sign in value]
+            groups = [value for value in signed if _LIKE_GROUPS[sign].fullmatch(value)]
+            others = sum(bool(_WITH_SIGN[sign].fullmatch(value)) for value in signed)
             others -= sum(value.count(sign) == 1 for value in groups)
+            evidence[sign] += sum(bool(_WITH_BOTH[sign].fullmatch(value)) for value in signed)
             sure = any(value.count(sign) > 1 for value in groups) or (small and len(groups) >= FEW_GROUPS)
             if others:
                 evidence[sign] += others

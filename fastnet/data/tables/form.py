@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import BinaryIO
 
-from fastnet.data.tables.decimals import Sign, decimal_of
+from fastnet.data.tables.decimals import UNKNOWN, Sign, decimal_of
 from fastnet.data.tables.naming import plain_name
 from fastnet.errors import DataError
 
@@ -57,7 +57,7 @@ class Form:
     skipped: int
     lines: int
     notes: tuple[str, ...] = ()
-    numbers: Sign = Sign(".", decided=False, doubtful=False)
+    numbers: Sign = UNKNOWN
 
 
 def form_of(open_text: Callable[[], BinaryIO], shown: str, delimiter: str = "") -> Form:
@@ -115,7 +115,9 @@ def form_of(open_text: Callable[[], BinaryIO], shown: str, delimiter: str = "") 
     skipped = len("".join(lines[:n_lines]).encode())
     decimal = decimal_of(rows[1:], delimiter)
     if decimal.doubtful and not decimal.decided and delimiter != ",":
-        notes.append(f"1{decimal.sign}234 is read as a number between 1 and 2, since no number shows what the sign means")
+        notes.append(
+            f"1{decimal.sign}234 is read as a number between 1 and 2, since no number shows what the sign means"
+        )
     form = Form(encoding, delimiter, decimal.sign, tuple(different), skipped, n_lines, tuple(notes), decimal)
     _check_quotes(open_text, form, shown)
     return form

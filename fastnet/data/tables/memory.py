@@ -33,6 +33,8 @@ def as_arrow(source: Any) -> pa.Table:
     """
     import pyarrow as pa
 
+    if isinstance(source, Mapping):
+        _check_cells(source)
     try:
         return _converted(source)
     except (pa.ArrowException, TypeError, ValueError, KeyError, AttributeError) as error:
@@ -55,6 +57,15 @@ def _check_names(source: Any) -> None:
         raise DataError(f"the table: two columns have the name {twice!r}; rename one")
 
 
+def _check_cells(source: Mapping[Any, Any]) -> None:
+    """Refuse single cells in place of columns; a text would be one cell a letter."""
+    for name, cells in source.items():
+        if isinstance(cells, (str, bytes)) or not (hasattr(cells, "__len__") or hasattr(cells, "__arrow_c_array__")):
+            raise DataError(
+                f"the table: column {name!r} is {type(cells).__name__}, where a sequence of cells is needed, one a row"
+            )
+
+
 def _by_column(source: Any) -> pa.Table:
     """Convert column by column, those that Arrow refuses as text."""
     import pyarrow as pa
@@ -62,10 +73,6 @@ def _by_column(source: Any) -> pa.Table:
     arrays = {}
     for name in source:
         cells = source[name]
-        if isinstance(cells, (str, bytes)) or not hasattr(cells, "__len__"):
-            raise DataError(
-                f"the table: column {name!r} is {type(cells).__name__}, where a sequence of cells is needed, one a row"
-            )
         try:
             arrays[str(name)] = pa.array(cells, from_pandas=True)
         except (pa.ArrowException, TypeError, ValueError) as error:

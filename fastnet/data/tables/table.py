@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
-from fastnet.data.tables.decimals import Sign
+from fastnet.data.tables.decimals import UNKNOWN, Sign
 from fastnet.data.tables.form import BLOCK_BYTES, blocks_of, form_of
 from fastnet.data.tables.memory import as_arrow
 from fastnet.data.tables.naming import plain_names
@@ -32,8 +32,6 @@ PACKED_SUFFIXES = (".gz", ".bz2", ".zst")
 
 _PACKED = {b"\x1f\x8b": "gzip", b"BZh": "bz2", b"\x28\xb5\x2f\xfd": "zstd"}
 _ARROW, _PARQUET = b"ARROW1", b"PAR1"
-
-_UNKNOWN = Sign(".", decided=False, doubtful=False)
 
 
 @dataclass(slots=True)
@@ -58,7 +56,7 @@ class Table:
     names: tuple[str, ...]
     decimal: str
     notes: tuple[str, ...]
-    numbers: Sign = _UNKNOWN
+    numbers: Sign = UNKNOWN
     _parts: list[_Part] = field(default_factory=list)
 
     @property
@@ -168,7 +166,7 @@ def _table(name: str, parts: list[_Part]) -> Table:
 class _Part:
     """One file of a table, or a table in memory."""
 
-    decimal, numbers = ".", _UNKNOWN
+    decimal, numbers = ".", UNKNOWN
     notes: tuple[str, ...] = ()
 
     def __init__(self, shown: str, names: Sequence[str]) -> None:

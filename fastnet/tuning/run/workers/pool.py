@@ -36,6 +36,11 @@ class Pool(Workers):
         except BrokenExecutor:
             raise
         except RuntimeError as error:
+            if "__main__" in str(error):  # multiprocessing's, in a process that runs the script again
+                raise StudyError(
+                    "the processes of the executor run this script again: put the search below "
+                    "if __name__ == '__main__':"
+                ) from error
             raise StudyError(
                 f"the executor takes no calls ({error}): all trials that ended are stored; continue the study with one "
                 "that is open"
