@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import polars as pl
 import pyarrow as pa
 import pytest
 
@@ -32,6 +31,10 @@ def _short_trainings() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         yield
+
+
+def _as_polars(frame: pd.DataFrame) -> Any:
+    return pytest.importorskip("polars").from_pandas(frame)
 
 
 def classifier(**parameters: Any) -> FastNetClassifier:
@@ -146,7 +149,7 @@ def test_targets_beyond_the_largest_are_a_sentence() -> None:
     "table",
     [
         pytest.param(lambda frame: frame, id="imodels 290"),
-        pytest.param(pl.from_pandas, id="LightGBM 6682"),
+        pytest.param(_as_polars, id="LightGBM 6682"),
         pytest.param(pa.Table.from_pandas, id="xgboost 8910"),
     ],
 )

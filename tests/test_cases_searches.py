@@ -100,7 +100,7 @@ def test_few_trials_and_one_value_are_drawn_as_sentences(tmp_path: Path) -> None
     pytest.importorskip("plotly")
     for name, space in (("one", SPACE), ("fixed", {"learning_rate": "choice:0.01"})):
         found = fastnet.search(space, DATA, study=tmp_path / name, trials=1, epochs=1, hidden=(), progress=False)
-        assert found.plot_importance().layout.annotations[0].text.startswith("Only")
+        assert found.plot_importance().layout.annotations[0].text.split()[0] in ("Only", "No")
         assert pickle.loads(pickle.dumps(found)).trials[0].status == "done"
 
 
