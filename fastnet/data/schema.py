@@ -100,8 +100,9 @@ class Schema:
         DataError
             If the table cannot be read, or lacks a column.
         """
-        for batch in self._opened(table).batches(self.features_from):
-            yield self._features(self._values(batch), batch.num_rows)
+        opened = self._opened(table)
+        for batch in opened.batches(self.features_from):
+            yield self._features(self._values(batch, opened.sign), batch.num_rows)
 
     def read(self, table: Any, also: Sequence[str] = ()) -> Passage:
         """Return a passage over a table like the one of the schema, in batches, which compares the two on the way.
@@ -117,8 +118,8 @@ class Schema:
         _check_has(opened, also)
         return Passage(self, opened, also)
 
-    def _values(self, batch: pa.RecordBatch) -> dict[str, NDArray[np.float64]]:
-        return {name: self.column(name).values(batch.column(name)) for name in self.features_from}
+    def _values(self, batch: pa.RecordBatch, sign: str) -> dict[str, NDArray[np.float64]]:
+        return {name: self.column(name).values(batch.column(name), sign) for name in self.features_from}
 
     def _features(self, values: Mapping[str, NDArray[np.float64]], n: int) -> NDArray[np.float32]:
         made = np.empty((n, len(self.fields)), np.float32)
@@ -145,7 +146,7 @@ class Schema:
         parts: dict[str, list[NDArray[np.float64]]] = {name: [np.empty(0)] for name in names}
         for batch in opened.batches([*parts]):
             for name, found in parts.items():
-                found.append(self.column(name).values(batch.column(name)))
+                found.append(self.column(name).values(batch.column(name), opened.sign))
         return {name: np.concatenate(found) for name, found in parts.items()}
 
     def _opened(self, table: Any) -> Table:
@@ -195,7 +196,8 @@ class Schema:
         counts = {name: np.zeros(3, np.int64) for name in self.features_from if name in opened.names}
         for batch in opened.batches([*counts]):
             for name in counts:
-                counts[name] += _counted(self.column(name), batch.column(name), self.column(name).values(batch[name]))
+                values = self.column(name).values(batch[name], opened.sign)
+                counts[name] += _counted(self.column(name), batch.column(name), values)
         return said + self._unknown(opened) + self._differences(counts)
 
     def _unknown(self, table: Table) -> list[str]:
@@ -242,7 +244,7 @@ class Passage:
     def __iter__(self) -> Iterator[tuple[NDArray[np.float32], dict[str, pa.Array]]]:
         schema = self._schema
         for batch in self.table.batches(tuple(dict.fromkeys((*schema.features_from, *self._also)))):
-            values = schema._values(batch)
+            values = schema._values(batch, self.table.sign)
             for name, found in self._counts.items():
                 found += _counted(schema.column(name), batch.column(name), values[name])
                 self._check_type(name, batch.column(name), values[name])
@@ -252,7 +254,11 @@ class Passage:
     @property
     def differences(self) -> list[str]:
         """How the rows so far differ from those of the schema, a sentence each; see `Schema.check`."""
-        return self._schema._unknown(self.table) + self._schema._differences(self._counts)
+        numbers = self._schema.column
+        signs = {numbers(name).decimal for name in self._schema.features_from if numbers(name).kind == "number"}
+        doubt = self.table.numbers.doubtful and not self.table.numbers.decided and self.table.decimal not in signs
+        said = ["Numbers with three digits after a comma or a point are read as thousands, as in training."]
+        return self._schema._unknown(self.table) + said * doubt + self._schema._differences(self._counts)
 
     def _check_type(self, name: str, cells: pa.Array, values: NDArray[np.float64]) -> None:
         known, strange, _ = self._counts[name].tolist()

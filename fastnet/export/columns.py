@@ -6,7 +6,7 @@ import numpy as np
 
 from fastnet.data.fields import Field
 from fastnet.data.schema import Schema
-from fastnet.data.tables.cells import MISSING
+from fastnet.data.tables.cells import MISSING, truths_of
 from fastnet.data.tables.columns import Column
 from fastnet.data.tables.dates import DAY, PARTS
 from fastnet.export.graph import ML, Graph
@@ -31,7 +31,9 @@ def table_features(graph: Graph, schema: Schema) -> str:
             made[name] = _number(graph, column, fields[0])
         else:
             made[name] = _level(graph, column)
-    return graph.joined([made[field.name] for field in schema.fields])
+    joined = graph.joined([made[field.name] for field in schema.fields])
+    nan = graph.constant(np.float32(np.nan))
+    return graph.op("Where", graph.op("IsInf", joined), nan, joined)  # the library takes infinite numbers for missing
 
 
 def kind_of(column: Column, fields: tuple[Field, ...]) -> str:
@@ -64,9 +66,10 @@ def _number(graph: Graph, column: Column, field: Field) -> str:
 def _level(graph: Graph, column: Column) -> str:
     value = graph.input(column.name, "STRING", ["N", 1], "a text; empty if it is missing")
     places = dict.fromkeys(SPELLINGS, np.nan)
-    for position, level in enumerate(column.levels):
+    known = [(level, float(position)) for position, level in enumerate(column.levels)]
+    for level, position in [*known, *(truths_of(column.levels) if column.kind == "boolean" else ())]:
         for text in _spellings(level, boolean=column.kind == "boolean"):
-            places.setdefault(text, float(position))
+            places.setdefault(text, position)
     texts = [*places]
     return graph.op(
         "LabelEncoder", value, domain=ML, keys_strings=texts, values_floats=[places[text] for text in texts],
@@ -83,6 +86,11 @@ def _spellings(level: str, *, boolean: bool) -> list[str]:
 def _date(graph: Graph, column: Column, fields: list[Field]) -> dict[str, str]:
     """Return the parts of dates that are fields, by the names of these, in float32."""
     seconds = graph.input(column.name, "DOUBLE", ["N", 1], "a date as Unix time in seconds, UTC; NaN if it is missing")
+    for day in column.sentinels:
+        same = graph.op(
+            "Equal", graph.op("Floor", graph.op("Div", seconds, graph.constant(DAY))), graph.constant(day / DAY)
+        )
+        seconds = graph.op("Where", same, graph.constant(np.float64(np.nan)), seconds)
     parts = [field.name.removeprefix(f"{column.name}.") for field in fields if field.name != column.name]
     found = {f"{column.name}.{part}": value for part, value in _parts(graph, seconds, parts).items()}
     [whole] = [field for field in fields if field.name == column.name]

@@ -32,16 +32,26 @@ from numpy.typing import NDArray
 Array = NDArray[Any]
 
 MISSING = frozenset(
-    ("", "?", "na", "n/a", "#n/a", "#na", "nan", "null", "none", "nil", "-", "--", ".", "missing", "<na>", "nat")
+    (
+        *("", "?", "na", "n/a", "nan", "-nan", "null", "none", "nil", "-", "--", ".", "missing", "<na>", "nat", "\\n"),
+        *("#n/a", "#na", "#n/a n/a", "#div/0!", "#value!", "#ref!", "#name?", "#num!", "#null!"),
+        *("1.#ind", "-1.#ind", "1.#qnan", "-1.#qnan", "0000-00-00", "0000-00-00 00:00:00"),
+    )
 )
 """Texts, in lower case, that stand for a missing value."""
+
+TRUTHS = (frozenset(("0", "false", "f", "no", "n", "off")), frozenset(("1", "true", "t", "yes", "y", "on")))
+"""Texts, in lower case, that mean false, and those that mean true."""
 
 DAY = 86400.0
 LEAST = float(np.finfo(np.float32).tiny)
 
 _PLAIN = re.compile(r"[-+]?(\d+(\.\d*)?|\.\d+)([eE][-+]?\d+)?", re.ASCII)
 _GROUPS = re.compile(r"[^\d.]*\d{1,3}(\.\d{3})+(,\d*)?[^\d.]*", re.ASCII)
-_DECORATED = re.compile(r"[-+]?[$€£¥]?\s?[-+]?(\d{1,3}(,\d{3})+|\d+)(\.\d*)?\s?[%€$£]?", re.ASCII)
+_DECORATED = re.compile(
+    "[-+]?[$€£¥]?[\\s\u00a0\u202f]?[-+]?(\\d{1,3}([,'’ \u00a0\u202f]\\d{3})+|\\d+)(\\.\\d*)?[\\s\u00a0\u202f]?[%€$£]?",
+    re.ASCII,
+)
 _WHOLE = re.compile(r"([-+]?\d+)\.0+", re.ASCII)
 
 
@@ -187,13 +197,17 @@ def column_values(column: Mapping[str, Any], cells: Any) -> Array:
     """Read the cells of a column: numbers, seconds of dates, or positions in its levels, -1 for an unknown one."""
     array = cells if isinstance(cells, np.ndarray) else np.array(list(cells), dtype=object)
     if column["kind"] == "date":
-        return seconds_of(array, column["formats"] or ["ISO 8601"])
+        seconds = seconds_of(array, column["formats"] or ["ISO 8601"])
+        return np.where(np.isin(np.floor(seconds / DAY) * DAY, column["sentinels"]), np.nan, seconds)
     if column["kind"] == "number":
         numbers = numbers_of(array, column["decimal"])
         numbers[np.isin(numbers, column["sentinels"]) | ~np.isfinite(numbers)] = np.nan
         return numbers
     lower = column["kind"] == "boolean"
     places = {level.lower() if lower else level: float(place) for place, level in enumerate(column["levels"])}
+    sides = [next((k for k, texts in enumerate(TRUTHS) if text in texts), None) for text in places]
+    if lower and sorted(sides, key=str) == [0, 1]:
+        places = {text: float(sides.index(k)) for k, texts in enumerate(TRUTHS) for text in texts}
     found = []
     for text in map(text_of, array.tolist()):
         known = text if text is None else _WHOLE.sub(r"\1", text) if _WHOLE.fullmatch(text) else text
@@ -226,8 +240,9 @@ def _number(cell: Any, decimal: str) -> float:
     text = text_of(cell) or ""
     if decimal == ",":
         text = (text.replace(".", "") if _GROUPS.fullmatch(text) else text).replace(",", ".")
+    text = text.replace("\u2212", "-")
     if not _PLAIN.fullmatch(text) and _DECORATED.fullmatch(text):
-        text = re.sub(r"[$€£¥%,\s+]", "", text, flags=re.ASCII)
+        text = re.sub("[$€£¥%,'’\\s\u00a0\u202f+]", "", text, flags=re.ASCII)
     return float(text) if _PLAIN.fullmatch(text) else np.nan
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from html import escape
 from typing import Any, Protocol, TypeVar
@@ -101,13 +101,17 @@ State = TypeVar("State")
 
 
 class Shown:
-    """Draws states as frames, a few a second, and the last one whenever it ends."""
+    """Draws states as frames, a few a second, and the last one whenever it ends.
+
+    A display that fails, such as a standard error that is closed, is left alone from then on: what it shows goes on.
+    """
 
     def __init__(self, display: Display, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._display = display
         self._clock = clock
         self._began, self._last = clock(), -float("inf")
         self._waiting: Callable[[float, bool], Frame] | None = None
+        self._failed = False
 
     def show(self, make: Callable[[float, bool], Frame]) -> None:
         """Draw what `make` returns, see `showing`, unless the last drawing was a moment ago."""
@@ -115,7 +119,7 @@ class Shown:
         self._waiting = make
         if now - self._last >= DRAW_SECONDS:
             self._last = now
-            self._display.draw(make(now - self._began, False))
+            self._draw(make(now - self._began, False))
 
     def close(self, *words: str) -> None:
         """Draw the last state, with the time that everything took and how it ended in place of the time left."""
@@ -123,9 +127,17 @@ class Shown:
         try:
             if self._waiting is not None:
                 frame = self._waiting(seconds, True)
-                self._display.draw(replace(frame, facts=(*frame.facts[:-1], duration(seconds), *words)))
+                self._draw(replace(frame, facts=(*frame.facts[:-1], duration(seconds), *words)))
         finally:
-            self._display.close()
+            with suppress(Exception):
+                self._display.close()
+
+    def _draw(self, frame: Frame) -> None:
+        if not self._failed:
+            try:
+                self._display.draw(frame)
+            except Exception:  # whatever a stream or a frontend may raise
+                self._failed = True
 
 
 def display_for(progress: object) -> Display | None:

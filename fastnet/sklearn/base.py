@@ -29,6 +29,7 @@ from fastnet.sklearn.given import (
     as_numbers,
     dataset_of,
     divided,
+    not_masked,
     reads_table,
     with_validation,
 )
@@ -193,6 +194,7 @@ class FastNet(FromModel, CallbackSupportMixin, BaseEstimator):  # type: ignore[m
 
     def _features(self, X: Any, *, reset: bool) -> Any:
         """Check features, and at first decide whether they are columns of a table."""
+        X = as_columns(X) if isinstance(X, dict) and not is_sparse_given(X) else not_masked(X, "X")
         if reset:
             self._table, self._by_name = reads_table(X, self.numbers), False
         if self._table and not is_sparse_given(X):

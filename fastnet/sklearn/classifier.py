@@ -11,6 +11,7 @@ from sklearn.base import ClassifierMixin
 from fastnet.errors import ConfigError
 from fastnet.model.scores import decided
 from fastnet.sklearn.base import FastNet
+from fastnet.sklearn.given import known_labels
 
 
 class FastNetClassifier(ClassifierMixin, FastNet):  # type: ignore[misc]
@@ -194,6 +195,7 @@ class FastNetClassifier(ClassifierMixin, FastNet):  # type: ignore[misc]
         from sklearn.utils import column_or_1d
         from sklearn.utils.multiclass import check_classification_targets, type_of_target
 
+        y = known_labels(y)
         check_classification_targets(y)
         several = type_of_target(y) == "multilabel-indicator"
         if several:

@@ -14,6 +14,7 @@ from fastnet.data.labels import label_values
 from fastnet.data.readers.table import read_table
 from fastnet.data.schema import Schema
 from fastnet.data.sparse import is_sparse_given
+from fastnet.data.tables.memory import as_arrow, is_frame
 from fastnet.data.tables.table import is_table
 from fastnet.data.validation import split_of
 from fastnet.errors import ConfigError, DataError
@@ -78,11 +79,65 @@ def as_columns(x: Any) -> Any:
     """Return features as an Arrow table; the columns of an array are called x0, x1 and so on."""
     import pyarrow as pa
 
-    if hasattr(x, "columns") and hasattr(x, "iloc"):
-        return pa.Table.from_pandas(x, preserve_index=False)
-    if is_table(x):
-        return pa.table(x)
+    if is_frame(x) or is_table(x):
+        return as_arrow(x)
     return pa.table({f"x{place}": column for place, column in enumerate(np.asarray(x).T)})
+
+
+def not_masked(values: Any, name: str) -> Any:
+    """Return what an estimator is given; refuse a masked array, whose masked values would count.
+
+    Raises
+    ------
+    DataError
+    """
+    if isinstance(values, np.ma.MaskedArray) and np.ma.is_masked(values):
+        raise DataError(f"{name} is a masked array: fill or drop its masked values first")
+    return values
+
+
+def known_labels(y: Any) -> Any:
+    """Return labels as scikit-learn reads them: those of nullable types of pandas as plain ones.
+
+    Raises
+    ------
+    DataError
+        If a label is missing, or texts and numbers are mixed.
+
+    Examples
+    --------
+    >>> known_labels(np.array(["a", None], dtype=object))
+    Traceback (most recent call last):
+        ...
+    fastnet.errors.DataError: y[1] is None: every sample needs a label; leave that sample out
+    """
+    not_masked(y, "y")
+    plain = getattr(getattr(y, "dtype", None), "numpy_dtype", None)
+    if plain is not None and getattr(y, "ndim", 1) == 1 and hasattr(y, "isna"):
+        if y.isna().any():
+            row = int(np.argmax(np.asarray(y.isna())))
+            raise DataError(f"y[{row}] is <NA>: every sample needs a label; leave that sample out")
+        return np.asarray(y, dtype=plain)
+    array = np.asarray(y) if isinstance(y, (list, tuple, np.ndarray)) or hasattr(y, "dtype") else None
+    if array is not None and array.dtype == object and array.ndim == 1 and len(array):
+        values = array.tolist()
+        for row, value in enumerate(values):
+            if _is_missing(value):
+                raise DataError(f"y[{row}] is {value}: every sample needs a label; leave that sample out")
+        texts = [isinstance(value, (str, bytes)) for value in values]
+        if any(texts) and not all(texts):
+            row = texts.index(not texts[0])
+            raise DataError(
+                f"y[{row}] is {array[row]!r} and y[0] is {array[0]!r}: labels must be all texts or all numbers; "
+                "convert them with y.astype(str)"
+            )
+    return y
+
+
+def _is_missing(value: Any) -> bool:
+    if value is None or type(value).__name__ in ("NAType", "NaTType"):
+        return True
+    return isinstance(value, (float, np.floating)) and bool(np.isnan(value))
 
 
 def dataset_of(

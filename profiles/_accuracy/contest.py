@@ -162,27 +162,25 @@ class Proposals:
 
 
 def search(folder: Path, kind: str, deadline: float, workers: int, seed: int, *, tpe: bool = False) -> dict[str, Any]:
-    """Run trials in processes of one thread each until the time is up."""
+    """Run trials in processes of one thread each until the time is up, and one of them has ended."""
     proposals = Proposals(kind, seed, tpe=tpe)
     train: Trial = {"mlp": mlp_trial, "trees": trees_trial}[kind]
     pool = ProcessPoolExecutor(workers, get_context("spawn"), _begin, (str(folder), kind))
     running: dict[Any, Any] = {}
     ended: list[tuple[float, int, NDArray[np.float64]]] = []
     trials = 0
-    while (left := deadline - END_SECONDS - time.perf_counter()) > 0:
+    while (left := deadline - END_SECONDS - time.perf_counter()) > 0 or not ended:
         while len(running) < workers:
             params, trial = proposals.ask()
             running[pool.submit(train, params, trials)] = trial
             trials += 1
-        for done in wait(running, timeout=left, return_when=FIRST_COMPLETED).done:
+        for done in wait(running, timeout=left if left > 0 else None, return_when=FIRST_COMPLETED).done:
             error, predicted = done.result()
             proposals.tell(running.pop(done), error)
             ended.append((error, len(ended), predicted))
             ended = sorted(ended, key=lambda one: one[:2])[:AVERAGED]
     for process in list(pool._processes.values()):  # what is still training has no more time
         process.kill()
-    if not ended:
-        return {"trials": 0, "predicted": {}}
     averaged = np.mean([predicted for *_, predicted in ended], axis=0)
     return {"trials": trials - len(running), "predicted": {"best": ended[0][2], "averaged": averaged}}
 

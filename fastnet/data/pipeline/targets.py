@@ -14,6 +14,9 @@ from fastnet.errors import DataError
 
 Float64 = npt.NDArray[np.float64]
 
+LARGEST_TARGET = 1e300
+"""Largest number that can be a target: the difference of two is within float64."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TargetScaler:
@@ -105,6 +108,11 @@ def fit_targets(
     Rows of the weight 0 do not count. A target that is constant there keeps a scale of 1. Without `standardise`,
     targets stay as they are.
 
+    Raises
+    ------
+    DataError
+        If a target is larger than `LARGEST_TARGET`.
+
     Examples
     --------
     >>> fit_targets(np.array([[1.0], [3.0], [99.0]]), np.array([0, 1])).scale.tolist()
@@ -119,11 +127,19 @@ def fit_targets(
         return TargetScaler(np.zeros(n_targets), np.ones(n_targets), low, high, log)
     numbers = np.log1p(learnt) if log else learnt
     of_rows = None if weights is None else np.asarray(weights, np.float64)[rows]
+    largest = np.maximum(np.abs(numbers).max(axis=0), np.finfo(np.float64).tiny)
+    if largest.max() > LARGEST_TARGET:
+        raise DataError(
+            f"y holds numbers up to {largest.max():.2g}: the most is {LARGEST_TARGET:g}; give them in another unit"
+        )
+    # Only where squares would leave float64, since any other unit may change the last bit.
+    unit = np.where((largest > 1e150) | (largest < 1e-150), largest, 1.0)
+    numbers = numbers / unit
     mean = np.average(numbers, axis=0, weights=of_rows)
     deviation = np.sqrt(np.average(np.square(numbers - mean), axis=0, weights=of_rows))
     # Of a constant target, the mean may be off by a rounding.
-    varies = deviation > 1e-12 * np.maximum(np.abs(numbers).max(axis=0), np.finfo(np.float64).tiny)
-    return TargetScaler(mean, np.where(varies, deviation, 1.0), low, high, log)
+    varies = deviation > 1e-12 * (largest / unit)
+    return TargetScaler(mean * unit, np.where(varies, deviation * unit, 1.0), low, high, log)
 
 
 def as_targets(y: npt.ArrayLike, n_targets: int, n: int, *, labels: bool = False) -> Float64:

@@ -54,7 +54,7 @@ def read_table(source: Any, reading: Reading) -> Dataset:
     roles = roles_of(
         table.names, reading.target, reading.features, reading.drop, reading.weights, reading.group, reading.time
     )
-    columns = scan(table, choices_of(reading.types, table.names), roles.in_numbers)
+    columns = scan(table, choices_of(reading.types, table.names), roles.in_numbers, roles.unread(table.names))
     schema = _schema_of(table, columns, roles, reading.task)
     rows = _Rows.of(schema, table)
     known = np.flatnonzero(~np.isnan(rows.y).any(axis=1))
@@ -85,7 +85,7 @@ def _schema_of(table: Table, columns: tuple[Column, ...], roles: Roles, task: st
     left_out = roles.left_out(columns)
     used = [column for column in columns if column.name not in left_out and column.name not in roles.targets]
     fields = tuple(field for column in used for field in fields_of(column))
-    notes = tuple(_notes(table, columns, used, left_out, found))
+    notes = tuple(_notes(table, columns, [*used, *(named[name] for name in roles.targets)], left_out, found))
     roles_left = {"weights": roles.weights, "group": roles.group, "time": roles.time}
     return Schema(columns, fields, roles.targets, found.kind, **roles_left, left_out=(*left_out.items(),), notes=notes)
 
@@ -271,12 +271,13 @@ class Truth:
         passage = schema.read(source, also)
         if passages is not None:
             passages.append(passage)
+        sign = passage.table.sign
         for x, cells in passage:
-            values = np.stack([schema.column(name).values(cells[name]) for name in schema.targets], axis=1)
+            values = np.stack([schema.column(name).values(cells[name], sign) for name in schema.targets], axis=1)
             rows = np.flatnonzero(~np.isnan(values).any(axis=1))
             weights = None
             if weighted and schema.weights:
-                weights = schema.column(schema.weights).values(cells[schema.weights])[rows].astype(np.float32)
+                weights = schema.column(schema.weights).values(cells[schema.weights], sign)[rows].astype(np.float32)
                 _check_weights(weights, passage.table.name, schema.weights)
             yield x[rows], self._targets(values[rows], passage.table.name), weights
 

@@ -16,9 +16,17 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 MISSING = frozenset(
-    ("", "?", "na", "n/a", "#n/a", "#na", "nan", "null", "none", "nil", "-", "--", ".", "missing", "<na>", "nat")
+    (
+        *("", "?", "na", "n/a", "nan", "-nan", "null", "none", "nil", "-", "--", ".", "missing", "<na>", "nat", "\\n"),
+        *("#n/a", "#na", "#n/a n/a", "#div/0!", "#value!", "#ref!", "#name?", "#num!", "#null!"),
+        *("1.#ind", "-1.#ind", "1.#qnan", "-1.#qnan", "0000-00-00", "0000-00-00 00:00:00"),
+    )
 )
-"""Texts, in lower case, that stand for a missing value."""
+"""Texts, in lower case, that stand for a missing value: those that people write, and those of spreadsheets, databases
+and compilers."""
+
+TRUTHS = (frozenset(("0", "false", "f", "no", "n", "off")), frozenset(("1", "true", "t", "yes", "y", "on")))
+"""Texts, in lower case, that mean false, and those that mean true."""
 
 ISO = "ISO 8601"
 """Name of the format of dates that `datetime.fromisoformat` reads."""
@@ -31,7 +39,12 @@ DATE_FORMATS = (
 
 _PLAIN = r"^[-+]?(\d+(\.\d*)?|\.\d+)([eE][-+]?\d+)?$"
 _GROUPS = r"^[^\d.]*\d{1,3}(\.\d{3})+(,\d*)?[^\d.]*$"
-_DECORATED = r"^[-+]?[$€£¥]?\s?[-+]?(\d{1,3}(,\d{3})+|\d+)(\.\d*)?\s?[%€$£]?$"
+_DECORATED = (
+    r"^[-+]?[$€£¥]?[\s\x{a0}\x{202f}]?[-+]?(\d{1,3}([,'’ \x{a0}\x{202f}]\d{3})+|\d+)(\.\d*)?"
+    r"[\s\x{a0}\x{202f}]?[%€$£]?$"
+)
+_DECORATION = r"[$€£¥%,'’\s\x{a0}\x{202f}+]"
+_INFINITE = r"(?i)^[-+]?(inf|infinity|∞|1\.#inf)$"
 
 
 def is_text(kind: pa.DataType) -> bool:
@@ -60,6 +73,8 @@ def plain(values: pa.Array, name: str) -> pa.Array:
         texts = pc.utf8_trim_whitespace(values.cast(pa.string()))
         lost = pc.is_in(pc.utf8_lower(texts), value_set=pa.array(sorted(MISSING)))
         return pc.if_else(lost, pa.scalar(None, pa.string()), texts)
+    if pa.types.is_decimal(kind) and kind.scale == 0 and kind.precision > 15:
+        return values.cast(pa.string())  # as float64 they could be equal
     if pa.types.is_floating(kind) or pa.types.is_decimal(kind):
         numbers = values.cast(pa.float64())
         return pc.if_else(pc.is_nan(numbers), pa.scalar(None, pa.float64()), numbers)
@@ -101,12 +116,56 @@ def numbers_of(values: pa.Array, decimal: str = ".") -> NDArray[np.float64]:
         text = pc.replace_substring(pc.if_else(groups, pc.replace_substring(text, ".", ""), text), ",", ".")
     sound = pc.match_substring_regex(text, _PLAIN)
     if pc.any(pc.invert(sound)).as_py():
+        text = pc.replace_substring(text, "\u2212", "-")  # the minus sign of typeset numbers
+        sound = pc.match_substring_regex(text, _PLAIN)
         decorated = pc.and_(pc.match_substring_regex(text, _DECORATED), pc.invert(sound))
-        text = pc.if_else(decorated, pc.replace_substring_regex(text, r"[$€£¥%,\s+]", ""), text)
+        text = pc.if_else(decorated, pc.replace_substring_regex(text, _DECORATION, ""), text)
         sound = pc.or_(sound, decorated)
     text = pc.if_else(sound, pc.replace_substring_regex(text, r"^\+", ""), pa.scalar(None, pa.string()))
     made: NDArray[np.float64] = text.cast(pa.float64()).to_numpy(zero_copy_only=False)
     return np.where(np.isfinite(made), made, np.nan)
+
+
+def infinite_in(values: pa.Array) -> pa.Array:
+    """Return which plain values are infinite: numbers, and texts that say so or are too large for float64.
+
+    Examples
+    --------
+    >>> import pyarrow as pa
+    >>> infinite_in(pa.array(["-inf", "1e999", "7", "information"])).to_pylist()
+    [True, True, False, False]
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if pa.types.is_floating(values.type):
+        return pc.is_inf(values)
+    if not is_text(values.type):
+        return pa.array(np.zeros(len(values), np.bool_))
+    huge = pc.and_(pc.match_substring_regex(values, _PLAIN), pc.match_substring_regex(values, r"[eE]\+?\d{3,}$"))
+    if pc.any(huge).as_py():
+        endless = pc.is_inf(pc.if_else(huge, values, "0").cast(pa.float64()))
+        return pc.or_(pc.match_substring_regex(values, _INFINITE), endless)
+    return pc.match_substring_regex(values, _INFINITE)
+
+
+def truths_of(levels: Sequence[str]) -> tuple[tuple[str, float], ...]:
+    """Return texts in lower case with the position of the level that each means, of the two levels of a boolean.
+
+    Levels such as yes and no, or true and false, are also meant by the other texts of `TRUTHS`.
+
+    Examples
+    --------
+    >>> dict(truths_of(["No", "Yes"]))["true"], truths_of(["f", "m"])
+    (1.0, (('f', 0.0), ('m', 1.0)))
+    """
+    lower = [level.lower() for level in levels]
+    places = {text: float(place) for place, text in enumerate(lower)}
+    sides = [next((k for k, texts in enumerate(TRUTHS) if text in texts), None) for text in lower]
+    if sorted(sides, key=str) == [0, 1]:
+        for text in sorted(TRUTHS[0] | TRUTHS[1]):
+            places.setdefault(text, float(sides.index(int(text in TRUTHS[1]))))
+    return tuple(places.items())
 
 
 def seconds_of(values: pa.Array, formats: Sequence[str]) -> NDArray[np.float64]:

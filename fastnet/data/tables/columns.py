@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from fastnet.data.tables.cells import ISO, levels_of, numbers_of, plain, seconds_of
+from fastnet.data.tables.cells import ISO, levels_of, numbers_of, plain, seconds_of, truths_of
+from fastnet.data.tables.dates import day_of
+from fastnet.data.tables.naming import plain_name
 from fastnet.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -51,7 +53,7 @@ class Column:
     decimal : str
         The decimal sign of numbers that are written as text.
     sentinels : tuple of float
-        Numbers that count as missing.
+        Numbers that count as missing; of dates the first seconds of days that do.
     sure : bool
         Whether the kind follows without doubt.
     why : str
@@ -79,8 +81,10 @@ class Column:
         """Whether the column is no feature."""
         return self.kind in ("text", "constant", "identifier")
 
-    def values(self, cells: pa.Array) -> NDArray[np.float64]:
+    def values(self, cells: pa.Array, decimal: str = "") -> NDArray[np.float64]:
         """Return cells as this column's numbers: numbers, seconds, or positions in `levels`, -1 for any other level.
+
+        `decimal` is the decimal sign of the cells, where it is not that of the column.
 
         Raises
         ------
@@ -98,13 +102,17 @@ class Column:
 
         cells = plain(cells, self.name)
         if self.kind == "date":
-            return seconds_of(cells, self.formats or (ISO,))
+            seconds = seconds_of(cells, self.formats or (ISO,))
+            return np.where(np.isin(day_of(seconds), self.sentinels), np.nan, seconds) if self.sentinels else seconds
         if self.kind == "number":
-            numbers = numbers_of(cells, self.decimal)
+            numbers = numbers_of(cells, decimal or self.decimal)
             return np.where(np.isin(numbers, self.sentinels), np.nan, numbers) if self.sentinels else numbers
         texts, levels = levels_of(cells), pa.array(self.levels, pa.string())
         if self.kind == "boolean":
-            texts, levels = pc.utf8_lower(texts), pc.utf8_lower(levels)
+            known, positions = zip(*truths_of(self.levels), strict=True)
+            found = pc.index_in(pc.utf8_lower(texts), pa.array(known, pa.string()))
+            made = np.array([*positions, -1.0])[found.fill_null(len(known)).to_numpy(zero_copy_only=False)]
+            return np.where(texts.is_null().to_numpy(zero_copy_only=False), np.nan, made)
         places = pc.index_in(texts, levels).fill_null(-1).to_numpy(zero_copy_only=False).astype(np.float64)
         return np.where(texts.is_null().to_numpy(zero_copy_only=False), np.nan, places)
 
@@ -131,7 +139,8 @@ def choices_of(types: Mapping[str, str] | Sequence[str], names: Sequence[str]) -
     """
     pairs = list(types.items()) if isinstance(types, Mapping) else [_pair(text, names) for text in types]
     chosen: dict[str, str] = {}
-    for name, kind in pairs:
+    for given, kind in pairs:
+        name = given if given in names else plain_name(given)
         if name not in names:
             raise ConfigError(no_column("types", name, names))
         if name in chosen:

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import BinaryIO
 
+from fastnet.data.tables.decimals import UNKNOWN, Sign, decimal_of
+from fastnet.data.tables.naming import plain_name
 from fastnet.errors import DataError
 
 HEAD_BYTES = 1 << 18
@@ -23,7 +25,7 @@ LONGEST = 1 << 23
 
 DELIMITERS = (",", ";", "\t", "|")
 _BYTE_ORDER_MARKS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
-_WITH_POINT, _WITH_COMMA = re.compile(r"[-+]?\d+\.\d+"), re.compile(r"[-+]?\d+,\d+")
+_SEPARATOR = re.compile("sep=(.)", re.IGNORECASE)
 _NUMBER = re.compile(r"[-+]?(\d+([.,]\d*)?|[.,]\d+)([eE][-+]?\d+)?")
 _YEAR = re.compile(r"(19|20)\d\d")
 
@@ -44,6 +46,8 @@ class Form:
         Lines before that row.
     notes : tuple of str
         What a user should know about how the file was read.
+    numbers : Sign
+        How sure the decimal sign is.
     """
 
     encoding: str
@@ -53,6 +57,7 @@ class Form:
     skipped: int
     lines: int
     notes: tuple[str, ...] = ()
+    numbers: Sign = UNKNOWN
 
 
 def form_of(open_text: Callable[[], BinaryIO], shown: str, delimiter: str = "") -> Form:
@@ -87,7 +92,9 @@ def form_of(open_text: Callable[[], BinaryIO], shown: str, delimiter: str = "") 
     whole = len(head) < HEAD_BYTES
     text = codecs.getincrementaldecoder(encoding)("replace").decode(head, final=whole)
     lines = list(io.StringIO(text, newline=""))
-    begin = _first_line(lines, delimiter)
+    told = _SEPARATOR.fullmatch(lines[0].strip()) if lines else None  # as spreadsheets tell each other
+    delimiter = told[1] if told else delimiter
+    begin = 1 if told else _first_line(lines, delimiter)
     body = "".join(lines[begin:])
     body = body[1:].lstrip() if body.startswith("#") else body
     delimiter = delimiter or _delimiter_of(body, whole=whole)
@@ -97,7 +104,8 @@ def form_of(open_text: Callable[[], BinaryIO], shown: str, delimiter: str = "") 
     has_names = _has_names(rows)
     if has_names and whole and len(rows) == 1:
         raise DataError(f"{shown}: the file has names of columns and no rows")
-    names = [value.strip() for value in rows[0]] if has_names else [""] * len(rows[0])
+    _check_blanks(rows, shown)
+    names = [plain_name(value).strip() for value in rows[0]] if has_names else [""] * len(rows[0])
     if not has_names:
         notes.append("the first row has values, so the columns have no names and are called column 1, column 2, ...")
     different = _different(names)
@@ -105,7 +113,12 @@ def form_of(open_text: Callable[[], BinaryIO], shown: str, delimiter: str = "") 
         notes.append("columns without a name, or with the name of another, were renamed")
     n_lines = begin + (_lines_of_first_row(body, delimiter) if has_names else 0)
     skipped = len("".join(lines[:n_lines]).encode())
-    form = Form(encoding, delimiter, _decimal_of(rows[1:]), tuple(different), skipped, n_lines, tuple(notes))
+    decimal = decimal_of(rows[1:], delimiter)
+    if decimal.doubtful and not decimal.decided and delimiter != ",":
+        notes.append(
+            f"1{decimal.sign}234 is read as a number between 1 and 2, since no number shows what the sign means"
+        )
+    form = Form(encoding, delimiter, decimal.sign, tuple(different), skipped, n_lines, tuple(notes), decimal)
     _check_quotes(open_text, form, shown)
     return form
 
@@ -194,10 +207,21 @@ def _delimiter_of(text: str, *, whole: bool) -> str:
     return best
 
 
-def _decimal_of(rows: list[list[str]]) -> str:
-    values = [value.strip() for row in rows for value in row]
-    commas = sum(bool(_WITH_COMMA.fullmatch(value)) for value in values)
-    return "," if commas > sum(bool(_WITH_POINT.fullmatch(value)) for value in values) else "."
+def _check_blanks(rows: list[list[str]], shown: str) -> None:
+    """Refuse quotes after a blank, which are no quotes to a parser: the values would keep them.
+
+    Raises
+    ------
+    DataError
+        With such a value.
+    """
+    opened = [next((v for v in row if v[:1] in (" ", "\t") and v.lstrip()[:1] == '"'), "") for row in rows]
+    if 2 * sum(map(bool, opened)) > len(rows):
+        value = next(filter(None, opened))
+        raise DataError(
+            f"{shown}: blanks stand between the delimiter and a quote, as in {value[:40]!r}, so that the quote is read "
+            "as a part of the value; write the file without such blanks"
+        )
 
 
 def _has_names(rows: list[list[str]]) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from fastnet.data.tables.columns import Column, listed, no_column
+from fastnet.data.tables.naming import plain_name
 from fastnet.errors import DataError
 
 LIKELY = ("target", "label", "class", "y", "outcome", "response")
@@ -35,6 +36,12 @@ class Roles:
     def in_numbers(self) -> tuple[str, ...]:
         """Columns that are read as numbers where they have some, even if they look like identifiers."""
         return (*self.targets, *(name for name in (self.weights, self.time) if name is not None))
+
+    def unread(self, names: Sequence[str]) -> tuple[str, ...]:
+        """Return the columns of a table that nothing is read from."""
+        own = {*self.targets, self.weights, self.group, self.time}
+        chosen = self.features or [name for name in names if name not in self.drop]
+        return tuple(name for name in names if name not in chosen and name not in own)
 
     def left_out(self, columns: Sequence[Column]) -> dict[str, str]:
         """Return the columns that are no features, each with the reason; the targets are not among them.
@@ -104,15 +111,19 @@ def roles_of(
     >>> roles_of(("a", "b", "c"), "c", drop=["a"]).targets
     ('c',)
     """
-    chosen = (targets,) if isinstance(targets, str) else tuple(targets or ())
+
+    def known(given: str | Sequence[str] | None) -> tuple[str, ...]:
+        each = (given,) if isinstance(given, str) else tuple(given or ())
+        return tuple(name if name in names else plain_name(name) for name in each)
+
+    chosen = known(targets)
     if not chosen:
         raise DataError(
             f"no target is given: name the column to be predicted as target, such as {likely_target(names)!r}; the "
             f"columns are {listed(names)}"
         )
-    named = [("target", chosen), ("features", tuple(features)), ("drop", tuple(drop))]
-    named += [(role, () if name is None else (name,)) for role, name in
-              (("weights", weights), ("group", group), ("time", time))]  # fmt: skip
+    own = (("weights", known(weights)), ("group", known(group)), ("time", known(time)))
+    named = [("target", chosen), ("features", known(features)), ("drop", known(drop)), *own]
     seen: dict[str, str] = {}
     for role, each in named:
         for name in each:
@@ -123,4 +134,5 @@ def roles_of(
                 twice = f"twice as {role}" if seen[name] == role else f"as {seen[name]} and as {role}"
                 raise DataError(f"column {name!r} is named {twice}; name it once")
             seen[name] = role
-    return Roles(chosen, tuple(features), tuple(drop), weights, group, time)
+    single = [next(iter(each), None) for _, each in own]
+    return Roles(chosen, known(features), known(drop), *single)

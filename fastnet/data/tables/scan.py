@@ -12,9 +12,21 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastnet.data.tables.cells import formats_of, is_text, levels_of, numbers_of, order_of, other_way, plain, seconds_of
+from fastnet.data.tables.cells import (
+    TRUTHS,
+    formats_of,
+    infinite_in,
+    is_text,
+    levels_of,
+    numbers_of,
+    order_of,
+    other_way,
+    plain,
+    seconds_of,
+)
 from fastnet.data.tables.columns import ORDERED, Column
-from fastnet.data.tables.dates import PARTS, part_of, varying
+from fastnet.data.tables.dates import Spans, day_of, fillers_of, shown_days, varying
+from fastnet.data.tables.task import MOST_CLASSES
 from fastnet.errors import DataError
 
 if TYPE_CHECKING:
@@ -34,15 +46,21 @@ TEXT_SHARE, TEXT_LEVELS = 0.2, 50
 SENTINELS = np.array([-99, -999, -9999, -99999, -999999, 999, 9999, 99999, 999999, 9999999], np.float64)
 """Numbers that stand for a missing value where they are far from all others."""
 
+EXACT = 2.0**53
+"""Whole numbers beyond it are rounded as float64."""
+
 _BOOLEANS = ({"yes", "no"}, {"y", "n"}, {"true", "false"}, {"t", "f"}, {"on", "off"}, {"0", "1"})
+_INDEX = re.compile(r"Unnamed: \d+(\.\d+)*|__index_level_\d+__|level_\d+")
 _IDENTIFIER = re.compile(r"(^|[\s_.-])(id|key|uuid|guid|index|no|nr|number|num)$|[a-z]I[dD]$", re.IGNORECASE)
 
 
-def scan(table: Table, choices: Mapping[str, str] | None = None, targets: Sequence[str] = ()) -> tuple[Column, ...]:
+def scan(
+    table: Table, choices: Mapping[str, str] | None = None, targets: Sequence[str] = (), unread: Sequence[str] = ()
+) -> tuple[Column, ...]:
     """Look at every column of a table, reading it once.
 
     `choices` has the kinds of some columns. Those among `targets` are no identifiers if they have numbers, and keep
-    their levels if they are text.
+    their levels if they are text. Those that are `unread` may be of any type.
 
     Raises
     ------
@@ -55,7 +73,11 @@ def scan(table: Table, choices: Mapping[str, str] | None = None, targets: Sequen
     >>> [column.kind for column in scan(open_table({"a": [1.5, 2.5, None], "b": ["x", "y", "x"]}))]
     ['number', 'category']
     """
-    scans = [Scan(name, table.decimal) for name in table.names]
+    named = any(name != f"column {place}" for place, name in enumerate(table.names, start=1))
+    scans = [
+        Scan(name, table.decimal, unread=name in unread, index=named and place == 0 and name == "column 1")
+        for place, name in enumerate(table.names)
+    ]
     for batch in table.batches():
         for one, values in zip(scans, batch.columns, strict=True):
             one.add(values)
@@ -68,10 +90,13 @@ def scan(table: Table, choices: Mapping[str, str] | None = None, targets: Sequen
 class Scan:
     """Looks at a column, a batch of values at a time."""
 
-    def __init__(self, name: str, decimal: str = ".") -> None:
+    def __init__(self, name: str, decimal: str = ".", *, unread: bool = False, index: bool = False) -> None:
         self.name, self.rows = name, 0
-        self._decimal = decimal
-        self._missing = self._numbers = 0
+        self._decimal, self._unread = decimal, unread
+        self._index = index or bool(_INDEX.fullmatch(name))
+        self._missing = self._numbers = self._infinite = 0
+        self._strange = ""  # the type of an unread column that no column of features can have
+        self._order: tuple[str, ...] | None = None  # of a categorical type that has one
         self._levels: Counter[Any] = Counter()
         self._full = False  # whether there are more levels than are kept
         self._types: set[str] = set()
@@ -79,18 +104,30 @@ class Scan:
         self._apart: Counter[float] = Counter()  # what may be sentinels
         self._whole = self._rising = True
         self._last = -math.inf
-        self._parts: dict[str, tuple[float, float]] = {}  # lowest and highest of each part of typed dates
+        self._dates = Spans()
 
     def add(self, values: pa.Array) -> None:
         """Take in the next values."""
         import pyarrow as pa
+        import pyarrow.compute as pc
 
         self.rows += len(values)
-        known = plain(values, self.name).drop_null()
+        try:
+            known = plain(values, self.name).drop_null()
+        except DataError:
+            if not self._unread:
+                raise
+            self._strange = str(values.type)
+            return
+        if pa.types.is_dictionary(values.type):
+            self._note_order(values)
+        kind, infinite = known.type, infinite_in(known)
+        self._infinite += (n := pc.sum(infinite).as_py() or 0)
+        if n and not is_text(kind):
+            known = known.filter(pc.invert(infinite))
         self._missing += len(values) - len(known)
         if not len(known):
             return
-        kind = known.type
         typed = {pa.types.is_boolean: "boolean", pa.types.is_timestamp: "date", is_text: "text"}
         self._types.add(next((name for is_kind, name in typed.items() if is_kind(kind)), "number"))
         if not self._full:
@@ -98,10 +135,18 @@ class Scan:
             for text, n in zip(counts.field(0).to_pylist(), counts.field(1).to_pylist(), strict=True):
                 self._levels[text] += n
             self._full = len(self._levels) > MOST_LEVELS
-        if is_date := pa.types.is_timestamp(kind):
-            self._look_at_dates(seconds_of(known, ()))
-        numbers = seconds_of(known, ()) if is_date else numbers_of(known, self._decimal)
-        self._look_at(numbers[~np.isnan(numbers)])
+        if pa.types.is_timestamp(kind):
+            self._dates.add(seconds_of(known, ()))
+        else:
+            numbers = numbers_of(known, self._decimal)
+            self._look_at(numbers[~np.isnan(numbers)])
+
+    def _note_order(self, values: pa.DictionaryArray) -> None:
+        """Keep the order of a categorical type, if it has one and all batches the same."""
+        order: tuple[str, ...] = ()
+        if values.type.ordered and is_text(values.type.value_type):
+            order = tuple(levels_of(plain(values.dictionary, self.name).drop_null()).to_pylist())
+        self._order = order if self._order in (None, order) else ()
 
     def _look_at(self, numbers: NDArray[np.float64]) -> None:
         if not len(numbers):
@@ -115,15 +160,13 @@ class Scan:
         if len(rest := numbers[~apart]):
             self._low, self._high = min(self._low, float(rest.min())), max(self._high, float(rest.max()))
 
-    def _look_at_dates(self, seconds: NDArray[np.float64]) -> None:
-        for part in PARTS:
-            found = part_of(seconds, part)
-            low, high = self._parts.get(part, (math.inf, -math.inf))
-            self._parts[part] = min(low, float(found.min())), max(high, float(found.max()))
-
     def _of_dates(self, made: Column) -> Column:
-        parts = tuple(part for part, (low, high) in self._parts.items() if low < high)
-        return replace(made, kind="date", low=self._low, high=self._high, parts=parts)
+        span, fillers, n = self._dates.settled()
+        why = f"{shown_days(fillers)} counted as missing" if fillers else ""
+        return replace(
+            made, kind="date", low=span.low, high=span.high, parts=span.varying, sentinels=fillers,
+            missing=made.missing + n, why=why,
+        )  # fmt: skip
 
     def column(self, choice: str = "", *, is_target: bool = False) -> Column:
         """Return what the column holds; of the kind chosen if one is.
@@ -134,6 +177,8 @@ class Scan:
             If the column cannot be of that kind.
         """
         made = Column(self.name, "text", self.rows, self._missing, len(self._levels), decimal=self._decimal)
+        if self._strange:
+            return replace(made, missing=0, why=f"values of type {self._strange}")
         if choice:
             return self._chosen(made, choice)
         if len(self._levels) <= 1:
@@ -148,23 +193,55 @@ class Scan:
         if self._types == {"date"}:
             return self._of_dates(made)
         known = self.rows - self._missing
-        if self._numbers and known - self._numbers <= STRAY_SHARE * known:
-            found = self._number(made)
-            return replace(found, kind="number", why="") if is_target and found.kind == "identifier" else found
+        if self._order and set(self._levels) <= set(self._order):
+            return self._in_order(made, self._order)
+        if self._numbers and known - self._numbers - self._endless() <= STRAY_SHARE * known:
+            if exact := self._exact(made, known, is_target=is_target):
+                return exact
+            return self._number(made, is_target=is_target)
         found = self._date(made) or self._category(made, known)
         return replace(found, levels=self._by_count()) if is_target and found.kind == "text" else found
+
+    def _endless(self) -> int:
+        """Return the number of infinite values that are written as text."""
+        return self._infinite if self._types == {"text"} else 0
+
+    def _exact(self, made: Column, known: int, *, is_target: bool) -> Column | None:
+        """Return a column of whole numbers as one of texts, if most of them would be equal as float64.
+
+        Of a target that can be one of classes, no two may be.
+        """
+        lost = self._merged()
+        few = is_target and len(self._levels) <= MOST_CLASSES
+        if not lost or not (few or 2 * lost >= len(self._levels)):
+            return None
+        found = self._category(made, known)
+        if is_target and found.kind != "category":
+            return None
+        why = "whole numbers beyond 2^53, which are told apart as texts"
+        return replace(found, why=why if found.kind == "category" else f"{found.why}, {why}")
+
+    def _merged(self) -> int:
+        """Return how many of the different values equal another one as float64."""
+        import pyarrow as pa
+
+        if self._full or not self._whole or max(abs(self._low), abs(self._high)) <= EXACT:
+            return 0
+        numbers = numbers_of(pa.array(list(self._levels), pa.string()), self._decimal)
+        known = numbers[~np.isnan(numbers)]
+        return len(known) - len(np.unique(known))
 
     def _chosen(self, made: Column, choice: str) -> Column:
         kind = choice.removesuffix(":") if choice.startswith(ORDERED) else choice
         if kind == "text":
             return replace(made, why="left out because it was chosen to be text")
         if kind == "number" and self._numbers and self._types != {"date"}:
-            return replace(self._number(made), kind="number", sure=True)
+            return replace(self._number(made, is_target=True), sure=True)
         if kind == "date":
             found = self._of_dates(made) if self._types == {"date"} else None
             if found := found or self._date(made):
                 return replace(found, sure=True, why="")
-        if kind == "boolean" and len(self._levels) == 2:
+        if kind == "boolean" and len({level.lower() for level in self._levels}) == 2:
             return self._boolean(made)
         if kind == "category" and not self._full and self._levels:
             return replace(made, kind="category", levels=self._by_count())
@@ -202,24 +279,36 @@ class Scan:
         return () if np.isnan(numbers).any() else tuple(levels[k] for k in np.argsort(numbers, kind="stable"))
 
     def _is_boolean(self) -> bool:
-        return len(self._levels) == 2 and {level.lower() for level in self._levels} in _BOOLEANS
+        words = {level.lower() for level in self._levels}
+        return words in _BOOLEANS
 
     def _boolean(self, made: Column) -> Column:
-        return replace(made, kind="boolean", levels=tuple(sorted(self._levels, key=str.lower)))
+        """Return the column with two levels, each in its most frequent spelling; false comes first."""
+        spelled: dict[str, str] = {}
+        for level in self._by_count():
+            spelled.setdefault(level.lower(), level)
+        order = sorted(spelled, key=lambda word: (word in TRUTHS[1], word))
+        return replace(made, kind="boolean", distinct=2, levels=tuple(spelled[word] for word in order))
 
-    def _number(self, made: Column) -> Column:
+    def _number(self, made: Column, *, is_target: bool) -> Column:
         apart = self._sentinels()
         low, high = min([self._low, *(self._apart - apart)]), max([self._high, *(self._apart - apart)])
         strays = self.rows - self._missing - self._numbers
-        lost = ", ".join([*(f"{value:g}" for value in apart), *self._strays()])
+        endless = ["infinity"] if self._infinite and not self._endless() else []
+        lost = ", ".join([*(f"{value:g}" for value in apart), *endless, *self._strays()])
         made = replace(
             made, kind="number", low=low, high=high, whole=self._whole, sentinels=tuple(apart),
             missing=made.missing + strays + sum(apart.values()), distinct=made.distinct - len(apart),
             why=f"{lost} counted as missing" if lost else "",
         )  # fmt: skip
-        if self._whole and self._all_different() and self._numbers > 20:
+        if merged := self._merged():
+            why = f"{merged:,} of {made.distinct:,} different numbers beyond 2^53 are rounded to another one"
+            made = replace(made, why=f"{made.why}; {why}" if made.why else why)
+        if self._whole and self._all_different() and self._numbers > 20 and not is_target:
             if self._rising and high - low == self._numbers - 1:
                 return replace(made, kind="identifier", why="it numbers the rows")
+            if self._index:
+                return replace(made, kind="identifier", sure=False, why="it is the index of a frame of pandas")
             if _IDENTIFIER.search(self.name):
                 return replace(made, kind="identifier", sure=False, why="a whole number that differs in every row")
         return made
@@ -257,10 +346,15 @@ class Scan:
         turned = [other_way(each) for each in formats]
         unsure = turned != list(formats) and len(formats_of(texts[:1000], 1.0)) > 0
         unsure = unsure and not np.isnan(seconds_of(pa.array(texts[:1000], pa.string()), turned)).any()
+        fillers = fillers_of(seconds)
+        filled = np.isin(day_of(seconds), fillers)
+        known = seconds[~np.isnan(seconds) & ~filled]
+        whys = [f"{shown_days(fillers)} counted as missing"] if fillers else []
+        whys += ["day and month could be the other way round"] if unsure else []
         return replace(
             made, kind="date", low=float(known.min()), high=float(known.max()), formats=formats,
-            parts=varying(known), sure=not unsure,
-            why="day and month could be the other way round" if unsure else "",
+            parts=varying(known), sure=not unsure, sentinels=fillers, why="; ".join(whys),
+            missing=made.missing + sum(self._levels[texts[k]] for k in np.flatnonzero(filled)),
         )  # fmt: skip
 
     def _category(self, made: Column, known: int) -> Column:

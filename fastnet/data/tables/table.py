@@ -15,7 +15,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
+from fastnet.data.tables.decimals import UNKNOWN, Sign
 from fastnet.data.tables.form import BLOCK_BYTES, blocks_of, form_of
+from fastnet.data.tables.memory import as_arrow
+from fastnet.data.tables.naming import plain_names
 from fastnet.errors import DataError
 
 if TYPE_CHECKING:
@@ -45,13 +48,21 @@ class Table:
         The decimal sign of numbers in columns of text.
     notes : tuple of str
         What a user should know about how the files were read.
+    numbers : Sign
+        How sure the decimal sign of the first file is.
     """
 
     name: str
     names: tuple[str, ...]
     decimal: str
     notes: tuple[str, ...]
+    numbers: Sign = UNKNOWN
     _parts: list[_Part] = field(default_factory=list)
+
+    @property
+    def sign(self) -> str:
+        """The decimal sign, if the table shows it; empty if it is to be that of the table a model is from."""
+        return self.decimal if self.numbers.decided else ""
 
     def batches(self, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
         """Yield the rows in order, a batch at a time; only some columns if they are given, in that order.
@@ -61,11 +72,15 @@ class Table:
         DataError
             If a file is damaged, or a row has more or fewer values than there are columns.
         """
+        import pyarrow as pa
+
         chosen = list(self.names if columns is None else columns)
+        places = [self.names.index(name) for name in chosen]
         for part in self._parts:
             with _failures(part.shown):
                 for batch in part.batches():
-                    yield batch.select([self.names.index(name) for name in chosen])
+                    found = batch.select(places)
+                    yield found if found.schema.names == chosen else pa.RecordBatch.from_arrays(found.columns, chosen)
 
 
 def open_table(source: Any) -> Table:
@@ -145,17 +160,17 @@ def _table(name: str, parts: list[_Part]) -> Table:
     if twice is not None:
         raise DataError(f"{first.shown}: two columns have the name {twice!r}; rename one")
     notes = tuple(dict.fromkeys(note for part in parts for note in part.notes))
-    return Table(name, first.names, first.decimal, notes, parts)
+    return Table(name, first.names, first.decimal, notes, first.numbers, parts)
 
 
 class _Part:
     """One file of a table, or a table in memory."""
 
-    decimal = "."
+    decimal, numbers = ".", UNKNOWN
     notes: tuple[str, ...] = ()
 
     def __init__(self, shown: str, names: Sequence[str]) -> None:
-        self.shown, self.names = shown, tuple(names)
+        self.shown, self.names = shown, plain_names(names)
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         raise NotImplementedError
@@ -170,7 +185,7 @@ class _TextPart(_Part):
         delimiter = "\t" if {".tsv", ".tab"} & set(suffixes) else ""
         self._form = form_of(self._open, shown, delimiter)
         super().__init__(shown, self._form.names)
-        self.decimal, self.notes = self._form.decimal, self._form.notes
+        self.decimal, self.numbers, self.notes = self._form.decimal, self._form.numbers, self._form.notes
 
     def _open(self) -> BinaryIO:
         return _unpacked(self._path)
@@ -231,13 +246,8 @@ class _ArrowPart(_Part):
 
 class _MemoryPart(_Part):
     def __init__(self, source: Any) -> None:
-        import pyarrow as pa
-
         with _failures("the table"):
-            if hasattr(source, "columns") and hasattr(source, "iloc"):  # pandas would add its index
-                self._table = pa.Table.from_pandas(source, preserve_index=False)
-            else:
-                self._table = pa.table(source)
+            self._table = as_arrow(source)
         super().__init__("the table", self._table.column_names)
         if not self._table.num_rows or not self.names:
             raise DataError("the table is empty: it needs rows and columns")

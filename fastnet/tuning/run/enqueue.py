@@ -110,7 +110,10 @@ def read_points(given: Given) -> tuple[Mapping[str, Any], ...]:
 def _from_path(path: Path) -> tuple[Mapping[str, Any], ...]:
     if path.is_dir() or path.name == STUDY_FILE:
         with Study.read(path if path.is_dir() else path.parent) as study:
-            return tuple(dict(trial.params) for trial in study.best(BEST_POINTS, curves=False))
+            points = tuple(dict(trial.params) for trial in study.best(BEST_POINTS, curves=False))
+            if not points:
+                raise ConfigError(f"enqueue: {path}: none of the {study.count():,} trials of the study has a value")
+            return points
     try:
         with path.open("rb") as file:
             content = file.read(MAX_BYTES + 1)

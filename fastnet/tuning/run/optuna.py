@@ -187,7 +187,7 @@ def best_points(path: Path, n: int) -> tuple[dict[str, Any], ...]:
     Raises
     ------
     ConfigError
-        If Optuna is not installed, or there is not one study with one objective.
+        If Optuna is not installed, or there is not one study with one objective and a complete trial.
     FastnetError
         If Optuna cannot read the file.
     """
@@ -201,6 +201,8 @@ def best_points(path: Path, n: int) -> tuple[dict[str, Any], ...]:
         if len(study.directions) != 1:
             raise ConfigError(f"enqueue: {path}: the study has {len(study.directions)} objectives; give one with one")
         trials = study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.COMPLETE,))
+        if not trials:
+            raise ConfigError(f"enqueue: {path}: none of the {len(study.trials)} trials of the study has a value")
         better = 1.0 if study.direction == optuna.study.StudyDirection.MINIMIZE else -1.0
         ranked = sorted(trials, key=lambda trial: (better * trial.value, trial.number))
         return tuple(dict(trial.params) for trial in ranked[:n])

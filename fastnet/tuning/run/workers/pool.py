@@ -30,8 +30,21 @@ class Pool(Workers):
         return next((n for n in known if isinstance(n, int) and n > 0), USUAL_WIDTH)
 
     def submit(self, function: Callable[..., Any], *arguments: Any) -> Future[Any]:
-        """Submit a call."""
-        future: Future[Any] = self._executor.submit(function, *arguments)
+        """Submit a call; raise `StudyError` if the executor was shut down."""
+        try:
+            future: Future[Any] = self._executor.submit(function, *arguments)
+        except BrokenExecutor:
+            raise
+        except RuntimeError as error:
+            if "__main__" in str(error):  # multiprocessing's, in a process that runs the script again
+                raise StudyError(
+                    "the processes of the executor run this script again: put the search below "
+                    "if __name__ == '__main__':"
+                ) from error
+            raise StudyError(
+                f"the executor takes no calls ({error}): all trials that ended are stored; continue the study with one "
+                "that is open"
+            ) from error
         return future
 
     def is_loss(self, error: BaseException) -> bool:
