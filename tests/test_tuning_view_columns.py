@@ -15,7 +15,7 @@ from fastnet.tuning.view.columns import DIVERGED, Columns
 @pytest.mark.parametrize("metric", ["accuracy", "loss"])
 def test_columns_rank_as_the_study_does(tmp_path: Path, metric: str) -> None:
     with Study.read(make_study(tmp_path / "s", 60, metric=metric)) as study:
-        columns = Columns.read(study)
+        columns = study.columns()
         ranked = [trial.id for trial in study.iter_trials(order="best")]
     assert columns.id[columns.order()].tolist() == ranked
     goodness = columns.goodness()

@@ -28,12 +28,12 @@ class Stages:
         config, last = self._config, number == self._config.stages
         known = {record["number"]: record for record in self._study.stages()}
         if number + 1 not in known:
-            trials = tuple(self._study.iter_trials(stage=number))
+            trials = self._study.columns(stage=number)
             # After the last stage there is none in which a wider range could be tried.
-            report = narrow(space, trials, metric=config.metric, expand=config.expand and not last)
+            report = narrow(space, trials, expand=config.expand and not last)
             document = report.to_dict()
             if last:
-                expanded = narrow(space, trials, metric=config.metric, expand=True) if report.alarms else report
+                expanded = narrow(space, trials, expand=True) if report.alarms else report
                 document["recommendation"] = self._recommendation(expanded)
             ids = self._ids[number - 1]
             self._study.append_stage(number, ids.start, len(ids), space.to_texts(), document)
@@ -50,8 +50,9 @@ class Stages:
 
         config = self._config
         best = self._study.best(LOOKED_AT, config.metric)
-        trials = self._study.iter_trials()
-        document = recommend(self._first, trials, config.metric, expand=config.expand, best=best).to_dict()
+        document = recommend(
+            self._first, self._study.columns(), config.metric, expand=config.expand, best=best
+        ).to_dict()
         following = next_round(expanded, best, config.metric, config.train.epochs)
         return document | {"next": None if following is None else asdict(following)}
 

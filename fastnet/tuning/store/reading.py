@@ -7,6 +7,7 @@ import os
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,13 @@ from numpy.typing import NDArray
 
 from fastnet.config.metric import DEFAULT_METRIC, score_of_settings, sign
 from fastnet.errors import ConfigError, StudyError
-from fastnet.tuning.store import documents
+from fastnet.tuning.store import bulk, documents
 from fastnet.tuning.store.documents import Rules
 from fastnet.tuning.store.folder import DamagedError, study_errors
 from fastnet.tuning.store.records import TRIAL_COLUMNS, sha256_of, trial_from
 from fastnet.tuning.store.shapes import MOST_TRIALS, read_document, read_number, read_text, read_whole
 from fastnet.tuning.trial import TrialResult
+from fastnet.tuning.view.columns import Columns
 
 FIELDS = ("id", "stage", "status", "value", "best_value", "best_epoch", "epochs", "seconds")
 """Names that trials can be ordered by, in addition to ``"best"`` and the hyperparameters."""
@@ -184,6 +186,22 @@ class StudyReader:
             most = -1 if limit is None else min(operator.index(limit), MOST_TRIALS)
             yield from self._trials(f"{statement} LIMIT ?", (*numbers, most), ascending=order == "id")
 
+    def columns(self, *, stage: int | None = None) -> Columns:
+        """Read all trials, or those of a stage, without their curves: 60 bytes a trial instead of a kilobyte."""
+        return Columns.joined(list(self.iter_columns(stage=stage)), self.metric)
+
+    def iter_columns(self, *, stage: int | None = None) -> Iterator[Columns]:
+        """Read trials by number as `columns` does, some thousand at a time."""
+        with study_errors(self.path):
+            where, numbers = ("", ()) if stage is None else ("WHERE stage = ?", (operator.index(stage),))
+            rows = self._execute(_select(False, where, "ORDER BY trials.id"), numbers)
+            try:
+                chunks = iter(partial(rows.fetchmany, bulk.ROWS), [])
+                yield from bulk.columns_of(chunks, self._rules_of_trials(), self.metric)
+            finally:
+                with suppress(sqlite3.Error):
+                    rows.close()
+
     def trial(self, number: int) -> TrialResult:
         """Return one trial by its number, with its curves.
 
@@ -310,10 +328,7 @@ class StudyReader:
 
     def _trials(self, statement: str, parameters: Sequence[Any], *, ascending: bool = False) -> Iterator[TrialResult]:
         """Read the trials that a statement of `_select` finds, whose numbers must rise if `ascending`."""
-        text = self._settings_text()
-        if self._rules is None or self._rules[0] != text:  # another process may start the study over
-            self._rules = text, Rules(self._settings())
-        rules = self._rules[1]
+        rules = self._rules_of_trials()
         last = -1
         rows = self._execute(statement, parameters)
         try:
@@ -326,6 +341,12 @@ class StudyReader:
         finally:  # SQLite would leave files behind if rows were not fetched
             with suppress(sqlite3.Error):  # the study may be closed already
                 rows.close()
+
+    def _rules_of_trials(self) -> Rules:
+        text = self._settings_text()
+        if self._rules is None or self._rules[0] != text:  # another process may start the study over
+            self._rules = text, Rules(self._settings())
+        return self._rules[1]
 
     def _execute(self, statement: str, parameters: Sequence[Any] = ()) -> sqlite3.Cursor:
         """Run a statement with the limit of `_is_too_long`."""
