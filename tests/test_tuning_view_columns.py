@@ -9,7 +9,7 @@ import pytest
 from studies import make_study
 
 from fastnet.tuning import Study
-from fastnet.tuning.view.columns import DIVERGED, Columns
+from fastnet.tuning.view.columns import DIVERGED
 
 
 @pytest.mark.parametrize("metric", ["accuracy", "loss"])
