@@ -207,8 +207,8 @@ def narrow(
             few = f"kept: {len(best)} of {len(every)} trials reached a value; at least {LEAST_BEST} must"
             new, item = old, Narrowing(name, str(old), str(old), 1.0, len(best), None, None, few)
         elif isinstance(old, Choice):
-            parts = (values[some].tolist() for some in (best, better, slice(None)))
-            new, item = _narrow_choice(name, old, *parts, asked)
+            of_best, of_better = values[best].tolist(), values[better].tolist()
+            new, item = _narrow_choice(name, old, of_best, of_better, values.tolist(), asked)
         else:
             new, item = _narrow_range(name, old, values[best], values[others], asked, expand)
         made[name] = new

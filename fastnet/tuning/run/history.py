@@ -35,8 +35,8 @@ class History(Sequence[TrialResult]):
 
     def __getitem__(self, key: int | slice) -> TrialResult | tuple[TrialResult, ...]:
         if not isinstance(key, slice):
-            [found] = self._between(range(self._end)[key], 1)
-            return found
+            [one] = self._between(range(self._end)[key], 1)
+            return one
         numbers = range(self._end)[key]
         found = self._between(min(numbers), max(numbers) - min(numbers) + 1) if numbers else ()
         return found[:: numbers.step] if numbers.step > 0 else found[::-1][:: -numbers.step]

@@ -29,5 +29,7 @@ class Numbers(Container[int], Sized):
         return self._count
 
     def __contains__(self, number: object) -> bool:
-        place = bisect_right(self._begins, number) - 1  # type: ignore[type-var]
-        return place >= 0 and number < self._ends[place]  # type: ignore[operator]
+        if not isinstance(number, int):
+            return False
+        place = bisect_right(self._begins, number) - 1
+        return place >= 0 and number < self._ends[place]

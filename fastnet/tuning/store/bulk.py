@@ -41,9 +41,11 @@ def _columns_of(rows: Sequence[tuple[Any, ...]], rules: Rules, metric: str) -> C
     params = _params_of(texts, rules.names)
     if params is None or not rules.fit_all((number, stage, status, value, *more, epochs, seconds), params):
         return Columns.of((trial_from(row, rules) for row in rows), metric)
-    whole = (np.array(column, np.int64) for column in (number, stage, [*map(STATUSES.index, status)], epochs))
-    reals = (np.array(column, np.float64) for column in (value, seconds))  # None becomes NaN
-    return Columns(*whole, *reals, {name: values_of(column) for name, column in params.items()}, metric)
+    status = tuple(map(STATUSES.index, status))
+    numbers, stages, statuses, lengths = (np.array(column, np.int64) for column in (number, stage, status, epochs))
+    values, times = (np.array(column, np.float64) for column in (value, seconds))  # None becomes NaN
+    columns = {name: values_of(column) for name, column in params.items()}
+    return Columns(numbers, stages, statuses, lengths, values, times, columns, metric)
 
 
 def _params_of(texts: Sequence[Any], names: Sequence[str] | None) -> Mapping[str, list[Any]] | None:

@@ -78,8 +78,8 @@ class Columns:
         names = sorted({name for part in parts for name in part.params})
         params = {name: _chained([part.of_name(name) for part in parts]) for name in names}
         fields = ("id", "stage", "status", "epochs", "value", "seconds")
-        arrays = (np.concatenate([getattr(part, field) for part in parts]) for field in fields)
-        return cls(*arrays, params, metric)
+        arrays = {field: np.concatenate([getattr(part, field) for part in parts]) for field in fields}
+        return cls(**arrays, params=params, metric=metric)
 
     def __len__(self) -> int:
         return len(self.id)
