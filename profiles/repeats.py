@@ -87,9 +87,9 @@ def limit(options: argparse.Namespace) -> Callable[[int], bool]:
 def repeat(
     work: Mapping[str, Callable[[Path, int], None]], rare: Mapping[str, Callable[[Path, int], None]], folder: Path,
     going: Callable[[int], bool], *, types: bool = False,
-) -> list[Counts]:  # fmt: skip
+) -> list[np.ndarray]:  # fmt: skip
     """Do the work round after round; return what the process takes after each."""
-    rounds: list[Counts] = []
+    rounds: list[np.ndarray] = []  # which the collector does not track, unlike tuples
     before: dict[str, int] = {}
     while going(len(rounds)):
         number = len(rounds)
@@ -97,11 +97,11 @@ def repeat(
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir()
             each(folder, number)
-        rounds.append(counted())
+        rounds.append(np.array(counted(), np.float64))
         if types and number == max(2, QUICK_REPEATS // 3):
             before = by_type()
         if number % 50 == 0:
-            say(f"round {number}: {rounds[-1]}")
+            say(f"round {number}: {Counts(*rounds[-1].tolist())}")
     if types:
         more = {name: n - before.get(name, 0) for name, n in by_type().items() if n > before.get(name, 0)}
         say("\n".join(f"{n:+8d}  {name}" for name, n in sorted(more.items(), key=lambda item: -item[1])[:25]))
@@ -153,13 +153,13 @@ def by_type() -> dict[str, int]:
     return found
 
 
-def judge(report: Report, rounds: list[Counts], pieces: int) -> list[str]:
+def judge(report: Report, rounds: list[np.ndarray], pieces: int) -> list[str]:
     """Fit a line to each count after the warm-up; return the names of those that grow.
 
     A count grows if its line rises by more than three standard errors, as the scatter of four parts of the rounds gives
     them, and by one over the rounds; memory by a page a round as well.
     """
-    judged = np.array(rounds[int(WARM_UP * len(rounds)) :], np.float64)
+    judged = np.array(rounds[int(WARM_UP * len(rounds)) :])
     report.section(f"{len(rounds):,} rounds of {pieces} pieces of work")
     grown = []
     for place, name in enumerate(Counts._fields):

@@ -12,6 +12,7 @@ from fastnet.tuning.store.study import Study
 
 if TYPE_CHECKING:
     from fastnet.tuning.rules.narrowing import StageReport
+    from fastnet.tuning.view.columns import Columns
 
 
 class Stages:
@@ -34,7 +35,7 @@ class Stages:
             document = report.to_dict()
             if last:
                 expanded = narrow(space, trials, expand=True) if report.alarms else report
-                document["recommendation"] = self._recommendation(expanded)
+                document["recommendation"] = self._recommendation(expanded, trials)
             ids = self._ids[number - 1]
             self._study.append_stage(number, ids.start, len(ids), space.to_texts(), document)
             if last:
@@ -44,15 +45,14 @@ class Stages:
             known[number + 1] = {"space": texts}
         return Space.parse(known[number + 1]["space"])
 
-    def _recommendation(self, expanded: StageReport) -> dict[str, Any]:
-        """Return the recommended ranges and those of another round, ready for JSON."""
+    def _recommendation(self, expanded: StageReport, of_stage: Columns) -> dict[str, Any]:
+        """Return the recommended ranges and those of another round, ready for JSON; `of_stage` is the last stage."""
         from fastnet.tuning.rules.advice import LOOKED_AT, next_round, recommend
 
         config = self._config
         best = self._study.best(LOOKED_AT, config.metric)
-        document = recommend(
-            self._first, self._study.columns(), config.metric, expand=config.expand, best=best
-        ).to_dict()
+        trials = of_stage if config.stages == 1 else self._study.columns()
+        document = recommend(self._first, trials, config.metric, expand=config.expand, best=best).to_dict()
         following = next_round(expanded, best, config.metric, config.train.epochs)
         return document | {"next": None if following is None else asdict(following)}
 
