@@ -113,6 +113,11 @@ class Watch:
         cpu = self.samples[last].cpu_seconds - self.samples[first].cpu_seconds
         return {"wall": 1e6 * (self.seconds[last] - self.seconds[first]) / trials, "cpu": 1e6 * cpu / trials}
 
+    def since_the_last(self) -> dict[str, float]:
+        """Return the seconds of wall time and of processor time since the last sample."""
+        cpu = taken().cpu_seconds - self.samples[-1].cpu_seconds
+        return {"wall": time.perf_counter() - self.seconds[-1], "cpu": cpu}
+
     def growth(self, low: float = 0.1) -> float:
         """Return the bytes of memory that a trial adds after a share of the trials: the slope of a line."""
         share = np.array(self.done) / self.done[-1] >= low

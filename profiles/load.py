@@ -28,6 +28,10 @@ from _process import Watch, forget_peak, in_background, peak_megabytes, settled,
 SAMPLES, FEATURES, HIDDEN, BATCH = 64, 4, 4, 16
 TRIALS, QUICK_TRIALS = 1_000_000, 4_000
 SPACE = {"learning_rate": "log:1e-4:1e-1", "weight_decay": "log:1e-8:1e-3"}
+STEPS = (
+    *("a large study", "TPE and pruning", "stages", "the command", "the live view", "questions", "commands"),
+    *("documents", "continuing"),
+)
 MORE_TRIALS = 2048
 """Trials that a complete study is continued by."""
 
@@ -37,6 +41,7 @@ def main(arguments: list[str] | None = None) -> None:
     made = parser(__doc__)
     made.add_argument("--trials", type=int, metavar="N", help=f"trials of the large study (default: {TRIALS:,})")
     made.add_argument("--folder", type=Path, metavar="DIR", help="keep the studies in DIR, and use those that it has")
+    made.add_argument("--only", choices=STEPS, metavar="STEP", help=f"one of {', '.join(STEPS)}; needs --folder")
     options = made.parse_args(arguments)
     report = Report("load", threads=options.threads, quick=options.quick)
     print(machine_text(report.machine), file=sys.stderr)
@@ -45,32 +50,36 @@ def main(arguments: list[str] | None = None) -> None:
         own = Path(folder) / "temporary"  # so that nobody else's files are counted
         own.mkdir()
         os.environ["TMPDIR"] = tempfile.tempdir = str(own)
-        profile(report, trials, options.threads, options.folder or Path(folder), options.json)
+        profile(report, trials, options.threads, options.folder or Path(folder), options.json, options.only)
     report.finish(options.json)
 
 
-def profile(report: Report, trials: int, threads: int, folder: Path, path: Path | None = None) -> None:
-    """Search, verify, and ask everything that a study can be asked."""
+def profile(
+    report: Report, trials: int, threads: int, folder: Path, path: Path | None = None, only: str | None = None
+) -> None:
+    """Search, verify, and ask everything that a study can be asked, or do one step of it only."""
     with report.warming_up():
         search(8, threads, folder / "warm", fresh=True)
     verify(report, folder / "warm")
     large, few = folder / "large", max(trials // 10, 1000)
-    steps: tuple[tuple[str, Callable[[], None]], ...] = (
-        ("a large study", lambda: searching(report, f"{trials:,} trials", trials, threads, large)),
-        ("TPE and pruning", lambda: searching(
+    steps: tuple[Callable[[], None], ...] = (
+        lambda: searching(report, f"{trials:,} trials", trials, threads, large),
+        lambda: searching(
             report, f"{few:,} trials with TPE and pruning", few, threads, folder / "tpe", sampler="tpe",
-            pruning="halving", epochs=4)),
-        ("stages", lambda: searching(
+            pruning="halving", epochs=4),
+        lambda: searching(
             report, f"{few:,} trials in three stages, with a final choice", few, threads, folder / "stages", stages=3,
-            final=2, repeats=2)),
-        ("the command", lambda: command(report, few, threads, folder)),
-        ("the live view", lambda: live(report, few, threads, folder)),
-        ("questions", lambda: questions(report, trials, large)),
-        ("commands", lambda: commands(report, trials, large)),
-        ("documents", lambda: documents(report, trials, large)),
-        ("continuing", lambda: continuing(report, trials, threads, large)),
+            final=2, repeats=2),
+        lambda: command(report, few, threads, folder),
+        lambda: live(report, few, threads, folder),
+        lambda: questions(report, trials, large),
+        lambda: commands(report, trials, large),
+        lambda: documents(report, trials, large),
+        lambda: continuing(report, trials, threads, large),
     )  # fmt: skip
-    for name, step in steps:
+    for name, step in zip(STEPS, steps, strict=True):
+        if only is not None and name != only:
+            continue
         say(f"... {name}")
         step()
         if path is not None:  # what was measured until here
@@ -124,10 +133,10 @@ def searching(report: Report, title: str, trials: int, threads: int, folder: Pat
     before, watch = settled(), Watch()
     forget_peak()
     search(trials, threads, folder, watch, **settings)
-    ended = time.perf_counter()
+    end = watch.since_the_last()
     report.section(title)
     of_search(report, watch, trials, folder)
-    report.add("from the last trial to the end", ended - watch.seconds[-1], "s", better="lower")
+    report.add("from the last trial to the end", end["wall"], "s", better="lower", processor=end["cpu"])
     report.add("most memory, the end included", peak_megabytes(), "MB", better="lower", before=before.megabytes)
     report.add("memory afterwards", settled().megabytes, "MB", better="lower", before=before.megabytes)
 
@@ -355,8 +364,10 @@ def continuing(report: Report, trials: int, threads: int, folder: Path) -> None:
         watch(progress)
 
     search(trials + MORE_TRIALS, threads, folder, note)
+    end = watch.since_the_last()
     report.section(f"continuing {trials:,} trials with {MORE_TRIALS:,} more")
     report.add("to the first new trial", first[0], "s", better="lower", processor=first[1])
+    report.add("from the last trial to the end", end["wall"], "s", better="lower", processor=end["cpu"])
     report.add("memory while they train", watch.most("megabytes"), "MB", better="lower", before=before.megabytes)
     report.add("most memory", peak_megabytes(), "MB", better="lower")
 

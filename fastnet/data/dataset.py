@@ -165,16 +165,16 @@ class Dataset:
         """
         if not self._fingerprint:
             whole = hashlib.sha256()
-            for array in (self.x, self.y):
-                _add(whole, array)
+            _add(whole, self.x)
+            _add(whole, self.y)
             learnt = whole.copy()
             for digest, x_test, y_test, weights_test in (
                 (whole, self.x_test, self.y_test, self.weights_test),
                 (learnt, None, None, None),
             ):
                 more = (self.weights, weights_test, self.groups, self.times)
-                for array in (x_test, y_test, *(a for a in more if a is not None)):
-                    _add(digest, array)
+                for part in (x_test, y_test, *(one for one in more if one is not None)):
+                    _add(digest, part)
                 if self.fields is not None:
                     digest.update(repr((self.fields, self.numbers)).encode())
                 elif self.sparse:
