@@ -22,6 +22,7 @@ class Taken(NamedTuple):
     """What a process takes at a moment."""
 
     megabytes: float
+    own: float  # MB of it that are not pages of files, which a system takes back when they are idle
     descriptors: int
     threads: int
     children: int
@@ -33,7 +34,7 @@ class Taken(NamedTuple):
 def taken(process: int | str = SELF, *, folder: Path | None = None) -> Taken:
     """Return what a process takes now; Linux only. `folder` is that for temporary files, by default this process's."""
     proc = Path("/proc") / str(process)
-    pages = int((proc / "statm").read_text().split()[1])
+    pages, of_files = map(int, (proc / "statm").read_text().split()[1:3])
     fields = (proc / "stat").read_text().rpartition(")")[2].split()
     tasks = list((proc / "task").iterdir())
     children = 0
@@ -45,6 +46,7 @@ def taken(process: int | str = SELF, *, folder: Path | None = None) -> Taken:
     ticks = os.sysconf("SC_CLK_TCK")
     return Taken(
         pages * os.sysconf("SC_PAGE_SIZE") / 1e6,
+        (pages - of_files) * os.sysconf("SC_PAGE_SIZE") / 1e6,
         len(os.listdir(proc / "fd")),
         len(tasks),
         children,

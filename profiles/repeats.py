@@ -39,7 +39,7 @@ LEAST_GROWTH = 4096.0
 class Counts(NamedTuple):
     """What the process takes after a round."""
 
-    memory: float  # bytes
+    memory: float  # bytes that are not pages of files
     descriptors: int
     threads: int
     children: int
@@ -112,7 +112,7 @@ def counted() -> Counts:
     """Count what this process takes now."""
     now = settled()
     return Counts(
-        1e6 * now.megabytes, now.descriptors, now.threads, now.children, now.temporary, now.shared,
+        1e6 * now.own, now.descriptors, now.threads, now.children, now.temporary, now.shared,
         len(gc.get_objects()), cached(), compiled(),
     )  # fmt: skip
 

@@ -46,7 +46,7 @@ def test_a_watch_finds_what_grows_and_slows_down(profile: Any) -> None:
     process = profile("_process")
     watch = process.Watch()
     for k in range(1, 101):
-        sample = process.Taken(100 + 0.001 * k, 7 + (k > 95), 5, 0, 0, 0, 0.01 * k + 0.02 * max(0, k - 90))
+        sample = process.Taken(100 + 0.001 * k, 50, 7 + (k > 95), 5, 0, 0, 0, 0.01 * k + 0.02 * max(0, k - 90))
         watch.note(10 * k, sample)
         watch.seconds[-1] = 0.02 * k
     assert watch.growth() == pytest.approx(100.0)
