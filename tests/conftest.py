@@ -107,6 +107,22 @@ def tiny_dataset() -> Dataset:
 
 
 @pytest.fixture(scope="session")
+def local(tiny_dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What a search of `unsteady` finds on the threads of this process."""
+    from unsteady import searched
+
+    return searched(tiny_dataset, tmp_path_factory.mktemp("local"))
+
+
+@pytest.fixture(scope="session")
+def longer(tiny_dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """The same of a search that lasts for a while."""
+    from unsteady import SMALL, searched
+
+    return searched(tiny_dataset, tmp_path_factory.mktemp("longer"), **SMALL)
+
+
+@pytest.fixture(scope="session")
 def digits() -> Dataset:
     """150 training images of MNIST, with its embedded test set."""
     return take_first(load("mnist5k"), 150)

@@ -148,6 +148,6 @@ def inspection(task: str, name: str = "yes") -> dict[str, Any]:
 
 def make_columns(u: np.ndarray, value: np.ndarray, names: tuple[str, ...]) -> tuple[Columns, Space]:
     whole = np.arange(len(value))
-    params = {name: u[:, place].tolist() for place, name in enumerate(names)}
+    params = {name: u[:, place] for place, name in enumerate(names)}
     columns = Columns(whole, whole * 0 + 1, whole * 0, whole * 0 + 5, value, value, params, "accuracy")
     return columns, Space.parse(dict.fromkeys(names, "uniform:0:0.99"))

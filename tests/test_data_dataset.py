@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from scipy.sparse import csr_array
 
 from fastnet.data import Dataset, as_dataset, split, take_first
 from fastnet.data.fields import Field
@@ -210,6 +211,18 @@ def test_fingerprint_sees_every_array_and_nothing_else(tiny_dataset: Dataset) ->
     ]
     assert len({data.fingerprint() for data in [plain, *others]}) == 1 + len(others)
     assert len(plain.fingerprint()) == 64
+
+
+def test_the_training_part_has_the_fingerprint_that_it_has_alone(tiny_dataset: Dataset) -> None:
+    assert tiny_dataset.x_test is not None
+    x, y, n = tiny_dataset.x, tiny_dataset.y, len(tiny_dataset.y)
+    weighted = as_dataset(x, y, x_test=x[:9], y_test=y[:9], weights=np.arange(n), weights_test=np.arange(9.0))
+    grouped = as_dataset(csr_array(x), y, x_test=csr_array(x[:9]), y_test=y[:9], groups=np.arange(n) // 3)
+    for whole in (tiny_dataset, weighted, grouped):
+        alone = replace(whole.without_test())
+        expected = replace(alone).fingerprint()
+        assert alone.fingerprint() == expected != whole.fingerprint()
+        assert whole.without_test()._fingerprint == whole.without_test().fingerprint() == expected
 
 
 def test_fingerprint_is_computed_once(tiny_dataset: Dataset) -> None:

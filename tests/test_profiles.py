@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PROFILES = ROOT / "profiles"
 SCRIPTS = (
     *("roofline", "trial", "search_scaling", "single_network", "start_up", "study", "export", "estimators"),
-    "cluster",
+    *("cluster", "load", "repeats"),
 )
 
 ABOUT = {

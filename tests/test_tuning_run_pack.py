@@ -12,8 +12,10 @@ import pytest
 from tasks import packs_of
 
 from fastnet.tuning.run.pack import held_at_best, run_pack
-from fastnet.tuning.run.prepared import PreparedData, hold_prepared
+from fastnet.tuning.run.prepared import PreparedData
 from fastnet.tuning.run.task import Outcome, joined
+from fastnet.tuning.run.wire import Contents, order_of, packed
+from fastnet.tuning.run.worker import carry_out
 
 
 def content(outcome: Outcome) -> tuple:
@@ -35,8 +37,10 @@ def test_a_task_and_its_outcome_survive_pickle_and_another_process(tiny_dataset,
     assert sorted(set(here.status)) == ["diverged", "done", "stopped"], "trials of every kind"
     assert [len(networks) for networks in here.models] == [2 * (status == "done") for status in here.status]
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(1, context, initializer=hold_prepared, initargs=(tiny_dataset, splits)) as pool:
-        there = pool.submit(run_pack, task).result()
+    contents = Contents(tiny_dataset.without_test(), splits, task.configs[0])
+    order = order_of(replace(task, data=contents.name), threads=2)
+    with ProcessPoolExecutor(1, context) as pool:
+        [there] = pool.submit(carry_out, order, packed(contents)).result().outcomes
     assert content(there) == content(here)
     assert here.seconds.shape == there.seconds.shape == (12,) and (there.seconds > 0).all()
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from unsteady import KillAt, Killer, searched
+from unsteady import SMALL, KillAt, Killer, searched
 
 import fastnet
 from fastnet.errors import ConfigError, StudyError
@@ -27,18 +27,6 @@ pytestmark = [
     pytest.mark.filterwarnings("default::pytest.PytestUnraisableExceptionWarning"),
     pytest.mark.filterwarnings("ignore:Port 8787:UserWarning"),
 ]
-
-SMALL = {"trials": 1000, "hidden": "16", "epochs": 9}
-
-
-@pytest.fixture(scope="module")
-def local(tiny_dataset, tmp_path_factory) -> dict[str, Any]:
-    return searched(tiny_dataset, tmp_path_factory.mktemp("local"))
-
-
-@pytest.fixture(scope="module")
-def longer(tiny_dataset, tmp_path_factory) -> dict[str, Any]:
-    return searched(tiny_dataset, tmp_path_factory.mktemp("longer"), **SMALL)
 
 
 @pytest.fixture

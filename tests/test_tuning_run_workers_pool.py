@@ -5,7 +5,9 @@ from typing import Any
 
 import pytest
 
+import fastnet
 from fastnet.errors import StudyError
+from fastnet.tuning.run import worker
 from fastnet.tuning.run.workers.pool import USUAL_WIDTH, Pool
 
 
@@ -29,3 +31,12 @@ def test_a_broken_executor_ends_the_search_with_a_sentence():
     pool.renew(ConnectionError())
     with pytest.raises(StudyError, match=r"^the executor is broken \(gone\): all trials that ended are stored"):
         pool.renew(BrokenExecutor("gone"))
+
+
+def test_threads_of_this_process_keep_no_data_of_a_search_that_has_ended(tiny_dataset, tmp_path):
+    before = list(worker._loaded)
+    with ThreadPoolExecutor(1) as executor:
+        result = fastnet.search(
+            data=tiny_dataset, trials=3, hidden="4", epochs=2, final=0, study=tmp_path / "s", executor=executor, jobs=1
+        )
+    assert len(result.trials) == 3 and list(worker._loaded) == before

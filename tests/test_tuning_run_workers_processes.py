@@ -6,30 +6,17 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
 import pytest
-from unsteady import KillAt, Killer, searched
+from unsteady import SMALL, KillAt, Killer, searched
 
 from fastnet.errors import ConfigError
 from fastnet.tuning.run.workers import workers_of
 from fastnet.tuning.run.workers.processes import Processes
 
-SMALL = {"trials": 1000, "hidden": "16", "epochs": 9}
-
 
 def pids_of(workers: Processes) -> list[int]:
     return [pid for pool in workers._pools if pool is not None for pid in list(pool._processes or {})]
-
-
-@pytest.fixture(scope="module")
-def local(tiny_dataset, tmp_path_factory) -> dict[str, Any]:
-    return searched(tiny_dataset, tmp_path_factory.mktemp("local"))
-
-
-@pytest.fixture(scope="module")
-def longer(tiny_dataset, tmp_path_factory) -> dict[str, Any]:
-    return searched(tiny_dataset, tmp_path_factory.mktemp("longer"), **SMALL)
 
 
 def test_processes_find_what_the_threads_of_this_process_find(tiny_dataset, local, tmp_path):

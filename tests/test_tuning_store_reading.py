@@ -62,6 +62,7 @@ def test_trials_are_filtered_by_stage_and_status(tmp_path: Path) -> None:
         stopped = [trial.id for trial in map(mixed_trial, range(40)) if trial.status == "stopped"]
         assert ids(study.iter_trials(status="stopped")) == stopped
         assert ids(study.iter_trials(status="stopped", stage=1, limit=2)) == stopped[:2]
+        assert ids(study.iter_trials(first=5, every=16)) == [16, 32]
         assert (study.count(), study.count("stopped"), study.count("gone")) == (40, len(stopped), 0)
         assert study.param_types() == {"hidden": "text", "learning_rate": "real"}
         with pytest.raises(ConfigError, match=r"sort='colour': must be one of best, id, .*hidden, learning_rate"):

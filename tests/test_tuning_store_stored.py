@@ -20,6 +20,8 @@ def test_stored_trials_are_a_sequence_that_outlives_the_study(tmp_path: Path, mo
     monkeypatch.chdir("/")
     assert len(stored) == 40 and ids(stored) == list(range(40))
     assert (stored[0].id, stored[-1].id, ids(stored[5:30:10])) == (0, 39, [5, 15, 25])
+    slices = (slice(None), slice(-3, None), slice(9, 5), slice(30, 3, -1), slice(None, None, -7), slice(4, 5))
+    assert [ids(stored[some]) for some in slices] == [list(range(40)[some]) for some in slices]
     assert stored[3].curves.shape == (4, MIXED_EPOCHS) and ids(stored.iterate(stage=2, status="done"))[0] == 21
     assert ids(stored.best(2)) == ids(rank([mixed_trial(i) for i in range(40)])[:2])
     assert stored.count_status("diverged") == 8

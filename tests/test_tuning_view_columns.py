@@ -9,13 +9,13 @@ import pytest
 from studies import make_study
 
 from fastnet.tuning import Study
-from fastnet.tuning.view.columns import DIVERGED, Columns
+from fastnet.tuning.view.columns import DIVERGED
 
 
 @pytest.mark.parametrize("metric", ["accuracy", "loss"])
 def test_columns_rank_as_the_study_does(tmp_path: Path, metric: str) -> None:
     with Study.read(make_study(tmp_path / "s", 60, metric=metric)) as study:
-        columns = Columns.read(study)
+        columns = study.columns()
         ranked = [trial.id for trial in study.iter_trials(order="best")]
     assert columns.id[columns.order()].tolist() == ranked
     goodness = columns.goodness()

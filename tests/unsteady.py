@@ -22,6 +22,9 @@ EVERYTHING = {
 }  # fmt: skip
 """Settings of a search with all that there is: halving, stages, folds, a final choice and an ensemble."""
 
+SMALL = {"trials": 1000, "hidden": "16", "epochs": 9}
+"""What makes it last for a while."""
+
 
 def without_times(document: dict[str, Any] | None) -> dict[str, Any]:
     return {name: value for name, value in (document or {}).items() if name not in ("decided", "made", "seconds")}

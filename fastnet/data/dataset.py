@@ -102,6 +102,7 @@ class Dataset:
     schema: Schema | None = None
     source: DataSource | None = None
     _fingerprint: str = field(default="", init=False)
+    _learnt: str = field(default="", init=False)  # the same without the test part
     _extent: Extent | None = field(default=None, init=False)
 
     @property
@@ -163,21 +164,23 @@ class Dataset:
         True
         """
         if not self._fingerprint:
-            digest = hashlib.sha256()
-            more = (self.weights, self.weights_test, self.groups, self.times)
-            for array in (self.x, self.y, self.x_test, self.y_test, *(a for a in more if a is not None)):
-                if array is None:
-                    digest.update(b"none;")
-                elif is_sparse(array):
-                    update_digest(digest, array)
-                else:
-                    digest.update(f"{array.dtype.name}{array.shape};".encode())
-                    digest.update(array.data.cast("B"))
-            if self.fields is not None:
-                digest.update(repr((self.fields, self.numbers)).encode())
-            elif self.sparse:
-                digest.update(self.numbers.encode())
-            object.__setattr__(self, "_fingerprint", digest.hexdigest())
+            whole = hashlib.sha256()
+            _add(whole, self.x)
+            _add(whole, self.y)
+            learnt = whole.copy()
+            for digest, x_test, y_test, weights_test in (
+                (whole, self.x_test, self.y_test, self.weights_test),
+                (learnt, None, None, None),
+            ):
+                more = (self.weights, weights_test, self.groups, self.times)
+                for part in (x_test, y_test, *(one for one in more if one is not None)):
+                    _add(digest, part)
+                if self.fields is not None:
+                    digest.update(repr((self.fields, self.numbers)).encode())
+                elif self.sparse:
+                    digest.update(self.numbers.encode())
+            object.__setattr__(self, "_fingerprint", whole.hexdigest())
+            object.__setattr__(self, "_learnt", learnt.hexdigest())
         return self._fingerprint
 
     def extent(self) -> Extent | None:
@@ -190,8 +193,14 @@ class Dataset:
         return self._extent
 
     def without_test(self) -> Dataset:
-        """Return the same training samples without the test set, for code that must not see it."""
-        return replace(self, x_test=None, y_test=None, weights_test=None)
+        """Return the same training samples without the test set, for code that must not see it.
+
+        Its fingerprint is known where that of the whole is.
+        """
+        found = replace(self, x_test=None, y_test=None, weights_test=None)
+        for name in ("_fingerprint", "_learnt"):
+            object.__setattr__(found, name, self._learnt)
+        return found
 
     def __repr__(self) -> str:
         test = "no test set" if self.x_test is None else f"{self.n_test} test samples"
@@ -236,6 +245,17 @@ class Split:
         for rows in (self.train, self.validation):
             digest.update(f"{len(rows)};".encode() + np.ascontiguousarray(rows, np.int64).tobytes())
         return digest.hexdigest()
+
+
+def _add(digest: Any, array: Any) -> None:
+    """Add the values of an array, its type and its shape to a hash."""
+    if array is None:
+        digest.update(b"none;")
+    elif is_sparse(array):
+        update_digest(digest, array)
+    else:
+        digest.update(f"{array.dtype.name}{array.shape};".encode())
+        digest.update(array.data.cast("B"))
 
 
 def as_dataset(

@@ -17,7 +17,7 @@ from fastnet.files import as_path
 from fastnet.kernels.step import DIVERGED, DONE
 from fastnet.tuning.run.assemble import study_settings
 from fastnet.tuning.run.environment import describe_environment
-from fastnet.tuning.run.pack import held_at_best
+from fastnet.tuning.run.pack import mean_over_folds
 from fastnet.tuning.run.resume import plan_of
 from fastnet.tuning.space.names import SEARCHABLE, Value
 from fastnet.tuning.space.space import Space
@@ -116,15 +116,15 @@ def _trial(number: int, one: Configuration, params: Mapping[str, Value], config:
     curves = np.full((1, len(one.curves), len(CURVES), config.train.epochs), np.nan, np.float32)
     for place, curve in enumerate(one.curves):
         curves[0, place, :, : curve.shape[1]] = curve
-    if one.at_best:
-        curves = held_at_best(curves, np.ones(curves.shape[:2], bool), config.metric)
-    else:
+    if not one.at_best:
         _hold_last(curves[0], config.metric)
+    over = np.ones(curves.shape[:2], np.bool_)
+    [mean] = mean_over_folds(curves, over, config.metric if one.at_best else None)
     return TrialResult.from_curves(
         number,
         one.status,
         params,
-        curves[0].mean(axis=0, dtype=np.float64).astype(np.float32),
+        mean,
         seconds=one.seconds,
         metric=config.metric,
         at_best=one.at_best,

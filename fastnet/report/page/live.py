@@ -87,7 +87,9 @@ class LiveView:
             self._begun = True
             if progress.done > len(progress.ended):  # some are from an earlier run
                 with Study.read(self._folder) as study:
-                    self._add(study.iter_trials())
+                    while -(-study.count() // self._stride) > MOST_POINTS:
+                        self._stride *= 2
+                    self._add(study.iter_trials(every=self._stride))
         state = {
             "done": progress.done, **self._extent(progress), "best": progress.best, "stage": progress.stage,
             "rate": progress.trials_per_second, "elapsed": progress.elapsed_seconds, "stages": progress.stages,

@@ -83,7 +83,7 @@ def write_report(folder: Path, path: Path | None = None, *, commands: Commands |
 
 def page_of(study: Study, folder: Path, commands: Commands | None = None) -> bytes:
     """Return the page of an open study, UTF-8."""
-    columns = Columns.read(study)
+    columns = study.columns()
     best = study.best(tables.MOST_ROWS, curves=False)
     shown = study.best(charts.SHOWN)
     context = context_of(study, folder, columns, best, shown)

@@ -18,6 +18,7 @@ from fastnet.tuning.rules.narrowing import LEVEL, Narrowing, StageReport, narrow
 from fastnet.tuning.space.distributions import Choice, Distribution, text_of
 from fastnet.tuning.space.space import Space
 from fastnet.tuning.trial import TrialResult, curve_of, rank
+from fastnet.tuning.view.columns import Columns
 
 LOOKED_AT = 20
 """Trials that are judged: those of the picture."""
@@ -95,7 +96,7 @@ class Recommendation:
 
 def recommend(
     space: Space,
-    trials: Iterable[TrialResult],
+    trials: Columns | Iterable[TrialResult],
     metric: str = DEFAULT_METRIC,
     *,
     expand: bool = False,
@@ -107,14 +108,14 @@ def recommend(
     ----------
     space : Space
         The space of the first stage.
-    trials : iterable of TrialResult
+    trials : Columns, or iterable of TrialResult
         All trials of the search.
     metric : str
-        The metric that ranks them.
+        The metric that ranks them if they are no columns.
     expand : bool
         Whether the search moved alarming borders outwards between its stages.
     best : sequence of TrialResult, optional
-        The best trials with their curves, if those in `trials` have none.
+        The best trials with their curves, if those in `trials` have none, as columns do not.
 
     Notes
     -----
@@ -139,11 +140,14 @@ def recommend(
     >>> print(recommendation.warnings[0].partition(":")[0])
     Values of learning rate above 0.01 were not tried and may be better
     """
-    every = tuple(trials)
-    reports = _replayed(space, every, metric, expand)
-    shown = tuple(best if best is not None else rank(every, metric))[:LOOKED_AT]
+    if not isinstance(trials, Columns):
+        trials = tuple(trials)
+        best = rank(trials, metric) if best is None else best
+        trials = Columns.of(trials, metric)
+    reports = _replayed(space, trials, expand)
+    shown = tuple(best or ())[:LOOKED_AT]
     smooth, training = _smoothness(shown)
-    if every and not shown:
+    if len(trials) and not shown:
         training = "Every trial diverged: search with lower learning rates"
     final = reports[-1].space if reports else space
     ranges = tuple(
@@ -267,13 +271,13 @@ def _smoothness(shown: Sequence[TrialResult]) -> tuple[int, str]:
     return smooth, f"Training goes smoothly down to Best-{smooth}"
 
 
-def _replayed(space: Space, trials: Sequence[TrialResult], metric: str, expand: bool) -> list[StageReport]:
+def _replayed(space: Space, trials: Columns, expand: bool) -> list[StageReport]:
     """Narrow again, stage by stage; the last stage is never expanded, because nothing was tried beyond it."""
-    numbers = sorted({trial.stage for trial in trials})
+    numbers = np.unique(trials.stage).tolist()
     reports: list[StageReport] = []
     for number in numbers:
-        of_stage = [trial for trial in trials if trial.stage == number]
-        reports.append(narrow(space, of_stage, metric=metric, expand=expand and number != numbers[-1]))
+        of_stage = trials.take(trials.stage == number) if len(numbers) > 1 else trials
+        reports.append(narrow(space, of_stage, expand=expand and number != numbers[-1]))
         space = reports[-1].space
     return reports
 

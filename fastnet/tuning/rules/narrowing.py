@@ -17,10 +17,11 @@ import numpy as np
 from fastnet.config.metric import DEFAULT_METRIC
 from fastnet.tuning.rules.chance import chance_of_at_least, chance_of_at_most, chance_of_unevenness
 from fastnet.tuning.space.arithmetic import Floats
-from fastnet.tuning.space.distributions import Choice, Distribution, Int, LogInt, LogUniform, Uniform, text_of
+from fastnet.tuning.space.distributions import Choice, Distribution, Int, LogInt, LogUniform, Uniform, Values, text_of
 from fastnet.tuning.space.names import Value, kind_of
 from fastnet.tuning.space.space import Space
-from fastnet.tuning.trial import TrialResult, rank
+from fastnet.tuning.trial import TrialResult
+from fastnet.tuning.view.columns import Columns
 
 BEST_SHARE = 0.1
 """Share of a stage's trials that counts as its best."""
@@ -155,7 +156,7 @@ class StageReport:
 
 
 def narrow(
-    space: Space, trials: Iterable[TrialResult], *, metric: str = DEFAULT_METRIC, expand: bool = False
+    space: Space, trials: Columns | Iterable[TrialResult], *, metric: str = DEFAULT_METRIC, expand: bool = False
 ) -> StageReport:
     """Shrink each range to where the best trials of one stage lie, and report where they pile up at a border.
 
@@ -165,10 +166,10 @@ def narrow(
     ----------
     space : Space
         The space that the trials were drawn from.
-    trials : iterable of TrialResult
+    trials : Columns, or iterable of TrialResult
         All trials of the stage, in any order.
     metric : str
-        The metric that ranks them, see `fastnet.tuning.trial.rank`.
+        The metric that ranks them if they are no columns, see `fastnet.tuning.trial.rank`.
     expand : bool
         Whether a border with an alarm moves outwards, as far as the hyperparameter allows. Otherwise every new range
         lies within the old one.
@@ -191,32 +192,33 @@ def narrow(
     >>> report.space.to_texts(), report.alarms
     ({'learning_rate': 'log:0.0039:0.01'}, ('learning_rate',))
     """
-    every = tuple(trials)
-    ranked = [trial for trial in rank(every, metric) if math.isfinite(trial.value)]
+    every = trials if isinstance(trials, Columns) else Columns.of(trials, metric)
+    order = every.order()
+    ranked = order[np.isfinite(every.value[order])]
     best = ranked[: max(LEAST_BEST, math.ceil(BEST_SHARE * len(every)))]
-    chosen = {trial.id for trial in best}
-    others = [trial for trial in every if trial.id not in chosen]
+    others = np.flatnonzero(np.bincount(best, minlength=len(every)) == 0)
     better = ranked[: max(len(best), math.ceil(CHOICE_SHARE * len(every)))]
     asked = sum(len(set(distribution.extremes())) > 1 for distribution in space.distributions.values())
     made: dict[str, Distribution] = {}
     ranges = []
     for name, old in space.distributions.items():
-        of_all, of_better, of_best = ([trial.params[name] for trial in some] for some in (every, better, best))
+        values = every.of_name(name)
         if len(best) < LEAST_BEST:
             few = f"kept: {len(best)} of {len(every)} trials reached a value; at least {LEAST_BEST} must"
             new, item = old, Narrowing(name, str(old), str(old), 1.0, len(best), None, None, few)
         elif isinstance(old, Choice):
-            new, item = _narrow_choice(name, old, of_best, of_better, of_all, asked)
+            of_best, of_better = values[best].tolist(), values[better].tolist()
+            new, item = _narrow_choice(name, old, of_best, of_better, values.tolist(), asked)
         else:
-            new, item = _narrow_range(name, old, of_best, [trial.params[name] for trial in others], asked, expand)
+            new, item = _narrow_range(name, old, values[best], values[others], asked, expand)
         made[name] = new
         ranges.append(item)
-    stage = max((trial.stage for trial in every), default=1)
+    stage = int(every.stage.max()) if len(every) else 1
     return StageReport(stage, len(every), len(best), Space(made), tuple(ranges))
 
 
 def _narrow_range(
-    name: str, old: Any, best: Sequence[Value], others: Sequence[Value], asked: int, expand: bool
+    name: str, old: Any, best: Values, others: Values, asked: int, expand: bool
 ) -> tuple[Distribution, Narrowing]:
     """Narrow a range with two ends."""
     good, rest = old.position(best), old.position(others)

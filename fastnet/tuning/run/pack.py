@@ -248,12 +248,7 @@ class _Pack:
         """Return curves of trials, (n, 4, epochs): the mean over folds, NaN where any fold has not trained."""
         some = range(len(self.task.ids)) if positions is None else positions
         networks = self.run.curves.reshape(len(self.task.ids), self._folds, len(CURVES), -1)[list(some)]
-        if self._folds == 1:
-            return networks[:, 0]
-        if self.task.stop_by is not None:
-            networks = held_at_best(networks, self._over()[list(some)], self.task.stop_by)
-        mean: NDArray[np.float32] = networks.mean(axis=1, dtype=np.float64).astype(np.float32)
-        return mean
+        return mean_over_folds(networks, self._over()[list(some)], self.task.stop_by)
 
     def _over(self) -> NDArray[np.bool_]:
         """Return which networks have ended, (T, F)."""
@@ -265,6 +260,19 @@ class _Pack:
         finished = self._begun - len(self._left)
         left = elapsed * len(self._left) / finished if finished else elapsed
         return min(loop.POLL_SECONDS, max(0.001, left / 2))
+
+
+def mean_over_folds(curves: NDArray[np.float32], over: NDArray[np.bool_], stop_by: str | None) -> NDArray[np.float32]:
+    """Return the mean of (n, F, 4, E) curves over folds, (n, 4, E): NaN where any fold has not trained.
+
+    With early stopping by a metric, networks that are `over`, (n, F), stand still: see `held_at_best`.
+    """
+    if curves.shape[1] == 1:
+        return curves[:, 0]
+    if stop_by is not None:
+        curves = held_at_best(curves, over, stop_by)
+    mean: NDArray[np.float32] = curves.mean(axis=1, dtype=np.float64).astype(np.float32)
+    return mean
 
 
 def held_at_best(curves: NDArray[np.float32], over: NDArray[np.bool_], metric: str) -> NDArray[np.float32]:

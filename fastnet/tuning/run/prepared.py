@@ -20,7 +20,6 @@ from fastnet.tuning.run.seeds import FOLD, derived_seed
 from fastnet.tuning.run.task import Task, data_name
 
 _loaded: WeakValueDictionary[str, PreparedData] = WeakValueDictionary()
-_held: list[PreparedData] = []
 
 WAITING_BYTES = 2**31
 """Memory limit of packs that train together, if the user gives none."""
@@ -136,11 +135,6 @@ class PreparedData:
 def prepared_data(name: str) -> PreparedData:
     """Return the data that this process has loaded under a name; KeyError if there are none."""
     return _loaded[name]
-
-
-def hold_prepared(dataset: Dataset, splits: Sequence[Split], config: TrainConfig | None = None) -> None:
-    """Load data for all tasks of this process: an initializer for the workers of a pool."""
-    _held.append(PreparedData(dataset, splits, config))
 
 
 def _keyed(config: TrainConfig, fold: int) -> TrainConfig:

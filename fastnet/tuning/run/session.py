@@ -20,6 +20,7 @@ from fastnet.config.searching import SearchConfig
 from fastnet.tuning.rules.pruning import schedule_of
 from fastnet.tuning.run.budget import Budget
 from fastnet.tuning.run.engine import Engine
+from fastnet.tuning.run.numbers import Numbers
 from fastnet.tuning.run.result import SearchResult
 from fastnet.tuning.run.sampler import Sampler
 from fastnet.tuning.run.stages import Stages, stage_ids
@@ -78,7 +79,7 @@ class Session:
         self.trained = self.interrupted = self.out_of_time = False
         self.cut: KeyboardInterrupt | None = None
         self.storage = Storage(study, tally, lambda: self.interrupted or should_stop())
-        self.stored = set(study.stored_ids().tolist())
+        self.stored = Numbers(study.stored_ids())
         self.networks: dict[int, tuple[Model, ...]] = {}
         self.unfinished: list[tuple[TrialResult, tuple[Model, ...]]] = []
         self._worth: dict[int, float] = {}
@@ -227,7 +228,7 @@ class Session:
         if len(schedule_of(self.config).rungs) > 1:  # trials that are compared run together, even if some are stored
             size = self.config.pack_size
             chunks = (ids[begin : begin + size] for begin in range(0, len(ids), size))
-            yield from (chunk for chunk in chunks if not self.stored.issuperset(chunk))
+            yield from (chunk for chunk in chunks if not all(trial in self.stored for trial in chunk))
             return
         lacking = max(0, self.config.trials - len(self.stored))  # trials beyond the total fill gaps in the numbers
         numbers = itertools.islice((trial for trial in ids if trial not in self.stored), lacking)

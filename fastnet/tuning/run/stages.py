@@ -12,6 +12,7 @@ from fastnet.tuning.store.study import Study
 
 if TYPE_CHECKING:
     from fastnet.tuning.rules.narrowing import StageReport
+    from fastnet.tuning.view.columns import Columns
 
 
 class Stages:
@@ -28,13 +29,13 @@ class Stages:
         config, last = self._config, number == self._config.stages
         known = {record["number"]: record for record in self._study.stages()}
         if number + 1 not in known:
-            trials = tuple(self._study.iter_trials(stage=number))
+            trials = self._study.columns(stage=number)
             # After the last stage there is none in which a wider range could be tried.
-            report = narrow(space, trials, metric=config.metric, expand=config.expand and not last)
+            report = narrow(space, trials, expand=config.expand and not last)
             document = report.to_dict()
             if last:
-                expanded = narrow(space, trials, metric=config.metric, expand=True) if report.alarms else report
-                document["recommendation"] = self._recommendation(expanded)
+                expanded = narrow(space, trials, expand=True) if report.alarms else report
+                document["recommendation"] = self._recommendation(expanded, trials)
             ids = self._ids[number - 1]
             self._study.append_stage(number, ids.start, len(ids), space.to_texts(), document)
             if last:
@@ -44,13 +45,13 @@ class Stages:
             known[number + 1] = {"space": texts}
         return Space.parse(known[number + 1]["space"])
 
-    def _recommendation(self, expanded: StageReport) -> dict[str, Any]:
-        """Return the recommended ranges and those of another round, ready for JSON."""
+    def _recommendation(self, expanded: StageReport, of_stage: Columns) -> dict[str, Any]:
+        """Return the recommended ranges and those of another round, ready for JSON; `of_stage` is the last stage."""
         from fastnet.tuning.rules.advice import LOOKED_AT, next_round, recommend
 
         config = self._config
         best = self._study.best(LOOKED_AT, config.metric)
-        trials = self._study.iter_trials()
+        trials = of_stage if config.stages == 1 else self._study.columns()
         document = recommend(self._first, trials, config.metric, expand=config.expand, best=best).to_dict()
         following = next_round(expanded, best, config.metric, config.train.epochs)
         return document | {"next": None if following is None else asdict(following)}

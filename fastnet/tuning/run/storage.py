@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import itertools
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from fastnet.tuning.run.environment import describe_environment
+from fastnet.tuning.run.history import History
+from fastnet.tuning.run.ranked import Ranked
 from fastnet.tuning.run.tally import Tally
 from fastnet.tuning.store.backlog import Backlog
 from fastnet.tuning.store.study import Study
@@ -21,7 +22,7 @@ class Storage:
         self._run = 0
         self._last = tally.began
         self._backlog = Backlog(study, tally.report, stopped)
-        self._before: list[TrialResult] = []
+        self._rankings: list[Ranked] = []
 
     def begin(self, threads: int) -> None:
         """Record the start of a run."""
@@ -38,12 +39,7 @@ class Storage:
         """Store what had to wait because another program had locked the file."""
         self._backlog.flush(run=self._run, **self._tally.times)
 
-    def trials_before(self, number: int) -> Sequence[TrialResult]:
-        """Return all trials with lower numbers, in order, without curves; they must have ended.
-
-        `number` never falls from one call to the next, so each trial is read once.
-        """
+    def trials_before(self, number: int) -> History:
+        """Return all trials with lower numbers, in order, without curves; they must have ended."""
         self.flush()
-        begin = self._before[-1].id + 1 if self._before else 0
-        self._before += itertools.takewhile(lambda trial: trial.id < number, self._study.iter_trials(first=begin))
-        return tuple(self._before)
+        return History(self._study, number, self._rankings)

@@ -9,11 +9,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from fastnet.tuning.run.history import History
 from fastnet.tuning.run.points import Floats, Ids, random_points, values_at
+from fastnet.tuning.run.ranked import Ranked
 from fastnet.tuning.space.distributions import Choice
 from fastnet.tuning.space.names import Value, stream_of
 from fastnet.tuning.space.space import Space
-from fastnet.tuning.trial import TrialResult, rank
+from fastnet.tuning.trial import TrialResult
 
 PURPOSE_TPE = 1024
 """First purpose, in the counter of the random generator, of what a trial's candidates are made of."""
@@ -88,13 +90,17 @@ class Tpe:
 
     def _divided(self, space: Space, history: Sequence[TrialResult]) -> tuple[Floats, Floats]:
         """Return the positions of good and of other trials, (n, D); no good ones where the trials are few."""
-        drawn = [trial for trial in history if _lies_in(space, trial)]
-        ranked = list(rank(drawn, self.metric))
-        least = len(space.names) + 1
-        n_good = min(MOST_GOOD, max(least, math.ceil(GOOD_SHARE * len(ranked)))) if len(ranked) >= 2 * least else 0
-        others = [*ranked[n_good:], *(trial for trial in drawn if trial.status == "diverged")]
-        some = others[:: -(-len(others) // MOST_OTHERS) or 1]
-        return _positions(space, ranked[:n_good]), _positions(space, some)
+        if isinstance(history, History):
+            ranked = history.ranked(space, self.metric)
+        else:
+            ranked = Ranked(space, self.metric)
+            ranked.add(history)
+        n, least = len(ranked), len(space.names) + 1
+        n_good = min(MOST_GOOD, max(least, math.ceil(GOOD_SHARE * n))) if n >= 2 * least else 0
+        n_others = n - n_good + ranked.n_diverged  # those that diverged after all that have a rank
+        some = np.arange(n_good, n_good + n_others, -(-n_others // MOST_OTHERS) or 1)
+        others = np.concatenate([ranked.at(some[some < n]), ranked.diverged_at(some[some >= n] - n)])
+        return ranked.at(np.arange(n_good)), others
 
     def _proposed(self, space: Space, ids: Ids, good: Floats, others: Floats) -> Floats:
         """Return the best of the candidates of each trial, (D, T)."""
@@ -125,18 +131,6 @@ class Tpe:
                 moved = np.abs(near[:, place] + widths[place] * (first + second - 1.0))
                 out[place] = np.clip(np.where(moved > 1.0, 2.0 - moved, moved), 2.0**-33, 1.0 - 2.0**-33)
         return out
-
-
-def _lies_in(space: Space, trial: TrialResult) -> bool:
-    """Whether the choices of a trial are still those of the space, which later stages narrow."""
-    choices = ((name, one) for name, one in space.distributions.items() if isinstance(one, Choice))
-    return all(trial.params[name] in one.values for name, one in choices)
-
-
-def _positions(space: Space, trials: Sequence[TrialResult]) -> Floats:
-    """Return where trials lie, (n, D), rounded: the last bits of a logarithm depend on the processor."""
-    columns = [one.position([trial.params[name] for trial in trials]) for name, one in space.distributions.items()]
-    return np.round(np.array(columns, np.float64).reshape(len(columns), len(trials)).T, 9)
 
 
 def _widths(good: Floats) -> Floats:

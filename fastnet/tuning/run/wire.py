@@ -213,7 +213,8 @@ class Contents:
 
 def packed(contents: Contents) -> bytes:
     """Return the data as bytes, whose arrays `unpacked` need not copy."""
-    contents = replace(contents, dataset=contents.dataset.without_test())  # without hashes, which the receiver computes
+    dataset = replace(contents.dataset.without_test())  # without hashes, which the receiver computes
+    contents = replace(contents, dataset=dataset)
     buffers: list[pickle.PickleBuffer] = []
     head = pickle.dumps(contents, protocol=5, buffer_callback=buffers.append)
     parts: list[Any] = [head, *(buffer.raw() for buffer in buffers)]

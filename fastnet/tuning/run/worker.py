@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -64,6 +64,12 @@ def carry_out(order: Order, parcel: Parcel | None = None) -> Reply:
         outcomes = tuple(_outcomes(data, order.task(threads), began + order.seconds_left))
         seconds = time.perf_counter() - began - (data.compile_seconds - compiled)
         return replace(reply, outcomes=outcomes, seconds=seconds)
+
+
+def forget(names: Iterable[str]) -> None:
+    """Give up data that this process has loaded; an order that needs them asks for them again."""
+    for name in names:
+        _loaded.pop(name, None)
 
 
 def _outcomes(data: PreparedData, task: Task, until: float) -> Iterator[Outcome]:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
+
+import numpy as np
 
 from fastnet.config.checks import MAX_EPOCHS
 from fastnet.config.metric import METRICS, SCORES, score_name, score_stored
@@ -28,6 +31,8 @@ from fastnet.tuning.store.shapes import (
     is_whole,
 )
 from fastnet.tuning.trial import STATUSES
+
+LARGEST_FLOAT = sys.float_info.max
 
 LARGEST_REAL = 1e300
 """Larger than any value of a hyperparameter, and small enough for arithmetic."""
@@ -253,6 +258,35 @@ class Rules:
             and self._fit_params(params)
         )
 
+    @property
+    def names(self) -> tuple[str, ...] | None:
+        """The searched names, sorted; None if any names are allowed."""
+        return None if self._values is None else tuple(sorted(self._values))
+
+    def fit_all(self, columns: Sequence[Sequence[Any]], params: Mapping[str, Sequence[Any]]) -> bool:
+        """Whether many trials are possible, given the values of `fit` as columns; False if it takes `fit` to tell."""
+        number, stage, status, value, best_value, best_epoch, epochs, seconds = columns
+        diverged = [word == "diverged" for word in status]
+        return (
+            self._values is not None
+            and set(status) <= _STATUSES
+            and all(_between(numbers, 0, MOST_TRIALS, int) for numbers in (number, stage))
+            and min(stage) >= 1
+            and all(_between(numbers, 0, self._most_epochs, int) for numbers in (best_epoch, epochs))
+            and [one is None for one in value] == diverged
+            and all(_between(some, -LARGEST_FLOAT, LARGEST_FLOAT, float, _NONE) for some in (value, best_value))
+            and _between(seconds, 0.0, LARGEST_FLOAT, float)
+            and all(self._fit_column(params[name], *rule) for name, rule in self._values.items())
+        )
+
+    @staticmethod
+    def _fit_column(
+        column: Sequence[Any], kinds: tuple[type, ...], among: tuple[Any, ...] | None, low: float, high: float
+    ) -> bool:
+        if among is None:
+            return _between(column, low, high, *kinds)
+        return set(map(type, column)) <= set(kinds) and set(column) <= set(among)
+
     def _fit_params(self, params: dict[str, Any]) -> bool:
         if self._values is None:
             return all(name.isidentifier() and is_plain(value) and value is not None for name, value in params.items())
@@ -266,6 +300,20 @@ class Rules:
                 return False
         return True
 
+
+def _between(values: Sequence[Any], low: float, high: float, *kinds: type) -> bool:
+    """Whether all values are of these types and, those that are not None, between two ends; False if one is NaN."""
+    found = set(map(type, values))
+    if not found <= set(kinds):
+        return False
+    if _NONE in found:
+        values = [value for value in values if value is not None]
+    numbers = np.array(values, np.float64)
+    return bool((numbers >= low).all() and (numbers <= high).all())
+
+
+_NONE = type(None)
+_STATUSES = set(STATUSES)
 
 _Values: TypeAlias = tuple[tuple[type, ...], tuple[Any, ...] | None, float, float]
 """Types of a hyperparameter's values, and either all its values or their bounds."""

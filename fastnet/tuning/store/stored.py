@@ -57,8 +57,12 @@ class StoredTrials(Sequence[TrialResult]):
         with self._open() as study:
             places = range(study.count())
             if isinstance(key, slice):
-                return tuple(study.trial_at(place) for place in places[key])
-            return study.trial_at(places[key])
+                return study.trials_at(places[key])
+            place = places[key]
+            found = study.trials_at(range(place, place + 1))
+        if not found:  # another process has started the study over
+            raise IndexError(place)
+        return found[0]
 
     def __iter__(self) -> Iterator[TrialResult]:
         return self.iterate(curves=True)

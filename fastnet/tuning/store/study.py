@@ -279,7 +279,7 @@ class Study(StudyFile, StudyFigures):
             self._connection.execute("PRAGMA synchronous = NORMAL")
         if not empty and not fresh:
             self._compare(settings)
-            for _ in self.iter_trials():  # finds damage now instead of after the last trial
+            for _ in self.iter_columns():  # finds damage now instead of after the last trial
                 pass
             if not had_log:
                 self._warn_of_a_part()

@@ -41,7 +41,7 @@ def drawn(columns: Columns, order: NDArray[np.int64]) -> NDArray[np.int64]:
     if len(columns) <= most:
         return np.arange(len(columns))
     best = order[:BEST_POINTS]
-    others = np.setdiff1d(np.arange(len(columns)), best)
+    others = np.flatnonzero(np.bincount(best, minlength=len(columns)) == 0)
     even = others[np.linspace(0, len(others) - 1, most - len(best)).astype(np.int64)]
     return np.sort(np.concatenate([best, even]))
 
@@ -56,7 +56,7 @@ def points(columns: Columns, best: Sequence[TrialResult]) -> dict[str, Any]:
         "epochs": columns.epochs.tolist(),
         "value": [_short(value) for value in columns.value.tolist()],
         "place": [places.get(number, 0) for number in columns.id.tolist()],
-        "params": {name: [_short(value) for value in values] for name, values in columns.params.items()},
+        "params": {name: [_short(value) for value in values.tolist()] for name, values in columns.params.items()},
     }
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from fastnet.config.checks import check_choice, check_count
 from fastnet.tuning.view import charts
-from fastnet.tuning.view.columns import Columns, Viewed
+from fastnet.tuning.view.columns import Viewed
 from fastnet.tuning.view.spans import spans
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ class StudyFigures(ABC):
         from fastnet.plots.study import history
 
         with self._viewed() as study:
-            columns = Columns.read(study)
+            columns = study.columns()
         return history(charts.bands(columns), charts.best_so_far(columns), columns.metric)
 
     def plot_curves(self, n: int = charts.SHOWN, measure: str | None = None) -> Figure:
@@ -107,13 +107,13 @@ class StudyFigures(ABC):
         from fastnet.plots.bars import importance
 
         with self._viewed() as study:
-            columns, spaces = Columns.read(study), _spaces(study)
+            columns, spaces = study.columns(), _spaces(study)
         return importance(charts.importances(columns, spans(spaces[:1])), stages=len(spaces))
 
     def _drawn(self) -> tuple[dict[str, Any], list[dict[str, Any]], str]:
         """Return the trials that are drawn one by one, their axes, and how they are compared."""
         with self._viewed() as study:
-            columns, spaces, best = Columns.read(study), _spaces(study), study.best(charts.SHOWN)
+            columns, spaces, best = study.columns(), _spaces(study), study.best(charts.SHOWN)
         some = columns.take(charts.drawn(columns, columns.order()))
         return charts.points(some, best), charts.axes(spans(spaces)), columns.metric
 

@@ -7,6 +7,7 @@ from concurrent.futures import BrokenExecutor, CancelledError, Future, ThreadPoo
 from typing import Any
 
 from fastnet.errors import StudyError
+from fastnet.tuning.run.worker import forget
 from fastnet.tuning.run.workers import Workers
 
 USUAL_WIDTH = 4
@@ -18,6 +19,7 @@ class Pool(Workers):
 
     def __init__(self, executor: Any, threads: int | None = None, *, owned: bool = False) -> None:
         self._executor, self._owned = executor, owned
+        self._sent: set[str] = set()
         usual = 0 if isinstance(executor, ThreadPoolExecutor) else 1  # its threads are one worker's: see `carry_out`
         self.threads = usual if threads is None else threads
 
@@ -47,6 +49,11 @@ class Pool(Workers):
             ) from error
         return future
 
+    def parcel(self, name: str, data: bytes) -> bytes:
+        """Return the data as they are, and note that a worker has them."""
+        self._sent.add(name)
+        return data
+
     def is_loss(self, error: BaseException) -> bool:
         """Whether the call was cancelled, its executor is broken, or a connection was."""
         return isinstance(error, (CancelledError, BrokenExecutor, ConnectionError, EOFError))
@@ -59,6 +66,8 @@ class Pool(Workers):
             ) from error
 
     def close(self) -> None:
-        """End the executor if it is owned."""
+        """End the executor if it is owned; what its threads have loaded of the data would stay in this process."""
+        if isinstance(self._executor, ThreadPoolExecutor):
+            forget(self._sent)
         if self._owned and callable(getattr(self._executor, "shutdown", None)):
             self._executor.shutdown(wait=True)

@@ -1,0 +1,1 @@
+"""What a long-lived process does over and over, for `profiles/repeats.py`."""
