@@ -1,0 +1,235 @@
+"""The same training in other ways, which must all give the same bits."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from _soak.drawing import Drawn
+from _soak.guards import guard_pack
+from _soak.record import Record, Wrong
+from _soak.samples import inputs_of, prepared_of
+from _soak.truth import TOLERANCE, compare, parameters_of
+from buffers import Buffers
+
+import fastnet
+from fastnet import reference
+from fastnet.kernels import step
+from fastnet.network.samples import TrainingData
+from fastnet.training.pack import Kept, Member, PackRun
+from fastnet.training.single import Training
+
+
+class Ended(NamedTuple):
+    """What is left of a network: everything that must be the same."""
+
+    status: int
+    epochs: int
+    curves: bytes
+    parameters: bytes
+
+
+def ended(run: PackRun, t: int) -> Ended:
+    """Return what is left of a network of a pack."""
+    status = int(run.status[t])
+    flat = run.parameters(t) if status == step.DONE else np.zeros(0, np.float32)
+    values = b"".join(a.tobytes() for a in parameters_of(run._layout(t).table, flat)) if flat.size else b""
+    return Ended(status, int(run.epochs_done[t]), np.ascontiguousarray(run.curves[t]).tobytes(), values)
+
+
+def trained(members: Sequence[Member], jobs: int = 1, ends: Sequence[int] = (), buffers: Buffers | None = None) -> PackRun:
+    """Train a pack to its end, with pauses after the epochs `ends`."""
+    run = PackRun(members, jobs, keep=True)
+    if buffers is not None:
+        guard_pack(buffers, run)
+    left = np.arange(len(members))
+    for end in (*ends, members[0].config.epochs):
+        run.start(left, end)
+        run.join()
+        left = np.flatnonzero(run.status == step.PAUSED)
+        if not len(left):
+            break
+    return run
+
+
+def neighbours(drawn: Drawn, data: TrainingData) -> list[Member]:
+    """Return a configuration and two others of its pack: the same with another stream, and one of another shape."""
+    config, random = drawn.config, drawn.random(20)
+    other = replace(
+        config, hidden=(int(random.integers(1, 40)),), dropout=float(random.choice([0.0, 0.3])),
+        optimizer=str(random.choice(["sgd", "adam", "momentum"])), learning_rate=0.01, warmup_epochs=0.0,
+    )  # fmt: skip
+    streams = (drawn.stream, (drawn.stream + 1) % 2**32, 7)
+    return [Member(data, each, stream) for each, stream in zip((config, config, other), streams, strict=True)]
+
+
+Expected = list[Ended]
+Variant = Callable[[Drawn, list[Member], Expected], None]
+
+
+def _same(what: str, found: Sequence[Ended], expected: Sequence[Ended]) -> None:
+    for place, (ours, theirs) in enumerate(zip(found, expected, strict=True)):
+        if ours != theirs:
+            differ = [name for name in Ended._fields if getattr(ours, name) != getattr(theirs, name)]
+            raise Wrong(f"{what}: network {place} differs in {', '.join(differ)}")
+
+
+def _threads(drawn: Drawn, members: list[Member], expected: Expected) -> None:
+    run = trained(members, jobs=2 + drawn.number % 2)
+    _same("on more threads", [ended(run, t) for t in range(len(members))], expected)
+
+
+def _order(drawn: Drawn, members: list[Member], expected: Expected) -> None:
+    order = drawn.random(21).permutation(len(members))
+    run = trained([members[t] for t in order], jobs=1 + drawn.number % 2)
+    _same("in another order", [ended(run, k) for k in range(len(order))], [expected[t] for t in order])
+
+
+def _alone(drawn: Drawn, members: list[Member], expected: Expected) -> None:
+    _same("alone", [ended(trained([member]), 0) for member in members], expected)
+
+
+def _parts(drawn: Drawn, members: list[Member], expected: Expected) -> None:
+    epochs = drawn.config.epochs
+    ends = sorted({int(end) for end in drawn.random(22).integers(1, epochs + 1, 2)} - {epochs})
+    run = trained(members, 1 + drawn.number % 2, ends)
+    _same("in parts", [ended(run, t) for t in range(len(members))], expected)
+
+
+def _single(drawn: Drawn, members: list[Member], expected: Expected) -> None:
+    member = members[0]
+    training = Training(member.config, member.data, 1 + drawn.number % 3, member.stream)
+    training.start()
+    training.join()
+    curves = training.curves[0].astype(np.float32)
+    done = training.status[0] == step.DONE
+    parts = parameters_of(training.assembly.layout.table, training.parameters()) if done else []
+    found = Ended(int(training.status[0]), training.epochs_done, b"", b"".join(a.tobytes() for a in parts))
+    _same("as one network", [found], [expected[0]._replace(curves=b"")])
+    if not np.array_equal(curves, np.frombuffer(expected[0].curves, np.float32).reshape(4, -1), equal_nan=True):
+        raise Wrong("as one network: the curves differ")
+
+
+def _written_out(drawn: Drawn, members: list[Member], expected: Expected) -> None:
+    """Train on the same inputs without lists of zeros; weights that are not finite may differ then."""
+    if drawn.form == "table" or any(each.status != step.DONE for each in expected):
+        return
+    data = members[0].data
+    if data.csr is not None:
+        dense = inputs_of(data)
+        padded = prepared_of(replace(drawn, form="array", column="usual"), skip_zeros=False)
+        x = np.zeros((len(dense), padded.x.shape[1]), np.float32)
+        x[:, : dense.shape[1]] = dense
+        other = replace(padded, x=x, targets=data.targets, weights=data.weights, target_scaler=data.target_scaler)
+        other = replace(other, x=_aligned(x))
+    else:
+        other = prepared_of(drawn, skip_zeros=False)
+    run = trained([replace(member, data=other) for member in members])
+    _same("with every zero", [ended(run, t) for t in range(len(members))], expected)
+
+
+def _aligned(x: np.ndarray) -> np.ndarray:
+    from fastnet.kernels import layout
+
+    aligned: np.ndarray = layout.aligned(x.shape)
+    aligned[...] = x
+    return aligned
+
+
+def _carried(drawn: Drawn, members: list[Member], expected: Expected) -> None:
+    """Stop after some epochs, keep what a network needs, and go on in a pack of its own."""
+    if drawn.config.epochs < 2:
+        return
+    first = PackRun(members, 1, keep=True)
+    end = 1 + drawn.number % (drawn.config.epochs - 1)
+    first.start(np.arange(len(members)), end)
+    first.join()
+    for t in np.flatnonzero(first.status == step.PAUSED).tolist():
+        kept = first.kept_of(t)
+        second = PackRun([members[t]], 1, keep=True)
+        second.carry_on([Kept(kept.parameters, kept.state)], end)
+        second.start()
+        second.join()
+        found = ended(second, 0)
+        _same("carried on", [found._replace(curves=b"")], [expected[t]._replace(curves=b"")])
+
+
+VARIANTS: dict[str, Variant] = {
+    "threads": _threads, "order": _order, "alone": _alone, "parts": _parts, "one network": _single,
+    "zeros written out": _written_out, "carried on": _carried,
+}  # fmt: skip
+"""Ways of training that must give the same bits."""
+
+
+def check_variants(record: Record, drawn: Drawn, members: list[Member], expected: Expected, most: int) -> None:
+    """Try some of the ways, drawn by the configuration."""
+    for name in drawn.random(23).permutation(list(VARIANTS))[:most]:
+        VARIANTS[str(name)](drawn, members, expected)
+        record.passed(f"same bits: {name}")
+
+
+def check_model(record: Record, drawn: Drawn, run: PackRun, data: TrainingData) -> None:
+    """Compare the answers of the model with the reference, a file of it, and the exported program."""
+    model = run.model(0)
+    x = data.dataset.x
+    answers = model.answers(x)
+    parameters = [a.astype(np.float64) for a in (*model.weights, *model.biases)]
+    half = len(parameters) // 2
+    with np.errstate(all="ignore"):
+        outputs = reference.network.forward(
+            parameters[:half], parameters[half:], inputs_of(data).astype(np.float64), list(model.eval_scales), None,
+            drawn.config.activation,
+        )[-1]  # fmt: skip
+        expected = _answers(data, outputs)
+    if not (np.isfinite(expected).all() and np.isfinite(outputs.astype(np.float32)).all()):
+        record.note("models whose answers are beyond float32")
+        return
+    size = max(1.0, float(np.abs(outputs).max()))
+    compare(record, "answers", [np.asarray(answers)], [expected], lambda: iter(()), TOLERANCE * size)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.safetensors"
+        model.save(path)
+        again = fastnet.load_model(path)
+        if again.answers(x).tobytes() != answers.tobytes():
+            raise Wrong("the model that was saved and loaded answers otherwise")
+        record.passed("saved and loaded: same bits")
+        if drawn.form != "table":
+            _check_exports(record, drawn, again, x, answers, size, Path(folder))
+
+
+def _check_exports(
+    record: Record, drawn: Drawn, model: Any, x: Any, answers: np.ndarray, size: float, folder: Path
+) -> None:
+    from exports import CLOSE, program_of, session_of
+
+    if not isinstance(x, np.ndarray):
+        x = x.toarray()
+    program = program_of(model, folder)
+    found = program.predict_proba(x) if model.task != "regression" else program.predict(x)
+    ours = model.predict_proba(x) if model.task != "regression" else model.predict(x)
+    spread = max(1.0, float(np.abs(ours).max()))
+    off = float(np.abs(np.asarray(found, np.float64) - ours).max())
+    if not off <= 2 * CLOSE * size * spread:
+        raise Wrong(f"the exported program answers otherwise, by {off:g}")
+    record.within("exported program (absolute)", off / spread)
+    record.passed("exported program")
+
+
+def _answers(data: TrainingData, outputs: np.ndarray) -> np.ndarray:
+    """Turn outputs into answers, in float64."""
+    objective = data.objective
+    if objective == "cross-entropy":
+        return reference.objective.softmax(outputs)
+    if objective == "binary-cross-entropy":
+        return reference.objective.sigmoid(outputs)
+    if objective == "poisson":
+        outputs = np.exp(outputs)
+    if objective == "pinball":
+        shape = len(outputs), -1, len(data.quantiles)
+        outputs = np.sort(outputs.reshape(shape), axis=2).reshape(len(outputs), -1)
+    assert data.target_scaler is not None
+    return data.target_scaler.invert(outputs)
