@@ -344,7 +344,8 @@ class Training(Background):
         status = self.call(step.EVALUATE, step.VALIDATION, self.control)
         if status != step.DONE:
             return status
-        if not np.isfinite(state[LOSS]):
+        measured = np.abs([train_loss, state[LOSS], state[SCORE]])
+        if abs(train_score) > step.LARGEST or not (measured <= step.LARGEST).all():
             return step.DIVERGED
         if self.control[0]:
             return step.STOPPED

@@ -67,7 +67,8 @@ def _typed(dtype: Any) -> Callable[[np.random.Generator], Made]:
 def _scaled(scale: float, dtype: Any = np.float64) -> Callable[[np.random.Generator], Made]:
     def make(random: np.random.Generator) -> Made:
         x, y = _some(random)
-        return (x.astype(np.float64) * scale).astype(dtype), y, {}
+        with np.errstate(all="ignore"):
+            return (x.astype(np.float64) * scale).astype(dtype), y, {}
 
     return make
 
@@ -150,6 +151,7 @@ def check_edge(record: Record, drawn: Drawn) -> None:
     searches = random.random() < 0.15 and among is EDGES
     try:
         with warnings.catch_warnings():
+            warnings.simplefilter("error")  # what NumPy says of the library's arithmetic is no sentence for its user
             warnings.simplefilter("ignore", fastnet.FastnetWarning)
             x, y, more = among[name](random)
             data = fastnet.as_dataset(x, y, **more)
@@ -162,10 +164,10 @@ def check_edge(record: Record, drawn: Drawn) -> None:
         record.note(f"edge {name}: refused")
         return
     except Exception as error:
-        error.add_note(f"{name}, {settings}, searched: {searches}")
+        error.add_note(f"{name}, {settings}" + (", searched" if searches else ""))
         raise
     if not np.isfinite(answers).all():
-        raise Wrong(f"{name}, {settings}: the model's answers are not finite")
+        raise Wrong(f"{name}, {settings}: {'a trial is' if searches else 'the answers are'} not finite")
     record.passed("edges: " + ("searched" if searches else "trained") + ", answers are finite")
     record.note(f"edge {name}: works")
 
@@ -187,4 +189,4 @@ def _searched(data: Any, settings: dict[str, Any]) -> np.ndarray:
             {"learning_rate": "log:1e-4:1e4"} if "learning_rate" not in settings else {"weight_decay": "log:1e-4:1e4"},
             data, trials=3, study=f"{folder}/s", jobs=1, final=0, preset="book", **settings,
         )  # fmt: skip
-        return np.array([0.0 if t.value is None else t.value for t in found.trials])
+        return np.array([t.value for t in found.trials if t.status != "diverged"])

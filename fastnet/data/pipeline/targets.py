@@ -14,6 +14,9 @@ from fastnet.errors import DataError
 
 Float64 = npt.NDArray[np.float64]
 
+FARTHEST = 1e18
+"""Largest standardised target: float32 holds its square, and so every loss and score."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TargetScaler:
@@ -38,6 +41,11 @@ class TargetScaler:
     def apply(self, y: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
         """Bring targets, (N, K), to the scale that networks learn, float32.
 
+        Raises
+        ------
+        DataError
+            If one is so far from the training samples that float32 could not hold its squared error.
+
         Examples
         --------
         >>> scaler = fit_targets(np.array([[1.0], [3.0]]), np.arange(2))
@@ -45,7 +53,16 @@ class TargetScaler:
         [-1.0, 0.0, 3.0]
         """
         numbers = np.log1p(y) if self.log else y
-        return ((numbers - self.mean) / self.scale).astype(np.float32)
+        with np.errstate(over="ignore"):
+            scaled = (numbers - self.mean) / self.scale
+        far = ~(np.abs(scaled) <= FARTHEST)
+        if far.any():
+            row, target = divmod(int(far.argmax()), scaled.shape[1])
+            raise DataError(
+                f"y[{row}] holds {y[row, target]:g}: too far from the training samples to be learnt within float32; "
+                "correct it or leave that sample out"
+            )
+        return scaled.astype(np.float32)
 
     def invert(self, outputs: npt.NDArray[Any]) -> Float64:
         """Bring predictions back to the units of the targets and into the range of the training targets.
@@ -105,6 +122,11 @@ def fit_targets(
     Rows of the weight 0 do not count. A target that is constant there keeps a scale of 1. Without `standardise`,
     targets stay as they are.
 
+    Raises
+    ------
+    DataError
+        If float64 cannot hold the variance of a target.
+
     Examples
     --------
     >>> fit_targets(np.array([[1.0], [3.0], [99.0]]), np.array([0, 1])).scale.tolist()
@@ -119,11 +141,28 @@ def fit_targets(
         return TargetScaler(np.zeros(n_targets), np.ones(n_targets), low, high, log)
     numbers = np.log1p(learnt) if log else learnt
     of_rows = None if weights is None else np.asarray(weights, np.float64)[rows]
-    mean = np.average(numbers, axis=0, weights=of_rows)
-    deviation = np.sqrt(np.average(np.square(numbers - mean), axis=0, weights=of_rows))
+    with np.errstate(over="ignore", invalid="ignore"):  # `_check_variance` refuses the results
+        mean = np.average(numbers, axis=0, weights=of_rows)
+        deviation = np.sqrt(np.average(np.square(numbers - mean), axis=0, weights=of_rows))
     # Of a constant target, the mean may be off by a rounding.
-    varies = deviation > 1e-12 * np.maximum(np.abs(numbers).max(axis=0), np.finfo(np.float64).tiny)
+    least = 1e-12 * np.maximum(np.abs(numbers).max(axis=0), np.finfo(np.float64).tiny)
+    _check_variance(numbers, deviation, least)
+    varies = deviation > least
     return TargetScaler(mean, np.where(varies, deviation, 1.0), low, high, log)
+
+
+def _check_variance(numbers: Float64, deviation: Float64, least: Float64) -> None:
+    """Raise `DataError` where squares of differences are beyond float64, or below while the differences are not."""
+    with np.errstate(over="ignore", under="ignore"):
+        spread = numbers.max(axis=0) - numbers.min(axis=0)
+        bad = ~np.isfinite(deviation) | ((spread > least) & (np.square(spread / 2) == 0.0))
+    if bad.any():
+        target = int(bad.argmax())
+        low, high = float(numbers[:, target].min()), float(numbers[:, target].max())
+        raise DataError(
+            f"target {target} of y goes from {low:g} to {high:g}: float64 cannot hold its variance; give that target "
+            "in another unit"
+        )
 
 
 def as_targets(y: npt.ArrayLike, n_targets: int, n: int, *, labels: bool = False) -> Float64:
