@@ -25,6 +25,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 os.environ.setdefault("NUMBA_NUM_THREADS", "4")  # whatever the number of cores, several threads are tried
 
 from _bench import machine
+from _soak.bounds import proved
 from _soak.drawing import KINDS
 from _soak.driving import BOUNDS, answers, campaign, check_processors, in_another
 from _soak.record import Record
@@ -50,7 +51,7 @@ def main(arguments: list[str] | None = None) -> int:
         check_processors(record, options.seed, options.processors, options.cache)
     found = _described(options, record, time.monotonic() - began)
     if options.bounds:
-        asked = ["--count", str(options.bounds), "--seed", str(options.seed), "--kind", "training", "--as-json"]
+        asked = ["--count", str(options.bounds), "--seed", str(options.seed), "--as-json"]
         found["with bounds checked"] = json.loads(in_another(BOUNDS, *asked, cache=options.cache))
     if options.json:
         options.json.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
@@ -82,7 +83,8 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
 
 
 def _described(options: argparse.Namespace, record: Record, seconds: float) -> dict[str, Any]:
-    return {"profile": "soak", "seed": options.seed, "seconds": round(seconds, 1), "machine": machine()} | record.as_dict()
+    about = {"profile": "soak", "seed": options.seed, "seconds": round(seconds, 1), "machine": machine()}
+    return about | {"indices checked": proved()} | record.as_dict()
 
 
 def summary(found: dict[str, Any]) -> str:

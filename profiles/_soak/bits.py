@@ -12,14 +12,16 @@ import numpy as np
 from _soak.drawing import Drawn
 from _soak.guards import guard_pack
 from _soak.record import Record, Wrong
-from _soak.samples import inputs_of, prepared_of
+from _soak.samples import inputs_of
 from _soak.truth import TOLERANCE, compare, parameters_of
 from buffers import Buffers
 
 import fastnet
 from fastnet import reference
-from fastnet.kernels import step
-from fastnet.network.samples import TrainingData
+from fastnet.kernels import layout, panels, step
+from fastnet.kernels.sparsity import non_zero_lists
+from fastnet.network.assembly import Assembly
+from fastnet.network.samples import TrainingData, pad_samples
 from fastnet.training.pack import Kept, Member, PackRun
 from fastnet.training.single import Training
 
@@ -41,9 +43,15 @@ def ended(run: PackRun, t: int) -> Ended:
     return Ended(status, int(run.epochs_done[t]), np.ascontiguousarray(run.curves[t]).tobytes(), values)
 
 
-def trained(members: Sequence[Member], jobs: int = 1, ends: Sequence[int] = (), buffers: Buffers | None = None) -> PackRun:
+Assemblies = dict[tuple[object, ...], Assembly]
+
+
+def trained(
+    members: Sequence[Member], jobs: int = 1, ends: Sequence[int] = (), buffers: Buffers | None = None,
+    assemblies: Assemblies | None = None,
+) -> PackRun:  # fmt: skip
     """Train a pack to its end, with pauses after the epochs `ends`."""
-    run = PackRun(members, jobs, keep=True)
+    run = PackRun(members, jobs, assemblies, keep=True)
     if buffers is not None:
         guard_pack(buffers, run)
     left = np.arange(len(members))
@@ -67,8 +75,20 @@ def neighbours(drawn: Drawn, data: TrainingData) -> list[Member]:
     return [Member(data, each, stream) for each, stream in zip((config, config, other), streams, strict=True)]
 
 
-Expected = list[Ended]
-Variant = Callable[[Drawn, list[Member], Expected], None]
+class Pack(NamedTuple):
+    """A pack that was trained: its networks, how they ended, and what was compiled for them."""
+
+    members: list[Member]
+    expected: list[Ended]
+    assemblies: Assemblies
+
+    def again(self, members: Sequence[Member], jobs: int = 1, ends: Sequence[int] = ()) -> list[Ended]:
+        """Train some of the networks once more."""
+        run = trained(members, jobs, ends, assemblies=self.assemblies)
+        return [ended(run, t) for t in range(len(members))]
+
+
+Variant = Callable[[Drawn, Pack], None]
 
 
 def _same(what: str, found: Sequence[Ended], expected: Sequence[Ended]) -> None:
@@ -78,31 +98,33 @@ def _same(what: str, found: Sequence[Ended], expected: Sequence[Ended]) -> None:
             raise Wrong(f"{what}: network {place} differs in {', '.join(differ)}")
 
 
-def _threads(drawn: Drawn, members: list[Member], expected: Expected) -> None:
-    run = trained(members, jobs=2 + drawn.number % 2)
-    _same("on more threads", [ended(run, t) for t in range(len(members))], expected)
+def _threads(drawn: Drawn, pack: Pack) -> None:
+    _same("on more threads", pack.again(pack.members, jobs=2 + drawn.number % 2), pack.expected)
 
 
-def _order(drawn: Drawn, members: list[Member], expected: Expected) -> None:
-    order = drawn.random(21).permutation(len(members))
-    run = trained([members[t] for t in order], jobs=1 + drawn.number % 2)
-    _same("in another order", [ended(run, k) for k in range(len(order))], [expected[t] for t in order])
+def _order(drawn: Drawn, pack: Pack) -> None:
+    order = drawn.random(21).permutation(len(pack.members))
+    found = pack.again([pack.members[t] for t in order], jobs=1 + drawn.number % 2)
+    _same("in another order", found, [pack.expected[t] for t in order])
 
 
-def _alone(drawn: Drawn, members: list[Member], expected: Expected) -> None:
-    _same("alone", [ended(trained([member]), 0) for member in members], expected)
+def _alone(drawn: Drawn, pack: Pack) -> None:
+    _same("alone", [pack.again([member])[0] for member in pack.members], pack.expected)
 
 
-def _parts(drawn: Drawn, members: list[Member], expected: Expected) -> None:
+def _parts(drawn: Drawn, pack: Pack) -> None:
     epochs = drawn.config.epochs
     ends = sorted({int(end) for end in drawn.random(22).integers(1, epochs + 1, 2)} - {epochs})
-    run = trained(members, 1 + drawn.number % 2, ends)
-    _same("in parts", [ended(run, t) for t in range(len(members))], expected)
+    _same("in parts", pack.again(pack.members, 1 + drawn.number % 2, ends), pack.expected)
 
 
-def _single(drawn: Drawn, members: list[Member], expected: Expected) -> None:
-    member = members[0]
-    training = Training(member.config, member.data, 1 + drawn.number % 3, member.stream)
+def _single(drawn: Drawn, pack: Pack) -> None:
+    as_one_network(pack.members[0], pack.expected[0], 1 + drawn.number % 3)
+
+
+def as_one_network(member: Member, expected: Ended, threads: int) -> int:
+    """Train a network of its own and compare it with that of a pack; return how many threads shared its products."""
+    training = Training(member.config, member.data, threads, member.stream)
     training.start()
     training.join()
     with np.errstate(over="ignore"):
@@ -110,66 +132,64 @@ def _single(drawn: Drawn, members: list[Member], expected: Expected) -> None:
     done = training.status[0] == step.DONE
     parts = parameters_of(training.assembly.layout.table, training.parameters()) if done else []
     found = Ended(int(training.status[0]), training.epochs_done, b"", b"".join(a.tobytes() for a in parts))
-    _same("as one network", [found], [expected[0]._replace(curves=b"")])
-    if not np.array_equal(curves, np.frombuffer(expected[0].curves, np.float32).reshape(4, -1), equal_nan=True):
-        raise Wrong("as one network: the curves differ")
+    _same(f"as one network on {threads} threads", [found], [expected._replace(curves=b"")])
+    if not np.array_equal(curves, np.frombuffer(expected.curves, np.float32).reshape(4, -1), equal_nan=True):
+        raise Wrong(f"as one network on {threads} threads: the curves differ")
+    return training.threads
 
 
-def _written_out(drawn: Drawn, members: list[Member], expected: Expected) -> None:
+def _written_out(drawn: Drawn, pack: Pack) -> None:
     """Train on the same inputs without lists of zeros; weights that are not finite may differ then."""
-    if drawn.form == "table" or any(each.status != step.DONE for each in expected):
+    data = pack.members[0].data
+    if not (data.sparse or data.csr) or any(each.status != step.DONE for each in pack.expected):
         return
-    data = members[0].data
-    if data.csr is not None:
-        dense = inputs_of(data)
-        padded = prepared_of(replace(drawn, form="array", column="usual"), skip_zeros=False)
-        x = np.zeros((len(dense), padded.x.shape[1]), np.float32)
-        x[:, : dense.shape[1]] = dense
-        other = replace(padded, x=x, targets=data.targets, weights=data.weights, target_scaler=data.target_scaler)
-        other = replace(other, x=_aligned(x))
-    else:
-        other = prepared_of(drawn, skip_zeros=False)
-    run = trained([replace(member, data=other) for member in members])
-    _same("with every zero", [ended(run, t) for t in range(len(members))], expected)
+    none = np.zeros((0, data.n_inputs), np.float32)
+    other = replace(
+        data, x=pad_samples(data.dataset.x, data.pipeline) if data.csr is None else _aligned(inputs_of(data)),
+        csr=None, sparse=False, inputs=non_zero_lists(none, 1), pairs=non_zero_lists(none, panels.PAIR),
+    )  # fmt: skip
+    found = pack.again([replace(member, data=other) for member in pack.members])
+    _same("with every zero", found, pack.expected)
 
 
 def _aligned(x: np.ndarray) -> np.ndarray:
-    from fastnet.kernels import layout
-
-    aligned: np.ndarray = layout.aligned(x.shape)
-    aligned[...] = x
+    aligned: np.ndarray = layout.aligned((len(x), layout.leading(x.shape[1])))
+    aligned[:, : x.shape[1]] = x
     return aligned
 
 
-def _carried(drawn: Drawn, members: list[Member], expected: Expected) -> None:
+def _carried(drawn: Drawn, pack: Pack) -> None:
     """Stop after some epochs, keep what a network needs, and go on in a pack of its own."""
     if drawn.config.epochs < 2:
         return
-    first = PackRun(members, 1, keep=True)
+    first = PackRun(pack.members, 1, pack.assemblies, keep=True)
     end = 1 + drawn.number % (drawn.config.epochs - 1)
-    first.start(np.arange(len(members)), end)
+    first.start(np.arange(len(pack.members)), end)
     first.join()
     for t in np.flatnonzero(first.status == step.PAUSED).tolist():
         kept = first.kept_of(t)
-        second = PackRun([members[t]], 1, keep=True)
+        second = PackRun([pack.members[t]], 1, pack.assemblies, keep=True)
         second.carry_on([Kept(kept.parameters, kept.state)], end)
         second.start()
         second.join()
         found = ended(second, 0)
-        _same("carried on", [found._replace(curves=b"")], [expected[t]._replace(curves=b"")])
+        _same("carried on", [found._replace(curves=b"")], [pack.expected[t]._replace(curves=b"")])
 
+
+_ZEROS = "zeros written out"
 
 VARIANTS: dict[str, Variant] = {
     "threads": _threads, "order": _order, "alone": _alone, "parts": _parts, "one network": _single,
-    "zeros written out": _written_out, "carried on": _carried,
+    _ZEROS: _written_out, "carried on": _carried,
 }  # fmt: skip
 """Ways of training that must give the same bits."""
 
 
-def check_variants(record: Record, drawn: Drawn, members: list[Member], expected: Expected, most: int) -> None:
+def check_variants(record: Record, drawn: Drawn, pack: Pack, most: int) -> None:
     """Try some of the ways, drawn by the configuration."""
-    for name in drawn.random(23).permutation(list(VARIANTS))[:most]:
-        VARIANTS[str(name)](drawn, members, expected)
+    names = [*VARIANTS] if drawn.form in ("zeros", "sparse") else [name for name in VARIANTS if name != _ZEROS]
+    for name in drawn.random(23).permutation(names)[:most]:
+        VARIANTS[str(name)](drawn, pack)
         record.passed(f"same bits: {name}")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,8 +13,8 @@ from fastnet.config.objective import OF_TASK, TASK_OF
 from fastnet.config.training import DROPOUT_SCALINGS, OPTIMIZERS, SCHEDULES, TRAIN_SCORES, TrainConfig
 from fastnet.data.pipeline.table import NUMBERS
 
-KINDS = {"training": 0.84, "poison": 0.08, "edge": 0.05, "search": 0.03}
-"""Kinds of configurations and their shares."""
+KINDS = {"training": 0.83, "poison": 0.08, "edge": 0.05, "search": 0.03, "shared": 0.01}
+"""Kinds of configurations and their shares; of the last the networks are so large that threads share their products."""
 
 FORMS = {"array": 0.3, "images": 0.1, "zeros": 0.2, "sparse": 0.2, "table": 0.2}
 """Forms of data: numbers, bytes, arrays of which most values are 0, compressed sparse rows, columns of a table."""
@@ -112,14 +112,18 @@ def draw(seed: int, number: int, kind: str | None = None) -> Drawn:
     """
     random = generator(seed, number, 0)
     drawn_kind, form = chosen(random, KINDS), chosen(random, FORMS)
+    kind = kind or drawn_kind
     objective = str(random.choice(["cross-entropy", *TASK_OF])) if random.random() < 0.9 else "binary-cross-entropy"
     n_train = int(random.choice([1, 2, 3, 5, int(random.integers(6, 20)), int(random.integers(20, 90))]))
     n_features = 6 if form == "table" else int(random.choice(SIZES if random.random() < 0.8 else SIZES[:12]))
     config = _config(random, objective, n_train)
+    if kind == "shared":
+        n_train, n_features = int(random.integers(90, 140)), 6 if form == "table" else int(random.integers(200, 400))
+        config = _shared(random, config)
     return Drawn(
         seed=seed,
         number=number,
-        kind=kind or drawn_kind,
+        kind=kind,
         form=form,
         n_train=n_train,
         n_validation=int(random.integers(1, 24)),
@@ -165,6 +169,15 @@ def _config(random: np.random.Generator, objective: str, n_train: int) -> TrainC
         huber_delta=float(random.uniform(0.1, 2.0)), quantiles=_quantiles(random),
         dropout=_dropout(random, len(hidden)), dropout_scaling=str(random.choice(DROPOUT_SCALINGS)),
         train_score=str(random.choice(TRAIN_SCORES)), seed=int(random.integers(2**63)) * 2 + 1,
+    )  # fmt: skip
+
+
+def _shared(random: np.random.Generator, config: TrainConfig) -> TrainConfig:
+    """Make a network so large that threads share some of its products."""
+    hidden = tuple(int(random.integers(230, 420)) for _ in range(int(random.integers(1, 3))))
+    return replace(
+        config, hidden=hidden, batch_size=int(random.integers(64, 140)), epochs=2, dropout=float(random.choice([0, 0.3])),
+        warmup_epochs=0.0, learning_rate=min(config.effective_learning_rate, 0.01),
     )  # fmt: skip
 
 

@@ -13,7 +13,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from _soak.bits import check_model, check_variants, ended, neighbours, trained
+from _soak.bits import Assemblies, Pack, as_one_network, check_model, check_variants, ended, neighbours, trained
+from _soak.bounds import watched
 from _soak.drawing import Drawn, draw
 from _soak.edges import check_edge
 from _soak.guards import guard_data, guarded
@@ -25,6 +26,7 @@ from _soak.truth import check_gradient, check_scores, check_trajectory
 
 from fastnet.errors import DataError
 from fastnet.kernels import step
+from fastnet.training.pack import Member
 
 VARIANTS = 2
 """Other ways that each training is tried in."""
@@ -55,7 +57,8 @@ def check(record: Record, drawn: Drawn) -> None:
         check_edge(record, drawn)
         return
     try:
-        {"search": check_search, "poison": check_poison}.get(drawn.kind, check_training)(record, drawn)
+        checks = {"search": check_search, "poison": check_poison, "shared": check_shared}
+        checks.get(drawn.kind, check_training)(record, drawn)
     except DataError as error:
         if drawn.column in ("subnormal", "tiny", "huge") and "\n" not in str(error) and drawn.form == "array":
             record.passed("features refused in one sentence")
@@ -65,20 +68,34 @@ def check(record: Record, drawn: Drawn) -> None:
 
 def check_training(record: Record, drawn: Drawn) -> None:
     """Check the training of a configuration and of its neighbours."""
-    data = prepared_of(drawn)
     with guarded(record) as buffers:
-        members = neighbours(drawn, guard_data(buffers, prepared_of(drawn)))
-        run = trained(members, buffers=buffers)
-    expected = [ended(run, t) for t in range(len(members))]
+        data = guard_data(buffers, prepared_of(drawn))
+        assemblies: Assemblies = {}
+        members = neighbours(drawn, data)
+        run = trained(members, buffers=buffers, assemblies=assemblies)
+        pack = Pack(members, [ended(run, t) for t in range(len(members))], assemblies)
+        check_variants(record, drawn, pack, VARIANTS)
+        if drawn.number % 5 == 0:
+            check_gradient(record, drawn, data)
+        if drawn.number % 4 == 1 and pack.expected[0].status == step.DONE:
+            check_model(record, drawn, run, data)
     for t in range(len(members)):
-        if (t == 0 or drawn.number % 4 == 0) and check_trajectory(record, drawn, run, t, data):
+        if (t == 0 or drawn.number % 8 == 0) and check_trajectory(record, drawn, run, t, data):
             check_scores(record, data, run, t)
-    members = neighbours(drawn, data)
-    check_variants(record, drawn, members, expected, VARIANTS)
-    if drawn.number % 5 == 0:
-        check_gradient(record, drawn, data)
-    if drawn.number % 4 == 1 and expected[0].status == step.DONE:
-        check_model(record, drawn, run, data)
+
+
+def check_shared(record: Record, drawn: Drawn) -> None:
+    """Check a large network: in a pack against the reference, then with its products shared by threads."""
+    with guarded(record) as buffers:
+        data = guard_data(buffers, prepared_of(drawn))
+        member = Member(data, drawn.config, drawn.stream)
+        run = trained([member], buffers=buffers)
+        expected = ended(run, 0)
+        for threads in (1, 2, 3):
+            shared = as_one_network(member, expected, threads)
+            record.passed(f"same bits: products shared by {shared} threads")
+    if check_trajectory(record, drawn, run, 0, prepared_of(drawn)):
+        check_scores(record, prepared_of(drawn), run, 0)
 
 
 def campaign(
@@ -91,7 +108,10 @@ def campaign(
         drawn = draw(seed, number, kind)
         record.begin(drawn)
         try:
-            check(record, drawn)
+            with watched() as seen:
+                check(record, drawn)
+            if seen:
+                raise Wrong(f"a kernel raised what nobody could catch: {seen[0]}")
         except Exception as error:
             record.failed(drawn, error)
         yield number

@@ -47,7 +47,7 @@ class Record:
         self._number = drawn.number
         self.configurations += 1
         for name, value in drawn.traits().items():
-            if name == "kind" or drawn.kind in ("training", "poison"):
+            if name == "kind" or drawn.kind in ("training", "poison", "shared"):
                 self.traits[name][str(value)] += 1
 
     def passed(self, check: str, times: int = 1) -> None:

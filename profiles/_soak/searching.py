@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 import warnings
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -62,7 +63,7 @@ def check_search(record: Record, drawn: Drawn) -> None:
         warnings.simplefilter("ignore", fastnet.FastnetWarning)
         common = {"space": space, "data": dataset, "trials": _TRIALS, "preset": "book", "progress": False} | settings
         try:
-            expected = _content(fastnet.search(study=f"{folder}/first", jobs=1, **common))
+            expected = _content(fastnet.search(study=f"{folder}/first", jobs=1, **common), f"{folder}/first")
         except fastnet.FastnetError as error:
             if "\n" in str(error):
                 raise Wrong(f"a search is refused by {str(error)!r}, which is not one sentence") from None
@@ -91,26 +92,33 @@ def _in_another_way(way: str, study: str, common: dict[str, Any], options: dict[
             fastnet.search(study=study, jobs=1, on_progress=stop_early, **common)
         except _Enough:
             pass
-        return _content(fastnet.search(study=study, jobs=2, **common))
+        return _content(fastnet.search(study=study, jobs=2, **common), study)
     if way == "a thread pool":
         with ThreadPoolExecutor(1) as pool:
-            return _content(fastnet.search(study=study, executor=pool, **common))
+            return _content(fastnet.search(study=study, executor=pool, **common), study)
     if way == "inline":
-        return _content(fastnet.search(study=study, executor=Inline(), jobs=1, **common))
+        return _content(fastnet.search(study=study, executor=Inline(), jobs=1, **common), study)
     if way == "little memory":
-        return _content(fastnet.search(study=study, jobs=2, memory="64M", **common))
-    return _content(fastnet.search(study=study, **options, **common))
+        return _content(fastnet.search(study=study, jobs=2, memory="64M", **common), study)
+    return _content(fastnet.search(study=study, **options, **common), study)
 
 
 class _Enough(Exception):
     """Ends a search in its middle."""
 
 
-def _content(result: Any) -> list[Any]:
-    return [
+def _content(result: Any, study: str) -> list[Any]:
+    """Return all trials with their curves, and the numbers of the models that the study left."""
+    found: list[Any] = [
         (trial.id, sorted(trial.params.items()), repr(trial.value), trial.status, np.asarray(trial.curves).tobytes())
         for trial in result.trials
     ]
+    for name in ("model", "ensemble"):
+        path = Path(study) / f"{name}.safetensors"
+        if path.exists():
+            tensors = fastnet.load_model(path).to_parts()[1]
+            found.append((name, "", "", "", b"".join(tensors[key].tobytes() for key in sorted(tensors))))
+    return found
 
 
 def _first(found: list[Any], expected: list[Any]) -> str:
