@@ -21,8 +21,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-os.environ.setdefault("NUMBA_NUM_THREADS", "4")  # whatever the number of cores, several threads are tried
+if __name__ == "__main__":  # before NumPy and Numba
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    os.environ.setdefault("NUMBA_NUM_THREADS", "4")  # whatever the number of cores, several threads are tried
 
 from _bench import machine
 from _soak.bounds import proved
@@ -47,6 +48,8 @@ def main(arguments: list[str] | None = None) -> int:
         if record.configurations % EVERY == 0 and not options.quiet:
             rate = (time.monotonic() - began) / record.configurations
             print(f"{number}: {len(record.failures)} failures, {1000 * rate:.0f} ms each", flush=True)
+    for path in options.add:
+        record.add(json.loads(path.read_text(encoding="utf-8")))
     if options.processors:
         check_processors(record, options.seed, options.processors, options.cache)
     found = _described(options, record, time.monotonic() - began)
@@ -73,6 +76,7 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     made.add_argument("--bounds", type=int, default=0, metavar="N", help="check N again with NUMBA_BOUNDSCHECK=1")
     made.add_argument("--cache", type=Path, help="folder that keeps the kernels compiled for the last two")
     made.add_argument("--json", type=Path, metavar="FILE", help="write all counts to FILE")
+    made.add_argument("--add", type=Path, nargs="*", default=[], metavar="FILE", help="add the counts of such FILEs")
     made.add_argument("--answers", type=int, default=0, help=argparse.SUPPRESS)
     made.add_argument("--as-json", action="store_true", help=argparse.SUPPRESS)
     options = made.parse_args(arguments)
@@ -98,7 +102,9 @@ def summary(found: dict[str, Any]) -> str:
     for title, values in (("checks that held", found["checks"]), ("besides", found["notes"])):
         lines += [title, *(f"  {count:>9} {name}" for name, count in values.items())]
     lines.append("largest differences")
-    lines += [f"  {off['off']:9.2g} {name} ({off['configuration']})" for name, off in found["largest differences"].items()]
+    lines += [
+        f"  {off['off']:9.2g} {name} ({off['configuration']})" for name, off in found["largest differences"].items()
+    ]
     for name, counts in found["by"].items():
         lines.append(f"{name}: " + ", ".join(f"{value} {count}" for value, count in counts.items()))
     for failure in found["failures"]:

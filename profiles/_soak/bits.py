@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from buffers import Buffers
+
+import fastnet
 from _soak.drawing import Drawn
 from _soak.guards import guard_pack
 from _soak.record import Record, Wrong
 from _soak.samples import inputs_of
 from _soak.truth import TOLERANCE, compare, parameters_of
-from buffers import Buffers
-
-import fastnet
 from fastnet import reference
 from fastnet.kernels import layout, panels, step
 from fastnet.kernels.sparsity import non_zero_lists
@@ -225,7 +225,7 @@ def check_model(record: Record, drawn: Drawn, run: PackRun, data: TrainingData) 
 def _check_exports(
     record: Record, drawn: Drawn, model: Any, x: Any, answers: np.ndarray, size: float, folder: Path
 ) -> None:
-    from exports import CLOSE, program_of, session_of
+    from exports import CLOSE, program_of
 
     if not isinstance(x, np.ndarray):
         x = x.toarray()

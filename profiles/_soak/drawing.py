@@ -176,8 +176,8 @@ def _shared(random: np.random.Generator, config: TrainConfig) -> TrainConfig:
     """Make a network so large that threads share some of its products."""
     hidden = tuple(int(random.integers(230, 420)) for _ in range(int(random.integers(1, 3))))
     return replace(
-        config, hidden=hidden, batch_size=int(random.integers(64, 140)), epochs=2, dropout=float(random.choice([0, 0.3])),
-        warmup_epochs=0.0, learning_rate=min(config.effective_learning_rate, 0.01),
+        config, hidden=hidden, batch_size=int(random.integers(64, 140)), epochs=2, warmup_epochs=0.0,
+        dropout=float(random.choice([0, 0.3])), learning_rate=min(config.effective_learning_rate, 0.01),
     )  # fmt: skip
 
 

@@ -23,7 +23,6 @@ from _soak.record import Record, Wrong
 from _soak.samples import prepared_of
 from _soak.searching import check_search
 from _soak.truth import check_gradient, check_scores, check_trajectory
-
 from fastnet.errors import DataError
 from fastnet.kernels import step
 from fastnet.training.pack import Member

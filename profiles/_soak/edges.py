@@ -8,11 +8,11 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from _soak.drawing import Drawn
-from _soak.record import Record, Wrong
 from scipy.sparse import csr_array
 
 import fastnet
+from _soak.drawing import Drawn
+from _soak.record import Record, Wrong
 
 EDGE = 50
 """Purpose of the generator of edges."""
@@ -112,7 +112,8 @@ def _empty_sparse(random: np.random.Generator) -> Made:
 EDGES: dict[str, Callable[[np.random.Generator], Made]] = {
     **{f"{value} in {where}": _with(value, where)
        for value in (np.nan, np.inf, -np.inf, 1e300, -1e300, 1e38, 1e-42, 5e-324) for where in ("x", "y", "weights")},
-    **{f"{n} x {f}": _shaped(n, f) for n, f in ((1, 1), (1, 5), (2, 1), (2, 5), (3, 3), (9, 1), (0, 5), (5, 0), (0, 0))},
+    **{f"{n} x {f}": _shaped(n, f)
+       for n, f in ((1, 1), (1, 5), (2, 1), (2, 5), (3, 3), (9, 1), (0, 5), (5, 0), (0, 0))},
     "one class": _shaped(20, 4, 1), "a class for each row": _shaped(20, 4, 20), "1,000 classes": _classes(60, 1000),
     **{f"features of {np.dtype(dtype)}": _typed(dtype)
        for dtype in (">f4", ">f8", "f2", "i1", "u8", "i8", "?", "c8", "O", "S3", "g")},

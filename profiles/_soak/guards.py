@@ -9,9 +9,9 @@ from typing import Any
 from unittest import mock
 
 import numpy as np
-from _soak.record import Record, Wrong
 from buffers import Buffers
 
+from _soak.record import Record, Wrong
 from fastnet.kernels import layout
 from fastnet.network.samples import TrainingData
 from fastnet.training.pack import PackRun

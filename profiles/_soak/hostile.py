@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+
 from _soak.bits import ended, neighbours, trained
 from _soak.drawing import Drawn
 from _soak.guards import guarded
 from _soak.record import Record, Wrong
 from _soak.samples import prepared_of
-
 from fastnet.config.training import TrainConfig
 from fastnet.kernels import layout, panels, sparsity, step
 from fastnet.network.samples import TrainingData

@@ -31,6 +31,15 @@ class Record:
     worst : dict of str to (float, int)
         Largest share of its tolerance that a difference took, and the configuration.
     failures : list of dict
+
+    Examples
+    --------
+    >>> record, other = Record(), Record()
+    >>> record.passed("alone"), other.passed("alone", 2), other.within("answers", 1e-7)
+    (None, None, None)
+    >>> record.add(other.as_dict())
+    >>> record.checks["alone"], record.worst
+    (3, {'answers': (1e-07, -1)})
     """
 
     def __init__(self) -> None:
@@ -65,12 +74,21 @@ class Record:
 
     def failed(self, drawn: Drawn, error: BaseException) -> None:
         """Keep a failure with all that is needed to see it again."""
-        if isinstance(error, Wrong):
-            words = str(error)
-        else:
-            words = "".join(traceback.format_exception(error)[-6:])
+        words = str(error) if isinstance(error, Wrong) else "".join(traceback.format_exception(error)[-6:])
         if len(self.failures) < MOST_FAILURES:
             self.failures.append({"number": drawn.number, "kind": drawn.kind, "words": words, "drawn": repr(drawn)})
+
+    def add(self, found: dict[str, Any]) -> None:
+        """Add what another campaign found, as `as_dict` returned it."""
+        self.configurations += found["configurations"]
+        self.checks.update(found["checks"])
+        self.notes.update(found["notes"])
+        for name, counts in found["by"].items():
+            self.traits[name].update(counts)
+        for name, other in found["largest differences"].items():
+            if name not in self.worst or other["off"] > self.worst[name][0]:
+                self.worst[name] = other["off"], other["configuration"]
+        self.failures += found["failures"]
 
     def as_dict(self) -> dict[str, Any]:
         """Return everything, ready for JSON."""
@@ -79,6 +97,8 @@ class Record:
             "checks": dict(sorted(self.checks.items())),
             "notes": dict(sorted(self.notes.items())),
             "by": {name: dict(sorted(counts.items())) for name, counts in sorted(self.traits.items())},
-            "largest differences": {name: {"off": off, "configuration": n} for name, (off, n) in sorted(self.worst.items())},
+            "largest differences": {
+                name: {"off": off, "configuration": n} for name, (off, n) in sorted(self.worst.items())
+            },
             "failures": self.failures,
         }

@@ -6,10 +6,10 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from _soak import tests_module
-from _soak.drawing import Drawn
 from scipy.sparse import csr_array
 
+from _soak import tests_module
+from _soak.drawing import Drawn
 from fastnet.config.objective import TASK_OF
 from fastnet.data import Dataset, Split, as_dataset
 from fastnet.network.samples import TrainingData, prepare

@@ -5,15 +5,16 @@ from __future__ import annotations
 import tempfile
 import warnings
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+import fastnet
 from _soak.drawing import Drawn
 from _soak.record import Record, Wrong
 from _soak.samples import dataset_of
-
-import fastnet
 
 SEARCH = 60
 """Purpose of the generator of searches."""
@@ -39,12 +40,22 @@ class Inline(Executor):
 def settings_of(drawn: Drawn) -> dict[str, Any]:
     """Return the settings of a search from those of a configuration."""
     random, config = drawn.random(SEARCH), drawn.config
-    fields = ("hidden", "activation", "init", "optimizer", "batch_size", "schedule", "label_smoothing", "dropout_scaling")
+    fields = (
+        "hidden",
+        "activation",
+        "init",
+        "optimizer",
+        "batch_size",
+        "schedule",
+        "label_smoothing",
+        "dropout_scaling",
+    )
     settings = {name: getattr(config, name) for name in (*fields, "objective", "quantiles", "seed", "class_weight")}
     settings = {name: value for name, value in settings.items() if value is not None}
     pruning = str(random.choice(["none", "halving", "median"]))
     return settings | {
-        "epochs": int(random.integers(2, 7)), "pruning": pruning, "first_epochs": 1, "pack_size": int(random.choice([2, 3, 6])),
+        "epochs": int(random.integers(2, 7)), "pruning": pruning, "first_epochs": 1,
+        "pack_size": int(random.choice([2, 3, 6])),
         "sampler": str(random.choice(["random", "sobol", "tpe"])), "stages": int(random.choice([1, 1, 2])),
         "final": int(random.choice([0, 2])), "repeats": 1, "ensemble_top": int(random.choice([0, 3])),
         "early_stopping": int(random.choice([1, 50])),
@@ -56,7 +67,12 @@ def check_search(record: Record, drawn: Drawn) -> None:
     dataset, _ = dataset_of(drawn)
     space = {"learning_rate": "log:1e-3:1e2", "weight_decay": "log:1e-6:1"}
     settings = settings_of(drawn)
-    ways: dict[str, dict[str, Any]] = {"two threads": {"jobs": 2}, "a thread pool": {}, "inline": {}, "little memory": {}}
+    ways: dict[str, dict[str, Any]] = {
+        "two threads": {"jobs": 2},
+        "a thread pool": {},
+        "inline": {},
+        "little memory": {},
+    }
     if drawn.number % _RARE == 0:
         ways = {"processes": {"executor": "processes:1"}, "in two parts": {}}
     with warnings.catch_warnings(), tempfile.TemporaryDirectory() as folder:
@@ -88,10 +104,8 @@ def _in_another_way(way: str, study: str, common: dict[str, Any], options: dict[
             if progress.done >= 2 and len(seen) < 10_000:
                 raise _Enough
 
-        try:
+        with suppress(_Enough):
             fastnet.search(study=study, jobs=1, on_progress=stop_early, **common)
-        except _Enough:
-            pass
         return _content(fastnet.search(study=study, jobs=2, **common), study)
     if way == "a thread pool":
         with ThreadPoolExecutor(1) as pool:
