@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 import json
 import sys
 from dataclasses import replace
@@ -35,7 +36,8 @@ def of_form(soak: Any, form: str, number: int = 2, **settings: Any) -> Any:
     )
     return replace(
         soak.drawing.draw(5, number, "training"), form=form, column="usual", n_train=23, n_validation=9, n_features=12,
-        n_outputs=3, filled=0.3, weighted=False, config=config,
+        n_outputs=3, filled=0.3, numbers="auto", weighted=False,
+        config=config,
     )  # fmt: skip
 
 
@@ -58,9 +60,33 @@ def test_a_configuration_is_drawn_again_by_its_number(soak: Any) -> None:
     assert {each.form for each in drawn} == set(soak.drawing.FORMS)
 
 
-def test_some_configurations_have_nothing_wrong(soak: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_its_examples_run(soak: Any) -> None:
+    for module in (soak.main, soak.drawing, soak.record, soak.truth):
+        assert doctest.testmod(module).attempted and not doctest.testmod(module).failed
+
+
+WAYS: tuple[tuple[str, dict[str, Any]], ...] = (
+    ("array", {"optimizer": "momentum", "objective": "squared-error"}),
+    ("zeros", {"optimizer": "sgd", "activation": "relu", "dropout": 0.25}),
+    ("sparse", {"optimizer": "adam", "learning_rate": 1e6}),
+    ("table", {"optimizer": "adam", "class_weight": "balanced", "activation": "gelu"}),
+)
+"""Configurations that need few kernels; those of a campaign compile for a minute."""
+
+
+def test_some_configurations_have_nothing_wrong(
+    soak: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def few(seed: int, number: int, kind: str) -> Any:
+        form, settings = WAYS[number % len(WAYS)]
+        return replace(of_form(soak, form, number, **settings), kind=kind)
+
+    monkeypatch.setattr(soak.driving, "draw", few)
+    names = ("nan in x", "1e+300 in y", "5 x 0", "3 x 3", "targets times 0", "constant features")
+    monkeypatch.setattr(soak.edges, "EDGES", {name: soak.edges.EDGES[name] for name in names})
+    monkeypatch.setattr(soak.edges, "_SETTINGS", (("learning_rate", (1e6, 5e-324)), ("seed", (0, 2**64 - 1))))
     path = tmp_path / "soak.json"
-    for kind, count in (("training", 6), ("poison", 2), ("edge", 6)):
+    for kind, count in (("training", 6), ("poison", 4), ("edge", 8)):
         options = ["--seed", "7", "--count", str(count), "--kind", kind, "--json", str(path)]
         assert soak.main.main(options) == 0, capsys.readouterr().out
         result = json.loads(path.read_text(encoding="utf-8"))

@@ -63,7 +63,7 @@ class TrainResult:
     seconds, compile_seconds : float
         Time of training with its evaluations; time of compiling or loading the kernels.
     diverged : bool
-        Whether training ended because the loss was not finite, or reached a thousand times its start.
+        Whether training ended because loss or score was not finite, or the loss a thousand times its start.
     interrupted : bool
         Whether `should_stop`, or Ctrl-C with ``interrupt="return"``, ended the training early.
     """
