@@ -130,3 +130,8 @@ def test_features_that_are_constant_but_for_rounding_stay_constant() -> None:
     assert data.x.dtype == np.float64 and scaler.scale[[0, 2]].tolist() == [1.0, 1.0]
     assert np.abs(scaler.apply(data.x)[:, [0, 2]]).max() < 1e-6
     assert fastnet.as_dataset(noise[:, [0, 2]], Y).x.dtype == np.float32
+
+
+def test_a_feature_of_the_smallest_numbers_is_refused_without_a_warning():
+    with pytest.raises(DataError, match="feature 0 of x has a standard deviation of"):
+        fit_scaler(np.array([[0.0], [1e-320]]), np.arange(2))

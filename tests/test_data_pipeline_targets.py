@@ -7,7 +7,8 @@ import json
 import numpy as np
 import pytest
 
-from fastnet.data.pipeline.targets import TargetScaler, fit_targets, unit_of
+from fastnet.data.pipeline.targets import FARTHEST, TargetScaler, fit_targets, unit_of
+from fastnet.errors import DataError
 
 Y = np.random.default_rng(0).normal(size=(50, 2)) * [1.0, 1e6] + [0.0, 3e6]
 ROWS = np.arange(40)
@@ -73,3 +74,24 @@ def test_a_single_target_has_a_unit():
     assert unit_of(fit_targets(one, np.arange(2), standardise=False)) == unit_of(None) == 1.0
     for scale in (1e-35, 1e35):
         assert unit_of(fit_targets(scale * one, np.arange(2))) == 1.0
+
+
+def test_a_target_whose_differences_float64_cannot_hold_is_refused():
+    with pytest.raises(DataError, match=r"y holds numbers up to 1e\+308: the most is 1e\+300"):
+        fit_targets(np.array([[-1e308], [1e308]]), np.arange(2))
+    assert fit_targets(np.array([[-1e308], [1e308]]), np.arange(2), standardise=False).scale == [1.0]
+
+
+@pytest.mark.parametrize(
+    "y", [[[0.0], [1e150]], [[0.0], [1e-200]], [[1.0], [1e300]], [[1e300], [1e300]], [[5e-324], [5e-324]]]
+)
+def test_large_small_and_constant_targets_are_learnt(y):
+    scaler = fit_targets(np.array(y), np.arange(2))
+    assert np.isfinite(scaler.apply(np.array(y))).all() and scaler.scale > 0
+
+
+def test_a_target_too_far_from_the_training_rows_is_refused():
+    scaler = fit_targets(np.array([[1.0], [3.0]]), np.arange(2))
+    assert np.isfinite(np.square(scaler.apply(np.array([[2.0], [FARTHEST]])))).all()
+    with pytest.raises(DataError, match="y\\[1\\] holds 1e\\+30: too far from the training samples"):
+        scaler.apply(np.array([[2.0], [1e30]]))

@@ -106,3 +106,10 @@ def test_weights_of_an_evaluation_are_checked(weights: Any) -> None:
     assert checked_weights([1, 0.5], 2).tolist() == [1.0, 0.5]
     with pytest.raises(DataError, match="must be 2 finite numbers of at least 0"):
         checked_weights(weights, 2)
+
+
+def test_weights_that_float32_cannot_hold_are_refused() -> None:
+    largest = float(np.finfo(np.float32).max)
+    assert checked_weights([largest, 1.0], 2).tolist() == [largest, 1.0]
+    with pytest.raises(DataError, match="weights go up to 1e\\+300, which float32 cannot hold"):
+        as_weights([1.0, 1e300], 2, "weights")

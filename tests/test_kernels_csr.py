@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from buffers import Buffers
 from cases import OPTIMIZERS
 from runs import run_pack
 from scipy.sparse import csr_array
@@ -180,3 +181,18 @@ def test_memory_does_not_grow_with_the_features_of_a_batch():
     work = Training(CONFIG, data, 1).work
     others = sum(array.nbytes for name, array in work._asdict().items() if name != "params")
     assert others < 16 * n_features + 400_000
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+@pytest.mark.parametrize("filled", ["nothing", "validation"])
+def test_samples_without_a_value_train_within_their_memory(optimizer, filled, monkeypatch):
+    buffers = Buffers()  # every step of a rule that waits is written down, also where no weight ever needs it
+    monkeypatch.setattr(layout, "aligned", lambda shape, dtype=np.float32: buffers.zeros(shape, dtype))
+    config = replace(CONFIG, optimizer=optimizer, batch_size=2)
+    x = np.zeros((40, 30), np.float32)
+    if filled == "validation":
+        x[fastnet.split(np.arange(40) % 3).validation] = 1.0
+    found, dense = (run_pack(data_of(x, sparse=sparse), config, [0, 1]).curves for sparse in (True, False))
+    buffers.check()
+    assert found.tobytes() == dense.tobytes() and np.isfinite(found).all()
+    assert trained(data_of(x, sparse=True), config).curves.astype(np.float32).tobytes() == found[0].tobytes()

@@ -291,3 +291,26 @@ def test_as_many_threads_train_as_fit_into_memory(images, threads):
     one = footprint(members, 1, waiting=True)
     fewer = footprint(members, threads - 1, waiting=True) if threads > 1 else one
     assert threads_within(members, threads, needed - 1, waiting=True) == (threads - 1, fewer)
+
+
+@pytest.mark.parametrize("where", ["training", "validation"])
+def test_a_loss_that_float32_cannot_hold_is_divergence(where):
+    random = np.random.default_rng(0)
+    x, y = random.normal(size=(40, 3)).astype(np.float32), random.integers(0, 9, (40, 1)).astype(float)
+    dataset = fastnet.as_dataset(x, y, task="regression")
+    parts = fastnet.data.dataset.Split(train=np.arange(30), validation=np.arange(30, 40))
+    config = TrainConfig(hidden=(8,), objective="poisson", batch_size=30, epochs=3, learning_rate=1e-12)
+    data = prepare(dataset, parts, config)
+    far = data.x.copy()
+    far[parts.train if where == "training" else parts.validation] *= np.float32(1e4)  # e^z is 1e304 at most there
+    members = [Member(replace(data, x=far), config, 0), Member(data, config, 0)]
+    pack = PackRun(members, 1)
+    pack.start()
+    pack.join()
+    assert pack.status.tolist() == [DIVERGED, DONE] and pack.epochs_done.tolist() == [0, 3]
+    assert np.isnan(pack.curves[0]).all() and np.isfinite(pack.curves[1]).all()
+    for member, status in zip(members, (DIVERGED, DONE), strict=True):
+        alone = Training(config, member.data, 1)
+        alone.start()
+        alone.join()
+        assert alone.status.tolist() == [status]

@@ -111,7 +111,7 @@ def checked_weights(weights: ArrayLike, n: int, name: str = "weights") -> NDArra
     Raises
     ------
     DataError
-        If they are not n finite numbers from 0, or all are 0.
+        If they are not n finite numbers from 0, or all are 0, or one is too large for float32.
     """
     try:
         checked = as_array(weights, name).astype(np.float64)
@@ -122,6 +122,8 @@ def checked_weights(weights: ArrayLike, n: int, name: str = "weights") -> NDArra
             f"{name} of shape {checked.shape}: must be {n} finite numbers of at least 0; if all weights are zero, no "
             "sample counts"
         )
+    if checked.max() > np.finfo(np.float32).max:
+        raise DataError(f"{name} go up to {checked.max():g}, which float32 cannot hold; divide all of them by a number")
     return checked
 
 

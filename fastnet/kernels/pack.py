@@ -48,6 +48,7 @@ from fastnet.kernels.step import (
     EVALUATION,
     EXACT,
     FORWARD,
+    LARGEST,
     NONE,
     PAUSED,
     STOPPED,
@@ -131,7 +132,10 @@ def _train(c: int, job: Job, i: int, stop: int) -> int:
             score = np.nan
         if load_shared(stop) != 0:
             return STOPPED
-        if not math.isfinite(validation_loss):
+        # NaN in place of a score that was not measured is no reason; an infinite one is.
+        if abs(score) > LARGEST or not (
+            abs(loss) <= LARGEST and abs(validation_loss) <= LARGEST and abs(validation_score) <= LARGEST
+        ):
             return DIVERGED
         curves[0, epoch], curves[1, epoch] = np.float32(loss), np.float32(score)
         curves[2, epoch], curves[3, epoch] = np.float32(validation_loss), np.float32(validation_score)

@@ -89,6 +89,9 @@ DIVERGENCE = 1e3
 The loss of numbers may be near zero in a first batch of few samples, by chance, and so may that of weighted samples; it
 counts as `Net.least_start` then."""
 
+LARGEST = float(np.finfo(np.float32).max)
+"""A trial has diverged, too, when a loss or score of an epoch is not a finite float32, which curves are made of."""
+
 FORWARD, BACKWARD, TRAIN_EPOCH, EVALUATE = range(4)
 """Places in `Net.stages`."""
 N_STAGES = 4

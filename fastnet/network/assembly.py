@@ -45,13 +45,17 @@ compile, nearly half of a first search with an empty cache."""
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Assembly:
-    """A compiled architecture on given data, from which contexts are made."""
+    """A compiled architecture on given data, from which contexts are made.
+
+    `n_sparse` is the number of features of sparse data, also of those without a single value, and 0 for other data.
+    """
 
     layout: layout.Layout
     net: Net
     data: Data
     n_states: int
     most_values: int
+    n_sparse: int
 
     def contexts(self, n_contexts: int, threads: int = 1) -> tuple[Integers, list[Work]]:
         """Make contexts, each with a workspace for that number of threads; keep the workspaces as long as these."""
@@ -70,7 +74,7 @@ class Assembly:
             columns=self.data.columns,
             n_numbers=self.data.fractions.shape[1],
             most_values=self.most_values,
-            n_sparse=int(self.layout.table[0, layout.N_IN]) if self.most_values else 0,
+            n_sparse=self.n_sparse,
         )
 
 
@@ -159,7 +163,8 @@ def assemble(config: TrainConfig, data: TrainingData, *, parallel: bool, skip_ze
         least_start=0.0 if data.objective == "cross-entropy" and data.weights is None else 1.0,
     )
     bundle = _bundle(data, plan.n_rows, batch_size)
-    return Assembly(plan, net, bundle, update.N_STATES[rule], data.most_values(batch_size))
+    n_sparse = 0 if data.csr is None else data.n_inputs
+    return Assembly(plan, net, bundle, update.N_STATES[rule], data.most_values(batch_size), n_sparse)
 
 
 def first_stages(*, coded: bool, sparse: bool, parallel: bool = False) -> Integers:

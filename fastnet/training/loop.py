@@ -216,7 +216,7 @@ class Fit:
     epochs_done : (T,) int64
         Finished epochs, without one that was cut short.
     diverged : int
-        Networks whose training ended because the loss was not finite, or reached a thousand times its start.
+        Networks whose training ended because loss or score was not finite, or the loss a thousand times its start.
     interrupted : bool
         Whether training ended early.
     seconds : float

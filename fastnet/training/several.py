@@ -48,7 +48,7 @@ class EnsembleResult:
     seconds, compile_seconds : float
         Time of training with its evaluations; time of compiling or loading the kernels.
     diverged : int
-        Networks whose training ended because the loss was not finite, or reached a thousand times its start.
+        Networks whose training ended because loss or score was not finite, or the loss a thousand times its start.
     interrupted : bool
         Whether `should_stop`, or Ctrl-C with ``interrupt="return"``, ended the training early.
     """

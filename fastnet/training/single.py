@@ -63,7 +63,7 @@ class TrainResult:
     seconds, compile_seconds : float
         Time of training with its evaluations; time of compiling or loading the kernels.
     diverged : bool
-        Whether training ended because the loss was not finite, or reached a thousand times its start.
+        Whether training ended because loss or score was not finite, or the loss a thousand times its start.
     interrupted : bool
         Whether `should_stop`, or Ctrl-C with ``interrupt="return"``, ended the training early.
     """
@@ -344,7 +344,8 @@ class Training(Background):
         status = self.call(step.EVALUATE, step.VALIDATION, self.control)
         if status != step.DONE:
             return status
-        if not np.isfinite(state[LOSS]):
+        measured = np.abs([train_loss, state[LOSS], state[SCORE]])
+        if abs(train_score) > step.LARGEST or not (measured <= step.LARGEST).all():
             return step.DIVERGED
         if self.control[0]:
             return step.STOPPED

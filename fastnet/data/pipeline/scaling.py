@@ -139,7 +139,7 @@ def fit_scaler(x: NDArray[Any], train_indices: NDArray[np.int64]) -> Scaler:
 
 def _inverse(deviation: NDArray[np.float64], dtype: np.dtype[Any]) -> NDArray[np.floating[Any]]:
     limits = np.finfo(dtype)
-    with np.errstate(divide="ignore"):
+    with np.errstate(divide="ignore", over="ignore"):
         inverse = 1.0 / deviation
     bad = ~((inverse >= limits.tiny) & (inverse <= limits.max))
     if bad.any():

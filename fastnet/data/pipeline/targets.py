@@ -17,6 +17,9 @@ Float64 = npt.NDArray[np.float64]
 LARGEST_TARGET = 1e300
 """Largest number that can be a target: the difference of two is within float64."""
 
+FARTHEST = 1e18
+"""Largest standardised target: float32 holds its square, and so every loss and score."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TargetScaler:
@@ -41,6 +44,11 @@ class TargetScaler:
     def apply(self, y: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
         """Bring targets, (N, K), to the scale that networks learn, float32.
 
+        Raises
+        ------
+        DataError
+            If one is so far from the training samples that float32 could not hold its squared error.
+
         Examples
         --------
         >>> scaler = fit_targets(np.array([[1.0], [3.0]]), np.arange(2))
@@ -48,7 +56,16 @@ class TargetScaler:
         [-1.0, 0.0, 3.0]
         """
         numbers = np.log1p(y) if self.log else y
-        return ((numbers - self.mean) / self.scale).astype(np.float32)
+        with np.errstate(over="ignore"):
+            scaled = (numbers - self.mean) / self.scale
+        far = ~(np.abs(scaled) <= FARTHEST)
+        if far.any():
+            row, target = divmod(int(far.argmax()), scaled.shape[1])
+            raise DataError(
+                f"y[{row}] holds {y[row, target]:g}: too far from the training samples to be learnt within float32; "
+                "correct it or leave that sample out"
+            )
+        return scaled.astype(np.float32)
 
     def invert(self, outputs: npt.NDArray[Any]) -> Float64:
         """Bring predictions back to the units of the targets and into the range of the training targets.
