@@ -65,6 +65,7 @@ class Table:
         for part in self._parts:
             with _failures(part.shown):
                 for batch in part.batches():
+                    batch.validate(full=True)  # Arrow's own code reads wherever an offset in a damaged file points
                     yield batch.select([self.names.index(name) for name in chosen])
 
 
@@ -323,6 +324,11 @@ def _failures(shown: str) -> Iterator[None]:
 
     try:
         yield
+    except UnicodeError as error:
+        coding = getattr(error, "encoding", "utf-8").replace("charmap", "windows-1252").upper()
+        raise DataError(
+            f"{shown}: cannot be read as a table (its bytes are no text in {coding}); write it again, text as UTF-8"
+        ) from None
     except (pa.ArrowException, OSError, EOFError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise DataError(f"{shown}: cannot be read as a table ({reason})") from None
