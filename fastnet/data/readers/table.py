@@ -179,7 +179,7 @@ def _labels(schema: Schema, y: NDArray[np.float64]) -> NDArray[Any]:
     if column.levels:
         found: NDArray[Any] = np.asarray(column.levels)[y[:, 0].astype(np.int64)]
         return found
-    return y[:, 0].astype(np.int64) if column.whole else y[:, 0]
+    return y[:, 0].astype(np.int64) if column.whole and (np.abs(y[:, 0]) < 2.0**53).all() else y[:, 0]
 
 
 def _truths(schema: Schema, y: NDArray[np.float64]) -> NDArray[np.float64]:
