@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import faulthandler
+import json
 import os
 import random
 import resource
@@ -137,6 +138,11 @@ def run_reader(name: str, options: argparse.Namespace) -> int:
     counts = ", ".join(f"{kind} {count}" for kind, count in kinds.most_common())
     seconds = time.perf_counter() - began
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    if options.counts:
+        found = {"reader": name, "files": kinds.total(), "kinds": kinds, "seconds": round(seconds, 1)}
+        found |= {"slowest": round(slowest, 3), "MiB": int(memory), "seed": options.seed, "code": 0}
+        with options.counts.open("a") as stream:
+            stream.write(json.dumps(found) + "\n")
     print(  # noqa: T201
         f"{name}: {kinds.total()} files in {seconds:.0f} s, {failures} failures; {counts}; "
         f"slowest {slowest:.2f} s, {memory:.0f} MiB at most",
@@ -155,6 +161,7 @@ def main() -> int:
     parser.add_argument("--only", type=int, help="make and read this one file alone")
     parser.add_argument("--folder", type=Path, help="where to work, best in memory; the system's place if left out")
     parser.add_argument("--failures", type=Path, default=Path("mutating-failures"), help="where failures are kept")
+    parser.add_argument("--counts", type=Path, help="add what was counted to this file, see fuzzing.py --table")
     parser.add_argument("--here", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.here:
@@ -164,6 +171,7 @@ def main() -> int:
         command = [sys.executable, __file__, name, "--here", "--seed", str(options.seed), "--files", str(options.files)]
         command += ["--begin", str(options.begin), "--failures", str(options.failures)]
         command += [] if options.only is None else ["--only", str(options.only)]
+        command += [] if options.counts is None else ["--counts", str(options.counts)]
         command += [] if options.folder is None else ["--folder", str(options.folder)]
         code = subprocess.run(command, check=False).returncode
         if code not in (0, 1):
