@@ -410,7 +410,7 @@ def _reply(document: Any) -> Any:
     from fastnet.tuning.run.wire import Reply, build_here
 
     def array(shape: Any, value: Any = 0.5, dtype: Any = "float32") -> Any:
-        if math.prod(shape) > 1e6 or dtype not in ("float32", "float64", "int8", "U2", "object", None):
+        if len(shape) > 4 or any(type(n) is not int for n in shape) or math.prod(shape) > 1e6 or dtype not in ("float32", "float64", "int8", "U2", "object", None):
             raise ValueError("too large for a test")
         return np.full(shape, value, dtype)
 

@@ -186,11 +186,12 @@ class Schema:
         """Raise `DataError` unless all names in the description of a file are those of its columns."""
         check_columns(self.columns)
         roles = tuple(name for name in (self.weights, self.group, self.time) if name is not None)
-        needed = (*(field.column for field in self.fields), *self.targets, *roles)
-        known = {column.name for column in self.columns}
         left_out = all(are_texts(pair) and len(pair) == 2 for pair in self.left_out)
-        sound = are_texts(self.targets) and are_texts(roles) and are_texts(self.notes) and left_out
-        if not (sound and set(needed) <= known and self.task in TASK_KINDS):
+        fields = all(are_texts((f.name, f.kind, f.column)) and are_texts(f.levels) for f in self.fields)
+        fields = fields and all(isinstance(f.offset, (int, float)) for f in self.fields)
+        sound = are_texts(self.targets) and are_texts(roles) and are_texts(self.notes) and left_out and fields
+        known = {column.name for column in self.columns}
+        if not (sound and {*self.features_from, *self.targets, *roles} <= known and self.task in TASK_KINDS):
             raise DataError("the description of the table's columns is damaged (a name is not that of a column)")
 
     def check(self, table: Any) -> list[str]:

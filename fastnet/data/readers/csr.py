@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from fastnet.data.bounds import check_room
 from fastnet.data.readers.npz import npz_arrays
 from fastnet.data.sparse import as_csr
 from fastnet.errors import DataError
@@ -99,6 +100,7 @@ def _built(path: Path, arrays: Mapping[str, NDArray[Any]]) -> Any:
             f"{path}: its shape is {shape.tolist()}, where the numbers of samples and of columns are needed"
         )
     size = int(shape[0]), int(shape[1])
+    check_room(str(path), 8 * size[0], "its shape states samples that take")
     missing = [key for key in _ARRAYS[form] if key not in arrays]
     if missing:
         raise DataError(f"{path}: the array {missing[0]!r} of a sparse array is missing; {HOW}")
