@@ -165,7 +165,7 @@ def read_table(path: Path, chance: random.Random) -> object:
     way = chance.random()
     if way < 0.25:
         return [len(part) for part in usual_schema().batches(path)], usual_schema().check(path)
-    names = open_table(path).names
+    names = open_table(path).names or ("size",)
     target = chance.choice(names)
     if way < 0.4:
         return sum(len(batch) for batch in open_table(path).batches([target]))

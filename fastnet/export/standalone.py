@@ -467,8 +467,10 @@ def written(program: Program, x: Any, *, probabilities: bool) -> Iterable[list[A
 
 def harmless(cell: Any) -> Any:
     """Return a cell with an apostrophe before a text that a spreadsheet would take for a formula."""
-    text = isinstance(cell, str) and cell.startswith(tuple("=+-@\t\r\n＝＋－＠"))
-    return f"'{cell}" if text and not _PLAIN.fullmatch(cell) else cell
+    if not isinstance(cell, str):
+        return cell
+    text = cell.replace("\r\n", "\n").replace("\r", "\n")
+    return f"'{text}" if text.startswith(tuple("=+-@\t\n＝＋－＠")) and not _PLAIN.fullmatch(text) else text
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -22,6 +22,8 @@ _ARRAYS = {
     "coo": ("data", "row", "col"),
 }
 
+_ROWS = "its shape states samples that take"
+
 HOW = (
     "numpy.savez(path, data=x.data, indices=x.indices, indptr=x.indptr, shape=x.shape, format=b'csr', y=labels) writes "
     "one"
@@ -100,7 +102,6 @@ def _built(path: Path, arrays: Mapping[str, NDArray[Any]]) -> Any:
             f"{path}: its shape is {shape.tolist()}, where the numbers of samples and of columns are needed"
         )
     size = int(shape[0]), int(shape[1])
-    check_room(str(path), 8 * size[0], "its shape states samples that take")
     missing = [key for key in _ARRAYS[form] if key not in arrays]
     if missing:
         raise DataError(f"{path}: the array {missing[0]!r} of a sparse array is missing; {HOW}")
@@ -119,6 +120,7 @@ def _built(path: Path, arrays: Mapping[str, NDArray[Any]]) -> Any:
         _check_lengths(path, {"data": data, "row": first, "col": second})
         _check_range(path, "row", first, size[0])
         _check_range(path, "col", second, size[1])
+        check_room(str(path), 8 * size[0], _ROWS)
         return sparse.coo_array((data, (_signed(first), _signed(second))), shape=size)
     n, n_other, what = (*size, "samples") if form == "csr" else (size[1], size[0], "columns")
     if len(second) != n + 1:
@@ -127,6 +129,7 @@ def _built(path: Path, arrays: Mapping[str, NDArray[Any]]) -> Any:
     if second[0] != 0 or (second[1:] < second[:-1]).any() or second[-1] != len(data):
         raise DataError(f"{path}: indptr must rise from 0 to {len(data):,}, the number of values; write the file again")
     _check_range(path, "indices", first, n_other)
+    check_room(str(path), 8 * size[0], _ROWS)
     return getattr(sparse, f"{form}_array")((data, _signed(first), _signed(second)), shape=size)
 
 

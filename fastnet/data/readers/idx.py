@@ -35,6 +35,8 @@ BROKEN_FILE_ERRORS = (EOFError, gzip.BadGzipFile, zlib.error)
 
 _IDX_DTYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 _CHUNK = 1 << 20
+_CHECK_BYTES = 1 << 27
+"""Bytes after which it is asked whether there is memory for as many again."""
 
 
 def open_gzip_or_plain(path: Path) -> BinaryIO:
@@ -67,8 +69,7 @@ def read_idx(path: str | os.PathLike[str], *, dimensions: int | None = None) -> 
         with open_gzip_or_plain(path) as file:
             dtype, shape = _idx_header(file, path, dimensions)
             expected = math.prod(shape) * dtype.itemsize
-            check_room(str(path), expected, "its header states values of")
-            content = _read_at_most(file, expected + 1)
+            content = _read_at_most(file, expected + 1, path)
     except BROKEN_FILE_ERRORS:
         raise DataError(f"{path}: the gzip file is truncated or damaged; get a new copy") from None
     except OSError as error:
@@ -168,11 +169,14 @@ def _idx_header(file: BinaryIO, path: Path, dimensions: int | None) -> tuple[np.
     return np.dtype(_IDX_DTYPES[magic[2]]), shape
 
 
-def _read_at_most(file: BinaryIO, limit: int) -> bytearray:
+def _read_at_most(file: BinaryIO, limit: int, path: Path) -> bytearray:
     """Read in pieces, so that a header that states a wrong size cannot claim memory for it."""
-    content = bytearray()
+    content, checked = bytearray(), _CHECK_BYTES
     while len(content) < limit and (piece := file.read(min(_CHUNK, limit - len(content)))):
         content += piece
+        if len(content) > checked:
+            check_room(str(path), min(limit, 2 * len(content)) - len(content), "the rest of its values takes up to")
+            checked = 2 * len(content)
     return content
 
 

@@ -43,7 +43,8 @@ _HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Referrer-Policy": "no-referrer",
     "Content-Security-Policy": "default-src 'none'; connect-src 'self'; style-src 'unsafe-inline'; "
-    "script-src 'self' 'unsafe-inline' 'unsafe-eval'; img-src data: blob:; frame-ancestors 'none'; base-uri 'none'",
+    "script-src 'self' 'unsafe-inline' 'unsafe-eval'; img-src data: blob:; frame-ancestors 'none'; base-uri 'none'; "
+    "form-action 'none'",
 }
 
 
