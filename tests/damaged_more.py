@@ -287,13 +287,31 @@ def _journals() -> list[bytes]:
 
 def read_points(path: Path, chance: random.Random) -> object:
     """Read points and check them against a space."""
-    from fastnet.config.searching import SearchConfig
-    from fastnet.tuning import Space
-    from fastnet.tuning.run.enqueue import checked_points
     from fastnet.tuning.run.enqueue import read_points as read
 
-    points = read(path)
-    return checked_points(SearchConfig(space=SPACE, enqueue=points), Space.parse(SPACE))
+    return _checked_points(read(path))
+
+
+def parse_points(content: bytes, chance: random.Random) -> object:
+    """Read the text of points."""
+    from fastnet.tuning.run.enqueue import _from_csv, _from_json
+
+    text = content.decode("utf-8", "replace")
+    return _checked_points(_from_json(text, "x") if text.lstrip()[:1] in ("[", "{") else _from_csv(text, "x"))
+
+
+def _checked_points(points: Any) -> object:
+    from fastnet.config.searching import SearchConfig
+    from fastnet.tuning.run.enqueue import checked_points
+
+    return checked_points(SearchConfig(space=SPACE, enqueue=points), _space())
+
+
+@lru_cache(1)
+def _space() -> Any:
+    from fastnet.tuning import Space
+
+    return Space.parse(SPACE)
 
 
 def settings_seeds(folder: Path) -> list[bytes]:
@@ -307,13 +325,24 @@ def settings_seeds(folder: Path) -> list[bytes]:
 
 def read_settings(path: Path, chance: random.Random) -> object:
     """Read settings, and build configurations and a space of those that have a place there."""
-    from fastnet.config.searching import SearchConfig, as_settings
     from fastnet.config.settings import read_settings as read
+
+    return _configured(read(path))
+
+
+def parse_settings(content: bytes, chance: random.Random) -> object:
+    """Read the content of a file of settings."""
+    from fastnet.config.settings import parse_settings as parse
+
+    return _configured(parse(content, "x"))
+
+
+def _configured(found: dict[str, Any]) -> object:
+    from fastnet.config.searching import SearchConfig, as_settings
     from fastnet.config.settings import to_toml
     from fastnet.config.training import TrainConfig, train_config_from
     from fastnet.tuning import Space
 
-    found = read(path)
     to_toml(found)
     train = train_config_from({k: v for k, v in found.items() if k in TrainConfig.__dataclass_fields__})
     own = {k: v for k, v in found.items() if k in SearchConfig.__dataclass_fields__ and k != "train"}
@@ -355,9 +384,14 @@ def parcel_bytes(chance: random.Random, seeds: Sequence[bytes]) -> bytes:
 
 def read_parcel(path: Path, chance: random.Random) -> object:
     """Unpack data that arrived, from memory or from a file."""
+    return parse_parcel(path if chance.random() < 0.1 else path.read_bytes(), chance)
+
+
+def parse_parcel(content: bytes | Path, chance: random.Random) -> object:
+    """Unpack data that arrived."""
     from fastnet.tuning.run.wire import unpacked
 
-    contents = unpacked(path if chance.random() < 0.1 else path.read_bytes())
+    contents = unpacked(content)
     return contents.name, contents.dataset.n_samples
 
 
@@ -379,11 +413,16 @@ def message_bytes(chance: random.Random, seeds: Sequence[bytes]) -> bytes:
 
 def read_message(path: Path, chance: random.Random) -> object:
     """Let the process that leads take a reply of four trials as any other."""
+    return parse_message(path.read_bytes(), chance)
+
+
+def parse_message(content: bytes, chance: random.Random) -> object:
+    """Take a reply."""
     from fastnet.tuning.run.wire import check_reply
 
     task, seen = _task(), []
     try:
-        reply = _reply(json.loads(path.read_bytes()))
+        reply = _reply(json.loads(content))
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError, RuntimeWarning, MemoryError):
         raise FastnetError("no reply can be made of this") from None
     check_reply(reply, task)
@@ -410,7 +449,8 @@ def _reply(document: Any) -> Any:
     from fastnet.tuning.run.wire import Reply, build_here
 
     def array(shape: Any, value: Any = 0.5, dtype: Any = "float32") -> Any:
-        if len(shape) > 4 or any(type(n) is not int for n in shape) or math.prod(shape) > 1e6 or dtype not in ("float32", "float64", "int8", "U2", "object", None):
+        known = dtype in ("float32", "float64", "int8", "U2", "object", None)
+        if len(shape) > 4 or not (known and all(type(n) is int for n in shape)) or math.prod(shape) > 1e6:
             raise ValueError("too large for a test")
         return np.full(shape, value, dtype)
 
@@ -435,8 +475,8 @@ MORE = {
     "parquet": Reader(parquet_seeds, binary_bytes, read_table, "damaged.parquet"),
     "arrow": Reader(arrow_seeds, binary_bytes, read_table, "damaged.arrow"),
     "pipeline": Reader(pipeline_seeds, mutations.model_bytes, read_pipeline, "damaged.safetensors"),
-    "points": Reader(point_seeds, mutations.text_bytes, read_points, "damaged.points"),
-    "settings": Reader(settings_seeds, mutations.text_bytes, read_settings, "damaged.toml"),
-    "parcel": Reader(parcel_seeds, parcel_bytes, read_parcel, "damaged.data"),
-    "message": Reader(message_seeds, message_bytes, read_message, "damaged.message"),
+    "points": Reader(point_seeds, mutations.text_bytes, read_points, "damaged.points", parse_points),
+    "settings": Reader(settings_seeds, mutations.text_bytes, read_settings, "damaged.toml", parse_settings),
+    "parcel": Reader(parcel_seeds, parcel_bytes, read_parcel, "damaged.data", parse_parcel),
+    "message": Reader(message_seeds, message_bytes, read_message, "damaged.message", parse_message),
 }

@@ -26,7 +26,7 @@ import traceback
 import warnings
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import FrameType
 
@@ -39,6 +39,10 @@ MOST_SECONDS = 10.0
 MOST_BYTES = 256 * 2**20
 DATA_LIMIT = 4 * 2**30
 """Bytes that the process of one reader may have at all, libraries included."""
+
+
+BATCH = 100
+"""Contents without files whose memory is measured together."""
 
 
 class TooSlowError(BaseException):
@@ -87,6 +91,49 @@ def try_files(name: str, folder: Path, numbers: Sequence[int], seed: int) -> Ite
         yield Outcome(number, kind, failure, seconds, content)
 
 
+def try_in_memory(name: str, folder: Path, numbers: Sequence[int], seed: int) -> Iterator[Outcome]:
+    """Make and parse damaged contents without files, for readers that can; what they need is asked once for many.
+
+    Memory is that of `BATCH` contents together.
+    """
+    reader = READERS[name]
+    assert reader.parse is not None
+    seeds = reader.seeds(folder)
+    parse = replace(reader, read=lambda path, chance: reader.parse(chance.content, chance))  # type: ignore[union-attr, attr-defined]
+    for first in range(0, len(numbers), BATCH):
+        some = numbers[first : first + BATCH]
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        found = [Outcome(number, *_parsed(parse, name, seeds, number, seed)) for number in some]
+        more = 1024 * (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+        if more > MOST_BYTES:
+            found[-1] = replace(found[-1], kind="failure", failure=f"one of {BATCH} took {more / 2**20:.0f} MiB")
+        yield from found
+
+
+def _parsed(
+    reader: Reader, name: str, seeds: Sequence[bytes], number: int, seed: int
+) -> tuple[str, str, float, bytes]:
+    chance = _Chance(f"{name} {seed} {number}")
+    content = chance.content = reader.damage(chance, seeds)
+    began = time.perf_counter()
+    try:
+        reader.read(Path(), chance)
+        kind, failure = "result", ""
+    except FastnetError as error:
+        kind, text = type(error).__name__, str(error)
+        failure = "" if len(text.splitlines()) == 1 else f"not one line: {text[:200]!r}"
+    except Exception as error:
+        kind, failure = "failure", f"{type(error).__name__}: {str(error)[:200]}\n{traceback.format_exc()}"
+    seconds = time.perf_counter() - began
+    return kind, failure or (f"took {seconds:.0f} s" if seconds > MOST_SECONDS else ""), seconds, content
+
+
+class _Chance(random.Random):
+    """A source of chance that carries the content that it made."""
+
+    content = b""
+
+
 def read_once(reader: Reader, path: Path, chance: random.Random) -> tuple[str, str]:
     unraised: list[str] = []
     hook, sys.unraisablehook = sys.unraisablehook, lambda about: unraised.append(repr(about.exc_value))
@@ -125,7 +172,10 @@ def run_reader(name: str, options: argparse.Namespace) -> int:
     kinds: Counter[str] = Counter()
     slowest, failures, began = 0.0, 0, time.perf_counter()
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
-        for outcome in try_files(name, Path(folder), numbers, options.seed):
+        attempts = try_in_memory if options.memory and READERS[name].parse else try_files
+        warnings.simplefilter("error")
+        warnings.simplefilter("ignore", FastnetWarning)
+        for outcome in attempts(name, Path(folder), numbers, options.seed):
             kinds[outcome.kind] += 1
             slowest = max(slowest, outcome.seconds)
             if outcome.failure:
@@ -162,6 +212,7 @@ def main() -> int:
     parser.add_argument("--folder", type=Path, help="where to work, best in memory; the system's place if left out")
     parser.add_argument("--failures", type=Path, default=Path("mutating-failures"), help="where failures are kept")
     parser.add_argument("--counts", type=Path, help="add what was counted to this file, see fuzzing.py --table")
+    parser.add_argument("--memory", action="store_true", help="parse contents without files where a reader can")
     parser.add_argument("--here", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.here:
@@ -171,6 +222,7 @@ def main() -> int:
         command = [sys.executable, __file__, name, "--here", "--seed", str(options.seed), "--files", str(options.files)]
         command += ["--begin", str(options.begin), "--failures", str(options.failures)]
         command += [] if options.only is None else ["--only", str(options.only)]
+        command += ["--memory"] if options.memory else []
         command += [] if options.counts is None else ["--counts", str(options.counts)]
         command += [] if options.folder is None else ["--folder", str(options.folder)]
         code = subprocess.run(command, check=False).returncode

@@ -48,14 +48,15 @@ VALUES: tuple[Any, ...] = (
 
 @dataclass(frozen=True)
 class Reader:
-    """What is tried: sound files, how they are damaged, how one is read and used, and what it is called.
-
+    """What is tried: sound files, how they are damaged, how one is read and used, what it is called, and perhaps how
+    its content is read without a file.
     """
 
     seeds: Callable[[Path], list[bytes]]
     damage: Callable[[random.Random, Sequence[bytes]], bytes]
     read: Callable[[Path, random.Random], object]
     name: str
+    parse: Callable[[bytes, random.Random], object] | None = None
 
 
 def any_bytes(chance: random.Random, content: bytes, others: Sequence[bytes]) -> bytes:

@@ -88,6 +88,8 @@ def test_data_that_changed_on_the_way_are_refused_before_they_are_unpickled(tiny
         {"positions": (-1, 1)},
         {"positions": (1, 1)},
         {"positions": ("0", 1)},
+        {"positions": (0.0, 1)},
+        {"positions": (False, 1)},
         {"status": ("done",)},
         {"status": ("done", "fine")},
         {"curves": np.zeros((2, 4, 3), np.float32)},

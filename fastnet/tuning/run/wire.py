@@ -208,18 +208,19 @@ def check_reply(reply: object, task: Task) -> None:
 
 
 def _fits(reply: Reply, task: Task) -> bool:
-    shape, seen = (len(CURVES), task.configs[0].epochs), list[int]()
+    shape, places, seen = (len(CURVES), task.configs[0].epochs), set(range(len(task.ids))), list[int]()
     for outcome in reply.outcomes:
         n, seconds = len(outcome.positions), outcome.seconds
         seen += outcome.positions
         of_trials = len(outcome.status) == n and set(outcome.status) <= set(STATUSES)
         of_trials = of_trials and outcome.curves.shape == (n, *shape) and outcome.curves.dtype == np.float32
         times = seconds.shape == (n,) and seconds.dtype == np.float64 and bool(((seconds >= 0) & (seconds < 1e18)).all())
-        unfinished = {one.position for one in outcome.unfinished}
+        unfinished = [one.position for one in outcome.unfinished]
         parts = all(one.curves.shape == shape and one.curves.dtype == np.float32 for one in outcome.unfinished)
-        if not (of_trials and times and parts and unfinished <= set(range(len(task.ids)))):
+        whole = all(type(place) is int or isinstance(place, np.integer) for place in (*outcome.positions, *unfinished))
+        if not (of_trials and times and parts and whole and set(unfinished) <= places):
             return False
-    return len(set(seen)) == len(seen) and set(seen) <= set(range(len(task.ids)))
+    return len(set(seen)) == len(seen) and set(seen) <= places
 
 
 @dataclass(frozen=True, eq=False)
