@@ -8,6 +8,8 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
+from fastnet.sheets import harmless_row
+
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
@@ -76,7 +78,10 @@ def _label_name(model: Predictor) -> str:
 
 
 def as_text(form: str, batches: Iterable[Predictions]) -> Iterator[str]:
-    """Write predictions as CSV with a header, or as an object of JSON for each row; a text for each batch."""
+    """Write predictions as CSV with a header, or as an object of JSON for each row; a text for each batch.
+
+    In CSV no text is a formula of a spreadsheet.
+    """
     for number, batch in enumerate(batches):
         if form == "json":
             yield "".join(f"{json.dumps(row, ensure_ascii=False)}\n" for row in _rows(batch))
@@ -85,8 +90,8 @@ def as_text(form: str, batches: Iterable[Predictions]) -> Iterator[str]:
         writer = csv.writer(text, lineterminator="\n")
         columns = batch.flat()
         if not number:
-            writer.writerow(columns)
-        writer.writerows(zip(*map(_plain, columns.values()), strict=True))
+            writer.writerow(harmless_row(columns))
+        writer.writerows(map(harmless_row, zip(*map(_plain, columns.values()), strict=True)))
         yield text.getvalue()
 
 

@@ -13,6 +13,7 @@ import click
 
 from fastnet.config.metric import score_name, score_stored
 from fastnet.progress.words import scored
+from fastnet.sheets import harmless_row
 
 from .budget import study_command
 
@@ -31,12 +32,12 @@ def trial_rows(result: SearchResult, metric: str) -> list[dict[str, Any]]:
 
 
 def as_csv(rows: Iterable[Mapping[str, Any]]) -> str:
-    """Write rows of equal names as CSV with a header; None is an empty field."""
+    """Write rows of equal names as CSV with a header; None is an empty field, and no text is a formula."""
     table = list(rows)
     text = io.StringIO()
-    writer = csv.DictWriter(text, fieldnames=list(table[0]) if table else [], lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(table)
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(harmless_row(table[0] if table else ()))
+    writer.writerows(harmless_row(row.values()) for row in table)
     return text.getvalue().rstrip("\n")
 
 

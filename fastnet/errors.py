@@ -6,14 +6,34 @@ An error says in one sentence what was given, what is allowed and what to do. Be
 
 from __future__ import annotations
 
+import re
 import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+
+
+def on_one_line(text: str) -> str:
+    r"""Write control characters and line breaks as escapes: names in a sentence may come from anybody's file.
+
+    A terminal would carry out what stands after an escape character.
+
+    Examples
+    --------
+    >>> on_one_line("no column 'a\nb'")
+    "no column 'a\\nb'"
+    """
+    return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+
+
 class FastnetError(ValueError):
     """Base class: invalid input, described in one sentence."""
+
+    def __init__(self, sentence: object = "") -> None:
+        super().__init__(on_one_line(str(sentence)))
 
 
 class ConfigError(FastnetError):
@@ -45,7 +65,7 @@ def warn(sentence: str, category: type[Warning] = FastnetWarning) -> None:
     level, frame = 1, sys._getframe()
     while frame.f_back is not None and _is_inside(frame.f_globals.get("__name__", "")):
         level, frame = level + 1, frame.f_back
-    warnings.warn(sentence, category, stacklevel=level)
+    warnings.warn(on_one_line(sentence), category, stacklevel=level)
 
 
 def _is_inside(module: str) -> bool:

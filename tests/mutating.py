@@ -1,8 +1,8 @@
 """Read damaged files, very many of them: each gives a result or a FastnetError of one sentence, and nothing else.
 
-    python tests/mutating.py npz csr svmlight idx model study toml json --files 100000 --seed 0
+    python tests/mutating.py npz study csv --files 100000 --seed 0
 
-Files are made of sound ones by the ways of `mutations.py`. Reading one may end in a `FastnetError`, or give something
+Files are made of sound ones of `damaged.py` by the ways of `mutations.py`. Reading one may end in a `FastnetError`, or give something
 that can then be used: a data set, a model that predicts, a study that answers every question. Any other exception, a
 Python warning, a message of several lines, a crash, more than `MOST_SECONDS` or `MOST_BYTES` more memory is a failure:
 its file is kept in ``--failures``, and ``--only N`` makes file N of a seed again.
@@ -13,8 +13,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import faulthandler
-import io
-import itertools
 import json
 import os
 import random
@@ -27,14 +25,13 @@ import time
 import traceback
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import FrameType
-from typing import Any
 
-import mutations
-import numpy as np
+from damaged import READERS
+from mutations import Reader
 
 from fastnet.errors import FastnetError, FastnetWarning
 
@@ -43,332 +40,13 @@ MOST_BYTES = 256 * 2**20
 DATA_LIMIT = 4 * 2**30
 """Bytes that the process of one reader may have at all, libraries included."""
 
-Read = Callable[[Path, random.Random], object]
-Damage = Callable[[random.Random, Sequence[bytes]], bytes]
 
-
-@dataclass(frozen=True)
-class Reader:
-    """What is tried: sound files, how they are damaged, how one is read and used."""
-
-    seeds: Callable[[Path], list[bytes]]
-    damage: Damage
-    read: Read
-    name: str
+BATCH = 100
+"""Contents without files whose memory is measured together."""
 
 
 class TooSlowError(BaseException):
     """Reading took longer than it may; no `Exception`, lest it be taken for a damage."""
-
-
-# What is read ---------------------------------------------------------------------------------------------------------
-
-
-def npz_seeds(folder: Path) -> list[bytes]:
-    """Write archives as users do."""
-    rng = np.random.default_rng(0)
-    x, y = rng.integers(0, 255, (20, 3, 2)).astype(np.uint8), np.arange(20) % 3
-    tables: list[dict[str, Any]] = [
-        {"x": x, "y": y},
-        {"x": rng.random((20, 4)), "y": np.array(["ant", "bee", "cow", "dog"] * 5)},
-        {"x_train": x, "y_train": y, "x_test": x[:5], "y_test": y[:5], "class_names": np.array(["a", "b", "c"])},
-    ]
-    contents = []
-    for table in tables:
-        for save in (np.savez, np.savez_compressed):
-            stream = io.BytesIO()
-            save(stream, **table)
-            contents.append(stream.getvalue())
-    return contents
-
-
-def read_npz(path: Path, chance: random.Random) -> object:
-    """Read an archive and use the data set."""
-    from fastnet.data.readers.npz import read_npz as read
-
-    dataset = read(path)
-    return dataset.fingerprint(), dataset.n_features, dataset.n_classes, repr(dataset.class_names)[:50]
-
-
-def csr_seeds(folder: Path) -> list[bytes]:
-    """Write sparse arrays as users and SciPy do."""
-    from scipy import sparse
-
-    x = sparse.random_array((20, 9), density=0.3, format="csr", dtype=np.float32, random_state=1)
-    y = np.arange(20) % 3
-    parts = {"data": x.data, "indices": x.indices, "indptr": x.indptr, "shape": x.shape}
-    contents = []
-    for save in (np.savez, np.savez_compressed):
-        stream = io.BytesIO()
-        save(stream, **parts, format=b"csr", y=y)
-        contents.append(stream.getvalue())
-    for form in ("csc", "coo"):
-        stream = io.BytesIO()
-        sparse.save_npz(stream, x.asformat(form))
-        contents.append(stream.getvalue())
-    return contents
-
-
-def svmlight_seeds(folder: Path) -> list[bytes]:
-    """Write samples with classes, numbers, several labels and groups."""
-    classes = "".join(f"{k % 3} {k + 1}:0.5 {k + 3}:{k}\n" for k in range(20))
-    numbers = "".join(f"{k / 7:.3f} 1:{k} # sample {k}\n" for k in range(20))
-    labels = "".join(f"{k % 2},{k % 3 + 2} 0:1 {k + 2}:1e-3\n" for k in range(20))
-    groups = "".join(f"{k % 2} qid:{k // 4} {k % 5 + 1}:2\n" for k in range(20))
-    return [text.encode() for text in (classes, numbers, labels, groups)]
-
-
-def read_sparse(path: Path, chance: random.Random) -> object:
-    """Read a file of sparse samples and use them, as a data set and for a model."""
-    from fastnet.data.readers.sparse import read_sparse as read
-    from fastnet.data.readers.sparse import read_sparse_samples
-
-    if chance.random() < 0.3:
-        samples = read_sparse_samples(path, labels=False)
-        return samples.x.sum(), samples.n_features
-    dataset = read(path, test=chance.choice((None, "none")))
-    return dataset.fingerprint(), dataset.n_features, dataset.n_classes, repr(dataset)
-
-
-def idx_seeds(folder: Path) -> list[bytes]:
-    """Write images, labels and numbers of other types."""
-    images = bytes([0, 0, 8, 3, 0, 0, 0, 5, 0, 0, 0, 4, 0, 0, 0, 3]) + bytes(range(60))
-    labels = bytes([0, 0, 8, 1, 0, 0, 0, 5]) + bytes(range(5))
-    reals = bytes([0, 0, 14, 2, 0, 0, 0, 2, 0, 0, 0, 3]) + np.arange(6, dtype=">f8").tobytes()
-    return [images, images, labels, reals]
-
-
-def read_idx(path: Path, chance: random.Random) -> object:
-    """Read one file and use the array; now and then as one of the four of a data set."""
-    from fastnet.data.readers.idx import IDX_NAMES, read_idx_folder
-    from fastnet.data.readers.idx import read_idx as read
-
-    if chance.random() < 0.8:
-        array = read(path, dimensions=chance.choice((None, None, 1, 3)))
-        return array.sum(), array.shape
-    images, labels = idx_seeds(path.parent)[1:3]
-    damaged = chance.choice(IDX_NAMES)
-    for name in IDX_NAMES:
-        content = path.read_bytes() if name == damaged else images if "images" in name else labels
-        (path.parent / name).write_bytes(content)
-    return read_idx_folder(path.parent, name="mnist", class_names=[str(i) for i in range(5)]).fingerprint()
-
-
-def model_seeds(folder: Path) -> list[bytes]:
-    """Save networks of several kinds and ensembles of them."""
-    from fastnet.config.network import NetworkSpec
-    from fastnet.data.pipeline.scaling import Scaler
-    from fastnet.model.classifier import Model
-    from fastnet.model.ensemble import Ensemble
-
-    contents = []
-    for hidden, activation in (((5, 4), "relu"), ((), "relu"), ((3,), "tanh"), ((2,) * 6, "gelu")):
-        sizes = (4, *hidden, 3)
-        rng = np.random.default_rng(len(hidden))
-        model = Model(
-            spec=NetworkSpec(n_inputs=4, n_outputs=3, hidden=hidden, activation=activation),
-            weights=tuple(rng.random(shape, np.float32) for shape in itertools.pairwise(sizes)),
-            biases=tuple(rng.random(n, np.float32) for n in sizes[1:]),
-            pipeline=Scaler(np.zeros(4, np.float32), np.ones(4, np.float32)),
-            class_names=("a", "b", "c"),
-            eval_scales=(0.5,) * len(hidden),
-            settings={"optimizer": "adam", "learning_rate": 0.001, "seed": 7, "data_dtype": "uint8"},
-            metrics={"test_accuracy": 0.5},
-        )
-        for what in (model, Ensemble(members=(model, model), weights=(1, 2))):
-            what.save(folder / "seed.safetensors")
-            contents.append((folder / "seed.safetensors").read_bytes())
-    return contents
-
-
-def read_model(path: Path, chance: random.Random) -> object:
-    """Load a model and predict with it."""
-    from fastnet.model.ensemble import load_model
-
-    model = load_model(path)
-    rows = chance.choice((1, 3))
-    x = np.zeros((rows, model.n_inputs), np.uint8) if chance.random() < 0.5 else np.ones((rows, model.n_inputs))
-    predicted = model.predict(x)
-    if chance.random() < 0.1:
-        model.save(path.with_name("again.safetensors"))
-        load_model(path.with_name("again.safetensors"))
-    return type(model), predicted.shape, repr((model.settings, model.metrics, model.class_names))
-
-
-def study_seeds(folder: Path) -> list[bytes]:
-    """Write small studies: with two stages and a final choice, with an ensemble, of another metric, hardly begun."""
-    from studies import add_ensemble, make_study
-
-    space = {"learning_rate": "log:1e-4:1", "optimizer": "choice:sgd,adam", "depth": "int:1:3", "width": "int:4:9"}
-    made = [
-        make_study(folder / "staged", 24, space, stages=2),
-        make_study(folder / "whole", 12),
-        make_study(folder / "loss", 12, metric="loss", curves=False),
-        make_study(folder / "begun", 3, ended=False),
-    ]
-    add_ensemble(made[1])
-    return [(name / "study.sqlite").read_bytes() for name in made]
-
-
-def read_study(path: Path, chance: random.Random) -> object:
-    """Ask a study everything; now and then print it, export it, report it, carry it on, remove it."""
-    folder = path.parent
-    for ending in ("-wal", "-shm", "-journal"):
-        path.with_name(path.name + ending).unlink(missing_ok=True)
-    ways: list[Callable[[Path, random.Random], object]] = [ask_study] * 6
-    ways += [export_study, export_study, print_study, print_study, carry_on, carry_on]
-    ways += [report_study] if chance.random() < 0.3 else []
-    ways += [show_live, remove_study] if chance.random() < 0.2 else []
-    return chance.choice(ways)(folder, chance)
-
-
-def ask_study(folder: Path, chance: random.Random) -> object:
-    """Call whatever a study can answer; each may refuse for itself."""
-    from fastnet.tuning import StoredTrials, Study, find_studies, is_being_written
-
-    stored = StoredTrials(folder)
-    with Study.read(folder) as study:
-        names = ["id", "best", "value", "seconds", "status", "stage", "learning_rate"]
-        questions: list[Callable[[], object]] = [
-            *(lambda name=name: getattr(study, name) for name in ("settings", "about", "created", "metric")),
-            *(study.runs, study.stages, study.final, study.ensemble, study.test_uses, study.param_types),
-            *(study.stored_ids, study.count, lambda: study.count("done"), study.best_value, study.best),
-            lambda: study.best(3, curves=False),
-            lambda: [*study.iter_trials(curves=True, order=chance.choice(names))],
-            lambda: [*study.iter_trials(stage=1, status="done", limit=2)],
-            *(lambda: study.trial(3), lambda: study.trials_at(range(1, 2)), lambda: stored[0], lambda: len(stored)),
-            *(lambda: stored[1:3], lambda: [*stored], lambda: stored.best(2), lambda: stored.count_status("stopped")),
-            *(lambda: find_studies(folder), lambda: is_being_written(folder), lambda: study.settings_sha256),
-        ]
-        for question in questions:
-            with contextlib.suppress(FastnetError, IndexError):
-                question()
-    return None
-
-
-def export_study(folder: Path, chance: random.Random) -> object:
-    """Export a study in one of the forms."""
-    from fastnet.tuning import Study
-    from fastnet.tuning.store.export import to_arrow, write_trials
-
-    with Study.read(folder) as study:
-        form = chance.choice(("csv", "jsonl", "parquet", "arrow"))
-        if form == "arrow":
-            return to_arrow(study, curves=True)
-        return write_trials(study, io.BytesIO(), format=form, curves=form != "csv")
-
-
-def print_study(folder: Path, chance: random.Random) -> object:
-    """Run one of the commands that read a study."""
-    name, best = str(folder), ("studies", "best")
-    commands: list[tuple[str, ...]] = [
-        *(("studies", "ls", name), ("studies", "show", name), ("studies", "show", name, "--format", "json")),
-        *((*best, name), (*best, name, "--format", "toml"), (*best, name, "--trial", "2", "--format", "json")),
-        ("studies", "trials", name, "--sort", chance.choice(("best", "value", "learning_rate"))),
-        ("studies", "export", name, "--no-times"),
-    ]
-    return run_command(chance.choice(commands))
-
-
-def report_study(folder: Path, chance: random.Random) -> object:
-    """Write the report of a study."""
-    from fastnet_cli.study_commands import commands
-
-    from fastnet.report.page import write_report
-
-    return write_report(folder, folder / "report.html", commands=commands)
-
-
-def show_live(folder: Path, chance: random.Random) -> object:
-    """Let the live view take over the trials of an earlier run."""
-    from fastnet.report.page import LiveView
-    from fastnet.tuning import Progress
-
-    progress = Progress(5, 9, 0.5, 1.0, 1.0, 1.0, False)
-    with LiveView(folder) as view:
-        view(progress)
-        return json.dumps(view.document(0, 0), allow_nan=False), view.page()
-
-
-def carry_on(folder: Path, chance: random.Random) -> object:
-    """Go on with a study, by its own settings, as a search does."""
-    from fastnet.tuning import Study
-    from fastnet.tuning.rules.narrowing import narrow
-
-    with Study.read(folder) as study:
-        settings = study.settings
-    times = {"wall_seconds": 1.0, "compile_seconds": 0.0, "compiled_seconds": 0.0}
-    with Study.open(folder, settings, fresh=chance.random() < 0.1) as study:
-        run = study.begin_run({})
-        trials = [*study.iter_trials(curves=True)]
-        if trials:
-            study.append([replace(trials[-1], id=trials[-1].id % 1000 + 1)], run=run, **times)
-        from fastnet.tuning import Space
-
-        narrow(Space.parse(settings.get("space", {})), trials, metric=study.metric)
-        study.append_stage(1, 0, 5, settings.get("space", {}))
-        return len(study.trials())
-
-
-def remove_study(folder: Path, chance: random.Random) -> object:
-    """Remove a study."""
-    from fastnet.tuning import remove_study as remove
-
-    return remove(folder)
-
-
-def toml_seeds(folder: Path) -> list[bytes]:
-    """Take what the commands print with --print-config, and a few lines more."""
-    printed = [run_command((name, "--print-config")).encode() for name in ("search", "train")]
-    short = (
-        b'trials = 100\nepochs = 5\n[space]\nlearning-rate = "log:1e-6:1e-2"\nwidth = "int:4:9"\ndepth = "int:1:3"\n'
-    )
-    return [*printed, short, b'width = 64\ndepth = 2\ndropout_1 = 0.5\noptimizer = "adam"\nseed = 3\n']
-
-
-def json_seeds(folder: Path) -> list[bytes]:
-    """Write settings, and trials as the exports and searches write them."""
-    settings = {"learning_rate": 0.01, "hidden": "100x6", "epochs": 5, "early_stopping": None, "skip_zeros": True}
-    line = {"id": 3, "stage": 1, "status": "done", "learning_rate": 0.01, "width": 32, "depth": 2, "value": 0.5}
-    line |= {"best_value": 0.6, "best_epoch": 3, "epochs": 5, "seconds": 0.1, "train_loss": [0.5, 0.4, None]}
-    search = {"trials": 30, "space": {"learning_rate": "log:1e-6:1e-2", "hidden": "choice:16,8x2"}, "folds": 3}
-    return [json.dumps(document).encode() for document in (settings, line, search, {"space": {}, "seed": 2**64 - 1})]
-
-
-def read_config(path: Path, chance: random.Random) -> object:
-    """Let the commands read settings that take a file of them."""
-    with contextlib.suppress(FastnetError):
-        return run_command(("search", "--config", str(path), "--print-config"))
-    return run_command(("train", "--config", str(path), "--print-config"))
-
-
-def run_command(arguments: Sequence[str]) -> str:
-    """Run the command line in this process; raise what it printed as an error, or what it should have caught."""
-    from click.testing import CliRunner
-    from fastnet_cli.main import cli
-
-    done = CliRunner().invoke(cli, list(arguments))
-    if done.exception is not None and not isinstance(done.exception, SystemExit):
-        raise done.exception
-    if done.exit_code:
-        lines = done.stderr.strip().splitlines()
-        errors = [line for line in lines if line.startswith("Error: ")]
-        if len(errors) != 1 or lines[-1] != errors[0]:
-            raise AssertionError(f"not one sentence: {done.stderr!r}")
-        raise FastnetError(errors[0])
-    return str(done.stdout)
-
-
-READERS = {
-    "npz": Reader(npz_seeds, mutations.npz_bytes, read_npz, "damaged.npz"),
-    "csr": Reader(csr_seeds, mutations.csr_bytes, read_sparse, "damaged.npz"),
-    "svmlight": Reader(svmlight_seeds, mutations.text_bytes, read_sparse, "damaged.svm"),
-    "idx": Reader(idx_seeds, mutations.idx_bytes, read_idx, "train-images-idx3-ubyte"),
-    "model": Reader(model_seeds, mutations.model_bytes, read_model, "damaged.safetensors"),
-    "study": Reader(study_seeds, mutations.study_bytes, read_study, "study.sqlite"),
-    "toml": Reader(toml_seeds, mutations.text_bytes, read_config, "damaged.toml"),
-    "json": Reader(json_seeds, mutations.text_bytes, read_config, "damaged.json"),
-}
 
 
 # How it is tried ------------------------------------------------------------------------------------------------------
@@ -405,7 +83,7 @@ def try_files(name: str, folder: Path, numbers: Sequence[int], seed: int) -> Ite
         place.mkdir(exist_ok=True)
         path.write_bytes(content)
         began, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        kind, failure = _try(reader, path, chance)
+        kind, failure = read_once(reader, path, chance)
         seconds = time.perf_counter() - began
         more = 1024 * (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
         if not failure and more > MOST_BYTES:
@@ -413,7 +91,50 @@ def try_files(name: str, folder: Path, numbers: Sequence[int], seed: int) -> Ite
         yield Outcome(number, kind, failure, seconds, content)
 
 
-def _try(reader: Reader, path: Path, chance: random.Random) -> tuple[str, str]:
+def try_in_memory(name: str, folder: Path, numbers: Sequence[int], seed: int) -> Iterator[Outcome]:
+    """Make and parse damaged contents without files, for readers that can; what they need is asked once for many.
+
+    Memory is that of `BATCH` contents together.
+    """
+    reader = READERS[name]
+    assert reader.parse is not None
+    seeds = reader.seeds(folder)
+    parse = replace(reader, read=lambda path, chance: reader.parse(chance.content, chance))  # type: ignore[union-attr, attr-defined]
+    for first in range(0, len(numbers), BATCH):
+        some = numbers[first : first + BATCH]
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        found = [Outcome(number, *_parsed(parse, name, seeds, number, seed)) for number in some]
+        more = 1024 * (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+        if more > MOST_BYTES:
+            found[-1] = replace(found[-1], kind="failure", failure=f"one of {BATCH} took {more / 2**20:.0f} MiB")
+        yield from found
+
+
+def _parsed(
+    reader: Reader, name: str, seeds: Sequence[bytes], number: int, seed: int
+) -> tuple[str, str, float, bytes]:
+    chance = _Chance(f"{name} {seed} {number}")
+    content = chance.content = reader.damage(chance, seeds)
+    began = time.perf_counter()
+    try:
+        reader.read(Path(), chance)
+        kind, failure = "result", ""
+    except FastnetError as error:
+        kind, text = type(error).__name__, str(error)
+        failure = "" if len(text.splitlines()) == 1 else f"not one line: {text[:200]!r}"
+    except Exception as error:
+        kind, failure = "failure", f"{type(error).__name__}: {str(error)[:200]}\n{traceback.format_exc()}"
+    seconds = time.perf_counter() - began
+    return kind, failure or (f"took {seconds:.0f} s" if seconds > MOST_SECONDS else ""), seconds, content
+
+
+class _Chance(random.Random):
+    """A source of chance that carries the content that it made."""
+
+    content = b""
+
+
+def read_once(reader: Reader, path: Path, chance: random.Random) -> tuple[str, str]:
     unraised: list[str] = []
     hook, sys.unraisablehook = sys.unraisablehook, lambda about: unraised.append(repr(about.exc_value))
     handler = signal.signal(signal.SIGALRM, _too_slow)
@@ -451,7 +172,10 @@ def run_reader(name: str, options: argparse.Namespace) -> int:
     kinds: Counter[str] = Counter()
     slowest, failures, began = 0.0, 0, time.perf_counter()
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
-        for outcome in try_files(name, Path(folder), numbers, options.seed):
+        attempts = try_in_memory if options.memory and READERS[name].parse else try_files
+        warnings.simplefilter("error")
+        warnings.simplefilter("ignore", FastnetWarning)
+        for outcome in attempts(name, Path(folder), numbers, options.seed):
             kinds[outcome.kind] += 1
             slowest = max(slowest, outcome.seconds)
             if outcome.failure:
@@ -464,6 +188,11 @@ def run_reader(name: str, options: argparse.Namespace) -> int:
     counts = ", ".join(f"{kind} {count}" for kind, count in kinds.most_common())
     seconds = time.perf_counter() - began
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    if options.counts:
+        found = {"reader": name, "files": kinds.total(), "kinds": kinds, "seconds": round(seconds, 1)}
+        found |= {"slowest": round(slowest, 3), "MiB": int(memory), "seed": options.seed, "code": 0}
+        with options.counts.open("a") as stream:
+            stream.write(json.dumps(found) + "\n")
     print(  # noqa: T201
         f"{name}: {kinds.total()} files in {seconds:.0f} s, {failures} failures; {counts}; "
         f"slowest {slowest:.2f} s, {memory:.0f} MiB at most",
@@ -482,6 +211,8 @@ def main() -> int:
     parser.add_argument("--only", type=int, help="make and read this one file alone")
     parser.add_argument("--folder", type=Path, help="where to work, best in memory; the system's place if left out")
     parser.add_argument("--failures", type=Path, default=Path("mutating-failures"), help="where failures are kept")
+    parser.add_argument("--counts", type=Path, help="add what was counted to this file, see fuzzing.py --table")
+    parser.add_argument("--memory", action="store_true", help="parse contents without files where a reader can")
     parser.add_argument("--here", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.here:
@@ -491,6 +222,8 @@ def main() -> int:
         command = [sys.executable, __file__, name, "--here", "--seed", str(options.seed), "--files", str(options.files)]
         command += ["--begin", str(options.begin), "--failures", str(options.failures)]
         command += [] if options.only is None else ["--only", str(options.only)]
+        command += ["--memory"] if options.memory else []
+        command += [] if options.counts is None else ["--counts", str(options.counts)]
         command += [] if options.folder is None else ["--folder", str(options.folder)]
         code = subprocess.run(command, check=False).returncode
         if code not in (0, 1):

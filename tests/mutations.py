@@ -13,6 +13,8 @@ import struct
 import zipfile
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -42,6 +44,19 @@ VALUES: tuple[Any, ...] = (
     *("", "x", "x" * 2000, "\ud800", "\0", "../../x", "relu", "accuracy", "100x6", "1000x1000", "log:1e-6:1e-2", "0"),
     *([], {}, [1], [None], {"a": 1}, [[[[[[[[[[1]]]]]]]]]], {"": {"": {}}}, [0.5] * 300, "9" * 5000, "1,2,3"),
 )
+
+
+@dataclass(frozen=True)
+class Reader:
+    """What is tried: sound files, how they are damaged, how one is read and used, what it is called, and perhaps how
+    its content is read without a file.
+    """
+
+    seeds: Callable[[Path], list[bytes]]
+    damage: Callable[[random.Random, Sequence[bytes]], bytes]
+    read: Callable[[Path, random.Random], object]
+    name: str
+    parse: Callable[[bytes, random.Random], object] | None = None
 
 
 def any_bytes(chance: random.Random, content: bytes, others: Sequence[bytes]) -> bytes:
@@ -428,8 +443,11 @@ def text_bytes(chance: random.Random, seeds: Sequence[bytes]) -> bytes:
     """Damage a text: its bytes, its lines, its values where it is JSON."""
     content = chance.choice(seeds)
     way = chance.randrange(4)
-    if way == 0 and content.startswith(b"{"):
-        return json.dumps(some_values(chance, json.loads(content))).encode()
+    if way == 0 and content.startswith((b"{", b"[")):
+        lines = content.splitlines() if content.startswith(b"{") else [content]
+        place = chance.randrange(len(lines))
+        lines[place] = json.dumps(some_values(chance, json.loads(lines[place]))).encode()
+        return b"\n".join(lines)
     if way == 1:
         lines = content.splitlines(keepends=True)
         for _ in range(chance.choice((1, 1, 1, 3))):

@@ -20,15 +20,16 @@ def begin(*arguments: str) -> tuple[subprocess.Popen[str], str]:
     command = [sys.executable, "-m", "fastnet_cli", "search", "--live", "--study", "s", *arguments, *SMALL]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert process.stderr is not None
-    found = re.fullmatch(r"Live view: (http://127\.0\.0\.1:(\d+)/)\n", process.stderr.readline())
+    found = re.fullmatch(r"Live view: http://127\.0\.0\.1:(\d+/[\w-]{22})/\n", process.stderr.readline())
     assert found is not None
-    return process, found[2]
+    return process, found[1]
 
 
-def get(port: str, path: str) -> bytes:
+def get(place: str, path: str) -> bytes:
+    port, token = place.split("/")
     connection = http.client.HTTPConnection("127.0.0.1", int(port), timeout=10)
     try:
-        connection.request("GET", path)
+        connection.request("GET", f"/{token}{path}")
         return connection.getresponse().read()
     finally:
         connection.close()

@@ -200,29 +200,6 @@ def test_a_folder_that_others_may_write_to_is_refused(
     assert run(FASTNET_CACHE=str(filled)) == (right[0], [])
 
 
-@pytest.mark.skipif(os.name == "nt", reason="Windows has no owners that os.chown could set")
-def test_whose_folders_are_trusted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    base, code = tmp_path / "base", tmp_path / "base" / "0123456789abcdef"
-    assert _store.distrust(code) == ""
-    base.touch()
-    base.chmod(0o666)
-    assert _store.distrust(code) == "", "advice about a file, such as /dev/null, would do harm"
-    base.unlink()
-    code.mkdir(parents=True)
-    base.chmod(0o1777)
-    assert _store.distrust(code) == "", "with the sticky bit nobody can replace what is ours"
-    code.chmod(0o1777)
-    assert "other users may write" in _store.distrust(code)
-    code.chmod(0o775)
-    monkeypatch.setattr(_store, "_is_private", lambda group: True)
-    assert _store.distrust(code) == ""
-    monkeypatch.setattr(_store, "_is_private", lambda group: False)
-    assert "other users may write" in _store.distrust(code)
-    code.chmod(0o755)
-    monkeypatch.setattr(_store, "_trusted", lambda: frozenset({code.stat().st_uid + 1}))
-    assert _store.distrust(code) == f"{code}: belongs to another user"
-
-
 def test_folders_are_made_so_that_nobody_else_may_write_to_them(tmp_path: Path) -> None:
     before = os.umask(0)
     try:

@@ -26,10 +26,14 @@ def view(tmp_path: Path) -> Iterator[LiveView]:
         yield made
 
 
-def ask(view: LiveView, path: str, method: str = "GET", host: str | None = None) -> tuple[int, bytes, dict[str, str]]:
+def ask(
+    view: LiveView, path: str, method: str = "GET", host: str | None = None, token: str | None = None, **headers: str
+) -> tuple[int, bytes, dict[str, str]]:
     connection = http.client.HTTPConnection("127.0.0.1", view.port, timeout=10)
+    place = f"/{view.token}{path}" if token is None else f"{token}{path}"
+    named = {name.replace("_", "-"): text for name, text in headers.items()}
     try:
-        connection.request(method, path, headers={"Host": host or f"127.0.0.1:{view.port}"})
+        connection.request(method, place, headers={"Host": host or f"127.0.0.1:{view.port}"} | named)
         answer = connection.getresponse()
         return answer.status, answer.read(), dict(answer.getheaders())
     finally:
@@ -52,7 +56,7 @@ def trial(number: int, rate: float = 0.03) -> TrialResult:
 
 def test_the_page_is_complete_and_serves_plotly(view: LiveView) -> None:
     status, content, headers = ask(view, "/")
-    assert status == 200 and b"/plotly.js" in content and headers["Content-Type"] == "text/html; charset=utf-8"
+    assert status == 200 and b'"plotly.js"' in content and headers["Content-Type"] == "text/html; charset=utf-8"
     assert "default-src 'none'" in headers["Content-Security-Policy"] and headers["Cache-Control"] == "no-store"
     assert len(ask(view, "/plotly.js")[1]) > 1_000_000
     assert not re.search(rb"https?://", content)
@@ -91,6 +95,39 @@ def test_requests_for_another_host_are_refused(view: LiveView, host: str) -> Non
         assert status == 403 and len(content) < 100
 
 
+def test_a_name_that_was_bound_to_this_machine_later_gets_nothing(view: LiveView) -> None:
+    """DNS rebinding: the browser of a user asks this machine, and names the site whose page asks."""
+    for host in (f"rebound.example:{view.port}", f"127.0.0.1:{view.port}.example", f"[::1]:{view.port}"):
+        assert ask(view, "/data", host=host)[0] == 403
+    with socket.create_connection(("127.0.0.1", view.port), timeout=5) as connection:
+        two = f"Host: 127.0.0.1:{view.port}\r\nHost: rebound.example\r\n"
+        connection.sendall(f"GET /{view.token}/data HTTP/1.1\r\n{two}\r\n".encode())
+        assert b" 403 " in connection.recv(100)
+
+
+@pytest.mark.parametrize("token", ["", "/", "/data", "/AAAAAAAAAAAAAAAAAAAAAA", "//"])
+def test_without_the_token_nothing_is_served(view: LiveView, token: str) -> None:
+    for path in ("", "/", "/data", "/plotly.js", "/report.html"):
+        if token + path:
+            status, content, _ = ask(view, path, token=token)
+            assert status == 403 and len(content) < 100 and view.token.encode() not in content
+
+
+def test_tokens_differ(view: LiveView, tmp_path: Path) -> None:
+    with LiveView(tmp_path / "other") as other:
+        assert other.token != view.token and min(len(other.token), len(view.token)) >= 22
+        assert ask(other, "/data", token=f"/{view.token}")[0] == 403
+
+
+def test_pages_of_other_sites_get_nothing(view: LiveView) -> None:
+    for origin in ("https://evil.example", "null", f"https://127.0.0.1:{view.port}", "http://127.0.0.1:1"):
+        assert ask(view, "/data", Origin=origin)[0] == 403
+    for site in ("cross-site", "same-site"):  # another port of this machine is the same site
+        assert ask(view, "/data", Sec_Fetch_Site=site)[0] == 403
+    status, _, headers = ask(view, "/data", Origin=f"http://127.0.0.1:{view.port}", Sec_Fetch_Site="same-origin")
+    assert status == 200 and not [name for name in headers if name.lower().startswith("access-control")]
+
+
 def test_localhost_is_this_machine_too(view: LiveView) -> None:
     assert ask(view, "/data", host=f"localhost:{view.port}")[0] == 200
 
@@ -114,7 +151,7 @@ def test_the_server_listens_on_this_machine_only(view: LiveView) -> None:
 def test_a_silent_or_vanished_client_blocks_nobody(view: LiveView, capfd: pytest.CaptureFixture[str]) -> None:
     with socket.create_connection(("127.0.0.1", view.port)):
         gone = socket.create_connection(("127.0.0.1", view.port))
-        gone.sendall(b"GET /plotly.js HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n\r\n" % view.port)
+        gone.sendall(f"GET /{view.token}/plotly.js HTTP/1.1\r\nHost: 127.0.0.1:{view.port}\r\n\r\n".encode())
         gone.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0")
         gone.close()
         assert news(view)["phase"] == "running"

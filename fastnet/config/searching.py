@@ -27,6 +27,8 @@ OPTUNA, GIVEN = "optuna:", "given:"
 """What the name of a sampler begins with if it is one of Optuna's, or the class of an object that was given."""
 MOST_POINTS = 10_000
 """Most points that a search can try first."""
+EXAMPLE = '{"learning_rate": "log:1e-6:1e-2"}'
+"""A space, for messages."""
 PRUNINGS = ("none", "halving", "median")
 ENSEMBLES = ("average", "greedy")
 
@@ -125,6 +127,8 @@ class SearchConfig:
         make_plain(self)
         if isinstance(self.space, Mapping):
             object.__setattr__(self, "space", {plain(name): plain(text) for name, text in self.space.items()})
+        else:
+            raise ConfigError(f"space={str(self.space)[:40]!r}: must be names with their ranges, as in {EXAMPLE}")
         check_count("trials", self.trials, high=2**32 - 1)
         check_range("validation_fraction", self.validation_fraction, 0.0, 1.0, open_low=True)
         if self.folds is not None:

@@ -10,12 +10,16 @@ from pathlib import Path
 
 from fastnet.data.readers.idx import BROKEN_FILE_ERRORS, open_gzip_or_plain
 from fastnet.errors import DataError
+from fastnet.trust import keep_from_others
 
 Progress = Callable[[str, int, int], None]
 """Called during a download with the file name, the bytes done and the total bytes (0 if unknown)."""
 
 TIMEOUT_SECONDS = (10.0, 30.0)
 """Longest wait for a connection, and for the next bytes of a transfer."""
+
+MOST_BYTES = 1 << 28
+"""Largest file that is downloaded; the largest of those that are known has 26 MB."""
 
 _CHUNK = 1 << 16
 _WAY_OUT = "name a folder that holds the data with data_dir or FASTNET_DATA_DIR"
@@ -46,7 +50,7 @@ def fetch(name: str, sha256: str, *, mirrors: Sequence[str], folder: Path, progr
         return target
     reasons = []
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o755, parents=True, exist_ok=True)
         for mirror in mirrors:
             reason = _fetch_from(mirror + name, target, sha256, progress)
             if reason is None:
@@ -82,11 +86,15 @@ def _fetch_from(url: str, target: Path, sha256: str, progress: Progress | None) 
             requests.get(url, stream=True, timeout=TIMEOUT_SECONDS, headers=plain) as response,
             part.open("wb") as file,
         ):
+            keep_from_others(file.fileno())
             response.raise_for_status()
-            total, done = int(response.headers.get("Content-Length", 0)), 0
+            said = response.headers.get("Content-Length", "")
+            total, done = int(said) if said.isascii() and said.isdigit() and len(said) < 16 else 0, 0
             for piece in response.iter_content(_CHUNK):
                 file.write(piece)
                 done += len(piece)
+                if done > MOST_BYTES:
+                    return f"more than {MOST_BYTES / 1e6:.0f} MB"
                 if progress is not None:
                     progress(target.name, min(done, total) if total else done, total)
         if unpacked_sha256(part) != sha256:
@@ -100,7 +108,7 @@ def _fetch_from(url: str, target: Path, sha256: str, progress: Progress | None) 
         return "the transfer broke off"
     except requests.RequestException:
         return "no connection"
-    except BROKEN_FILE_ERRORS:
+    except (*BROKEN_FILE_ERRORS, DataError):  # the last if it unpacks without end
         return "a truncated or damaged gzip file"
     finally:
         part.unlink(missing_ok=True)

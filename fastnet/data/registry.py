@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import struct
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
@@ -24,8 +25,9 @@ from fastnet.data.readers.svmlight import SUFFIXES, is_svmlight
 from fastnet.data.readers.table import read_table
 from fastnet.data.samples import Samples, samples_of
 from fastnet.data.tables.table import STANDARD_INPUT, is_table, suffix_of
-from fastnet.errors import ConfigError, DataError
+from fastnet.errors import ConfigError, DataError, warn
 from fastnet.files import as_path, user_cache
+from fastnet.trust import distrust, distrust_file
 
 DATA_DIR_VARIABLE = "FASTNET_DATA_DIR"
 
@@ -392,15 +394,32 @@ def _load_images(name: str, data_dir: str | os.PathLike[str] | None, progress: P
     if folder := _given_folder(name, data_dir):
         return _read_images(folder, name)
     cached = cache_folder() / name
-    images = IMAGE_SETS[name]
-    present = find_idx_files(cached)
-    for file, sha256 in zip(IDX_NAMES, images.sha256, strict=True):
-        if file not in present:
-            fetch(f"{file}.gz", sha256, mirrors=images.mirrors, folder=cached, progress=progress)
+    if reason := _distrusted(cached):
+        warn(f"the cache of downloaded data is not used ({reason}); {name} is downloaded for this run alone")
+        with tempfile.TemporaryDirectory(prefix="fastnet-") as folder:
+            _fetch_images(name, Path(folder), progress)
+            return _read_images(Path(folder), name)
+    _fetch_images(name, cached, progress)
     try:
         return _read_images(cached, name)
     except DataError as error:
         raise DataError(f"{error} (delete {cached} to download {name} again)") from None
+
+
+def _distrusted(folder: Path) -> str:
+    """Return why the files in the cache are not used: nobody checks them again once they are downloaded."""
+    if reason := distrust(folder):
+        return reason
+    found = ((path, distrust_file(path.stat())) for path in find_idx_files(folder).values())
+    return next((f"{path}: {reason}" for path, reason in found if reason), "")
+
+
+def _fetch_images(name: str, folder: Path, progress: Progress | None) -> None:
+    """Download those files of an image set that a folder lacks."""
+    images, present = IMAGE_SETS[name], find_idx_files(folder)
+    for file, sha256 in zip(IDX_NAMES, images.sha256, strict=True):
+        if file not in present:
+            fetch(f"{file}.gz", sha256, mirrors=images.mirrors, folder=folder, progress=progress)
 
 
 def _read_images(folder: Path, name: str) -> Dataset:

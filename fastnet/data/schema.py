@@ -14,11 +14,14 @@ from fastnet.data.fields import Field
 from fastnet.data.tables.cells import plain
 from fastnet.data.tables.columns import Column, listed
 from fastnet.data.tables.dates import DAY, part_of
+from fastnet.data.tables.described import are_texts, check_columns
 from fastnet.data.tables.table import Table, open_table
 from fastnet.errors import DataError
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+TASK_KINDS = ("classification", "regression", "multilabel")
 
 MOST_STRAYS = 0.5
 """Share of the values of a column that may be new to it before the column is reported to be of another type."""
@@ -174,9 +177,23 @@ class Schema:
             plain = {name: _tupled(value) for name, value in made.items()}
             plain["columns"] = tuple(_column_of(each) for each in made["columns"])
             plain["fields"] = tuple(Field(**{name: _tupled(v) for name, v in each.items()}) for each in made["fields"])
-            return Schema(**plain)
+            schema = Schema(**plain)
         except (TypeError, KeyError, AttributeError) as error:
             raise DataError(f"the description of the table's columns is damaged ({error})") from None
+        schema._check_sound()
+        return schema
+
+    def _check_sound(self) -> None:
+        """Raise `DataError` unless all names in the description of a file are those of its columns."""
+        check_columns(self.columns)
+        roles = tuple(name for name in (self.weights, self.group, self.time) if name is not None)
+        left_out = all(are_texts(pair) and len(pair) == 2 for pair in self.left_out)
+        fields = all(are_texts((f.name, f.kind, f.column)) and are_texts(f.levels) for f in self.fields)
+        fields = fields and all(isinstance(f.offset, (int, float)) for f in self.fields)
+        sound = are_texts(self.targets) and are_texts(roles) and are_texts(self.notes) and left_out and fields
+        known = {column.name for column in self.columns}
+        if not (sound and {*self.features_from, *self.targets, *roles} <= known and self.task in TASK_KINDS):
+            raise DataError("the description of the table's columns is damaged (a name is not that of a column)")
 
     def check(self, table: Any) -> list[str]:
         """Compare a table with the one that the schema is from.

@@ -475,8 +475,17 @@ def written(program: Program, x: Any, *, probabilities: bool) -> Iterable[list[A
         chances = ([float(str(value)) for value in column] for column in answers.T)
         found |= {f"p({name})": values for name, values in zip(names, chances, strict=True)}
     columns = identity | found
-    yield [*columns]
-    yield from map(list, zip(*columns.values(), strict=True))
+    yield [harmless(name) for name in columns]
+    for row in zip(*columns.values(), strict=True):
+        yield [harmless(cell) for cell in row]
+
+
+def harmless(cell: Any) -> Any:
+    """Return a cell with an apostrophe before a text that a spreadsheet would take for a formula."""
+    if not isinstance(cell, str):
+        return cell
+    text = cell.replace("\r\n", "\n").replace("\r", "\n")
+    return f"'{text}" if text.startswith(tuple("=+-@\t\n＝＋－＠")) and not _PLAIN.fullmatch(text) else text
 
 
 def main(arguments: Sequence[str]) -> int:

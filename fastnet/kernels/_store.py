@@ -12,7 +12,6 @@ from __future__ import annotations
 import hashlib
 import os
 import pickle
-import stat
 import sys
 import tempfile
 from collections.abc import Callable
@@ -30,6 +29,7 @@ from numba.core.serialize import dumps
 from fastnet.errors import warn
 from fastnet.files import replacing_file, user_cache
 from fastnet.kernels import host
+from fastnet.trust import distrust, distrust_file, keep_from_others
 
 SUFFIX = ".nbc"
 _BEGIN = b"fastnet kernel 1\n"
@@ -87,50 +87,6 @@ def say(kind: str, text: str) -> None:
     if kind not in _said:
         _said.add(kind)
         warn(text)
-
-
-def distrust(folder: Path) -> str:
-    """Return why machine code in a folder must not be loaded: somebody else could have put it there.
-
-    The result is a sentence; it is empty if only this user, the owner of the installed package, or root can write into
-    the folder, which need not exist. Code is trusted from anyone who could also change the package itself. A folder
-    that a group may write to is trusted if the group is the user's private one, as many systems create them.
-    """
-    if os.name == "nt":
-        return ""
-    for place in (folder, folder.parent):
-        try:
-            found = place.stat()
-        except OSError:
-            continue
-        if not stat.S_ISDIR(found.st_mode):  # nothing can be in it
-            continue
-        if found.st_uid not in _trusted():
-            return f"{place}: belongs to another user"
-        loose = stat.S_IWOTH if _is_private(found.st_gid) else stat.S_IWOTH | stat.S_IWGRP
-        # Where the sticky bit is set, as in /tmp, nobody can replace what belongs to another user.
-        if found.st_mode & loose and not (found.st_mode & stat.S_ISVTX and place != folder):
-            return f"{place}: other users may write to it; run: chmod go-w {place}"
-    return ""
-
-
-@cache
-def _trusted() -> frozenset[int]:
-    return frozenset((0, os.getuid(), os.geteuid(), Path(__file__).stat().st_uid))
-
-
-@cache
-def _is_private(group: int) -> bool:
-    """Whether a group is root's, or has no member but this user: by convention it then has the user's name."""
-    import grp
-    import pwd
-
-    if group == 0:
-        return True
-    try:
-        return group == os.getegid() and grp.getgrgid(group).gr_name == pwd.getpwuid(os.geteuid()).pw_name
-    except KeyError:
-        return False
 
 
 @cache
@@ -232,11 +188,11 @@ class KernelCache(FunctionCache):  # type: ignore[misc]
 
 
 def _read(path: Path) -> bytes | None:
-    """Read a file; None if it does not exist or belongs to somebody whose code is not trusted."""
+    """Read a file; None if it does not exist, or somebody whose code is not trusted could have written it."""
     try:
         with path.open("rb") as stream:
-            if os.name != "nt" and os.fstat(stream.fileno()).st_uid not in _trusted():
-                say("refused", f"{path}: belongs to another user; the kernel is compiled in memory")
+            if reason := distrust_file(os.fstat(stream.fileno())):
+                say("refused", f"{path}: {reason}; the kernel is compiled in memory")
                 return None
             return stream.read()
     except (FileNotFoundError, NotADirectoryError):
@@ -245,4 +201,5 @@ def _read(path: Path) -> bytes | None:
 
 def _write(path: Path, body: bytes) -> None:
     with replacing_file(path) as stream:
+        keep_from_others(stream.fileno())
         stream.write(_BEGIN + hashlib.blake2b(body, digest_size=_DIGEST_BYTES).digest() + body)

@@ -21,6 +21,7 @@ from typing import IO
 from fastnet.kernels import _store, pack, step
 from fastnet.kernels import objective as objectives
 from fastnet.limits import usable_cores
+from fastnet.trust import distrust
 
 STAGES = "micro-stage"
 """Folder of the cache with the stages of training, see `step.stage`."""
@@ -58,7 +59,7 @@ def second_half(objective: str = "cross-entropy", weighted: bool = False) -> Ite
     if folder is None or not _is_python() or usable_cores() == 1 or os.path.exists(folder / STAGES):
         yield
         return
-    if _store.distrust(folder) or _store.writable(folder):
+    if distrust(folder) or _store.writable(folder):
         yield
         return
     with ExitStack() as stack:

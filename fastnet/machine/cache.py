@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fastnet.kernels import _store
+from fastnet.trust import distrust
 
 _FOLDER = re.compile(r"[0-9a-f]{16}")
 _FILE = re.compile(r".+\.nb[ic](\.tmp\.[0-9a-f]+)?|\.\d+-[0-9a-f]+\.part")
@@ -86,7 +87,7 @@ def look() -> Cache:
 
 def _unkept(folder: Path) -> str:
     """Return why nothing can be stored in a folder; empty if it can."""
-    if distrusted := _store.distrust(folder):
+    if distrusted := distrust(folder):
         return distrusted
     if reason := _store.writable(folder):
         return f"{folder}: cannot be written ({reason}); its kernels are used, others are compiled at every start"
@@ -95,7 +96,7 @@ def _unkept(folder: Path) -> str:
 
 def _unread(folder: Path) -> str:
     """Return why the contents of a folder cannot be used; empty if they can."""
-    if distrusted := _store.distrust(folder):
+    if distrusted := distrust(folder):
         return distrusted
     if os.path.isdir(folder) and not os.access(folder, os.R_OK | os.X_OK):
         return f"{folder}: cannot be read; make it readable or set FASTNET_CACHE to another folder"

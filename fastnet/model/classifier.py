@@ -146,6 +146,9 @@ class Model(Predictor):
             raise ModelError(
                 f"the table's columns make {len(self.schema.fields)} features: it reads {self.pipeline.n_fields}"
             )
+        fields = getattr(self.pipeline, "fields", None)
+        if self.schema is not None and fields is not None and fields != self.schema.fields:
+            raise ModelError("the table's columns are not those that its inputs are made of")
         if self.extent is not None:
             _check_extent(self.extent, sizes[0])
 

@@ -64,5 +64,5 @@ def model_errors(path: Path) -> Iterator[None]:
         yield
     except FastnetError as error:
         raise ModelError(f"{path}: not a usable model: {error}") from error
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError, IndexError) as error:
         raise ModelError(f"{path}: not a usable model: its description is incomplete ({error})") from error

@@ -16,6 +16,7 @@ from fastnet.data.pipeline.categories import Levels, fit_levels
 from fastnet.data.pipeline.encoded import Encoded
 from fastnet.data.pipeline.missing import Filling, fit_filling
 from fastnet.data.pipeline.numbers import Scaling, edges_of, into_bins, ranks, robust, standard
+from fastnet.data.pipeline.sound import DENSE_KINDS, check_sound
 from fastnet.errors import DataError
 
 NUMBERS = ("piecewise", "robust", "standard", "quantile")
@@ -179,7 +180,7 @@ class TablePipeline:
 
 
 def table_from_parts(header: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> TablePipeline:
-    """Build what `TablePipeline.to_parts` described, equal to the last bit."""
+    """Build what `TablePipeline.to_parts` described, equal to the last bit; raise `DataError` if its parts do not fit."""
     fields = tuple(Field(**{**one, "levels": tuple(one["levels"])}) for one in header["fields"])
 
     def part(name: str) -> NDArray[Any]:
@@ -190,7 +191,7 @@ def table_from_parts(header: Mapping[str, Any], arrays: Mapping[str, NDArray[Any
 
     positions = np.array([field.kind != "number" for field in fields])
     described = zip(header["levels"], parts("inputs"), strict=True)
-    return TablePipeline(
+    pipeline = TablePipeline(
         fields=fields,
         numbers=str(header["numbers"]),
         filling=Filling(part("filling"), part("indicators"), positions),
@@ -204,6 +205,8 @@ def table_from_parts(header: Mapping[str, Any], arrays: Mapping[str, NDArray[Any
             Levels(int(one["column"]), inputs, int(one["n_inputs"]), one["rare"]) for one, inputs in described
         ),
     )
+    check_sound(pipeline)
+    return pipeline
 
 
 def fit_table(
@@ -221,7 +224,7 @@ def fit_table(
     """
     kinds = [field.kind for field in fields]
     filling = fit_filling(x[rows], kinds)
-    dense = [place for kind in ("number", "boolean", "ordered") for place in range(len(kinds)) if kinds[place] == kind]
+    dense = [place for kind in DENSE_KINDS for place in range(len(kinds)) if kinds[place] == kind]
     columns = [_fit_column(x[rows, place], fields[place], numbers) for place in dense]
     levels = [fit_levels(x[rows, k], k, fields[k].levels) for k in range(len(kinds)) if kinds[k] == "category"]
     encoded = [(place, one.edges) for place, one in zip(dense, columns, strict=True) if len(one.edges)]

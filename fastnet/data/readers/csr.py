@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from fastnet.data.bounds import check_room
 from fastnet.data.readers.npz import npz_arrays
 from fastnet.data.sparse import as_csr
 from fastnet.errors import DataError
@@ -20,6 +21,8 @@ _ARRAYS = {
     "csc": ("data", "indices", "indptr"),
     "coo": ("data", "row", "col"),
 }
+
+_ROWS = "its shape states samples that take"
 
 HOW = (
     "numpy.savez(path, data=x.data, indices=x.indices, indptr=x.indptr, shape=x.shape, format=b'csr', y=labels) writes "
@@ -117,6 +120,7 @@ def _built(path: Path, arrays: Mapping[str, NDArray[Any]]) -> Any:
         _check_lengths(path, {"data": data, "row": first, "col": second})
         _check_range(path, "row", first, size[0])
         _check_range(path, "col", second, size[1])
+        check_room(str(path), 8 * size[0], _ROWS)
         return sparse.coo_array((data, (_signed(first), _signed(second))), shape=size)
     n, n_other, what = (*size, "samples") if form == "csr" else (size[1], size[0], "columns")
     if len(second) != n + 1:
@@ -125,6 +129,7 @@ def _built(path: Path, arrays: Mapping[str, NDArray[Any]]) -> Any:
     if second[0] != 0 or (second[1:] < second[:-1]).any() or second[-1] != len(data):
         raise DataError(f"{path}: indptr must rise from 0 to {len(data):,}, the number of values; write the file again")
     _check_range(path, "indices", first, n_other)
+    check_room(str(path), 8 * size[0], _ROWS)
     return getattr(sparse, f"{form}_array")((data, _signed(first), _signed(second)), shape=size)
 
 

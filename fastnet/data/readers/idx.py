@@ -9,13 +9,13 @@ import re
 import struct
 import zlib
 from collections.abc import Iterator, Sequence
-from io import BufferedIOBase
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fastnet.data.bounds import check_room, unpacking
 from fastnet.data.dataset import Dataset, as_dataset
 from fastnet.data.readers.failure import unreadable
 from fastnet.data.readers.npz import MOST_DIMENSIONS
@@ -35,16 +35,18 @@ BROKEN_FILE_ERRORS = (EOFError, gzip.BadGzipFile, zlib.error)
 
 _IDX_DTYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 _CHUNK = 1 << 20
+_CHECK_BYTES = 1 << 27
+"""Bytes after which it is asked whether there is memory for as many again."""
 
 
-def open_gzip_or_plain(path: Path) -> BufferedIOBase:
+def open_gzip_or_plain(path: Path) -> BinaryIO:
     """Open a file for reading; decompress it if it begins with the two magic bytes of gzip.
 
     The name does not count, because some servers decompress what they send.
     """
     with path.open("rb") as file:
         packed = file.read(2) == b"\x1f\x8b"
-    return gzip.open(path, "rb") if packed else path.open("rb")
+    return unpacking(gzip.open(path, "rb"), path) if packed else path.open("rb")
 
 
 def read_idx(path: str | os.PathLike[str], *, dimensions: int | None = None) -> NDArray[Any]:
@@ -67,7 +69,7 @@ def read_idx(path: str | os.PathLike[str], *, dimensions: int | None = None) -> 
         with open_gzip_or_plain(path) as file:
             dtype, shape = _idx_header(file, path, dimensions)
             expected = math.prod(shape) * dtype.itemsize
-            content = _read_at_most(file, expected + 1)
+            content = _read_at_most(file, expected + 1, path)
     except BROKEN_FILE_ERRORS:
         raise DataError(f"{path}: the gzip file is truncated or damaged; get a new copy") from None
     except OSError as error:
@@ -148,7 +150,7 @@ def read_idx_folder(folder: str | os.PathLike[str], *, name: str, class_names: S
         raise DataError(f"{folder}: {error}") from None
 
 
-def _idx_header(file: BufferedIOBase, path: Path, dimensions: int | None) -> tuple[np.dtype[Any], tuple[int, ...]]:
+def _idx_header(file: BinaryIO, path: Path, dimensions: int | None) -> tuple[np.dtype[Any], tuple[int, ...]]:
     magic = file.read(4)
     if len(magic) < 4 or magic[:2] != b"\0\0" or magic[2] not in _IDX_DTYPES or magic[3] == 0:
         start = magic.hex() or "nothing"
@@ -167,11 +169,14 @@ def _idx_header(file: BufferedIOBase, path: Path, dimensions: int | None) -> tup
     return np.dtype(_IDX_DTYPES[magic[2]]), shape
 
 
-def _read_at_most(file: BufferedIOBase, limit: int) -> bytearray:
+def _read_at_most(file: BinaryIO, limit: int, path: Path) -> bytearray:
     """Read in pieces, so that a header that states a wrong size cannot claim memory for it."""
-    content = bytearray()
+    content, checked = bytearray(), _CHECK_BYTES
     while len(content) < limit and (piece := file.read(min(_CHUNK, limit - len(content)))):
         content += piece
+        if len(content) > checked:
+            check_room(str(path), min(limit, 2 * len(content)) - len(content), "the rest of its values takes up to")
+            checked = 2 * len(content)
     return content
 
 

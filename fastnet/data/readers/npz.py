@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import warnings
 from collections.abc import Callable, Sequence
@@ -12,6 +13,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from fastnet.data.bounds import check_room, check_unpacked
 from fastnet.data.dataset import Dataset, as_dataset
 from fastnet.data.labels import label_values, positions_of
 from fastnet.data.readers.failure import unreadable
@@ -117,7 +119,9 @@ def _unpacked(
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             with np.load(file, allow_pickle=False) as archive:
-                arrays = {key: archive[key] for key in choose(path, archive.files)}
+                chosen = choose(path, archive.files)
+                _check_sizes(path, archive, chosen)
+                arrays = {key: archive[key] for key in chosen}
     except DataError:
         raise
     except MemoryError:
@@ -136,6 +140,29 @@ def _unpacked(
         if array.dtype.kind == "U" and not _is_unicode(array):
             raise DataError(f"{path}: {key} holds text that is not Unicode; the file is damaged, write it again")
     return arrays
+
+
+def _check_sizes(path: Path, archive: Any, chosen: Sequence[str]) -> None:
+    """Refuse arrays that claim more memory than is free, or more than their part of the archive can unpack to.
+
+    An array is allocated as its header says before its first value is read.
+    """
+    needed = 0
+    for key in chosen:
+        name = key if key in archive.zip.NameToInfo else f"{key}.npy"
+        about = archive.zip.getinfo(name)
+        with archive.zip.open(name) as member:
+            version = np.lib.format.read_magic(member)
+            if version[0] > 2:  # of tables with names that are not ASCII, which are no features
+                raise ValueError("the third version of the header")
+            read = np.lib.format.read_array_header_1_0 if version[0] == 1 else np.lib.format.read_array_header_2_0
+            shape, _, dtype = read(member)
+        claimed = math.prod(shape) * dtype.itemsize
+        check_unpacked(f"{path}: {key}", max(claimed, about.file_size), max(about.compress_size, 1))
+        if claimed > about.file_size and not dtype.hasobject:
+            raise ValueError("its header states more values than there are")
+        needed += claimed
+    check_room(str(path), needed, "its arrays take")
 
 
 def _is_unicode(texts: NDArray[Any]) -> bool:

@@ -7,11 +7,12 @@ import gzip
 import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO, Self, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fastnet.data.bounds import check_room, unpacking
 from fastnet.data.readers.csr import Matrix
 from fastnet.data.readers.failure import unreadable
 from fastnet.data.sparse import MOST_COLUMNS, as_csr
@@ -21,6 +22,12 @@ SUFFIXES = (".svm", ".svmlight", ".libsvm")
 _OPENERS: dict[str, Any] = {".gz": gzip.open, ".bz2": bz2.open}
 _LARGEST = float(np.finfo(np.float32).max)
 _MOST_SHOWN = 30
+LONGEST_LINE = 1 << 28
+"""Bytes of the longest line."""
+_BYTES_OF_LINE, _BYTES_OF_VALUE = 24, 12
+"""Memory for a label, a group and the begin of a sample, and for a value and its column."""
+_CHECK_BYTES = 1 << 28
+"""How often it is asked whether there is so much memory."""
 
 
 def is_svmlight(path: Path) -> bool:
@@ -83,7 +90,38 @@ def read_svmlight(path: Path, *, multilabel: bool = False) -> Matrix:
 
 
 def _opened(path: Path) -> BinaryIO:
-    return cast(BinaryIO, _OPENERS.get(path.suffix.lower(), open)(path, "rb"))
+    opener = _OPENERS.get(path.suffix.lower())
+    plain = path.open("rb") if opener is None else unpacking(opener(path, "rb"), path)
+    return cast(BinaryIO, _Lines(plain, str(path)))
+
+
+class _Lines:
+    """The lines of a file as scikit-learn asks for them, none of them endless, and not more values than fit."""
+
+    def __init__(self, stream: BinaryIO, shown: str) -> None:
+        self._stream, self._shown = stream, shown
+
+    def read(self, size: int = -1) -> bytes:
+        return self._stream.read(size)
+
+    def __iter__(self) -> Iterator[bytes]:
+        needed, checked = 0, _CHECK_BYTES
+        while line := self._stream.readline(LONGEST_LINE + 1):
+            if len(line) > LONGEST_LINE:
+                raise DataError(
+                    f"{self._shown}: a line is longer than {LONGEST_LINE / 1e6:.0f} MB; each sample needs one of its own"
+                )
+            needed += _BYTES_OF_LINE + _BYTES_OF_VALUE * line.count(b":")
+            if needed > checked:
+                check_room(self._shown, needed, "its samples take")
+                checked = needed + _CHECK_BYTES
+            yield line
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._stream.close()
 
 
 def _loaded(path: Path, *, multilabel: bool) -> tuple[Any, Any, Any]:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastnet.config.reading import Reading
+from fastnet.data.bounds import check_room
 from fastnet.data.dataset import Dataset
 from fastnet.data.labels import as_labels, positions_of
 from fastnet.data.schema import Passage, Schema, fields_of
@@ -56,6 +57,9 @@ def read_table(source: Any, reading: Reading) -> Dataset:
     )
     columns = scan(table, choices_of(reading.types, table.names), roles.in_numbers, roles.unread(table.names))
     schema = _schema_of(table, columns, roles, reading.task)
+    n_rows, features = columns[0].rows, len(schema.fields)
+    needed = n_rows * (4 * features + 2 * 8 * len(schema.targets))
+    check_room(table.name, needed, f"{n_rows:,} rows of {features:,} features take")
     rows = _Rows.of(schema, table)
     known = np.flatnonzero(~np.isnan(rows.y).any(axis=1))
     if len(known) < len(rows.y):
@@ -179,7 +183,7 @@ def _labels(schema: Schema, y: NDArray[np.float64]) -> NDArray[Any]:
     if column.levels:
         found: NDArray[Any] = np.asarray(column.levels)[y[:, 0].astype(np.int64)]
         return found
-    return y[:, 0].astype(np.int64) if column.whole else y[:, 0]
+    return y[:, 0].astype(np.int64) if column.whole and (np.abs(y[:, 0]) < 2.0**53).all() else y[:, 0]
 
 
 def _truths(schema: Schema, y: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -37,6 +37,9 @@ if TYPE_CHECKING:
 MOST_LEVELS = 20_000
 """Distinct values of a column that are kept; a column with more is no category."""
 
+MOST_TEXT = 1 << 26
+"""Characters of all distinct values together; a column with more is no category, either."""
+
 STRAY_SHARE = 0.01
 """Largest share of values that are no numbers in a column of numbers, or no dates in one of dates."""
 
@@ -98,6 +101,7 @@ class Scan:
         self._strange = ""  # the type of an unread column that no column of features can have
         self._order: tuple[str, ...] | None = None  # of a categorical type that has one
         self._levels: Counter[Any] = Counter()
+        self._length = 0  # of the levels
         self._full = False  # whether there are more levels than are kept
         self._types: set[str] = set()
         self._low, self._high = math.inf, -math.inf
@@ -133,8 +137,10 @@ class Scan:
         if not self._full:
             counts = levels_of(known).value_counts()
             for text, n in zip(counts.field(0).to_pylist(), counts.field(1).to_pylist(), strict=True):
+                if text not in self._levels:
+                    self._length += len(text)
                 self._levels[text] += n
-            self._full = len(self._levels) > MOST_LEVELS
+            self._full = len(self._levels) > MOST_LEVELS or self._length > MOST_TEXT
         if pa.types.is_timestamp(kind):
             self._dates.add(seconds_of(known, ()))
         else:

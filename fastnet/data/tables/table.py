@@ -6,6 +6,7 @@ The columns of a text file come as text: what they hold is decided afterwards (`
 from __future__ import annotations
 
 import shutil
+import struct
 import sys
 import tempfile
 import weakref
@@ -15,10 +16,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
+from fastnet.data.bounds import check_room, check_unpacked, unpacking
 from fastnet.data.tables.decimals import UNKNOWN, Sign
 from fastnet.data.tables.form import BLOCK_BYTES, blocks_of, form_of
 from fastnet.data.tables.memory import as_arrow
 from fastnet.data.tables.naming import plain_names
+from fastnet.data.tables.promised import promise_of
 from fastnet.errors import DataError
 
 if TYPE_CHECKING:
@@ -32,6 +35,10 @@ PACKED_SUFFIXES = (".gz", ".bz2", ".zst")
 
 _PACKED = {b"\x1f\x8b": "gzip", b"BZh": "bz2", b"\x28\xb5\x2f\xfd": "zstd"}
 _ARROW, _PARQUET = b"ARROW1", b"PAR1"
+_ARROW_HEAD = 8
+"""Bytes before the first message of an Arrow file."""
+_BYTES_OF_ROW = 8
+"""Memory that a row takes at least: its target."""
 
 
 @dataclass(slots=True)
@@ -79,6 +86,7 @@ class Table:
         for part in self._parts:
             with _failures(part.shown):
                 for batch in part.batches():
+                    batch.validate(full=True)  # Arrow's own code reads wherever an offset in a damaged file points
                     found = batch.select(places)
                     yield found if found.schema.names == chosen else pa.RecordBatch.from_arrays(found.columns, chosen)
 
@@ -227,6 +235,9 @@ class _ParquetPart(_Part):
 
         self._file = parquet.ParquetFile(path)
         super().__init__(shown, self._file.schema_arrow.names)
+        rows = self._file.metadata.num_rows
+        check_room(shown, _BYTES_OF_ROW * rows, f"its {rows:,} rows take at least")
+        check_unpacked(shown, rows * len(self.names), path.stat().st_size)
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         yield from self._file.iter_batches()
@@ -236,8 +247,13 @@ class _ArrowPart(_Part):
     def __init__(self, path: Path, shown: str) -> None:
         import pyarrow as pa
 
-        self._reader = pa.ipc.open_file(pa.memory_map(str(path)))
+        content = pa.memory_map(str(path)).read_buffer()
+        self._reader = pa.ipc.open_file(content)
         super().__init__(shown, self._reader.schema.names)
+        for message in pa.ipc.MessageReader.open_stream(content[_ARROW_HEAD:]):
+            promise = promise_of(message)
+            check_room(shown, max(_BYTES_OF_ROW * promise.rows, promise.unpacked), f"{promise.rows:,} rows of it take")
+            check_unpacked(shown, promise.unpacked, promise.packed)
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         for k in range(self._reader.num_record_batches):
@@ -323,7 +339,8 @@ def _unpacked(path: Path) -> BinaryIO:
     with path.open("rb") as file:
         begin = file.read(4)
     packed = next((name for mark, name in _PACKED.items() if begin.startswith(mark)), None)
-    return cast(BinaryIO, pa.input_stream(str(path), compression=packed))
+    stream = pa.input_stream(str(path), compression=packed)
+    return unpacking(stream, path) if packed else cast(BinaryIO, stream)
 
 
 @contextmanager
@@ -333,6 +350,11 @@ def _failures(shown: str) -> Iterator[None]:
 
     try:
         yield
-    except (pa.ArrowException, OSError, EOFError) as error:
+    except UnicodeError as error:
+        coding = getattr(error, "encoding", "utf-8").replace("charmap", "windows-1252").upper()
+        raise DataError(
+            f"{shown}: cannot be read as a table (its bytes are no text in {coding}); write it again, text as UTF-8"
+        ) from None
+    except (pa.ArrowException, OSError, EOFError, struct.error) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise DataError(f"{shown}: cannot be read as a table ({reason})") from None

@@ -7,6 +7,7 @@ server only waits for a connection.
 from __future__ import annotations
 
 import json
+import secrets
 import socketserver
 import threading
 import time
@@ -15,7 +16,7 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Self
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs
 
 from fastnet._version import __version__
 from fastnet.config.metric import DEFAULT_METRIC
@@ -39,14 +40,18 @@ FAREWELL_SECONDS = 5.0
 _HEADERS = {
     "Cache-Control": "no-store",
     "X-Content-Type-Options": "nosniff",
+    "Cross-Origin-Resource-Policy": "same-origin",
     "Referrer-Policy": "no-referrer",
     "Content-Security-Policy": "default-src 'none'; connect-src 'self'; style-src 'unsafe-inline'; "
-    "script-src 'self' 'unsafe-inline' 'unsafe-eval'; img-src data: blob:; frame-ancestors 'none'; base-uri 'none'",
+    "script-src 'self' 'unsafe-inline' 'unsafe-eval'; img-src data: blob:; frame-ancestors 'none'; base-uri 'none'; "
+    "form-action 'none'",
 }
 
 
 class LiveView:
     """Serves the page at `url`, on a free port of 127.0.0.1, until `close`; give it to a search as `on_progress`.
+
+    The address contains a random token: other users of this machine, who can reach the port, do not know it.
 
     The page also shows the trials that the study in `folder` already has. `time_left` returns the seconds left to a
     search that ends by its time. Raises `OSError` if no port is free.
@@ -69,7 +74,8 @@ class LiveView:
         self._begun = False
         self._server = _Server((HOST, 0), self)
         self.port: int = self._server.server_address[1]
-        self.url = f"http://{HOST}:{self.port}/"
+        self.token = secrets.token_urlsafe(16)
+        self.url = f"http://{HOST}:{self.port}/{self.token}/"
         self._thread = threading.Thread(
             target=self._server.serve_forever, kwargs={"poll_interval": 0.2}, name="fastnet-live", daemon=True
         )
@@ -197,9 +203,10 @@ class _Server(ThreadingHTTPServer):
 
 
 class _Handler(BaseHTTPRequestHandler):
-    """Answers GET for four paths, only if the header Host names this machine.
+    """Answers GET for four paths below the token, only if the header Host names this machine, and no other site asks.
 
-    Another site can make a browser ask 127.0.0.1 under a name that resolves to it (DNS rebinding).
+    Another site can make a browser ask 127.0.0.1 under a name that resolves to it (DNS rebinding), or as a part of a
+    page of its own; a browser then says so in Origin or Sec-Fetch-Site.
     """
 
     server: _Server
@@ -209,22 +216,35 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         view = self.server.view
-        if self.headers.get("Host") not in (f"{HOST}:{view.port}", f"localhost:{view.port}"):
+        if not self._is_ours():
             self._answer(b"This page is for this machine only.\n", "text/plain", HTTPStatus.FORBIDDEN)
             return
-        asked = urlsplit(self.path)
-        if asked.path == "/":
+        place, _, query = self.path.partition("?")
+        begin = f"/{view.token}/"
+        path = place[len(begin) :]
+        if not secrets.compare_digest(place[: len(begin)].encode(), begin.encode()):
+            self._answer(b"The address is the one that the search printed.\n", "text/plain", HTTPStatus.FORBIDDEN)
+        elif not path:
             self._answer(view.page().encode("utf-8", "replace"), "text/html")
-        elif asked.path == "/data":
-            document = view.document(*_numbers(asked.query))
+        elif path == "data":
+            document = view.document(*_numbers(query))
             self._answer(json.dumps(document, allow_nan=False).encode(), "application/json")
-        elif asked.path == "/plotly.js":
+        elif path == "plotly.js":
             self._answer(plotly_script(), "text/javascript")
-        elif asked.path == "/report.html" and (report := view.report()) is not None:
+        elif path == "report.html" and (report := view.report()) is not None:
             self._answer(report, "text/html")
             view.handed_over()
         else:
             self._answer(b"There is nothing here.\n", "text/plain", HTTPStatus.NOT_FOUND)
+
+    def _is_ours(self) -> bool:
+        """Whether the headers are those of a request to this machine that no other site made."""
+        hosts = [f"{name}:{self.server.view.port}" for name in (HOST, "localhost")]
+        host, origin = self.headers.get_all("Host", []), self.headers.get("Origin")
+        if len(host) != 1 or host[0] not in hosts:
+            return False
+        own = origin is None or origin == f"http://{host[0]}"
+        return own and self.headers.get("Sec-Fetch-Site", "none") in ("none", "same-origin")
 
     def _answer(self, content: bytes, kind: str, status: HTTPStatus = HTTPStatus.OK) -> None:
         self.send_response(status)

@@ -17,7 +17,7 @@ import numpy as np
 from fastnet.errors import ConfigError, StudyError, warn
 from fastnet.tuning.run.engine import MOST_PACKS, W, packs_that_pay
 from fastnet.tuning.run.task import Outcome, Task, Watch
-from fastnet.tuning.run.wire import Contents, Reply, build_here, difference, order_of, packed
+from fastnet.tuning.run.wire import Contents, Reply, build_here, check_reply, difference, order_of, packed
 from fastnet.tuning.run.worker import carry_out
 from fastnet.tuning.run.workers import Workers
 from fastnet.tuning.trial import CURVES
@@ -296,6 +296,7 @@ class _Dispatch:
         except (Exception, CancelledError) as error:
             self._lost(part, error)
             return
+        check_reply(reply, part.task)
         check_build(reply)
         if reply.needs_data:
             part.needs_data = True
@@ -391,7 +392,8 @@ class _Dispatch:
             for future in ended:
                 part = self._flights.pop(future)
                 if not part.done and not future.cancelled() and future.exception() is None:
-                    self._pass_on(part, future.result())
+                    check_reply(reply := future.result(), part.task)
+                    self._pass_on(part, reply)
         yield from (ticket.watch for ticket in self._tickets)
 
 

@@ -10,6 +10,7 @@ import hashlib
 import io
 import math
 import mmap
+import os
 import pickle
 import time
 from collections.abc import Iterable, Sequence
@@ -23,8 +24,10 @@ import numpy as np
 
 from fastnet._version import __version__
 from fastnet.config.training import TrainConfig
+from fastnet.errors import DataError, StudyError
 from fastnet.tuning.rules.pruning import Schedule
 from fastnet.tuning.run.task import Outcome, Positions, Task, data_name
+from fastnet.tuning.trial import CURVES, STATUSES
 
 if TYPE_CHECKING:
     from fastnet.data.dataset import Dataset, Split
@@ -36,6 +39,8 @@ MOST_WAITED = 60.0
 """An order that seems to have been under way for longer comes from a machine whose clock differs."""
 
 _ALIGNMENT = 64
+_DIGEST = 32
+"""Bytes of the checksum at the begin of a parcel."""
 
 
 class Build(NamedTuple):
@@ -184,6 +189,40 @@ class Reply:
     cores: tuple[int, int] = (1, 1)
 
 
+def check_reply(reply: object, task: Task) -> None:
+    """Raise `StudyError` unless a reply can belong to a task: nothing else of it may reach the study.
+
+    Positions are those of the task, each once; every trial has a known status, a time, and curves of its epochs.
+    """
+    if not isinstance(reply, Reply):
+        raise StudyError(f"a worker replied with a {type(reply).__name__}: start workers with the same fastnet again")
+    try:
+        fits = _fits(reply, task)
+    except (TypeError, ValueError, AttributeError):
+        fits = False
+    if not fits:
+        raise StudyError(
+            f"the worker {reply.worker} returned results that do not belong to its {len(task.ids)} trials; all trials "
+            "that ended before are stored: check that machine, and continue the study without it"
+        )
+
+
+def _fits(reply: Reply, task: Task) -> bool:
+    shape, places, seen = (len(CURVES), task.configs[0].epochs), set(range(len(task.ids))), list[int]()
+    for outcome in reply.outcomes:
+        n, seconds = len(outcome.positions), outcome.seconds
+        seen += outcome.positions
+        of_trials = len(outcome.status) == n and set(outcome.status) <= set(STATUSES)
+        of_trials = of_trials and outcome.curves.shape == (n, *shape) and outcome.curves.dtype == np.float32
+        times = seconds.shape == (n,) and seconds.dtype == np.float64 and bool(((seconds >= 0) & (seconds < 1e18)).all())
+        unfinished = [one.position for one in outcome.unfinished]
+        parts = all(one.curves.shape == shape and one.curves.dtype == np.float32 for one in outcome.unfinished)
+        whole = all(type(place) is int or isinstance(place, np.integer) for place in (*outcome.positions, *unfinished))
+        if not (of_trials and times and parts and whole and set(unfinished) <= places):
+            return False
+    return len(set(seen)) == len(seen) and set(seen) <= places
+
+
 @dataclass(frozen=True, eq=False)
 class Contents:
     """What a worker prepares for its tasks.
@@ -219,26 +258,42 @@ def packed(contents: Contents) -> bytes:
     head = pickle.dumps(contents, protocol=5, buffer_callback=buffers.append)
     parts: list[Any] = [head, *(buffer.raw() for buffer in buffers)]
     stream = io.BytesIO()
+    stream.write(bytes(_DIGEST))
     stream.write(np.array([len(parts), *(len(part) for part in parts)], dtype="<u8").tobytes())
     for part in parts:
         stream.write(b"\0" * (-stream.tell() % _ALIGNMENT))
         stream.write(part)
+    whole = stream.getbuffer()
+    whole[:_DIGEST] = _digest(whole[_DIGEST:])
     return stream.getvalue()
 
 
 def unpacked(parcel: Parcel) -> Contents:
-    """Return the data of `packed`; their arrays are read-only, and those of a file are mapped."""
+    """Return the data of `packed`; their arrays are read-only, and those of a file are mapped.
+
+    Raises
+    ------
+    DataError
+        If a byte was lost or changed on the way; nothing of such data is unpickled.
+    """
     if isinstance(parcel, Path):
         with parcel.open("rb") as file:
-            whole = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+            size = os.fstat(file.fileno()).st_size
+            whole = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if size else b"")
     else:
         whole = memoryview(cast(Any, parcel)).toreadonly()
-    [count] = np.frombuffer(whole[:8], "<u8").tolist()
-    end = 8 * (1 + count)
+    if len(whole) < _DIGEST + 16 or whole[:_DIGEST] != _digest(whole[_DIGEST:]):
+        raise DataError(f"the data of a search arrived damaged ({len(whole):,} bytes): send them again")
+    [count] = np.frombuffer(whole[_DIGEST : _DIGEST + 8], "<u8").tolist()
+    begin, end = _DIGEST + 8, _DIGEST + 8 * (1 + count)
     parts = []
-    for length in np.frombuffer(whole[8:end], "<u8").tolist():
+    for length in np.frombuffer(whole[begin:end], "<u8").tolist():
         begin = end + -end % _ALIGNMENT
         end = begin + length
         parts.append(whole[begin:end])
     contents: Contents = pickle.loads(parts[0], buffers=parts[1:])
     return contents
+
+
+def _digest(content: memoryview) -> bytes:
+    return hashlib.blake2b(content, digest_size=_DIGEST).digest()

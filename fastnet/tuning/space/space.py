@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import Any
 
 from fastnet.config.network import INIT_OF
+from fastnet.config.searching import EXAMPLE
 from fastnet.config.text import format_hidden, parse_hidden
 from fastnet.config.training import LEARNING_RATES, TrainConfig
 from fastnet.errors import ConfigError
@@ -65,6 +66,8 @@ class Space:
     @classmethod
     def parse(cls, texts: Mapping[str, str]) -> Space:
         """Read a space from names and text forms, such as `fastnet.config.searching.SearchConfig.space`."""
+        if not isinstance(texts, Mapping):
+            raise ConfigError(f"space={str(texts)[:40]!r}: must be names with their ranges, as in {EXAMPLE}")
         parsed: dict[str, Distribution] = {}
         for name, text in texts.items():
             kind = kind_of(name)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from fastnet.config.metric import DEFAULT_METRIC, score_name
 from fastnet.errors import ConfigError
+from fastnet.sheets import harmless_row
 from fastnet.tuning.trial import TrialResult
 
 if TYPE_CHECKING:
@@ -67,7 +68,8 @@ def write_trials(
         The target.
     format : {"csv", "jsonl", "parquet"}
         CSV with a header, one JSON object per line, or Parquet with row groups of `BATCH_TRIALS`; text is UTF-8 with
-        line feeds. Numbers have all their digits.
+        line feeds. Numbers have all their digits. In CSV, texts that a spreadsheet would take for formulas begin with
+        an apostrophe.
     times : bool
         Whether to write the column ``seconds``. Without it, the bytes follow from the settings and the trials alone.
     curves : bool
@@ -146,10 +148,10 @@ def _write_csv(rows: Iterator[list[Any]], columns: dict[str, str], stream: Binar
     text = io.TextIOWrapper(stream, encoding="utf-8", newline="")
     try:
         writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(columns)
+        writer.writerow(harmless_row(columns))
         count = 0
         for row in rows:
-            writer.writerow(row)
+            writer.writerow(harmless_row(row))
             count += 1
         text.flush()
     finally:

@@ -10,7 +10,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from fastnet.errors import StudyError
-from fastnet.files import as_path
+from fastnet.files import as_path, shown_path
 from fastnet.tuning.store.database import connect
 
 STUDY_FILE = "study.sqlite"
@@ -135,6 +135,21 @@ def new_study_folder(root: Path) -> Path:
             except FileExistsError:  # another process was faster
                 continue
             return folder
+
+
+def check_links(folder: Path) -> None:
+    """Raise `StudyError` if writing to a study would create a file in another folder, or fill one there.
+
+    A study may be a link to a study elsewhere. A folder from a stranger may have links to anything.
+    """
+    lock, path = folder / LOCK_FILE, folder / STUDY_FILE
+    astray = lock if lock.is_symlink() else path if path.is_symlink() and not _size_of(path) else None
+    if astray is not None:
+        raise StudyError(f"{astray}: is a link to {shown_path(os.readlink(astray))}, where no study is; remove the link")
+
+
+def _size_of(path: Path) -> int:
+    return path.stat().st_size if path.is_file() else 0
 
 
 def has_log(path: Path, ending: str = "wal") -> bool:

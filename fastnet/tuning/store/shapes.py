@@ -60,7 +60,7 @@ def is_plain(value: object) -> bool:
 
 def is_file_name(value: object) -> bool:
     """Whether a value names a file in the folder of the study."""
-    return isinstance(value, str) and value not in ("", ".", "..") and not set(value) & set("/\\\0")
+    return isinstance(value, str) and value not in ("", ".", "..") and not set(value) & set("/\\:\0")
 
 
 def is_texts(value: object) -> bool:

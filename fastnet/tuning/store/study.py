@@ -18,7 +18,7 @@ from typing import Any, Self
 from fastnet.errors import StudyError, warn
 from fastnet.files import as_path
 from fastnet.tuning.store.database import connect
-from fastnet.tuning.store.folder import STUDY_FILE, WriterLock, has_log, study_errors
+from fastnet.tuning.store.folder import STUDY_FILE, WriterLock, check_links, has_log, study_errors
 from fastnet.tuning.store.opening import BUSY_SECONDS, COPY_BOTH, WRITING, StudyFile
 from fastnet.tuning.store.records import (
     INSERT_CURVES,
@@ -109,6 +109,7 @@ class Study(StudyFile, StudyFigures):
         had_log = has_log(path)
         with study_errors(path):
             folder.mkdir(parents=True, exist_ok=True)
+            check_links(folder)
             lock = WriterLock(folder)
         try:
             with study_errors(path):

@@ -81,7 +81,7 @@
 
   async function ask() {
     try {
-      const answer = await fetch(`/data?generation=${generation}&known=${points.length}`);
+      const answer = await fetch(`data?generation=${generation}&known=${points.length}`);
       if (!answer.ok) throw new Error(answer.statusText);
       latest = await answer.json();
       failures = 0;
@@ -98,7 +98,7 @@
     choices();
     say(latest);
     if (latest.phase === "ended") {
-      if (latest.report) return location.replace("/report.html");
+      if (latest.report) return location.replace("report.html");
       return draw();
     }
     drawSparingly();
