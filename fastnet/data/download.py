@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import os
-import secrets
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from fastnet.data.readers.idx import BROKEN_FILE_ERRORS, open_gzip_or_plain
 from fastnet.errors import DataError
+from fastnet.files import part_next_to, remove_parts
 
 Progress = Callable[[str, int, int], None]
 """Called during a download with the file name, the bytes done and the total bytes (0 if unknown)."""
@@ -75,13 +75,14 @@ def _fetch_from(url: str, target: Path, sha256: str, progress: Progress | None) 
     """Download one address to `target`; return None, or in a few words why that failed."""
     import requests
 
-    part = target.with_name(f".{target.name}.{os.getpid()}-{secrets.token_hex(4)}.part")
+    part = part_next_to(target)
     plain = {"Accept-Encoding": "identity"}  # the bytes of the file, without compression by the server
     try:
         with (
             requests.get(url, stream=True, timeout=TIMEOUT_SECONDS, headers=plain) as response,
             part.open("wb") as file,
         ):
+            remove_parts(target.parent, os.fstat(file.fileno()).st_mtime)
             response.raise_for_status()
             total, done = int(response.headers.get("Content-Length", 0)), 0
             for piece in response.iter_content(_CHUNK):

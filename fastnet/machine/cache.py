@@ -12,7 +12,7 @@ from pathlib import Path
 from fastnet.kernels import _store
 
 _FOLDER = re.compile(r"[0-9a-f]{16}")
-_FILE = re.compile(r".+\.nb[ic](\.tmp\.[0-9a-f]+)?|\.\d+-[0-9a-f]+\.part")
+_FILE = re.compile(r".+\.nb[ic](\.tmp\.[0-9a-f]+)?|\.\d+(-[0-9a-f]+)+\.part")
 _BEING_WRITTEN = 600.0  # seconds
 
 

@@ -10,7 +10,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from fastnet.errors import StudyError
-from fastnet.files import as_path
+from fastnet.files import as_path, remove_parts
 from fastnet.tuning.store.database import connect
 
 STUDY_FILE = "study.sqlite"
@@ -223,6 +223,7 @@ def remove_study(folder: Path) -> list[str]:
         _check_study(path)
         lock = WriterLock(folder)
         try:
+            remove_parts(folder)
             for name in reversed(WRITTEN):
                 (folder / name).unlink(missing_ok=True)
         finally:
