@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import BinaryIO
 
-from fastnet.errors import ConfigError, FastnetError
+from fastnet.errors import ConfigError, FastnetError, remedy
 
 NO_CURRENT_FOLDER = "the current folder no longer exists; change to another one, or give absolute paths"
 
@@ -137,7 +137,7 @@ def write_result(path: Path, content: bytes, failure: str) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         replace_file(path, content)
     except OSError as error:
-        raise FastnetError(f"{path}: {failure} ({error.strerror or error})") from error
+        raise FastnetError(f"{path}: {failure} ({error.strerror or error}){remedy(error)}") from error
 
 
 @contextmanager

@@ -137,7 +137,7 @@ class Child:
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-c", code, *arguments], cwd=where, stdout=subprocess.DEVNULL, stderr=log,
-                stdin=subprocess.DEVNULL, start_new_session=True, env=os.environ | {"TMPDIR": str(self.temporary)},
+                stdin=subprocess.DEVNULL, start_new_session=True, preexec_fn=_heed, env=os.environ | {"TMPDIR": str(self.temporary)},
             )  # fmt: skip
         self.code: int | None = None
 
@@ -184,6 +184,12 @@ class Child:
         said = self.said()
         if "Traceback" in said or "Exception ignored" in said or "leaked" in said:
             raise Damage(f"it says more than a sentence: {said[-3000:]}")
+
+
+def _heed() -> None:
+    """Undo that signals are ignored, as nohup and the background of a shell pass it on."""
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
 
 
 def _of_session(session: int) -> list[int]:
@@ -299,6 +305,7 @@ class Search:
 
     def kill(self, name: str, moment: str, chance: random.Random) -> bool:
         """Run it and kill it at a moment; return whether it was still running then, and look at what is left."""
+        there = set(self.folder.glob(".*"))  # of a process that was killed before
         child = self.begin(next(self._turns), slowly=moment == "writing")
         began = time.monotonic()
         if moment != "anywhere":  # its beginning matters less
@@ -323,6 +330,8 @@ class Search:
         code = child.wait()
         self.code = code
         self.look(before, child, code if running else 0, name, running=running)
+        if not name.startswith("SIGKILL") and (left := set(self.folder.glob(".*")) - there):
+            raise Damage(f"files are left: {sorted(path.name for path in left)}")
         return running
 
     def look(self, before: dict[int, bytes], child: Child, code: int, name: str, *, running: bool) -> None:
@@ -341,8 +350,6 @@ class Search:
             lines = command("studies", "export", str(self.folder), "--format", "jsonl", "--no-times").splitlines()
             if len(lines) != len(now):
                 raise Damage(f"{len(lines)} of {len(now)} trials are exported")
-        if not name.startswith("SIGKILL") and any(self.folder.glob(".*")):
-            raise Damage(f"files are left: {sorted(path.name for path in self.folder.glob('.*'))}")
         child.check_left(name)
 
     def finish(self) -> None:
@@ -419,6 +426,7 @@ class Single:
     def kill(self, name: str, moment: str, chance: random.Random) -> bool:
         """Run it and kill it at a moment; return whether it was still running then, and look at what is left."""
         self.out.write_bytes(self.old)
+        there = set(self.out.parent.glob(".*"))  # of a process that was killed before
         child = Child((*self.arguments, *self.overwrite), self.where, slowly=moment == "writing")
         if moment == "writing":
             while not child.ended() and not any(self.out.parent.glob(".*.part")):
@@ -436,7 +444,7 @@ class Single:
         found = self._content()
         if found != self.old and not self._is_new(found):
             raise Damage(f"{self.out.name} is neither the old file nor the new one: {len(found)} bytes, {found[:60]!r}")
-        if not name.startswith("SIGKILL") and (left := sorted(self.out.parent.glob(".*"))):
+        if not name.startswith("SIGKILL") and (left := sorted(set(self.out.parent.glob(".*")) - there)):
             raise Damage(f"files are left: {left}")
         child.check_left(name)
         return running

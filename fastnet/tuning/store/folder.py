@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import math
 import os
 import sqlite3
+import tempfile
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from fastnet.errors import StudyError
+from fastnet.errors import StudyError, remedy
 from fastnet.files import as_path, remove_parts
 from fastnet.tuning.store.database import connect
 
@@ -58,6 +60,10 @@ class DamagedError(Exception):
 
 class StudyLockedError(StudyError):
     """Another program holds the file of a study locked, so that nothing can be written to it now."""
+
+
+class NotStartedError(StudyError):
+    """The file of a study is empty: a search that was to fill it was ended, or found no room, before it began."""
 
 
 class WriterLock:
@@ -248,6 +254,23 @@ def _check_study(path: Path) -> None:
         raise StudyError(f"{path}: this is an SQLite file but not a study; nothing was removed")
 
 
+def _refusal(folder: Path) -> str:
+    """Return why the system lets nothing be written into a folder, which SQLite does not say; empty if it does."""
+    try:
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(bytes(1 << 16))
+    except FileNotFoundError:
+        return ""
+    except OSError as error:
+        return f"{error.strerror or error}{_advice(error)}"
+    return ""
+
+
+def _advice(error: OSError) -> str:
+    refused = isinstance(error, PermissionError) or error.errno == errno.EROFS
+    return ("" if refused else remedy(error)) or "; choose a folder you may read and write"
+
+
 @contextmanager
 def study_errors(path: Path) -> Iterator[None]:
     """Turn errors of SQLite and the file system, and every `DamagedError`, into a `StudyError` of one sentence.
@@ -270,7 +293,9 @@ def study_errors(path: Path) -> Iterator[None]:
     except sqlite3.Error as error:
         message = str(error).lower()
         reason = next((text for words, text in _REASONS if words in message), f"SQLite reports: {error}")
+        if "unable to open" in message:
+            reason = _refusal(path.parent) or reason
         kind = StudyLockedError if "locked" in message else StudyError
         raise kind(f"{path}: {reason}") from error
     except OSError as error:
-        raise StudyError(f"{path}: {error.strerror or error}; choose a folder you may read and write") from error
+        raise StudyError(f"{path}: {error.strerror or error}{_advice(error)}") from error
