@@ -41,7 +41,7 @@ def slowly(*names):
     time.sleep(0.05)
 os.replace = slowly
 """
-PROGRAM = "import sys; from fastnet_cli.main import main; sys.argv[0] = 'fastnet'; sys.exit(main())"
+PROGRAM = "import sys; from fastnet_cli.start import main; sys.argv[0] = 'fastnet'; sys.exit(main())"
 
 SIGNALS = ("SIGKILL", "SIGTERM", "SIGHUP", "SIGINT", "SIGINT twice", "SIGKILL of all")
 CODES = {"SIGTERM": {143, -15}, "SIGHUP": {129, -1}, "SIGINT": {130, -2}, "SIGINT twice": {130, -2}}

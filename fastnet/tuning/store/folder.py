@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import errno
 import math
 import os
 import sqlite3
-import tempfile
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from fastnet.errors import StudyError, remedy
+from fastnet.errors import StudyError
 from fastnet.files import as_path, remove_parts
 from fastnet.tuning.store.database import connect
+from fastnet.tuning.store.places import NO_LOCKS, advice, lacks_locks, refusal
 
 STUDY_FILE = "study.sqlite"
 LOCK_FILE = "study.lock"
@@ -93,7 +92,7 @@ class WriterLock:
             self._connection.execute("BEGIN EXCLUSIVE")
         except sqlite3.Error as error:
             self._connection.close()
-            if "locked" in str(error):
+            if "locked" in str(error) and not lacks_locks(folder):
                 raise StudyError(
                     f"{folder}: another search is writing to this study; wait for it to end or choose another folder"
                 ) from None
@@ -174,7 +173,7 @@ def is_being_written(folder: Path) -> bool:
         with closing(connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=0)) as connection:
             connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
     except (sqlite3.Error, UnicodeError) as error:
-        return "locked" in str(error)
+        return "locked" in str(error) and not lacks_locks(folder)
     return False
 
 
@@ -254,23 +253,6 @@ def _check_study(path: Path) -> None:
         raise StudyError(f"{path}: this is an SQLite file but not a study; nothing was removed")
 
 
-def _refusal(folder: Path) -> str:
-    """Return why the system lets nothing be written into a folder, which SQLite does not say; empty if it does."""
-    try:
-        with tempfile.TemporaryFile(dir=folder) as file:
-            file.write(bytes(1 << 16))
-    except FileNotFoundError:
-        return ""
-    except OSError as error:
-        return f"{error.strerror or error}{_advice(error)}"
-    return ""
-
-
-def _advice(error: OSError) -> str:
-    refused = isinstance(error, PermissionError) or error.errno == errno.EROFS
-    return ("" if refused else remedy(error)) or "; choose a folder you may read and write"
-
-
 @contextmanager
 def study_errors(path: Path) -> Iterator[None]:
     """Turn errors of SQLite and the file system, and every `DamagedError`, into a `StudyError` of one sentence.
@@ -293,9 +275,12 @@ def study_errors(path: Path) -> Iterator[None]:
     except sqlite3.Error as error:
         message = str(error).lower()
         reason = next((text for words, text in _REASONS if words in message), f"SQLite reports: {error}")
+        locked = "locked" in message
         if "unable to open" in message:
-            reason = _refusal(path.parent) or reason
-        kind = StudyLockedError if "locked" in message else StudyError
+            reason = refusal(path.parent) or reason
+        elif (locked or "disk i/o" in message) and lacks_locks(path.parent):
+            reason, locked = NO_LOCKS, False
+        kind = StudyLockedError if locked else StudyError
         raise kind(f"{path}: {reason}") from error
     except OSError as error:
-        raise StudyError(f"{path}: {error.strerror or error}{_advice(error)}") from error
+        raise StudyError(f"{path}: {error.strerror or error}{advice(error)}") from error

@@ -21,6 +21,7 @@ from fastnet.tuning.store.folder import (
     is_being_written,
     study_errors,
 )
+from fastnet.tuning.store.places import lacks_locks
 from fastnet.tuning.store.reading import StudyReader
 from fastnet.tuning.store.records import FORMAT_VERSION, check_tables
 
@@ -74,11 +75,13 @@ class StudyFile(StudyReader):
                 f"{path}: the latest trials are in {STUDY_FILE}-wal, which SQLite reads only in a writable folder; "
                 "copy both files to one"
             )
-        mode = "mode=rw" if may_write else "mode=ro" if had_log else _ALONE
+        if not had_log and (not may_write or lacks_locks(folder)):
+            return cls._read(path, _ALONE, had_log=False, may_write=False)
+        mode = "mode=rw" if may_write else "mode=ro"
         try:
             return cls._read(path, mode, had_log=had_log, may_write=may_write)
         except StudyError as error:
-            if mode == _ALONE or had_log or not _lacks_room(error) or is_being_written(folder):
+            if had_log or not _lacks_room(error) or is_being_written(folder):
                 raise
             return cls._read(path, _ALONE, had_log=had_log, may_write=False)
 
