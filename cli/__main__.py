@@ -1,6 +1,6 @@
 """Makes `python -m fastnet_cli` the same as `fastnet`."""
 
-from .main import main
+from .start import main
 
 if __name__ == "__main__":
     main()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 import time
@@ -24,6 +25,16 @@ _received: list[tuple[signal.Signals, float]] = []
 """The first signal of the running command and its time, once there is one."""
 _repeated: list[int] = []
 """Our own repetition of a signal that arrived in a finalizer."""
+
+
+def leave_in_silence() -> None:
+    """Let Ctrl-C end the program at once, where Python would print a traceback: before a command runs, and after it."""
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, _leave)
+
+
+def _leave(number: int, frame: FrameType | None) -> None:
+    os._exit(128 + number)
 
 
 def exit_code() -> int:
@@ -52,7 +63,8 @@ def _wanted(*names: str) -> Iterator[signal.Signals]:
 def signals_as_interrupts() -> Iterator[None]:
     """Let SIGTERM and SIGHUP raise KeyboardInterrupt, like Ctrl-C, while a command runs."""
     _received.clear()
-    with _handlers(_interrupt, list(_wanted("SIGTERM", "SIGHUP"))):
+    left = [signal.SIGINT] if signal.getsignal(signal.SIGINT) is _leave else []
+    with _handlers(_interrupt, list(_wanted("SIGTERM", "SIGHUP"))), _handlers(signal.default_int_handler, left):
         yield
 
 

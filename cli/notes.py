@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from fastnet.errors import FastnetWarning
+from fastnet.errors import FastnetWarning, MissingWarning, remedy
 from fastnet.files import NO_CURRENT_FOLDER, current_folder_exists
 
 from .naming import with_options
@@ -75,17 +75,23 @@ def warnings_as_notes() -> Iterator[None]:
                 before(message, category, *place, **more)
             elif str(message) not in seen:
                 seen.add(str(message))
-                note(f"Note: {printable(with_options(str(message)))}")
+                text = f"Note: {printable(with_options(str(message)))}"
+                if issubclass(category, MissingWarning):
+                    click.echo(text, err=True)  # also with --quiet
+                else:
+                    note(text)
 
         warnings.showwarning = show
         yield
 
 
-def described(error: OSError) -> str:
-    """Describe a failure of the file system in one line."""
+def described(error: OSError, *, advice: bool = True) -> str:
+    """Describe a failure of the file system in one line, with `advice` if there is any."""
     reason = error.strerror or str(error) or type(error).__name__
     if isinstance(error, FileNotFoundError) and not current_folder_exists():
         reason = NO_CURRENT_FOLDER
+    if advice:
+        reason += remedy(error)
     if error.filename is None:
         return reason
     name = os.fsdecode(error.filename) if isinstance(error.filename, bytes) else error.filename

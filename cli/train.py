@@ -263,7 +263,7 @@ def save(outcome: Outcome, output: Path | None, name: str) -> None:
         path = write_model(outcome.model, output, name)
     except (OSError, FastnetError) as error:
         show(outcome)
-        reason = described(error) if isinstance(error, OSError) else str(error)
+        reason = described(error, advice=False) if isinstance(error, OSError) else str(error)
         kept = rescue(f"model{SUFFIX}", outcome.model.save)
         rescued = "lost: the temporary folder rejects it, too" if kept is None else f"kept as {kept}"
         raise FastnetError(f"{reason}; the model is {rescued}") from error

@@ -6,6 +6,7 @@ An error says in one sentence what was given, what is allowed and what to do. Be
 
 from __future__ import annotations
 
+import errno
 import re
 import sys
 import warnings
@@ -60,6 +61,37 @@ class FastnetWarning(UserWarning):
     """
 
 
+class MissingWarning(FastnetWarning):
+    """A part of the result is missing, because it could not be made or written; the command line always prints it."""
+
+
+_NO_ROOM = "make room and try again"
+_NOT_ALLOWED = "check its permissions, or choose another place"
+_REMEDIES = {
+    "ENOSPC": _NO_ROOM,
+    "EDQUOT": _NO_ROOM,
+    "EFBIG": "the file system or a limit (ulimit -f) allows no larger file: choose another folder, or raise the limit",
+    "EROFS": "choose a folder that can be written to",
+    "EACCES": _NOT_ALLOWED,
+    "EPERM": _NOT_ALLOWED,
+    "EIO": "the disk or the connection to it fails: check it and try again",
+    "EMFILE": "too many files are open: close some, or raise the limit (ulimit -n)",
+    "ENFILE": "too many files are open: close some, or raise the limit of the system",
+}
+
+
+def remedy(error: OSError) -> str:
+    """Return what to do about a failure of the file system, ready to follow its reason; empty if nobody knows.
+
+    Examples
+    --------
+    >>> remedy(PermissionError(errno.EACCES, "Permission denied"))
+    '; check its permissions, or choose another place'
+    """
+    known = _REMEDIES.get(errno.errorcode.get(error.errno or 0, ""))
+    return "" if known is None else f"; {known}"
+
+
 def warn(sentence: str, category: type[Warning] = FastnetWarning) -> None:
     """Issue a warning that points at the line outside fastnet that called it, however deep it arises."""
     level, frame = 1, sys._getframe()
@@ -94,12 +126,13 @@ def failure_as_sentence(what: str) -> Iterator[None]:
     except Exception as error:
         said = error.strerror if isinstance(error, OSError) else next(iter(str(error).strip().splitlines()), "")
         kind = "" if said and isinstance(error, (OSError, ImportError)) else type(error).__name__
-        raise FastnetError(f"{what} ({': '.join(filter(None, (kind, said)))})") from error
+        advice = remedy(error) if isinstance(error, OSError) else ""
+        raise FastnetError(f"{what} ({': '.join(filter(None, (kind, said)))}){advice}") from error
 
 
 @contextmanager
 def failure_as_warning(what: str) -> Iterator[None]:
-    """Turn any exception of the block into a `FastnetWarning`: an extra that fails must not cost the result it shows.
+    """Turn any exception of the block into a `MissingWarning`: an extra that fails must not cost the result it shows.
 
     Examples
     --------
@@ -114,4 +147,4 @@ def failure_as_warning(what: str) -> Iterator[None]:
         with failure_as_sentence(what):
             yield
     except FastnetError as error:
-        warn(str(error))
+        warn(str(error), MissingWarning)

@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+import math
 import os
+import platform
+import re
+import shutil
+import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from typing import BinaryIO
 
-from fastnet.errors import ConfigError, FastnetError
+from fastnet.errors import ConfigError, FastnetError, remedy
 
 NO_CURRENT_FOLDER = "the current folder no longer exists; change to another one, or give absolute paths"
+
+DAY = 86_400
+
+_PART = re.compile(r"\.(?P<pid>\d{1,10})-(?P<place>[0-9a-f]{8})-\w+\.part", re.ASCII)
+_TEMPORARY = re.compile(r"fastnet-(?P<pid>\d{1,10})-(?P<place>[0-9a-f]{8})-\w+", re.ASCII)
 
 
 def as_path(given: str | bytes | os.PathLike[str] | os.PathLike[bytes], name: str) -> Path:
@@ -126,7 +137,7 @@ def write_result(path: Path, content: bytes, failure: str) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         replace_file(path, content)
     except OSError as error:
-        raise FastnetError(f"{path}: {failure} ({error.strerror or error})") from error
+        raise FastnetError(f"{path}: {failure} ({error.strerror or error}){remedy(error)}") from error
 
 
 @contextmanager
@@ -135,13 +146,87 @@ def replacing_file(path: Path) -> Iterator[BinaryIO]:
 
     It raises what `replace_file` raises, and passes on any other exception of the block.
     """
-    # Short, so that any name works that the file system allows; random, because threads of one process may meet here.
-    temporary = path.with_name(f".{os.getpid()}-{os.urandom(4).hex()}.part")
+    temporary = part_next_to(path)
     try:
         with temporary.open("wb") as stream:
+            remove_parts(path.parent, os.fstat(stream.fileno()).st_mtime)
             yield stream
         os.replace(temporary, path)
     except OSError as error:
         raise OSError(error.errno, error.strerror, str(path)) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # in a folder that became read-only the first error tells more
+            temporary.unlink(missing_ok=True)
+
+
+def part_next_to(path: Path) -> Path:
+    """Return the name of a new file next to another, which `remove_parts` knows if this process is killed.
+
+    It is short, so that any name works that the file system allows, and random, because threads of one process may meet
+    there.
+    """
+    return path.with_name(f".{os.getpid()}-{_place()}-{os.urandom(4).hex()}.part")
+
+
+def temporary_prefix() -> str:
+    """Return how the names of temporary files and folders begin, which `remove_temporary` knows."""
+    return f"fastnet-{os.getpid()}-{_place()}-"
+
+
+def remove_parts(folder: Path, now: float = -math.inf) -> None:
+    """Remove the files that killed processes were writing in a folder.
+
+    Parameters
+    ----------
+    folder : Path
+    now : float, optional
+        Time of a file that was written to the folder just now, by the clock of its file system. What other machines
+        began is then removed after a day.
+    """
+    for entry in _named(folder, _PART):
+        found = _PART.fullmatch(entry.name)
+        assert found is not None
+        with suppress(OSError):
+            if _is_abandoned(found) or now - entry.stat(follow_symlinks=False).st_mtime > DAY:
+                os.unlink(entry)
+
+
+def remove_temporary(folder: Path) -> None:
+    """Remove the temporary files and folders that killed processes of this machine and user have left in a folder."""
+    for entry in _named(folder, _TEMPORARY):
+        found = _TEMPORARY.fullmatch(entry.name)
+        assert found is not None
+        with suppress(OSError):
+            own = not hasattr(os, "getuid") or entry.stat(follow_symlinks=False).st_uid == os.getuid()
+            if own and _is_abandoned(found):
+                shutil.rmtree(entry) if entry.is_dir(follow_symlinks=False) else os.unlink(entry)
+
+
+def _named(folder: Path, names: re.Pattern[str]) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(folder) as entries:
+            return [entry for entry in entries if names.fullmatch(entry.name)]
+    except OSError:
+        return []
+
+
+def _is_abandoned(found: re.Match[str]) -> bool:
+    """Whether the process that a name tells of ran here and runs no more."""
+    if found["place"] != _place() or os.name == "nt":  # where a signal to look for a process would end it
+        return False
+    try:
+        os.kill(int(found["pid"]), 0)
+    except ProcessLookupError:
+        return True
+    except (OSError, OverflowError):
+        pass
+    return False
+
+
+@cache
+def _place() -> str:
+    """Return a name of where the numbers of processes are this process's: machine, start of the system, container."""
+    parts = [platform.node()]
+    with suppress(OSError):
+        parts += [Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii"), os.readlink("/proc/self/ns/pid")]
+    return f"{zlib.crc32(' '.join(parts).encode(errors='replace')):08x}"

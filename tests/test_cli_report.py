@@ -70,7 +70,7 @@ def test_report_that_cannot_be_written_is_one_sentence(tmp_path: Path, monkeypat
 
     monkeypatch.setattr("fastnet.files.os.replace", full)
     error = run(str(folder), code=1).stderr
-    assert error == f"Error: {folder / REPORT_FILE}: the report cannot be written (No space left on device)\n"
+    assert error == f"Error: {folder / REPORT_FILE}: the report cannot be written (No space left on device); make room and try again\n"
     assert (folder / REPORT_FILE).read_text() == "old"
 
 

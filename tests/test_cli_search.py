@@ -272,7 +272,8 @@ def test_picture_that_cannot_be_written_does_not_lose_the_list(
     monkeypatch.setattr("fastnet.report.figures.best20_figure", fail)
     result = run("--trials", "3")
     assert result.stdout.startswith("Best-1 (val acc:0.02)")
-    assert "best20.png: the picture cannot be drawn (No space left on device)\n" in result.stderr
+    said = "best20.png: the picture cannot be drawn (No space left on device); make room and try again\n"
+    assert said in result.stderr
     assert "\nreport: " in result.stderr and Path("studies/001/report.html").is_file()
 
 

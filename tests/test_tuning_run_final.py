@@ -68,6 +68,9 @@ def test_the_winner_is_trained_on_one_more_seed_kept_and_evaluated_once(study, t
     score = model.score(tiny_dataset.x_test, tiny_dataset.y_test)
     assert (kept["test_accuracy"], kept["test_loss"], kept["test_uses"]) == (score.value, score.loss, 1)
     assert kept["validation_accuracy"] == pytest.approx(model.metrics["validation_accuracy"])
+    again = final.keep(study, tiny_dataset, config, trained)
+    assert again["test_uses"] == 1, "the search was ended before it stored what the test set showed"
+    study.set_final({"kept": again})
     assert final.keep(study, tiny_dataset, config, trained)["test_uses"] == 2
     without = final.keep(study, tiny_dataset.without_test(), config, trained)
     assert without["test_accuracy"] is None and without["test_uses"] == 0

@@ -56,11 +56,12 @@ def test_a_copied_study_is_a_study(tmp_path):
         assert len(study.trials()) == 2
 
 
-def test_a_copy_without_its_log_is_refused(tmp_path):
+def test_a_copy_without_its_log_has_the_settings_and_says_what_is_missing(tmp_path):
     copy_while_writing(tmp_path / "a", tmp_path / "b")
+    warned = r"the latest trials are missing because .* copy study\.sqlite-wal along with it"
     for _ in range(2):
-        with pytest.raises(StudyError, match=r"this file is empty; .* copy study\.sqlite-wal along with it"):
-            Study.read(tmp_path / "b")
+        with pytest.warns(FastnetWarning, match=warned), Study.read(tmp_path / "b") as study:
+            assert (study.count(), study.settings) == (0, SETTINGS)
     with Study.read(tmp_path / "a") as study:
         assert study.count() == 9
 

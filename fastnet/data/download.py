@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import os
-import secrets
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from fastnet.data.readers.idx import BROKEN_FILE_ERRORS, open_gzip_or_plain
 from fastnet.errors import DataError
+from fastnet.files import part_next_to, remove_parts
 from fastnet.trust import keep_from_others
 
 Progress = Callable[[str, int, int], None]
@@ -79,7 +79,7 @@ def _fetch_from(url: str, target: Path, sha256: str, progress: Progress | None) 
     """Download one address to `target`; return None, or in a few words why that failed."""
     import requests
 
-    part = target.with_name(f".{target.name}.{os.getpid()}-{secrets.token_hex(4)}.part")
+    part = part_next_to(target)
     plain = {"Accept-Encoding": "identity"}  # the bytes of the file, without compression by the server
     try:
         with (
@@ -87,6 +87,7 @@ def _fetch_from(url: str, target: Path, sha256: str, progress: Progress | None) 
             part.open("wb") as file,
         ):
             keep_from_others(file.fileno())
+            remove_parts(target.parent, os.fstat(file.fileno()).st_mtime)
             response.raise_for_status()
             said = response.headers.get("Content-Length", "")
             total, done = int(said) if said.isascii() and said.isdigit() and len(said) < 16 else 0, 0

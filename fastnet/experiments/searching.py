@@ -19,6 +19,7 @@ from fastnet.experiments.lab import Lab, settings_of
 from fastnet.experiments.outcome import Claim, Outcome, Table
 from fastnet.experiments.rules import subtitle
 from fastnet.experiments.summary import Floats
+from fastnet.files import temporary_prefix
 from fastnet.report.chart import Box, Chart, Panel, Series, TrialsChart
 from fastnet.tuning.run.assemble import run_study
 from fastnet.tuning.run.result import Progress
@@ -195,7 +196,7 @@ def _study(lab: Lab, config: SearchConfig, images: int) -> _Found:
         lab.report(progress.done, progress.total)
 
     dataset = take_first(lab.dataset, images)
-    with tempfile.TemporaryDirectory(prefix="fastnet-") as folder:
+    with tempfile.TemporaryDirectory(prefix=temporary_prefix()) as folder:
         result = run_study(
             dataset, config, folder=Path(folder) / "study", jobs=lab.threads, on_progress=report,
             should_stop=lab.should_stop,

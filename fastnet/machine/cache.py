@@ -13,7 +13,7 @@ from fastnet.kernels import _store
 from fastnet.trust import distrust
 
 _FOLDER = re.compile(r"[0-9a-f]{16}")
-_FILE = re.compile(r".+\.nb[ic](\.tmp\.[0-9a-f]+)?|\.\d+-[0-9a-f]+\.part")
+_FILE = re.compile(r".+\.nb[ic](\.tmp\.[0-9a-f]+)?|\.\d+(-[0-9a-f]+)+\.part")
 _BEING_WRITTEN = 600.0  # seconds
 
 

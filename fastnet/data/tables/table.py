@@ -23,6 +23,7 @@ from fastnet.data.tables.memory import as_arrow
 from fastnet.data.tables.naming import plain_names
 from fastnet.data.tables.promised import promise_of
 from fastnet.errors import DataError
+from fastnet.files import remove_temporary, temporary_prefix
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -292,7 +293,8 @@ class _Blocks:
 
 def _open_spooled() -> _Part:
     """Open standard input through a temporary file, which is removed with the table: a table is read more than once."""
-    with tempfile.NamedTemporaryFile(prefix="fastnet-table-", delete=False) as file:
+    remove_temporary(Path(tempfile.gettempdir()))
+    with tempfile.NamedTemporaryFile(prefix=temporary_prefix(), delete=False) as file:
         path = Path(file.name)
     try:
         with path.open("wb") as out:

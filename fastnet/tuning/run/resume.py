@@ -14,7 +14,7 @@ from fastnet.data.tables.table import STANDARD_INPUT
 from fastnet.errors import StudyError
 from fastnet.files import shown_path
 from fastnet.tuning.store.documents import is_reading
-from fastnet.tuning.store.folder import STUDY_FILE
+from fastnet.tuning.store.folder import STUDY_FILE, NotStartedError
 from fastnet.tuning.store.study import Study
 
 if TYPE_CHECKING:
@@ -175,12 +175,15 @@ class Known:
 
 
 def known_of(folder: Path) -> Known | None:
-    """Read what the study in a folder was made with; None without a study, `StudyError` if it cannot be read."""
+    """Read what the study in a folder was made with; None where none was started, `StudyError` if it cannot be read."""
     if not (folder / STUDY_FILE).is_file():
         return None
-    with Study.read(folder) as study:
-        settings, plan, about = study.settings, study.plan(), study.about
-        planned = {"trials": max(1, study.count())} | {name: plan[name] for name in PLANNED if name in plan}
+    try:
+        with Study.read(folder) as study:
+            settings, plan, about = study.settings, study.plan(), study.about
+            planned = {"trials": max(1, study.count())} | {name: plan[name] for name in PLANNED if name in plan}
+    except NotStartedError:
+        return None
     names = {field.name for field in fields(SearchConfig)} - {"space", "train"}
     given = planned | {name: value for name, value in settings.items() if name in names}
     config = SearchConfig(train=train_config_from(settings["train"]), space=settings["space"], **given)

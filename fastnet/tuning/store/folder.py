@@ -10,8 +10,9 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from fastnet.errors import StudyError
-from fastnet.files import as_path, shown_path
+from fastnet.files import as_path, remove_parts, shown_path
 from fastnet.tuning.store.database import connect
+from fastnet.tuning.store.places import NO_LOCKS, advice, lacks_locks, refusal
 
 STUDY_FILE = "study.sqlite"
 LOCK_FILE = "study.lock"
@@ -60,6 +61,10 @@ class StudyLockedError(StudyError):
     """Another program holds the file of a study locked, so that nothing can be written to it now."""
 
 
+class NotStartedError(StudyError):
+    """The file of a study is empty: a search that was to fill it was ended, or found no room, before it began."""
+
+
 class WriterLock:
     """The right to write to the study in an existing folder, held until `release` or the end of the process.
 
@@ -87,7 +92,7 @@ class WriterLock:
             self._connection.execute("BEGIN EXCLUSIVE")
         except sqlite3.Error as error:
             self._connection.close()
-            if "locked" in str(error):
+            if "locked" in str(error) and not lacks_locks(folder):
                 raise StudyError(
                     f"{folder}: another search is writing to this study; wait for it to end or choose another folder"
                 ) from None
@@ -183,7 +188,7 @@ def is_being_written(folder: Path) -> bool:
         with closing(connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=0)) as connection:
             connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
     except (sqlite3.Error, UnicodeError) as error:
-        return "locked" in str(error)
+        return "locked" in str(error) and not lacks_locks(folder)
     return False
 
 
@@ -238,6 +243,7 @@ def remove_study(folder: Path) -> list[str]:
         _check_study(path)
         lock = WriterLock(folder)
         try:
+            remove_parts(folder)
             for name in reversed(WRITTEN):
                 (folder / name).unlink(missing_ok=True)
         finally:
@@ -284,7 +290,12 @@ def study_errors(path: Path) -> Iterator[None]:
     except sqlite3.Error as error:
         message = str(error).lower()
         reason = next((text for words, text in _REASONS if words in message), f"SQLite reports: {error}")
-        kind = StudyLockedError if "locked" in message else StudyError
+        locked = "locked" in message
+        if "unable to open" in message:
+            reason = refusal(path.parent) or reason
+        elif (locked or "disk i/o" in message) and lacks_locks(path.parent):
+            reason, locked = NO_LOCKS, False
+        kind = StudyLockedError if locked else StudyError
         raise kind(f"{path}: {reason}") from error
     except OSError as error:
-        raise StudyError(f"{path}: {error.strerror or error}; choose a folder you may read and write") from error
+        raise StudyError(f"{path}: {error.strerror or error}{advice(error)}") from error

@@ -12,7 +12,16 @@ from typing import Literal, Self
 from fastnet.errors import StudyError, warn
 from fastnet.files import as_path
 from fastnet.tuning.store.database import connect
-from fastnet.tuning.store.folder import APPLICATION_ID, STUDY_FILE, WriterLock, has_log, is_being_written, study_errors
+from fastnet.tuning.store.folder import (
+    APPLICATION_ID,
+    STUDY_FILE,
+    NotStartedError,
+    WriterLock,
+    has_log,
+    is_being_written,
+    study_errors,
+)
+from fastnet.tuning.store.places import lacks_locks
 from fastnet.tuning.store.reading import StudyReader
 from fastnet.tuning.store.records import FORMAT_VERSION, check_tables
 
@@ -25,6 +34,15 @@ BUSY_SECONDS = 10.0
 WRITING = "INSERT OR REPLACE INTO meta VALUES ('writing', ?)"
 NOT_WRITING = "DELETE FROM meta WHERE key = 'writing'"
 COPY_BOTH = f"copy {STUDY_FILE}-wal along with it, where the latest trials are, or copy once the search has ended"
+
+_ALONE = "mode=ro&immutable=1"
+"""How SQLite opens a file without any other files next to it."""
+
+
+def _lacks_room(error: StudyError) -> bool:
+    """Whether SQLite could not create, fill or lock the files that it wants next to the file of a study."""
+    name = str(getattr(error.__cause__, "sqlite_errorname", ""))
+    return name.startswith(("SQLITE_CANTOPEN", "SQLITE_IOERR", "SQLITE_FULL", "SQLITE_READONLY", "SQLITE_PROTOCOL"))
 
 
 class StudyFile(StudyReader):
@@ -57,7 +75,18 @@ class StudyFile(StudyReader):
                 f"{path}: the latest trials are in {STUDY_FILE}-wal, which SQLite reads only in a writable folder; "
                 "copy both files to one"
             )
-        mode = "mode=rw" if may_write else "mode=ro" if had_log else "mode=ro&immutable=1"
+        if not had_log and (not may_write or lacks_locks(folder)):
+            return cls._read(path, _ALONE, had_log=False, may_write=False)
+        mode = "mode=rw" if may_write else "mode=ro"
+        try:
+            return cls._read(path, mode, had_log=had_log, may_write=may_write)
+        except StudyError as error:
+            if had_log or not _lacks_room(error) or is_being_written(folder):
+                raise
+            return cls._read(path, _ALONE, had_log=had_log, may_write=False)
+
+    @classmethod
+    def _read(cls, path: Path, mode: str, *, had_log: bool, may_write: bool) -> Self:
         with study_errors(path):
             uri = f"{path.resolve().as_uri()}?{mode}"
             study = cls(path, connect(uri, uri=True, timeout=BUSY_SECONDS))
@@ -122,7 +151,7 @@ class StudyFile(StudyReader):
                 raise StudyError(
                     f"{self.path}: this file is empty; if it was copied while a search was writing, {COPY_BOTH}"
                 )
-            raise StudyError(f"{self.path}: this study was never started; run a search in its folder first")
+            raise NotStartedError(f"{self.path}: this study was never started; run a search in its folder first")
         if not had_log:
             self._warn_of_a_part()
         elif may_write and not is_being_written(self.path.parent):  # SQLite takes the log over now: it is whole

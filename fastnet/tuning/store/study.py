@@ -235,7 +235,7 @@ class Study(StudyFile, StudyFigures):
             is added as ``decided``.
         """
         text = as_json({**document, "decided": now()}, ordered=True)
-        self._write("INSERT OR REPLACE INTO final VALUES (1, ?)", text)
+        self._write_result("INSERT OR REPLACE INTO final VALUES (1, ?)", text)
 
     def set_ensemble(self, document: Mapping[str, Any]) -> None:
         """Store the ensemble of the best trials, replacing an earlier one.
@@ -246,7 +246,7 @@ class Study(StudyFile, StudyFigures):
             Ready for JSON, see `fastnet.tuning.run.ensemble`. The time is added as ``made``.
         """
         text = as_json({**document, "made": now()}, ordered=True)
-        self._write("INSERT OR REPLACE INTO meta VALUES ('ensemble', ?)", text)
+        self._write_result("INSERT OR REPLACE INTO meta VALUES ('ensemble', ?)", text)
 
     def set_inspection(self, document: Mapping[str, Any]) -> None:
         """Store what was measured about the model of the study, replacing an earlier document.
@@ -261,12 +261,22 @@ class Study(StudyFile, StudyFigures):
     def set_plan(self, document: Mapping[str, Any]) -> None:
         """Store the plan of the study and the place of its data, ready for JSON, replacing an earlier plan."""
         text = as_json(document)
-        if text != self._meta("plan"):
+        with study_errors(self.path):
+            before = self._meta("plan")
+        if text != before:
             self._write("INSERT OR REPLACE INTO meta VALUES ('plan', ?)", text)
 
     def note_test_use(self, document: Mapping[str, Any]) -> None:
-        """Record that the test set is used now, with a document ready for JSON, such as the trial that is tested."""
-        self._write("INSERT INTO test_uses (at, document) VALUES (?, ?)", now(), as_json(document, ordered=True))
+        """Record that the test set is used now, with a document ready for JSON, such as the trial that is tested.
+
+        A use whose result was not stored, because the search was killed, is the same when it is repeated.
+        """
+        text = as_json(document, ordered=True)
+        with study_errors(self.path), self._transaction() as connection:
+            if self._meta("testing") == text:
+                return
+            connection.execute("INSERT INTO test_uses (at, document) VALUES (?, ?)", (now(), text))
+            connection.execute("INSERT OR REPLACE INTO meta VALUES ('testing', ?)", (text,))
 
     def _settle(self, settings: Mapping[str, Any], about: Mapping[str, Any], fresh: bool, had_log: bool) -> None:
         empty = self._is_empty()
@@ -276,8 +286,8 @@ class Study(StudyFile, StudyFigures):
                     f"{self.path}: this file is empty, so all trials are trained; if it was copied while a search was "
                     f"writing, {COPY_BOTH}"
                 )
-            self._connection.execute("PRAGMA journal_mode = WAL")
-            self._connection.execute("PRAGMA synchronous = NORMAL")
+            if not empty:
+                self._log_writes()
         if not empty and not fresh:
             self._compare(settings)
             for _ in self.iter_columns():  # finds damage now instead of after the last trial
@@ -285,6 +295,14 @@ class Study(StudyFile, StudyFigures):
             if not had_log:
                 self._warn_of_a_part()
             return
+        self._begin_anew(settings, about, empty)
+
+    def _log_writes(self) -> None:
+        self._connection.execute("PRAGMA journal_mode = WAL")
+        self._connection.execute("PRAGMA synchronous = NORMAL")
+
+    def _begin_anew(self, settings: Mapping[str, Any], about: Mapping[str, Any], empty: bool) -> None:
+        """Write the settings into an empty file, or over another study; the file has them before there is a log."""
         with study_errors(self.path), self._transaction() as connection:
             for statement in SCHEMA if empty else ():
                 connection.execute(statement)
@@ -293,6 +311,8 @@ class Study(StudyFile, StudyFigures):
             text = as_json(settings)
             values = {"settings": text, "settings_sha256": sha256_of(text), "about": as_json(about), "created": now()}
             connection.executemany("INSERT INTO meta VALUES (?, ?)", values.items())
+        with study_errors(self.path):
+            self._log_writes()
 
     def _compare(self, settings: Mapping[str, Any]) -> None:
         text = as_json(settings)
@@ -307,6 +327,12 @@ class Study(StudyFile, StudyFigures):
     def _write(self, statement: str, *values: Any) -> None:
         with study_errors(self.path), self._transaction() as connection:
             connection.execute(statement, values)
+
+    def _write_result(self, statement: str, text: str) -> None:
+        """Store what a use of the test set has shown, if there was one."""
+        with study_errors(self.path), self._transaction() as connection:
+            connection.execute(statement, (text,))
+            connection.execute("DELETE FROM meta WHERE key = 'testing'")
 
     @contextmanager
     def _transaction(self, patience: float = PATIENCE_SECONDS) -> Iterator[sqlite3.Connection]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import tempfile
 import threading
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from fastnet.errors import ConfigError
+from fastnet.files import remove_temporary, temporary_prefix
 from fastnet.limits import usable_cores
 from fastnet.tuning.run.workers import Workers
 
@@ -40,7 +42,8 @@ class Processes(Workers):
 
     def start(self) -> None:
         """Make the folder of the data; the processes start with their first orders."""
-        self._folder = tempfile.TemporaryDirectory(prefix="fastnet-", ignore_cleanup_errors=True)
+        remove_temporary(Path(tempfile.gettempdir()))
+        self._folder = tempfile.TemporaryDirectory(prefix=temporary_prefix(), ignore_cleanup_errors=True)
 
     def width(self) -> int:
         """Return the number of processes."""
@@ -86,17 +89,20 @@ class Processes(Workers):
     def _pool(self) -> Any:
         from joblib.externals.loky import ProcessPoolExecutor
 
+        folder = "" if self._folder is None else self._folder.name
         env = {"NUMBA_NUM_THREADS": str(self.threads or usable_cores())}
-        return ProcessPoolExecutor(1, timeout=IDLE_SECONDS, initializer=_begin, initargs=(os.getpid(),), env=env)
+        return ProcessPoolExecutor(1, timeout=IDLE_SECONDS, initializer=_begin, initargs=(os.getpid(), folder), env=env)
 
 
-def _begin(leader: int) -> None:
-    """Begin a worker process of a leader: one that is killed must not leave it behind."""
+def _begin(leader: int, folder: str) -> None:
+    """Begin a worker process of a leader: one that is killed must leave neither it nor the folder of data behind."""
     ignore_interrupts()
 
     def watch() -> None:
         while os.getppid() == leader:
             time.sleep(LOOK_SECONDS)
+        if folder:
+            shutil.rmtree(folder, ignore_errors=True)
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True, name="fastnet-leader").start()
