@@ -37,6 +37,7 @@ DATE_FORMATS = (
     *("%d-%m-%Y", "%b-%Y", "%b %Y", "%d %b %Y", "%d-%b-%Y", "%b %d, %Y", "%B %d, %Y", "%d %B %Y"),
 )
 
+_ZONE = re.compile(r":\d\d(\.\d+)?\s?(Z|[-+]\d\d:?\d\d)$")
 _PLAIN = r"^[-+]?(\d+(\.\d*)?|\.\d+)([eE][-+]?\d+)?$"
 _GROUPS = r"^[^\d.]*\d{1,3}(\.\d{3})+(,\d*)?[^\d.]*$"
 _DECORATED = (
@@ -183,6 +184,25 @@ def seconds_of(values: pa.Array, formats: Sequence[str]) -> NDArray[np.float64]:
     known = np.array([*(date_of(text, formats) for text in coded.dictionary.to_pylist()), np.nan])
     made: NDArray[np.float64] = known[coded.indices.fill_null(len(known) - 1).to_numpy(zero_copy_only=False)]
     return made
+
+
+def zoned_in(values: pa.Array) -> bool | None:
+    """Whether dates have a time zone, judged by the first ones; None if they have no time, or there are none.
+
+    Examples
+    --------
+    >>> import pyarrow as pa
+    >>> zoned_in(pa.array(["2024-05-01T10:00+02:00"])), zoned_in(pa.array(["2024-05-01"])) is None
+    (True, True)
+    """
+    import pyarrow as pa
+
+    if pa.types.is_timestamp(values.type):
+        return values.type.tz is not None
+    if not is_text(values.type):
+        return None
+    timed = [text for text in values.drop_null()[:100].to_pylist() if ":" in text]
+    return any(_ZONE.search(text.strip()) for text in timed) if timed else None
 
 
 def date_of(text: str, formats: Sequence[str]) -> float:

@@ -23,6 +23,7 @@ from fastnet.data.tables.cells import (
     other_way,
     plain,
     seconds_of,
+    zoned_in,
 )
 from fastnet.data.tables.columns import ORDERED, Column
 from fastnet.data.tables.dates import Spans, day_of, fillers_of, shown_days, varying
@@ -105,6 +106,7 @@ class Scan:
         self._whole = self._rising = True
         self._last = -math.inf
         self._dates = Spans()
+        self._zoned: bool | None = None
 
     def add(self, values: pa.Array) -> None:
         """Take in the next values."""
@@ -137,6 +139,7 @@ class Scan:
             self._full = len(self._levels) > MOST_LEVELS
         if pa.types.is_timestamp(kind):
             self._dates.add(seconds_of(known, ()))
+            self._zoned = zoned_in(values)
         else:
             numbers = numbers_of(known, self._decimal)
             self._look_at(numbers[~np.isnan(numbers)])
@@ -165,7 +168,7 @@ class Scan:
         why = f"{shown_days(fillers)} counted as missing" if fillers else ""
         return replace(
             made, kind="date", low=span.low, high=span.high, parts=span.varying, sentinels=fillers,
-            missing=made.missing + n, why=why,
+            missing=made.missing + n, why=why, zoned=self._zoned,
         )  # fmt: skip
 
     def column(self, choice: str = "", *, is_target: bool = False) -> Column:
@@ -354,6 +357,7 @@ class Scan:
         return replace(
             made, kind="date", low=float(known.min()), high=float(known.max()), formats=formats,
             parts=varying(known), sure=not unsure, sentinels=fillers, why="; ".join(whys),
+            zoned=zoned_in(pa.array(texts, pa.string())),
             missing=made.missing + sum(self._levels[texts[k]] for k in np.flatnonzero(filled)),
         )  # fmt: skip
 

@@ -123,6 +123,8 @@ def _adapted(executor: Any, threads: int | None, *, owned: bool = False) -> Work
             f"executor is a {type(executor).__name__}: give the name of an engine, such as 'dask', or a "
             "concurrent.futures.Executor"
         )
+    if callable(getattr(executor, "get_executor", None)):  # a client of Dask, whose own futures are of another kind
+        executor = executor.get_executor()
     from fastnet.tuning.run.workers.pool import Pool
 
     return Pool(executor, threads, owned=owned)
