@@ -117,8 +117,9 @@ def numbers_of(values: pa.Array, decimal: str = ".") -> NDArray[np.float64]:
         text = pc.replace_substring(pc.if_else(groups, pc.replace_substring(text, ".", ""), text), ",", ".")
     sound = pc.match_substring_regex(text, _PLAIN)
     if pc.any(pc.invert(sound)).as_py():
-        text = pc.replace_substring(text, "\u2212", "-")  # the minus sign of typeset numbers
-        sound = pc.match_substring_regex(text, _PLAIN)
+        if pc.any(pc.match_substring(text, "\u2212")).as_py():  # the minus sign of typeset numbers
+            text = pc.replace_substring(text, "\u2212", "-")
+            sound = pc.match_substring_regex(text, _PLAIN)
         decorated = pc.and_(pc.match_substring_regex(text, _DECORATED), pc.invert(sound))
         text = pc.if_else(decorated, pc.replace_substring_regex(text, _DECORATION, ""), text)
         sound = pc.or_(sound, decorated)
@@ -128,7 +129,7 @@ def numbers_of(values: pa.Array, decimal: str = ".") -> NDArray[np.float64]:
 
 
 def infinite_in(values: pa.Array) -> pa.Array:
-    """Return which plain values are infinite: numbers, and texts that say so or are too large for float64.
+    """Return which texts are infinite numbers: those that say so, or are too large for float64.
 
     Examples
     --------
@@ -139,10 +140,6 @@ def infinite_in(values: pa.Array) -> pa.Array:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    if pa.types.is_floating(values.type):
-        return pc.is_inf(values)
-    if not is_text(values.type):
-        return pa.array(np.zeros(len(values), np.bool_))
     huge = pc.and_(pc.match_substring_regex(values, _PLAIN), pc.match_substring_regex(values, r"[eE]\+?\d{3,}$"))
     if pc.any(huge).as_py():
         endless = pc.is_inf(pc.if_else(huge, values, "0").cast(pa.float64()))

@@ -123,10 +123,11 @@ class Scan:
             return
         if pa.types.is_dictionary(values.type):
             self._note_order(values)
-        kind, infinite = known.type, infinite_in(known)
-        self._infinite += (n := pc.sum(infinite).as_py() or 0)
-        if n and not is_text(kind):
-            known = known.filter(pc.invert(infinite))
+        kind = known.type
+        if pa.types.is_floating(kind):
+            finite = pc.invert(pc.is_inf(known))
+            self._infinite += len(known) - (pc.sum(finite).as_py() or 0)
+            known = known.filter(finite)
         self._missing += len(values) - len(known)
         if not len(known):
             return
@@ -207,7 +208,12 @@ class Scan:
 
     def _endless(self) -> int:
         """Return the number of infinite values that are written as text."""
-        return self._infinite if self._types == {"text"} else 0
+        import pyarrow as pa
+
+        if self._types != {"text"}:
+            return 0
+        marks = infinite_in(pa.array(list(self._levels), pa.string())).to_pylist()
+        return sum(n for n, infinite in zip(self._levels.values(), marks, strict=True) if infinite)
 
     def _exact(self, made: Column, known: int, *, is_target: bool) -> Column | None:
         """Return a column of whole numbers as one of texts, if most of them would be equal as float64.
@@ -297,7 +303,7 @@ class Scan:
         apart = self._sentinels()
         low, high = min([self._low, *(self._apart - apart)]), max([self._high, *(self._apart - apart)])
         strays = self.rows - self._missing - self._numbers
-        endless = ["infinity"] if self._infinite and not self._endless() else []
+        endless = ["infinity"] if self._infinite else []
         lost = ", ".join([*(f"{value:g}" for value in apart), *endless, *self._strays()])
         made = replace(
             made, kind="number", low=low, high=high, whole=self._whole, sentinels=tuple(apart),
