@@ -11,6 +11,9 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
+from click.testing import CliRunner
+from fastnet_cli.main import cli
+from pyarrow import parquet
 
 import fastnet
 from fastnet.data.schema import Schema
@@ -243,11 +246,16 @@ def test_an_ordered_categorical_keeps_its_order() -> None:  # LightGBM 7440
 
 
 @pytest.mark.parametrize("values", [[[1, 2]] * N, [{"a": 1}] * N])
-def test_a_column_of_any_type_can_be_dropped(values: list[Any]) -> None:  # fg-data-profiling 353, dowhy 1582
+def test_a_column_of_any_type_can_be_dropped(
+    values: list[Any], tmp_path: Path
+) -> None:  # fg-data-profiling 353, dowhy 1582
     frame = pa.table({"v": values, "x": X, "y": Y})
     with pytest.raises(DataError, match="column 'v' has values of type"):
         schema_of(frame)
     assert schema_of(frame, drop=["v"]).features_from == schema_of(frame, features=["x"]).features_from == ("x",)
+    parquet.write_table(frame, tmp_path / "table.parquet")
+    shown = CliRunner().invoke(cli, ["data", str(tmp_path / "table.parquet")])
+    assert shown.exit_code == 0 and "left out: values of type" in shown.stdout
 
 
 # Dates and truth values -----------------------------------------------------------------------------------------------

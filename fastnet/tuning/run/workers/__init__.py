@@ -73,7 +73,8 @@ def workers_of(executor: Any, jobs: int | None = None) -> Workers | None:
     executor : str, concurrent.futures.Executor, Workers or None
         ``"local"`` or None for the threads of this process; ``"processes"`` or ``"processes:4"``; ``"dask"``,
         ``"dask:tcp://host:8786"`` or ``"dask:scheduler.json"``; ``"mpi"``; ``"ray"`` or ``"ray:ADDRESS"``; the name of
-        an entry point of the group ``fastnet.executors``, with an argument after a colon; or any executor.
+        an entry point of the group ``fastnet.executors``, with an argument after a colon; or any executor, or a client
+        of Dask.
     jobs : int, optional
         Threads of each worker. By default one for processes of this machine and for an executor; elsewhere a worker
         uses its cores.
