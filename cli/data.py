@@ -72,7 +72,7 @@ def of_columns(given: Mapping[str, Any]) -> dict[str, Any]:
 
     check_files(source_of(given["data"]))
     table = open_table(source_of(given["data"]))
-    columns = scan(table, choices_of(given["types"], table.names))
+    columns = scan(table, choices_of(given["types"], table.names), unread=table.names)
     notes = [f"{text[0].upper()}{text[1:]}." for text in table.notes]
     notes.append(f"Name the column to be predicted as target, such as {likely_target(table.names)!r}.")
     return {

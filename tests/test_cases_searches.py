@@ -38,6 +38,30 @@ def test_an_executor_that_was_shut_down_is_a_sentence(tmp_path: Path) -> None:  
     assert searched(tmp_path / "study") == ["done", "done"]
 
 
+def test_a_client_of_dask_is_taken_for_its_executor(tmp_path: Path) -> None:  # dask/distributed 3695
+    class Client(Executor):
+        def __init__(self, inner: Executor) -> None:
+            self._inner = inner
+
+        def submit(self, *_: Any, **__: Any) -> Any:
+            return "a future of Dask"
+
+        def get_executor(self) -> Executor:
+            return self._inner
+
+    with ThreadPoolExecutor(1) as inner:
+        assert searched(tmp_path / "study", executor=Client(inner)) == ["done", "done"]
+
+
+def test_futures_of_another_kind_are_a_sentence(tmp_path: Path) -> None:  # dask/distributed 3695
+    class Odd(Executor):
+        def submit(self, *_: Any, **__: Any) -> Any:
+            return "no future"
+
+    with pytest.raises(ConfigError, match="executor is a Odd, whose calls return a str"):
+        searched(tmp_path / "study", executor=Odd())
+
+
 def test_a_script_that_runs_itself_again_is_a_sentence(tmp_path: Path) -> None:  # pyBKT-examples 2, distilabel 685
     class Spawning(Executor):
         def submit(self, *_: Any, **__: Any) -> Future[Any]:
@@ -122,6 +146,11 @@ def test_a_study_without_a_value_has_no_points(tmp_path: Path) -> None:  # optun
     pytest.importorskip("optuna")
     with pytest.raises(ConfigError, match="none of the 2 trials of the study has a value"):
         searched(tmp_path / "study", enqueue=journal(tmp_path / "journal.log", np.nan))
+
+
+def test_a_name_that_is_given_twice_is_refused(tmp_path: Path) -> None:  # cpython 89217
+    with pytest.raises(ConfigError, match="learning_rate is given twice"):
+        searched(tmp_path / "study", enqueue='{"learning_rate": 0.01, "learning_rate": 0.02}')
 
 
 def test_a_journal_that_is_cut_off_is_read_to_its_last_whole_line(tmp_path: Path) -> None:  # optuna 5138

@@ -11,6 +11,9 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
+from click.testing import CliRunner
+from fastnet_cli.main import cli
+from pyarrow import parquet
 
 import fastnet
 from fastnet.data.schema import Schema
@@ -243,11 +246,16 @@ def test_an_ordered_categorical_keeps_its_order() -> None:  # LightGBM 7440
 
 
 @pytest.mark.parametrize("values", [[[1, 2]] * N, [{"a": 1}] * N])
-def test_a_column_of_any_type_can_be_dropped(values: list[Any]) -> None:  # fg-data-profiling 353, dowhy 1582
+def test_a_column_of_any_type_can_be_dropped(
+    values: list[Any], tmp_path: Path
+) -> None:  # fg-data-profiling 353, dowhy 1582
     frame = pa.table({"v": values, "x": X, "y": Y})
     with pytest.raises(DataError, match="column 'v' has values of type"):
         schema_of(frame)
     assert schema_of(frame, drop=["v"]).features_from == schema_of(frame, features=["x"]).features_from == ("x",)
+    parquet.write_table(frame, tmp_path / "table.parquet")
+    shown = CliRunner().invoke(cli, ["data", str(tmp_path / "table.parquet")])
+    assert shown.exit_code == 0 and "left out: values of type" in shown.stdout
 
 
 # Dates and truth values -----------------------------------------------------------------------------------------------
@@ -268,6 +276,20 @@ def test_a_day_that_stands_for_none_is_missing(values: list[Any]) -> None:
     found = column({"v": values, "x": X, "y": Y})
     assert (found.kind, found.missing) == ("date", 9) and "counted as missing" in found.why
     assert found.high - found.low <= 31 * 86400 and np.isnan(found.values(pa.array(values))[:9]).all()
+
+
+@pytest.mark.parametrize("report", ["pandas 22256", "dataxid-python 12"])
+def test_a_time_zone_that_comes_or_goes_is_warned_of(report: str) -> None:
+    zoned = pd.date_range("2024-05-01", periods=N, freq="7h", tz="Europe/Berlin")
+    given = zoned if report == "pandas 22256" else [time.isoformat() for time in zoned]
+    model = trained(pd.DataFrame({"v": given, "x": X, "y": Y}))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", FastnetWarning)
+        expected = model.predict_proba(pd.DataFrame({"v": zoned[:3], "x": X[:3]}))
+        same = model.predict_proba(pd.DataFrame({"v": [time.isoformat() for time in zoned[:3]], "x": X[:3]}))
+    np.testing.assert_array_equal(same, expected)
+    with pytest.warns(FastnetWarning, match="column 'v' has dates without a time zone, unlike in training"):
+        model.predict(pd.DataFrame({"v": zoned[:3].tz_localize(None), "x": X[:3]}))
 
 
 def test_a_usual_day_among_others_is_a_date() -> None:  # lakehq/sail 1651
@@ -292,6 +314,22 @@ def test_truth_values_of_another_type_mean_the_same(report: str) -> None:
     expected = model.predict_proba({"v": [True, False, True], "x": X[:3]})
     for given in ([1, 0, 1], [1.0, 0.0, 1.0], ["TRUE", "no", "t"], pd.array([1, 0, 1], dtype="Int64")):
         np.testing.assert_array_equal(model.predict_proba({"v": given, "x": X[:3]}), expected)
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        pytest.param([1.0, 57.0, 0.0], id="LightGBM 3626"),
+        pytest.param([1.0, 0.5, 0.0], id="fractions"),
+        pytest.param([1.0, 0.0, 2.0], id="truth values"),
+    ],
+)
+def test_an_array_that_is_no_row_of_features_is_refused(row: list[float]) -> None:
+    data = fastnet.load({"x": X, "k": KINDS, "b": [True, False] * (N // 2), "y": Y}, target="y", test="none")
+    model = fastnet.train(data, SHORT).model
+    assert model.predict(data.x).shape == (N,)
+    with pytest.raises(DataError, match=r"an array has the position of one of the . values of"):
+        model.predict(np.array([row]))
 
 
 # What passed as it was ------------------------------------------------------------------------------------------------

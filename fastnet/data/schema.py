@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastnet.data.fields import Field
-from fastnet.data.tables.cells import plain
+from fastnet.data.tables.cells import plain, zoned_in
 from fastnet.data.tables.columns import Column, listed
 from fastnet.data.tables.dates import DAY, part_of
 from fastnet.data.tables.described import are_texts, check_columns
@@ -257,6 +257,7 @@ class Passage:
         self._schema, self._also = schema, tuple(also)
         self.n_rows = 0
         self._counts = {name: np.zeros(3, np.int64) for name in schema.features_from}
+        self._zones: dict[str, bool] = {}  # columns of dates with a time zone where training had none, and the reverse
 
     def __iter__(self) -> Iterator[tuple[NDArray[np.float32], dict[str, pa.Array]]]:
         schema = self._schema
@@ -265,6 +266,7 @@ class Passage:
             for name, found in self._counts.items():
                 found += _counted(schema.column(name), batch.column(name), values[name])
                 self._check_type(name, batch.column(name), values[name])
+                self._look_at_zone(name, batch.column(name))
             self.n_rows += batch.num_rows
             yield schema._features(values, batch.num_rows), {name: batch.column(name) for name in self._also}
 
@@ -275,7 +277,18 @@ class Passage:
         signs = {numbers(name).decimal for name in self._schema.features_from if numbers(name).kind == "number"}
         doubt = self.table.numbers.doubtful and not self.table.numbers.decided and self.table.decimal not in signs
         said = ["Numbers with three digits after a comma or a point are read as thousands, as in training."]
-        return self._schema._unknown(self.table) + said * doubt + self._schema._differences(self._counts)
+        zones = [
+            f"Column {name!r} has dates {'with' if zoned else 'without'} a time zone, unlike in training; those "
+            "without one are taken for UTC."
+            for name, zoned in self._zones.items()
+        ]
+        return self._schema._unknown(self.table) + said * doubt + zones + self._schema._differences(self._counts)
+
+    def _look_at_zone(self, name: str, cells: pa.Array) -> None:
+        column = self._schema.column(name)
+        zoned = zoned_in(cells) if column.kind == "date" and column.zoned is not None else None
+        if zoned is not None and zoned != column.zoned:
+            self._zones[name] = zoned
 
     def _check_type(self, name: str, cells: pa.Array, values: NDArray[np.float64]) -> None:
         known, strange, _ = self._counts[name].tolist()

@@ -46,10 +46,33 @@ def features_given(x: Any, n_inputs: int, pipeline: Pipeline, extent: Extent | N
         raise ModelError(f"x has {features.shape[1]} features: this model reads {n_inputs}")
     if isinstance(pipeline, SparseScaler):
         return sparse_of(features)
+    if isinstance(pipeline, TablePipeline):
+        _check_positions(features, pipeline)
     strange = other_units(features, extent, images=pipeline.of_images)
     if strange:
         warn(f"x {strange}")
     return features
+
+
+def _check_positions(features: npt.NDArray[Any], pipeline: TablePipeline) -> None:
+    """Refuse an array whose columns are not those of the features of a table: a category is there as a position.
+
+    Raises
+    ------
+    DataError
+        With the first value that is none.
+    """
+    for place, field in enumerate(pipeline.fields):
+        if field.levels:
+            values = features[:, place]
+            sound = np.isnan(values) | ((values >= -1) & (values < len(field.levels)) & (values == np.floor(values)))
+            if not sound.all():
+                row = int(np.argmin(sound))
+                raise DataError(
+                    f"x[{row}, {place}] is {values[row]:g}: an array has the position of one of the "
+                    f"{len(field.levels)} values of {field.name!r} there, from 0; give a table with the columns that "
+                    "the model was trained on"
+                )
 
 
 def dense_parts(x: Any, n_features: int) -> Iterator[npt.NDArray[Any]]:

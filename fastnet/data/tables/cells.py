@@ -37,6 +37,7 @@ DATE_FORMATS = (
     *("%d-%m-%Y", "%b-%Y", "%b %Y", "%d %b %Y", "%d-%b-%Y", "%b %d, %Y", "%B %d, %Y", "%d %B %Y"),
 )
 
+_ZONE = re.compile(r":\d\d(\.\d+)?\s?(Z|[-+]\d\d:?\d\d)$")
 _PLAIN = r"^[-+]?(\d+(\.\d*)?|\.\d+)([eE][-+]?\d+)?$"
 _GROUPS = r"^[^\d.]*\d{1,3}(\.\d{3})+(,\d*)?[^\d.]*$"
 _DECORATED = (
@@ -116,8 +117,9 @@ def numbers_of(values: pa.Array, decimal: str = ".") -> NDArray[np.float64]:
         text = pc.replace_substring(pc.if_else(groups, pc.replace_substring(text, ".", ""), text), ",", ".")
     sound = pc.match_substring_regex(text, _PLAIN)
     if pc.any(pc.invert(sound)).as_py():
-        text = pc.replace_substring(text, "\u2212", "-")  # the minus sign of typeset numbers
-        sound = pc.match_substring_regex(text, _PLAIN)
+        if pc.any(pc.match_substring(text, "\u2212")).as_py():  # the minus sign of typeset numbers
+            text = pc.replace_substring(text, "\u2212", "-")
+            sound = pc.match_substring_regex(text, _PLAIN)
         decorated = pc.and_(pc.match_substring_regex(text, _DECORATED), pc.invert(sound))
         text = pc.if_else(decorated, pc.replace_substring_regex(text, _DECORATION, ""), text)
         sound = pc.or_(sound, decorated)
@@ -127,7 +129,7 @@ def numbers_of(values: pa.Array, decimal: str = ".") -> NDArray[np.float64]:
 
 
 def infinite_in(values: pa.Array) -> pa.Array:
-    """Return which plain values are infinite: numbers, and texts that say so or are too large for float64.
+    """Return which texts are infinite numbers: those that say so, or are too large for float64.
 
     Examples
     --------
@@ -138,10 +140,6 @@ def infinite_in(values: pa.Array) -> pa.Array:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    if pa.types.is_floating(values.type):
-        return pc.is_inf(values)
-    if not is_text(values.type):
-        return pa.array(np.zeros(len(values), np.bool_))
     huge = pc.and_(pc.match_substring_regex(values, _PLAIN), pc.match_substring_regex(values, r"[eE]\+?\d{3,}$"))
     if pc.any(huge).as_py():
         endless = pc.is_inf(pc.if_else(huge, values, "0").cast(pa.float64()))
@@ -183,6 +181,25 @@ def seconds_of(values: pa.Array, formats: Sequence[str]) -> NDArray[np.float64]:
     known = np.array([*(date_of(text, formats) for text in coded.dictionary.to_pylist()), np.nan])
     made: NDArray[np.float64] = known[coded.indices.fill_null(len(known) - 1).to_numpy(zero_copy_only=False)]
     return made
+
+
+def zoned_in(values: pa.Array) -> bool | None:
+    """Whether dates have a time zone, judged by the first ones; None if they have no time, or there are none.
+
+    Examples
+    --------
+    >>> import pyarrow as pa
+    >>> zoned_in(pa.array(["2024-05-01T10:00+02:00"])), zoned_in(pa.array(["2024-05-01"])) is None
+    (True, True)
+    """
+    import pyarrow as pa
+
+    if pa.types.is_timestamp(values.type):
+        return values.type.tz is not None
+    if not is_text(values.type):
+        return None
+    timed = [text for text in values.drop_null()[:100].to_pylist() if ":" in text]
+    return any(_ZONE.search(text.strip()) for text in timed) if timed else None
 
 
 def date_of(text: str, formats: Sequence[str]) -> float:

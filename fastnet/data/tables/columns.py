@@ -54,6 +54,8 @@ class Column:
         The decimal sign of numbers that are written as text.
     sentinels : tuple of float
         Numbers that count as missing; of dates the first seconds of days that do.
+    zoned : bool, optional
+        Whether dates have a time zone; None if they have no time.
     sure : bool
         Whether the kind follows without doubt.
     why : str
@@ -73,6 +75,7 @@ class Column:
     parts: tuple[str, ...] = ()
     decimal: str = "."
     sentinels: tuple[float, ...] = ()
+    zoned: bool | None = None
     sure: bool = True
     why: str = ""
 

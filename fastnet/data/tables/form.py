@@ -114,13 +114,16 @@ def form_of(open_text: Callable[[], BinaryIO], shown: str, delimiter: str = "") 
     n_lines = begin + (_lines_of_first_row(body, delimiter) if has_names else 0)
     skipped = len("".join(lines[:n_lines]).encode())
     decimal = decimal_of(rows[1:], delimiter)
-    if decimal.doubtful and not decimal.decided and delimiter != ",":
-        notes.append(
-            f"1{decimal.sign}234 is read as a number between 1 and 2, since no number shows what the sign means"
-        )
+    notes += _doubts(decimal, delimiter)
     form = Form(encoding, delimiter, decimal.sign, tuple(different), skipped, n_lines, tuple(notes), decimal)
     _check_quotes(open_text, form, shown)
     return form
+
+
+def _doubts(decimal: Sign, delimiter: str) -> list[str]:
+    if not decimal.doubtful or decimal.decided or delimiter == ",":
+        return []
+    return [f"1{decimal.sign}234 is read as a number between 1 and 2, since no number shows what the sign means"]
 
 
 def blocks_of(stream: BinaryIO, form: Form) -> Iterator[bytes]:

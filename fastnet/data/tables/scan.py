@@ -23,6 +23,7 @@ from fastnet.data.tables.cells import (
     other_way,
     plain,
     seconds_of,
+    zoned_in,
 )
 from fastnet.data.tables.columns import ORDERED, Column
 from fastnet.data.tables.dates import Spans, day_of, fillers_of, shown_days, varying
@@ -109,6 +110,7 @@ class Scan:
         self._whole = self._rising = True
         self._last = -math.inf
         self._dates = Spans()
+        self._zoned: bool | None = None
 
     def add(self, values: pa.Array) -> None:
         """Take in the next values."""
@@ -125,10 +127,11 @@ class Scan:
             return
         if pa.types.is_dictionary(values.type):
             self._note_order(values)
-        kind, infinite = known.type, infinite_in(known)
-        self._infinite += (n := pc.sum(infinite).as_py() or 0)
-        if n and not is_text(kind):
-            known = known.filter(pc.invert(infinite))
+        kind = known.type
+        if pa.types.is_floating(kind):
+            finite = pc.invert(pc.is_inf(known))
+            self._infinite += len(known) - (pc.sum(finite).as_py() or 0)
+            known = known.filter(finite)
         self._missing += len(values) - len(known)
         if not len(known):
             return
@@ -143,6 +146,7 @@ class Scan:
             self._full = len(self._levels) > MOST_LEVELS or self._length > MOST_TEXT
         if pa.types.is_timestamp(kind):
             self._dates.add(seconds_of(known, ()))
+            self._zoned = zoned_in(values)
         else:
             numbers = numbers_of(known, self._decimal)
             self._look_at(numbers[~np.isnan(numbers)])
@@ -171,7 +175,7 @@ class Scan:
         why = f"{shown_days(fillers)} counted as missing" if fillers else ""
         return replace(
             made, kind="date", low=span.low, high=span.high, parts=span.varying, sentinels=fillers,
-            missing=made.missing + n, why=why,
+            missing=made.missing + n, why=why, zoned=self._zoned,
         )  # fmt: skip
 
     def column(self, choice: str = "", *, is_target: bool = False) -> Column:
@@ -210,7 +214,12 @@ class Scan:
 
     def _endless(self) -> int:
         """Return the number of infinite values that are written as text."""
-        return self._infinite if self._types == {"text"} else 0
+        import pyarrow as pa
+
+        if self._types != {"text"}:
+            return 0
+        marks = infinite_in(pa.array(list(self._levels), pa.string())).to_pylist()
+        return sum(n for n, infinite in zip(self._levels.values(), marks, strict=True) if infinite)
 
     def _exact(self, made: Column, known: int, *, is_target: bool) -> Column | None:
         """Return a column of whole numbers as one of texts, if most of them would be equal as float64.
@@ -300,7 +309,7 @@ class Scan:
         apart = self._sentinels()
         low, high = min([self._low, *(self._apart - apart)]), max([self._high, *(self._apart - apart)])
         strays = self.rows - self._missing - self._numbers
-        endless = ["infinity"] if self._infinite and not self._endless() else []
+        endless = ["infinity"] if self._infinite else []
         lost = ", ".join([*(f"{value:g}" for value in apart), *endless, *self._strays()])
         made = replace(
             made, kind="number", low=low, high=high, whole=self._whole, sentinels=tuple(apart),
@@ -360,6 +369,7 @@ class Scan:
         return replace(
             made, kind="date", low=float(known.min()), high=float(known.max()), formats=formats,
             parts=varying(known), sure=not unsure, sentinels=fillers, why="; ".join(whys),
+            zoned=zoned_in(pa.array(texts, pa.string())),
             missing=made.missing + sum(self._levels[texts[k]] for k in np.flatnonzero(filled)),
         )  # fmt: skip
 

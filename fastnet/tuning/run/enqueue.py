@@ -164,7 +164,14 @@ def _parsed(text: str) -> Any:
     def refuse(constant: str) -> Any:
         raise ValueError(f"{constant} is not a finite number")
 
-    value = json.loads(text, parse_constant=refuse)
+    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        made = dict(pairs)
+        if len(made) < len(pairs):
+            names = [name for name, _ in pairs]
+            raise ValueError(f"{next(name for name in names if names.count(name) > 1)} is given twice")
+        return made
+
+    value = json.loads(text, parse_constant=refuse, object_pairs_hook=once)
     if not is_tame(value):
         raise ValueError("a number or a nesting is too large")
     return value

@@ -73,7 +73,8 @@ def workers_of(executor: Any, jobs: int | None = None) -> Workers | None:
     executor : str, concurrent.futures.Executor, Workers or None
         ``"local"`` or None for the threads of this process; ``"processes"`` or ``"processes:4"``; ``"dask"``,
         ``"dask:tcp://host:8786"`` or ``"dask:scheduler.json"``; ``"mpi"``; ``"ray"`` or ``"ray:ADDRESS"``; the name of
-        an entry point of the group ``fastnet.executors``, with an argument after a colon; or any executor.
+        an entry point of the group ``fastnet.executors``, with an argument after a colon; or any executor, or a client
+        of Dask.
     jobs : int, optional
         Threads of each worker. By default one for processes of this machine and for an executor; elsewhere a worker
         uses its cores.
@@ -123,6 +124,8 @@ def _adapted(executor: Any, threads: int | None, *, owned: bool = False) -> Work
             f"executor is a {type(executor).__name__}: give the name of an engine, such as 'dask', or a "
             "concurrent.futures.Executor"
         )
+    if callable(getattr(executor, "get_executor", None)):  # a client of Dask, whose own futures are of another kind
+        executor = executor.get_executor()
     from fastnet.tuning.run.workers.pool import Pool
 
     return Pool(executor, threads, owned=owned)

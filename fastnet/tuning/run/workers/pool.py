@@ -6,7 +6,7 @@ from collections.abc import Callable
 from concurrent.futures import BrokenExecutor, CancelledError, Future, ThreadPoolExecutor
 from typing import Any
 
-from fastnet.errors import StudyError
+from fastnet.errors import ConfigError, StudyError
 from fastnet.tuning.run.worker import forget
 from fastnet.tuning.run.workers import Workers
 
@@ -32,9 +32,9 @@ class Pool(Workers):
         return next((n for n in known if isinstance(n, int) and n > 0), USUAL_WIDTH)
 
     def submit(self, function: Callable[..., Any], *arguments: Any) -> Future[Any]:
-        """Submit a call; raise `StudyError` if the executor was shut down."""
+        """Submit a call; raise `StudyError` if the executor was shut down, `ConfigError` if it is none."""
         try:
-            future: Future[Any] = self._executor.submit(function, *arguments)
+            future: Any = self._executor.submit(function, *arguments)
         except BrokenExecutor:
             raise
         except RuntimeError as error:
@@ -47,7 +47,13 @@ class Pool(Workers):
                 f"the executor takes no calls ({error}): all trials that ended are stored; continue the study with one "
                 "that is open"
             ) from error
-        return future
+        if not isinstance(future, Future):
+            raise ConfigError(
+                f"executor is a {type(self._executor).__name__}, whose calls return a {type(future).__name__}: give a "
+                "concurrent.futures.Executor, whose calls return a concurrent.futures.Future"
+            )
+        made: Future[Any] = future
+        return made
 
     def parcel(self, name: str, data: bytes) -> bytes:
         """Return the data as they are, and note that a worker has them."""
