@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -166,7 +167,8 @@ def command(report: Report, trials: int, threads: int, folder: Path) -> None:
     x, y = data()
     np.savez(folder / "data.npz", x=x, y=y)
     study = folder / "command"
-    given = ["--data", str(folder / "data.npz"), "--trials", str(trials), "--study", str(study), "--fresh"]
+    shutil.rmtree(study, ignore_errors=True)
+    given = ["--data", str(folder / "data.npz"), "--trials", str(trials), "--study", str(study)]
     given += ["--hidden", str(HIDDEN), "--batch-size", str(BATCH), "--epochs", "1", "--final", "none", "-q"]
     given += ["--preset", "book", "--jobs", str(threads), "--ensemble-top", "0"]
     given += [word for name, text in SPACE.items() for word in ("--space", f"{name}={text}")]
