@@ -202,7 +202,7 @@ def ask_study(folder: Path, chance: random.Random) -> object:
             lambda: study.best(3, curves=False),
             lambda: [*study.iter_trials(curves=True, order=chance.choice(names))],
             lambda: [*study.iter_trials(stage=1, status="done", limit=2)],
-            *(lambda: study.trial(3), lambda: study.trials_at(range(1, 2)), lambda: stored[0], lambda: len(stored)),
+            *(lambda: study.trial(3), lambda: study.trial_at(1), lambda: stored[0], lambda: len(stored)),
             *(lambda: stored[1:3], lambda: [*stored], lambda: stored.best(2), lambda: stored.count_status("stopped")),
             *(lambda: find_studies(folder), lambda: is_being_written(folder), lambda: study.settings_sha256),
         ]

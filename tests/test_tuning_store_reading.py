@@ -74,6 +74,10 @@ def test_one_trial_by_its_number(tmp_path: Path) -> None:
         assert study.trial(7).id == 7 and study.trial(7).curves.shape == (4, MIXED_EPOCHS)
         with pytest.raises(StudyError, match="no trial 40; the study has 40 trials"):
             study.trial(40)
+        assert study.trial_at(39).id == 39
+        for position in (40, -1):
+            with pytest.raises(IndexError):
+                study.trial_at(position)
 
 
 def test_curves_may_be_left_out(tmp_path: Path) -> None:

@@ -219,6 +219,13 @@ class StudyReader:
             raise StudyError(f"{self.path}: no trial {number}; the study has {self.count()} trials, numbered from 0")
         return found
 
+    def trial_at(self, position: int) -> TrialResult:
+        """Return the trial at a position in the order of numbers, from 0, with its curves."""
+        found = self.trials_at(range(position, position + 1)) if position >= 0 else ()
+        if not found:
+            raise IndexError(position)
+        return found[0]
+
     def trials_at(self, positions: range) -> tuple[TrialResult, ...]:
         """Return the trials at some positions in the order of numbers, from 0, with their curves."""
         if not positions:

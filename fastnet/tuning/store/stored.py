@@ -58,11 +58,7 @@ class StoredTrials(Sequence[TrialResult]):
             places = range(study.count())
             if isinstance(key, slice):
                 return study.trials_at(places[key])
-            place = places[key]
-            found = study.trials_at(range(place, place + 1))
-        if not found:  # another process has started the study over
-            raise IndexError(place)
-        return found[0]
+            return study.trial_at(places[key])
 
     def __iter__(self) -> Iterator[TrialResult]:
         return self.iterate(curves=True)
