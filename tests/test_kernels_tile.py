@@ -147,7 +147,7 @@ def stored(buffers: Buffers, z: np.ndarray, how, *operands) -> np.ndarray:
     return y
 
 
-def test_relu_leaves_scaled_outputs_and_a_bit_for_each_that_is_positive():
+def test_relu_leaves_scaled_outputs_and_a_bit_for_each_that_is_positive_or_not_a_number():
     z, keep = whole(5, ROWS, COLUMNS), np.random.default_rng(6).random((ROWS, COLUMNS)) < 0.6
     z[0, 0], z[1, 1] = np.nan, -0.0
     scale, ld = np.float32(1.25), VECTORS * MASK_BYTES
@@ -157,10 +157,11 @@ def test_relu_leaves_scaled_outputs_and_a_bit_for_each_that_is_positive():
         y = stored(buffers, z, tile.finish, tile.RELU, scale, address(bits), ld, kept)
         y_kept = stored(buffers, z, tile.finish, tile.RELU_KEPT, scale, address(dropped), ld, kept)
         y_linear = stored(buffers, z, tile.finish, tile.LINEAR, scale, address(none), ld, kept)
-    np.testing.assert_array_equal(y, np.where(z > 0, scale * z, 0))
-    np.testing.assert_array_equal(unpack_bits(bits), z > 0)
-    np.testing.assert_array_equal(y_kept, np.where((z > 0) & keep, scale * z, 0))
-    np.testing.assert_array_equal(unpack_bits(dropped), (z > 0) & keep)
+    active = (z > 0) | np.isnan(z)
+    np.testing.assert_array_equal(y, np.where(active, scale * z, 0))
+    np.testing.assert_array_equal(unpack_bits(bits), active)
+    np.testing.assert_array_equal(y_kept, np.where(active & keep, scale * z, 0))
+    np.testing.assert_array_equal(unpack_bits(dropped), active & keep)
     np.testing.assert_array_equal(y_linear, z)
     assert (none == CANARY).all()
 

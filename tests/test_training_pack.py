@@ -24,6 +24,8 @@ from runs import (
 import fastnet
 from fastnet.config.training import TrainConfig
 from fastnet.data import take_first
+from fastnet.kernels.panels import PAIR
+from fastnet.kernels.sparsity import non_zero_lists
 from fastnet.network.samples import TrainingData, prepare
 from fastnet.scalars import shortest
 from fastnet.training.pack import Member, PackRun, alike, footprint, threads_within, warm_up
@@ -314,3 +316,23 @@ def test_a_loss_that_float32_cannot_hold_is_divergence(where):
         alone.start()
         alone.join()
         assert alone.status.tolist() == [status]
+
+
+@pytest.mark.parametrize("zeros", [True, False])
+@pytest.mark.parametrize("activation", ["relu", "tanh"])
+def test_a_value_that_is_no_number_is_divergence_and_leaves_the_others_alone(activation, zeros):
+    dataset = blobs(NETWORKS["one hidden layer"], 60, filled=0.3 if zeros else 1.0)
+    config = TrainConfig(hidden=(9, 5), activation=activation, batch_size=20, epochs=3)
+    data = prepared(dataset)
+    assert data.sparse == zeros
+    x = data.x.copy()
+    x[data.train_rows[0], 3] = np.nan
+    features = x[:, : data.n_inputs]
+    lists = {"inputs": non_zero_lists(features, 1), "pairs": non_zero_lists(features, PAIR)} if zeros else {}
+    spoilt = replace(data, x=x, **lists)
+    members = [Member(some, config, stream) for stream, some in enumerate((spoilt, data, spoilt, data))]
+    pack = PackRun(members, 1)
+    pack.start()
+    pack.join()
+    assert pack.status.tolist() == [DIVERGED, DONE, DIVERGED, DONE]
+    assert run_pack(data, config, [1, 3]).curves.tobytes() == pack.curves[[1, 3]].tobytes()

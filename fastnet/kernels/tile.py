@@ -297,7 +297,7 @@ def _store_selected(builder: Any, tile: Tile, args: Any, choose: Any) -> None:
 
 def _store_relu(builder: Any, tile: Tile, args: Any, active: Any, stride: Any, keep: Any = None) -> None:
     def choose(value: Any, r: int, v: int) -> Any:
-        chosen = builder.fcmp_ordered(">", value, ZERO)
+        chosen = builder.fcmp_unordered(">", value, ZERO)  # NaN stays NaN: a dead unit would hide that weights diverged
         if keep is not None:
             chosen = builder.and_(chosen, read_bits(builder, row_of(builder, keep, stride, r), v))
         _store_mask(builder, chosen, row_of(builder, active, stride, r), v)
@@ -313,7 +313,7 @@ def finish(
     """Store the tile of a forward product by the kind of its end.
 
     LINEAR     as it is
-    RELU       ``scale * max(value, 0)``, and one activity bit per element (set where the value is above zero)
+    RELU       ``scale * max(value, 0)``, and one activity bit per element (set where the value is above zero, or NaN)
     RELU_KEPT  the same without the elements whose bit at `keep` (laid out like `active`) is clear
     """
 

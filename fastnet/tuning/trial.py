@@ -33,8 +33,8 @@ class TrialResult:
     id : int
         Number of the trial in its study, from 0.
     status : {"done", "stopped", "diverged"}
-        Whether the trial trained to the end, which early stopping may bring forward; pruning ended it; or its loss was
-        not finite or reached a thousand times its start.
+        Whether the trial trained to the end, which early stopping may bring forward; pruning ended it; or loss or score
+        was not finite, or the loss a thousand times its start.
     params : dict of str to float, int or str
         The searched hyperparameters, names sorted.
     value : float

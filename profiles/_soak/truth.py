@@ -22,7 +22,7 @@ from fastnet.training.pack import PackRun
 from fastnet.training.single import Training
 
 TOLERANCE = 2e-5
-"""Of losses and parameters after a training, relative to the largest of the array, float32 against float64."""
+"""Of losses and a layer's parameters after a training, relative to the largest of them, float32 against float64."""
 
 SLACK = 20.0
 """How many times the spread of the reference itself a result may be off, where rounding alone moves it further."""
@@ -128,7 +128,9 @@ def _compared(data: TrainingData, curves: np.ndarray, parameters: list[np.ndarra
     """Choose what is compared: accuracies jump with roundings, and `check_scores` looks at them."""
     jumps = data.objective in ("cross-entropy", "binary-cross-entropy")
     rows = [curves[row] for row in range(4) if not (jumps and row % 2)]
-    return [*(row for row in rows if not np.isnan(row).all()), *parameters]
+    half = len(parameters) // 2  # biases alone may be nothing but rounding, where two steps have cancelled
+    layers = [np.vstack([w, b]) for w, b in zip(parameters[:half], parameters[half:], strict=True)]
+    return [*(row for row in rows if not np.isnan(row).all()), *layers]
 
 
 def _noisy(drawn: Drawn, data: TrainingData, member: Any, x: np.ndarray) -> Iterator[Followed]:
