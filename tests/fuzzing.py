@@ -4,9 +4,9 @@
     python tests/fuzzing.py csv --replay fuzzing-failures/csv-0123456789abcdef
 
 Readers, sound files and the judgement are those of `mutating.py`. A new file is one that reached a new branch of
-fastnet, damaged by the ways of `mutations.py` or by libFuzzer's own. A file that fails is kept in ``--failures`` and the
-fuzzer goes on; after a crash of the process it starts again, and the file that was being read is kept. What was counted
-is added to ``--counts``, a line of JSON for each process.
+fastnet, damaged by the ways of `mutations.py` or by libFuzzer's own. A file that fails is kept in ``--failures`` and
+the fuzzer goes on; after a crash of the process it starts again, and the file that was being read is kept. What was
+counted is added to ``--counts``, a line of JSON for each process, of which ``--table`` makes a table.
 
 Install atheris with ``pip install atheris``; it is needed for nothing else.
 """
@@ -171,7 +171,17 @@ def run(name: str, options: argparse.Namespace) -> int:
     left, crashes = options.runs, 0
     while left > 0 and crashes < 20:
         with tempfile.TemporaryDirectory(dir=options.folder, prefix=f"fuzz-{name}-") as folder:
-            command = [sys.executable, __file__, name, "--here", folder, "--runs", str(left), "--counts", options.counts]
+            command = [
+                sys.executable,
+                __file__,
+                name,
+                "--here",
+                folder,
+                "--runs",
+                str(left),
+                "--counts",
+                options.counts,
+            ]
             command += ["--seed", str(options.seed + 1000 * crashes), "--failures", str(options.failures)]
             process = subprocess.Popen(command, cwd=folder, stderr=options.log)
             noted = Path(f"{options.counts}.{process.pid}")
@@ -212,8 +222,14 @@ def table(counts: Path) -> str:
         row = rows.setdefault(found["reader"], {"files": 0, "kinds": Counter(), "slowest": 0.0, "MiB": 0})
         row["files"] += found["files"]
         row["kinds"].update(found.get("kinds", {}))
-        row["slowest"], row["MiB"] = max(row["slowest"], found.get("slowest", 0.0)), max(row["MiB"], found.get("MiB", 0))
-    lines = ["| reader | inputs | read | refused | failed | slowest, s | most memory, MiB |", "|---|--:|--:|--:|--:|--:|--:|"]
+        row["slowest"], row["MiB"] = (
+            max(row["slowest"], found.get("slowest", 0.0)),
+            max(row["MiB"], found.get("MiB", 0)),
+        )
+    lines = [
+        "| reader | inputs | read | refused | failed | slowest, s | most memory, MiB |",
+        "|---|--:|--:|--:|--:|--:|--:|",
+    ]
     for name, row in rows.items():
         read, failed = row["kinds"]["result"], row["kinds"]["failure"]
         refused = row["kinds"].total() - read - failed

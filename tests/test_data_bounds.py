@@ -97,7 +97,9 @@ def test_a_text_that_unpacks_without_end_is_refused(tmp_path, monkeypatch, pack:
     path = tmp_path / "a.csv.bz2"
     path.write_bytes(pack(b"a,b\n" + b"1,2\n" * 2**19))
     says = refused(lambda: open_table(path))
-    assert says.endswith("bytes, beyond 1 MB; if this is right, unpack it first") and "a.csv.bz2: unpacks to more" in says
+    assert (
+        says.endswith("bytes, beyond 1 MB; if this is right, unpack it first") and "a.csv.bz2: unpacks to more" in says
+    )
 
 
 def test_an_ordinary_packed_file_is_read(tmp_path: Path) -> None:
@@ -119,7 +121,7 @@ def test_a_line_without_end_is_refused(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr(svmlight, "LONGEST_LINE", MIB)
     path = tmp_path / "a.svm.gz"
     path.write_bytes(gzip.compress(b"1 1:2" + b" " * 3 * MIB))
-    assert refused(lambda: read_svmlight(path)).endswith("a line is longer than 1 MB; each sample needs one of its own")
+    assert refused(lambda: read_svmlight(path)).endswith("a line is longer than 1 MB; each sample needs its own")
 
 
 def test_samples_that_do_not_fit_are_refused_while_they_are_read(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:

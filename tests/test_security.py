@@ -49,7 +49,9 @@ def test_no_source_runs_what_it_reads(path: Path) -> None:
         named = {word.arg: ast.unparse(word.value) for word in call.keywords}
         if name in ("np.load", "numpy.load"):
             assert named.get("allow_pickle") == "False", f"{place}:{call.lineno}"
-        assert named.get("shell", "False") == "False" and named.get("verify", "True") == "True", f"{place}:{call.lineno}"
+        assert named.get("shell", "False") == "False" and named.get("verify", "True") == "True", (
+            f"{place}:{call.lineno}"
+        )
         assert not name.endswith((".extractall", ".extract")), f"{place}:{call.lineno} {name}"
 
 

@@ -109,7 +109,7 @@ class _Lines:
         while line := self._stream.readline(LONGEST_LINE + 1):
             if len(line) > LONGEST_LINE:
                 raise DataError(
-                    f"{self._shown}: a line is longer than {LONGEST_LINE / 1e6:.0f} MB; each sample needs one of its own"
+                    f"{self._shown}: a line is longer than {LONGEST_LINE / 1e6:.0f} MB; each sample needs its own"
                 )
             needed += _BYTES_OF_LINE + _BYTES_OF_VALUE * line.count(b":")
             if needed > checked:
