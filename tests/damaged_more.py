@@ -409,7 +409,8 @@ def parse_parcel(content: bytes | Path, chance: random.Random) -> object:
 def message_seeds(folder: Path) -> list[bytes]:
     """Write replies of a worker and orders of the process that leads as JSON, from which they are built again."""
     outcome = {"positions": [0, 1, 2], "status": ["done", "stopped", "diverged"], "shape": [3, 4, 2],
-               "dtype": "float32", "value": 0.5, "seconds": [0.1, 0.2, 0.3], "complete": True, "unfinished": []}  # fmt: skip
+               "dtype": "float32", "value": 0.5, "seconds": [0.1, 0.2, 0.3],
+               "complete": True, "unfinished": []}  # fmt: skip
     one = outcome | {"positions": [3], "status": ["done"], "shape": [1, 4, 2], "seconds": [1.0]}
     reply = {"outcomes": [outcome, one], "worker": "host:1", "threads": 2, "seconds": 1.5, "cores": [2, 4]}
     held = outcome | {"unfinished": [[1, [4, 2]]]}

@@ -5,8 +5,8 @@
 Files are made of sound ones of `damaged.py` by the ways of `mutations.py`. Reading one may end in a `FastnetError`, or
 give something that can then be used: a data set, a model that predicts, a study that answers every question. Any other
 exception, a Python warning, a message of several lines, a crash, more than `MOST_SECONDS` or `MOST_BYTES` more memory
-is a failure: its file is kept in ``--failures``, and ``--only N`` makes file N of a seed again. With ``--memory`` readers
-that can parse contents do so without files, which is three times as fast.
+is a failure: its file is kept in ``--failures``, and ``--only N`` makes file N of a seed again. With ``--memory``
+readers that can parse contents do so without files, which is faster.
 """
 
 from __future__ import annotations
