@@ -42,15 +42,18 @@ class Counts:
         self.name, self.options = name, options
         self.kinds: Counter[str] = Counter()
         self.slowest, self.memory, self.began = 0.0, 0, time.perf_counter()
+        self.written = self.began
 
     def add(self, kind: str, seconds: float) -> None:
         self.kinds[kind] += 1
         self.slowest = max(self.slowest, seconds)
-        if self.kinds.total() % 500 == 0 or self.kinds.total() >= self.options.runs:
+        many = self.kinds.total() % 500 == 0 or self.kinds.total() >= self.options.runs
+        if many or time.perf_counter() - self.written > 10.0:
+            self.written = time.perf_counter()
             self.write()
 
     def write(self) -> None:
-        """Note the counts so far, so that a crash costs a thousand files of them at most."""
+        """Note the counts so far, so that a crash costs few of them."""
         self.memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
         seconds = time.perf_counter() - self.began
         found = {"reader": self.name, "files": self.kinds.total(), "kinds": self.kinds, "seconds": round(seconds, 1)}
