@@ -127,9 +127,11 @@ def replay(name: str, file: Path, folder: Path) -> int:
     from mutating import READERS, read_once
 
     reader, content = READERS[name], file.read_bytes()
-    reader.seeds(folder)
+    seeds = reader.seeds(folder)
     (folder / "tried").mkdir()
     path = folder / "tried" / reader.name
+    _warm_up(reader, path, seeds, 2)
+    path.parent.mkdir(exist_ok=True)
     path.write_bytes(content)
     faulthandler.enable()
     kind, failure = read_once(reader, path, random.Random(content))
@@ -148,6 +150,7 @@ def _warm_up(reader: Any, path: Path, seeds: list[bytes], times: int) -> None:
         for number in range(times):
             with contextlib.suppress(FastnetError), warnings.catch_warnings():
                 warnings.simplefilter("ignore")
+                path.parent.mkdir(exist_ok=True)
                 path.write_bytes(content)
                 reader.read(path, random.Random(number))
 
