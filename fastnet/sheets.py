@@ -12,7 +12,7 @@ _NUMBER = re.compile(r"[-+]?(\d+([.,]\d*)*|[.,]\d+)([eE][-+]?\d+)?%?|[-+]?(inf|n
 
 
 def harmless(cell: Any) -> Any:
-    """Return a cell with an apostrophe before a text that a spreadsheet would take for a formula.
+    r"""Return a cell with an apostrophe before a text that a spreadsheet would take for a formula.
 
     Names of columns, classes and files may come from anybody, and a formula can send the rest of a sheet away. Numbers
     stay as they are, also those that are texts; a carriage return becomes a line feed.
@@ -20,7 +20,7 @@ def harmless(cell: Any) -> Any:
     Examples
     --------
     >>> [harmless(cell) for cell in ('=HYPERLINK("http://a.example")', "@x", "-1.5", -2, "a=b", "")]
-    ['\\'=HYPERLINK("http://a.example")', "'@x", '-1.5', -2, 'a=b', '']
+    ['\'=HYPERLINK("http://a.example")', "'@x", '-1.5', -2, 'a=b', '']
     """
     if not isinstance(cell, str):
         return cell

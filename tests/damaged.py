@@ -1,4 +1,4 @@
-"""What `mutating.py` and `fuzzing.py` read: sound files of every kind, how they are damaged, how one is read and used."""
+"""What `mutating.py` and `fuzzing.py` read: sound files of every kind, how they are damaged, how one is used."""
 
 from __future__ import annotations
 

@@ -131,8 +131,10 @@ def table_bytes(chance: random.Random, seeds: Sequence[bytes]) -> bytes:
     return made.encode(coding, "replace")
 
 
-CELLS = ("", '"', '""', '"a""b"', '"a"b', " x ", "=1+1", "-9999", "999", "1.234,5", "1,234.5", "12%", "€5", "31/12/2024",
-         "12/31/2024", "2024-13-01", "9999-12-31", "0001-01-01", "May 2024", "NA", "nan", "?", "1e400", "-1e-400", "0x1F",
+CELLS = ("", '"', '""', '"a""b"', '"a"b', " x ", "=1+1", "-9999", "999", "1.234,5", "1,234.5", "12%", "€5",
+         "31/12/2024",
+         "12/31/2024",
+         "2024-13-01", "9999-12-31", "0001-01-01", "May 2024", "NA", "nan", "?", "1e400", "-1e-400", "0x1F",
          "2024-05-01T00:00:00+23:59", "x" * 300, "\u200b", "\ufeff", "t", "f", "True", "<b>", "9" * 400)  # fmt: skip
 
 
@@ -258,7 +260,12 @@ def read_pipeline(path: Path, chance: random.Random) -> object:
 
 # Points and settings --------------------------------------------------------------------------------------------------
 
-SPACE = {"learning_rate": "log:1e-6:1e-2", "width": "int:4:9", "optimizer": "choice:sgd,adam", "dropout": "uniform:0:0.5"}
+SPACE = {
+    "learning_rate": "log:1e-6:1e-2",
+    "width": "int:4:9",
+    "optimizer": "choice:sgd,adam",
+    "dropout": "uniform:0:0.5",
+}
 
 
 def point_seeds(folder: Path) -> list[bytes]:
@@ -274,10 +281,12 @@ def _journals() -> list[bytes]:
         import optuna
 
         study = {"op_code": 0, "worker_id": "w", "study_name": "s", "directions": [1]}
-        kind = json.dumps({"name": "FloatDistribution", "attributes": {"low": 1e-6, "high": 1e-2, "log": True, "step": None}})
+        kind = json.dumps(
+            {"name": "FloatDistribution", "attributes": {"low": 1e-6, "high": 1e-2, "log": True, "step": None}}
+        )
         trial = {"op_code": 4, "worker_id": "w", "study_id": 0, "datetime_start": "2026-01-01T00:00:00.000000"}
-        value = {"op_code": 5, "worker_id": "w", "trial_id": 0, "param_name": "learning_rate", "param_value_internal": 1e-3,
-                 "distribution": kind}  # fmt: skip
+        value = {"op_code": 5, "worker_id": "w", "trial_id": 0, "param_name": "learning_rate",
+                 "param_value_internal": 1e-3, "distribution": kind}  # fmt: skip
         ended = {"op_code": 6, "worker_id": "w", "trial_id": 0, "state": 1, "values": [0.5],
                  "datetime_complete": "2026-01-01T00:00:01.000000"}  # fmt: skip
         assert optuna
@@ -318,7 +327,9 @@ def settings_seeds(folder: Path) -> list[bytes]:
     """Write settings of a search and of a training, as TOML and JSON."""
     search = 'trials = 100\nfolds = 3\nsampler = "tpe"\npruning = "halving"\nensemble-top = 3\nensemble-folds = "5"\n'
     search += '[space]\nlearning-rate = "log:1e-6:1e-2"\nwidth = "int:4:9"\ndropout = "uniform:0:0.5"\n'
-    train = 'hidden = "64x2"\noptimizer = "adam"\nlearning-rate = 0.01\nseed = 3\ndropout = "0,0.5"\nschedule = "cosine"\n'
+    train = (
+        'hidden = "64x2"\noptimizer = "adam"\nlearning-rate = 0.01\nseed = 3\ndropout = "0,0.5"\nschedule = "cosine"\n'
+    )
     both = {"epochs": 5, "activation": "gelu", "batch_size": 32, "early_stopping": 2, "space": SPACE, "stages": 2}
     return [search.encode(), train.encode(), json.dumps(both).encode()]
 
@@ -397,12 +408,15 @@ def parse_parcel(content: bytes | Path, chance: random.Random) -> object:
 
 def message_seeds(folder: Path) -> list[bytes]:
     """Write replies of a worker and orders of the process that leads as JSON, from which they are built again."""
-    outcome = {"positions": [0, 1, 2], "status": ["done", "stopped", "diverged"], "shape": [3, 4, 2], "dtype": "float32",
-               "value": 0.5, "seconds": [0.1, 0.2, 0.3], "complete": True, "unfinished": []}  # fmt: skip
+    outcome = {"positions": [0, 1, 2], "status": ["done", "stopped", "diverged"], "shape": [3, 4, 2],
+               "dtype": "float32", "value": 0.5, "seconds": [0.1, 0.2, 0.3],
+               "complete": True, "unfinished": []}  # fmt: skip
     one = outcome | {"positions": [3], "status": ["done"], "shape": [1, 4, 2], "seconds": [1.0]}
     reply = {"outcomes": [outcome, one], "worker": "host:1", "threads": 2, "seconds": 1.5, "cores": [2, 4]}
     held = outcome | {"unfinished": [[1, [4, 2]]]}
-    return [json.dumps({"reply": made}).encode() for made in (reply, reply | {"outcomes": [held]}, reply | {"needs": True})]
+    return [
+        json.dumps({"reply": made}).encode() for made in (reply, reply | {"outcomes": [held]}, reply | {"needs": True})
+    ]
 
 
 def message_bytes(chance: random.Random, seeds: Sequence[bytes]) -> bytes:

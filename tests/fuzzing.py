@@ -4,9 +4,9 @@
     python tests/fuzzing.py csv --replay fuzzing-failures/csv-0123456789abcdef
 
 Readers, sound files and the judgement are those of `mutating.py`. A new file is one that reached a new branch of
-fastnet, damaged by the ways of `mutations.py` or by libFuzzer's own. A file that fails is kept in ``--failures`` and the
-fuzzer goes on; after a crash of the process it starts again, and the file that was being read is kept. What was counted
-is added to ``--counts``, a line of JSON for each process.
+fastnet, damaged by the ways of `mutations.py` or by libFuzzer's own. A file that fails is kept in ``--failures`` and
+the fuzzer goes on; after a crash of the process it starts again, and the file that was being read is kept. What was
+counted is added to ``--counts``, a line of JSON for each process, of which ``--table`` makes a table.
 
 Install atheris with ``pip install atheris``; it is needed for nothing else.
 """
@@ -42,15 +42,18 @@ class Counts:
         self.name, self.options = name, options
         self.kinds: Counter[str] = Counter()
         self.slowest, self.memory, self.began = 0.0, 0, time.perf_counter()
+        self.written = self.began
 
     def add(self, kind: str, seconds: float) -> None:
         self.kinds[kind] += 1
         self.slowest = max(self.slowest, seconds)
-        if self.kinds.total() % 500 == 0 or self.kinds.total() >= self.options.runs:
+        many = self.kinds.total() % 500 == 0 or self.kinds.total() >= self.options.runs
+        if many or time.perf_counter() - self.written > 10.0:
+            self.written = time.perf_counter()
             self.write()
 
     def write(self) -> None:
-        """Note the counts so far, so that a crash costs a thousand files of them at most."""
+        """Note the counts so far, so that a crash costs few of them."""
         self.memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
         seconds = time.perf_counter() - self.began
         found = {"reader": self.name, "files": self.kinds.total(), "kinds": self.kinds, "seconds": round(seconds, 1)}
@@ -124,9 +127,11 @@ def replay(name: str, file: Path, folder: Path) -> int:
     from mutating import READERS, read_once
 
     reader, content = READERS[name], file.read_bytes()
-    reader.seeds(folder)
+    seeds = reader.seeds(folder)
     (folder / "tried").mkdir()
     path = folder / "tried" / reader.name
+    _warm_up(reader, path, seeds, 2)
+    path.parent.mkdir(exist_ok=True)
     path.write_bytes(content)
     faulthandler.enable()
     kind, failure = read_once(reader, path, random.Random(content))
@@ -145,6 +150,7 @@ def _warm_up(reader: Any, path: Path, seeds: list[bytes], times: int) -> None:
         for number in range(times):
             with contextlib.suppress(FastnetError), warnings.catch_warnings():
                 warnings.simplefilter("ignore")
+                path.parent.mkdir(exist_ok=True)
                 path.write_bytes(content)
                 reader.read(path, random.Random(number))
 
@@ -171,7 +177,17 @@ def run(name: str, options: argparse.Namespace) -> int:
     left, crashes = options.runs, 0
     while left > 0 and crashes < 20:
         with tempfile.TemporaryDirectory(dir=options.folder, prefix=f"fuzz-{name}-") as folder:
-            command = [sys.executable, __file__, name, "--here", folder, "--runs", str(left), "--counts", options.counts]
+            command = [
+                sys.executable,
+                __file__,
+                name,
+                "--here",
+                folder,
+                "--runs",
+                str(left),
+                "--counts",
+                options.counts,
+            ]
             command += ["--seed", str(options.seed + 1000 * crashes), "--failures", str(options.failures)]
             process = subprocess.Popen(command, cwd=folder, stderr=options.log)
             noted = Path(f"{options.counts}.{process.pid}")
@@ -212,8 +228,14 @@ def table(counts: Path) -> str:
         row = rows.setdefault(found["reader"], {"files": 0, "kinds": Counter(), "slowest": 0.0, "MiB": 0})
         row["files"] += found["files"]
         row["kinds"].update(found.get("kinds", {}))
-        row["slowest"], row["MiB"] = max(row["slowest"], found.get("slowest", 0.0)), max(row["MiB"], found.get("MiB", 0))
-    lines = ["| reader | inputs | read | refused | failed | slowest, s | most memory, MiB |", "|---|--:|--:|--:|--:|--:|--:|"]
+        row["slowest"], row["MiB"] = (
+            max(row["slowest"], found.get("slowest", 0.0)),
+            max(row["MiB"], found.get("MiB", 0)),
+        )
+    lines = [
+        "| reader | inputs | read | refused | failed | slowest, s | most memory, MiB |",
+        "|---|--:|--:|--:|--:|--:|--:|",
+    ]
     for name, row in rows.items():
         read, failed = row["kinds"]["result"], row["kinds"]["failure"]
         refused = row["kinds"].total() - read - failed

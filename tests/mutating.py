@@ -2,10 +2,11 @@
 
     python tests/mutating.py npz study csv --files 100000 --seed 0
 
-Files are made of sound ones of `damaged.py` by the ways of `mutations.py`. Reading one may end in a `FastnetError`, or give something
-that can then be used: a data set, a model that predicts, a study that answers every question. Any other exception, a
-Python warning, a message of several lines, a crash, more than `MOST_SECONDS` or `MOST_BYTES` more memory is a failure:
-its file is kept in ``--failures``, and ``--only N`` makes file N of a seed again.
+Files are made of sound ones of `damaged.py` by the ways of `mutations.py`. Reading one may end in a `FastnetError`, or
+give something that can then be used: a data set, a model that predicts, a study that answers every question. Any other
+exception, a Python warning, a message of several lines, a crash, more than `MOST_SECONDS` or `MOST_BYTES` more memory
+is a failure: its file is kept in ``--failures``, and ``--only N`` makes file N of a seed again. With ``--memory``
+readers that can parse contents do so without files, which is faster.
 """
 
 from __future__ import annotations
@@ -110,9 +111,7 @@ def try_in_memory(name: str, folder: Path, numbers: Sequence[int], seed: int) ->
         yield from found
 
 
-def _parsed(
-    reader: Reader, name: str, seeds: Sequence[bytes], number: int, seed: int
-) -> tuple[str, str, float, bytes]:
+def _parsed(reader: Reader, name: str, seeds: Sequence[bytes], number: int, seed: int) -> tuple[str, str, float, bytes]:
     chance = _Chance(f"{name} {seed} {number}")
     content = chance.content = reader.damage(chance, seeds)
     began = time.perf_counter()

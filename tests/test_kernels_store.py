@@ -11,6 +11,7 @@ import os
 import shutil
 import stat
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -198,6 +199,24 @@ def test_a_folder_that_others_may_write_to_is_refused(
     assert f"{place}: other users may write to it; run: chmod go-w {place}" in notes[0]
     place.chmod(loose & ~0o022)
     assert run(FASTNET_CACHE=str(filled)) == (right[0], [])
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows keeps no permissions that os.chmod could give")
+def test_a_file_that_others_may_write_to_is_refused(right: tuple[list[str], Path], filled: Path) -> None:
+    for path in stored(filled):
+        path.chmod(0o666)
+    lines, notes = run(FASTNET_CACHE=str(filled))
+    assert lines == right[0] and len(notes) == 1
+    assert notes[0].endswith("other users may write to it; the kernel is compiled in memory")
+
+
+def test_two_cold_processes_fill_one_cache(right: tuple[list[str], Path], tmp_path: Path) -> None:
+    with ThreadPoolExecutor(2) as both:
+        found = list(both.map(lambda _: run(FASTNET_CACHE=str(tmp_path / "cache")), range(2)))
+    assert found == [(right[0], [])] * 2
+    files = stored(tmp_path / "cache")
+    assert [path.name for path in files] == [path.name for path in stored(right[1])]
+    assert all(_store.content_of(path.read_bytes()) is not None for path in files)
 
 
 def test_folders_are_made_so_that_nobody_else_may_write_to_them(tmp_path: Path) -> None:

@@ -25,7 +25,9 @@ def test_no_cell_becomes_two_rows() -> None:
     assert [*csv.reader(io.StringIO(text.getvalue(), newline=""))] == [["a\n=evil()", "b\n=evil()"]]
 
 
-@pytest.mark.parametrize("cell", ["", "a", "a=b", "'=1", "-1", "+5", "-1.5e-3", "-.5", "+49,1", "-inf", -1, 0.5, None, True])
+@pytest.mark.parametrize(
+    "cell", ["", "a", "a=b", "'=1", "-1", "+5", "-1.5e-3", "-.5", "+49,1", "-inf", -1, 0.5, None, True]
+)
 def test_everything_else_stays_as_it_is(cell: object) -> None:
     assert harmless(cell) is cell
 

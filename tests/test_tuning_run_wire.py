@@ -66,13 +66,17 @@ def test_data_arrive_as_they_were_sent_without_their_test_part(place, tiny_datas
     assert replace(contents, further=splits[:1]).name != contents.name
 
 
-def test_data_that_changed_on_the_way_are_refused_before_they_are_unpickled(tiny_dataset, splits, monkeypatch, tmp_path):
+def test_data_that_changed_on_the_way_are_refused_before_they_are_unpickled(
+    tiny_dataset, splits, monkeypatch, tmp_path
+):
     whole = packed(Contents(tiny_dataset.without_test(), splits, TrainConfig()))
     monkeypatch.setattr(pickle, "loads", None)  # an error if it is called
     for place in (0, 31, 32, 40, 48, whole.index(tiny_dataset.x.tobytes()) + 7, len(whole) - 1):
         changed = bytearray(whole)
         changed[place] ^= 1
-        with pytest.raises(DataError, match=r"^the data of a search arrived damaged \([\d,]+ bytes\): send them again$"):
+        with pytest.raises(
+            DataError, match=r"^the data of a search arrived damaged \([\d,]+ bytes\): send them again$"
+        ):
             unpacked(bytes(changed))
     for part in (b"", whole[:10], whole[:-1], whole + b"x"):
         (tmp_path / "data").write_bytes(part)
@@ -102,16 +106,14 @@ def test_data_that_changed_on_the_way_are_refused_before_they_are_unpickled(tiny
     ],
 )
 def test_a_reply_that_does_not_belong_to_its_trials_is_refused(change):
-    task = Task(
-        data="d", ids=np.arange(4), configs=(TrainConfig(epochs=2),) * 4, schedule=Full(2), sizes=(4,)
-    )
+    task = Task(data="d", ids=np.arange(4), configs=(TrainConfig(epochs=2),) * 4, schedule=Full(2), sizes=(4,))
     sound = Outcome(
         positions=(0, 1), status=("done", "stopped"), curves=np.zeros((2, 4, 2), np.float32), seconds=np.zeros(2)
     )
     other = replace(sound, positions=(2, 3))
     check_reply(Reply(worker="host:1", build=build_here(), outcomes=(sound, other)), task)
     for outcomes in ((replace(sound, **change),), (other, replace(sound, **change)), (sound, sound)):
-        with pytest.raises(StudyError, match="^the worker host:1 returned results that do not belong to its 4 trials"):
+        with pytest.raises(StudyError, match=r"^the worker host:1 returned results that do not belong"):
             check_reply(Reply(worker="host:1", build=build_here(), outcomes=outcomes), task)
     with pytest.raises(StudyError, match="replied with a dict"):
         check_reply({}, task)

@@ -396,9 +396,9 @@ def _load_images(name: str, data_dir: str | os.PathLike[str] | None, progress: P
     cached = cache_folder() / name
     if reason := _distrusted(cached):
         warn(f"the cache of downloaded data is not used ({reason}); {name} is downloaded for this run alone")
-        with tempfile.TemporaryDirectory(prefix="fastnet-") as folder:
-            _fetch_images(name, Path(folder), progress)
-            return _read_images(Path(folder), name)
+        with tempfile.TemporaryDirectory(prefix="fastnet-") as made:
+            _fetch_images(name, Path(made), progress)
+            return _read_images(Path(made), name)
     _fetch_images(name, cached, progress)
     try:
         return _read_images(cached, name)

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fastnet.data.fields import Field
 from fastnet.data.pipeline.categories import MAX_LEVELS, Levels
 from fastnet.errors import DataError
-
-if TYPE_CHECKING:
-    from fastnet.data.fields import Field
-    from fastnet.data.pipeline.table import TablePipeline
 
 DENSE_KINDS = ("number", "boolean", "ordered")
 """Kinds of columns that are dense inputs, in the order of the inputs."""
 
 
-def check_sound(pipeline: TablePipeline) -> None:
-    """Raise `DataError` unless all parts of a pipeline fit one another.
+def check_sound(pipeline: Any) -> None:
+    """Raise `DataError` unless all parts of a `TablePipeline`, which imports this module, fit one another.
 
     Examples
     --------

@@ -180,7 +180,7 @@ class TablePipeline:
 
 
 def table_from_parts(header: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> TablePipeline:
-    """Build what `TablePipeline.to_parts` described, equal to the last bit; raise `DataError` if its parts do not fit."""
+    """Build what `TablePipeline.to_parts` described, equal to the last bit; raise `DataError` if parts do not fit."""
     fields = tuple(Field(**{**one, "levels": tuple(one["levels"])}) for one in header["fields"])
 
     def part(name: str) -> NDArray[Any]:

@@ -64,6 +64,8 @@ def read_svmlight(path: Path, *, multilabel: bool = False) -> Matrix:
     try:
         try:
             x, y, groups = _loaded(path, multilabel=multilabel)
+        except DataError:
+            raise
         except ValueError:
             if multilabel or not _has_several_labels(path):
                 raise
@@ -76,15 +78,15 @@ def read_svmlight(path: Path, *, multilabel: bool = False) -> Matrix:
         elif (np.abs(y) < 2.0**53).all() and (np.floor(y) == y).all():
             y = y.astype(np.int64)
         return Matrix(as_csr(x, "x"), y, names, groups if len(groups) == x.shape[0] else None, open_ended=True)
+    except DataError as error:
+        message = str(error)
+        raise DataError(message if message.startswith(str(path)) else f"{path}: {message}") from None
     except (ValueError, OverflowError):
         raise DataError(f"{path}: {_fault(path)}") from None
     except (EOFError, zlib.error, gzip.BadGzipFile):
         raise DataError(f"{path}: the file is truncated or damaged; write it again") from None
     except MemoryError:
         raise DataError(f"{path}: its samples do not fit into memory") from None
-    except DataError as error:
-        message = str(error)
-        raise DataError(message if message.startswith(str(path)) else f"{path}: {message}") from None
     except OSError as error:
         raise unreadable(path, error) from None
 
@@ -109,7 +111,7 @@ class _Lines:
         while line := self._stream.readline(LONGEST_LINE + 1):
             if len(line) > LONGEST_LINE:
                 raise DataError(
-                    f"{self._shown}: a line is longer than {LONGEST_LINE / 1e6:.0f} MB; each sample needs one of its own"
+                    f"{self._shown}: a line is longer than {LONGEST_LINE / 1e6:.0f} MB; each sample needs its own"
                 )
             needed += _BYTES_OF_LINE + _BYTES_OF_VALUE * line.count(b":")
             if needed > checked:

@@ -214,7 +214,9 @@ def _fits(reply: Reply, task: Task) -> bool:
         seen += outcome.positions
         of_trials = len(outcome.status) == n and set(outcome.status) <= set(STATUSES)
         of_trials = of_trials and outcome.curves.shape == (n, *shape) and outcome.curves.dtype == np.float32
-        times = seconds.shape == (n,) and seconds.dtype == np.float64 and bool(((seconds >= 0) & (seconds < 1e18)).all())
+        times = (
+            seconds.shape == (n,) and seconds.dtype == np.float64 and bool(((seconds >= 0) & (seconds < 1e18)).all())
+        )
         unfinished = [one.position for one in outcome.unfinished]
         parts = all(one.curves.shape == shape and one.curves.dtype == np.float32 for one in outcome.unfinished)
         whole = all(type(place) is int or isinstance(place, np.integer) for place in (*outcome.positions, *unfinished))

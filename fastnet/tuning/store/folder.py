@@ -150,7 +150,9 @@ def check_links(folder: Path) -> None:
     lock, path = folder / LOCK_FILE, folder / STUDY_FILE
     astray = lock if lock.is_symlink() else path if path.is_symlink() and not _size_of(path) else None
     if astray is not None:
-        raise StudyError(f"{astray}: is a link to {shown_path(os.readlink(astray))}, where no study is; remove the link")
+        raise StudyError(
+            f"{astray}: is a link to {shown_path(os.readlink(astray))}, where no study is; remove the link"
+        )
 
 
 def _size_of(path: Path) -> int:
