@@ -265,7 +265,11 @@ def save(outcome: Outcome, output: Path | None, name: str) -> None:
         show(outcome)
         reason = described(error, advice=False) if isinstance(error, OSError) else str(error)
         kept = rescue(f"model{SUFFIX}", outcome.model.save)
-        rescued = "lost: the temporary folder rejects it, too" if kept is None else f"kept as {kept}"
+        rescued = (
+            "lost: the temporary folder rejects it, too; make room and train again"
+            if kept is None
+            else f"kept as {kept}"
+        )
         raise FastnetError(f"{reason}; the model is {rescued}") from error
     show(outcome)
     click.echo(f"model: {click.format_filename(path)}")

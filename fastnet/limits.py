@@ -85,9 +85,27 @@ def usable_memory() -> int | None:
 
 
 def free_memory() -> int | None:
-    """Return the bytes of memory that this process may still take; other processes are ignored. None if unknown."""
-    limit = usable_memory()
-    return None if limit is None else max(0, limit - (resident_memory() or 0))
+    """Return the bytes of memory that this process may still take; other processes are ignored. None if unknown.
+
+    Limits of the process itself (``ulimit -v`` and ``ulimit -d``) count as those of the machine and its container do.
+    """
+    rooms = list(_room_of_process())
+    if (limit := usable_memory()) is not None:
+        rooms.append(limit - (resident_memory() or 0))
+    return max(0, min(rooms)) if rooms else None
+
+
+def _room_of_process() -> Iterator[int]:
+    """Yield the bytes that are left of each limit of this process: of its address space, and of its data."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return
+    used = _read(Path("/proc/self/statm")).split()
+    for name, place in (("RLIMIT_AS", 0), ("RLIMIT_DATA", 5)):
+        limit = resource.getrlimit(getattr(resource, name))[0]
+        if limit != resource.RLIM_INFINITY and place < len(used):
+            yield limit - int(used[place]) * resource.getpagesize()
 
 
 def resident_memory() -> int | None:

@@ -2,11 +2,11 @@
 
     python tests/faulty.py --commands search predict --error ENOSPC
 
-From its n-th write below its folder on a command meets a full disk, for every n up to its last. It must end with status
-1 and one sentence that names a file and what to do, or say in a note what is missing; no old file is damaged, nothing
-half-written is left, and with room again the same command ends with the same bytes as one that was never hampered. With
-``--once`` only the n-th write fails. ``--error EROFS`` is a file system that has become read-only, and so on. The writes
-fail in `faulty.c`, which needs Linux and a C compiler.
+From its n-th write below its folder on a command meets a full disk, for every n up to its last. It must end with
+status 1 and one sentence that names a file and what to do, or say in a note what is missing; no old file is damaged,
+nothing half-written is left, and with room again the same command ends with the same bytes as one that was never
+hampered. With ``--once`` only the n-th write fails. ``--error EROFS`` is a file system that has become read-only, and so
+on. The writes fail in `faulty.c`, which needs Linux and a C compiler.
 """
 
 from __future__ import annotations
@@ -52,6 +52,10 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "report": ("report", "s"),
     "trials": ("studies", "export", "s", "--format", "jsonl", "--curves", "--overwrite", "-o", "out.jsonl"),
     "journal": ("studies", "export", "s", "--format", "optuna-journal", "--overwrite", "-o", "out.log"),
+    "stdin": ("train", "--data", "-", *TABLE, "--overwrite", "-o", "out.safetensors"),
+    "processes": (
+        *("search", *TINY, "--trials", "6", "--executor", "processes:1", "--final", "none", "--quiet", "--study", "s"),
+    ),
 }
 """Commands by name; files are those of `Room.prepare`."""
 
@@ -88,6 +92,8 @@ def run(arguments: Sequence[str], where: Path, *, first: int = NEVER, last: int 
             code = 99
             try:
                 os.chdir(where)
+                tempfile.tempdir = str(where / "temporary")
+                os.dup2(os.open("classes.csv" if "-" in arguments else os.devnull, os.O_RDONLY), 0)
                 os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
                 os.dup2(said.fileno(), 2)
                 sys.stdout, sys.stderr = kept = os.fdopen(1, "w"), os.fdopen(2, "w")
@@ -180,7 +186,7 @@ class Room:
         """Make the files that the command reads, and old ones that it replaces."""
         from kills import make_files
 
-        self.before.mkdir(parents=True)
+        (self.before / "temporary").mkdir(parents=True)
         make_files(self.before)
         for name in ("out.safetensors", "out.csv", "out.parquet", "out.onnx", "out.jsonl", "out.log"):
             (self.before / name).write_bytes(b"old")
@@ -237,6 +243,8 @@ class Room:
             _compare(content_of(self.where), expected)
             self.counts["went on"] += 1
             return
+        if left := list((self.where / "temporary").iterdir()):
+            raise Damage(f"temporary files are left: {left}")
         errors = [line for line in done.lines if line.startswith("Error: ")]
         if done.code not in (0, 1) or (done.code == 1 and len(errors) != 1):
             raise Damage(f"it ends with {done.code} and {len(errors)} errors")

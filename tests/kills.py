@@ -60,13 +60,27 @@ SEARCHES: dict[str, tuple[str, ...]] = {
     "stages": ("--trials", "150", "--stages", "3", "--expand", "--hidden", "16", "--epochs", "10", "--samples", "300"),
     "sparse": ("--data", "words.svm", "--trials", "80", "--hidden", "16", "--epochs", "8", "--task", "classification"),
     "tpe": ("--trials", "72", "--sampler", "tpe", "--hidden", "16", "--epochs", "8", "--samples", "300"),
-    "processes": ("--trials", "100", "--executor", "processes:2", "--hidden", "16", "--epochs", "8", "--samples", "300"),
+    "processes": (
+        "--trials",
+        "100",
+        "--executor",
+        "processes:2",
+        "--hidden",
+        "16",
+        "--epochs",
+        "8",
+        "--samples",
+        "300",
+    ),
     "live": ("--trials", "200", "--live", "--hidden", "16", "--epochs", "10", "--samples", "300"),
 }
 """Searches by name; files are those of `make_files`."""
 
 COMMANDS: dict[str, tuple[tuple[str, ...], str]] = {
-    "train": (("train", "--samples", "1000", "--epochs", "40", "--hidden", "64x2", "-o", "out.safetensors"), "out.safetensors"),
+    "train": (
+        ("train", "--samples", "1000", "--epochs", "40", "--hidden", "64x2", "-o", "out.safetensors"),
+        "out.safetensors",
+    ),
     "ensemble": (
         ("train", "--samples", "500", "--ensemble", "4", "--epochs", "20", "--hidden", "32", "-o", "out.safetensors"),
         "out.safetensors",
@@ -86,7 +100,7 @@ class Damage(AssertionError):
 def make_files(folder: Path) -> None:
     """Write the tables and the sparse samples of the searches."""
     chance = random.Random(1)
-    rows = [(chance.gauss(0, 1), chance.choice("red green blue".split()), chance.random()) for _ in range(400)]
+    rows = [(chance.gauss(0, 1), chance.choice(["red", "green", "blue"]), chance.random()) for _ in range(400)]
     lines = [f"{a:.4f},{b},{c:.3f}" for a, b, c in rows]
     numbers = [f"{line},{2 * a - c + (b == 'red'):.4f}" for line, (a, b, c) in zip(lines, rows, strict=True)]
     classes = [f"{line},{'high' if a + c > 0.5 else 'low'}" for line, (a, b, c) in zip(lines, rows, strict=True)]
@@ -137,7 +151,8 @@ class Child:
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-c", code, *arguments], cwd=where, stdout=subprocess.DEVNULL, stderr=log,
-                stdin=subprocess.DEVNULL, start_new_session=True, preexec_fn=_heed, env=os.environ | {"TMPDIR": str(self.temporary)},
+                stdin=subprocess.DEVNULL, start_new_session=True, preexec_fn=_heed,
+                env=os.environ | {"TMPDIR": str(self.temporary)},
             )  # fmt: skip
         self.code: int | None = None
 
@@ -359,7 +374,9 @@ class Search:
             raise Damage(f"the search cannot be carried on: {child.said()[-2000:]}")
         child.check_left()
         found = exported(self.folder)
-        differ = sorted(name for name in self.expected.keys() | found.keys() if self.expected.get(name) != found.get(name))
+        differ = sorted(
+            name for name in self.expected.keys() | found.keys() if self.expected.get(name) != found.get(name)
+        )
         if differ:
             raise Damage(f"the finished study differs from the one that was never killed: {differ}")
         if hidden := sorted(path.name for path in self.folder.glob(".*")):

@@ -70,7 +70,8 @@ def test_report_that_cannot_be_written_is_one_sentence(tmp_path: Path, monkeypat
 
     monkeypatch.setattr("fastnet.files.os.replace", full)
     error = run(str(folder), code=1).stderr
-    assert error == f"Error: {folder / REPORT_FILE}: the report cannot be written (No space left on device); make room and try again\n"
+    said = "the report cannot be written (No space left on device); make room and try again"
+    assert error == f"Error: {folder / REPORT_FILE}: {said}\n"
     assert (folder / REPORT_FILE).read_text() == "old"
 
 

@@ -63,7 +63,7 @@ def test_a_study_that_cannot_be_read_does_not_hide_the_others() -> None:
     connection.close()
     result = run("ls")
     assert len(result.stdout.splitlines()) == 2
-    assert "Note: " in result.stderr and "file format 1, this fastnet reads 2" in result.stderr
+    assert "Note: " in result.stderr and "file format 1, and fastnet" in result.stderr
 
 
 def test_no_studies_is_a_success() -> None:
@@ -287,7 +287,7 @@ REFUSED: list[tuple[Callable[[], None], list[str], int, str]] = [
     *((empty, arguments, 1, "this study was never started") for arguments in READERS),
     *((text_file, arguments, 1, "not a study but some other file") for arguments in (*READERS, ["rm", "s", "-y"])),
     *((foreign, arguments, 1, "an SQLite file but not a study") for arguments in (*READERS, ["rm", "s", "-y"])),
-    *((old, arguments, 1, "file format 1, this fastnet reads 2; use the fastnet that") for arguments in READERS),
+    *((old, arguments, 1, "reads 2; use the fastnet that wrote it, an older one") for arguments in READERS),
     (damaged, ["export", "s"], 1, "the file is damaged"),
     (study, ["export", "s", "--curves"], 1, "CSV has no place for learning curves"),
     (study, ["export", "s", "--curves", "-o", "t.csv"], 1, "CSV has no place for learning curves"),

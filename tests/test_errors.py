@@ -34,7 +34,7 @@ def test_a_warning_points_at_the_line_that_called_fastnet() -> None:
         (ValueError("one line\nand another"), "it failed (ValueError: one line)"),
         (KeyError(), "it failed (KeyError)"),
         (ImportError("No module named 'x'"), "it failed (No module named 'x')"),
-        (OSError(28, "No space left on device", "/dev/x"), "it failed (No space left on device); make room and try again"),
+        (OSError(28, "No space left", "/dev/x"), "it failed (No space left); make room and try again"),
         (OSError(), "it failed (OSError)"),
     ],
 )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -152,3 +154,43 @@ def test_a_search_without_a_folder_says_that_the_current_one_is_gone(
         fastnet.search(None, tiny_dataset, trials=1, hidden="4", epochs=1)
     result = fastnet.search(None, tiny_dataset, trials=1, study=tmp_path / "s", hidden="4", epochs=1, final=0)
     assert len(result.trials) == 1
+
+
+def left_by(pid: int | str, folder: Path, *, place: str | None = None, age: float = 0.0) -> Path:
+    """A file that a process was writing."""
+    path = folder / f".{pid}-{place or files._place()}-{os.urandom(4).hex()}.part"
+    path.write_bytes(b"half")
+    moment = path.stat().st_mtime - age
+    os.utime(path, (moment, moment))
+    return path
+
+
+@pytest.fixture
+def ended() -> int:
+    """The number of a process that has ended."""
+    done = subprocess.Popen([sys.executable, "-c", ""])
+    done.wait()
+    return done.pid
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows does not say whether a process runs")
+def test_what_killed_processes_were_writing_is_removed(tmp_path: Path, ended: int) -> None:
+    gone = left_by(ended, tmp_path), left_by(ended, tmp_path, place="00000000", age=2 * files.DAY)
+    stays = left_by(os.getpid(), tmp_path), left_by(ended, tmp_path, place="00000000", age=60.0)
+    (tmp_path / f".{ended}-x.part").touch()  # somebody else's
+    files.replace_file(tmp_path / "a.txt", b"new")
+    assert not any(path.exists() for path in gone)
+    assert all(path.exists() for path in stays) and (tmp_path / f".{ended}-x.part").exists()
+    files.remove_parts(tmp_path / "nowhere")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows does not say whether a process runs")
+def test_temporary_files_of_killed_processes_are_removed(tmp_path: Path, ended: int) -> None:
+    theirs = files.temporary_prefix().replace(str(os.getpid()), str(ended))
+    (tmp_path / f"{theirs}ab").mkdir()
+    (tmp_path / f"{theirs}ab" / "data").touch()
+    (tmp_path / f"{theirs}cd").touch()
+    own = tmp_path / f"{files.temporary_prefix()}ab"
+    own.touch()
+    files.remove_temporary(tmp_path)
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith("fastnet-")] == [own.name]

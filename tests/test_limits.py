@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -259,3 +260,20 @@ def test_a_network_of_the_wildest_size_is_refused_and_not_killed(tiny_dataset):
         pytest.skip("this system does not report its memory")
     with pytest.raises(ConfigError, match=r"training this network needs .* TiB"):
         fastnet.train(tiny_dataset, TrainConfig(hidden=(65_536,) * 200, epochs=1))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems do not say how much of a limit is used")
+@pytest.mark.parametrize(("name", "place"), [("RLIMIT_AS", 0), ("RLIMIT_DATA", 5)])
+def test_limits_of_the_process_itself_are_respected(monkeypatch, name, place):
+    import resource
+
+    used = int(Path("/proc/self/statm").read_text().split()[place]) * resource.getpagesize()
+    asked = resource.getrlimit
+    limit = used + 50 * 2**20
+    monkeypatch.setattr(
+        resource, "getrlimit", lambda of: (limit, limit) if of == getattr(resource, name) else asked(of)
+    )
+    room = limits.free_memory()
+    assert room is not None and 0 < room < 60 * 2**20
+    monkeypatch.setattr(resource, "getrlimit", lambda of: (2**20, 2**20))
+    assert limits.free_memory() == 0

@@ -112,7 +112,7 @@ def test_each_reader_says_what_the_other_kind_is(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        (lambda h: h.update(format=99), "another version of fastnet"),
+        (lambda h: h.update(format=99), "in format 99: use that version or a later one"),
         (lambda h: h.pop("weights"), "description is incomplete"),
         (lambda h: h.pop("class_names"), "description is incomplete"),
         (lambda h: h.update(weights=[1, 2]), "2 weights: its 3 networks need one each"),

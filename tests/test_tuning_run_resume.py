@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import sqlite3
+import warnings
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
@@ -264,3 +267,20 @@ def test_a_table_that_was_loaded_is_read_alike_when_its_study_continues(tmp_path
     assert known is not None and known.source is not None and known.source.validation == str(Path("v.csv").absolute())
     rest = fastnet.load({"a": [1.0, 2.0, 3.0, 4.0] * 5, "b": ["x", "y"] * 10}, target="b")
     assert rest.source is None
+
+
+@pytest.mark.parametrize("begun", ["", "rollback", "log"])
+def test_a_search_begins_where_an_earlier_one_found_no_room_to(begun: str) -> None:
+    folder = Path("s")
+    folder.mkdir()
+    (folder / "study.sqlite").touch()
+    if begun:
+        with contextlib.closing(sqlite3.connect(folder / "study.sqlite")) as connection:
+            connection.execute("PRAGMA journal_mode = " + {"rollback": "DELETE", "log": "WAL"}[begun])
+            connection.execute("PRAGMA user_version = 0")
+    if begun != "log":  # a version before this one left such a file, which may also be a copy without its log
+        assert known_of(folder) is None
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", fastnet.FastnetWarning)
+        result = fastnet.search(None, "digits", study=folder, trials=2, hidden="4", epochs=1, final=0)
+    assert len(result.trials) == 2

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
+import time
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -172,3 +175,23 @@ def test_numbers_of_numpy_as_arguments(tmp_path: Path) -> None:
 def test_wrong_arguments_get_a_sentence(arguments: dict[str, Any], says: str, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=says):
         fastnet.search({}, (X, Y), trials=1, study=tmp_path, **{"hidden": "4", "epochs": 1, "final": 0, **arguments})
+
+
+def test_a_clock_that_jumps_changes_nothing(digits, tmp_path, monkeypatch):
+    options = {"trials": 6, "epochs": 2, "hidden": "8", "final": 1, "repeats": 1, "stages": 2, "timeout": 600.0}
+    whole = fastnet.search(None, digits, study=tmp_path / "whole", **options)
+    real, jumps = time.time, itertools.cycle((36_000.0, -36_000.0))
+
+    class Jumping(datetime):
+        @classmethod
+        def now(cls, tz=None):
+            return datetime.fromtimestamp(time.time(), tz)
+
+    monkeypatch.setattr(time, "time", lambda: real() + next(jumps))
+    monkeypatch.setattr("fastnet.tuning.store.records.datetime", Jumping)
+    result = fastnet.search(None, digits, study=tmp_path / "jumped", **options)
+    assert rows(result) == rows(whole) and not result.interrupted
+    assert min(trial.seconds for trial in result.trials) >= 0.0 and 0.0 <= result.wall_seconds < 600.0
+    with Study.read(tmp_path / "jumped") as study:
+        assert study.final() is not None and all(run["wall_seconds"] >= 0.0 for run in study.runs())
+        assert abs(datetime.fromisoformat(study.created).timestamp() - real()) > 10_000.0

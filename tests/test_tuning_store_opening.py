@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import shutil
 import sqlite3
@@ -24,7 +25,8 @@ def test_a_study_of_another_format_is_refused_and_kept(tmp_path, version):
     connection.execute(f"PRAGMA user_version = {version}")
     connection.close()
     content = (tmp_path / STUDY_FILE).read_bytes()
-    sentence = f"file format {version}, this fastnet reads 2; use the fastnet that wrote it, or choose another folder"
+    made = "an older one" if version < 2 else "a newer one"
+    sentence = rf"file format {version}, and fastnet [\w.]+ reads 2; use the fastnet that wrote it, {made}, or choose "
     for attempt in (lambda: Study.read(tmp_path), lambda: Study.open(tmp_path, SETTINGS, fresh=True)):
         with pytest.raises(StudyError, match=sentence):
             attempt()
@@ -146,3 +148,37 @@ def test_reading_leaves_nothing_behind_and_can_write_nothing(tmp_path: Path) -> 
         with pytest.raises(StudyError, match="read-only"):
             study.note_test_use({})
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+OLD = Path(__file__).with_name("old")
+
+
+def old_study(name: str, folder: Path) -> Path:
+    """A study that an earlier version wrote."""
+    folder.mkdir()
+    (folder / STUDY_FILE).write_bytes(gzip.decompress((OLD / f"study-{name}.sqlite.gz").read_bytes()))
+    return folder
+
+
+def test_an_old_study_is_read_and_exported_but_not_continued_with_other_bits(tmp_path: Path) -> None:
+    folder = old_study("first-of-format-2", tmp_path / "s")
+    with Study.read(folder) as study:
+        assert study.count() == 6 and study.final() is not None
+        assert all(trial.curves.shape == (4, 2) for trial in study.iter_trials(curves=True))
+        settings = study.settings
+    content = (folder / STUDY_FILE).read_bytes()
+    with pytest.raises(
+        StudyError, match=r"fastnet 0\.1\.0 made this study, .* continue it with the one that made it, or"
+    ):
+        Study.open(folder, settings | {"results_version": 10**6})
+    with Study.read(folder) as study:
+        assert study.count() == 6
+    assert len(content) == (folder / STUDY_FILE).stat().st_size
+
+
+def test_a_study_of_the_first_format_is_refused_with_a_way_out(tmp_path: Path) -> None:
+    folder = old_study("of-format-1", tmp_path / "s")
+    content = (folder / STUDY_FILE).read_bytes()
+    with pytest.raises(StudyError, match=r"file format 1, .*; use the fastnet that wrote it, an older one, or choose"):
+        Study.read(folder)
+    assert (folder / STUDY_FILE).read_bytes() == content

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -53,8 +54,17 @@ def read_file(path: Path) -> tuple[dict[str, Any], dict[str, FloatArray]]:
     if not is_tame(header, finite=False):
         raise ModelError(f"{path}: its description is damaged; get the file again")
     if not isinstance(header, dict) or header.get("format") != FORMAT_VERSION:
-        raise ModelError(f"{path}: written by another version of fastnet; this one reads format {FORMAT_VERSION}")
+        raise ModelError(f"{path}: {_origin(header)}; fastnet {__version__} reads format {FORMAT_VERSION}")
     return header, tensors
+
+
+def _origin(header: object) -> str:
+    """Say which fastnet can read a file of another format."""
+    found = header if isinstance(header, dict) else {}
+    number, version = found.get("format"), str(found.get("fastnet_version", ""))
+    if type(number) is not int or not re.fullmatch(r"[\w.+-]{1,40}", version):
+        return "not a model of this fastnet, nor of any other that it knows: get the file again"
+    return f"written by fastnet {version} in format {number}: use that version or a later one, or train the model again"
 
 
 @contextmanager

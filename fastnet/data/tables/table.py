@@ -5,6 +5,7 @@ The columns of a text file come as text: what they hold is decided afterwards (`
 
 from __future__ import annotations
 
+import os
 import shutil
 import struct
 import sys
@@ -22,7 +23,7 @@ from fastnet.data.tables.form import BLOCK_BYTES, blocks_of, form_of
 from fastnet.data.tables.memory import as_arrow
 from fastnet.data.tables.naming import plain_names
 from fastnet.data.tables.promised import promise_of
-from fastnet.errors import DataError
+from fastnet.errors import DataError, remedy
 from fastnet.files import remove_temporary, temporary_prefix
 
 if TYPE_CHECKING:
@@ -293,18 +294,27 @@ class _Blocks:
 
 def _open_spooled() -> _Part:
     """Open standard input through a temporary file, which is removed with the table: a table is read more than once."""
-    remove_temporary(Path(tempfile.gettempdir()))
-    with tempfile.NamedTemporaryFile(prefix=temporary_prefix(), delete=False) as file:
-        path = Path(file.name)
+    folder = Path(tempfile.gettempdir())
+    remove_temporary(folder)
+    path = folder / f"{temporary_prefix()}{os.urandom(4).hex()}"
     try:
-        with path.open("wb") as out:
+        with open(path, "xb", opener=_private) as out:
             shutil.copyfileobj(sys.stdin.buffer, out)
         part = _open_part(path, "standard input")
+    except OSError as error:
+        path.unlink(missing_ok=True)
+        failure = f"{folder}: standard input cannot be kept there while it is read"
+        raise DataError(f"{failure} ({error.strerror or error}){remedy(error)}") from error
     except BaseException:
-        path.unlink()
+        path.unlink(missing_ok=True)
         raise
     weakref.finalize(part, path.unlink, missing_ok=True)
     return part
+
+
+def _private(name: str, flags: int) -> int:
+    """Open a new file that only its user may read."""
+    return os.open(name, flags, 0o600)
 
 
 def _open_part(path: Path, shown: str) -> _Part:

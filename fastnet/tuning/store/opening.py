@@ -9,6 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
 
+from fastnet._version import __version__
 from fastnet.errors import StudyError, warn
 from fastnet.files import as_path
 from fastnet.tuning.store.database import connect
@@ -134,9 +135,10 @@ class StudyFile(StudyReader):
                 f"{self.path}: this is an SQLite file but not a study; choose another folder or move the file away"
             )
         if version != FORMAT_VERSION:
+            made = "a newer" if version > FORMAT_VERSION else "an older"
             raise StudyError(
-                f"{self.path}: the study has file format {version}, this fastnet reads {FORMAT_VERSION}; "
-                "use the fastnet that wrote it, or choose another folder for a new study"
+                f"{self.path}: the study has file format {version}, and fastnet {__version__} reads {FORMAT_VERSION}; "
+                f"use the fastnet that wrote it, {made} one, or choose another folder for a new study"
             )
         with study_errors(self.path):
             check_tables(tables)

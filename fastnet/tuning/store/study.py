@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
+from fastnet._version import __version__
 from fastnet.errors import StudyError, warn
 from fastnet.files import as_path
 from fastnet.tuning.store.database import connect
@@ -318,11 +319,23 @@ class Study(StudyFile, StudyFigures):
         text = as_json(settings)
         if self.settings_sha256 == sha256_of(text):
             return
+        if self.settings.get("results_version") != settings.get("results_version"):
+            raise StudyError(
+                f"{self.path}: {self._written_by()} made this study, and fastnet {__version__} trains other weights "
+                "from the same seeds: show and export it here, continue it with that one, or begin a new study, with "
+                "enqueue to try its best trials first"
+            )
         differences = describe_differences(self.settings, json.loads(text))
         raise StudyError(
             f"{self.path}: the study has other settings ({differences}); give the settings it was made with, choose "
             "another folder, or start over with fresh"
         )
+
+    def _written_by(self) -> str:
+        """Return the name and version of what last trained trials of this study."""
+        runs = self.runs()
+        version = runs[-1]["environment"].get("fastnet") if runs else None
+        return f"fastnet {version}" if version and version != __version__ else "another version of fastnet"
 
     def _write(self, statement: str, *values: Any) -> None:
         with study_errors(self.path), self._transaction() as connection:

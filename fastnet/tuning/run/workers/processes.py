@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from fastnet.errors import ConfigError
-from fastnet.files import remove_temporary, temporary_prefix
+from fastnet.files import remove_temporary, temporary_prefix, write_result
 from fastnet.limits import usable_cores
 from fastnet.tuning.run.workers import Workers
 
@@ -68,7 +68,7 @@ class Processes(Workers):
         assert self._folder is not None
         path = Path(self._folder.name) / name
         if not path.exists():
-            path.write_bytes(data)
+            write_result(path, data, "the data of the worker processes cannot be written")
         return path
 
     def is_loss(self, error: BaseException) -> bool:
