@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-import time
+import threading
 from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
@@ -33,12 +33,17 @@ def test_what_a_process_takes_is_counted(profile: Any, tmp_path: Path) -> None:
     before = process.taken(folder=tmp_path)
     (tmp_path / "file").touch()
     with (tmp_path / "file").open():
-        process.in_background(time.sleep, 0.5)
+        over = threading.Event()
+        started = [process.in_background(over.wait) for _ in range(20)]
         block = np.ones(8_000_000)
         now = process.taken(folder=tmp_path)
-    assert (now.temporary, now.descriptors, now.threads) == (1, before.descriptors + 1, before.threads + 1)
+    over.set()
+    for thread in started:
+        thread.join()
+    assert (now.temporary, now.descriptors) == (1, before.descriptors + 1)
+    assert now.threads > before.threads + 10  # others may end meanwhile
     assert now.megabytes > before.megabytes + 0.9 * block.nbytes / 1e6 and now.cpu_seconds > before.cpu_seconds
-    assert process.peak_megabytes() >= now.megabytes
+    assert process.peak_megabytes() > now.megabytes - 1  # the kernel counts in batches
 
 
 @linux

@@ -23,6 +23,7 @@ def test_what_is_unknown_is_called_so(monkeypatch):
     def unreadable(self: object, **how: object) -> str:
         raise OSError
 
+    monkeypatch.setattr(environment, "_version_of_numba", environment._version_of_numba.__wrapped__)
     monkeypatch.setattr(environment.metadata, "version", missing)
     monkeypatch.setattr(environment.Path, "read_text", unreadable)
     found = environment.describe_environment(1)

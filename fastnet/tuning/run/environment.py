@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -16,12 +17,17 @@ from fastnet.limits import usable_cores
 def describe_environment(threads: int) -> dict[str, Any]:
     """Return versions, system, processor, cores available to this process, and threads of a run."""
     packages = {"fastnet": __version__, "python": platform.python_version(), "numpy": np.__version__}
-    try:
-        packages["numba"] = metadata.version("numba")
-    except metadata.PackageNotFoundError:
-        packages["numba"] = "unknown"
+    packages["numba"] = _version_of_numba()
     machine = {"system": platform.system(), "machine": platform.machine(), "processor": _processor()}
     return packages | machine | {"cores": usable_cores(), "threads": threads}
+
+
+@lru_cache(maxsize=1)  # the look-up reads the folders of installed packages, and Python keeps what it found
+def _version_of_numba() -> str:
+    try:
+        return metadata.version("numba")
+    except metadata.PackageNotFoundError:
+        return "unknown"
 
 
 def _processor() -> str:
