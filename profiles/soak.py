@@ -48,11 +48,14 @@ def main(arguments: list[str] | None = None) -> int:
         if record.configurations % EVERY == 0 and not options.quiet:
             rate = (time.monotonic() - began) / record.configurations
             print(f"{number}: {len(record.failures)} failures, {1000 * rate:.0f} ms each", flush=True)
+    seconds = 0.0
     for path in options.add:
-        record.add(json.loads(path.read_text(encoding="utf-8")))
+        earlier = json.loads(path.read_text(encoding="utf-8"))
+        record.add(earlier)
+        seconds += earlier.get("seconds", 0.0)
     if options.processors:
         check_processors(record, options.seed, options.processors, options.cache)
-    found = _described(options, record, time.monotonic() - began)
+    found = _described(options, record, seconds + time.monotonic() - began)
     if options.bounds:
         asked = ["--count", str(options.bounds), "--seed", str(options.seed), "--as-json"]
         found["with bounds checked"] = json.loads(in_another(BOUNDS, *asked, cache=options.cache))
