@@ -168,3 +168,13 @@ def test_a_file_without_an_activation_is_a_network_of_relus(tmp_path: Path) -> N
     make_model().save(path)
     rewrite(path, lambda header: header.pop("activation"))
     assert Model.load(path).spec == make_model().spec and make_model().spec.activation == "relu"
+
+
+@pytest.mark.parametrize(("kind", "shape", "size"), [("F32", [1] * 101, 4), ("BF16", [2], 4), ("F8_E4M3", [4], 4)])
+def test_a_tensor_that_numpy_cannot_have_is_refused(tmp_path: Path, kind: str, shape: list[int], size: int) -> None:
+    header = json.dumps({"a": {"dtype": kind, "shape": shape, "data_offsets": [0, size]}}).encode()
+    (tmp_path / "m").write_bytes(len(header).to_bytes(8, "little") + header + bytes(size))
+    with pytest.raises(
+        ModelError, match=r"^.*m: (not a safetensors file, or a damaged one|a safetensors file, but not)"
+    ):
+        Model.load(tmp_path / "m")
