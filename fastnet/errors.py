@@ -24,9 +24,11 @@ def on_one_line(text: str) -> str:
     Examples
     --------
     >>> on_one_line("no column 'a\nb'")
-    "no column 'a\\nb'"
+    "no column 'a\\x0ab'"
     """
-    return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+    return _CONTROL.sub(
+        lambda found: f"\\x{ord(found[0]):02x}" if found[0] < "\u0100" else f"\\u{ord(found[0]):04x}", text
+    )
 
 
 class FastnetError(ValueError):

@@ -133,7 +133,6 @@ def replay(name: str, file: Path, folder: Path) -> int:
     _warm_up(reader, path, seeds, 2)
     path.parent.mkdir(exist_ok=True)
     path.write_bytes(content)
-    faulthandler.enable()
     kind, failure = read_once(reader, path, random.Random(content))
     print(f"{name} {file}: {failure or kind}")  # noqa: T201
     return int(bool(failure))
@@ -267,6 +266,7 @@ def main() -> int:
         fuzz(options.readers[0], options, options.here)
         return 0
     if options.replay:
+        faulthandler.enable()
         with tempfile.TemporaryDirectory(dir=options.folder) as folder:
             return replay(options.readers[0], options.replay, Path(folder))
     _atheris()

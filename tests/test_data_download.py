@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 from mirrors import NAME, PACKED, SHA256, Mirror
@@ -99,6 +101,49 @@ def test_fetch_reports_progress(mirror: Mirror, tmp_path: Path, behaviour: str, 
     assert len(set(done)) > 2
     assert done[-1] >= len(PACKED)
     assert total == 0 or done[-1] == total
+
+
+def test_fetch_ends_where_a_mirror_does_not(mirror: Mirror, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fastnet.data.download.MOST_BYTES", 100_000)
+    with pytest.raises(DataError, match=r"\(more than 0 MB\)"):
+        fetch(NAME, SHA256, mirrors=[mirror.url("good")], folder=tmp_path)
+    assert os.listdir(tmp_path) == []
+
+
+def test_fetch_refuses_what_unpacks_without_end(
+    mirror: Mirror, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fastnet.data.bounds.HARMLESS", 1000)
+    monkeypatch.setattr("fastnet.data.bounds.MOST_TIMES", 100)
+    mirror.files[NAME] = gzip.compress(bytes(10**6))
+    with pytest.raises(DataError, match="truncated or damaged gzip file"):
+        fetch(NAME, SHA256, mirrors=[mirror.url("good")], folder=tmp_path)
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("said", ["much", "-5", "9" * 400, ""])
+def test_fetch_needs_no_honest_length(
+    mirror: Mirror, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: str
+) -> None:
+    import requests
+
+    get = requests.get
+
+    def changed(*arguments: Any, **options: Any) -> Any:
+        answer = get(*arguments, **options)
+        answer.headers["Content-Length"] = said
+        return answer
+
+    monkeypatch.setattr(requests, "get", changed)
+    seen: list[int] = []
+    path = fetch(
+        NAME,
+        SHA256,
+        mirrors=[mirror.url("good")],
+        folder=tmp_path,
+        progress=lambda name, done, total: seen.append(total),
+    )
+    assert unpacked_sha256(path) == SHA256 and set(seen) == {0}
 
 
 def test_fetch_leaves_nothing_behind_when_interrupted(mirror: Mirror, tmp_path: Path) -> None:

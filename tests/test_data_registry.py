@@ -17,7 +17,7 @@ from fastnet.data.download import unpacked_sha256
 from fastnet.data.given import as_given
 from fastnet.data.readers.idx import IDX_NAMES
 from fastnet.data.samples import Samples, samples_of
-from fastnet.errors import ConfigError, DataError
+from fastnet.errors import ConfigError, DataError, FastnetWarning
 
 FolderMaker = Callable[..., Path]
 
@@ -59,6 +59,20 @@ def test_load_downloads_only_missing_files(served_set: Mirror, cache: Path) -> N
     (cache / "fashion-mnist" / "t10k-labels-idx1-ubyte.gz").unlink()
     load("fashion-mnist")
     assert served_set.requests[4:] == ["/good/t10k-labels-idx1-ubyte.gz"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows keeps no permissions that os.chmod could give")
+@pytest.mark.parametrize("what", ["folder", "file"])
+def test_load_uses_no_cache_that_others_may_write_to(served_set: Mirror, cache: Path, what: str) -> None:
+    whole = load("fashion-mnist").fingerprint()
+    folder = cache / "fashion-mnist"
+    loose = folder if what == "folder" else folder / "train-labels-idx1-ubyte.gz"
+    other = folder / "t10k-labels-idx1-ubyte.gz"
+    other.write_bytes(b"planted")
+    loose.chmod(0o777)
+    with pytest.warns(FastnetWarning, match=r"^the cache of downloaded data is not used \(.*: other users may write"):
+        again = load("fashion-mnist")
+    assert again.fingerprint() == whole and len(served_set.requests) == 8 and other.read_bytes() == b"planted"
 
 
 def test_load_says_how_to_repair_the_cache(served_set: Mirror, cache: Path) -> None:

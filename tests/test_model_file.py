@@ -175,3 +175,13 @@ def test_a_model_of_the_first_version_still_answers() -> None:
     model = fastnet.load_model(Path(__file__).with_name("old") / "model-first-of-format-1.safetensors")
     digits = fastnet.load("digits")
     assert model.score(digits.x_test, digits.y_test).value == pytest.approx(model.metrics["test_accuracy"])
+
+
+@pytest.mark.parametrize(("kind", "shape", "size"), [("F32", [1] * 101, 4), ("BF16", [2], 4), ("F8_E4M3", [4], 4)])
+def test_a_tensor_that_numpy_cannot_have_is_refused(tmp_path: Path, kind: str, shape: list[int], size: int) -> None:
+    header = json.dumps({"a": {"dtype": kind, "shape": shape, "data_offsets": [0, size]}}).encode()
+    (tmp_path / "m").write_bytes(len(header).to_bytes(8, "little") + header + bytes(size))
+    with pytest.raises(
+        ModelError, match=r"^.*m: (not a safetensors file, or a damaged one|a safetensors file, but not)"
+    ):
+        Model.load(tmp_path / "m")

@@ -77,6 +77,11 @@ def test_a_file_follows_from_the_seed_and_its_number(tmp_path: Path) -> None:
     assert alone[0].content == first[17].content
 
 
+class TwoLinesError(FastnetError):
+    def __str__(self) -> str:
+        return "one\ntwo"
+
+
 @pytest.mark.parametrize("what", ["error", "lines", "warning", "slow"])
 def test_failures_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str) -> None:
     import time
@@ -88,7 +93,7 @@ def test_failures_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wha
         if what == "error":
             raise KeyError("x")
         if what == "lines":
-            raise FastnetError("one\ntwo")
+            raise TwoLinesError
         if what == "warning":
             warnings.warn("careful", UserWarning, stacklevel=1)
         time.sleep(0.3)

@@ -42,7 +42,7 @@ def read_file(path: Path) -> tuple[dict[str, Any], dict[str, FloatArray]]:
         with safe_open(path, framework="numpy") as file:
             metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except SafetensorError as error:
+    except (SafetensorError, ValueError, TypeError, AttributeError) as error:  # NumPy's, of a shape or type it lacks
         reason = " ".join(str(error).split())[:200]  # it repeats the text it could not read
         raise ModelError(f"{path}: not a safetensors file, or a damaged one ({reason})") from error
     except OSError as error:
