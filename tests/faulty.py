@@ -5,8 +5,8 @@
 From its n-th write below its folder on a command meets a full disk, for every n up to its last. It must end with
 status 1 and one sentence that names a file and what to do, or say in a note what is missing; no old file is damaged,
 nothing half-written is left, and with room again the same command ends with the same bytes as one that was never
-hampered. With ``--once`` only the n-th write fails. ``--error EROFS`` is a file system that has become read-only, and so
-on. The writes fail in `faulty.c`, which needs Linux and a C compiler.
+hampered. With ``--once`` only the n-th write fails. ``--error EROFS`` is a file system that has become read-only, and
+so on. The writes fail in `faulty.c`, which needs Linux and a C compiler.
 """
 
 from __future__ import annotations

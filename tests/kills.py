@@ -544,13 +544,13 @@ def main() -> None:
             root, tally, kinds=options.kinds, kills=options.kills, threads=options.threads, seed=options.seed
         ):
             print(f"{time.monotonic() - began:.0f} s, {tally.kills.total()} kills: {line}", flush=True)  # noqa: T201
+            if options.json is not None:  # what has been done counts also if the campaign is ended
+                options.json.write_text(json.dumps(tally.as_json(), indent=1) + "\n")
     finally:
         if options.folder is None:
             shutil.rmtree(root, ignore_errors=True)
     text = json.dumps(tally.as_json(), indent=1)
     print(text)  # noqa: T201
-    if options.json is not None:
-        options.json.write_text(text + "\n")
     sys.exit(bool(tally.damage))
 
 

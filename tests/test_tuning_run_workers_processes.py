@@ -104,3 +104,19 @@ def children_of(pid: int) -> list[int]:
         if int(fields[1]) == pid:
             found.append(int(stat.parent.name))
     return found
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGHUP")
+def test_a_terminal_that_closes_does_not_end_the_process_that_counts_semaphores():
+    code = (
+        "import os, signal, time\n"
+        "from fastnet.tuning.run.workers.processes import _start_tracker\n"
+        "from joblib.externals.loky.backend import resource_tracker\n"
+        "_start_tracker()\n"
+        "tracker = resource_tracker._resource_tracker\n"
+        "os.kill(tracker._pid, signal.SIGHUP)\n"
+        "time.sleep(0.3)\n"
+        "assert tracker._check_alive()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False)
+    assert (done.returncode, done.stderr) == (0, "")

@@ -167,9 +167,7 @@ def test_an_old_study_is_read_and_exported_but_not_continued_with_other_bits(tmp
         assert all(trial.curves.shape == (4, 2) for trial in study.iter_trials(curves=True))
         settings = study.settings
     content = (folder / STUDY_FILE).read_bytes()
-    with pytest.raises(
-        StudyError, match=r"fastnet 0\.1\.0 made this study, .* continue it with the one that made it, or"
-    ):
+    with pytest.raises(StudyError, match=r"fastnet 0\.1\.0 made this study, .* continue it with that one, or begin"):
         Study.open(folder, settings | {"results_version": 10**6})
     with Study.read(folder) as study:
         assert study.count() == 6

@@ -44,6 +44,7 @@ class Processes(Workers):
         """Make the folder of the data; the processes start with their first orders."""
         remove_temporary(Path(tempfile.gettempdir()))
         self._folder = tempfile.TemporaryDirectory(prefix=temporary_prefix(), ignore_cleanup_errors=True)
+        _start_tracker()
 
     def width(self) -> int:
         """Return the number of processes."""
@@ -109,8 +110,26 @@ def _begin(leader: int, folder: str) -> None:
 
 
 def ignore_interrupts() -> None:
-    """Leave Ctrl-C, which a terminal sends to all processes, to the one that leads."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """Leave Ctrl-C and SIGHUP, which a terminal sends to all processes, to the one that leads."""
+    for name in ("SIGINT", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
+
+
+def _start_tracker() -> None:
+    """Start the process in which loky counts semaphores so that a terminal that closes does not end it first.
+
+    Another one would be started in its place, and print a traceback for each semaphore that it does not know.
+    """
+    from joblib.externals.loky.backend import resource_tracker
+
+    if os.name == "nt":
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
+    try:
+        resource_tracker.ensure_running()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def workers(argument: str, threads: int | None) -> Processes:
