@@ -22,6 +22,13 @@ def test_predictions_that_are_killed_are_the_old_ones_or_the_new_ones(tmp_path: 
     assert counts["by_kind"] == {"predict": 2} and sum(counts["codes"].values()) == 2
 
 
+@pytest.mark.slow
+def test_a_search_that_is_killed_and_carried_on_is_the_one_that_never_was(tmp_path: Path) -> None:
+    tally = Tally()
+    told = list(kill_and_look(tmp_path, tally, kinds=["stages"], kills=2, threads=(1, 2), seed=11))
+    assert tally.damage == [] and tally.kills.total() == 2 and tally.compared["stages"] >= 1, told
+
+
 def test_half_a_file_is_found(tmp_path: Path) -> None:
     for name, content in (("a.html", b"<html>"), ("a.png", b"\x89PNG"), ("a.safetensors", b"half")):
         (tmp_path / name).write_bytes(content)

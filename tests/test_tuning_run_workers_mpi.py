@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
-from killing import exported, stored
+from kills import exported, stored
 
 from fastnet.errors import ConfigError
 from fastnet.tuning.run.workers import workers_of
@@ -37,7 +37,7 @@ def begin(folder: Path, trials: int, *more: str) -> subprocess.Popen[str]:
     )
 
 
-def local(folder: Path, trials: int) -> list[bytes]:
+def local(folder: Path, trials: int) -> dict[str, bytes]:
     """Search on the threads of one process, and return what the study exports."""
     command = [sys.executable, "-m", "fastnet", "search", "--trials", str(trials), "--study", str(folder), *SEARCH]
     subprocess.run(command, check=True, capture_output=True)
@@ -58,7 +58,7 @@ def test_a_job_whose_rank_died_goes_on_elsewhere(tmp_path):
     with begin(folder, 20_000) as job:
         try:
             until = time.monotonic() + 120
-            while stored(folder) < 50 and time.monotonic() < until:
+            while len(stored(folder)) < 50 and time.monotonic() < until:
                 time.sleep(0.2)
             os.kill(ranks_of(job.pid)[-1], signal.SIGKILL)
             job.communicate(timeout=120)
@@ -66,7 +66,7 @@ def test_a_job_whose_rank_died_goes_on_elsewhere(tmp_path):
             if job.poll() is None:
                 os.killpg(job.pid, signal.SIGKILL)
     assert job.returncode != 0
-    assert 50 <= stored(folder) < 20_000
+    assert 50 <= len(stored(folder)) < 20_000
 
 
 def ranks_of(pid: int) -> list[int]:
