@@ -55,7 +55,7 @@ def test_a_search_needs_no_standard_error_and_its_study_gets_no_messages() -> No
     assert said == "Error: standard output is closed, and this command only prints: redirect it to a file\n"
     if Path("/dev/full").exists():
         said = run(["studies", "export", "s"], ">/dev/full", code=1).stderr
-        assert said == "Error: standard output: No space left on device\n"
+        assert said == "Error: standard output: No space left on device; make room and try again\n"
 
 
 @full
