@@ -130,7 +130,7 @@ def test_an_infinite_number_of_a_table_is_missing() -> None:  # scikit-learn 295
 # Targets that are numbers ---------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("unit", [1e160, 1e299, 1e-160, 1e-299], ids=lambda unit: f"scikit-learn 7717, {unit:g}")
+@pytest.mark.parametrize("unit", [1e160, 1e249, 1e-160, 1e-299], ids=lambda unit: f"scikit-learn 7717, {unit:g}")
 def test_targets_of_any_size_are_learnt_alike(unit: float) -> None:
     expected = regressor().fit(X, X[:, 0]).predict(X)
     found = regressor().fit(X, X[:, 0] * unit).predict(X)
@@ -138,7 +138,7 @@ def test_targets_of_any_size_are_learnt_alike(unit: float) -> None:
 
 
 def test_targets_beyond_the_largest_are_a_sentence() -> None:
-    with pytest.raises(DataError, match=r"y holds numbers up to .*: the most is 1e\+300"):
+    with pytest.raises(DataError, match=r"y holds numbers up to .*: the most is 1e\+250"):
         regressor().fit(X, X[:, 0] * 1e307)
 
 

@@ -74,13 +74,16 @@ def test_a_worker_of_another_build_trains_nothing(tiny_dataset, contents):
     assert not reply.outcomes and not reply.needs_data and reply.build != other.build._replace(numpy="1.0")
 
 
-def test_data_that_changed_on_the_way_are_refused(tiny_dataset, contents):
+def test_data_that_changed_on_the_way_or_are_those_of_another_search_are_refused(tiny_dataset, contents):
     data = bytearray(packed(contents))
     data[data.index(tiny_dataset.x.tobytes()) + 7] ^= 1
+    with pytest.raises(DataError, match=r"^the data of a search arrived damaged \([0-9,]+ bytes\): send them again$"):
+        carry_out(order(tiny_dataset, contents), bytes(data))
+    other = packed(replace(contents, splits=contents.splits[:1]))
     with pytest.raises(
         DataError, match=r"^the data that arrived have the hash [0-9a-f]{64}, and [0-9a-f]{64} was sent"
     ):
-        carry_out(order(tiny_dataset, contents), bytes(data))
+        carry_out(order(tiny_dataset, contents), other)
 
 
 def test_further_folds_share_what_was_learnt_of_the_first_with_or_without_it(tiny_dataset, contents, splits):

@@ -14,8 +14,8 @@ from fastnet.errors import DataError
 
 Float64 = npt.NDArray[np.float64]
 
-LARGEST_TARGET = 1e300
-"""Largest number that can be a target: the difference of two is within float64."""
+LARGEST_TARGET = 1e250
+"""Largest number that can be a target: float64 holds the difference of two, and whatever a float32 network answers."""
 
 FARTHEST = 1e18
 """Largest standardised target: float32 holds its square, and so every loss and score."""
