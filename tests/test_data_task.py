@@ -108,6 +108,14 @@ def test_weights_of_an_evaluation_are_checked(weights: Any) -> None:
         checked_weights(weights, 2)
 
 
+def test_numbers_that_float64_cannot_hold_are_refused_without_a_warning() -> None:
+    signalling = np.array([0x7F800001], np.uint32).view(np.float32)
+    huge = np.array([1.0, np.longdouble("1e4000")], np.longdouble)
+    for odd in (np.r_[np.zeros(1, np.float32), signalling], huge):
+        with pytest.raises(DataError, match=r"y\[1\] holds (nan|inf): targets must be finite"):
+            as_numbers(odd, "y")
+
+
 def test_weights_that_float32_cannot_hold_are_refused() -> None:
     largest = float(np.finfo(np.float32).max)
     assert checked_weights([largest, 1.0], 2).tolist() == [largest, 1.0]

@@ -112,6 +112,15 @@ def as_array(values: ArrayLike, name: str) -> NDArray[Any]:
         raise DataError(f"{name} is not a regular array: every row must have the same length") from None
 
 
+def as_reals(values: ArrayLike, name: str) -> NDArray[np.float64]:
+    """Make an array of a caller's values as float64; ValueError or TypeError where they are no numbers.
+
+    What float64 cannot hold becomes infinite or NaN without a warning, since those who call this refuse both.
+    """
+    with np.errstate(invalid="ignore", over="ignore"):  # signalling NaN, and numbers of extended precision
+        return as_array(values, name).astype(np.float64)
+
+
 def _from_objects(array: NDArray[Any], name: str) -> NDArray[np.float64]:
     try:
         return array.astype(np.float64)

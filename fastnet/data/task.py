@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastnet.data.coerce import as_array
+from fastnet.data.coerce import as_array, as_reals
 from fastnet.data.labels import as_labels, label_values
 from fastnet.errors import ConfigError, DataError
 
@@ -83,7 +83,7 @@ def as_numbers(y: ArrayLike, name: str, *, labels: bool = False) -> NDArray[np.f
     [[1.0], [2.5]]
     """
     try:
-        numbers = as_array(y, name).astype(np.float64)
+        numbers = as_reals(y, name)
     except (ValueError, TypeError):
         raise DataError(f"{name} holds values that are no numbers; choose the task classification") from None
     if numbers.ndim == 1:
@@ -114,7 +114,7 @@ def checked_weights(weights: ArrayLike, n: int, name: str = "weights") -> NDArra
         If they are not n finite numbers from 0, or all are 0, or one is too large for float32.
     """
     try:
-        checked = as_array(weights, name).astype(np.float64)
+        checked = as_reals(weights, name)
     except (ValueError, TypeError):
         raise DataError(f"{name} holds values that are no numbers") from None
     if checked.shape != (n,) or not (np.isfinite(checked).all() and (checked >= 0).all() and checked.any()):
@@ -130,7 +130,7 @@ def checked_weights(weights: ArrayLike, n: int, name: str = "weights") -> NDArra
 def as_row(values: ArrayLike, n: int, name: str) -> NDArray[np.float64]:
     """Check one finite number for each of n samples, float64."""
     try:
-        checked = as_array(values, name).astype(np.float64)
+        checked = as_reals(values, name)
     except (ValueError, TypeError):
         raise DataError(f"{name} holds values that are no numbers") from None
     if checked.shape != (n,) or not np.isfinite(checked).all():
