@@ -83,6 +83,14 @@ def test_a_damaged_description_is_refused(change: dict[str, Any]) -> None:
         Schema.from_dict(schema_of().to_dict() | change)
 
 
+def test_levels_that_are_not_those_of_the_inputs_are_refused() -> None:
+    damaged = schema_of().to_dict()
+    place = next(place for place, column in enumerate(damaged["columns"]) if column["name"] == "colour")
+    damaged["columns"][place]["levels"] = ["red", "blue", "green"]
+    with pytest.raises(DataError, match="their levels are not the inputs'"):
+        Schema.from_dict(damaged)
+
+
 def test_a_missing_column_is_refused() -> None:
     table = {name: values for name, values in TABLE.items() if name not in ("size", "fit")}
     with pytest.raises(DataError, match="columns 'size', 'fit' are missing; it has colour, new"):

@@ -194,6 +194,9 @@ class Schema:
         known = {column.name for column in self.columns}
         if not (sound and {*self.features_from, *self.targets, *roles} <= known and self.task in TASK_KINDS):
             raise DataError("the description of the table's columns is damaged (a name is not that of a column)")
+        made = {name: fields_of(self.column(name)) for name in self.features_from}
+        if any((f.kind, f.levels) not in [(own.kind, own.levels) for own in made[f.column]] for f in self.fields):
+            raise DataError("the description of the table's columns is damaged (their levels are not the inputs')")
 
     def check(self, table: Any) -> list[str]:
         """Compare a table with the one that the schema is from.
