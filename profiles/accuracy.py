@@ -143,20 +143,23 @@ def compile_kernels(folder: Path, name: str) -> None:
 
 
 def ours(folder: Path, name: str, seconds: int, options: Any) -> dict[str, Any]:
-    """Search by the command line with a target and nothing else."""
+    """Search by the command line with a target and nothing else; like the others, it waits for its first trial."""
     import fastnet
     from fastnet.tuning import Study
 
     study = folder / "study"
-    shutil.rmtree(study, ignore_errors=True)
     more = [part for option in options.option for part in f"--{option}".split("=", 1)]
     command = [
         shutil.which("fastnet") or "fastnet", "search", "--data", folder / "train.csv", "--target",
-        TABLES[name].target, "--test", folder / "test.csv", "--timeout", f"{seconds}s", "--study", study, *more,
+        TABLES[name].target, "--test", folder / "test.csv", "--study", study, *more,
     ]  # fmt: skip
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    models = [path for path in (study / "ensemble.safetensors", study / "model.safetensors") if path.exists()]
-    if done.returncode or not models:
+    for length in (("--timeout", f"{seconds}s"), ("--trials", "1")):
+        shutil.rmtree(study, ignore_errors=True)
+        done = subprocess.run([*command, *length], capture_output=True, text=True, check=False)
+        models = [path for path in (study / "ensemble.safetensors", study / "model.safetensors") if path.exists()]
+        if not done.returncode and models:
+            break
+    else:
         sys.exit(f"{name}: {done.stderr[-2000:]}")
     model = fastnet.load_model(models[0])
     predicted = model.predict_proba(folder / "test.csv") if TABLES[name].classes else model.predict(folder / "test.csv")

@@ -64,7 +64,7 @@ CORE = (
 LONG = (
     *("test_tuning_run_workers_ray", "test_processes", "test_kernels_host", "test_docs_notebooks", "test_kills"),
     *("test_report_page_browser", "test_cli_process", "test_kernels_store", "test_cli_streams", "test_cli_warmup"),
-    *("test_profiles_accuracy", "test_tuning_run_workers_mpi", "test_tuning_run_workers_dask", "test_cli_interrupt"),
+    *("test_tuning_run_workers_mpi", "test_tuning_run_workers_dask", "test_cli_interrupt", "test_profiles_accuracy"),
     *("test_tuning_run_workers_processes", "test_experiments", "test_cli_budget", "test_two_hosts"),
 )
 """Files that take longest, which begin first, so that one of them does not keep a single core busy at the end."""

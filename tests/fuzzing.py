@@ -232,7 +232,7 @@ def table(counts: Path) -> str:
             max(row["MiB"], found.get("MiB", 0)),
         )
     lines = [
-        "| reader | inputs | read | refused | failed | slowest, s | most memory, MiB |",
+        "| reader | inputs | read | refused | failed | slowest, s | whole process, MiB |",
         "|---|--:|--:|--:|--:|--:|--:|",
     ]
     for name, row in rows.items():
