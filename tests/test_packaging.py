@@ -45,7 +45,7 @@ def test_version_is_the_one_of_the_distribution() -> None:
 
 def test_script_starts_the_command_line() -> None:
     scripts = {entry.name: entry.value for entry in entry_points(group="console_scripts")}
-    assert scripts["fastnet"] == "fastnet_cli.main:main"
+    assert scripts["fastnet"] == "fastnet_cli.start:main"
 
 
 def test_checkout_is_not_on_the_path() -> None:

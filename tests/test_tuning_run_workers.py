@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from fastnet.errors import ConfigError
+from fastnet.errors import ConfigError, StudyError
 from fastnet.tuning.run import workers
 from fastnet.tuning.run.workers import workers_of
 from fastnet.tuning.run.workers.pool import Pool
@@ -46,7 +46,7 @@ def test_an_entry_point_of_another_package_makes_workers_of_its_argument(monkeyp
     found = workers_of("mine:3")
     assert isinstance(found, Pool) and found._executor._max_workers == 3
     found.close()
-    with pytest.raises(RuntimeError, match="shutdown"):
+    with pytest.raises(StudyError, match="shutdown"):
         found.submit(print)
     with pytest.raises(ConfigError, match=r"choose one of local, processes, dask, mpi, ray, mine, or give"):
         workers_of("other")
