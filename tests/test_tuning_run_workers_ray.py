@@ -24,12 +24,8 @@ for label in range(3):
     x[y == label, 4 * label : 4 * label + 4] += 150
 data = fastnet.as_dataset(x, y)
 folder = Path(sys.argv[2])
-local = searched(data, folder / "local")
-assert searched(data, folder / "ray", "ray", jobs=1) == local
-print("equal")
-
 more = {"trials": 1000, "hidden": "16", "epochs": 9}
-expected = searched(data, folder / "more", **more)
+expected = searched(data, folder / "local", **more)
 workers = workers_of("ray", 1)
 
 killed = []
@@ -45,8 +41,8 @@ print("killed" if killed else "alive")
 """
 
 
-def test_actors_find_what_the_threads_of_one_process_find_also_if_one_is_killed(tmp_path):
+def test_actors_of_which_one_is_killed_find_what_the_threads_of_one_process_find(tmp_path):
     command = [sys.executable, "-c", PROGRAM, str(Path(__file__).parent), str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode == 0, done.stderr[-3000:]
-    assert {"equal", "killed"} <= set(done.stdout.split())
+    assert "killed" in done.stdout.split()
