@@ -33,8 +33,12 @@ pytestmark = [
 def cluster() -> Iterator[Any]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        with distributed.LocalCluster(2, threads_per_worker=1, dashboard_address=None, silence_logs=50) as cluster:
+        cluster = distributed.LocalCluster(2, threads_per_worker=1, dashboard_address=None, silence_logs=50)
+        try:
             yield cluster
+        finally:  # a worker that was killed while it started is waited for without end by some versions
+            with contextlib.suppress(TimeoutError):
+                cluster.close(timeout=30)
 
 
 def pids_of(cluster: Any) -> list[int]:
