@@ -35,7 +35,7 @@ def test_what_a_process_takes_is_counted(profile: Any, tmp_path: Path) -> None:
     with (tmp_path / "file").open():
         over = threading.Event()
         started = [process.in_background(over.wait) for _ in range(20)]
-        block = mmap.mmap(-1, 64_000_000)  # not from NumPy, which may be given memory that was freed but not yet returned
+        block = mmap.mmap(-1, 64_000_000)  # an array may lie in memory that an earlier test gave back to the allocator
         block.write(bytes(len(block)))
         now = process.taken(folder=tmp_path)
     over.set()
