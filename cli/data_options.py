@@ -21,7 +21,8 @@ from .options import DEFAULT_DATA, data_dir_option, load_part
 from .parameters import Command, ListType, TextType
 
 if TYPE_CHECKING:
-    from fastnet.data.dataset import Dataset, Split
+    from fastnet.data.dataset import Dataset
+    from fastnet.data.splitting import Split
 
 READING = tuple(field.name for field in fields(Reading))
 """The options of a table, named like the fields of the library's `Reading`."""

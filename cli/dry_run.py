@@ -27,7 +27,8 @@ from fastnet.tuning.run.stages import stage_ids
 from fastnet.tuning.run.task import Tasks, data_name
 
 if TYPE_CHECKING:
-    from fastnet.data.dataset import Dataset, Split
+    from fastnet.data.dataset import Dataset
+    from fastnet.data.splitting import Split
 
 START_SECONDS = 2.0
 """Time of a search in addition to training: 1.1 s until the kernels are loaded, 0.7 s for the picture at the end."""

@@ -40,7 +40,8 @@ from .strategy import enqueue_option, given_options, preset_option, search_strat
 from .streams import output_is_the_result
 
 if TYPE_CHECKING:
-    from fastnet.data.dataset import Dataset, Split
+    from fastnet.data.dataset import Dataset
+    from fastnet.data.splitting import Split
     from fastnet.tuning.run.result import Progress, SearchResult
     from fastnet.tuning.run.resume import Known, Source
     from fastnet.tuning.trial import TrialResult

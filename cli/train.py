@@ -35,7 +35,8 @@ from .strategy import preset_option, with_preset
 from .streams import output_is_the_result
 
 if TYPE_CHECKING:
-    from fastnet.data.dataset import Dataset, Split
+    from fastnet.data.dataset import Dataset
+    from fastnet.data.splitting import Split
     from fastnet.model.predictor import Predictor
     from fastnet.training.several import EnsembleResult
     from fastnet.training.single import TrainResult

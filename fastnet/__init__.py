@@ -20,12 +20,12 @@ if TYPE_CHECKING:
     from fastnet.config.searching import SearchConfig as SearchConfig
     from fastnet.config.training import TrainConfig as TrainConfig
     from fastnet.data.dataset import Dataset as Dataset
-    from fastnet.data.dataset import Split as Split
     from fastnet.data.dataset import as_dataset as as_dataset
-    from fastnet.data.dataset import split as split
     from fastnet.data.dataset import take_first as take_first
     from fastnet.data.registry import load as load
     from fastnet.data.schema import Schema as Schema
+    from fastnet.data.splitting import Split as Split
+    from fastnet.data.splitting import split as split
     from fastnet.errors import ConfigError as ConfigError
     from fastnet.errors import DataError as DataError
     from fastnet.errors import FastnetError as FastnetError
@@ -62,12 +62,12 @@ _HOMES = {
     "SearchConfig": "fastnet.config.searching",
     "TrainConfig": "fastnet.config.training",
     "Dataset": "fastnet.data.dataset",
-    "Split": "fastnet.data.dataset",
     "as_dataset": "fastnet.data.dataset",
-    "split": "fastnet.data.dataset",
     "take_first": "fastnet.data.dataset",
     "load": "fastnet.data.registry",
     "Schema": "fastnet.data.schema",
+    "Split": "fastnet.data.splitting",
+    "split": "fastnet.data.splitting",
     "ConfigError": "fastnet.errors",
     "DataError": "fastnet.errors",
     "FastnetError": "fastnet.errors",

@@ -107,7 +107,7 @@ def table(shape: Shape, *, encoded: bool = False) -> Any:
 
 def prepared_table(shape: Shape, *, encoded: bool = False) -> Any:
     """Return the data of a shape as a training reads them."""
-    from fastnet.data.dataset import Split
+    from fastnet.data.splitting import Split
     from fastnet.network.samples import prepare
 
     rows = np.arange(shape.n_samples)

@@ -375,8 +375,9 @@ def packed_data(kind: str) -> bytes:
 
     from fastnet.config.reading import Reading
     from fastnet.config.training import TrainConfig
-    from fastnet.data.dataset import as_dataset, split
+    from fastnet.data.dataset import as_dataset
     from fastnet.data.readers.table import read_table as read
+    from fastnet.data.splitting import split
     from fastnet.tuning.run.wire import Contents, packed
 
     x = np.arange(24, dtype=np.float32).reshape(12, 2)

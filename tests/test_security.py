@@ -11,7 +11,7 @@ import pytest
 from studies import make_study
 
 import fastnet
-from fastnet.data import registry
+from fastnet.data import image_sets
 from fastnet.data.readers.idx import IDX_NAMES
 from fastnet.errors import FastnetError, StudyError
 from fastnet.sheets import harmless
@@ -200,7 +200,7 @@ def test_the_name_of_data_is_no_path(tmp_path: Path, name: str) -> None:
 
 
 def test_every_file_that_is_downloaded_has_a_checksum_and_a_plain_name() -> None:
-    for images in registry.IMAGE_SETS.values():
+    for images in image_sets.IMAGE_SETS.values():
         assert len(images.sha256) == len(IDX_NAMES) and all(len(bytes.fromhex(one)) == 32 for one in images.sha256)
         assert all(Path(name).name == name for name in IDX_NAMES)
 

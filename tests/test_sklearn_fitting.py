@@ -9,7 +9,7 @@ import pytest
 
 import fastnet.sklearn.fitting as fitting
 from fastnet import FastnetError, FastnetWarning, TrainConfig, as_dataset
-from fastnet.data.dataset import Split
+from fastnet.data.splitting import Split
 from fastnet.sklearn.fitting import Job, fit_networks, prepared, stopping_of
 from fastnet.sklearn.given import Given
 

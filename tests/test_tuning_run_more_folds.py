@@ -16,7 +16,7 @@ from fastnet_cli.study_commands import search_command
 import fastnet
 from fastnet.config.searching import SearchConfig
 from fastnet.config.training import TrainConfig
-from fastnet.data.dataset import Split
+from fastnet.data.splitting import Split
 from fastnet.data.validation import further_folds, split_of
 from fastnet.errors import ConfigError, DataError
 from fastnet.network.samples import padded_rows, prepare

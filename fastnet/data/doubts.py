@@ -7,12 +7,13 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from fastnet.data.dataset import Dataset, Split
+from fastnet.data.dataset import Dataset
 from fastnet.data.extent import other_units
 from fastnet.data.fields import Field
 from fastnet.data.labels import names_of
 from fastnet.data.leaks import FEWEST_ROWS, MOST_ROWS, copies, leaks, n_copies
 from fastnet.data.sparse import values_per_column, values_per_row
+from fastnet.data.splitting import Split
 from fastnet.data.tables.columns import listed
 from fastnet.errors import warn
 

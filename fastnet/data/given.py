@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from fastnet.data.coerce import as_array
-from fastnet.data.dataset import Dataset, Split, as_dataset
+from fastnet.data.dataset import Dataset, as_dataset
 from fastnet.data.readers.table import read_like
 from fastnet.data.registry import is_source_of_table, load, load_samples
 from fastnet.data.samples import Samples, samples_of
 from fastnet.data.sparse import is_sparse_given
+from fastnet.data.splitting import Split
 from fastnet.data.validation import joined_with, with_validation
 from fastnet.errors import ConfigError, DataError
 

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
-import struct
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,85 +12,18 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastnet.config.reading import reading_of
-from fastnet.data.dataset import Dataset, DataSource, as_dataset, split
-from fastnet.data.download import Progress, fetch
-from fastnet.data.readers.failure import unreadable
-from fastnet.data.readers.idx import IDX_NAMES, find_idx_files, read_idx_folder
+from fastnet.data.dataset import Dataset, DataSource, as_dataset
+from fastnet.data.download import Progress
+from fastnet.data.image_sets import IMAGE_SETS, find_images, load_images
 from fastnet.data.readers.npz import read_npz, read_samples
 from fastnet.data.readers.sparse import OPTIONS, is_sparse_file, read_sparse, read_sparse_samples
 from fastnet.data.readers.svmlight import SUFFIXES, is_svmlight
 from fastnet.data.readers.table import read_table
 from fastnet.data.samples import Samples, samples_of
+from fastnet.data.splitting import split
 from fastnet.data.tables.table import STANDARD_INPUT, is_table, suffix_of
-from fastnet.errors import ConfigError, DataError, warn
-from fastnet.files import as_path, user_cache
-from fastnet.trust import distrust, distrust_file
-
-DATA_DIR_VARIABLE = "FASTNET_DATA_DIR"
-
-
-@dataclass(frozen=True, slots=True)
-class ImageSet:
-    """Four IDX files that can be downloaded.
-
-    Attributes
-    ----------
-    class_names : tuple of str
-    mirrors : tuple of str
-        Addresses to which the file names are appended, in the order in which they are tried.
-    sha256 : tuple of str
-        SHA-256 of each of the `IDX_NAMES`, decompressed.
-    folders : tuple of str
-        Names that others give its folder, in lower case, letters only; torchvision's is ``FashionMNIST``.
-    """
-
-    class_names: tuple[str, ...]
-    mirrors: tuple[str, ...]
-    sha256: tuple[str, ...]
-    folders: tuple[str, ...]
-
-
-IMAGE_SETS = {
-    "mnist": ImageSet(
-        class_names=tuple("0123456789"),
-        mirrors=(
-            "https://ossci-datasets.s3.amazonaws.com/mnist/",
-            "https://storage.googleapis.com/cvdf-datasets/mnist/",
-        ),
-        sha256=(
-            "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
-            "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
-            "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
-            "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
-        ),
-        folders=("mnist",),
-    ),
-    "fashion-mnist": ImageSet(
-        class_names=(
-            "T-shirt/top",
-            "Trouser",
-            "Pullover",
-            "Dress",
-            "Coat",
-            "Sandal",
-            "Shirt",
-            "Sneaker",
-            "Bag",
-            "Ankle boot",
-        ),
-        mirrors=(
-            "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion/",
-            "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
-        ),
-        sha256=(
-            "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
-            "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
-            "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
-            "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
-        ),
-        folders=("fashionmnist", "fashion"),
-    ),
-}
+from fastnet.errors import ConfigError, DataError
+from fastnet.files import as_path
 
 
 class Reader(NamedTuple):
@@ -196,7 +126,7 @@ def _loaded(
     if text == "digits":
         return _load_digits()
     if text in IMAGE_SETS:
-        return _load_images(text, data_dir, progress)
+        return load_images(text, data_dir, progress)
     if path is None or reader is None:
         *others, last = READERS
         files = f"{', '.join(others)} or {last} file"
@@ -310,17 +240,6 @@ def load_samples(
     return samples_of(load(name_or_path, data_dir=data_dir, progress=progress), part)
 
 
-def cache_folder() -> Path:
-    """Return the folder of downloaded data sets, with a subfolder for each."""
-    folder = user_cache()
-    if folder is None:
-        raise DataError(
-            "no home folder was found for this user to keep downloaded data in; give the folder of the files as "
-            f"data_dir or in {DATA_DIR_VARIABLE}, or set XDG_CACHE_HOME"
-        )
-    return folder / "data"
-
-
 def find(name: str, *, data_dir: str | os.PathLike[str] | None = None) -> Path | None:
     """Return the file or folder that `load` would read a named set from; None if it would have to be downloaded.
 
@@ -340,38 +259,7 @@ def find(name: str, *, data_dir: str | os.PathLike[str] | None = None) -> Path |
         return file if file and file.is_file() else None
     if name not in IMAGE_SETS:
         return Path(__file__).with_name(f"{name}.npz")
-    folder = _given_folder(name, data_dir) or cache_folder() / name
-    return folder if len(find_idx_files(folder)) == len(IDX_NAMES) else None
-
-
-def _given_folder(name: str, data_dir: str | os.PathLike[str] | None) -> Path | None:
-    """Return where the files of an image set are in the folder that the user gives; None if none is given."""
-    named_folder = os.environ.get(DATA_DIR_VARIABLE) or None if data_dir is None else data_dir
-    if named_folder is None:
-        return None
-    folder = as_path(named_folder, "data_dir")
-    if not folder.is_dir():
-        raise DataError(f"{folder}: no such folder; data_dir and {DATA_DIR_VARIABLE} name a folder of data")
-    for places in (_own_folders(folder, name), [folder, folder / "raw"]):
-        counts = {place: len(find_idx_files(place)) for place in places}
-        if any(counts.values()):
-            return max(counts, key=lambda place: counts[place])
-    raise DataError(
-        f"{folder}: contains no file of {name}, nor do {name} and MNIST/raw below it; needed are "
-        f"{', '.join(IDX_NAMES)}, each also with .gz. Without data_dir and {DATA_DIR_VARIABLE} they are taken from the "
-        "cache or downloaded once"
-    )
-
-
-def _own_folders(folder: Path, name: str) -> list[Path]:
-    """Return the folders below `folder` that are named after an image set, ours first, then other spellings."""
-    try:
-        below = sorted(path for path in folder.iterdir() if path.is_dir())
-    except OSError as error:
-        raise unreadable(folder, error) from None
-    usual = IMAGE_SETS[name].folders
-    others = [path for path in below if "".join(filter(str.isalpha, path.name.lower())) in usual]
-    return [place for path in (folder / name, *others) for place in (path, path / "raw")]
+    return find_images(name, data_dir)
 
 
 def _load_digits() -> Dataset:
@@ -388,46 +276,3 @@ def _load_digits() -> Dataset:
         images[parts.train], labels[parts.train], x_test=images[parts.validation], y_test=labels[parts.validation],
         class_names=tuple("0123456789"), name="digits",
     )  # fmt: skip
-
-
-def _load_images(name: str, data_dir: str | os.PathLike[str] | None, progress: Progress | None) -> Dataset:
-    if folder := _given_folder(name, data_dir):
-        return _read_images(folder, name)
-    cached = cache_folder() / name
-    if reason := _distrusted(cached):
-        warn(f"the cache of downloaded data is not used ({reason}); {name} is downloaded for this run alone")
-        with tempfile.TemporaryDirectory(prefix="fastnet-") as made:
-            _fetch_images(name, Path(made), progress)
-            return _read_images(Path(made), name)
-    _fetch_images(name, cached, progress)
-    try:
-        return _read_images(cached, name)
-    except DataError as error:
-        raise DataError(f"{error} (delete {cached} to download {name} again)") from None
-
-
-def _distrusted(folder: Path) -> str:
-    """Return why the files in the cache are not used: nobody checks them again once they are downloaded."""
-    if reason := distrust(folder):
-        return reason
-    found = ((path, distrust_file(path.stat())) for path in find_idx_files(folder).values())
-    return next((f"{path}: {reason}" for path, reason in found if reason), "")
-
-
-def _fetch_images(name: str, folder: Path, progress: Progress | None) -> None:
-    """Download those files of an image set that a folder lacks."""
-    images, present = IMAGE_SETS[name], find_idx_files(folder)
-    for file, sha256 in zip(IDX_NAMES, images.sha256, strict=True):
-        if file not in present:
-            fetch(f"{file}.gz", sha256, mirrors=images.mirrors, folder=folder, progress=progress)
-
-
-def _read_images(folder: Path, name: str) -> Dataset:
-    """Read a named set; refuse it if its labels are those of another, because the files have the same names."""
-    dataset = read_idx_folder(folder, name=name, class_names=IMAGE_SETS[name].class_names)
-    header = struct.pack(">2xBBI", 0x08, 1, dataset.n_samples)
-    sha256 = hashlib.sha256(header + dataset.y.astype("u1").tobytes()).hexdigest()
-    for other, images in IMAGE_SETS.items():
-        if other != name and sha256 == images.sha256[1]:
-            raise DataError(f"{folder}: contains {other}, not {name}; keep each data set in a folder of its own name")
-    return dataset

@@ -252,3 +252,15 @@ def _scattered(numbers: NDArray[np.uint64]) -> NDArray[np.uint64]:
 def _parts(n: int, size: int) -> list[slice]:
     """Cut n things into parts of at most a size, at least 1."""
     return [slice(begin, begin + max(size, 1)) for begin in range(0, n, max(size, 1))]
+
+
+def share_of_values(x: Any) -> str:
+    """Write the share of sparse features that are not zero, as a percentage.
+
+    Examples
+    --------
+    >>> from scipy import sparse
+    >>> share_of_values(sparse.csr_array([[1.0, 0.0, 0.0]]))
+    '33 %'
+    """
+    return f"{100 * x.nnz / (x.shape[0] * x.shape[1]):.2g} %"

@@ -9,11 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastnet.data.coerce import as_features
-from fastnet.data.dataset import Dataset, Split, split
+from fastnet.data.dataset import Dataset
 from fastnet.data.labels import positions_of
 from fastnet.data.pipeline.targets import as_targets
 from fastnet.data.samples import Samples, like_training, samples_of
 from fastnet.data.sparse import as_csr, frozen, is_sparse, is_sparse_given, stacked
+from fastnet.data.splitting import Split, split
 from fastnet.errors import DataError
 
 TEST_SHARE, TEST_SEED = 0.2, 0

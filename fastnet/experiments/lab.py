@@ -19,7 +19,8 @@ from fastnet.config.checks import count_threads
 from fastnet.config.experiment import ExperimentConfig
 from fastnet.config.searching import as_settings
 from fastnet.config.training import TrainConfig
-from fastnet.data.dataset import Dataset, split, take_first
+from fastnet.data.dataset import Dataset, take_first
+from fastnet.data.splitting import split
 from fastnet.data.validation import with_validation
 from fastnet.errors import DataError
 from fastnet.experiments.summary import Spread, spread

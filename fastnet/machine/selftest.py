@@ -18,8 +18,9 @@ import numpy.typing as npt
 from fastnet import reference
 from fastnet.config.network import ACTIVATIONS
 from fastnet.config.training import OPTIMIZERS, TrainConfig
-from fastnet.data.dataset import Dataset, Split, split, take_first
+from fastnet.data.dataset import Dataset, take_first
 from fastnet.data.registry import load
+from fastnet.data.splitting import Split, split
 from fastnet.kernels import layout, rng
 from fastnet.network.samples import TrainingData, prepare
 from fastnet.training.loop import Fit

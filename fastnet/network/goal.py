@@ -9,8 +9,9 @@ import numpy.typing as npt
 
 from fastnet.config.objective import check_classes_only, check_corrections, objective_for
 from fastnet.config.training import TrainConfig
-from fastnet.data.dataset import Dataset, Split
+from fastnet.data.dataset import Dataset
 from fastnet.data.pipeline.targets import TargetScaler, fit_targets
+from fastnet.data.splitting import Split
 from fastnet.errors import ConfigError, DataError
 
 Floats = npt.NDArray[np.float32]

@@ -11,10 +11,11 @@ import numpy.typing as npt
 from fastnet.config.metric import Metric, score_of_objective
 from fastnet.config.network import NetworkSpec
 from fastnet.config.training import TrainConfig
-from fastnet.data.dataset import Dataset, Split
+from fastnet.data.dataset import Dataset
 from fastnet.data.pipeline.pipeline import Pipeline, fit_pipeline
 from fastnet.data.pipeline.targets import TargetScaler, unit_of
 from fastnet.data.sparse import is_sparse
+from fastnet.data.splitting import Split
 from fastnet.kernels import host, layout, panels, sparsity
 from fastnet.network.coding import Coded, code_samples
 from fastnet.network.csr import Csr, csr_of, most_values

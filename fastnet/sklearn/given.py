@@ -9,11 +9,12 @@ import numpy as np
 import numpy.typing as npt
 
 from fastnet.config.reading import Reading
-from fastnet.data.dataset import Dataset, Split, as_dataset
+from fastnet.data.dataset import Dataset, as_dataset
 from fastnet.data.labels import label_values
 from fastnet.data.readers.table import read_table
 from fastnet.data.schema import Schema
 from fastnet.data.sparse import is_sparse_given
+from fastnet.data.splitting import Split
 from fastnet.data.tables.memory import as_arrow, is_frame
 from fastnet.data.tables.table import is_table
 from fastnet.data.validation import split_of

@@ -14,8 +14,9 @@ import numpy.typing as npt
 from fastnet.config.checks import check_interrupt, count_networks, count_threads
 from fastnet.config.searching import as_settings
 from fastnet.config.training import TrainConfig
-from fastnet.data.dataset import Dataset, Split
+from fastnet.data.dataset import Dataset
 from fastnet.data.given import as_given
+from fastnet.data.splitting import Split
 from fastnet.limits import free_memory
 from fastnet.network.goal import weights_of
 from fastnet.network.memory import does_not_fit

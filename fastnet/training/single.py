@@ -16,9 +16,10 @@ import numpy.typing as npt
 from fastnet.config.checks import check_interrupt, count_threads
 from fastnet.config.presets import usual_config
 from fastnet.config.training import TrainConfig, as_train_config
-from fastnet.data.dataset import Dataset, Split
+from fastnet.data.dataset import Dataset
 from fastnet.data.doubts import warn_of_doubts
 from fastnet.data.given import as_given
+from fastnet.data.splitting import Split
 from fastnet.data.validation import split_of
 from fastnet.errors import warn
 from fastnet.kernels import pack, step

@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 import fastnet
-from fastnet.data.dataset import Dataset, Split
+from fastnet.data.dataset import Dataset
 from fastnet.data.pipeline.scaling import Scaler
+from fastnet.data.splitting import Split
 from fastnet.kernels import step
 from fastnet.kernels.context import SCORE
 from fastnet.network.samples import prepare

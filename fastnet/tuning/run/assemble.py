@@ -28,7 +28,8 @@ from fastnet.tuning.space.space import Space
 from fastnet.tuning.store.study import Study
 
 if TYPE_CHECKING:
-    from fastnet.data.dataset import Dataset, Split
+    from fastnet.data.dataset import Dataset
+    from fastnet.data.splitting import Split
 
 INSPECTION_SECONDS, COLUMN_SECONDS = 1.1, 0.035
 """Time to measure which columns of a table a model relies on, and more for each, where `pace` is 1: 0.3 s for 19 and

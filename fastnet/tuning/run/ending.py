@@ -14,7 +14,8 @@ from fastnet.tuning.run.session import Session
 from fastnet.tuning.trial import TrialResult
 
 if TYPE_CHECKING:
-    from fastnet.data.dataset import Dataset, Split
+    from fastnet.data.dataset import Dataset
+    from fastnet.data.splitting import Split
     from fastnet.model.classifier import Model
     from fastnet.model.predictor import Predictor
 

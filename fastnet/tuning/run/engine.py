@@ -15,7 +15,8 @@ from fastnet.tuning.space.space import configured
 
 if TYPE_CHECKING:
     from fastnet.config.searching import SearchConfig
-    from fastnet.data.dataset import Dataset, Split
+    from fastnet.data.dataset import Dataset
+    from fastnet.data.splitting import Split
     from fastnet.tuning.run.prepared import PreparedData
 
 MOST_PACKS = 64

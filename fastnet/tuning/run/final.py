@@ -18,7 +18,8 @@ from fastnet.tuning.store.study import Study
 from fastnet.tuning.trial import TrialResult
 
 if TYPE_CHECKING:
-    from fastnet.data.dataset import Dataset, Split
+    from fastnet.data.dataset import Dataset
+    from fastnet.data.splitting import Split
     from fastnet.model.predictor import Predictor
     from fastnet.training.single import TrainResult
 

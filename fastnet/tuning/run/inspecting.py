@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from fastnet.data.dataset import Dataset, Split
+from fastnet.data.dataset import Dataset
+from fastnet.data.splitting import Split
 from fastnet.scalars import five_digits
 
 if TYPE_CHECKING:

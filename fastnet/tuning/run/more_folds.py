@@ -13,7 +13,8 @@ from fastnet.tuning.run.task import data_name
 from fastnet.tuning.trial import TrialResult
 
 if TYPE_CHECKING:
-    from fastnet.data.dataset import Dataset, Split
+    from fastnet.data.dataset import Dataset
+    from fastnet.data.splitting import Split
     from fastnet.model.classifier import Model
 
 

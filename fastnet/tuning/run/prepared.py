@@ -9,7 +9,8 @@ from weakref import WeakValueDictionary
 
 from fastnet.config.settings import format_memory
 from fastnet.config.training import TrainConfig
-from fastnet.data.dataset import Dataset, Split
+from fastnet.data.dataset import Dataset
+from fastnet.data.splitting import Split
 from fastnet.errors import ConfigError
 from fastnet.limits import free_memory
 from fastnet.network.assembly import Assembly, assemble, n_threads_limit

@@ -24,7 +24,8 @@ from fastnet.tuning.trial import CURVES
 
 if TYPE_CHECKING:
     from fastnet.config.searching import SearchConfig
-    from fastnet.data.dataset import Dataset, Split
+    from fastnet.data.dataset import Dataset
+    from fastnet.data.splitting import Split
 
 PART_SECONDS = 2.0
 """Time that a part of a task takes on a worker: long beside the milliseconds of its way, short beside the time limit

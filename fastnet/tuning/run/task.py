@@ -23,7 +23,8 @@ from fastnet.tuning.space.space import configured
 from fastnet.tuning.trial import TrialResult
 
 if TYPE_CHECKING:
-    from fastnet.data.dataset import Dataset, Split
+    from fastnet.data.dataset import Dataset
+    from fastnet.data.splitting import Split
     from fastnet.model.classifier import Model
 
 Positions: TypeAlias = NDArray[np.int64]

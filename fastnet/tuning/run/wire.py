@@ -30,7 +30,8 @@ from fastnet.tuning.run.task import Outcome, Positions, Task, data_name
 from fastnet.tuning.trial import CURVES, STATUSES
 
 if TYPE_CHECKING:
-    from fastnet.data.dataset import Dataset, Split
+    from fastnet.data.dataset import Dataset
+    from fastnet.data.splitting import Split
 
 Parcel: TypeAlias = "bytes | memoryview | np.ndarray | Path"
 """The data of a study on the way, from `packed`: in memory, or in a file that the worker can map."""
