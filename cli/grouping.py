@@ -13,7 +13,8 @@ GROUPS = {
     "Network": ("hidden", "activation", "init", "dropout", "dropout_scaling"),
     "Training": (
         *("epochs", "batch_size", "optimizer", "learning_rate", "schedule", "warmup_epochs", "step_epochs"),
-        *("step_factor", "weight_decay", "momentum", "rho", "beta1", "beta2", "epsilon", "label_smoothing"),
+        *("step_factor", "weight_decay", "momentum", "rho", "beta1", "beta2", "epsilon"),
+        *("relative_rate", "label_smoothing"),
         *("objective", "quantiles", "huber_delta", "class_weight", "calibration", "threshold"),
         *("early_stopping", "train_score", "networks", "seed"),
     ),

@@ -60,7 +60,7 @@ OPTIMIZERS: dict[str, dict[str, float]] = {
     "adagrad": {"learning_rate": 0.02, "epsilon": 1e-3},
     "rmsprop": {"learning_rate": 0.002, "rho": 0.9, "epsilon": 1e-3},
     "adam": {"learning_rate": 0.01, "beta1": 0.85, "beta2": 0.99, "epsilon": 1e-4},
-    "adamw": {"learning_rate": 0.01, "beta1": 0.85, "beta2": 0.99, "epsilon": 1e-4},
+    "adamw": {"learning_rate": 0.01, "beta1": 0.85, "beta2": 0.99, "epsilon": 1e-4, "relative_rate": 3.0},
 }
 """Settings that train the networks above. The epsilons are large on purpose: with 1e-8 the direction of a step hangs
 on the sign of gradients that are nothing but rounding."""

@@ -21,6 +21,7 @@ from fastnet.config.presets import (
     IMAGES_ROWS,
     PRESETS,
     QUALITIES,
+    RELATIVE_RATE,
     TIMED_TRIALS,
     About,
     batch_size_of,
@@ -109,6 +110,14 @@ def test_folds_give_way_to_sparse_data_times_groups_and_given_validation_samples
 def test_tables_are_compared_by_the_loss_or_the_error_of_numbers(task, metric):
     found = preset_of("table", About(rows=100, table=True, task=task))
     assert SearchConfig(metric=found.settings["metric"]).for_task(task).metric == metric
+
+
+@pytest.mark.parametrize(
+    ("task", "rate"), [("classification", 0.0), ("regression", RELATIVE_RATE), ("multilabel", 0.0)]
+)
+def test_steps_grow_with_the_weights_where_numbers_are_predicted(task, rate):
+    assert usual_config(rows=100, table=True, task=task).relative_rate == rate
+    assert preset_of("table", About(rows=100, table=True, task=task)).settings.get("relative_rate", 0.0) == rate
 
 
 def test_batches_grow_with_rows():

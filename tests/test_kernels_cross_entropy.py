@@ -105,6 +105,7 @@ def test_of_equal_logits_the_first_is_the_answer():
     logits = np.array([[1, 3, 3], [2, 2, 2], [-1, -2, -1]], np.float32)
     for label, expected in ((0, 2), (1, 1), (2, 0)):
         assert run(logits, np.arange(3), np.full(3, label))[1] == expected
+    assert run(np.array([[-1, -2, 5, 5]], np.float32), np.arange(1), np.array([3]))[1] == 0
 
 
 @pytest.mark.parametrize("wrong", [np.nan, np.inf, -np.inf])

@@ -54,7 +54,8 @@ def hyper_at(config: TrainConfig, step: int, n_steps: int = 7) -> np.ndarray:
 
 def rule_of(config: TrainConfig, *, biases: bool = False) -> reference.rules.Rule:
     names = [name for name in reference.rules.Rule._fields if name != "optimizer"]
-    values = {name: getattr(config, name) for name in names} | ({"weight_decay": 0.0} if biases else {})
+    none = {"weight_decay": 0.0, "relative_rate": 0.0} if biases else {}
+    values = {name: getattr(config, name) for name in names} | none
     return reference.rules.Rule(config.optimizer, **values)
 
 
@@ -87,6 +88,11 @@ def assert_updated(actual, w, state, g, slack, step, rule) -> None:
 @example(LayerShape(100, 784, 100), 0, "sgd", 1, True, 0.3)
 @example(LayerShape(100, 100, 10), 0, "adam", 3, False, 0.3)
 @example(LayerShape(1, 1, 1), 0, "momentum", 1, False, 0.3)
+@example(LayerShape(9, 20, 100), 1, "momentum", 2, False, 0.3)  # several vectors a row, by every rule
+@example(LayerShape(9, 20, 100), 1, "nesterov", 2, False, 0.3)
+@example(LayerShape(9, 20, 100), 1, "adagrad", 2, False, 0.3)
+@example(LayerShape(9, 20, 100), 1, "rmsprop", 2, False, 0.3)
+@example(LayerShape(9, 20, 100), 1, "adamw", 2, False, 0.3)
 def test_weight_and_bias_updates_are_the_reference(shape, seed, optimizer, step, listed, decay):
     layer, random = Layer(*shape), np.random.default_rng(seed)
     config = TrainConfig(optimizer=optimizer, weight_decay=decay, **OPTIMIZERS[optimizer])
@@ -134,6 +140,7 @@ def test_an_update_by_another_rule_is_rejected(optimizer):
         *([rule._replace(epsilon=0.002)] if optimizer in ("adagrad", "rmsprop") else []),
         *([rule._replace(rho=0.91)] if optimizer == "rmsprop" else []),
         *([rule._replace(beta1=0.86), rule._replace(beta2=0.991)] if "adam" in optimizer else []),
+        *([rule._replace(relative_rate=2.99)] if rule.relative_rate else []),
     ):
         with pytest.raises(AssertionError, match="elements are off"):
             assert_updated(single, w, state, g, 0.0, 2, wrong)

@@ -300,7 +300,7 @@ def test_a_loss_that_float32_cannot_hold_is_divergence(where):
     random = np.random.default_rng(0)
     x, y = random.normal(size=(40, 3)).astype(np.float32), random.integers(0, 9, (40, 1)).astype(float)
     dataset = fastnet.as_dataset(x, y, task="regression")
-    parts = fastnet.data.dataset.Split(train=np.arange(30), validation=np.arange(30, 40))
+    parts = fastnet.Split(train=np.arange(30), validation=np.arange(30, 40))
     config = TrainConfig(hidden=(8,), objective="poisson", batch_size=30, epochs=3, learning_rate=1e-12)
     data = prepare(dataset, parts, config)
     far = data.x.copy()

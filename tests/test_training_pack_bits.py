@@ -44,7 +44,7 @@ MORE = {
     "adagrad": {"epsilon": np.geomspace(1e-8, 1e-2, 7)},
     "rmsprop": {"rho": np.linspace(0.9, 0.99, 7), "learning_rate": np.geomspace(1e-4, 1e-2, 7)},
     "adam": {"beta1": np.linspace(0.5, 0.9, 7), "beta2": np.linspace(0.9, 0.999, 7)},
-    "adamw": {"beta1": np.linspace(0.9, 0.5, 7)},
+    "adamw": {"beta1": np.linspace(0.9, 0.5, 7), "relative_rate": np.array([0.0, 1.0, 20.0, 0.1, 0.0, 5.0, 3.0])},
 }
 
 SCHEDULES = [
@@ -126,7 +126,7 @@ def test_trials_differ_by_stream_by_seed_and_by_every_hyperparameter(images):
     )  # fmt: skip
     other = {
         "learning_rate": 0.011, "weight_decay": 1e-2, "dropout": 0.21, "beta1": 0.89, "beta2": 0.99, "epsilon": 1e-3,
-        "label_smoothing": 0.1, "warmup_epochs": 1.5, "step_factor": 0.2, "step_epochs": 2,
+        "label_smoothing": 0.1, "warmup_epochs": 1.5, "step_factor": 0.2, "step_epochs": 2, "relative_rate": 1.0,
     }  # fmt: skip
     columns = {name: [getattr(config, name)] * (2 + len(other)) for name in other}
     for position, (name, value) in enumerate(other.items(), start=2):

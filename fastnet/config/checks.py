@@ -9,7 +9,7 @@ from fastnet.limits import usable_cores
 from fastnet.scalars import plain
 
 LARGEST = 1e6
-"""Largest learning rate, weight decay and epsilon: larger than any useful value, and well within float32."""
+"""Largest learning and relative rate, weight decay and epsilon: beyond any useful value, and well within float32."""
 
 SMALLEST_EPSILON = 1e-30
 """Below float32's smallest number the update of a weight without a gradient would be 0 / 0."""
@@ -20,6 +20,7 @@ _CLOSED_RANGES = {
     "learning_rate": (0.0, LARGEST),
     "weight_decay": (0.0, LARGEST),
     "epsilon": (SMALLEST_EPSILON, LARGEST),
+    "relative_rate": (0.0, LARGEST),
     "step_factor": (0.0, 1.0),
     "warmup_epochs": (0.0, MAX_EPOCHS),
 }  # hyperparameters whose range includes its upper end; that of the others is [0, 1)

@@ -31,7 +31,7 @@ TRAIN_SCORES = ("exact", "running", "none")
 
 _HYPERPARAMETERS = (
     *("learning_rate", "warmup_epochs", "step_epochs", "step_factor", "weight_decay", "momentum", "rho", "beta1"),
-    *("beta2", "epsilon", "label_smoothing"),
+    *("beta2", "epsilon", "label_smoothing", "relative_rate"),
 )
 
 
@@ -73,6 +73,10 @@ class TrainConfig:
         Decay rates of Adam's two moments, in [0, 1).
     epsilon : float
         Offset of the denominator of AdaGrad, RMSprop and Adam, in [1e-30, 1e6].
+    relative_rate : float
+        κ of steps that grow with a weight, in [0, 1e6]: with Adam and AdamW the learning rate of a weight w is
+        ``learning_rate (1 + κ |w|)``. Weights of inputs that matter become large and learn faster; a factor for each
+        input, learnt beside the weights (Holzmüller, Grinsztajn and Steinwart 2024), moves them almost alike.
     label_smoothing : float
         Share of the target that is spread evenly over all classes in training, in [0, 1) (Szegedy et al. 2016). The
         training loss is measured against the smoothed targets; validation losses and accuracies are not affected.
@@ -142,6 +146,7 @@ class TrainConfig:
     beta1: float = 0.9
     beta2: float = 0.999
     epsilon: float = 1e-8
+    relative_rate: float = 0.0
     label_smoothing: float = 0.0
     objective: str = AUTO
     quantiles: tuple[float, ...] = QUANTILES

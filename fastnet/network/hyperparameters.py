@@ -48,6 +48,7 @@ def trial_of(config: TrainConfig, stream: int) -> TrialSettings:
     hyper[:, update.BETA1], hyper[:, update.NEW1] = config.beta1, 1.0 - config.beta1
     hyper[:, update.BETA2], hyper[:, update.NEW2] = beta2, 1.0 - beta2
     hyper[:, update.EPSILON] = config.epsilon
+    hyper[0, update.RELATIVE] = config.relative_rate
     hyper[:, update.SHRINK] = 1.0
     hyper[0, update.SHRINK] = 1.0 - rate * decoupled
     hyper[0, update.IDLE] = config.optimizer == "sgd" and rate * decay < update.IDLE_LIMIT

@@ -40,6 +40,7 @@ class Rule(NamedTuple):
     beta1: float = 0.9
     beta2: float = 0.999
     epsilon: float = 1e-8
+    relative_rate: float = 0.0
 
 
 def sgd(w: Floats, g: Floats, state: State, t: int, rule: Rule) -> tuple[Floats, State]:
@@ -101,7 +102,8 @@ def adam(w: Floats, g: Floats, state: State, t: int, rule: Rule) -> tuple[Floats
     """Step by Adam; `t` counts the updates from 1 (Kingma and Ba, ICLR 2015, algorithm 1).
 
     ``m <- β1 m + (1 - β1) g``, ``v <- β2 v + (1 - β2) g²``,
-    ``w <- w - learning_rate / (1 - β1**t) * m / (sqrt(v) / sqrt(1 - β2**t) + ε)``.
+    ``w <- w - learning_rate / (1 - β1**t) * (1 + κ |w|) * m / (sqrt(v) / sqrt(1 - β2**t) + ε)``, where κ, the relative
+    rate, is not in the paper and 0 unless it is set.
 
     >>> w, _ = adam(np.ones(1), np.full(1, 4.0), (np.zeros(1), np.zeros(1)), 1, Rule("adam", learning_rate=0.5))
     >>> round(float(w[0]), 6)  # the first step has the length of the learning rate, whatever the gradient
@@ -109,7 +111,7 @@ def adam(w: Floats, g: Floats, state: State, t: int, rule: Rule) -> tuple[Floats
     """
     m = settled(rule.beta1 * state[0] + (1.0 - rule.beta1) * g)
     v = settled(rule.beta2 * state[1] + (1.0 - rule.beta2) * g * g, (SHARE * rule.epsilon) ** 2)
-    rate = rule.learning_rate / (1.0 - rule.beta1**t)
+    rate = rule.learning_rate / (1.0 - rule.beta1**t) * (1.0 + rule.relative_rate * np.abs(w))
     return w - rate * m / (np.sqrt(v) / (1.0 - rule.beta2**t) ** 0.5 + rule.epsilon), (m, v)
 
 
@@ -131,7 +133,7 @@ def initial_state(w: Floats, optimizer: str) -> State:
 
 
 def update(w: Floats, dw: Floats, state: State, t: int, rule: Rule) -> tuple[Floats, State]:
-    """Apply a rule to one array of weights, or of biases if the rule's `weight_decay` is 0; `t` counts from 1.
+    """Apply a rule to one array of weights; `t` counts from 1. That of biases has no weight decay and relative rate.
 
     λ enters the gradient as ``dw + λ w``, the gradient of ``½ λ Σ w²``. In AdamW it shrinks the weights instead, to
     ``(1 - learning_rate λ) w`` before the step (Loshchilov and Hutter, *Decoupled weight decay regularization*, ICLR

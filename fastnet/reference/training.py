@@ -60,8 +60,8 @@ def train_step(
 
     `weights`, `biases`, `x`, `keeps`, `scale` and `activation` are those of `network.forward`; `states` has a pair of
     `State` per layer, for its weights and its biases; `t` counts steps from 1. The biases follow the rule without
-    weight decay. Returns new weights, biases and states, and the loss of the batch before the step, with the masks and
-    without the weight penalty.
+    weight decay and relative rate. Returns new weights, biases and states, and the loss of the batch before the step,
+    with the masks and without the weight penalty.
 
     >>> w, b, x, y = [np.zeros((1, 2))], [np.zeros(2)], np.ones((1, 1)), np.array([0])
     >>> train_step(w, b, [((), ())], x, y, None, 1.0, 1, Rule(learning_rate=1.0))[0]
@@ -72,7 +72,7 @@ def train_step(
     inputs = [x, *outputs[:-1]]
     slopes = hidden_slopes(weights, biases, x, outputs, scale, keeps, activation)
     dys = backward(weights, outputs, targets, scale, label_smoothing, slopes, objective, details)
-    bias_rule = rule._replace(weight_decay=0.0)
+    bias_rule = rule._replace(weight_decay=0.0, relative_rate=0.0)
     new_weights, new_biases, new_states = [], [], []
     for w, b, (w_state, b_state), x_layer, dy in zip(weights, biases, states, inputs, dys, strict=True):
         w, w_state = update(w, weight_gradient(x_layer, dy), w_state, t, rule)
@@ -103,6 +103,7 @@ class Settings(NamedTuple):
     beta1: float = 0.9
     beta2: float = 0.999
     epsilon: float = 1e-8
+    relative_rate: float = 0.0
     label_smoothing: float = 0.0
     objective: str = "cross-entropy"
     quantiles: Sequence[float] = ()

@@ -67,6 +67,9 @@ class FastNetClassifier(ClassifierMixin, FastNet):  # type: ignore[misc]
         Epochs without improvement after which training ends.
     weight_decay : float, optional
         λ of ``½ λ Σ w²`` instead of `alpha`; decoupled with ``solver="adamw"``.
+    relative_rate : float
+        κ of ``adam`` and ``adamw``: the learning rate of a weight w is ``learning_rate_init (1 + κ |w|)``. Of tables of
+        which numbers are predicted, 50 has found lower errors.
     dropout : float or tuple of float
         Share of hidden units that a step drops, in [0, 1): one for all hidden layers, or one for each.
     init : {"he", "xavier"}, optional
@@ -134,6 +137,7 @@ class FastNetClassifier(ClassifierMixin, FastNet):  # type: ignore[misc]
         epsilon: float = 1e-8,
         n_iter_no_change: int = 10,
         weight_decay: float | None = None,
+        relative_rate: float = 0.0,
         dropout: float | tuple[float, ...] = 0.0,
         init: str | None = None,
         class_weight: Any = None,
@@ -166,6 +170,7 @@ class FastNetClassifier(ClassifierMixin, FastNet):  # type: ignore[misc]
         self.epsilon = epsilon
         self.n_iter_no_change = n_iter_no_change
         self.weight_decay = weight_decay
+        self.relative_rate = relative_rate
         self.dropout = dropout
         self.init = init
         self.class_weight = class_weight

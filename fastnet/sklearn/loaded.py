@@ -138,6 +138,7 @@ def parameters_of(model: Model | Ensemble) -> dict[str, Any]:
         "beta_1": config.beta1,
         "beta_2": config.beta2,
         "epsilon": config.epsilon,
+        "relative_rate": config.relative_rate,
         "dropout": config.dropout,
         "batch_size": config.batch_size,
         "max_iter": config.epochs,

@@ -52,6 +52,7 @@ _KINDS = {
     "step_factor": Kind(float, 1e-12, 1.0),
     "label_smoothing": Kind(float, high=_BELOW_ONE),
     "rho": Kind(float, high=_BELOW_ONE),
+    "relative_rate": Kind(float),
 }
 
 _FIELDS = TrainConfig.__dataclass_fields__
@@ -69,6 +70,7 @@ NEEDS = {
     "momentum": ("optimizer", ("momentum", "nesterov")),
     "beta1": ("optimizer", ("adam", "adamw")),
     "beta2": ("optimizer", ("adam", "adamw")),
+    "relative_rate": ("optimizer", ("adam", "adamw")),
     "rho": ("optimizer", ("rmsprop",)),
     "epsilon": ("optimizer", ("adagrad", "rmsprop", "adam", "adamw")),
     "step_epochs": ("schedule", ("step",)),

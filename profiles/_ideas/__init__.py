@@ -1,0 +1,1 @@
+"""Networks in PyTorch with one part more than ours, for `profiles/ideas.py`."""
