@@ -14,8 +14,8 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+from _accuracy.page import SUMMARY, summary_rows, table_rows, times_of
 from _accuracy.page import draw as draw_accuracy
-from _accuracy.page import summary_rows, table_rows, times_of
 from _accuracy.sets import HALVES
 from _bench import RESULTS, ROOT, figure_of, load
 from _cluster.page import draw as draw_scale
@@ -30,12 +30,13 @@ SCALE = ROOT / "docs" / "scale.md"
 HEADLINE = "<!-- headline: written by profiles/readme.py -->", "<!-- end of headline -->"
 SECTION = "<!-- performance: written by profiles/readme.py -->", "<!-- end of performance -->"
 ACCURACY_SECTION = "<!-- accuracy: written by profiles/readme.py -->", "<!-- end of accuracy -->"
+IDEAS_SECTION = "<!-- ideas: written by profiles/readme.py -->", "<!-- end of ideas -->"
 SCALE_SECTION = "<!-- scale: written by profiles/readme.py -->", "<!-- end of scale -->"
 SMALL_SECTION = "<!-- small networks: written by profiles/readme.py -->", "<!-- end of small networks -->"
 
 PROFILES = (
     *("roofline", "trial", "search_scaling", "single_network", "start_up", "tables", "peers", "peers_small"),
-    *("accuracy", "cluster"),
+    *("accuracy", "ideas", "cluster"),
 )
 
 Result = Mapping[str, Any]
@@ -340,6 +341,18 @@ def accuracy(results: Mapping[str, Result]) -> str:
 ACCURACY_COLUMNS = ("contestant", *HALVES, "mean rank", "wins")
 
 
+def ideas(results: Mapping[str, Result]) -> str:
+    """Put the table of what was tried in PyTorch together, the best idea first."""
+    if "ideas" not in results:
+        return NOTHING
+    found = [figure for figure in results["ideas"]["figures"] if figure["section"] == SUMMARY]
+    rows = [
+        (f["name"], f"{f['value']:.3f} ({f['low']:.3f} to {f['high']:.3f})", f"{f['single']:.3f}", f"{f['tables']}")
+        for f in sorted(found, key=lambda figure: figure["value"])
+    ]
+    return table(("idea", "error of four averaged", "of one", "tables"), rows)
+
+
 # Words ----------------------------------------------------------------------------------------------------------------
 
 
@@ -419,7 +432,9 @@ def main(arguments: list[str] | None = None) -> int:
     written = {
         chosen.readme: rewritten(chosen.readme, (HEADLINE, headline(results))),
         chosen.page: rewritten(chosen.page, (SECTION, build(results)), (SMALL_SECTION, small_networks(results))),
-        chosen.accuracy: rewritten(chosen.accuracy, (ACCURACY_SECTION, accuracy(results))),
+        chosen.accuracy: rewritten(
+            chosen.accuracy, (ACCURACY_SECTION, accuracy(results)), (IDEAS_SECTION, ideas(results))
+        ),
         chosen.scale: rewritten(chosen.scale, (SCALE_SECTION, scale(results))),
     }
     if "cluster" in results and not chosen.check:

@@ -170,7 +170,7 @@ def folder(tmp_path: Path, profile: Any) -> Path:
     pages = {
         "README.md": [readme.HEADLINE],
         "performance.md": [readme.SECTION, readme.SMALL_SECTION],
-        "accuracy.md": [readme.ACCURACY_SECTION],
+        "accuracy.md": [readme.ACCURACY_SECTION, readme.IDEAS_SECTION],
         "scale.md": [readme.SCALE_SECTION],
     }
     for name, markers in pages.items():
@@ -206,6 +206,16 @@ def test_readme_shows_the_results_and_nothing_else_changes(profile: Any, folder:
     assert rows == ["| fastnet | 6 |", "| slow | 1.5 (4×) |", "| slower | 1.2 (5×) |", "| slowest | 1 (6×) |"], (
         "fastest first"
     )
+
+
+def test_ideas_are_listed_best_first(profile: Any, folder: Path) -> None:
+    readme, bench = profile("readme"), profile("_bench")
+    of = {"better": "lower", "low": 0.9, "high": 1.1, "single": 1.0, "tables": 7}
+    tried = [figure("summary", name, value, "of as it is", **of) for name, value in (("slow", 1.02), ("quick", 0.957))]
+    bench.save(TRIAL | {"profile": "ideas", "figures": tried}, folder / "ideas.json")
+    assert readme.main(arguments(folder)) == 0
+    rows = "| quick | 0.957 (0.900 to 1.100) | 1.000 | 7 |\n| slow | 1.020 (0.900 to 1.100) | 1.000 | 7 |"
+    assert rows in (folder / "accuracy.md").read_text(encoding="utf-8")
 
 
 def test_small_networks_get_tables_of_their_own(profile: Any, folder: Path) -> None:
