@@ -30,7 +30,7 @@ ENSEMBLE_FOLDS = 10
 
 RELATIVE_RATE = 50.0
 """Relative rate where numbers are predicted: there test errors fall by 8 % (bikeshare), 4 % (california) and 1 %
-(diamonds); with classes nothing is gained. See docs/accuracy.md."""
+(diamonds); of classes some gain and some lose. See docs/accuracy.md."""
 
 _BATCHES = ((1_024, 64), (100_000, 128))
 _LARGEST_BATCH = 512
