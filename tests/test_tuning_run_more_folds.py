@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -25,7 +26,7 @@ from fastnet.tuning import Study, TrialResult
 from fastnet.tuning.run import engine, session
 from fastnet.tuning.run.budget import Budget
 from fastnet.tuning.run.ensemble import _shared
-from fastnet.tuning.run.more_folds import _affordable
+from fastnet.tuning.run.more_folds import _affordable, without_broken
 from fastnet.tuning.run.prepared import PreparedData
 from fastnet.tuning.run.seeds import FOLD, derived_seed
 from fastnet.tuning.space.space import configured
@@ -266,6 +267,22 @@ def test_a_trial_whose_further_network_diverged_keeps_its_own_and_counts_the_sam
     assert _shared([[a], [b]], [(c, d), ()], [2, 1]) == ((a, c, d, b), (2, 2, 2, 3))
     assert _shared([[a, b], [c, d]], [(), ()], [1, 2]) == ((a, b, c, d), (1, 1, 2, 2))
     assert _shared([[a], [b], [e]], [(), (c, d), ()], [3, 0, 1]) == ((a, e), (3, 1))
+
+
+@pytest.mark.parametrize(
+    ("losses", "kept"),
+    [
+        ([0.1, 0.2, 1.4, 0.15], [0, 1, 2, 3]),
+        ([0.1, 0.2, 1.8, 0.15], [0, 1, 3]),
+        ([0.1, 40.0], [0, 1]),
+        ([0.3], [0]),
+        ([-1.0, -1.1, 9.0, -0.9, 7.0], [0, 1, 3, 4]),
+        ([0.0, 0.0, 0.0], [0, 1, 2]),
+    ],
+)
+def test_a_network_that_broke_on_its_fold_is_not_averaged(losses: list[float], kept: list[int]) -> None:
+    models = [SimpleNamespace(metrics={"validation_loss": loss}) for loss in losses]
+    assert without_broken(models) == tuple(models[place] for place in kept)
 
 
 def test_the_report_measures_columns_with_the_networks_that_have_not_seen_the_samples(
