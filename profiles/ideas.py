@@ -14,10 +14,12 @@ from __future__ import annotations
 import tempfile
 import time
 from dataclasses import replace
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from _accuracy.page import SUMMARY
 from _accuracy.sets import DECIDING, TABLES, split_into
 from _bench import Report, load, parser, save, say
 
@@ -47,9 +49,9 @@ def ideas() -> dict[str, Any]:
         "label smoothing": Idea(smoothing=0.05),
         "dropout of inputs": Idea(input_dropout=0.1),
         "linear path": Idea(linear=True),
-        "PBLD beside bins": Idea(periodic="linear"),
+        "PBLD and bins": Idea(periodic="linear"),
         "PBLD instead of bins": Idea(periodic="linear", bins=False),
-        "PLR beside bins": Idea(periodic="relu"),
+        "PLR and bins": Idea(periodic="relu"),
         "neither bins nor periods": Idea(bins=False),
         "bins of trees": Idea(),
         "four members": Idea(members=4),
@@ -84,10 +86,11 @@ def compare(report: Report, options: Any, name: str, number: int) -> None:
 
     section = f"{name}, split {number}"
     report.section(section)
+    read = cache(partial(inputs_of, options.folder, name, number))
     for label in options.ideas:
         if any(one["section"] == section and one["name"] == label for one in report.figures):
             continue
-        inputs, unit = inputs_of(options.folder, name, number, trees=label == "bins of trees")
+        inputs, unit = read(trees=label == "bins of trees")
         if label == "label smoothing" and not inputs.n_classes:
             continue
         began = time.perf_counter()
@@ -168,10 +171,10 @@ def summarise(report: Report) -> None:
     """Add the geometric means over tables of errors relative to those without an idea, with intervals."""
     from accuracy import interval
 
-    measured = [figure for figure in report.figures if figure["section"] != "summary"]
+    measured = [figure for figure in report.figures if figure["section"] != SUMMARY]
     report.figures = measured
     held = {(one["section"], one["name"]): one for one in measured}
-    report.section("summary")
+    report.section(SUMMARY)
     for label in ideas():
         places = [section for section, name in held if name == label and (section, PLAIN) in held]
         if label == PLAIN or not places:

@@ -76,7 +76,7 @@ class TrainConfig:
     relative_rate : float
         κ of steps that grow with a weight, in [0, 1e6]: with Adam and AdamW the learning rate of a weight w is
         ``learning_rate (1 + κ |w|)``. Weights of inputs that matter become large and learn faster; a factor for each
-        input, learnt beside the weights (Holzmüller, Grinsztajn and Steinwart 2024), moves them almost alike.
+        input, learnt alongside the weights (Holzmüller, Grinsztajn and Steinwart 2024), moves them almost alike.
     label_smoothing : float
         Share of the target that is spread evenly over all classes in training, in [0, 1) (Szegedy et al. 2016). The
         training loss is measured against the smoothed targets; validation losses and accuracies are not affected.

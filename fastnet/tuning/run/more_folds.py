@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 BROKEN = 10.0
-"""A network whose loss on its fold is so many times that of its trial on others is not averaged."""
+"""Factor by which a network's loss on its fold exceeds the median of its trial's when it is left out of the average."""
 
 
 @dataclass(frozen=True, slots=True)
