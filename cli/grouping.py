@@ -10,7 +10,7 @@ import click
 GROUPS = {
     "Data": ("data", "data_dir", "samples", "validation_fraction", "validation", "folds"),
     "Table": ("target", "features", "drop", "types", "weights", "group", "time", "test", "task", "numbers"),
-    "Network": ("hidden", "activation", "init", "dropout", "dropout_scaling"),
+    "Network": ("hidden", "activation", "init", "heads", "dropout", "dropout_scaling"),
     "Training": (
         *("epochs", "batch_size", "optimizer", "learning_rate", "schedule", "warmup_epochs", "step_epochs"),
         *("step_factor", "weight_decay", "momentum", "rho", "beta1", "beta2", "epsilon"),

@@ -13,6 +13,8 @@ INITS = ("he", "xavier")
 INIT_OF = {name: "xavier" if name in ("tanh", "logistic") else "he" for name in ACTIVATIONS}
 """Default initial values of each activation: He's for those like ReLU, Xavier's for the S-shaped ones."""
 
+MOST_HEADS = 16
+
 BOOK_HIDDEN = (100,) * 6
 """Six hidden layers of 100: the network of chapter 6.4-6.5 of *Deep Learning from Scratch*."""
 
@@ -32,6 +34,8 @@ class NetworkSpec:
     activation : {"relu", "leaky-relu", "tanh", "logistic", "gelu", "silu"}
         Activation of the hidden layers. ``leaky-relu`` has the slope 0.01 below zero; ``gelu`` is ``z Φ(z)`` with the
         exact normal distribution, not an approximation; ``silu`` is z times the logistic function of z.
+    heads : int
+        Output layers whose mean is the answer, 1 to `MOST_HEADS`, see `TrainConfig`.
     init : {"he", "xavier"}
         Standard deviation of the initial weights: ``sqrt(2 / n_in)`` (He et al. 2015) or
         ``sqrt(2 / (n_in + n_out))`` (Glorot and Bengio 2010). Biases start at zero.
@@ -52,6 +56,7 @@ class NetworkSpec:
     hidden: tuple[int, ...] = BOOK_HIDDEN
     activation: str = "relu"
     init: str = "he"
+    heads: int = 1
 
     def __post_init__(self) -> None:
         make_plain(self)
@@ -60,11 +65,12 @@ class NetworkSpec:
         check_widths("hidden", self.hidden)
         check_choice("activation", self.activation, ACTIVATIONS)
         check_choice("init", self.init, INITS)
+        check_count("heads", self.heads, high=MOST_HEADS if self.hidden else 1)
 
     @property
     def sizes(self) -> tuple[int, ...]:
-        """Widths of all layers, input and output included."""
-        return (self.n_inputs, *self.hidden, self.n_outputs)
+        """Widths of all layers, input and output included; that of the output is the sum over the heads."""
+        return (self.n_inputs, *self.hidden, self.heads * self.n_outputs)
 
     @property
     def n_parameters(self) -> int:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from fastnet.config.checks import MAX_EPOCHS, check_choice, check_count, check_hyperparameter
-from fastnet.config.network import ACTIVATIONS, BOOK_HIDDEN, INIT_OF, INITS, NetworkSpec
+from fastnet.config.network import ACTIVATIONS, BOOK_HIDDEN, INIT_OF, INITS, MOST_HEADS, NetworkSpec
 from fastnet.config.objective import AUTO, QUANTILES, check_corrections, check_objective, parse_quantiles
 from fastnet.config.text import check_widths, format_dropout, parse_dropout, parse_hidden
 from fastnet.errors import ConfigError
@@ -77,6 +77,12 @@ class TrainConfig:
         κ of steps that grow with a weight, in [0, 1e6]: with Adam and AdamW the learning rate of a weight w is
         ``learning_rate (1 + κ |w|)``. Weights of inputs that matter become large and learn faster; a factor for each
         input, learnt alongside the weights (Holzmüller, Grinsztajn and Steinwart 2024), moves them almost alike.
+    heads : int
+        Output layers whose mean is the answer, 1 to 16. Each head sees the first hidden layer with other signs and has
+        an output layer of its own; all other weights are shared, and a step trains every head on every sample. So one
+        network answers like an average of several (Gorishniy, Kotelnikov and Babenko 2025), in less time than training
+        these, for the first layer is computed once. Logits are averaged, not probabilities. A network without hidden
+        layers has one head.
     label_smoothing : float
         Share of the target that is spread evenly over all classes in training, in [0, 1) (Szegedy et al. 2016). The
         training loss is measured against the smoothed targets; validation losses and accuracies are not affected.
@@ -147,6 +153,7 @@ class TrainConfig:
     beta2: float = 0.999
     epsilon: float = 1e-8
     relative_rate: float = 0.0
+    heads: int = 1
     label_smoothing: float = 0.0
     objective: str = AUTO
     quantiles: tuple[float, ...] = QUANTILES
@@ -174,6 +181,7 @@ class TrainConfig:
         check_choice("activation", self.activation, ACTIVATIONS)
         if self.init is not None:
             check_choice("init", self.init, INITS)
+        check_count("heads", self.heads, high=MOST_HEADS)
         check_choice("optimizer", self.optimizer, OPTIMIZERS)
         check_choice("schedule", self.schedule, SCHEDULES)
         for name in _HYPERPARAMETERS:
@@ -236,6 +244,7 @@ class TrainConfig:
             hidden=self.hidden,
             activation=self.activation,
             init=self.effective_init,
+            heads=self.heads if self.hidden else 1,
         )
 
 

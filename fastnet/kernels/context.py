@@ -55,6 +55,8 @@ class Net(NamedTuple):
     first: Int64_1D  # (3,), addresses of the stages of a first layer that has its own, see `FIRST_FORWARD`; else zeros
     waiting: int  # address of `update.waiting` where the first layer needs it, 0 for none
     least_start: float  # the first batch's loss counts as this much at least, see `step.DIVERGENCE`
+    several: Int64_1D  # (2,), addresses of the stages of several heads, see `SPREAD`; zeros for one
+    signs: Float32_2D  # (M, ld), of the first hidden layer for each head, see `heads`; for one its row is not read
 
 
 class Data(NamedTuple):
@@ -116,6 +118,9 @@ class Work(NamedTuple):
 
 FIRST_FORWARD, FIRST_UPDATE, FIRST_FINISH = range(3)
 """Places in `Net.first`: the outputs of a batch, the update by it, what remains to be done at the end of an epoch."""
+
+SPREAD, FOLD = range(2)
+"""Places in `Net.several`: from the first layer's sums to the outputs that each head sees, and back."""
 
 POWER1, POWER2, START_LOSS, LOSS, SCORE, READY_EPOCH, READY_LOSS, SUMMED = range(8)
 """Entries of `Work.state`: Adam's beta1^t and beta2^t, the first batch's loss, the loss and score that a stage found,
@@ -187,9 +192,11 @@ def _kinds_of(bundle: type[Any]) -> dict[str, Any]:
 
 def _places_of(*bundles: type[Any]) -> tuple[dict[str, int], int]:
     """Return the place of every field in a row, and the length of the row."""
-    places, n = {}, 0
+    places: dict[str, int] = {}
+    n = 0
     for bundle in bundles:
         for name, kind in _kinds_of(bundle).items():
+            assert name not in places, name
             places[name] = n
             n += _ARRAY_PLACES if isinstance(kind, types.Array) else 1
     return places, n

@@ -17,7 +17,8 @@ from fastnet.kernels import _jit, losses
 from fastnet.kernels._jit import kernel, one_at_a_time
 from fastnet.kernels.context import LOSS, SCORE, open_data, open_net, open_trial, open_work
 from fastnet.kernels.cross_entropy import cross_entropy, weighted_cross_entropy
-from fastnet.kernels.layout import GRADIENT, LDW, N_OUT, Y
+from fastnet.kernels.heads import keep_own, mean_of_heads, put_back
+from fastnet.kernels.layout import GRADIENT, GRADIENT_SIZE, LDW, N_OUT, Y
 from fastnet.kernels.losses import each_output
 from fastnet.kernels.memory import address_of
 from fastnet.kernels.operands import Outputs
@@ -91,15 +92,14 @@ formula = cross_entropy
 
 
 @kernel
-def _block_of(c: int, rows: int, n_rows: int) -> Outputs:
-    """Return the last layer's outputs in a context for `n_rows` samples (numbers at address `rows`)."""
+def _block_of(c: int, values: int, rows: int, n_rows: int) -> Outputs:
+    """Return the outputs of one head at an address for `n_rows` samples (numbers at address `rows`)."""
     net = open_net(c)
     last = net.layers[net.layers.shape[0] - 1]
     data = open_data(c)
-    values = address_of(open_work(c).floats) + 4 * last[Y]
     weights = address_of(data.weights) if data.weights.shape[0] > 0 else np.int64(0)
     return Outputs(
-        values, 4 * last[LDW], last[N_OUT], rows, n_rows, address_of(data.targets), weights,
+        values, 4 * last[LDW], last[N_OUT] // net.signs.shape[0], rows, n_rows, address_of(data.targets), weights,
         address_of(data.levels), data.levels.shape[0], open_trial(c).huber_delta,
     )  # fmt: skip
 
@@ -110,9 +110,11 @@ def _apply(c: int, rows: int, n_rows: int, backward: int) -> float:
     With `backward`, write the gradient and leave in `LOSS` and `SCORE` the sums of these samples as an evaluation
     computes them; otherwise continue the sums that are there.
     """
+    net = open_net(c)
     work = open_work(c)
-    gradient = address_of(work.floats) + 4 * open_net(c).offsets[GRADIENT]
-    block = _block_of(c, rows, n_rows)
+    base = address_of(work.floats)
+    gradient = base + 4 * net.offsets[GRADIENT]
+    block = _block_of(c, base + 4 * net.layers[net.layers.shape[0] - 1, Y], rows, n_rows)
     if backward == 1:
         loss, score, descended = formula(block, 0.0, open_trial(c).label_smoothing, WITH_GRADIENT, gradient)
         work.state[LOSS], work.state[SCORE] = loss, score
@@ -122,13 +124,47 @@ def _apply(c: int, rows: int, n_rows: int, backward: int) -> float:
     return loss
 
 
+def _apply_to_heads(c: int, rows: int, n_rows: int, backward: int) -> float:
+    """Do the same for several heads, whose mean is what is evaluated; each descends its own loss, and M their mean."""
+    net = open_net(c)
+    work = open_work(c)
+    n_heads, last = net.signs.shape[0], net.layers[net.layers.shape[0] - 1]
+    outputs, ld = address_of(work.floats) + 4 * last[Y], 4 * last[LDW]
+    gradient = address_of(work.floats) + 4 * net.offsets[GRADIENT]
+    means = gradient + 4 * net.offsets[GRADIENT_SIZE] if backward == 1 else outputs
+    mean_of_heads(net, n_rows, outputs, means)
+    loss, score, _ = formula(
+        _block_of(c, means, rows, n_rows), 0.0 if backward == 1 else work.state[LOSS], 0.0, LOSS_ONLY, gradient
+    )
+    work.state[LOSS] = loss
+    if backward == 0:
+        work.state[SCORE] += score
+        return loss
+    work.state[SCORE] = score
+    total, share = 0.0, np.float32(1.0) / np.float32(n_heads)
+    n_out = last[N_OUT] // n_heads
+    for m in range(n_heads):
+        first = outputs + m * n_rows * ld
+        for r in range(n_rows):
+            keep_own(first + r * ld, m * n_out, n_out, last[N_OUT])
+        block = _block_of(c, first, rows, n_rows)
+        _, _, descended = formula(
+            block, 0.0, open_trial(c).label_smoothing, WITH_GRADIENT, gradient + m * n_rows * ld
+        )
+        total += descended
+    for m in range(n_heads):
+        for r in range(n_rows):
+            put_back(gradient + (m * n_rows + r) * ld, m * n_out, n_out, last[N_OUT], share)
+    return total / n_heads
+
+
 _i = types.int64
 SIGNATURE = types.float64(_i, _i, _i, _i)
 _COMPILED: dict[str, Any] = {}
 
 
 @one_at_a_time
-def stage(name: str, weighted: bool = False) -> int:
+def stage(name: str, weighted: bool = False, n_heads: int = 1) -> int:
     """Compile the stage of an objective, for samples with or without weights, once, and return its address.
 
     One stage with two paths, not one stage for each: that took a third of a second more of a cold start.
@@ -136,7 +172,8 @@ def stage(name: str, weighted: bool = False) -> int:
     row = OBJECTIVES[name]
     chosen = row.weighted if weighted else row.formula
     key = name if chosen is row.formula else f"{name}-weighted"
+    key = key if n_heads == 1 else f"{key}-heads"
     if key not in _COMPILED:
-        source = _jit.with_names(_apply, {"formula": chosen})
+        source = _jit.with_names(_apply if n_heads == 1 else _apply_to_heads, {"formula": chosen})
         _COMPILED[key] = _jit.micro(SIGNATURE, source, f"objective-{key}")
     return int(_COMPILED[key].address)

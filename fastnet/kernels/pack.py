@@ -36,6 +36,7 @@ from fastnet.kernels.context import (
     open_trial,
     open_work,
 )
+from fastnet.kernels.heads import mean_of_heads
 from fastnet.kernels.host import LANE_BYTES
 from fastnet.kernels.layout import LDW, N_IN, N_OUT, W, Y
 from fastnet.kernels.memory import address_of, clock, fetch_add, invoke, invoke_i64, load_shared, store_i64
@@ -73,7 +74,8 @@ def _initialise(c: int) -> None:
     work.state[READY_EPOCH] = -1.0
     for layer in range(net.layers.shape[0]):
         row = net.layers[layer]
-        fan = row[N_IN] + row[N_OUT] if net.xavier else row[N_IN]
+        outputs = row[N_OUT] // net.signs.shape[0] if layer == net.layers.shape[0] - 1 else row[N_OUT]
+        fan = row[N_IN] + outputs if net.xavier else row[N_IN]
         weights = work.params[0, row[W] :]
         initial_weights(trial.seed, trial.stream, layer, row[N_IN], row[N_OUT], row[LDW], math.sqrt(2.0 / fan), weights)
 
@@ -284,7 +286,10 @@ def predict_rows(
         n_rows = min(block, n_samples - begin)
         invoke(net.stages[FORWARD], c, address_of(rows) + 8 * begin, n_rows, np.int64(EVALUATION))
         some = answers[begin : begin + n_rows]
-        write_answers(kind, n_levels, address_of(floats) + 4 * last[Y], 4 * last[LDW], some)
+        outputs = address_of(floats) + 4 * last[Y]
+        if net.signs.shape[0] > 1:
+            mean_of_heads(net, n_rows, outputs, outputs)
+        write_answers(kind, n_levels, outputs, 4 * last[LDW], some)
 
 
 def compile_answers() -> None:

@@ -32,12 +32,14 @@ from fastnet.kernels.context import (
     FIRST_FINISH,
     FIRST_FORWARD,
     FIRST_UPDATE,
+    FOLD,
     LOSS,
     POWER2,
     READY_EPOCH,
     READY_LOSS,
     SCALE,
     SCORE,
+    SPREAD,
     START_LOSS,
     SUMMED,
     THRESHOLD,
@@ -108,7 +110,10 @@ EVALUATION = -1
 
 
 def _forward(c: int, rows: int, n_rows: int, step: int) -> None:
-    """Fill every layer's outputs Y for `n_rows` samples, whose numbers are at the address `rows`."""
+    """Fill every layer's outputs Y for `n_rows` samples, whose numbers are at the address `rows`.
+
+    With several heads, all but the first layer's sums have as many rows for each.
+    """
     net = open_net(c)
     data = open_data(c)
     work = open_work(c)
@@ -119,6 +124,7 @@ def _forward(c: int, rows: int, n_rows: int, step: int) -> None:
     x, lists = Rows(rows, address_of(data.x), 4 * data.x.shape[1]), no_lists()
     if data.sparse == 1:
         x, lists = Rows(rows, address_of(data.input_values), np.int64(0)), _input_lists(data)
+    n_samples, n_rows = n_rows, n_rows * net.signs.shape[0]
     for place in range(last + 1):
         layer = layer_of(net, data, work, place)
         row = layer.row
@@ -136,10 +142,17 @@ def _forward(c: int, rows: int, n_rows: int, step: int) -> None:
             kind = LINEAR
         y = Matrix(base + 4 * row[Y], 4 * row[LDW])
         end = End(kind, bits + row[ACTIVE], bits + keep, row[LD_ACTIVE], scale)
+        spread = net.several[SPREAD] if place == 0 else np.int64(0)
+        sums_end, sums_curve = end, curve
+        if spread != 0:
+            sums_end = End(np.int64(LINEAR), end.active, end.keep, end.ld, end.scale)
+            sums_curve = Curve(np.int64(0), np.int64(0), np.int64(0))
         if place == 0 and net.first[FIRST_FORWARD] != 0:
-            invoke(net.first[FIRST_FORWARD], c, rows, n_rows, end, curve)
+            invoke(net.first[FIRST_FORWARD], c, rows, n_samples, sums_end, sums_curve)
         else:
-            affine_forward(layer, n_rows, x, lists, y, end, curve)
+            affine_forward(layer, n_samples if place == 0 else n_rows, x, lists, y, sums_end, sums_curve)
+        if spread != 0:
+            invoke(spread, c, n_samples, y, end, curve)
         x = Rows(layer.identity, y.at, y.ld)
         if place < last:
             listed = net.hidden_lists == 1 and row[N_OUT] >= MIN_UNITS
@@ -187,10 +200,15 @@ def _backward(c: int, rows: int, n_rows: int) -> None:
     offset, hyper = 4 * work.params.shape[1], address_of(work.hyper)
     weight_rule = Rule(net.update, offset, hyper)
     bias_rule = Rule(net.update, offset, hyper + 4 * work.hyper.shape[1])
+    n_samples, n_rows = n_rows, n_rows * net.signs.shape[0]
     for place in range(last, -1, -1):
         layer = layer_of(net, data, work, place)
         row = layer.row
         dy = Matrix(at, 4 * row[LDW])
+        if place == 0:
+            n_rows = n_samples
+            if net.several[FOLD] != 0:
+                invoke(net.several[FOLD], c, n_samples, dy)
         x = Rows(rows, address_of(data.x), 4 * data.x.shape[1])
         if place > 0:
             below = net.layers[place - 1]

@@ -120,8 +120,9 @@ class Model(Predictor):
             **{f"layers.{i}.weight": shape for i, shape in enumerate(itertools.pairwise(sizes))},
             **{f"layers.{i}.bias": (width,) for i, width in enumerate(sizes[1:])},
         }
-        if self.task == "classification" and sizes[-1] < 2:
-            raise ModelError(f"the model has {sizes[-1]} outputs: at least 2 are needed to tell classes apart")
+        n_outputs = self.spec.n_outputs
+        if self.task == "classification" and n_outputs < 2:
+            raise ModelError(f"the model has {n_outputs} outputs: at least 2 are needed to tell classes apart")
         _check_pipeline(self.pipeline, sizes[0])
         tensors = self._tensors()
         if tensors.keys() != expected.keys():
@@ -131,7 +132,7 @@ class Model(Predictor):
         for name, shape in expected.items():
             _check_tensor(name, tensors[name], shape, np.float32)
         classes = self.task == "classification"
-        n_names = sizes[-1] // max(len(self.quantiles), 1)
+        n_names = n_outputs // max(len(self.quantiles), 1)
         for values, what, needed, of in (
             (self.class_names, "class names" if classes else "names", n_names, "outputs" if classes else "targets"),
             (self.classes, "classes", n_names if classes else 0, "outputs"),
@@ -191,7 +192,9 @@ class Model(Predictor):
         return Numbers(self.objective, self.target_scaler, self.quantiles, delta)
 
     def _shape_text(self) -> str:
-        return f"Network {'-'.join(map(str, self.spec.sizes))}, {self.spec.activation}"
+        sizes = "-".join(map(str, (self.spec.n_inputs, *self.spec.hidden, self.spec.n_outputs)))
+        heads = f", {self.spec.heads} heads" if self.spec.heads > 1 else ""
+        return f"Network {sizes}, {self.spec.activation}{heads}"
 
     def to_parts(self) -> tuple[dict[str, Any], dict[str, FloatArray]]:
         """Return the contents of its file: the description, ready for JSON, and the tensors by name."""
@@ -201,6 +204,7 @@ class Model(Predictor):
             "hidden": format_hidden(self.spec.hidden),
             "activation": self.spec.activation,
             "init": self.spec.init,
+            **({"heads": self.spec.heads} if self.spec.heads > 1 else {}),
             "class_names": list(self.class_names),
             "classes": self.classes.tolist(),
             "eval_scales": list(self.eval_scales),
@@ -261,6 +265,7 @@ class Model(Predictor):
             hidden=parse_hidden(header["hidden"]),
             activation=header.get("activation", "relu"),  # files of early versions have no other and do not name it
             init=header["init"],
+            heads=header.get("heads", 1),
         )
         n_layers = len(spec.hidden) + 1
         missing = [name for i in range(n_layers) for name in _layer_names(i) if name not in tensors]

@@ -16,6 +16,7 @@ from fastnet.kernels import (
     cross_entropy,
     csr,
     encoded,
+    heads,
     host,
     layout,
     objective,
@@ -75,6 +76,7 @@ class Assembly:
             n_numbers=self.data.fractions.shape[1],
             most_values=self.most_values,
             n_sparse=self.n_sparse,
+            n_heads=len(self.net.signs),
         )
 
 
@@ -97,9 +99,11 @@ def plan_of(config: TrainConfig, data: TrainingData, *, parallel: bool) -> tuple
     """Lay out the network that `config` describes for `data`; return batch size, evaluation block and layout."""
     batch_size = min(config.batch_size, data.n_train)
     most = max(data.n_train, len(data.validation_rows) - host.TILE_ROWS)
-    block = host.round_up(min(PARALLEL_BLOCK_ROWS if parallel else BLOCK_ROWS, most), cross_entropy.LOG_ROWS)
     spec = config.network(data.n_inputs, data.n_outputs)
-    return batch_size, block, layout.layout(spec.sizes, max(batch_size, block), slopes=config.activation != "relu")
+    at_once = (PARALLEL_BLOCK_ROWS if parallel else BLOCK_ROWS) // spec.heads
+    block = host.round_up(max(min(at_once, most), 1), cross_entropy.LOG_ROWS)
+    n_rows = spec.heads * max(batch_size, block)
+    return batch_size, block, layout.layout(spec.sizes, n_rows, slopes=config.activation != "relu")
 
 
 def shapes_of(config: TrainConfig, data: TrainingData, *, parallel: bool, threads: int = 1) -> Shapes:
@@ -117,6 +121,7 @@ def shapes_of(config: TrainConfig, data: TrainingData, *, parallel: bool, thread
         n_numbers=coded.fractions.shape[1],
         most_values=data.most_values(batch_size),
         n_sparse=0 if data.csr is None else data.n_inputs,
+        n_heads=config.network(data.n_inputs, data.n_outputs).heads,
     )
 
 
@@ -145,13 +150,14 @@ def assemble(config: TrainConfig, data: TrainingData, *, parallel: bool, skip_ze
     """
     batch_size, block, plan = compile_products(config, data, parallel=parallel, skip_zeros=skip_zeros)
     rule = update.RULES[config.optimizer]
+    n_heads = config.network(data.n_inputs, data.n_outputs).heads
     net = Net(
         layers=plan.table,
         offsets=plan.offsets,
         table=panels.TABLE,
         stages=np.array([step.stage(which, parallel) for which in range(step.N_STAGES)], np.int64),
         activation=activation.stages(config.activation),
-        objective=objective.stage(data.objective, data.weights is not None),
+        objective=objective.stage(data.objective, data.weights is not None, n_heads),
         rule=rule,
         update=int(update.ADDRESS[rule]),
         xavier=int(config.effective_init == "xavier"),
@@ -161,6 +167,8 @@ def assemble(config: TrainConfig, data: TrainingData, *, parallel: bool, skip_ze
         first=first_stages(coded=data.coded is not None, sparse=data.csr is not None, parallel=parallel),
         waiting=update.waiting(rule) if data.csr is not None else 0,
         least_start=0.0 if data.objective == "cross-entropy" and data.weights is None else 1.0,
+        several=heads.stages(n_heads),
+        signs=heads.signs_of(n_heads, config.hidden[0] if config.hidden else 1),
     )
     bundle = _bundle(data, plan.n_rows, batch_size)
     n_sparse = 0 if data.csr is None else data.n_inputs

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from fastnet.config.network import NetworkSpec
 from fastnet.data.pipeline.pipeline import Pipeline
 from fastnet.data.sparse import is_sparse
-from fastnet.kernels import activation, host, layout, pack, panels, sparsity, step
+from fastnet.kernels import activation, heads, host, layout, pack, panels, sparsity, step
 from fastnet.kernels.answers import KINDS
 from fastnet.kernels.context import N_PLACES, SCALE, Data, Net, Trial, fill
 from fastnet.network.assembly import BLOCK_ROWS, first_stages
@@ -78,8 +78,9 @@ def forward(
     prepared : sequence of Inputs
         What `inputs_of` returned for `x`, so that networks that read the same samples share it.
     """
-    block = host.round_up(min(BLOCK_ROWS, max(x.shape[0], 1)), host.TILE_ROWS)
-    plan = layout.layout(spec.sizes, block)
+    at_once = max(BLOCK_ROWS // spec.heads, 1)
+    block = host.round_up(min(at_once, max(x.shape[0], 1)), host.TILE_ROWS)
+    plan = layout.layout(spec.sizes, spec.heads * block)
     table, sparse = is_coded(pipeline), is_sparse(x)
     wanted = layout.panels_of(
         plan.table, listed_inputs=False, listed_hidden=False, training=False, encoded=table, sparse=sparse
@@ -89,7 +90,8 @@ def forward(
     no_targets, none = np.zeros((0, 8), np.uint8), np.zeros(0, np.float32)
     net = Net(
         plan.table, plan.offsets, panels.TABLE, stages, activation.stages(spec.activation), 0, 0, 0, 0, 1, block, 0,
-        first_stages(coded=table, sparse=sparse), 0, 0.0,
+        first_stages(coded=table, sparse=sparse), 0, 0.0, heads.stages(spec.heads),
+        heads.signs_of(spec.heads, spec.sizes[1]),
     )  # fmt: skip
     codes = nothing_coded() if sparse else code_samples(x[:0], pipeline) or nothing_coded()
     [work] = share(

@@ -27,6 +27,7 @@ NO_COLUMNS = np.zeros((0, 2), np.int64)
 def work_shapes(
     plan: layout.Layout, *, n_states: int, n_rows: int, batch_size: int, capacity: int, threads: int,
     columns: npt.NDArray[np.int64] = NO_COLUMNS, n_numbers: int = 0, most_values: int = 0, n_sparse: int = 0,
+    n_heads: int = 1,
 ) -> Shapes:  # fmt: skip
     """Return the arrays that one context writes to.
 
@@ -50,11 +51,13 @@ def work_shapes(
     most_values : int
         Values of sparse data that a batch has at most; `n_sparse` is the number of their features.
     n_sparse : int
+    n_heads : int
+        Heads of the network.
     """
     widths = columns[:, WIDTH]
     sums = (int(widths[:n_numbers].sum()) + n_numbers) * int(plan.table[0, layout.LDW])
     pairs = (threads, sparsity.PAIRS_IN_BLOCK, capacity)
-    scratch = host.round_up(copies.scratch_size(batch_size), host.ALIGNMENT // 4)
+    scratch = host.round_up(copies.scratch_size(n_heads * batch_size), host.ALIGNMENT // 4)
     return {
         "params": ((1 + n_states, plan.n_parameters), np.float32),
         "floats": ((plan.n_floats,), np.float32),

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from fastnet.reference import heads as of_heads
 from fastnet.reference.activation import activate, activation_slope
 from fastnet.reference.objective import OBJECTIVES, PLAIN, Details, Floats, Targets
 
@@ -46,23 +47,25 @@ def scales(dropout: float, dropout_scaling: str) -> tuple[float, float]:
 
 
 def hidden_forward(
-    x: Floats, w: Floats, b: Floats, keep: Mask | None, scale: float, activation: str = "relu"
+    x: Floats, w: Floats, b: Floats, keep: Mask | None, scale: float, activation: str = "relu", heads: int = 1
 ) -> Floats:
-    """Compute one hidden layer, (B, O): affine, then the activation, then dropout.
+    """Compute one hidden layer, (B, O): affine, then the activation, then dropout; the first one for all `heads`.
 
     >>> hidden_forward(np.array([[1.0]]), np.array([[2.0, -2.0]]), np.zeros(2), None, 1.0).tolist()
     [[2.0, 0.0]]
     """
-    return dropout(activate(affine_forward(x, w, b), activation), keep, scale)
+    return dropout(activate(of_heads.spread(affine_forward(x, w, b), heads), activation), keep, scale)
 
 
-def hidden_slope(x: Floats, w: Floats, b: Floats, keep: Mask | None, scale: float, activation: str = "relu") -> Floats:
-    """Compute the derivative of every element of `hidden_forward` with respect to that of its affine part, (B, O).
+def hidden_slope(
+    x: Floats, w: Floats, b: Floats, keep: Mask | None, scale: float, activation: str = "relu", heads: int = 1
+) -> Floats:
+    """Compute the derivative of every element of `hidden_forward` with respect to what is activated, (B, O).
 
     >>> hidden_slope(np.array([[1.0]]), np.array([[2.0, -2.0]]), np.zeros(2), None, 4.0).tolist()
     [[4.0, 0.0]]
     """
-    return dropout(activation_slope(affine_forward(x, w, b), activation), keep, scale)
+    return dropout(activation_slope(of_heads.spread(affine_forward(x, w, b), heads), activation), keep, scale)
 
 
 def _each(scale: float | Sequence[float], n_hidden: int) -> Sequence[float]:
@@ -76,10 +79,12 @@ def forward(
     scale: float | Sequence[float],
     keeps: Sequence[Mask | None] | None = None,
     activation: str = "relu",
+    heads: int = 1,
 ) -> list[Floats]:
     """Compute the output of every layer, (B, O) each: the hidden ones, then the network's.
 
     `scale` comes from `scales`, for all hidden layers or one each; `keeps` are the (B, O) masks of a training step.
+    With M heads all have M B rows, and `heads.mean` turns the last into what the network answers.
 
     >>> weights, biases = [np.eye(2), np.ones((2, 1))], [np.zeros(2), np.ones(1)]
     >>> [y.tolist() for y in forward(weights, biases, np.array([[3.0, -1.0]]), 1.0)]
@@ -90,7 +95,7 @@ def forward(
     outputs: list[Floats] = []
     y = x
     for w, b, keep, factor in zip(weights[:-1], biases[:-1], keeps, _each(scale, len(weights) - 1), strict=True):
-        y = hidden_forward(y, w, b, keep, factor, activation)
+        y = hidden_forward(y, w, b, keep, factor, activation, 1 if outputs else heads)
         outputs.append(y)
     outputs.append(affine_forward(y, weights[-1], biases[-1]))
     return outputs
@@ -104,6 +109,7 @@ def hidden_slopes(
     scale: float | Sequence[float],
     keeps: Sequence[Mask | None] | None = None,
     activation: str = "relu",
+    heads: int = 1,
 ) -> list[Floats]:
     """Compute `hidden_slope` of every hidden layer, (B, O) each, from the `outputs` of `forward`.
 
@@ -116,7 +122,7 @@ def hidden_slopes(
         [x, *outputs][:n_hidden], weights[:-1], biases[:-1], keeps or [None] * n_hidden, _each(scale, n_hidden),
         strict=True,
     )  # fmt: skip
-    return [hidden_slope(*layer, activation) for layer in layers]
+    return [hidden_slope(*layer, activation, 1 if place else heads) for place, layer in enumerate(layers)]
 
 
 def evaluate(
@@ -128,13 +134,14 @@ def evaluate(
     activation: str = "relu",
     objective: str = "cross-entropy",
     details: Details = PLAIN,
+    heads: int = 1,
 ) -> tuple[float, float]:
     """Compute loss and score of an objective with every unit kept, without the weight penalty.
 
     >>> evaluate([np.eye(2)], [np.zeros(2)], np.array([[50.0, 0.0]]), np.array([0]), 1.0)[1]
     1.0
     """
-    outputs = forward(weights, biases, x, scale, None, activation)[-1]
+    outputs = of_heads.mean(forward(weights, biases, x, scale, None, activation, heads)[-1], heads)
     chosen = OBJECTIVES[objective]
     return chosen.loss(outputs, targets, 0.0, details), chosen.score(outputs, targets, details)
 
@@ -178,22 +185,25 @@ def backward(
     slopes: Sequence[Floats] | None = None,
     objective: str = "cross-entropy",
     details: Details = PLAIN,
+    heads: int = 1,
 ) -> list[Floats]:
     """Compute the gradient of the loss with respect to the affine part of every layer, (B, O) each, first to last.
 
-    `weight_gradient` and `bias_gradient` turn them into those of the parameters. `outputs` and `scale` are those of
+    With several heads the loss is the mean of those of each. `weight_gradient` and `bias_gradient` turn them into those of the parameters. `outputs` and `scale` are those of
     `forward`, `slopes` those of `hidden_slopes`; without slopes the hidden layers are ReLUs.
 
     >>> outputs = forward([np.eye(2)], [np.zeros(2)], np.zeros((1, 2)), 1.0)
     >>> backward([np.eye(2)], outputs, np.array([0]), 1.0)[0].tolist()
     [[-0.5, 0.5]]
     """
-    dys = [OBJECTIVES[objective].gradient(outputs[-1], targets, label_smoothing, details)]
+    of_all, more = of_heads.repeated(targets, details, heads)
+    answers = of_heads.own(outputs[-1], heads)
+    dys = [of_heads.put_back(OBJECTIVES[objective].gradient(answers, of_all, label_smoothing, more), heads)]
     if slopes is not None:
         for w, slope in zip(reversed(weights[1:]), reversed(slopes), strict=True):
             dys.insert(0, (dys[0] @ w.T) * slope)
-        return dys
-    factors = _each(scale, len(weights) - 1)
-    for w, y, factor in zip(reversed(weights[1:]), reversed(outputs[:-1]), reversed(factors), strict=True):
-        dys.insert(0, input_gradient(dys[0], w, y, factor))
-    return dys
+    else:
+        factors = _each(scale, len(weights) - 1)
+        for w, y, factor in zip(reversed(weights[1:]), reversed(outputs[:-1]), reversed(factors), strict=True):
+            dys.insert(0, input_gradient(dys[0], w, y, factor))
+    return [of_heads.fold(dys[0], heads), *dys[1:]]

@@ -165,16 +165,19 @@ def normal_quantile(p: Doubles) -> Doubles:
     return x
 
 
-def initial_weights(seed: int, stream: int, layer: int, n_in: int, n_out: int, init: str) -> NDArray[np.float32]:
+def initial_weights(
+    seed: int, stream: int, layer: int, n_in: int, n_out: int, init: str, heads: int = 1
+) -> NDArray[np.float32]:
     """Draw the initial weights of a layer, (n_in, n_out) float32; weight ``(i, j)`` comes from word ``i * n_out + j``.
 
     The standard deviation is ``sqrt(2 / n_in)`` with "he" (He et al. 2015) and ``sqrt(2 / (n_in + n_out))`` with
-    "xavier" (Glorot and Bengio 2010). Initial biases are zero.
+    "xavier" (Glorot and Bengio 2010); of an output layer with the columns of several `heads`, n_out is that of each.
+    Initial biases are zero.
 
     >>> initial_weights(0, 0, 0, 2, 3, "he").shape
     (2, 3)
     """
-    deviation = {"he": math.sqrt(2.0 / n_in), "xavier": math.sqrt(2.0 / (n_in + n_out))}[init]
+    deviation = {"he": math.sqrt(2.0 / n_in), "xavier": math.sqrt(2.0 / (n_in + n_out // heads))}[init]
     words = random_words(seed, stream, INIT, layer, 0, n_in * n_out)
     return (deviation * normal_quantile(uniform(words))).astype(np.float32).reshape(n_in, n_out)
 

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from fastnet.reference import heads as of_heads
 from fastnet.reference.network import (
     Mask,
     backward,
@@ -55,6 +56,7 @@ def train_step(
     activation: str = "relu",
     objective: str = "cross-entropy",
     details: Details = PLAIN,
+    heads: int = 1,
 ) -> tuple[list[Floats], list[Floats], list[tuple[State, State]], float]:
     """Take one step on one batch; all gradients are those at the weights before the step.
 
@@ -67,11 +69,12 @@ def train_step(
     >>> train_step(w, b, [((), ())], x, y, None, 1.0, 1, Rule(learning_rate=1.0))[0]
     [array([[ 0.5, -0.5]])]
     """
-    outputs = forward(weights, biases, x, scale, keeps, activation)
-    loss = OBJECTIVES[objective].loss(outputs[-1], targets, label_smoothing, details)
+    outputs = forward(weights, biases, x, scale, keeps, activation, heads)
+    of_all, more = of_heads.repeated(targets, details, heads)
+    loss = OBJECTIVES[objective].loss(of_heads.own(outputs[-1], heads), of_all, label_smoothing, more)
     inputs = [x, *outputs[:-1]]
-    slopes = hidden_slopes(weights, biases, x, outputs, scale, keeps, activation)
-    dys = backward(weights, outputs, targets, scale, label_smoothing, slopes, objective, details)
+    slopes = hidden_slopes(weights, biases, x, outputs, scale, keeps, activation, heads)
+    dys = backward(weights, outputs, targets, scale, label_smoothing, slopes, objective, details, heads)
     bias_rule = rule._replace(weight_decay=0.0, relative_rate=0.0)
     new_weights, new_biases, new_states = [], [], []
     for w, b, (w_state, b_state), x_layer, dy in zip(weights, biases, states, inputs, dys, strict=True):
@@ -104,6 +107,7 @@ class Settings(NamedTuple):
     beta2: float = 0.999
     epsilon: float = 1e-8
     relative_rate: float = 0.0
+    heads: int = 1
     label_smoothing: float = 0.0
     objective: str = "cross-entropy"
     quantiles: Sequence[float] = ()
@@ -153,7 +157,7 @@ def train(
 
     `x` holds all samples, (N, F), scaled; everything is computed in its type, but initial weights are rounded to
     float32. `train_rows` and `validation_rows` select samples, `sizes` are the widths of all layers, input and output
-    included, and the last batch of an epoch may be short. `sample_weights`, (N,), multiply each sample's loss and
+    included (the output of all heads), and the last batch of an epoch may be short. `sample_weights`, (N,), multiply each sample's loss and
     score. A diverging run continues in infinities and NaNs.
 
     >>> x, labels, rows = np.array([[-1.0], [1.0]]), np.array([0, 1]), np.arange(2)
@@ -162,8 +166,10 @@ def train(
     """
     s = Settings(**settings)
     shapes = list(pairwise(sizes))
+    heads = s.heads if len(shapes) > 1 else 1
     weights: list[Floats] = [
-        initial_weights(s.seed, s.stream, layer, *shape, s.init).astype(x.dtype) for layer, shape in enumerate(shapes)
+        initial_weights(s.seed, s.stream, k, *shape, s.init, heads if k == len(shapes) - 1 else 1).astype(x.dtype)
+        for k, shape in enumerate(shapes)
     ]
     biases: list[Floats] = [np.zeros(n_out, dtype=x.dtype) for _, n_out in shapes]
     states = [
@@ -178,19 +184,20 @@ def train(
             order = train_rows[shuffle(s.seed, s.stream, epoch, len(train_rows))]
             for step in range(epoch * n_steps, (epoch + 1) * n_steps):
                 rows = order[step % n_steps * s.batch_size :][: s.batch_size]
-                keeps = s.keeps(step, len(rows), sizes[1:-1])
+                keeps = s.keeps(step, heads * len(rows), sizes[1:-1])
                 if s.train_score == "running":
-                    outputs = forward(weights, biases, x[rows], scale_train, keeps, s.activation)[-1]
-                    score = OBJECTIVES[s.objective].score(outputs, targets[rows], s.details(sample_weights, rows))
+                    outputs = forward(weights, biases, x[rows], scale_train, keeps, s.activation, heads)[-1]
+                    answers = of_heads.mean(outputs, heads)
+                    score = OBJECTIVES[s.objective].score(answers, targets[rows], s.details(sample_weights, rows))
                     curves[1, epoch] += score * len(rows) / len(order)
                 weights, biases, states, loss = train_step(
                     weights, biases, states, x[rows], targets[rows], keeps, scale_train, step + 1,
                     s.rule(step, n_steps), s.label_smoothing, s.activation, s.objective,
-                    s.details(sample_weights, rows),
+                    s.details(sample_weights, rows), heads,
                 )  # fmt: skip
                 curves[0, epoch] += loss * len(rows) / len(order)
             training, validation = (
-                evaluate(*part, scale_eval, s.activation, s.objective, s.details(sample_weights, rows))
+                evaluate(*part, scale_eval, s.activation, s.objective, s.details(sample_weights, rows), heads)
                 for rows in (train_rows, validation_rows)
                 for part in [(weights, biases, x[rows], targets[rows])]
             )

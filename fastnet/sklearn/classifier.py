@@ -70,6 +70,8 @@ class FastNetClassifier(ClassifierMixin, FastNet):  # type: ignore[misc]
     relative_rate : float
         κ of ``adam`` and ``adamw``: the learning rate of a weight w is ``learning_rate_init (1 + κ |w|)``. Of tables of
         which numbers are predicted, 50 has found lower errors.
+    heads : int
+        Output layers whose mean is the answer, 1 to 16, see `fastnet.TrainConfig`.
     dropout : float or tuple of float
         Share of hidden units that a step drops, in [0, 1): one for all hidden layers, or one for each.
     init : {"he", "xavier"}, optional
@@ -138,6 +140,7 @@ class FastNetClassifier(ClassifierMixin, FastNet):  # type: ignore[misc]
         n_iter_no_change: int = 10,
         weight_decay: float | None = None,
         relative_rate: float = 0.0,
+        heads: int = 1,
         dropout: float | tuple[float, ...] = 0.0,
         init: str | None = None,
         class_weight: Any = None,
@@ -171,6 +174,7 @@ class FastNetClassifier(ClassifierMixin, FastNet):  # type: ignore[misc]
         self.n_iter_no_change = n_iter_no_change
         self.weight_decay = weight_decay
         self.relative_rate = relative_rate
+        self.heads = heads
         self.dropout = dropout
         self.init = init
         self.class_weight = class_weight

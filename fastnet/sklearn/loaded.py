@@ -139,6 +139,7 @@ def parameters_of(model: Model | Ensemble) -> dict[str, Any]:
         "beta_2": config.beta2,
         "epsilon": config.epsilon,
         "relative_rate": config.relative_rate,
+        "heads": config.heads,
         "dropout": config.dropout,
         "batch_size": config.batch_size,
         "max_iter": config.epochs,

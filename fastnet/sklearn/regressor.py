@@ -40,7 +40,8 @@ class FastNetRegressor(RegressorMixin, FastNet):  # type: ignore[misc]
         Difference up to which ``huber`` is half the squared error, in standard deviations of the target.
     hidden_layer_sizes, activation, solver, alpha, batch_size, learning_rate, learning_rate_init, power_t, max_iter, \
 shuffle, random_state, tol, verbose, warm_start, momentum, nesterovs_momentum, early_stopping, validation_fraction, \
-beta_1, beta_2, epsilon, n_iter_no_change, weight_decay, relative_rate, dropout, init, numbers, n_networks, n_jobs
+beta_1, beta_2, epsilon, n_iter_no_change, weight_decay, relative_rate, heads, dropout, init, numbers, n_networks, \
+n_jobs
         See `FastNetClassifier`.
     metric : {"loss", "score"}
         What decides about the best epoch: the loss on the validation samples, or their error in units of the target.
@@ -92,6 +93,7 @@ beta_1, beta_2, epsilon, n_iter_no_change, weight_decay, relative_rate, dropout,
         n_iter_no_change: int = 10,
         weight_decay: float | None = None,
         relative_rate: float = 0.0,
+        heads: int = 1,
         dropout: float | tuple[float, ...] = 0.0,
         init: str | None = None,
         quantiles: tuple[float, ...] = (0.1, 0.5, 0.9),
@@ -126,6 +128,7 @@ beta_1, beta_2, epsilon, n_iter_no_change, weight_decay, relative_rate, dropout,
         self.n_iter_no_change = n_iter_no_change
         self.weight_decay = weight_decay
         self.relative_rate = relative_rate
+        self.heads = heads
         self.dropout = dropout
         self.init = init
         self.quantiles = quantiles

@@ -96,6 +96,7 @@ def config_of(estimator: Any, n_samples: int, seed: int, objective: str) -> Trai
             beta2=estimator.beta_2,
             epsilon=estimator.epsilon,
             relative_rate=estimator.relative_rate,
+            heads=estimator.heads,
             label_smoothing=getattr(estimator, "label_smoothing", 0.0),
             objective=objective,
             quantiles=getattr(estimator, "quantiles", (0.1, 0.5, 0.9)),

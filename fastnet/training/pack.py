@@ -104,7 +104,8 @@ class Member:
     def kind(self) -> tuple[object, ...]:
         """What members must have in common to share a context."""
         config = self.config
-        return (id(self.data), config.hidden, config.activation, config.init, config.optimizer, config.batch_size)
+        shape = config.hidden, config.heads, config.activation, config.init
+        return (id(self.data), *shape, config.optimizer, config.batch_size)
 
     @property
     def cost(self) -> float:
@@ -114,7 +115,8 @@ class Member:
         of them other than 0, an epoch took 104 to 152 ns for each parameter of 128, 128x2, 256x2 and 512x2.
         """
         spec = self.config.network(self.data.n_inputs, self.data.n_outputs)
-        return float(spec.n_parameters) * self.data.n_train
+        first = (spec.n_inputs + 1) * spec.sizes[1]
+        return float(first + spec.heads * (spec.n_parameters - first)) * self.data.n_train
 
 
 def alike(data: TrainingData, config: TrainConfig, streams: Iterable[int], **searched: Sequence[float]) -> list[Member]:

@@ -160,7 +160,7 @@ def _config(random: np.random.Generator, objective: str, n_train: int) -> TrainC
         optimizer=optimizer, objective=objective, batch_size=batch_size, epochs=epochs,
         learning_rate=_rate(random, optimizer), weight_decay=_or_zero(random, 1e-8, 1.0),
         momentum=float(random.choice([0.0, 0.5, 0.9, 0.99])), rho=float(random.choice([0.0, 0.9, 0.99])),
-        relative_rate=float(random.choice([0.0, 0.0, 1.0, 20.0])),
+        relative_rate=float(random.choice([0.0, 0.0, 1.0, 20.0])), heads=int(random.choice([1, 1, 1, 2, 3, 4, 9])),
         beta1=float(random.choice([0.0, 0.5, 0.9])), beta2=float(random.choice([0.0, 0.9, 0.99, 0.999])),
         epsilon=float(10 ** random.uniform(-5, -2)), schedule=str(random.choice(SCHEDULES)),
         warmup_epochs=float(random.uniform(0, epochs)) if random.random() < 0.3 else 0.0,

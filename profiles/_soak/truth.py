@@ -352,9 +352,10 @@ def _loss_of(config: TrainConfig, data: TrainingData, stream: int) -> Callable[[
     rows = data.train_rows[: data.n_train][
         reference.rng.shuffle(config.seed, stream, 0, data.n_train)
     ]  # the masks belong to places in the batch
-    sizes = config.network(data.n_inputs, data.n_outputs).sizes
+    spec = config.network(data.n_inputs, data.n_outputs)
+    sizes, heads = spec.sizes, reference.heads
     keeps = [
-        reference.rng.keep_mask(config.seed, stream, layer, 0, len(rows), width, ratio) if ratio else None
+        reference.rng.keep_mask(config.seed, stream, layer, 0, spec.heads * len(rows), width, ratio) if ratio else None
         for layer, (width, ratio) in enumerate(zip(sizes[1:-1], config.dropouts, strict=True))
     ]
     scales = [reference.network.scales(ratio, config.dropout_scaling)[0] for ratio in config.dropouts]
@@ -368,8 +369,9 @@ def _loss_of(config: TrainConfig, data: TrainingData, stream: int) -> Callable[[
     def loss(parameters: list[np.ndarray]) -> float:
         with np.errstate(all="ignore"):
             outputs = reference.network.forward(
-                parameters[:half], parameters[half:], x, scales, keeps, config.activation
+                parameters[:half], parameters[half:], x, scales, keeps, config.activation, spec.heads
             )[-1]
-            return objective.loss(outputs, targets, config.label_smoothing, details)
+            answers, (wanted, more) = heads.own(outputs, spec.heads), heads.repeated(targets, details, spec.heads)
+            return objective.loss(answers, wanted, config.label_smoothing, more)
 
     return loss

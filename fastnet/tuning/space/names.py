@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from fastnet.config.checks import LARGEST, check_hyperparameter
+from fastnet.config.network import MOST_HEADS
 from fastnet.config.settings import suggestion
 from fastnet.config.text import parse_hidden
 from fastnet.config.training import TrainConfig
@@ -53,6 +54,7 @@ _KINDS = {
     "label_smoothing": Kind(float, high=_BELOW_ONE),
     "rho": Kind(float, high=_BELOW_ONE),
     "relative_rate": Kind(float),
+    "heads": Kind(int, 1, MOST_HEADS),
 }
 
 _FIELDS = TrainConfig.__dataclass_fields__
