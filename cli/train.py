@@ -133,7 +133,8 @@ def with_usual(
     if name == "book" or (name == "auto" and not is_source_like_table(source_of(settings["data"]))):
         return None, settings
     dataset, parts = load_validated(settings, samples)
-    usual = preset_of(name, About(rows=dataset.n_samples, table=dataset.like_table, task=dataset.task))
+    about = About(rows=dataset.n_samples, table=dataset.like_table, task=dataset.task, single=True)
+    usual = preset_of(name, about)
     return (dataset, parts), with_preset(ctx, settings, usual)
 
 

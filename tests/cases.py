@@ -93,12 +93,14 @@ class Course(NamedTuple):
     activation: str = "relu"
     objective: str = "cross-entropy"
     weighted: bool = False
+    heads: int = 1
 
     @property
     def name(self) -> str:
         """What tests call it."""
         weights = ("weighted",) if self.weighted else ()
-        return "-".join(map(str, (*self[:3], self.activation, self.objective, *weights)))
+        heads = (f"{self.heads} heads",) if self.heads > 1 else ()
+        return "-".join(map(str, (*self[:3], self.activation, self.objective, *weights, *heads)))
 
     @property
     def quantiles(self) -> tuple[float, ...]:
@@ -148,12 +150,24 @@ COURSES = (
     Course("one hidden layer", "sgd", 10, dropout=0.2, weighted=True),
     Course("three hidden layers", "adam", 9, filled=0.3, label_smoothing=0.2, weighted=True),
     Course("narrow waist", "nesterov", 1000, "xavier", weighted=True),
+    Course("softmax regression", "adam", 8, heads=4),
+    Course("one hidden layer", "adamw", 9, dropout=0.25, heads=4),
+    Course("one hidden layer", "sgd", 1, heads=16),
+    Course("width one", "sgd", 5, heads=2),
+    Course("three hidden layers", "sgd", 8, filled=0.3, label_smoothing=0.1, heads=3),
+    Course("wide layers", "adam", 13, "xavier", 0.3, "test-time", heads=2),
+    Course("wide layers", "momentum", 10, filled=0.1, heads=4),
+    Course("wide layers", "adam", 51, "xavier", 0.3, activation="gelu", heads=3),
+    Course("wide output", "momentum", 1000, schedule="cosine", heads=4),
+    Course("three hidden layers", "sgd", 9, "xavier", filled=0.3, activation="logistic", heads=2),
+    *(Course("one hidden layer", "momentum", 9, objective=name, weighted=True, heads=4) for name in WITHOUT_CLASSES),
+    Course("narrow waist", "nesterov", 1000, "xavier", weighted=True, heads=5),
 )
 """No, one and three hidden layers with every optimizer, both dropouts and both initial values, last batches that are
 short, batches of one sample and batches larger than the data, dense and sparse samples, layers narrow and wide enough
 for lists of their active outputs; every optimizer under a schedule, each schedule with and without a warm-up; every
 activation with dropout and without; every objective with ahead-taken and with ordinary batches, with sample weights and
-without."""
+without; several heads with each of these."""
 
 
 def course_of(network: str, optimizer: str, batch_size: int) -> Course:

@@ -12,9 +12,10 @@ from fastnet.model.classifier import Model
 
 
 def make_model(
-    n_inputs: int = 12, hidden: tuple[int, ...] = (5, 4), n_outputs: int = 3, activation: str = "relu", **changes: Any
-) -> Model:
-    spec = NetworkSpec(n_inputs=n_inputs, n_outputs=n_outputs, hidden=hidden, activation=activation)
+    n_inputs: int = 12, hidden: tuple[int, ...] = (5, 4), n_outputs: int = 3, activation: str = "relu",
+    heads: int = 1, **changes: Any,
+) -> Model:  # fmt: skip
+    spec = NetworkSpec(n_inputs=n_inputs, n_outputs=n_outputs, hidden=hidden, activation=activation, heads=heads)
     words = np.random.Philox(key=3).random_raw(spec.n_parameters)
     values = ((words % 2001).astype(np.float32) - 1000) / 1000
     weights, biases, used = [], [], 0

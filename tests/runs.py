@@ -67,7 +67,7 @@ def course_config(course: Course, epochs: int, seed: int = 2**63 + 11) -> TrainC
         optimizer=course.optimizer, weight_decay=course.weight_decay, dropout=course.dropout,
         dropout_scaling=course.dropout_scaling, schedule=course.schedule, warmup_epochs=course.warmup_epochs,
         step_epochs=1, step_factor=0.3, label_smoothing=course.label_smoothing, batch_size=course.batch_size,
-        huber_delta=HUBER_DELTA, epochs=epochs, seed=seed, **OPTIMIZERS[course.optimizer],
+        huber_delta=HUBER_DELTA, heads=course.heads, epochs=epochs, seed=seed, **OPTIMIZERS[course.optimizer],
     )  # fmt: skip
 
 

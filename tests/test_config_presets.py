@@ -18,6 +18,7 @@ from fastnet.config.presets import (
     ENSEMBLE_FOLDS,
     FEW_ROWS,
     FOLDS,
+    HEADS,
     IMAGES_ROWS,
     PRESETS,
     QUALITIES,
@@ -118,6 +119,27 @@ def test_tables_are_compared_by_the_loss_or_the_error_of_numbers(task, metric):
 def test_steps_grow_with_the_weights_where_numbers_are_predicted(task, rate):
     assert usual_config(rows=100, table=True, task=task).relative_rate == rate
     assert preset_of("table", About(rows=100, table=True, task=task)).settings.get("relative_rate", 0.0) == rate
+
+
+@pytest.mark.parametrize(("task", "heads"), [("classification", 1), ("regression", HEADS), ("multilabel", 1)])
+def test_a_single_network_of_numbers_has_several_heads_and_trains_longer(task, heads):
+    single = usual_config(rows=5000, table=True, task=task)
+    assert (single.heads, single.epochs, single.early_stopping) == (heads, 72, 16) if heads > 1 else (1, 36, 8)
+    assert usual_config(rows=5000, table=False, task=task) == TrainConfig()
+    assert "heads" not in preset_of("table", About(rows=5000, table=True, task=task)).settings
+
+
+@pytest.mark.parametrize(
+    ("rows", "seconds", "epochs"),
+    [(10_000, 10.0, 108), (10_001, 10.0, 72), (20_000, 10.0, 72), (20_001, 10.0, 36), (60_000, 60.0, 108), (9, None, 36)],
+)
+def test_searches_of_numbers_train_as_long_as_their_time_allows(rows, seconds, epochs):
+    about = About(rows=rows, table=True, task="regression", seconds=seconds)
+    found = preset_of("table", about).settings
+    assert (found["epochs"], found["first_epochs"], found["early_stopping"]) == (epochs, epochs // 9, 2 * epochs // 9)
+    for task in ("classification", "multilabel"):
+        others = preset_of("table", replace(about, task=task)).settings
+        assert (others["epochs"], others["first_epochs"], others["early_stopping"]) == (36, 4, 8)
 
 
 def test_batches_grow_with_rows():

@@ -102,6 +102,24 @@ def test_dropout_at_test_time_scales_each_hidden_layer(tmp_path: Path) -> None:
     same(make_model(hidden=(7, 5, 3), eval_scales=(0.9, 1.0, 0.25)), tmp_path)
 
 
+@pytest.mark.parametrize("heads", [2, 5, 16])
+@pytest.mark.parametrize(("hidden", "activation"), [((7,), "relu"), ((7, 5, 3), "tanh")])
+def test_heads_are_averaged(heads: int, hidden: tuple[int, ...], activation: str, tmp_path: Path) -> None:
+    scales = (0.9, 1.0, 0.25)[: len(hidden)]
+    same(make_model(hidden=hidden, activation=activation, heads=heads, eval_scales=scales), tmp_path)
+    same(numbers("pinball", 2, each=3, hidden=hidden, activation=activation, heads=heads), tmp_path)
+
+
+def test_networks_with_several_heads_are_stacked(tmp_path: Path) -> None:
+    onnx = pytest.importorskip("onnx")
+    first = make_model(heads=4, eval_scales=(0.5, 1.0))
+    members = [first, *(replace(other(first, k), eval_scales=(1.0, 0.25)) for k in range(3))]
+    same(ensemble(*members, weights=(1, 5, 2, 1)), tmp_path)
+    kinds = [node.op_type for node in onnx.load(tmp_path / "model.onnx").graph.node]
+    assert kinds.count("MatMul") == 3
+    same(ensemble(first, make_model(heads=2), make_model(), other(make_model(), 1)), tmp_path)
+
+
 def test_a_network_without_hidden_layers(tmp_path: Path) -> None:
     same(make_model(hidden=()), tmp_path)
 

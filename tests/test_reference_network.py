@@ -35,25 +35,29 @@ class Case(NamedTuple):
     label_smoothing: float = 0.0
     activation: str = "relu"
     objective: str = "cross-entropy"
+    heads: int = 1
 
 
 def make_case(
     sizes, n_rows=4, dropout=0.0, dropout_scaling="inverted", weight_decay=0.3, label_smoothing=0.0, activation="relu",
-    objective="cross-entropy",
+    objective="cross-entropy", heads=1,
 ):  # fmt: skip
     """Draw a case; draw again until every hidden unit's input keeps its distance from ReLU's kink."""
     for seed in range(1000):
         generator = np.random.default_rng(seed)
-        weights = [generator.normal(size=shape) for shape in pairwise(sizes)]
-        biases = [generator.normal(size=n_out) for n_out in sizes[1:]]
+        columns = (*sizes[:-1], heads * sizes[-1])
+        weights = [generator.normal(size=shape) for shape in pairwise(columns)]
+        biases = [generator.normal(size=n_out) for n_out in columns[1:]]
         x = generator.normal(size=(n_rows, sizes[0]))
         targets = generator.integers(0, sizes[-1], n_rows)
         if objective != "cross-entropy":
             targets = numbers(generator, n_rows, sizes[-1], objective)
-        keeps = [reference.rng.keep_mask(seed, 0, layer, 0, n_rows, n, dropout) for layer, n in enumerate(sizes[1:-1])]
+        keeps = [
+            reference.rng.keep_mask(seed, 0, layer, 0, heads * n_rows, n, dropout) for layer, n in enumerate(sizes[1:-1])
+        ]
         scale, _ = reference.network.scales(dropout, dropout_scaling)
         kept = keeps if dropout else None
-        case = Case(weights, biases, x, targets, kept, scale, weight_decay, label_smoothing, activation, objective)
+        case = Case(weights, biases, x, targets, kept, scale, weight_decay, label_smoothing, activation, objective, heads)
         if distance_to_kink(case) > KINK_MARGIN:
             return case
     raise AssertionError("no case away from the kinks")
@@ -71,13 +75,15 @@ def numbers(generator, n_rows, n_outputs, objective):
 
 def details_of(case):
     """Weights for every sample of some, levels for every output, and a border that some differences are beyond."""
-    n_rows, n_outputs = case.x.shape[0], case.weights[-1].shape[1]
+    n_rows, n_outputs = case.x.shape[0], case.weights[-1].shape[1] // case.heads
     weights = None if case.objective in ("squared-error", "cross-entropy") else np.arange(n_rows) + 0.5
     return reference.objective.Details(weights, np.linspace(0.1, 0.8, n_outputs), 0.7)
 
 
 def outputs_of(case):
-    return reference.network.forward(case.weights, case.biases, case.x, case.scale, case.keeps, case.activation)
+    return reference.network.forward(
+        case.weights, case.biases, case.x, case.scale, case.keeps, case.activation, case.heads
+    )
 
 
 def distance_to_kink(case):
@@ -87,10 +93,11 @@ def distance_to_kink(case):
 
 
 def total_loss(case):
-    outputs = outputs_of(case)[-1]
+    outputs = reference.heads.own(outputs_of(case)[-1], case.heads)
+    targets, details = reference.heads.repeated(case.targets, details_of(case), case.heads)
     penalty = 0.5 * case.weight_decay * sum((w**2).sum() for w in case.weights)
     objective = reference.objective.OBJECTIVES[case.objective]
-    return objective.loss(outputs, case.targets, case.label_smoothing, details_of(case)) + penalty
+    return objective.loss(outputs, targets, case.label_smoothing, details) + penalty
 
 
 def analytic_gradients(case, scale_backward=None):
@@ -98,12 +105,14 @@ def analytic_gradients(case, scale_backward=None):
     scale = case.scale if scale_backward is None else scale_backward
     outputs = outputs_of(case)
     slopes = reference.network.hidden_slopes(
-        case.weights, case.biases, case.x, outputs, scale, case.keeps, case.activation
+        case.weights, case.biases, case.x, outputs, scale, case.keeps, case.activation, case.heads
     )
     common = case.weights, outputs, case.targets, scale, case.label_smoothing
-    dys = reference.network.backward(*common, slopes, case.objective, details_of(case))
+    dys = reference.network.backward(*common, slopes, case.objective, details_of(case), case.heads)
     if case.activation == "relu":  # whose derivative the outputs tell as well
-        from_outputs = reference.network.backward(*common, objective=case.objective, details=details_of(case))
+        from_outputs = reference.network.backward(
+            *common, objective=case.objective, details=details_of(case), heads=case.heads
+        )
         for dy, same in zip(dys, from_outputs, strict=True):
             np.testing.assert_allclose(same, dy, rtol=1e-15)
     inputs = [case.x, *outputs[:-1]]
@@ -146,6 +155,14 @@ def test_gradients_agree_with_finite_differences(sizes, dropout, dropout_scaling
     assert_gradients(case, analytic_gradients(case))
 
 
+@pytest.mark.parametrize("heads", [2, 3, 8])
+@pytest.mark.parametrize("sizes", [(5, 7, 3), (4, 6, 5, 3)])
+@pytest.mark.parametrize(("dropout", "activation"), [(0.0, "relu"), (0.4, "relu"), (0.4, "gelu")])
+def test_gradients_of_several_heads_agree_with_finite_differences(heads, sizes, dropout, activation):
+    case = make_case(sizes, dropout=dropout, activation=activation, heads=heads)
+    assert_gradients(case, analytic_gradients(case))
+
+
 @few
 @given(
     st.lists(st.integers(1, 4), min_size=1, max_size=3),
@@ -155,13 +172,16 @@ def test_gradients_agree_with_finite_differences(sizes, dropout, dropout_scaling
     st.sampled_from([0.0, 0.1]),
     st.sampled_from([0.0, 0.1, 0.7]),
     st.sampled_from(sorted(reference.objective.OBJECTIVES)),
+    st.sampled_from([1, 1, 2, 3]),
 )
 def test_gradients_agree_on_any_small_network(
-    widths, n_outputs, n_rows, dropout, weight_decay, label_smoothing, objective
+    widths, n_outputs, n_rows, dropout, weight_decay, label_smoothing, objective, heads
 ):
+    heads = heads if len(widths) > 1 else 1
     case = make_case(
-        (*widths, n_outputs), n_rows, dropout, "inverted", weight_decay, label_smoothing, objective=objective
-    )
+        (*widths, n_outputs), n_rows, dropout, "inverted", weight_decay, label_smoothing, objective=objective,
+        heads=heads,
+    )  # fmt: skip
     assert_gradients(case, analytic_gradients(case))
 
 

@@ -6,6 +6,7 @@ Networks of one form that read the same inputs are stacked: their values have an
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -28,7 +29,8 @@ def form_of(model: Model) -> tuple[Any, ...]:
     """Return what networks must have in common to be stacked."""
     log = model.target_scaler is not None and model.target_scaler.log
     calibrated = model.temperature != 1.0, bool(model.shifts)
-    return id(model.pipeline), model.spec.sizes, model.spec.activation, KIND.get(model.objective), log, *calibrated
+    shape = model.spec.sizes, model.spec.heads, model.spec.activation
+    return id(model.pipeline), *shape, KIND.get(model.objective), log, *calibrated
 
 
 def answers_of(graph: Graph, inputs: str, members: Sequence[Model]) -> str:
@@ -86,6 +88,8 @@ def mean_of(graph: Graph, parts: Sequence[tuple[str, Sequence[int]]], *, numbers
 
 def _outputs(graph: Graph, inputs: str, members: Sequence[Model]) -> str:
     """Return the raw outputs of the last layer."""
+    if members[0].spec.heads > 1:
+        return _mean_of_heads(graph, inputs, members)
     value, last = inputs, len(members[0].weights) - 1
     for layer in range(last + 1):
         biases = [member.biases[layer] for member in members]
@@ -99,6 +103,34 @@ def _outputs(graph: Graph, inputs: str, members: Sequence[Model]) -> str:
             scales = np.array([[member.eval_scales[layer]] for member in members], np.float32)
             value = graph.op("Mul", value, _each(graph, [*scales])) if (scales != 1).any() else value
     return value
+
+
+def _mean_of_heads(graph: Graph, inputs: str, members: Sequence[Model]) -> str:
+    """Return the same of networks with several heads, whose values have an axis of heads after that of members."""
+    from fastnet.kernels.heads import signs_of
+
+    spec, last = members[0].spec, len(members[0].weights) - 1
+
+    def each(arrays: Sequence[npt.NDArray[Any]]) -> str:
+        return graph.constant(arrays[0] if len(members) == 1 else np.stack(arrays))
+
+    def split(array: npt.NDArray[Any]) -> npt.NDArray[Any]:  # (., M K) to (M, ., K)
+        return np.moveaxis(array.reshape(len(array), spec.heads, -1), 1, 0)
+
+    value = inputs
+    for layer in range(last + 1):
+        of_head = split if layer == last else np.asarray if layer == 0 else partial(np.expand_dims, axis=0)
+        weights = each([of_head(member.weights[layer]) for member in members])
+        biases = each([of_head(member.biases[layer][None]) for member in members])
+        value = graph.op("Add", graph.op("MatMul", value, weights), biases)
+        if layer == 0:
+            signs = graph.constant(signs_of(spec.heads, spec.hidden[0])[:, None, : spec.hidden[0]])
+            value = graph.op("Mul", graph.op("Unsqueeze", value, graph.constant(np.array([-3]))), signs)
+        if layer < last:
+            value = ACTIVATIONS[spec.activation](graph, value)
+            scales = np.array([member.eval_scales[layer] for member in members], np.float32).reshape(-1, 1, 1, 1)
+            value = graph.op("Mul", value, each([*scales])) if (scales != 1).any() else value
+    return graph.op("ReduceMean", value, axes=[-3], keepdims=0)
 
 
 def _gelu(graph: Graph, z: str) -> str:

@@ -345,11 +345,17 @@ def parts_of(own: Mapping[str, Array], name: str) -> list[Array]:
 
 def network_answers(about: Mapping[str, Any], own: Mapping[str, Array], value: Array, n_levels: int) -> Array:
     """Return the answers of one network to (N, I) inputs: probabilities, or numbers in their own units."""
-    scales = [*about["eval_scales"], 1.0]
+    scales, n_heads = [*about["eval_scales"], 1.0], about.get("heads", 1)
     for layer, scale in enumerate(scales):
-        value = value @ own[f"layers.{layer}.weight"] + own[f"layers.{layer}.bias"]
+        weight, bias = own[f"layers.{layer}.weight"], own[f"layers.{layer}.bias"]
+        if n_heads > 1 and layer == len(scales) - 1:  # each head has columns of its own
+            weight, bias = (np.moveaxis(part.reshape(-1, n_heads, part.shape[-1] // n_heads), 1, 0) for part in (weight, bias))
+        value = value @ weight + bias
+        if n_heads > 1 and layer == 0:
+            value = value * signs_of(n_heads, value.shape[1])[:, None]
         if layer < len(scales) - 1:
             value = ACTIVATIONS[about["activation"]](value) * np.float32(scale)
+    value = value.mean(axis=0) if n_heads > 1 else value
     objective = about.get("objective", "cross-entropy")
     with np.errstate(over="ignore"):
         if objective == "cross-entropy":
@@ -367,6 +373,12 @@ def network_answers(about: Mapping[str, Any], own: Mapping[str, Array], value: A
             numbers = value.astype(np.float64) * scale + mean
             value = np.clip(np.expm1(numbers) if about["targets"]["log"] else numbers, low, high)
     return corrected(about, value, limits_of([(about, own)]), n_levels)
+
+
+def signs_of(n_heads: int, width: int) -> Array:
+    """Return the signs with which each head sees the units of the first hidden layer, (M, O)."""
+    odd = [[bin(head & unit).count("1") % 2 for unit in range(width)] for head in range(n_heads)]
+    return 1 - 2 * np.array(odd, np.float32)
 
 
 def corrected(about: Mapping[str, Any], answers: Array, limits: tuple[Array, Array], n_levels: int) -> Array:
