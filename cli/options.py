@@ -45,7 +45,7 @@ _SETTINGS: dict[str, tuple[Any, str]] = {
     "beta2": (float, "Decay rate of Adam's second moment, in [0, 1)."),
     "epsilon": (float, "Added to the denominator in AdaGrad, RMSprop and Adam, at least 1e-30."),
     "relative_rate": (float, "How much the steps of adam and adamw grow with a weight, at least 0: by 1 + K |w|."),
-    "heads": (int, "Output layers whose mean is the answer, 1 to 16; each sees the first hidden layer with other signs."),
+    "heads": (int, "Output layers whose mean is the answer, 1 to 16; each sees the first layer with other signs."),
     "label_smoothing": (float, "Share of each training target spread evenly over all classes, in [0, 1)."),
     "objective": (
         click.Choice(OBJECTIVES),

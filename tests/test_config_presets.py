@@ -131,7 +131,14 @@ def test_a_single_network_of_numbers_has_several_heads_and_trains_longer(task, h
 
 @pytest.mark.parametrize(
     ("rows", "seconds", "epochs"),
-    [(10_000, 10.0, 108), (10_001, 10.0, 72), (20_000, 10.0, 72), (20_001, 10.0, 36), (60_000, 60.0, 108), (9, None, 36)],
+    [
+        (10_000, 10.0, 108),
+        (10_001, 10.0, 72),
+        (20_000, 10.0, 72),
+        (20_001, 10.0, 36),
+        (60_000, 60.0, 108),
+        (9, None, 36),
+    ],
 )
 def test_searches_of_numbers_train_as_long_as_their_time_allows(rows, seconds, epochs):
     about = About(rows=rows, table=True, task="regression", seconds=seconds)

@@ -98,5 +98,5 @@ def test_threads_that_share_products_give_the_bits_of_one(activation):
 def test_a_network_without_hidden_layers_has_one_head():
     data = prepared(blobs(NETWORKS["softmax regression"], 40))
     config = TrainConfig(hidden=(), epochs=2, batch_size=9)
-    plain, headed = (_curves([Member(data, replace(config, heads=n), 0)], 1) for n in (1, 8))
+    plain, headed = (_curves([Member(data, replace(config, heads=n), 0)], 1, (2,)) for n in (1, 8))
     assert plain == headed

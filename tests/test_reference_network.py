@@ -52,12 +52,13 @@ def make_case(
         targets = generator.integers(0, sizes[-1], n_rows)
         if objective != "cross-entropy":
             targets = numbers(generator, n_rows, sizes[-1], objective)
-        keeps = [
-            reference.rng.keep_mask(seed, 0, layer, 0, heads * n_rows, n, dropout) for layer, n in enumerate(sizes[1:-1])
-        ]
+        rows = heads * n_rows
+        keeps = [reference.rng.keep_mask(seed, 0, layer, 0, rows, n, dropout) for layer, n in enumerate(sizes[1:-1])]
         scale, _ = reference.network.scales(dropout, dropout_scaling)
         kept = keeps if dropout else None
-        case = Case(weights, biases, x, targets, kept, scale, weight_decay, label_smoothing, activation, objective, heads)
+        case = Case(
+            weights, biases, x, targets, kept, scale, weight_decay, label_smoothing, activation, objective, heads
+        )
         if distance_to_kink(case) > KINK_MARGIN:
             return case
     raise AssertionError("no case away from the kinks")

@@ -33,13 +33,13 @@ RELATIVE_RATE = 50.0
 (diamonds); of classes some gain and some lose. See docs/accuracy.md."""
 
 HEADS = 4
-"""Heads of a single network that predicts numbers. With 72 epochs instead of 36 its errors fall by 19 % (bikeshare), 7 %
-(california) and 5 % (diamonds), in four to six times the time. A search has other trials to average instead."""
+"""Heads of a single network that predicts numbers. With them and 72 epochs instead of 36 its errors fall by 19 %
+(bikeshare), 7 % (california) and 5 % (diamonds), in four to six times the time. A search averages trials instead."""
 
 _EPOCHS, _LONGER = 36, ((1_000, 3), (2_000, 2))
 """Epochs of a table's networks, and how many times as many a search of numbers trains with so many rows for a second of
-its time at most: in 60 s that lowers errors by 2.4 % (california) and 1.8 % (bikeshare), and leaves them on diamonds; with
-4,300 rows a second they rise by 3 to 4 %. With classes nothing is gained."""
+its time at most. In 60 s that lowers errors by 2.4 % (california) and 1.8 % (bikeshare), and leaves them on diamonds;
+with 4,300 rows a second they rise by 3 to 4 %. With classes nothing is gained. See docs/accuracy.md."""
 
 _BATCHES = ((1_024, 64), (100_000, 128))
 _LARGEST_BATCH = 512

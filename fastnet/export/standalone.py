@@ -349,7 +349,8 @@ def network_answers(about: Mapping[str, Any], own: Mapping[str, Array], value: A
     for layer, scale in enumerate(scales):
         weight, bias = own[f"layers.{layer}.weight"], own[f"layers.{layer}.bias"]
         if n_heads > 1 and layer == len(scales) - 1:  # each head has columns of its own
-            weight, bias = (np.moveaxis(part.reshape(-1, n_heads, part.shape[-1] // n_heads), 1, 0) for part in (weight, bias))
+            weight = np.moveaxis(weight.reshape(len(weight), n_heads, -1), 1, 0)
+            bias = bias.reshape(n_heads, 1, -1)
         value = value @ weight + bias
         if n_heads > 1 and layer == 0:
             value = value * signs_of(n_heads, value.shape[1])[:, None]

@@ -148,9 +148,7 @@ def _apply_to_heads(c: int, rows: int, n_rows: int, backward: int) -> float:
         for r in range(n_rows):
             keep_own(first + r * ld, m * n_out, n_out, last[N_OUT])
         block = _block_of(c, first, rows, n_rows)
-        _, _, descended = formula(
-            block, 0.0, open_trial(c).label_smoothing, WITH_GRADIENT, gradient + m * n_rows * ld
-        )
+        _, _, descended = formula(block, 0.0, open_trial(c).label_smoothing, WITH_GRADIENT, gradient + m * n_rows * ld)
         total += descended
     for m in range(n_heads):
         for r in range(n_rows):

@@ -97,7 +97,8 @@ def kept_units(config: TrainConfig, stream: int, step: int, n_rows: int) -> list
     """Return which hidden units training keeps in one step: a (B, width) bool array per hidden layer.
 
     The bits are those of the kernel that training calls, drawn again: a pure function of the configuration's seed,
-    hidden layers and dropout, the random stream, the step (``epoch * n_batches + batch``) and the number of rows, which are those of all heads.
+    hidden layers and dropout, the random stream, the step (``epoch * n_batches + batch``) and the number of rows, which
+    are those of all heads.
 
     Examples
     --------

@@ -189,7 +189,9 @@ def backward(
 ) -> list[Floats]:
     """Compute the gradient of the loss with respect to the affine part of every layer, (B, O) each, first to last.
 
-    With several heads the loss is the mean of those of each. `weight_gradient` and `bias_gradient` turn them into those of the parameters. `outputs` and `scale` are those of
+    With several heads the loss is the mean of those of each.
+
+    `weight_gradient` and `bias_gradient` turn them into those of the parameters. `outputs` and `scale` are those of
     `forward`, `slopes` those of `hidden_slopes`; without slopes the hidden layers are ReLUs.
 
     >>> outputs = forward([np.eye(2)], [np.zeros(2)], np.zeros((1, 2)), 1.0)
