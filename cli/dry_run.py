@@ -135,7 +135,7 @@ def network_text(plan: Plan) -> str:
     network = network_of(plan.config.train, plan.dataset, plan.splits[0])
     if {"hidden", "width", "depth"} & set(plan.config.space):
         return f"{network.n_inputs}-(searched)-{network.n_outputs}"
-    return f"{'-'.join(map(str, network.sizes))}, {network.n_parameters:,} parameters"
+    return f"{network.text}, {network.n_parameters:,} parameters"
 
 
 def training_text(config: SearchConfig) -> str:

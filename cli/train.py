@@ -183,7 +183,7 @@ def description(dataset: Dataset, parts: Split, config: TrainConfig) -> str:
     return (
         f"{dataset.name}: {len(parts.train)} training, {len(parts.validation)} validation, {dataset.n_test} test "
         "samples | "
-        f"{'-'.join(map(str, network.sizes))}, {network.n_parameters:,} parameters | "
+        f"{network.text}, {network.n_parameters:,} parameters | "
         f"{config.activation}, {config.optimizer}, lr:{config.effective_learning_rate}, seed:{config.seed}"
     )
 

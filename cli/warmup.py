@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from fastnet.machine.warmup import Warmth
 
 
-WARMED = ("hidden", "activation", "optimizer", "batch_size")
+WARMED = ("hidden", "activation", "heads", "optimizer", "batch_size")
 
 
 @click.command(name="warmup")
@@ -31,8 +31,8 @@ def command(jobs: int | None, output_format: str, **settings: Any) -> None:
     """Compile in advance what search, train and predict need.
 
     Machine code is made for the processor and kept in the cache; missing code is compiled when it is first needed. This
-    command compiles it now, for the given data, layers, activation and optimizer: as part of an installation, or before
-    a measurement. All other settings, such as dropout and learning rates, share the same code.
+    command compiles it now, for the given data, layers, activation, heads and optimizer: as part of an installation, or
+    before a measurement. All other settings, such as dropout and learning rates, share the same code.
 
     \b
     Example:
@@ -46,7 +46,7 @@ def command(jobs: int | None, output_format: str, **settings: Any) -> None:
     config = train_config_from({name: value for name, value in settings.items() if name in WARMED})
     dataset = load_described(settings)
     network = network_of(config, dataset, split_of(dataset, seed=config.seed))
-    note(f"{dataset.name}: {'-'.join(map(str, network.sizes))}, {config.activation}, {config.optimizer}")
+    note(f"{dataset.name}: {network.text}, {config.activation}, {config.optimizer}")
     warmth = compile_ahead(dataset, config, jobs=jobs)
     if output_format == "json":
         click.echo(as_json(document(warmth)))

@@ -31,12 +31,13 @@ HEADLINE = "<!-- headline: written by profiles/readme.py -->", "<!-- end of head
 SECTION = "<!-- performance: written by profiles/readme.py -->", "<!-- end of performance -->"
 ACCURACY_SECTION = "<!-- accuracy: written by profiles/readme.py -->", "<!-- end of accuracy -->"
 IDEAS_SECTION = "<!-- ideas: written by profiles/readme.py -->", "<!-- end of ideas -->"
+HEADS_SECTION = "<!-- heads: written by profiles/readme.py -->", "<!-- end of heads -->"
 SCALE_SECTION = "<!-- scale: written by profiles/readme.py -->", "<!-- end of scale -->"
 SMALL_SECTION = "<!-- small networks: written by profiles/readme.py -->", "<!-- end of small networks -->"
 
 PROFILES = (
     *("roofline", "trial", "search_scaling", "single_network", "start_up", "tables", "peers", "peers_small"),
-    *("accuracy", "ideas", "cluster"),
+    *("accuracy", "ideas", "heads", "cluster"),
 )
 
 Result = Mapping[str, Any]
@@ -353,6 +354,18 @@ def ideas(results: Mapping[str, Result]) -> str:
     return table(("idea", "error of four averaged", "of one", "tables"), rows)
 
 
+def heads(results: Mapping[str, Result]) -> str:
+    """Put the errors of single networks with and without several heads together, relative to those with one."""
+    if "heads" not in results:
+        return NOTHING
+    found = [figure for figure in results["heads"]["figures"] if figure["section"] == SUMMARY]
+    rows = [
+        (f["name"], f"{f['value']:.3f}", f"{f['aside']:.3f}", f"{f['averaged']:.3f}", f"{f['time']:.1f}") for f in found
+    ]
+    header = "network", "error, tables that decide", "tables put aside", "averaged over seeds, all", "time"
+    return table(header, rows)
+
+
 # Words ----------------------------------------------------------------------------------------------------------------
 
 
@@ -433,7 +446,10 @@ def main(arguments: list[str] | None = None) -> int:
         chosen.readme: rewritten(chosen.readme, (HEADLINE, headline(results))),
         chosen.page: rewritten(chosen.page, (SECTION, build(results)), (SMALL_SECTION, small_networks(results))),
         chosen.accuracy: rewritten(
-            chosen.accuracy, (ACCURACY_SECTION, accuracy(results)), (IDEAS_SECTION, ideas(results))
+            chosen.accuracy,
+            (ACCURACY_SECTION, accuracy(results)),
+            (IDEAS_SECTION, ideas(results)),
+            (HEADS_SECTION, heads(results)),
         ),
         chosen.scale: rewritten(chosen.scale, (SCALE_SECTION, scale(results))),
     }

@@ -130,23 +130,22 @@ def test_a_single_network_of_numbers_has_several_heads_and_trains_longer(task, h
 
 
 @pytest.mark.parametrize(
-    ("rows", "seconds", "epochs"),
-    [
-        (10_000, 10.0, 108),
-        (10_001, 10.0, 72),
-        (20_000, 10.0, 72),
-        (20_001, 10.0, 36),
-        (60_000, 60.0, 108),
-        (9, None, 36),
-    ],
+    ("rows", "seconds", "epochs"), [(5000, 10.0, 108), (5001, 10.0, 36), (30_000, 60.0, 108), (9, None, 36)]
 )
-def test_searches_of_numbers_train_as_long_as_their_time_allows(rows, seconds, epochs):
+def test_searches_of_numbers_train_longer_where_their_time_allows(rows, seconds, epochs):
     about = About(rows=rows, table=True, task="regression", seconds=seconds)
     found = preset_of("table", about).settings
     assert (found["epochs"], found["first_epochs"], found["early_stopping"]) == (epochs, epochs // 9, 2 * epochs // 9)
     for task in ("classification", "multilabel"):
         others = preset_of("table", replace(about, task=task)).settings
         assert (others["epochs"], others["first_epochs"], others["early_stopping"]) == (36, 4, 8)
+
+
+def test_the_rows_of_every_fold_count():
+    few = About(rows=1500, table=True, task="regression", seconds=10.0)
+    assert preset_of("table", few).settings["epochs"] == 108
+    assert preset_of("table", replace(few, folding=True)).settings["epochs"] == 36
+    assert preset_of("table", replace(few, folding=True, seconds=15.0)).settings["epochs"] == 108
 
 
 def test_batches_grow_with_rows():

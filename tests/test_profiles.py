@@ -170,7 +170,7 @@ def folder(tmp_path: Path, profile: Any) -> Path:
     pages = {
         "README.md": [readme.HEADLINE],
         "performance.md": [readme.SECTION, readme.SMALL_SECTION],
-        "accuracy.md": [readme.ACCURACY_SECTION, readme.IDEAS_SECTION],
+        "accuracy.md": [readme.ACCURACY_SECTION, readme.IDEAS_SECTION, readme.HEADS_SECTION],
         "scale.md": [readme.SCALE_SECTION],
     }
     for name, markers in pages.items():
@@ -216,6 +216,15 @@ def test_ideas_are_listed_best_first(profile: Any, folder: Path) -> None:
     assert readme.main(arguments(folder)) == 0
     rows = "| quick | 0.957 (0.900 to 1.100) | 1.000 | 7 |\n| slow | 1.020 (0.900 to 1.100) | 1.000 | 7 |"
     assert rows in (folder / "accuracy.md").read_text(encoding="utf-8")
+
+
+def test_heads_are_compared_with_one(profile: Any, folder: Path) -> None:
+    readme, bench = profile("readme"), profile("_bench")
+    more = {"better": "lower", "aside": 0.95, "averaged": 0.98, "time": 2.75}
+    bench.save(TRIAL | {"profile": "heads", "figures": [figure("summary", "4 heads", 0.9, "of 1 head", **more)]},
+               folder / "heads.json")  # fmt: skip
+    assert readme.main(arguments(folder)) == 0
+    assert "| 4 heads | 0.900 | 0.950 | 0.980 | 2.8 |" in (folder / "accuracy.md").read_text(encoding="utf-8")
 
 
 def test_small_networks_get_tables_of_their_own(profile: Any, folder: Path) -> None:

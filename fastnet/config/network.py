@@ -73,6 +73,18 @@ class NetworkSpec:
         return (self.n_inputs, *self.hidden, self.heads * self.n_outputs)
 
     @property
+    def text(self) -> str:
+        """Widths of all layers, and the number of heads if there are several.
+
+        Examples
+        --------
+        >>> NetworkSpec(n_inputs=8, n_outputs=1, hidden=(64, 32), heads=4).text
+        '8-64-32-1 with 4 heads'
+        """
+        widths = "-".join(map(str, (self.n_inputs, *self.hidden, self.n_outputs)))
+        return f"{widths} with {self.heads} heads" if self.heads > 1 else widths
+
+    @property
     def n_parameters(self) -> int:
         """Number of weights and biases."""
         return sum((i + 1) * o for i, o in zip(self.sizes[:-1], self.sizes[1:], strict=True))

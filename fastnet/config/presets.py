@@ -36,10 +36,10 @@ HEADS = 4
 """Heads of a single network that predicts numbers. With them and 72 epochs instead of 36 its errors fall by 19 %
 (bikeshare), 7 % (california) and 5 % (diamonds), in four to six times the time. A search averages trials instead."""
 
-_EPOCHS, _LONGER = 36, ((1_000, 3), (2_000, 2))
-"""Epochs of a table's networks, and how many times as many a search of numbers trains with so many rows for a second of
-its time at most. In 60 s that lowers errors by 2.4 % (california) and 1.8 % (bikeshare), and leaves them on diamonds;
-with 4,300 rows a second they rise by 3 to 4 %. With classes nothing is gained. See docs/accuracy.md."""
+_EPOCHS, _LONGER, _ROWS_A_SECOND = 36, 108, 500
+"""Epochs of a table's networks; those of a search of numbers that has at most so many rows, those of every fold counted,
+for a second of its time. There they lower errors by 2.4 % (california, 275 rows a second) and 1.8 % (bikeshare, 232); at
+720 rows a second (diamonds) they change nothing, and in 10 s or with classes nothing is gained. See docs/accuracy.md."""
 
 _BATCHES = ((1_024, 64), (100_000, 128))
 _LARGEST_BATCH = 512
@@ -174,9 +174,9 @@ def _table(about: About) -> Preset:
         training["relative_rate"] = RELATIVE_RATE
         if about.single:
             training["heads"] = HEADS
-        longer = _EPOCHS * _times_as_long(about)
-        training |= {"epochs": longer, "early_stopping": 2 * longer // 9}
-        searching["first_epochs"] = longer // 9
+        epochs = _epochs(about, searching.get("folds", 1))
+        training |= {"epochs": epochs, "early_stopping": 2 * epochs // 9}
+        searching["first_epochs"] = epochs // 9
     space = {
         "hidden": "choice:128,128x2,256x2,64x3",
         "learning_rate": "log:0.0003:0.01",
@@ -186,12 +186,12 @@ def _table(about: About) -> Preset:
     return Preset(searching | training, space)
 
 
-def _times_as_long(about: About) -> int:
+def _epochs(about: About, folds: int) -> int:
+    """Return the epochs of networks that predict numbers."""
     if about.single:
-        return 2
-    if about.seconds is None:
-        return 1
-    return next((times for rows, times in _LONGER if about.rows <= rows * about.seconds), 1)
+        return 2 * _EPOCHS
+    fits = about.seconds is not None and about.rows * folds <= _ROWS_A_SECOND * about.seconds
+    return _LONGER if fits else _EPOCHS
 
 
 def _images() -> Preset:

@@ -53,8 +53,9 @@ def compile_ahead(dataset: Dataset, config: TrainConfig, *, jobs: int | None = N
     """Compile what a search, a training and a prediction need, and store it in the cache.
 
     Machine code depends on the processor, the number of features and classes, whether most features are zero, the
-    hidden layers, the activation and the optimizer; for a training also on the batch size and the number of threads, as
-    far as they decide whether threads share a product. Learning rates, dropout and other settings change nothing.
+    hidden layers, whether there are several heads, the activation and the optimizer; for a training also on the batch
+    size and the number of threads, as far as they decide whether threads share a product. Learning rates, dropout and
+    other settings change nothing.
 
     Parameters
     ----------

@@ -192,9 +192,7 @@ class Model(Predictor):
         return Numbers(self.objective, self.target_scaler, self.quantiles, delta)
 
     def _shape_text(self) -> str:
-        sizes = "-".join(map(str, (self.spec.n_inputs, *self.spec.hidden, self.spec.n_outputs)))
-        heads = f", {self.spec.heads} heads" if self.spec.heads > 1 else ""
-        return f"Network {sizes}, {self.spec.activation}{heads}"
+        return f"Network {self.spec.text}, {self.spec.activation}"
 
     def to_parts(self) -> tuple[dict[str, Any], dict[str, FloatArray]]:
         """Return the contents of its file: the description, ready for JSON, and the tensors by name."""

@@ -157,7 +157,7 @@ def train(
 
     `x` holds all samples, (N, F), scaled; everything is computed in its type, but initial weights are rounded to
     float32. `train_rows` and `validation_rows` select samples, `sizes` are the widths of all layers, input and output
-    included (the output of all heads), and the last batch of an epoch may be short. `sample_weights`, (N,), multiply each
+    included (that of all heads), and the last batch of an epoch may be short. `sample_weights`, (N,), multiply each
     sample's loss and score. A diverging run continues in infinities and NaNs.
 
     >>> x, labels, rows = np.array([[-1.0], [1.0]]), np.array([0, 1]), np.arange(2)
