@@ -37,9 +37,10 @@ HEADS = 4
 (bikeshare), 7 % (california) and 5 % (diamonds), in four to six times the time. A search averages trials instead."""
 
 _EPOCHS, _LONGER, _ROWS_A_SECOND = 36, 108, 500
-"""Epochs of a table's networks; those of a search of numbers that has at most so many rows, those of every fold counted,
-for a second of its time. There they lower errors by 2.4 % (california, 275 rows a second) and 1.8 % (bikeshare, 232); at
-720 rows a second (diamonds) they change nothing, and in 10 s or with classes nothing is gained. See docs/accuracy.md."""
+"""Epochs of a table's networks; those of a search of numbers that has at most so many rows, those of every fold
+counted, for a second of its time. There they lower errors by 2.4 % (california, 275 rows a second) and 1.8 %
+(bikeshare, 232). At 720 rows a second (diamonds) they change nothing, and in 10 s or with classes nothing is gained.
+See docs/accuracy.md."""
 
 _BATCHES = ((1_024, 64), (100_000, 128))
 _LARGEST_BATCH = 512
@@ -141,7 +142,7 @@ def preset_of(name: str, about: About) -> Preset:
 
 def _table(about: About) -> Preset:
     classes, timed = about.task == "classification", about.seconds is not None
-    searching = {
+    searching: dict[str, Any] = {
         "trials": 54,
         "metric": "loss" if classes else AUTO,
         "sampler": "tpe",
