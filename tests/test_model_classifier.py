@@ -18,9 +18,9 @@ from fastnet.model.classifier import Model
 
 
 @pytest.mark.parametrize("hidden", [(), (1,), (5, 4), (7,) * 20])
-@pytest.mark.parametrize("activation", ["relu", "gelu"])
-def test_load_returns_what_save_wrote(tmp_path: Path, hidden: tuple[int, ...], activation: str) -> None:
-    model = make_model(hidden=hidden, activation=activation)
+@pytest.mark.parametrize(("activation", "heads"), [("relu", 1), ("gelu", 1), ("relu", 5)])
+def test_load_returns_what_save_wrote(tmp_path: Path, hidden: tuple[int, ...], activation: str, heads: int) -> None:
+    model = make_model(hidden=hidden, activation=activation, heads=heads if hidden else 1)
     model.save(tmp_path / "m.safetensors")
     loaded = Model.load(tmp_path / "m.safetensors")
     for name in ("spec", "class_names", "eval_scales", "settings", "metrics"):

@@ -56,6 +56,20 @@ def contents(result: fastnet.SearchResult) -> bytes:
     return b"".join(trial.curves.tobytes() for trial in result.trials) + repr(rows).encode()
 
 
+def test_heads_are_searched_kept_and_shown(tmp_path: Path) -> None:
+    data, space = data_of("squared-error"), SPACE | {"heads": "choice:1,4"}
+    how = SMALL | {"pruning": "halving", "first_epochs": 1, "pack_size": 9, "ensemble_top": 3}
+    results = [fastnet.search(space, data, study=tmp_path / name, jobs=n, **how) for name, n in (("a", 1), ("b", 2))]
+    assert contents(results[0]) == contents(results[1])
+    heads = {trial.params["heads"] for trial in results[0].trials}
+    assert heads == {1, 4}
+    fixed = fastnet.search(SPACE, data, study=tmp_path / "c", heads=4, **how)
+    model = fastnet.load_model(tmp_path / "c" / "model.safetensors")
+    assert model.spec.heads == 4 and "with 4 heads" in model._repr_html_() and len(fixed.trials) == 9
+    ensemble = fastnet.load_model(tmp_path / "c" / "ensemble.safetensors")
+    assert {member.spec.heads for member in ensemble.members} == {4}
+
+
 @pytest.mark.parametrize("objective", [*NUMBERS, "binary-cross-entropy"])
 def test_a_search_compares_stores_and_shows_the_metric_of_its_objective(objective: str, tmp_path: Path) -> None:
     data, score = data_of(objective), score_of_objective(objective).name

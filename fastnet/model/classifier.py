@@ -46,9 +46,9 @@ class Model(Predictor):
     Parameters
     ----------
     spec : NetworkSpec
-        Its shape, with sizes ``(I, ..., O)``.
+        Its shape, with sizes ``(I, ..., M O)`` for M heads.
     weights : sequence of ndarray
-        One (n_in, n_out) float32 array per layer, finite.
+        One (n_in, n_out) float32 array per layer, finite; the last one has the columns of all heads side by side.
     biases : sequence of ndarray
         One (n_out,) float32 array per layer, finite.
     pipeline : Pipeline

@@ -96,7 +96,7 @@ class FastNetClassifier(ClassifierMixin, FastNet):  # type: ignore[misc]
     model_ : fastnet.Model or fastnet.Ensemble
         The trained model, which can be saved.
     coefs_, intercepts_ : list of ndarray
-        Weights and biases of each layer, of a single network.
+        Weights and biases of each layer, of a single network; in the last layer those of all `heads` side by side.
     loss_curve_, validation_loss_curve_ : list of float
         Loss of each epoch, on training samples without the penalty, and on validation samples.
     validation_scores_, best_validation_score_, best_iter_
