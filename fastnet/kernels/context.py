@@ -56,6 +56,7 @@ class Net(NamedTuple):
     waiting: int  # address of `update.waiting` where the first layer needs it, 0 for none
     least_start: float  # the first batch's loss counts as this much at least, see `step.DIVERGENCE`
     several: Int64_1D  # (2,), addresses of the stages of several heads, see `SPREAD`; zeros for one
+    n_outputs: int  # of each head
     signs: Float32_2D  # (M, ld), of the first hidden layer for each head, see `heads`; for one its row is not read
 
 

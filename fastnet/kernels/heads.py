@@ -84,7 +84,7 @@ def _fold(c: int, n_rows: int, dy: Matrix) -> None:
 def mean_of_heads(net: Net, n_rows: int, outputs: int, target: int) -> None:
     """Write the means of the heads' outputs, (B, K) with zeros beyond K, to `target`, which may be `outputs`."""
     n_heads, last = net.signs.shape[0], net.layers[net.layers.shape[0] - 1]
-    ld, n_out = 4 * last[LDW], last[N_OUT] // n_heads
+    ld, n_out = 4 * last[LDW], net.n_outputs
     share = np.float32(1.0) / np.float32(n_heads)
     for r in range(n_rows):
         for j in range(n_out):

@@ -99,7 +99,7 @@ def _block_of(c: int, values: int, rows: int, n_rows: int) -> Outputs:
     data = open_data(c)
     weights = address_of(data.weights) if data.weights.shape[0] > 0 else np.int64(0)
     return Outputs(
-        values, 4 * last[LDW], last[N_OUT] // net.signs.shape[0], rows, n_rows, address_of(data.targets), weights,
+        values, 4 * last[LDW], net.n_outputs, rows, n_rows, address_of(data.targets), weights,
         address_of(data.levels), data.levels.shape[0], open_trial(c).huber_delta,
     )  # fmt: skip
 
@@ -142,7 +142,7 @@ def _apply_to_heads(c: int, rows: int, n_rows: int, backward: int) -> float:
         return loss
     work.state[SCORE] = score
     total, share = 0.0, np.float32(1.0) / np.float32(n_heads)
-    n_out = last[N_OUT] // n_heads
+    n_out = net.n_outputs
     for m in range(n_heads):
         first = outputs + m * n_rows * ld
         for r in range(n_rows):

@@ -74,7 +74,7 @@ def _initialise(c: int) -> None:
     work.state[READY_EPOCH] = -1.0
     for layer in range(net.layers.shape[0]):
         row = net.layers[layer]
-        outputs = row[N_OUT] // net.signs.shape[0] if layer == net.layers.shape[0] - 1 else row[N_OUT]
+        outputs = net.n_outputs if layer == net.layers.shape[0] - 1 else row[N_OUT]
         fan = row[N_IN] + outputs if net.xavier else row[N_IN]
         weights = work.params[0, row[W] :]
         initial_weights(trial.seed, trial.stream, layer, row[N_IN], row[N_OUT], row[LDW], math.sqrt(2.0 / fan), weights)

@@ -168,6 +168,7 @@ def assemble(config: TrainConfig, data: TrainingData, *, parallel: bool, skip_ze
         waiting=update.waiting(rule) if data.csr is not None else 0,
         least_start=0.0 if data.objective == "cross-entropy" and data.weights is None else 1.0,
         several=heads.stages(n_heads),
+        n_outputs=data.n_outputs,
         signs=heads.signs_of(n_heads, config.hidden[0] if config.hidden else 1),
     )
     bundle = _bundle(data, plan.n_rows, batch_size)

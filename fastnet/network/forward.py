@@ -91,7 +91,7 @@ def forward(
     net = Net(
         plan.table, plan.offsets, panels.TABLE, stages, activation.stages(spec.activation), 0, 0, 0, 0, 1, block, 0,
         first_stages(coded=table, sparse=sparse), 0, 0.0, heads.stages(spec.heads),
-        heads.signs_of(spec.heads, spec.sizes[1]),
+        spec.n_outputs,        heads.signs_of(spec.heads, spec.sizes[1]),
     )  # fmt: skip
     codes = nothing_coded() if sparse else code_samples(x[:0], pipeline) or nothing_coded()
     [work] = share(
