@@ -90,8 +90,8 @@ def forward(
     no_targets, none = np.zeros((0, 8), np.uint8), np.zeros(0, np.float32)
     net = Net(
         plan.table, plan.offsets, panels.TABLE, stages, activation.stages(spec.activation), 0, 0, 0, 0, 1, block, 0,
-        first_stages(coded=table, sparse=sparse), 0, 0.0, heads.stages(spec.heads),
-        spec.n_outputs,        heads.signs_of(spec.heads, spec.sizes[1]),
+        first_stages(coded=table, sparse=sparse), 0, 0.0, heads.stages(spec.heads), spec.n_outputs,
+        heads.signs_of(spec.heads, spec.sizes[1]),
     )  # fmt: skip
     codes = nothing_coded() if sparse else code_samples(x[:0], pipeline) or nothing_coded()
     [work] = share(
