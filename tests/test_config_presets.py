@@ -130,7 +130,11 @@ def test_a_single_network_of_numbers_has_several_heads_and_trains_longer(task, h
 
 
 @pytest.mark.parametrize(
-    ("rows", "seconds", "epochs"), [(5000, 10.0, 108), (5001, 10.0, 36), (30_000, 60.0, 108), (9, None, 36)]
+    ("rows", "seconds", "epochs"),
+    [
+        *((5000, 10.0, 108), (5001, 10.0, 36), (3000, 60.0, 108), (30_000, 60.0, 108), (9, None, 36)),
+        *((30_000, 300.0, 216), (30_001, 300.0, 108), (3000, 299.0, 108), (200_000, 300.0, 36)),
+    ],
 )
 def test_searches_of_numbers_train_longer_where_their_time_allows(rows, seconds, epochs):
     about = About(rows=rows, table=True, task="regression", seconds=seconds)

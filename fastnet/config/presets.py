@@ -36,11 +36,11 @@ HEADS = 4
 """Heads of a single network that predicts numbers. With them and 72 epochs instead of 36 its errors fall by 10 % on the
 tables that decide and by 8 % on others, in 3.6 times the time. A search averages trials instead."""
 
-_EPOCHS, _LONGER, _ROWS_A_SECOND = 36, 108, 500
+_EPOCHS, _LONGER = 36, ((100, 300.0, 216), (500, 0.0, 108))
 """Epochs of a table's networks; those of a search of numbers that has at most so many rows, those of every fold
-counted, for a second of its time. There they lower errors by 2.4 % (california, 275 rows a second) and 1.8 %
-(bikeshare, 232). At 720 rows a second (diamonds) they change nothing, and in 10 s or with classes nothing is gained.
-See docs/accuracy.md."""
+counted, for a second of its time, and at least so many seconds. 108 lower errors by 2.4 % (california, 275 rows a
+second) and 1.8 % (bikeshare, 232). At 720 rows a second (diamonds) they change nothing, and in 10 s or with classes
+nothing is gained. 216 are no better in 60 s, and by 1 % in 300 s. See docs/accuracy.md."""
 
 _BATCHES = ((1_024, 64), (100_000, 128))
 _LARGEST_BATCH = 512
@@ -191,8 +191,9 @@ def _epochs(about: About, folds: int) -> int:
     """Return the epochs of networks that predict numbers."""
     if about.single:
         return 2 * _EPOCHS
-    fits = about.seconds is not None and about.rows * folds <= _ROWS_A_SECOND * about.seconds
-    return _LONGER if fits else _EPOCHS
+    seconds = about.seconds or 0.0
+    fitting = (n for rows, least, n in _LONGER if seconds >= least and about.rows * folds <= rows * seconds)
+    return next(fitting, _EPOCHS)
 
 
 def _images() -> Preset:
