@@ -40,7 +40,7 @@ _EPOCHS, _LONGER = 36, ((100, 300.0, 216), (500, 0.0, 108))
 """Epochs of a table's networks; those of a search of numbers that has at most so many rows, those of every fold
 counted, for a second of its time, and at least so many seconds. 108 lower errors by 2.4 % (california, 275 rows a
 second) and 1.8 % (bikeshare, 232). At 720 rows a second (diamonds) they change nothing, and in 10 s or with classes
-nothing is gained. 216 are no better in 60 s, and by 1 % in 300 s. See docs/accuracy.md."""
+nothing is gained. 216 are no better in 60 s, and 1 % better in 300 s. See docs/accuracy.md."""
 
 _BATCHES = ((1_024, 64), (100_000, 128))
 _LARGEST_BATCH = 512

@@ -203,8 +203,9 @@ def check_model(record: Record, drawn: Drawn, run: PackRun, data: TrainingData) 
     with np.errstate(all="ignore"):
         outputs = reference.network.forward(
             parameters[:half], parameters[half:], inputs_of(data).astype(np.float64), list(model.eval_scales), None,
-            drawn.config.activation,
+            drawn.config.activation, model.spec.heads,
         )[-1]  # fmt: skip
+        outputs = reference.heads.mean(outputs, model.spec.heads)
         expected = _answers(data, outputs)
     if not (np.isfinite(expected).all() and np.isfinite(outputs.astype(np.float32)).all()):
         record.note("models whose answers are beyond float32")

@@ -215,6 +215,7 @@ def check_scores(record: Record, data: TrainingData, run: PackRun, t: int) -> No
     half = len(parameters) // 2
     x, config = inputs_of(data).astype(np.float64), member.config
     scales = [reference.network.scales(ratio, config.dropout_scaling)[1] for ratio in config.dropouts]
+    heads = config.network(data.n_inputs, data.n_outputs).heads
     curves = run.curves[t]
     parts = [(data.validation_rows[: len(data.validation_rows) - _repeats(data)], curves[3, -1], curves[2, -1])]
     if config.train_score == "exact":
@@ -222,9 +223,11 @@ def check_scores(record: Record, data: TrainingData, run: PackRun, t: int) -> No
     for rows, score, loss in parts:
         with np.errstate(all="ignore"):
             outputs = reference.network.forward(
-                parameters[:half], parameters[half:], x[rows], scales, None, config.activation
+                parameters[:half], parameters[half:], x[rows], scales, None, config.activation, heads
             )[-1]
+            outputs = reference.heads.mean(outputs, heads)
             bound = _bound(parameters[:half], parameters[half:], x[rows], scales)
+            bound = bound.reshape(len(bound), heads, -1).max(axis=1)
         targets = data.targets[rows] if data.targets.dtype == np.int64 else data.targets[rows].astype(np.float64)
         weights = None if data.weights is None else data.weights[rows].astype(np.float64)
         details = reference.objective.Details(weights, data.quantiles, config.huber_delta)
