@@ -34,11 +34,11 @@ class NetworkSpec:
     activation : {"relu", "leaky-relu", "tanh", "logistic", "gelu", "silu"}
         Activation of the hidden layers. ``leaky-relu`` has the slope 0.01 below zero; ``gelu`` is ``z Φ(z)`` with the
         exact normal distribution, not an approximation; ``silu`` is z times the logistic function of z.
-    heads : int
-        Output layers whose mean is the answer, 1 to `MOST_HEADS`, see `TrainConfig`.
     init : {"he", "xavier"}
         Standard deviation of the initial weights: ``sqrt(2 / n_in)`` (He et al. 2015) or
         ``sqrt(2 / (n_in + n_out))`` (Glorot and Bengio 2010). Biases start at zero.
+    heads : int
+        Output layers whose mean is the answer, 1 to `MOST_HEADS` (1 without hidden layers), see `TrainConfig`.
 
     Raises
     ------

@@ -37,10 +37,10 @@ HEADS = 4
 tables that decide and by 8 % on others, in 3.6 times the time. A search averages trials instead."""
 
 _EPOCHS, _LONGER = 36, ((100, 300.0, 216), (500, 0.0, 108))
-"""Epochs of a table's networks; those of a search of numbers that has at most so many rows, those of every fold
-counted, for a second of its time, and at least so many seconds. 108 lower errors by 2.4 % (california, 275 rows a
-second) and 1.8 % (bikeshare, 232). At 720 rows a second (diamonds) they change nothing, and in 10 s or with classes
-nothing is gained. 216 are no better in 60 s, and 1 % better in 300 s. See docs/accuracy.md."""
+"""Epochs of a table's networks, and more of them for a search of numbers: rows for a second of its time at most (of all
+folds), its seconds at least, and the epochs. 108 lower errors by 2.4 % (california, 275 rows a second) and 1.8 %
+(bikeshare, 232). At 720 rows a second (diamonds) they change nothing, and in 10 s or with classes nothing is gained.
+216 are no better in 60 s, and 1 % better in 300 s. See docs/accuracy.md."""
 
 _BATCHES = ((1_024, 64), (100_000, 128))
 _LARGEST_BATCH = 512
@@ -148,7 +148,6 @@ def _table(about: About) -> Preset:
         "sampler": "tpe",
         "pruning": "halving",
         "pack_size": 27,
-        "first_epochs": 4,
         "final": 0,
         "ensemble_top": 8,
         "ensemble": "greedy",
@@ -159,6 +158,8 @@ def _table(about: About) -> Preset:
         searching["folds"] = FOLDS
     elif timed and about.folding and about.rows > FEW_ROWS:
         searching["ensemble_folds"] = ENSEMBLE_FOLDS
+    epochs = _epochs(about, searching.get("folds", 1))
+    searching["first_epochs"] = epochs // 9
     training = {
         "hidden": "128x2",
         "optimizer": "adamw",
@@ -167,17 +168,14 @@ def _table(about: About) -> Preset:
         "dropout": "0.2" if classes else "0.1",
         "schedule": "cosine",
         "batch_size": batch_size_of(about.rows),
-        "epochs": _EPOCHS,
-        "early_stopping": 2 * _EPOCHS // 9,
+        "epochs": epochs,
+        "early_stopping": 2 * epochs // 9,
         "train_score": "running",
     }
     if about.task == "regression":
         training["relative_rate"] = RELATIVE_RATE
         if about.single:
             training["heads"] = HEADS
-        epochs = _epochs(about, searching.get("folds", 1))
-        training |= {"epochs": epochs, "early_stopping": 2 * epochs // 9}
-        searching["first_epochs"] = epochs // 9
     space = {
         "hidden": "choice:128,128x2,256x2,64x3",
         "learning_rate": "log:0.0003:0.01",
@@ -188,7 +186,9 @@ def _table(about: About) -> Preset:
 
 
 def _epochs(about: About, folds: int) -> int:
-    """Return the epochs of networks that predict numbers."""
+    """Return the epochs of a table's networks."""
+    if about.task != "regression":
+        return _EPOCHS
     if about.single:
         return 2 * _EPOCHS
     seconds = about.seconds or 0.0

