@@ -29,20 +29,17 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from _accuracy.contest import error_of, score_of
-from _accuracy.page import SUMMARY, times_of
-from _accuracy.sets import ASIDE, DECIDING, HALVES, TABLES, Prepared, split_into
+from _accuracy.sets import ASIDE, DECIDING, TABLES, Prepared, split_into
+from _accuracy.summary import OURS, SUMMARY, summarise
 from _bench import ROOT, Report, load, parser, save, say
 
-OURS = "fastnet"
-RIVAL = "MLP, ten"
-TREES = "trees, ten"
 SEARCHES = {"mlp": "MLP", "tpe": "TPE", "trees": "trees"}
 """Contestants that search until the time is up, and what they are called."""
 OTHERS = {"default": "trees", "realmlp": "RealMLP", "linear": "linear"}
@@ -191,81 +188,6 @@ def theirs(folder: Path, contestant: str, seconds: int, options: Any) -> dict[st
         keys = ("best", "averaged") if contestant in SEARCHES else ("only",)
         names = dict(zip(keys, labels_of(contestant), strict=True))
         return {"trials": trials, "predicted": {names[key]: held[key] for key in held.files}}
-
-
-# What is made of the errors -------------------------------------------------------------------------------------------
-
-
-def errors_at(figures: Iterable[Mapping[str, Any]], seconds: int) -> dict[str, dict[str, list[float]]]:
-    """Return errors by table and contestant, one for each split that every contestant of the table was measured on."""
-    found: dict[tuple[str, str], dict[str, float]] = {}
-    for figure in figures:
-        place = figure["section"].split(", ")
-        if len(place) == 2 or place[-1] == f"{seconds} s":
-            found.setdefault((place[0], place[1]), {})[figure["name"]] = figure["value"]
-    tables: dict[str, dict[str, list[float]]] = {}
-    for (name, _), errors in found.items():
-        if OURS in errors:
-            for label, error in errors.items():
-                tables.setdefault(name, {}).setdefault(label, []).append(error)
-    return tables
-
-
-def ratios_to(tables: Mapping[str, Mapping[str, Sequence[float]]], label: str, other: str) -> dict[str, float]:
-    """Return the geometric mean over splits of one contestant's error over another's, by table."""
-    ratios = {}
-    for name, errors in tables.items():
-        if label in errors and other in errors and len(errors[label]) == len(errors[other]):
-            ratios[name] = float(np.exp(np.mean(np.log(errors[label]) - np.log(errors[other]))))
-    return ratios
-
-
-def interval(ratios: Sequence[float], seed: int = 0) -> tuple[float, float]:
-    """Return the 95 % interval of a geometric mean by drawing the tables again with replacement."""
-    logs = np.log(ratios)
-    drawn = np.random.default_rng(seed).integers(0, len(logs), (10_000, len(logs)))
-    low, high = np.percentile(logs[drawn].mean(axis=1), [2.5, 97.5])
-    return float(np.exp(low)), float(np.exp(high))
-
-
-def ranks(tables: Mapping[str, Mapping[str, Sequence[float]]], labels: Sequence[str]) -> dict[str, tuple[float, int]]:
-    """Return mean rank and wins of contestants over the tables on which all were measured."""
-    from scipy.stats import rankdata
-
-    rows = [
-        [float(np.exp(np.mean(np.log(errors[label])))) for label in labels]
-        for errors in tables.values()
-        if set(labels) <= errors.keys()
-    ]
-    if not rows:
-        return {}
-    placed = np.array([rankdata(row) for row in rows])
-    return {label: (float(placed[:, k].mean()), int((placed[:, k] == 1).sum())) for k, label in enumerate(labels)}
-
-
-def summarise(report: Report) -> None:
-    """Add mean ranks, wins and ratios with intervals, of all tables, of those that decide and of those put aside."""
-    times, figures = times_of(report.as_dict()), list(report.figures)
-    report.section(SUMMARY)
-    for seconds in times:
-        everything = errors_at(figures, seconds)
-        for half, names in HALVES.items():
-            tables = {name: everything[name] for name in names if name in everything}
-            labels = list(dict.fromkeys(label for errors in tables.values() for label in errors))
-            placed = ranks(tables, labels)
-            for label in labels:
-                rank = {"rank": placed[label][0], "wins": placed[label][1]} if label in placed else {}
-                add_ratio(report, f"{label}, {half}, {seconds} s", tables, label, RIVAL, **rank)
-            add_ratio(report, f"{OURS}, {half}, {seconds} s, to {TREES}", tables, OURS, TREES)
-
-
-def add_ratio(report: Report, name: str, tables: Any, label: str, other: str, **more: float) -> None:
-    """Add the geometric mean over tables of one contestant's errors over another's, where both were measured."""
-    ratios = list(ratios_to(tables, label, other).values())
-    if ratios:
-        low, high = interval(ratios)
-        mean = float(np.exp(np.mean(np.log(ratios))))
-        report.add(name, mean, f"of {other}", better="lower", low=low, high=high, tables=len(ratios), **more)
 
 
 if __name__ == "__main__":

@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from _accuracy.page import SUMMARY
 from _accuracy.sets import ASIDE, DECIDING, TABLES, split_into
+from _accuracy.summary import SUMMARY
 from _bench import Report, parser, say
 
 FEWEST = "1 head, 36 epochs"

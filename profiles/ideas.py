@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from _accuracy.page import SUMMARY
 from _accuracy.sets import DECIDING, TABLES, split_into
+from _accuracy.summary import SUMMARY, interval
 from _bench import Report, load, parser, save, say
 
 PLAIN = "as it is"
@@ -169,8 +169,6 @@ def edges_of_trees(pipeline: Any, x: Any, y: Any, classes: bool) -> tuple[Any, .
 
 def summarise(report: Report) -> None:
     """Add the geometric means over tables of errors relative to those without an idea, with intervals."""
-    from accuracy import interval
-
     measured = [figure for figure in report.figures if figure["section"] != SUMMARY]
     report.figures = measured
     held = {(one["section"], one["name"]): one for one in measured}

@@ -14,9 +14,10 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from _accuracy.page import SUMMARY, summary_rows, table_rows, times_of
+from _accuracy.page import COMPARED, split_rows, summary_rows, table_rows
 from _accuracy.page import draw as draw_accuracy
 from _accuracy.sets import HALVES
+from _accuracy.summary import SUMMARY, times_of
 from _bench import RESULTS, ROOT, figure_of, load
 from _cluster.page import draw as draw_scale
 from _cluster.page import sections as scale_sections
@@ -330,9 +331,11 @@ def accuracy(results: Mapping[str, Result]) -> str:
         return NOTHING
     result = results["accuracy"]
     parts = [machine_sentence([result["machine"]])]
-    for seconds in times_of(result):
-        rows = summary_rows(result, seconds)
+    for seconds in times_of(result["figures"]):
+        rows, splits = summary_rows(result, seconds), split_rows(result, seconds)
         parts += [f"### {seconds} seconds", table(ACCURACY_COLUMNS, rows)]
+        if splits:
+            parts.append(table(SPLIT_COLUMNS, splits))
         labels = [row[0] for row in rows]
         head = ("table", "error", *labels, "fastnet: accuracy or R²", "fastnet: trials")
         parts.append(table(head, table_rows(result, seconds, labels)))
@@ -340,6 +343,7 @@ def accuracy(results: Mapping[str, Result]) -> str:
 
 
 ACCURACY_COLUMNS = ("contestant", *HALVES, "mean rank", "wins")
+SPLIT_COLUMNS = ("split", *(f"to {other}: {half}" for other in COMPARED for half in HALVES), "mean rank")
 
 
 def ideas(results: Mapping[str, Result]) -> str:

@@ -102,7 +102,7 @@ def figure(section: str, name: str, value: float) -> dict[str, Any]:
 
 
 def test_ratios_are_means_over_splits_and_intervals_hold_them(profile: Any) -> None:
-    accuracy = profile("accuracy")
+    summary = profile("_accuracy.summary")
     figures = [
         figure("adult, split 0, 60 s", "fastnet", 2.0), figure("adult, split 0, 60 s", "MLP, ten", 4.0),
         figure("adult, split 1, 60 s", "fastnet", 8.0), figure("adult, split 1, 60 s", "MLP, ten", 4.0),
@@ -110,12 +110,46 @@ def test_ratios_are_means_over_splits_and_intervals_hold_them(profile: Any) -> N
         figure("letter, split 0", "trees", 6.0), figure("letter, split 0, 10 s", "fastnet", 9.0),
         figure("magic, split 0, 60 s", "MLP, ten", 4.0),
     ]  # fmt: skip
-    tables = accuracy.errors_at(figures, 60)
-    assert accuracy.ratios_to(tables, "fastnet", "MLP, ten") == pytest.approx({"adult": 1.0, "letter": 0.75})
-    assert accuracy.ratios_to(tables, "fastnet", "trees") == pytest.approx({"letter": 0.5})
-    assert accuracy.ranks(tables, ["fastnet", "MLP, ten"]) == {"fastnet": (1.25, 1), "MLP, ten": (1.75, 0)}
-    low, high = accuracy.interval([0.9, 1.0, 1.1, 0.95])
+    tables = summary.errors_at(figures, 60)
+    assert summary.ratios_to(tables, "fastnet", "MLP, ten") == pytest.approx({"adult": 1.0, "letter": 0.75})
+    assert summary.ratios_to(tables, "fastnet", "trees") == pytest.approx({"letter": 0.5})
+    assert summary.ranks(tables, ["fastnet", "MLP, ten"]) == {"fastnet": (1.25, 1), "MLP, ten": (1.75, 0)}
+    low, high = summary.interval([0.9, 1.0, 1.1, 0.95])
+    assert summary.splits_of(figures, 60) == ["split 0", "split 1"] and doctest.testmod(summary).failed == 0
     assert 0.9 <= low < (0.9 * 1.0 * 1.1 * 0.95) ** 0.25 < high <= 1.1
+
+
+def test_a_page_gives_each_split_and_means_over_those_that_we_ran_on(profile: Any) -> None:
+    summary, page = profile("_accuracy.summary"), profile("_accuracy.page")
+    held = {
+        "adult, split 0, 60 s": {"fastnet": 2.0, "MLP, ten": 4.0, "trees, ten": 4.0},
+        "adult, split 1, 60 s": {"fastnet": 3.0, "MLP, ten": 3.0, "trees, ten": 2.0},
+        "letter, split 0, 60 s": {"fastnet": 4.0, "MLP, ten": 2.0, "trees, ten": 8.0},
+        "adult, split 0": {"linear": 6.0}, "adult, split 1": {"linear": 8.0}, "adult, split 2": {"linear": 9.0},
+    }  # fmt: skip
+    more = {"unit": "log-loss", "score": 0.5, "trials": 9}
+    figures = [figure(section, name, value) | more for section, of in held.items() for name, value in of.items()]
+
+    class Report:
+        def section(self, name: str) -> None:
+            self.at = name
+
+        def add(self, name: str, value: float, unit: str, **more: Any) -> None:
+            figures.append(figure(self.at, name, value) | {"unit": unit} | more)
+
+    report: Any = Report()
+    report.figures = list(figures)
+    summary.summarise(report)
+    result = {"figures": figures}
+    assert page.split_rows(result, 60) == [
+        ("0", "1.000", "2.000", "0.500", "0.500", "0.500", "0.500", "1.5"),
+        ("1", "1.000", "", "1.000", "1.500", "", "1.500", "2.5"),
+    ]
+    labels = [row[0] for row in page.summary_rows(result, 60)]
+    assert sorted(labels) == ["MLP, ten", "fastnet", "linear", "trees, ten"]
+    rows = {row[0]: dict(zip(labels, row[2:-2], strict=True)) for row in page.table_rows(result, 60, labels)}
+    assert rows["adult"] == {"fastnet": "**2.5**", "MLP, ten": "3.5", "trees, ten": "3", "linear": "7"}
+    assert rows["letter (put aside)"]["linear"] == "" and rows["letter (put aside)"]["MLP, ten"] == "**2**"
 
 
 def test_only_the_contestant_that_is_named_is_measured_again(profile: Any) -> None:

@@ -8,18 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from _accuracy.sets import ASIDE, DECIDING, HALVES
+from _accuracy.summary import OURS, RIVAL, SUMMARY, TREES, measured_at, splits_of, times_of
 
 Result = Mapping[str, Any]
 
-SUMMARY = "summary"
-"""Section of the figures over several tables."""
-FIRST = "fastnet"
-
-
-def times_of(result: Result) -> list[int]:
-    """Return the times that were measured, in seconds."""
-    places = {figure["section"].split(", ")[2] for figure in result["figures"] if figure["section"].count(", ") == 2}
-    return sorted(int(place.split()[0]) for place in places)
+COMPARED = RIVAL, TREES
+"""Whom each split is compared with."""
 
 
 def summary_rows(result: Result, seconds: int) -> list[tuple[str, ...]]:
@@ -47,22 +41,30 @@ def _with_interval(figure: Mapping[str, Any] | None) -> str:
     return f"{figure['value']:.3f} ({figure['low']:.3f} to {figure['high']:.3f})"
 
 
+def split_rows(result: Result, seconds: int) -> list[tuple[str, ...]]:
+    """One row a split, if there are several: our errors to those of the rival and of trees, and our rank."""
+    found = {f["name"]: f for f in result["figures"] if f["section"] == SUMMARY}
+    rows = []
+    for split in splits_of(result["figures"], seconds):
+        names = [f"{OURS}, {half}, {seconds} s, {split}, to {other}" for other in COMPARED for half in HALVES]
+        if names[0] in found:
+            cells = [f"{found[name]['value']:.3f}" if name in found else "" for name in names]
+            rows.append((split.removeprefix("split "), *cells, f"{found[names[0]]['rank']:.1f}"))
+    return rows
+
+
 def table_rows(result: Result, seconds: int, labels: Sequence[str]) -> Iterable[tuple[str, ...]]:
     """One row a table: the mean errors over splits of the contestants, and our trials."""
-    for name in (*DECIDING, *ASIDE):
-        of: dict[str, list[Mapping[str, Any]]] = {}
-        for figure in result["figures"]:
-            place = figure["section"].split(", ")
-            if place[0] == name and (len(place) == 2 or place[-1] == f"{seconds} s"):
-                of.setdefault(figure["name"], []).append(figure)
-        if FIRST not in of:
-            continue
-        means = {label: sum(f["value"] for f in some) / len(some) for label, some in of.items()}
-        best = min(means[label] for label in labels if label in means)
+    tables = measured_at(result["figures"], seconds)
+    for name in (name for name in (*DECIDING, *ASIDE) if name in tables):
+        splits = tables[name].values()
+        of = {label: [split[label] for split in splits if label in split] for label in labels}
+        means = {label: sum(f["value"] for f in some) / len(some) for label, some in of.items() if some}
+        best = min(means.values())
         cells = [_marked(means.get(label), best) for label in labels]
-        trials = sum(figure["trials"] for figure in of[FIRST]) / len(of[FIRST])
-        unit = {"rmse": "RMSE"}.get(of[FIRST][0]["unit"], "log-loss")
-        score = sum(figure["score"] for figure in of[FIRST]) / len(of[FIRST])
+        trials = sum(figure["trials"] for figure in of[OURS]) / len(of[OURS])
+        unit = {"rmse": "RMSE"}.get(of[OURS][0]["unit"], "log-loss")
+        score = sum(figure["score"] for figure in of[OURS]) / len(of[OURS])
         yield f"{name}{' (put aside)' if name in ASIDE else ''}", unit, *cells, f"{score:.3f}", f"{trials:,.0f}"
 
 
@@ -77,7 +79,7 @@ def draw(result: Result, path: Path) -> None:
     """Draw the errors of all contestants to the rival's, with their intervals, a panel for each time."""
     from matplotlib.figure import Figure
 
-    times = times_of(result)
+    times = times_of(result["figures"])
     rows = {seconds: summary_rows(result, seconds) for seconds in times}
     found = {f["name"]: f for f in result["figures"] if f["section"] == SUMMARY}
     tall = max(len(some) for some in rows.values())
@@ -87,13 +89,13 @@ def draw(result: Result, path: Path) -> None:
         labels = [row[0] for row in rows[seconds]]
         for height, label in enumerate(labels):
             figure = found[f"{label}, all tables, {seconds} s"]
-            colour = "#0072b2" if label == FIRST else "#59636e"
+            colour = "#0072b2" if label == OURS else "#59636e"
             axes.plot([figure["low"], figure["high"]], [height, height], color=colour, linewidth=1.4)
             axes.plot(figure["value"], height, "o", color=colour, markersize=6)
         axes.axvline(1.0, color="#b7bfc8", linewidth=1, zorder=0)
         axes.set_yticks(range(len(labels)), labels)
         axes.set_ylim(len(labels) - 0.5, -0.5)
-        axes.set_xlim(right=min(1.35, axes.get_xlim()[1]))
+        axes.set_xlim(right=min(1.5, axes.get_xlim()[1]))
         axes.set_title(f"{seconds} s", loc="left", fontsize=11, weight="bold")
         axes.set_xlabel("error relative to MLP, ten", fontsize=9)
         axes.spines[["top", "right"]].set_visible(False)
