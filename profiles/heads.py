@@ -14,6 +14,7 @@ import tempfile
 import time
 from dataclasses import replace
 from pathlib import Path
+from statistics import geometric_mean
 from typing import Any
 
 import numpy as np
@@ -94,7 +95,7 @@ def summarise(report: Report) -> None:
                 ("time", DECIDING + ASIDE, "seconds"),
             )
         }  # fmt: skip
-        means = {part: float(np.exp(np.mean(np.log(found)))) for part, found in ratios.items() if found}
+        means = {part: geometric_mean(found) for part, found in ratios.items() if found}
         value = means.pop("decides", means.get("aside", 1.0))
         report.add(label, value, f"of {FEWEST}", better="lower", **means)
 

@@ -16,6 +16,7 @@ import time
 from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
+from statistics import geometric_mean
 from typing import Any
 
 import numpy as np
@@ -180,8 +181,8 @@ def summarise(report: Report) -> None:
         ratios = {key: [held[at, label][key] / held[at, PLAIN][key] for at in places] for key in ("value", "single")}
         low, high = interval(ratios["value"])
         report.add(
-            label, float(np.exp(np.mean(np.log(ratios["value"])))), f"of {PLAIN}", better="lower", low=low, high=high,
-            single=float(np.exp(np.mean(np.log(ratios["single"])))), tables=len(places),
+            label, geometric_mean(ratios["value"]), f"of {PLAIN}", better="lower", low=low, high=high,
+            single=geometric_mean(ratios["single"]), tables=len(places),
         )  # fmt: skip
 
 

@@ -14,10 +14,10 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from _accuracy.page import COMPARED, split_rows, summary_rows, table_rows
 from _accuracy.page import draw as draw_accuracy
+from _accuracy.page import split_rows, summary_rows, table_rows
 from _accuracy.sets import HALVES
-from _accuracy.summary import SUMMARY, times_of
+from _accuracy.summary import COMPARED, SUMMARY, times_of
 from _bench import RESULTS, ROOT, figure_of, load
 from _cluster.page import draw as draw_scale
 from _cluster.page import sections as scale_sections

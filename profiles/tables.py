@@ -22,6 +22,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from statistics import geometric_mean
 from typing import Any
 
 import numpy as np
@@ -51,7 +52,7 @@ def main(arguments: list[str] | None = None) -> None:
             if figure != "classes":
                 report.add(figure, value, "" if figure == "ratio" else unit, better="lower" if unit else "")
     report.section("all tables")
-    report.add("geometric mean of ratios", math.exp(sum(map(math.log, ratios)) / len(ratios)), "", better="lower")
+    report.add("geometric mean of ratios", geometric_mean(ratios), "", better="lower")
     report.finish(options.json)
 
 

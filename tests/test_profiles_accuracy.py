@@ -129,18 +129,10 @@ def test_a_page_gives_each_split_and_means_over_those_that_we_ran_on(profile: An
     }  # fmt: skip
     more = {"unit": "log-loss", "score": 0.5, "trials": 9}
     figures = [figure(section, name, value) | more for section, of in held.items() for name, value in of.items()]
-
-    class Report:
-        def section(self, name: str) -> None:
-            self.at = name
-
-        def add(self, name: str, value: float, unit: str, **more: Any) -> None:
-            figures.append(figure(self.at, name, value) | {"unit": unit} | more)
-
-    report: Any = Report()
-    report.figures = list(figures)
+    report = profile("_bench").Report("accuracy")
+    report.figures = figures
     summary.summarise(report)
-    result = {"figures": figures}
+    result = report.as_dict()
     assert page.split_rows(result, 60) == [
         ("0", "1.000", "2.000", "0.500", "0.500", "0.500", "0.500", "1.5"),
         ("1", "1.000", "", "1.000", "1.500", "", "1.500", "2.5"),

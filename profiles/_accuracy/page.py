@@ -5,20 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from io import BytesIO
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from _accuracy.sets import ASIDE, DECIDING, HALVES
-from _accuracy.summary import OURS, RIVAL, SUMMARY, TREES, measured_at, splits_of, times_of
+from _accuracy.summary import COMPARED, OURS, SUMMARY, measured_at, splits_of, times_of
 
 Result = Mapping[str, Any]
 
-COMPARED = RIVAL, TREES
-"""Whom each split is compared with."""
+
+def _summary(result: Result) -> dict[str, Mapping[str, Any]]:
+    return {figure["name"]: figure for figure in result["figures"] if figure["section"] == SUMMARY}
 
 
 def summary_rows(result: Result, seconds: int) -> list[tuple[str, ...]]:
     """One row a contestant, the best first: its errors to the rival's over all tables and halves, rank and wins."""
-    found = {f["name"]: f for f in result["figures"] if f["section"] == SUMMARY}
+    found = _summary(result)
     labels = [
         name.removesuffix(f", all tables, {seconds} s") for name in found if name.endswith(f", all tables, {seconds} s")
     ]
@@ -43,7 +45,7 @@ def _with_interval(figure: Mapping[str, Any] | None) -> str:
 
 def split_rows(result: Result, seconds: int) -> list[tuple[str, ...]]:
     """One row a split, if there are several: our errors to those of the rival and of trees, and our rank."""
-    found = {f["name"]: f for f in result["figures"] if f["section"] == SUMMARY}
+    found = _summary(result)
     rows = []
     for split in splits_of(result["figures"], seconds):
         names = [f"{OURS}, {half}, {seconds} s, {split}, to {other}" for other in COMPARED for half in HALVES]
@@ -59,12 +61,12 @@ def table_rows(result: Result, seconds: int, labels: Sequence[str]) -> Iterable[
     for name in (name for name in (*DECIDING, *ASIDE) if name in tables):
         splits = tables[name].values()
         of = {label: [split[label] for split in splits if label in split] for label in labels}
-        means = {label: sum(f["value"] for f in some) / len(some) for label, some in of.items() if some}
+        means = {label: fmean(f["value"] for f in some) for label, some in of.items() if some}
         best = min(means.values())
         cells = [_marked(means.get(label), best) for label in labels]
-        trials = sum(figure["trials"] for figure in of[OURS]) / len(of[OURS])
+        trials = fmean(figure["trials"] for figure in of[OURS])
         unit = {"rmse": "RMSE"}.get(of[OURS][0]["unit"], "log-loss")
-        score = sum(figure["score"] for figure in of[OURS]) / len(of[OURS])
+        score = fmean(figure["score"] for figure in of[OURS])
         yield f"{name}{' (put aside)' if name in ASIDE else ''}", unit, *cells, f"{score:.3f}", f"{trials:,.0f}"
 
 
@@ -81,7 +83,7 @@ def draw(result: Result, path: Path) -> None:
 
     times = times_of(result["figures"])
     rows = {seconds: summary_rows(result, seconds) for seconds in times}
-    found = {f["name"]: f for f in result["figures"] if f["section"] == SUMMARY}
+    found = _summary(result)
     tall = max(len(some) for some in rows.values())
     page = Figure(figsize=(1.2 + 3.6 * len(times), 0.8 + 0.34 * tall), dpi=160, layout="constrained", facecolor="white")
     for place, seconds in enumerate(times):

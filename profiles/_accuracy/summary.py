@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from statistics import geometric_mean
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,8 @@ OURS = "fastnet"
 RIVAL = "MLP, ten"
 """Whose error is 1."""
 TREES = "trees, ten"
+COMPARED = RIVAL, TREES
+"""Whom this project is compared with on each split."""
 
 Figure = Mapping[str, Any]
 
@@ -64,7 +67,7 @@ def ratios_to(tables: Errors, label: str, other: str) -> dict[str, float]:
     ratios = {}
     for name, errors in tables.items():
         if label in errors and other in errors and len(errors[label]) == len(errors[other]):
-            ratios[name] = float(np.exp(np.mean(np.log(errors[label]) - np.log(errors[other]))))
+            ratios[name] = geometric_mean(errors[label]) / geometric_mean(errors[other])
     return ratios
 
 
@@ -81,7 +84,7 @@ def ranks(tables: Errors, labels: Sequence[str]) -> dict[str, tuple[float, int]]
     from scipy.stats import rankdata
 
     rows = [
-        [float(np.exp(np.mean(np.log(errors[label])))) for label in labels]
+        [geometric_mean(errors[label]) for label in labels]
         for errors in tables.values()
         if set(labels) <= errors.keys()
     ]
@@ -108,7 +111,7 @@ def summarise(report: Any) -> None:
             for split in splits if len(splits) > 1 else ():
                 alone = _of_half(errors_at(figures, seconds, split), half)
                 placed = ranks(alone, [label for label in labels if all(label in errors for errors in alone.values())])
-                for other in (RIVAL, TREES):
+                for other in COMPARED:
                     _add_ratio(report, f"{OURS}, {half}, {seconds} s, {split}, to {other}", alone, OURS, other, placed)
 
 
@@ -129,6 +132,6 @@ def _add_ratio(
     if not ratios:
         return
     low, high = interval(ratios)
-    mean = float(np.exp(np.mean(np.log(ratios))))
     rank = dict(zip(("rank", "wins"), placed[label], strict=True)) if placed and label in placed else {}
-    report.add(name, mean, f"of {other}", better="lower", low=low, high=high, tables=len(ratios), **rank)
+    more = {"tables": len(ratios), **rank}
+    report.add(name, geometric_mean(ratios), f"of {other}", better="lower", low=low, high=high, **more)
